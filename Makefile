@@ -1,0 +1,53 @@
+# Everything runs in .venv, on the installed wheel: what is tested is what is shipped.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := pyproject.toml README.md LICENSE $(shell find tools prompts server -type f -not -name '*.pyc')
+
+.PHONY: help demo test check bench format lock clean
+.DEFAULT_GOAL := help
+
+help: ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+demo: $(VENV)/installed ## Run the main job: a story on the embedded Telnyx, through a real MCP client
+	@$(BIN)/telnyx-conferencing demo
+
+test: $(VENV)/installed ## Run every test
+	@$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/installed ## Lint, types and the direction of imports
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.txt 2>&1 || { cat $(VENV)/imports.txt; exit 1; }
+	@$(BIN)/pyright --pythonpath $(BIN)/python > $(VENV)/types.txt 2>&1 || { cat $(VENV)/types.txt; exit 1; }
+	@echo "ruff, import-linter and pyright found nothing"
+
+bench: $(VENV)/installed ## Measure what it costs, as ratios against a floor in the same run
+	@$(BIN)/python bench/run.py
+
+format: $(VENV)/installed ## Format and fix what can be fixed
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+lock: $(VENV)/installed ## Pin the development environment anew
+	@$(PIP) install uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --upgrade \
+		--custom-compile-command "make lock" pyproject.toml --output-file requirements-dev.txt
+
+clean: ## Remove what was built
+	@rm -rf $(VENV) build dist *.egg-info
+
+$(VENV)/dependencies: requirements-dev.txt
+	@echo "Setting up $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --requirement requirements-dev.txt
+	@touch $@
+
+$(VENV)/installed: $(VENV)/dependencies $(SOURCES)
+	@rm -rf build $(VENV)/wheel
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(VENV)/wheel .
+	@$(PIP) install --no-deps --force-reinstall $(VENV)/wheel/*.whl
+	@rm -rf build *.egg-info
+	@touch $@

@@ -1,0 +1,215 @@
+"""What the server costs, as ratios against a floor measured in the same run.
+
+The floor is a server of the bare SDK with one tool (`bare_server.py`) and, for a call, one plain HTTP request beside
+it. Ours and the floor take turns, so that whatever else the machine does meets both. Times are never asserted: the
+exit code is 0 unless something could not be measured.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from time import perf_counter
+
+import httpx2
+from peers import BARE, SERVE, NotMeasured, Server, environment, local_telnyx, resident, running
+
+from telnyx_conferencing.server.catalog import model_bytes
+from telnyx_conferencing.server.telnyx import Timing
+from telnyx_conferencing.tools import COMMANDS
+from telnyx_conferencing.tools.base import Request
+from telnyx_conferencing.tools.participants import MuteParticipants
+
+STARTS = 10
+"""Starts of each server."""
+BLOCK = 15
+BLOCKS = 40
+"""Blocks of calls of each kind, one at a time and again in a row."""
+LARGEST = 5
+
+_MUTE = {"conference_id": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "call_control_ids": ["v3:bench-1", "v3:bench-2"]}
+_ECHO = {"text": "v3:bench-1, v3:bench-2"}
+_HEADINGS = ("", "ours", "floor", "ratio", "target", "")
+_METHOD = f"""
+The floor is a one-tool server of the bare SDK; for a call, its echo tool and one plain HTTP request.
+Starts: the best of {STARTS}; memory after them: the median of {STARTS}; calls: the median of {BLOCK}, best of {BLOCKS}.
+Ours and the floor take turns. One at a time is how a host calls; in a row, each keeps the processor's caches."""
+
+_UNITS = {"ms": 1e-3, "MB": 1e6, "bytes": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table. The target is one of the ratio or, where there is no floor, of `ours`."""
+
+    what: str
+    ours: float
+    """In seconds or bytes."""
+    target: float
+    unit: str = "ms"
+    floor: float | None = None
+
+    def cells(self) -> tuple[str, ...]:
+        if self.floor is None:
+            met = self.ours <= self.target
+            return self.what, self._amount(self.ours), "", "", self._amount(self.target), _verdict(met)
+        ratio = self.ours / self.floor
+        amounts = self._amount(self.ours), self._amount(self.floor)
+        return self.what, *amounts, f"{ratio:.2f}", f"{self.target:.2f}", _verdict(ratio <= self.target)
+
+    def _amount(self, value: float) -> str:
+        scaled = value / _UNITS[self.unit]
+        return f"{scaled:.{2 if scaled < 10 else 0}f} {self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A line of the table that could not be measured."""
+
+    what: str
+    why: str
+
+    def cells(self) -> tuple[str, ...]:
+        return self.what, "-", "-", "-", "-", f"not measured: {self.why}"
+
+
+@dataclass(slots=True)
+class Started:
+    """What was seen of a server's starts."""
+
+    seconds: list[float] = field(default_factory=list[float])
+    """From the start of the process to the answer of the first `tools/list`."""
+    memory: list[float] = field(default_factory=list[float])
+    """Bytes, after that answer."""
+
+
+def bytes_a_tool() -> Iterator[Row]:
+    """What a model reads of each tool, on every turn."""
+    mean = sum(map(model_bytes, COMMANDS)) / len(COMMANDS)
+    yield Row(f"a tool, mean of {len(COMMANDS)}", mean, 500, "bytes")
+
+
+def starts(env: Mapping[str, str]) -> Iterator[Row | Gap]:
+    """Start to first `tools/list` answer, and the memory in use then."""
+    ways = {"": SERVE, " --sandbox": (*SERVE, "--sandbox")}
+    seen, gaps = _starts({"floor": BARE, **ways}, env)
+    for way in ways:
+        time, memory = f"serve{way}: start to first tools/list", f"serve{way}: memory after it"
+        if failed := gaps.get("floor") or gaps.get(way):
+            yield Gap(time, failed)
+            continue
+        ours, floor = seen[way], seen["floor"]
+        yield Row(time, min(ours.seconds), 1.3, floor=min(floor.seconds))
+        yield Row(memory, median(ours.memory), 1.3, "MB", median(floor.memory))
+
+
+def _starts(servers: Mapping[str, Sequence[str]], env: Mapping[str, str]) -> tuple[dict[str, Started], dict[str, str]]:
+    """What was seen of each server, and why others did not start."""
+    seen = {name: Started() for name in servers}
+    gaps: dict[str, str] = {}
+    for turn in range(STARTS + 1):
+        for name in [name for name in servers if name not in gaps]:
+            try:
+                started = perf_counter()
+                with running(servers[name], env) as server:
+                    took, memory = perf_counter() - started, resident(server)
+            except NotMeasured as failed:
+                gaps[name] = str(failed)
+                continue
+            if turn:  # the first compiles what is not compiled yet
+                seen[name].seconds.append(took)
+                seen[name].memory.append(memory)
+    return seen, gaps
+
+
+def calls(env: Mapping[str, str]) -> Iterator[Row | Gap]:
+    """A routine tool call, and the memory in use after many."""
+    try:
+        with running(SERVE, env) as ours, running(BARE, env) as bare:
+            alone = _calls(ours, bare, env["TELNYX_BASE_URL"], BLOCKS * BLOCK, 1)
+            in_a_row = _calls(ours, bare, env["TELNYX_BASE_URL"], BLOCKS, BLOCK)
+            memory = resident(ours), resident(bare)
+    except NotMeasured as failed:
+        yield Gap("a routine tool call", str(failed))
+        return
+    yield Row("a routine tool call, one at a time", alone.ours(), 1.25, floor=alone.floor())
+    yield Row(f"a routine tool call, {BLOCK} in a row", in_a_row.ours(), 1.25, floor=in_a_row.floor())
+    yield Row("memory after the calls", memory[0], 1.3, "MB", memory[1])
+
+
+@dataclass(slots=True)
+class Called:
+    """Seconds of each kind of call."""
+
+    mute: list[float] = field(default_factory=list[float])
+    """mute_participants, on ours."""
+    echo: list[float] = field(default_factory=list[float])
+    """The floor's tool."""
+    request: list[float] = field(default_factory=list[float])
+    """The request that mute_participants sends, sent plainly."""
+
+    def ours(self) -> float:
+        return _p50(self.mute)
+
+    def floor(self) -> float:
+        return _p50(self.echo) + _p50(self.request)
+
+
+def _p50(times: Sequence[float]) -> float:
+    """The median of the quietest block: a busy machine slows three processes that wait for each other more than two."""
+    return min(median(times[first : first + BLOCK]) for first in range(0, len(times), BLOCK))
+
+
+def _calls(ours: Server, bare: Server, base_url: str, rounds: int, in_a_row: int) -> Called:
+    command = MuteParticipants.model_validate(_MUTE).request()
+    called = Called()
+    with asyncio.Runner() as loop:
+        http = httpx2.AsyncClient(base_url=base_url, timeout=Timing().http())
+        loop.run(_requests(http, command, 1))  # opens the connection
+        for _ in range(rounds):
+            called.mute += [ours.timed_call("mute_participants", _MUTE) for _ in range(in_a_row)]
+            called.echo += [bare.timed_call("echo", _ECHO) for _ in range(in_a_row)]
+            called.request += loop.run(_requests(http, command, in_a_row))
+        loop.run(http.aclose())
+    return called
+
+
+async def _requests(http: httpx2.AsyncClient, command: Request, in_a_row: int) -> list[float]:
+    times: list[float] = []
+    for _ in range(in_a_row):
+        started = perf_counter()
+        await http.request(command.method, command.path, json=command.body)
+        times.append(perf_counter() - started)
+    return times
+
+
+def _verdict(met: bool) -> str:
+    return "met" if met else "MISSED"
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for what, *numbers, verdict in rows:
+        cells = (number.rjust(width) for number, width in zip(numbers, widths[1:], strict=False))
+        yield "  ".join((what.ljust(widths[0]), *cells, verdict)).rstrip()
+
+
+def _largest() -> str:
+    sizes = sorted(((model_bytes(command), command.tool_name()) for command in COMMANDS), reverse=True)
+    return "Largest tools: " + ", ".join(f"{name} {size}" for size, name in sizes[:LARGEST])
+
+
+def main() -> int:
+    """Measure, print the table, and return the exit code."""
+    with local_telnyx() as url:
+        env = environment(url)
+        rows = [*bytes_a_tool(), *starts(env), *calls(env)]
+    print("\n".join(_table([_HEADINGS, *(row.cells() for row in rows)])))
+    print(_largest())
+    print(_METHOD)
+    return 1 if any(isinstance(row, Gap) for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""The command line."""
+
+import gc
+import logging
+import os
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, NoReturn, get_args
+
+import click
+
+from .settings import PREFIX, Settings, SettingsError, load
+
+
+def settings_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Options for these settings, made from their declarations."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        for name in reversed(names):
+            function = _option(name)(function)
+        return function
+
+    return decorate
+
+
+def _option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    field = Settings.model_fields[name]
+    option = f"--{name.replace('_', '-')}"
+    help_text = f"{field.description}  [env: {PREFIX}{name.upper()}]"
+    if field.annotation is bool:
+        return click.option(option, name, is_flag=True, default=None, help=help_text)
+    return click.option(option, name, default=None, metavar=_metavar(name, field.annotation), help=help_text)
+
+
+def _metavar(name: str, annotation: Any) -> str:
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return "|".join(annotation)
+    choices = [str(choice) for choice in get_args(annotation) if isinstance(choice, str)]
+    return "|".join(choices) if choices else {"toolsets": "A,B"}.get(name, "N")
+
+
+def _log_to_stderr(level: str) -> None:
+    """This project's own log at the level wanted; libraries, which log addresses and contents, only their warnings."""
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("telnyx_conferencing").setLevel(level.upper())
+
+
+def _load(given: dict[str, Any]) -> Settings:
+    return load(**{name: value for name, value in given.items() if value is not None})
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="telnyx-conferencing", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Run live conference calls and call queues on Telnyx from an AI agent, over MCP."""
+
+
+@cli.command()
+@settings_options("sandbox", "sandbox_port", "read_only", "toolsets", "approval", "log_level")
+def serve(**given: Any) -> None:
+    """Serve MCP on stdin and stdout. Logs go to stderr.
+
+    Runs on your Telnyx account with TELNYX_API_KEY (and TELNYX_BASE_URL, if it is not Telnyx's own), or on the
+    embedded Telnyx with --sandbox.
+    """
+    settings = _load(given)
+    _log_to_stderr(settings.log_level)
+    gc.disable()  # a tenth of the time to import MCP would go into looking for garbage in what stays for good
+    from .stdio import run  # noqa: PLC0415 (importing MCP takes a second that --help need not wait for)
+
+    gc.freeze()
+    gc.enable()
+    run(settings)
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=12111, show_default=True, help="0: a free one.")
+@click.option("--webhook-url", default=None, help="Where its signed webhooks go.")
+def sandbox(port: int, webhook_url: str | None) -> None:
+    """Serve the embedded Telnyx alone, over HTTP on 127.0.0.1, for any Telnyx SDK.
+
+    Any API key that begins with KEY is accepted; KEYreadonly may only read.
+    """
+    from .embedded import LOOPBACK, http_server, listen  # noqa: PLC0415
+    from .sandbox import Sandbox  # noqa: PLC0415
+
+    listener = listen(port)
+    served = Sandbox(webhook_url=webhook_url)
+    click.echo(f"base URL    http://{LOOPBACK}:{listener.getsockname()[1]}/v2")
+    click.echo("API key     any that begins with KEY")
+    click.echo(f"public key  {served.public_key}")
+    http_server(served, owns_process=True).run([listener])
+
+
+@cli.command()
+def demo() -> None:
+    """Run a conference from beginning to end on the embedded Telnyx, through a real MCP client."""
+    from .demo import run  # noqa: PLC0415
+
+    sys.exit(run())
+
+
+@cli.command()
+@settings_options("read_only", "toolsets")
+def tools(**given: Any) -> None:
+    """Print the tools: toolset, risk, retry class, and the bytes a model reads of each."""
+    settings = _load(given)
+    from .inventory import table  # noqa: PLC0415
+
+    for line in table(settings):
+        click.echo(line)
+
+
+def main() -> NoReturn:
+    """Run the command line; a wrong setting is one sentence and exit code 2."""
+    try:
+        code = cli.main(standalone_mode=False) or 0
+    except SettingsError as wrong:
+        click.echo(f"telnyx-conferencing: {wrong}", err=True)
+        code = 2
+    except click.ClickException as wrong:
+        wrong.show()
+        code = wrong.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)

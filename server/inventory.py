@@ -1,0 +1,37 @@
+"""The tools of a server as a table for people."""
+
+from collections.abc import Iterator
+
+from ..tools import COMMANDS
+from ..tools.base import Command, Risk
+from .catalog import model_bytes
+from .guard import Policy
+from .settings import Settings
+
+_HEADINGS = ("tool", "toolset", "risk", "retry", "bytes")
+
+
+def table(settings: Settings) -> Iterator[str]:
+    """Lines: a heading, one for each tool, and what they cost a model together."""
+    commands = Policy(settings.read_only, settings.toolsets).allowed(COMMANDS)
+    rows = [_HEADINGS, *(_row(command) for command in commands)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    for row in rows:
+        *cells, size = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join([*cells, size.strip().rjust(widths[-1])])
+    total = sum(model_bytes(command) for command in commands)
+    yield ""
+    yield f"{len(commands)} tools, {total} bytes, {total / max(1, len(commands)):.0f} a tool"
+
+
+def _row(command: type[Command]) -> tuple[str, ...]:
+    return command.tool_name(), command.toolset(), risk_words(command), command.retry, str(model_bytes(command))
+
+
+def risk_words(command: type[Command]) -> str:
+    """`routine; disruptive with call_control_ids everyone`."""
+    risk = command.risk
+    if isinstance(risk, Risk):
+        return str(risk)
+    values = " or ".join(str(value) for value in risk.values)
+    return f"{risk.otherwise}; {command.worst_risk()} with {risk.argument} {values}"

@@ -1,0 +1,19 @@
+"""A Telnyx on your own machine: calls, conferences, queues, signed webhooks, faults."""
+
+from .api import ReceivedRequest
+from .clock import Clock, ManualClock, SystemClock
+from .errors import ConnectionDropped
+from .faults import Fault
+from .sandbox import Sandbox
+from .serving import create_app
+
+__all__ = [
+    "Clock",
+    "ConnectionDropped",
+    "Fault",
+    "ManualClock",
+    "ReceivedRequest",
+    "Sandbox",
+    "SystemClock",
+    "create_app",
+]

@@ -1,0 +1,111 @@
+"""What the people in a conference hear. A file lasts 10 seconds, speech 0.4 seconds a word and at least one second."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ...tools.audio import PlayAudio, SendDtmf, SpeakText, StopAudio
+from ...tools.base import EVERYONE
+from .clock import Timer
+from .conference import Conference
+from .conferences import Conferences
+from .core import Core
+from .legs import Leg
+from .participants import chosen
+from .wire import Answer, Json, done
+
+FILE_LASTS = 10.0
+"""Seconds an audio file plays, each time."""
+WORDS_A_SECOND = 2.5
+
+_TAG = re.compile(r"<[^>]*>")
+
+
+@dataclass(eq=False, slots=True)
+class Sound:
+    """A file or a text that is heard, by one leg or the whole room, until it ends or is stopped."""
+
+    core: Core
+    conference: Conference
+    kind: str
+    """playback or speak."""
+    leg: Leg | None
+    media: Json
+    timer: Timer | None = None
+
+    def start(self, seconds: float | None) -> None:
+        """Let it be heard for so long; None: until it is stopped."""
+        self.conference.activities.append(self)
+        self._emit("started")
+        if seconds is not None:
+            self.timer = self.core.after(seconds, self.stop)
+
+    def stop(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+        self.conference.activities.remove(self)
+        self._emit("ended")
+
+    def _emit(self, what: str) -> None:
+        conference = self.conference
+        common = {
+            "conference_id": conference.id,
+            "connection_id": conference.connection_id,
+            "creator_call_session_id": conference.creator.call_session_id,
+            **self.media,
+        }
+        if self.leg is None:
+            self.core.emit(f"conference.{self.kind}.{what}", common)
+        else:
+            self.core.emit(f"conference.participant.{self.kind}.{what}", {**common, **self.leg.ids()})
+
+
+def sounds(conference: Conference) -> list[Sound]:
+    """What is heard in it now."""
+    return [activity for activity in conference.activities if isinstance(activity, Sound)]
+
+
+class Audio:
+    def __init__(self, core: Core, conferences: Conferences) -> None:
+        self._core = core
+        self._conferences = conferences
+
+    def play(self, command: PlayAudio) -> Answer:
+        conference = self._conferences.open(command.conference_id, command.region)
+        times = command.loop if command.loop is not None else 1
+        seconds = FILE_LASTS * times if isinstance(times, int) else None
+        media = {"media_url": command.audio_url, "media_name": command.media_name}
+        self._start("playback", conference, command.call_control_ids, media, seconds)
+        return done()
+
+    def speak(self, command: SpeakText) -> Answer:
+        conference = self._conferences.open(command.conference_id, command.region)
+        words = len(_TAG.sub(" ", command.payload).split())
+        seconds = max(1.0, words / WORDS_A_SECOND)
+        self._start("speak", conference, command.call_control_ids, {}, seconds)
+        return done()
+
+    def _start(
+        self, kind: str, conference: Conference, to: list[str] | str, media: Json, seconds: float | None
+    ) -> None:
+        listeners = chosen(conference, to)
+        legs: Iterable[Leg | None] = [None] if to == EVERYONE else [who.leg for who in listeners]
+        for leg in legs:
+            Sound(self._core, conference, kind, leg, media).start(seconds)
+
+    def stop(self, command: StopAudio) -> Answer:
+        conference = self._conferences.open(command.conference_id, command.region)
+        listeners = [who.leg for who in chosen(conference, command.call_control_ids)]
+        everything = command.call_control_ids == EVERYONE
+        for sound in sounds(conference):
+            if everything or sound.leg in listeners:
+                sound.stop()
+        return done()
+
+    def send_dtmf(self, command: SendDtmf) -> Answer:
+        conference = self._conferences.open(command.conference_id)
+        sent = sum(digit not in "wW" for digit in command.digits)
+        for participant in chosen(conference, command.call_control_ids):
+            participant.leg.remember(command.client_state)
+            participant.digits_sent += sent
+        return done()

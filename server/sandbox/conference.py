@@ -1,0 +1,263 @@
+"""One conference: who is in it, when it starts, how it ends."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol, Self
+
+from .clock import Timer
+from .core import Core
+from .errors import Refused, impossible
+from .legs import Leg, Legs
+from .wire import Json, iso, present
+
+_REASON_IN_WEBHOOK = {"ended_via_api": "all_left"}
+"""The documented webhook has fewer reasons than the API."""
+
+
+class Joining(Protocol):
+    """What the join command and a dial's conference_config both say."""
+
+    @property
+    def supervisor_role(self) -> str | None: ...
+    @property
+    def whisper_call_control_ids(self) -> list[str] | None: ...
+    @property
+    def mute(self) -> bool | None: ...
+    @property
+    def hold(self) -> bool | None: ...
+    @property
+    def start_conference_on_enter(self) -> bool | None: ...
+    @property
+    def end_conference_on_exit(self) -> bool | None: ...
+    @property
+    def soft_end_conference_on_exit(self) -> bool | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How somebody joins."""
+
+    role: str = "none"
+    whisper_to: tuple[str, ...] = ()
+    mute: bool = False
+    hold: bool = False
+    starts: bool = False
+    ends_on_exit: bool = False
+    soft_ends_on_exit: bool = False
+
+    @classmethod
+    def of(cls, joining: Joining) -> Self:
+        role, whisper_to = supervision(joining.supervisor_role, joining.whisper_call_control_ids)
+        return cls(
+            role=role,
+            whisper_to=whisper_to,
+            mute=bool(joining.mute),
+            hold=bool(joining.hold),
+            starts=bool(joining.start_conference_on_enter),
+            ends_on_exit=bool(joining.end_conference_on_exit),
+            soft_ends_on_exit=bool(joining.soft_end_conference_on_exit),
+        )
+
+    def alone(self) -> Self:
+        """How the first one joins: there is nobody yet to whisper to."""
+        return replace(self, role="monitor" if self.role == "whisper" else self.role, whisper_to=())
+
+
+def supervision(role: str | None, whisper_to: list[str] | None) -> tuple[str, tuple[str, ...]]:
+    """The role that takes effect and who hears it: a whisper to nobody is a monitor, barge is none."""
+    if role == "whisper":
+        return ("whisper", tuple(dict.fromkeys(whisper_to))) if whisper_to else ("monitor", ())
+    return ("monitor", ()) if role == "monitor" else ("none", ())
+
+
+class Activity(Protocol):
+    """Something that goes on in a conference until it is stopped: a sound, a recording."""
+
+    leg: Leg | None
+    """Whom it concerns; None: the whole room."""
+
+    def stop(self) -> None: ...
+
+
+@dataclass(eq=False, slots=True)
+class Participant:
+    id: str
+    conference: "Conference"
+    leg: Leg
+    role: str
+    whisper_to: tuple[str, ...]
+    mute: bool
+    held: bool
+    awaits_start: bool
+    ends_on_exit: bool
+    soft_ends_on_exit: bool
+    created_at: datetime
+    updated_at: datetime
+    left: bool = False
+    digits_sent: int = 0
+
+    @property
+    def muted(self) -> bool:
+        return self.mute or self.role == "monitor"
+
+    @property
+    def on_hold(self) -> bool:
+        return self.held or self.awaits_start
+
+    def vacated(self) -> None:
+        self.conference.remove(self)
+
+    def hung_up(self) -> None:
+        self.conference.remove(self)
+
+
+@dataclass(eq=False, slots=True)
+class Conference:
+    core: Core
+    legs: Legs
+    id: str
+    name: str
+    region: str
+    max_participants: int
+    creator: Leg
+    created_at: datetime
+    expires_at: datetime
+    updated_at: datetime
+    status: str
+    end_reason: str | None = None
+    ended_by: Leg | None = None
+    present: dict[str, Participant] = field(default_factory=dict[str, Participant])
+    """Who is in it now, by call_control_id."""
+    left: list[Participant] = field(default_factory=list[Participant])
+    activities: list[Activity] = field(default_factory=list[Activity])
+    expiry: Timer | None = None
+
+    @property
+    def connection_id(self) -> str:
+        return self.creator.connection_id
+
+    def check_can_admit(self, leg: Leg, entry: Entry) -> None:
+        """Raises `Refused` when that leg cannot join like that."""
+        self.legs.check_can_talk(leg)
+        if leg.call_control_id in self.present:
+            raise impossible("Already in conference", f"Call {leg.call_control_id} is in conference {self.id} already.")
+        if len(self.present) >= self.max_participants:
+            detail = f"Conference {self.id} is full: {self.max_participants} participants."
+            raise impossible("Conference is full", detail)
+        self.check_present(entry.whisper_to, "whisper_call_control_ids")
+
+    def can_admit(self, leg: Leg, entry: Entry) -> bool:
+        """The same as a question."""
+        try:
+            self.check_can_admit(leg, entry)
+        except Refused:
+            return False
+        return True
+
+    def check_present(self, call_control_ids: tuple[str, ...] | list[str], field_name: str) -> None:
+        """Raises `Refused` naming those who are not in it."""
+        absent = [one for one in call_control_ids if one not in self.present]
+        if absent:
+            detail = f"Not in conference {self.id}: {', '.join(absent)}."
+            raise impossible("Call not in conference", detail, field_name)
+
+    def admit(self, leg: Leg, entry: Entry) -> Participant:
+        """Put a leg in; it leaves where it was."""
+        now = self.core.now()
+        self.legs.answer(leg)
+        if entry.starts and self.status == "init":
+            self._start()
+        participant = Participant(
+            id=self.core.ids.uuid(),
+            conference=self,
+            leg=leg,
+            role=entry.role,
+            whisper_to=entry.whisper_to,
+            mute=entry.mute,
+            held=entry.hold,
+            awaits_start=self.status == "init",
+            ends_on_exit=entry.ends_on_exit,
+            soft_ends_on_exit=entry.soft_ends_on_exit,
+            created_at=now,
+            updated_at=now,
+        )
+        self.present[leg.call_control_id] = participant
+        self.legs.put(leg, participant)
+        self.core.emit("conference.participant.joined", {**leg.ids(), "conference_id": self.id})
+        return participant
+
+    def _start(self) -> None:
+        self.status = "in_progress"
+        self.updated_at = self.core.now()
+        for participant in self.present.values():
+            participant.awaits_start = False
+
+    def remove(self, participant: Participant) -> None:
+        """Somebody has left, and what follows from it."""
+        leg = participant.leg
+        if self.present.pop(leg.call_control_id, None) is None:
+            return
+        participant.left = True
+        participant.updated_at = self.core.now()
+        self.left.append(participant)
+        self._tidy_after(leg)
+        self.core.emit("conference.participant.left", {**leg.ids(), "conference_id": self.id})
+        if self.status == "completed":
+            return
+        if participant.ends_on_exit or participant.soft_ends_on_exit:
+            self.end("host_left", by=leg, hang_up=participant.ends_on_exit)
+        elif not self.present:
+            self.end("all_left")
+
+    def give_floor(self, leg: Leg) -> None:
+        """Somebody in it begins to speak."""
+        self.core.emit("conference.floor.changed", {**leg.ids(), "conference_id": self.id})
+
+    def _tidy_after(self, leg: Leg) -> None:
+        if leg.gathering is not None:
+            leg.gathering.end("cancelled")
+        for activity in [one for one in self.activities if one.leg is leg]:
+            activity.stop()
+        for other in self.present.values():
+            if leg.call_control_id in other.whisper_to:
+                rest = [one for one in other.whisper_to if one != leg.call_control_id]
+                other.role, other.whisper_to = supervision("whisper", rest)
+
+    def end(self, reason: str, by: Leg | None = None, hang_up: bool = True) -> None:
+        """End it. Everyone in it is hung up, or parked."""
+        self.status = "completed"
+        self.end_reason = reason
+        self.ended_by = by
+        self.updated_at = self.core.now()
+        if self.expiry is not None:
+            self.expiry.cancel()
+        for activity in list(self.activities):
+            activity.stop()
+        for participant in list(self.present.values()):
+            if hang_up:
+                self.legs.hang_up(participant.leg)
+            else:
+                self.legs.put(participant.leg, None)
+        told = {**(by or self.creator).ids(), "conference_id": self.id}
+        self.core.emit("conference.ended", {**told, "reason": _REASON_IN_WEBHOOK.get(reason, reason)})
+
+    def view(self) -> Json:
+        ended_by = self.ended_by and {
+            "call_control_id": self.ended_by.call_control_id,
+            "call_session_id": self.ended_by.call_session_id,
+        }
+        return present(
+            {
+                "record_type": "conference",
+                "id": self.id,
+                "name": self.name,
+                "status": self.status,
+                "region": self.region,
+                "connection_id": self.connection_id,
+                "created_at": iso(self.created_at),
+                "expires_at": iso(self.expires_at),
+                "updated_at": iso(self.updated_at),
+                "end_reason": self.end_reason,
+                "ended_by": ended_by,
+            }
+        )

@@ -1,0 +1,101 @@
+"""What the sandbox refuses, in Telnyx's error shape and with Telnyx's codes where they are known."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+_WIRE_NAMES = {"page_number": "page[number]", "page_size": "page[size]"}
+_NESTED = frozenset({"filter"})
+
+
+class ConnectionDropped(Exception):
+    """A fault: the connection broke before an answer came."""
+
+
+class Refused(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status: int, *errors: dict[str, Any], headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        super().__init__(status, *errors)
+        self.status = status
+        self.errors = errors
+        self.headers = headers
+
+
+def error(code: str, title: str, detail: str, pointer: str | None = None) -> dict[str, Any]:
+    """One entry of `errors`."""
+    entry: dict[str, Any] = {"code": code, "title": title, "detail": detail}
+    return entry if pointer is None else entry | {"source": {"pointer": pointer}}
+
+
+def unauthenticated() -> Refused:
+    return Refused(401, error("10009", "Authentication failed", "The API key is missing or not valid."))
+
+
+def forbidden(detail: str) -> Refused:
+    return Refused(403, error("10010", "Authorization failed", detail))
+
+
+def not_found(detail: str) -> Refused:
+    return Refused(404, error("10005", "Resource not found", detail))
+
+
+def method_not_allowed(method: str, allowed: list[str]) -> Refused:
+    detail = f"{method} is not possible here; {' and '.join(allowed)} is." if allowed else "Not possible here."
+    return Refused(
+        405, error("10015", "Bad Request", detail), headers=((b"allow", ", ".join(allowed).encode("latin-1")),)
+    )
+
+
+def bad_request(detail: str, code: str = "10015", title: str = "Bad Request", status: int = 400) -> Refused:
+    return Refused(status, error(code, title, detail))
+
+
+def invalid(field: str, detail: str) -> Refused:
+    """422: an argument that cannot be."""
+    return Refused(422, error("10015", "Bad Request", detail, f"/{field}"))
+
+
+def unknown_call(call_control_id: str, field: str = "call_control_id") -> Refused:
+    """422: a body names a call that does not exist."""
+    return Refused(422, error("90015", "Invalid Call Control ID", f"There is no call {call_control_id}.", f"/{field}"))
+
+
+def call_ended(call_control_id: str) -> Refused:
+    detail = f"Call {call_control_id} is no longer active and can't receive commands."
+    return Refused(422, error("90018", "Call has already ended", detail))
+
+
+def not_answered(call_control_id: str) -> Refused:
+    detail = f"Call {call_control_id} has not been answered yet and can't receive this command."
+    return Refused(422, error("90034", "Call not answered yet", detail))
+
+
+def impossible(title: str, detail: str, field: str | None = None) -> Refused:
+    """422: a command that cannot be carried out in this state."""
+    return Refused(422, error("90055", title, detail, None if field is None else f"/{field}"))
+
+
+def unprocessable(refused: ValidationError) -> Refused:
+    """422: one error for each argument that pydantic refused."""
+    by_field: dict[str, list[str]] = {}
+    missing: set[str] = set()
+    for found in refused.errors(include_url=False, include_input=False, include_context=False):
+        place = [_WIRE_NAMES.get(str(part), str(part)) for part in found["loc"]]
+        depth = 2 if place and place[0] in _NESTED else 1
+        pointer = "/" + "/".join(place[:depth])
+        said = by_field.setdefault(pointer, [])
+        message = found["msg"].removeprefix("Value error, ")
+        if message not in said:
+            said.append(message)
+        if found["type"] == "missing" and len(place) <= depth:
+            missing.add(pointer)
+    return Refused(422, *(_unacceptable(pointer, said, pointer in missing) for pointer, said in by_field.items()))
+
+
+def _unacceptable(pointer: str, said: list[str], is_missing: bool) -> dict[str, Any]:
+    name = pointer.strip("/")
+    if is_missing:
+        return error("10004", "Missing required parameter", f"The parameter '{name}' is required.", pointer)
+    about = f"The parameter '{name}' is not acceptable" if name else "The parameters are not acceptable"
+    return error("10015", "Bad Request", f"{about}: {'; or '.join(said)}.", pointer)

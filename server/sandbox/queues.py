@@ -1,0 +1,241 @@
+"""Queues: places in order, how long calls wait, and how they leave."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ...tools.queues import (
+    CreateQueue,
+    DeleteQueue,
+    EnqueueCall,
+    GetQueue,
+    GetQueueCall,
+    LeaveQueue,
+    ListQueueCalls,
+    ListQueues,
+    RemoveQueueCall,
+    UpdateQueue,
+    UpdateQueueCall,
+)
+from .clock import Timer
+from .core import Core
+from .errors import Refused, impossible, not_found
+from .legs import Leg, Legs
+from .wire import Answer, Json, data, done, iso, page
+
+MAX_SIZE = 100
+"""If its creation does not say."""
+
+
+@dataclass(eq=False, slots=True)
+class QueuedCall:
+    """A call's place in a queue."""
+
+    queue: "Queue"
+    leg: Leg
+    enqueued_at: datetime
+    keep_after_hangup: bool
+    timer: Timer | None = None
+
+    def vacated(self) -> None:
+        self.queue.take_out(self, "leave")
+
+    def hung_up(self) -> None:
+        if not self.keep_after_hangup:
+            self.queue.take_out(self, "hangup")
+
+    @property
+    def position(self) -> int:
+        return self.queue.calls.index(self) + 1
+
+    @property
+    def waited(self) -> int:
+        """Whole seconds."""
+        return int((self.queue.core.now() - self.enqueued_at).total_seconds())
+
+    def view(self) -> Json:
+        return {
+            "record_type": "queue_call",
+            "call_control_id": self.leg.call_control_id,
+            "call_leg_id": self.leg.call_leg_id,
+            "call_session_id": self.leg.call_session_id,
+            "connection_id": self.leg.connection_id,
+            "queue_id": self.queue.id,
+            "queue_position": self.position,
+            "enqueued_at": iso(self.enqueued_at),
+            "wait_time_secs": self.waited,
+            "from": self.leg.from_,
+            "to": self.leg.to,
+            "is_alive": self.leg.is_alive,
+        }
+
+
+@dataclass(eq=False, slots=True)
+class Queue:
+    core: Core
+    id: str
+    name: str
+    max_size: int
+    created_at: datetime
+    updated_at: datetime
+    calls: list[QueuedCall] = field(default_factory=list[QueuedCall])
+    calls_gone: int = 0
+    seconds_waited: int = 0
+    """By those who have left."""
+
+    def check_has_room(self) -> None:
+        """Raises `Refused` when it is full."""
+        if len(self.calls) >= self.max_size:
+            raise impossible("Queue is full", f"Queue '{self.name}' is full: {self.max_size} calls.")
+
+    def add(self, leg: Leg, keep_after_hangup: bool, max_wait: int | None) -> QueuedCall:
+        """Put a leg last; `max_wait` is in seconds. Who calls has moved it out of where it was."""
+        call = QueuedCall(self, leg, self.core.now(), keep_after_hangup)
+        self.calls.append(call)
+        if max_wait is not None:
+            call.timer = self.core.after(max_wait, lambda: self.take_out(call, "timeout"))
+        told = {"queue": self.name, "current_position": call.position, "queue_avg_wait_time_secs": self.usual_wait()}
+        self.core.emit("call.enqueued", {**leg.ids(), **told})
+        return call
+
+    def take_out(self, call: QueuedCall, reason: str) -> None:
+        """Remove a call from its place; the leg is parked, if it is alive."""
+        position, waited = call.position, call.waited
+        self.calls.remove(call)
+        self.calls_gone += 1
+        self.seconds_waited += waited
+        if call.timer is not None:
+            call.timer.cancel()
+        if call.leg.place is call:
+            call.leg.place = None
+        told = {"queue": self.name, "queue_position": position, "wait_time_secs": waited, "reason": reason}
+        self.core.emit("call.dequeued", {**call.leg.ids(), **told})
+
+    def usual_wait(self) -> int:
+        """Whole seconds that those who have left waited on average."""
+        return self.seconds_waited // self.calls_gone if self.calls_gone else 0
+
+    def current_wait(self) -> int:
+        """Whole seconds that those in it now have waited on average."""
+        return sum(call.waited for call in self.calls) // len(self.calls) if self.calls else 0
+
+    def first_alive(self) -> QueuedCall | None:
+        return next((call for call in self.calls if call.leg.is_alive), None)
+
+    def view(self) -> Json:
+        return {
+            "record_type": "queue",
+            "id": self.id,
+            "name": self.name,
+            "current_size": len(self.calls),
+            "max_size": self.max_size,
+            "average_wait_time_secs": self.current_wait(),
+            "created_at": iso(self.created_at),
+            "updated_at": iso(self.updated_at),
+        }
+
+
+class Queues:
+    def __init__(self, core: Core, legs: Legs) -> None:
+        self._core = core
+        self._legs = legs
+        self.by_name: dict[str, Queue] = {}
+
+    def find(self, wanted: str) -> Queue | None:
+        """A queue by its name or its id."""
+        return self.by_name.get(wanted) or next((one for one in self.by_name.values() if one.id == wanted), None)
+
+    def named(self, wanted: str) -> Queue:
+        """The same. Raises `Refused` (404)."""
+        queue = self.find(wanted)
+        if queue is None:
+            raise not_found(f"There is no queue '{wanted}'.")
+        return queue
+
+    def _open(self, name: str, max_size: int | None) -> Queue:
+        now = self._core.now()
+        queue = Queue(self._core, self._core.ids.uuid(), name, max_size or MAX_SIZE, now, now)
+        self.by_name[name] = queue
+        return queue
+
+    def create(self, command: CreateQueue) -> Answer:
+        if self.find(command.queue_name) is not None:
+            raise impossible("Queue exists", f"There is a queue '{command.queue_name}' already.", "queue_name")
+        return data(self._open(command.queue_name, command.max_size).view())
+
+    def list(self, command: ListQueues) -> Answer:
+        return page(list(self.by_name.values()), Queue.view, command)
+
+    def get(self, command: GetQueue) -> Answer:
+        return data(self.named(command.queue_name).view())
+
+    def update(self, command: UpdateQueue) -> Answer:
+        queue = self.named(command.queue_name)
+        queue.max_size = command.max_size
+        queue.updated_at = self._core.now()
+        return data(queue.view())
+
+    def delete(self, command: DeleteQueue) -> Answer:
+        queue = self.named(command.queue_name)
+        for call in list(queue.calls):
+            queue.take_out(call, "leave")
+        del self.by_name[queue.name]
+        return None
+
+    def list_calls(self, command: ListQueueCalls) -> Answer:
+        return page(self.named(command.queue_name).calls, QueuedCall.view, command)
+
+    def get_call(self, command: GetQueueCall) -> Answer:
+        return data(self._call(command).view())
+
+    def update_call(self, command: UpdateQueueCall) -> Answer:
+        call = self._call(command)
+        if command.keep_after_hangup is not None:
+            call.keep_after_hangup = command.keep_after_hangup
+        return None
+
+    def remove_call(self, command: RemoveQueueCall) -> Answer:
+        call = self._call(command)
+        if call.leg.is_alive:
+            detail = f"Call {call.leg.call_control_id} is active; a live call leaves with leave_queue."
+            raise impossible("Call is active", detail)
+        call.queue.take_out(call, "hangup")
+        return None
+
+    def _call(self, command: GetQueueCall | UpdateQueueCall | RemoveQueueCall) -> QueuedCall:
+        queue = self.named(command.queue_name)
+        wanted = command.call_control_id
+        call = next((one for one in queue.calls if one.leg.call_control_id == wanted), None)
+        if call is None:
+            raise not_found(f"There is no call {wanted} in queue '{queue.name}'.")
+        return call
+
+    def enqueue(self, command: EnqueueCall) -> Answer:
+        leg = self._legs.in_path(command.call_control_id)
+        self._legs.check_can_talk(leg)
+        queue = self.find(command.queue_name)
+        if queue is not None:
+            self._check_can_take(queue, leg)
+        leg.remember(command.client_state)
+        self._legs.answer(leg)
+        self._legs.put(leg, None)
+        queue = queue or self._open(command.queue_name, command.max_size)
+        leg.place = queue.add(leg, bool(command.keep_after_hangup), command.max_wait_time_secs)
+        return done()
+
+    def _check_can_take(self, queue: Queue, leg: Leg) -> None:
+        """Raises `Refused` when a leg cannot be put in a queue."""
+        if isinstance(leg.place, QueuedCall) and leg.place.queue is queue:
+            raise impossible("Already queued", f"Call {leg.call_control_id} is in queue '{queue.name}' already.")
+        queue.check_has_room()
+
+    def leave(self, command: LeaveQueue) -> Answer:
+        leg = self._legs.in_path(command.call_control_id)
+        call = leg.place
+        if not isinstance(call, QueuedCall):
+            raise self._not_queued(leg)
+        leg.remember(command.client_state)
+        call.queue.take_out(call, "leave")
+        return done()
+
+    def _not_queued(self, leg: Leg) -> Refused:
+        return impossible("Call not queued", f"Call {leg.call_control_id} is in no queue.")

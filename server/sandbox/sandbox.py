@@ -1,0 +1,186 @@
+"""The sandbox as a whole: a Telnyx on one machine, as an ASGI app."""
+
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import anyio
+
+from .api import Api, ReceivedRequest
+from .clock import Clock, SystemClock, Timers, later
+from .control import Controls
+from .errors import Refused, not_found
+from .faults import Faults
+from .http import Receive, Reply, Scope, Send, read
+from .ids import Ids
+from .scene import set_scene
+from .webhooks import KEPT, Outbox, Signer
+from .wire import Json
+from .world import World
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+class Sandbox:
+    """A Telnyx for one machine.
+
+    `clock` is where it takes the time from. `webhook_url` is where events are posted to; without one they are only
+    kept. `scene`: whether it begins with callers, an agent and a supervisor. The same `seed` gives the same ids.
+    """
+
+    def __init__(
+        self, clock: Clock | None = None, webhook_url: str | None = None, scene: bool = True, seed: int = 0
+    ) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.faults = Faults(seed)
+        self.requests: deque[ReceivedRequest] = deque(maxlen=KEPT)
+        self._webhook_url = webhook_url
+        self._scene = scene
+        self._seed = seed
+        self._signer = Signer()
+        self._observers: list[Callable[[Json], None]] = []
+        self._timers = Timers(self.clock)
+        self._delays = Timers(self.clock)
+        self._woken = anyio.Event()
+        self._delivering = anyio.Lock()
+        self._client: httpx2.AsyncClient | None = None
+        self._is_running = False
+        self.world = self._new_world()
+        self._api = Api(lambda: self.world, self.faults, self._delays, self.run_due, self.requests.append)
+        self._controls = Controls(self)
+
+    def _new_world(self) -> World:
+        ids = Ids(self._seed)
+        outbox = Outbox(self._timers, ids, self.faults, self._signer, self._webhook_url)
+        outbox.observers = self._observers
+        outbox.on_waiting = self._timers.on_change = self._wake
+        world = World(self._timers, ids, outbox)
+        if self._scene:
+            set_scene(self._timers, world.legs, world.queues)
+        return world
+
+    @property
+    def public_key(self) -> str:
+        """Base64 of the Ed25519 key that webhooks are signed with."""
+        return self._signer.public_key
+
+    @property
+    def events(self) -> deque[Json]:
+        """Every event emitted, as it goes over the wire, in order; the last 10,000."""
+        return self.world.outbox.events
+
+    def on_event(self, observer: Callable[[Json], None]) -> None:
+        """Have every event passed on as it is sent. Webhook faults apply: it may come twice, late or never."""
+        self._observers.append(observer)
+
+    def signed(self, envelope: Json) -> tuple[bytes, dict[str, str]]:
+        """The body and the headers with which Telnyx would post an event."""
+        return self.world.outbox.signed(envelope)
+
+    def snapshot(self) -> Json:
+        """The whole state, as JSON."""
+        return self.world.snapshot()
+
+    def reset(self) -> None:
+        """Begin again: the scene and the ids as at first, no faults, nothing remembered. The clock goes on."""
+        self._timers.clear()
+        self.faults.reset()
+        self.requests.clear()
+        self.world.outbox.drop_waiting()
+        self.world = self._new_world()
+
+    def run_due(self) -> None:
+        """Let happen what is due by now."""
+        self._delays.run_due()
+        self._timers.run_due()
+
+    async def advance(self, seconds: float) -> None:
+        """Move the clock on. What falls due happens at its own time, and webhooks are delivered between."""
+        target = later(self.clock.now(), seconds)
+        await self._deliver()
+        while (due := self._next_due()) is not None and due <= target:
+            self.clock.move_to(due)
+            self.run_due()
+            await self._deliver()
+        self.clock.move_to(target)
+        if not self._is_running:
+            await self._close_client()
+
+    def _next_due(self) -> datetime | None:
+        return min((due for due in (self._timers.next_due(), self._delays.next_due()) if due), default=None)
+
+    def _wake(self) -> None:
+        self._woken.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Let time pass and webhooks go out by themselves."""
+        raised: Exception | None = None
+        self._is_running = True
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._drive)
+                try:
+                    yield
+                except Exception as failure:
+                    raised = failure
+                tasks.cancel_scope.cancel()
+        finally:
+            self._is_running = False
+            await self._close_client()
+        if raised is not None:
+            raise raised  # as it was: a task group would hand it on in an ExceptionGroup
+
+    async def _drive(self) -> None:
+        while True:
+            self._woken = anyio.Event()
+            self.run_due()
+            await self._deliver()
+            if self.world.outbox.is_waiting:
+                continue
+            due = self._next_due()
+            with anyio.move_on_after(None if due is None else self.clock.real_seconds_until(due)):
+                await self._woken.wait()
+
+    async def _deliver(self) -> None:
+        if not self.world.outbox.is_waiting:
+            return
+        async with self._delivering:
+            await self.world.outbox.deliver(self._open_client())
+
+    def _open_client(self) -> "httpx2.AsyncClient":
+        if self._client is None:
+            import httpx2  # noqa: PLC0415 - only who has a receiver pays for it
+
+            self._client = httpx2.AsyncClient(timeout=None, trust_env=False)
+        return self._client
+
+    async def _close_client(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with anyio.CancelScope(shield=True):
+                await client.aclose()
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI app: Telnyx's API below /v2, the sandbox's controls below /sandbox."""
+        if scope["type"] != "http":
+            return
+        reply = await self._serve(scope, receive)
+        if reply is not None:
+            await reply.send(send)
+
+    async def _serve(self, scope: Scope, receive: Receive) -> Reply | None:
+        try:
+            incoming = await read(scope, receive)
+        except Refused as refused:
+            return Reply.refusing(refused)
+        _, top, rest = (*incoming.path.split("/", 2), "", "")[:3]
+        incoming.path = f"/{rest}"
+        if top == "v2":
+            return await self._api.serve(incoming, receive)
+        if top == "sandbox":
+            return await self._controls.serve(incoming)
+        return Reply.refusing(not_found("There is nothing at this URL."))

@@ -1,0 +1,26 @@
+"""A sandbox whose clock stands still, and a client for it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
+
+from .client import Telnyx
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    return Sandbox(ManualClock())
+
+
+@pytest.fixture
+async def telnyx(sandbox: Sandbox) -> AsyncIterator[Telnyx]:
+    client = Telnyx(sandbox)
+    yield client
+    await client.http.aclose()

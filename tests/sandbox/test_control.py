@@ -1,0 +1,130 @@
+"""The sandbox's own controls, its clock, and that a story repeats."""
+
+from typing import Any
+
+import pytest
+
+from telnyx_conferencing.server.sandbox import ManualClock, Sandbox, SystemClock
+
+from .client import Telnyx
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_web_page_may_not_drive_it(telnyx: Telnyx) -> None:
+    for method, path in (("GET", "/sandbox/state"), ("POST", "/sandbox/reset")):
+        response = await telnyx.http.request(method, path, headers={"origin": "http://telnyx.test"})
+        assert response.status_code == 403
+
+
+async def test_the_clock_moves_when_told_and_things_happen_at_their_time(telnyx: Telnyx) -> None:
+    room = await telnyx.conference("agent", duration_minutes=1)
+    await telnyx.act(room, "speak", payload="Hi", voice="male")
+    told = await telnyx.post("/sandbox/clock", {"advance_seconds": 3600})
+    assert told == {"now": "2025-01-01T13:00:00.000000Z"}
+    ended = telnyx.events("conference.speak.ended", "conference.ended")
+    assert [event["payload"]["occurred_at"] for event in ended] == [
+        "2025-01-01T12:00:01.000000Z",
+        "2025-01-01T12:01:00.000000Z",
+    ]
+
+
+@pytest.mark.parametrize("seconds", [-1, "x", None, 10**400, 1e300])
+async def test_the_clock_does_not_go_back_or_out_of_its_range(telnyx: Telnyx, seconds: object) -> None:
+    assert (await telnyx.refusal("POST", "/sandbox/clock", {"advance_seconds": seconds}))[0] == 422
+
+
+async def test_a_clock_moved_behind_its_back_is_seen_at_the_next_request() -> None:
+    clock = ManualClock()
+    telnyx = Telnyx(Sandbox(clock))
+    room = await telnyx.conference("agent", duration_minutes=1)
+    clock.advance(60)
+    assert (await telnyx.get(f"/conferences/{room}"))["status"] == "completed"
+
+
+async def test_the_system_clock_can_be_moved_too() -> None:
+    telnyx = Telnyx(Sandbox(SystemClock()))
+    room = await telnyx.conference("agent", duration_minutes=1)
+    await telnyx.sandbox.advance(61)
+    assert (await telnyx.get(f"/conferences/{room}"))["end_reason"] == "time_exceeded"
+    for _ in range(20):
+        await telnyx.sandbox.advance(1e12)
+    assert telnyx.sandbox.snapshot()["now"] < "9001"
+
+
+async def story(sandbox: Sandbox) -> list[Any]:
+    telnyx = Telnyx(sandbox)
+    room = await telnyx.conference("agent", "caller 1")
+    await telnyx.act(room, "record_start", format="wav")
+    await telnyx.sandbox.advance(5)
+    await telnyx.act(room, "end")
+    return [list(sandbox.events), sandbox.snapshot()]
+
+
+async def test_the_same_seed_tells_the_same_story_and_so_does_a_reset() -> None:
+    first, second, other = (Sandbox(ManualClock(), seed=seed) for seed in (1, 1, 2))
+    told = await story(first)
+    assert await story(second) == told
+    assert await story(other) != told
+    assert first.public_key != second.public_key
+    events = told[0]
+    first.reset()
+    assert [event for event in first.events if event in events] == []
+    assert {leg["call_control_id"] for leg in first.snapshot()["legs"]} == {
+        leg["call_control_id"] for leg in second.snapshot()["legs"]
+    }
+
+
+async def test_a_reset_forgets_everything_but_the_key(telnyx: Telnyx) -> None:
+    key = telnyx.sandbox.public_key
+    await telnyx.conference("agent")
+    await telnyx.post("/sandbox/faults", {"kind": "status"})
+    assert await telnyx.post("/sandbox/reset") is None
+    assert await telnyx.get("/conferences") == []
+    assert len(telnyx.sandbox.requests) == 1
+    assert telnyx.sandbox.public_key == key
+
+
+async def test_without_a_scene_there_is_nothing() -> None:
+    state = Sandbox(ManualClock(), scene=False).snapshot()
+    assert [state[name] for name in ("conferences", "queues", "legs", "recordings", "playing")] == [[]] * 5
+
+
+async def test_requests_are_recorded_as_they_came(telnyx: Telnyx) -> None:
+    await telnyx.send("POST", "/queues", {"queue_name": "a/b"})
+    await telnyx.send("GET", "/queues/a%2Fb/calls", page_size=5)
+    await telnyx.send("POST", "/queues", {"queue_name": "a/b"})
+    recorded = await telnyx.get("/sandbox/requests")
+    shown = [(one["method"], one["path"], one["command"], one["status"], one["applied"]) for one in recorded]
+    assert shown == [
+        ("POST", "/queues", "create_queue", 200, True),
+        ("GET", "/queues/a%2Fb/calls", "list_queue_calls", 200, False),
+        ("POST", "/queues", "create_queue", 422, False),
+    ]
+    assert (recorded[0]["body"], recorded[1]["query"]) == ({"queue_name": "a/b"}, {"page[size]": "5"})
+    await telnyx.send("DELETE", "/sandbox/requests")
+    assert await telnyx.get("/sandbox/requests") == []
+
+
+async def test_state_and_events_are_those_of_the_sandbox(telnyx: Telnyx) -> None:
+    await telnyx.conference("agent")
+    arrived = await telnyx.arrival()
+    assert await telnyx.get("/sandbox/state") == telnyx.sandbox.snapshot()
+    assert await telnyx.get("/sandbox/events") == list(telnyx.sandbox.events)
+    places = {leg["call_control_id"]: leg["place"]["kind"] for leg in telnyx.sandbox.snapshot()["legs"]}
+    assert places[telnyx.part("agent")] == "conference"
+    assert places[telnyx.part("caller 1")] == "queue"
+    assert places[arrived] == "parked"
+
+
+async def test_the_people_on_the_line_can_only_do_what_people_can(telnyx: Telnyx) -> None:
+    agent = telnyx.part("agent")
+    assert (await telnyx.refusal("POST", f"/sandbox/calls/{agent}/press", {"digits": "x"}))[0] == 422
+    assert (await telnyx.refusal("POST", "/sandbox/calls/v3:x/hangup"))[0] == 404
+    assert (await telnyx.refusal("POST", "/sandbox/calls", {"from": "nobody"}))[0] == 422
+    await telnyx.post(f"/sandbox/calls/{agent}/press", {"digits": "1"})
+    await telnyx.post(f"/sandbox/calls/{agent}/hangup")
+    assert (await telnyx.refusal("POST", f"/sandbox/calls/{agent}/press", {"digits": "1"}))[0] == 422
+    arrived = await telnyx.post("/sandbox/calls", {"from": "+12025550140", "to": "+12025550100"})
+    assert telnyx.events()[-1]["payload"]["from"] == "+12025550140"
+    assert arrived["is_alive"] is True

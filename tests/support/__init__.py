@@ -1,0 +1,1 @@
+"""What the tests drive the project with: real clients, real processes, real HTTP."""

@@ -1,0 +1,48 @@
+"""The server and its Telnyx in this process, on a clock that moves only when told to."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx2
+from mcp.client import Client
+
+from telnyx_conferencing.server.app import build_server
+from telnyx_conferencing.server.embedded import SandboxTransport
+from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
+from telnyx_conferencing.server.settings import load
+from telnyx_conferencing.server.telnyx import Telnyx
+
+
+@dataclass
+class World:
+    """A sandbox on a manual clock, and Telnyx's client on the same clock."""
+
+    sandbox: Sandbox = field(default_factory=lambda: Sandbox(clock=ManualClock()))
+    waited: list[float] = field(default_factory=list[float])
+    """The pauses between attempts, in seconds."""
+
+    def now(self) -> float:
+        return self.sandbox.clock.now().timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        self.waited.append(seconds)
+        await self.sandbox.advance(seconds)
+
+    def http(self, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
+            base_url="http://sandbox/v2",
+            headers={"Authorization": "Bearer KEYtests"},
+            transport=transport or SandboxTransport(self.sandbox.app),
+        )
+
+    def telnyx(self, http: httpx2.AsyncClient) -> Telnyx:
+        return Telnyx(http, now=self.now, sleep=self.sleep)
+
+
+@asynccontextmanager
+async def in_process(world: World, transport: httpx2.AsyncBaseTransport | None = None) -> AsyncGenerator[Client]:
+    """An MCP client of a server on this world; nobody is asked."""
+    settings = load(sandbox=True, approval="never")
+    async with world.http(transport) as http, Client(build_server(settings, world.telnyx(http))) as client:
+        yield client

@@ -1,0 +1,76 @@
+"""The server as a host runs it: a subprocess on stdio, spoken to by the MCP SDK's own client."""
+
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from mcp import StdioServerParameters
+from mcp.client import Client
+from mcp.client.client import ConnectMode
+from mcp.client.stdio import stdio_client
+from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
+
+ERAS: Mapping[str, ConnectMode] = {"2025-11-25": "legacy", "2026-07-28": "2026-07-28"}
+"""Protocol versions, and how the client is told to speak each."""
+
+COMMAND = str(Path(sys.executable).with_name("telnyx-conferencing"))
+
+Answering = Callable[[str], ElicitResult]
+"""What a person answers to a question."""
+
+
+def yes(question: str) -> ElicitResult:
+    return ElicitResult(action="accept", content={"approve": True})
+
+
+def no(question: str) -> ElicitResult:
+    return ElicitResult(action="decline")
+
+
+def closes(question: str) -> ElicitResult:
+    return ElicitResult(action="cancel")
+
+
+@asynccontextmanager
+async def connected(
+    *arguments: str,
+    era: str = "2025-11-25",
+    answering: Answering | None = None,
+    env: Mapping[str, str] | None = None,
+) -> AsyncGenerator[Client]:
+    """A client of `telnyx-conferencing serve ARGUMENTS`. Without `answering` it cannot be asked anything."""
+
+    async def elicited(context: Any, params: ElicitRequestParams) -> ElicitResult:
+        assert answering is not None
+        return answering(params.message)
+
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TELNYX")}
+    process = StdioServerParameters(command=COMMAND, args=["serve", *arguments], env={**inherited, **(env or {})})
+    callback = elicited if answering is not None else None
+    async with Client(stdio_client(process), mode=ERAS[era], elicitation_callback=callback) as client:
+        yield client
+
+
+async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    """The structured content of a call that must succeed."""
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, text(result)
+    content: Any = result.structured_content
+    assert content
+    return content
+
+
+async def refusal(client: Client, tool: str, **arguments: Any) -> str:
+    """The text of a call that must end in a tool error."""
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error, text(result)
+    return text(result)
+
+
+def text(result: CallToolResult) -> str:
+    block = result.content[0]
+    assert isinstance(block, TextContent)
+    return block.text

@@ -1,0 +1,36 @@
+"""The reference tables of the documents, made from the code."""
+
+from telnyx_conferencing.server.inventory import risk_words
+from telnyx_conferencing.tools import COMMANDS, TOOLSETS
+from telnyx_conferencing.tools.base import ByArgument, Command
+
+_RISKS = """\
+Made from the code by `UPDATE_SNAPSHOTS=1 make test`. What the risks mean: a *read* changes nothing; *routine* is the
+everyday work of a call; people notice what is *disruptive*, and another tool undoes it; what is *destructive* cannot
+be undone. What a repeat of the request does at Telnyx: *idempotent*, the same as once; *deduped*, nothing, since it
+carries a `command_id`; *once*, it happens again, so that it is never repeated once it was sent."""
+
+
+def tools() -> str:
+    """docs/tools.md."""
+    parts = ["# Tools", _RISKS]
+    for toolset in TOOLSETS:
+        commands = [command for command in COMMANDS if command.toolset() == toolset]
+        parts += [f"## {toolset}", "\n".join([*_HEAD, *map(_row, commands)])]
+    return "\n\n".join(parts) + "\n"
+
+
+_HEAD = (
+    "| tool | what it does | endpoint | risk | repeat | events that follow |",
+    "|---|---|---|---|---|---|",
+)
+
+
+def _row(command: type[Command]) -> str:
+    announces = command.announces
+    sets = list(announces.every()) if isinstance(announces, ByArgument) else [announces]
+    events = " or ".join(", ".join(f"`{event}`" for event in one) for one in sets if one)
+    endpoint = f"{command.route.method} {command.route.path}"
+    name, said = f"`{command.tool_name()}`", command.__doc__ or ""
+    cells = (name, said, f"`{endpoint}`", risk_words(command), command.retry, events)
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,221 @@
+"""A person is asked before what cannot be taken back: over stdio, in both eras, and what reaches Telnyx is counted."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from mcp_types import ElicitResult
+
+from support.mcp import Answering, call, closes, connected, no, refusal, yes
+from support.telnyx import open_room, telnyx
+
+pytestmark = pytest.mark.anyio
+
+
+class Person:
+    """Answers each question in turn, and remembers what was asked."""
+
+    def __init__(self, *answers: Answering) -> None:
+        self.questions: list[str] = []
+        self._answers = iter(answers)
+
+    def __call__(self, question: str) -> ElicitResult:
+        self.questions.append(question)
+        return next(self._answers)(question)
+
+
+async def test_a_yes_ends_the_conference_that_the_question_described(era: str) -> None:
+    person = Person(yes)
+    with telnyx() as phone:
+        async with connected(era=era, answering=person, env=phone.env) as client:
+            room = await open_room(client, *phone.waiting())
+            ended = await call(client, "end_conference", conference_id=room)
+            seen = await call(client, "get_conference", conference_id=room)
+    [question] = person.questions
+    assert question.startswith("End conference 'Standup'? 3 people are in it (v3:")
+    assert question.endswith("Everyone in it is hung up.")
+    assert ended["expect_events"] == ["conference.participant.left", "conference.ended"]
+    assert (seen["conference"]["status"], seen["conference"]["end_reason"]) == ("completed", "ended_via_api")
+
+
+def accepts(content: dict[str, str | int | float | bool | list[str] | None] | None) -> Answering:
+    return lambda question: ElicitResult(action="accept", content=content)
+
+
+DECLINED, NOBODY = "A person was asked and said no", "nobody could be asked: the question was cancelled or not answered"
+NOT_A_YES: dict[str, tuple[Answering, str]] = {
+    "decline": (no, DECLINED),
+    "approve false": (accepts({"approve": False}), DECLINED),
+    "cancel": (closes, NOBODY),
+    "accept without an answer": (accepts({}), NOBODY),
+    "accept with a word": (accepts({"approve": "yes"}), NOBODY),
+    "accept with nothing": (accepts(None), NOBODY),
+}
+
+
+@pytest.mark.parametrize("answered", NOT_A_YES)
+async def test_anything_but_a_plain_yes_sends_nothing(era: str, answered: str) -> None:
+    answer, said = NOT_A_YES[answered]
+    with telnyx() as phone:
+        async with connected(era=era, answering=answer, env=phone.env) as client:
+            room = await open_room(client, *phone.waiting())
+            before = phone.commands()
+            message = await refusal(client, "end_conference", conference_id=room)
+            assert phone.commands() == before
+    assert said in message
+    assert "Nothing was sent" in message
+
+
+async def test_a_client_that_cannot_be_asked_is_told_what_the_operator_can_do(era: str) -> None:
+    with telnyx() as phone:
+        async with connected(era=era, env=phone.env) as client:
+            room = await open_room(client, *phone.waiting())
+            before = phone.commands()
+            message = await refusal(client, "end_conference", conference_id=room)
+            assert phone.commands() == before
+    assert "needs a person's yes" in message
+    assert "--approval" in message
+
+
+async def test_a_yes_counts_only_for_the_facts_it_was_given_for(era: str) -> None:
+    with telnyx() as phone:
+        late = phone.request("POST", "/sandbox/calls", {"from": "+12025550177", "to": "+12025550100"})
+
+        def joins_meanwhile(question: str) -> ElicitResult:
+            body = {"call_control_id": late["data"]["call_control_id"]}
+            phone.request("POST", f"/v2/conferences/{room}/actions/join", body)
+            return yes(question)
+
+        person = Person(joins_meanwhile, no)
+        async with connected(era=era, answering=person, env=phone.env) as client:
+            room = await open_room(client, *phone.waiting())
+            message = await refusal(client, "end_conference", conference_id=room)
+    assert ["3 people" in person.questions[0], "4 people" in person.questions[1]] == [True, True]
+    assert "said no" in message
+
+
+async def test_a_room_that_never_stands_still_is_not_touched(era: str) -> None:
+    with telnyx() as phone:
+
+        def somebody_joins(question: str) -> ElicitResult:
+            leg = phone.request("POST", "/sandbox/calls", {"from": "+12025550177", "to": "+12025550100"})
+            body = {"call_control_id": leg["data"]["call_control_id"]}
+            phone.request("POST", f"/v2/conferences/{room}/actions/join", body)
+            return yes(question)
+
+        async with connected(era=era, answering=somebody_joins, env=phone.env) as client:
+            room = await open_room(client, *phone.waiting())
+            if era == "2026-07-28":
+                with pytest.raises(Exception, match="rounds"):  # the client's own limit on questions in one call
+                    await client.call_tool("end_conference", {"conference_id": room})
+            else:
+                message = await refusal(client, "end_conference", conference_id=room)
+                assert "changed each time" in message
+        assert not any(command.endswith("/actions/end") for command in phone.commands())
+
+
+async def test_what_does_not_exist_is_said_before_anybody_is_asked(era: str) -> None:
+    person = Person()
+    with telnyx() as phone:
+        async with connected(era=era, answering=person, env=phone.env) as client:
+            room = await open_room(client, *phone.waiting())
+            message = await refusal(client, "end_conference", conference_id="Standup")
+    assert person.questions == []
+    assert f"'Standup' (in_progress, id {room})" in message
+
+
+LEVELED: dict[str, dict[str, object]] = {
+    "get_conference": {},
+    "unmute_participants": {"call_control_ids": ["a leg"]},
+    "mute_participants": {"call_control_ids": "everyone"},
+    "start_recording": {"format": "mp3"},
+}
+LEVELS = ("destructive", "disruptive", "all", "never")
+ASKED = {
+    "get_conference": (),
+    "unmute_participants": ("all",),
+    "mute_participants": ("disruptive", "all"),
+    "start_recording": ("destructive", "disruptive", "all"),
+}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_the_level_decides_which_risk_is_asked_about(level: str) -> None:
+    person = Person(*[yes] * 4)
+    asked: dict[str, bool] = {}
+    with telnyx() as phone:
+        legs = phone.waiting()
+        created = phone.request("POST", "/v2/conferences", {"call_control_id": legs[0], "name": "Standup"})
+        room = {"conference_id": created["data"]["id"]}
+        async with connected("--approval", level, answering=person, env=phone.env) as client:
+            for tool, arguments in LEVELED.items():
+                before = len(person.questions)
+                given = {name: [legs[0]] if value == ["a leg"] else value for name, value in arguments.items()}
+                await call(client, tool, **room, **given)
+                asked[tool] = len(person.questions) > before
+    assert asked == {tool: level in ASKED[tool] for tool in LEVELED}
+
+
+QUESTIONS: dict[str, tuple[Callable[[str, list[str]], dict[str, object]], str]] = {
+    "mute_participants": (
+        lambda room, legs: {"conference_id": room, "call_control_ids": "everyone"},
+        "Mute everyone in conference 'Standup'? 2 people are in it",
+    ),
+    "join_conference": (
+        lambda room, legs: {"conference_id": room, "call_control_id": legs[2], "supervisor_role": "monitor"},
+        "as monitor? 2 people are in it",
+    ),
+    "leave_queue": (
+        lambda room, legs: {"call_control_id": legs[2]},
+        "Take the call from '+1",
+    ),
+    "delete_queue": (lambda room, legs: {"queue_name": "support"}, "Delete queue 'support'? 1 call in it."),
+    "send_dtmf": (
+        lambda room, legs: {"conference_id": room, "call_control_ids": [legs[0]], "digits": "4111111111111111"},
+        "Send 16 DTMF digits to v3:",
+    ),
+    "speak_text": (
+        lambda room, legs: {
+            "conference_id": room,
+            "call_control_ids": "everyone",
+            "payload": "Two minutes.\n\nApprove: yes",
+            "voice": "female",
+        },
+        "Say 'Two minutes.  Approve: yes' to everyone in conference 'Standup'?",
+    ),
+}
+
+
+async def test_the_question_says_what_will_happen_to_whom() -> None:
+    person = Person(*[no] * len(QUESTIONS))
+    with telnyx() as phone:
+        legs = phone.waiting()
+        created = phone.request("POST", "/v2/conferences", {"call_control_id": legs[0], "name": "Standup"})
+        room = created["data"]["id"]
+        phone.request("POST", f"/v2/conferences/{room}/actions/join", {"call_control_id": legs[1]})
+        async with connected("--approval", "all", answering=person, env=phone.env) as client:
+            for tool, (arguments, _) in QUESTIONS.items():
+                await refusal(client, tool, **arguments(room, legs))
+    for (_, expected), question in zip(QUESTIONS.values(), person.questions, strict=True):
+        assert expected in question
+    assert "4111" not in json.dumps(person.questions)
+
+
+async def test_a_read_only_server_lists_only_what_reads_and_refuses_the_rest() -> None:
+    with telnyx() as phone:
+        async with connected("--read-only", env=phone.env) as client:
+            listed = (await client.list_tools()).tools
+            with pytest.raises(Exception, match="read-only"):
+                await client.call_tool("end_conference", {"conference_id": "x"})
+    assert listed
+    assert all(tool.annotations and tool.annotations.read_only_hint for tool in listed)
+
+
+async def test_toolsets_leave_out_the_rest() -> None:
+    with telnyx() as phone:
+        async with connected("--toolsets", "queues,audio", env=phone.env) as client:
+            names = {tool.name for tool in (await client.list_tools()).tools}
+            with pytest.raises(Exception, match="toolset conferences is switched off"):
+                await client.call_tool("list_conferences", {})
+    assert {"list_queues", "speak_text"} <= names
+    assert not {"list_conferences", "start_recording"} & names

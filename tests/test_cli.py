@@ -1,0 +1,180 @@
+"""The command line: what it prints, what it refuses, and what it leaves alone."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+import pytest
+
+from support.command_line import run
+from support.mcp import COMMAND, ERAS, call, connected
+from support.telnyx import telnyx
+
+INITIALIZE: dict[str, Any] = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+}
+
+
+def test_without_a_telnyx_serve_names_both_ways_to_one_and_exits_with_2() -> None:
+    ended = run("serve")
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    [line] = ended.stderr.splitlines()
+    assert "TELNYX_API_KEY" in line
+    assert "--sandbox" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "said"),
+    [
+        (["--toolsets", "queues,cats"], {}, "cats: there is no such toolset; there are conferences"),
+        (["--toolsets", ","], {}, "no toolset is named"),
+        (["--approval", "maybe"], {}, "--approval (TELNYX_CONFERENCING_APPROVAL)"),
+        ([], {"TELNYX_CONFERENCING_APPROVAL": "maybe"}, "'destructive', 'disruptive', 'all' or 'never'"),
+        ([], {"TELNYX_CONFERENCING_READ_ONLY": "perhaps"}, "--read-only (TELNYX_CONFERENCING_READ_ONLY)"),
+        (["--sandbox-port", "99999"], {}, "--sandbox-port"),
+        ([], {"TELNYX_API_KEY": "KEYx", "TELNYX_BASE_URL": "ftp://x"}, "TELNYX_BASE_URL"),
+        (["--no-such-option"], {}, "No such option"),
+    ],
+)
+def test_a_wrong_setting_is_one_plain_sentence_and_exit_code_2(
+    arguments: list[str], env: Mapping[str, str], said: str
+) -> None:
+    ended = run("serve", *arguments, env={"TELNYX_API_KEY": "KEYcanary", **env})
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "KEYcanary" not in ended.stdout + ended.stderr
+
+
+def test_a_sandbox_port_that_is_taken_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for arguments in (["serve", "--sandbox", "--sandbox-port", port], ["sandbox", "--port", port]):
+            ended = run(*arguments)
+            assert (ended.returncode, ended.stdout) == (2, "")
+            assert f"port {port} is already in use" in ended.stderr
+
+
+@pytest.mark.parametrize("level", ["debug", "info"])
+def test_stdout_carries_the_protocol_and_stderr_the_log_without_key_or_content(level: str) -> None:
+    messages: list[dict[str, Any]] = [
+        INITIALIZE,
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {
+            "jsonrpc": "2.0",
+            "id": 2,
+            "method": "tools/call",
+            "params": {
+                "name": "speak_text",
+                "arguments": {
+                    "conference_id": "c",
+                    "call_control_ids": "everyone",
+                    "payload": "canary words",
+                    "voice": "male",
+                },
+            },
+        },
+        {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "no_such_tool", "arguments": {}}},
+    ]
+    with telnyx() as phone:
+        env = {**phone.env, "TELNYX_API_KEY": "KEYcanary"}
+        with subprocess.Popen(
+            [COMMAND, "serve", "--log-level", level],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=env,
+        ) as server:
+            assert server.stdin
+            assert server.stdout
+            assert server.stderr
+            server.stdin.writelines(json.dumps(message) + "\n" for message in messages)
+            server.stdin.flush()
+            answers = [json.loads(server.stdout.readline()) for _ in range(3)]
+            server.stdin.close()
+            rest, log = server.stdout.read(), server.stderr.read()
+    assert {answer["id"] for answer in answers} == {1, 2, 3}
+    assert rest == ""
+    assert "speak_text" in log
+    assert "canary" not in log
+    assert server.returncode == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("era", ERAS)
+async def test_serve_sandbox_needs_nothing_and_offers_its_telnyx_on_a_port_too(era: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with connected("--sandbox", "--sandbox-port", str(port), era=era) as client:
+        queues = await call(client, "list_queues")
+        headers = {"Authorization": "Bearer KEYanything"}
+        seen = httpx2.get(f"http://127.0.0.1:{port}/v2/queues", headers=headers).json()
+    assert [queue["id"] for queue in queues["queues"]] == [queue["id"] for queue in seen["data"]]
+
+
+@pytest.mark.anyio
+async def test_every_option_is_also_an_environment_variable() -> None:
+    env = {
+        "TELNYX_CONFERENCING_SANDBOX": "true",
+        "TELNYX_CONFERENCING_READ_ONLY": "1",
+        "TELNYX_CONFERENCING_TOOLSETS": "queues",
+        "TELNYX_CONFERENCING_APPROVAL": "all",
+        "TELNYX_CONFERENCING_LOG_LEVEL": "error",
+    }
+    async with connected(env=env) as client:
+        names = [tool.name for tool in (await client.list_tools()).tools]
+    assert names == ["list_queues", "get_queue", "list_queue_calls", "get_queue_call"]
+
+
+def test_tools_prints_a_line_for_each_tool_and_the_sum() -> None:
+    ended = run("tools")
+    lines = ended.stdout.splitlines()
+    assert ended.returncode == 0
+    assert lines[0].split() == ["tool", "toolset", "risk", "retry", "bytes"]
+    assert any("routine; destructive with supervisor_role monitor or whisper" in line for line in lines)
+    assert lines[-1].startswith("34 tools, ")
+    assert len(lines) == 1 + 34 + 2
+
+
+def test_tools_obeys_the_same_settings_as_serve() -> None:
+    assert run("tools", "--read-only", "--toolsets", "queues").stdout.splitlines()[-1].startswith("4 tools, ")
+
+
+def test_a_pipe_that_closes_early_is_no_crash() -> None:
+    with subprocess.Popen([COMMAND, "tools"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_version_and_help_say_what_there_is() -> None:
+    assert run("--version").stdout.startswith("telnyx-conferencing 0.")
+    top = run("--help").stdout
+    assert all(name in top for name in ("serve", "sandbox", "tools"))
+    assert "TELNYX_API_KEY" in run("serve", "--help").stdout
+
+
+def test_the_sandbox_says_how_to_reach_it_and_ends_when_told_to() -> None:
+    with subprocess.Popen(
+        [COMMAND, "sandbox", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        url = process.stdout.readline().split()[-1]
+        process.stdout.readline()
+        key = process.stdout.readline().split()[-1]
+        answer = httpx2.get(f"{url}/queues", headers={"Authorization": "Bearer KEYany"})
+        process.terminate()
+        log = process.stderr.read()
+    assert "support" in {queue["name"] for queue in answer.json()["data"]}
+    assert len(key) == 44
+    assert log == ""

@@ -1,0 +1,63 @@
+"""What the documents say exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from support.command_line import run
+from telnyx_conferencing.server.instructions import GLOSSARY, INSTRUCTIONS
+from telnyx_conferencing.server.settings import PREFIX, Settings
+from telnyx_conferencing.tools import COMMANDS, TOOLSETS
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+ARGUMENTS = {name for command in COMMANDS for name in command.model_fields}
+
+
+def words(text: str) -> set[str]:
+    """What a document sets in code."""
+    return set(re.findall(r"`([^`\n]+)`", text))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text()
+    links = set(re.findall(r"\]\(([^)#:]+)\)", text))
+    paths = {word for word in words(text) if re.fullmatch(r"[\w.-]+(/[\w.-]+)+/?|[\w-]+\.(md|py|toml)", word)}
+    prefixes = ("tools/", "server/", "prompts/", "tests/", "bench/", "docs/")
+    named = links | {path for path in paths if path.startswith(prefixes) or path.endswith(".md")}
+    assert [
+        name for name in sorted(named) if not (ROOT / name).exists() and not (document.parent / name).exists()
+    ] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_option_and_variable_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text()
+    helped = "".join(run(command, "--help").stdout for command in ("serve", "sandbox", "tools"))
+    known_variables = set(re.findall(r"TELNYX_\w+", helped)) | {"TELNYX_API_KEY", "TELNYX_BASE_URL"}
+    assert set(re.findall(r"\bTELNYX_[A-Z_]+\b", text)) <= known_variables | {"TELNYX_CONFERENCING_"}
+    options = {word.split()[0] for word in words(text) if word.startswith("--")}
+    assert {option for option in options if option not in helped} == set()
+
+
+def test_the_readme_lists_every_setting() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for name in Settings.model_fields:
+        variable = f"TELNYX_{name.upper()}" if name in ("api_key", "base_url") else f"{PREFIX}{name.upper()}"
+        assert f"`{variable}`" in readme
+    assert all(f"`{toolset}`" in readme for toolset in TOOLSETS)
+
+
+def test_every_tool_and_argument_that_the_skill_names_exists() -> None:
+    tools = {command.tool_name() for command in COMMANDS}
+    named = {word for word in words((ROOT / "SKILL.md").read_text()) if re.fullmatch(r"[a-z]+(_[a-z]+)+", word)}
+    assert named <= tools | ARGUMENTS
+
+
+def test_the_instructions_explain_arguments_and_name_tools_that_exist() -> None:
+    assert set(GLOSSARY) <= ARGUMENTS
+    tools = {command.tool_name() for command in COMMANDS}
+    named = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", INSTRUCTIONS))
+    assert named <= tools | ARGUMENTS | {"expect_events"}

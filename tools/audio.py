@@ -1,0 +1,141 @@
+"""What the people in a conference hear, and the digits they key."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from .base import EVERYONE, POST, ByArgument, Command, Retry, Risk
+from .results import Done
+from .types import (
+    AudioUrl,
+    CallControlId,
+    CallLegsOrEveryone,
+    ClientState,
+    CommandId,
+    ConferenceId,
+    NotEmpty,
+    Positive,
+    Region,
+    SpokenText,
+)
+from .voices import Language, VoiceSettings
+
+_ROOM = ByArgument("call_control_ids", {EVERYONE: Risk.DISRUPTIVE}, Risk.ROUTINE)
+
+
+def _announces(*events: str) -> ByArgument[tuple[str, ...]]:
+    everyone = tuple(f"conference.{event}" for event in events)
+    some = tuple(f"conference.participant.{event}" for event in events)
+    return ByArgument("call_control_ids", {EVERYONE: everyone}, some)
+
+
+def _count(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+class PlayAudio(Command):
+    """Play a WAV or MP3 file, by audio_url or media_name."""
+
+    route = POST("/conferences/{conference_id}/actions/play")
+    risk = _ROOM
+    retry = Retry.ONCE
+    result = Done
+    does = "play [{audio_url}][{media_name}] to {call_control_ids} in {conference_id}"
+    announces = _announces("playback.started", "playback.ended")
+    exclusive = (("audio_url", "media_name"),)
+    one_of = ("audio_url", "media_name")
+
+    conference_id: ConferenceId
+    call_control_ids: CallLegsOrEveryone
+    audio_url: AudioUrl | None = None
+    media_name: NotEmpty | None = None
+    loop: (
+        Annotated[
+            Annotated[int, Field(ge=1, le=100)] | Literal["infinity"],
+            BeforeValidator(_count),
+        ]
+        | None
+    ) = None
+    region: Region | None = None
+
+
+class StopAudio(Command):
+    """Stop playback and speech."""
+
+    route = POST("/conferences/{conference_id}/actions/stop")
+    risk = _ROOM
+    retry = Retry.IDEMPOTENT
+    result = Done
+    does = "stop audio for {call_control_ids} in {conference_id}"
+    announces = _announces("playback.ended", "speak.ended")
+
+    conference_id: ConferenceId
+    call_control_ids: CallLegsOrEveryone
+    region: Region | None = None
+
+
+class SpeakText(Command):
+    """Say a text with a synthetic voice."""
+
+    route = POST("/conferences/{conference_id}/actions/speak")
+    risk = _ROOM
+    retry = Retry.DEDUPED
+    result = Done
+    does = "say {payload} to {call_control_ids} in {conference_id}"
+    announces = _announces("speak.started", "speak.ended")
+
+    conference_id: ConferenceId
+    call_control_ids: CallLegsOrEveryone
+    payload: SpokenText
+    voice: Annotated[NotEmpty, Field(description="As AWS.Polly.Joanna, Telnyx.KokoroTTS.af; or male, female.")]
+    payload_type: Literal["text", "ssml"] | None = None
+    language: Language | None = None
+    voice_settings: VoiceSettings | None = None
+    region: Region | None = None
+    command_id: CommandId | None = None
+
+
+class SendDtmf(Command):
+    """Send keypad tones."""
+
+    route = POST("/conferences/{conference_id}/actions/send_dtmf")
+    risk = Risk.DISRUPTIVE
+    retry = Retry.ONCE
+    result = Done
+    does = "send {digits} to {call_control_ids} in {conference_id}"
+
+    conference_id: ConferenceId
+    call_control_ids: CallLegsOrEveryone
+    digits: Annotated[str, Field(pattern=r"^[0-9A-D*#wW]+$", description="w waits 0.5 s, W 1 s.")]
+    duration_millis: Positive | None = None
+    client_state: ClientState | None = None
+
+
+class GatherDtmf(Command):
+    """Ask one participant for keypad digits with an audio prompt. They come in call.gather.ended."""
+
+    route = POST("/conferences/{conference_id}/actions/gather_using_audio")
+    risk = Risk.ROUTINE
+    retry = Retry.ONCE
+    result = Done
+    does = "gather digits from {call_control_id} in {conference_id}"
+    announces = ("call.gather.ended",)
+    exclusive = (("audio_url", "media_name"), ("invalid_audio_url", "invalid_media_name"))
+
+    conference_id: ConferenceId
+    call_control_id: CallControlId
+    audio_url: AudioUrl | None = None
+    media_name: NotEmpty | None = None
+    invalid_audio_url: AudioUrl | None = None
+    invalid_media_name: NotEmpty | None = None
+    minimum_digits: Positive | None = None
+    maximum_digits: Positive | None = None
+    maximum_tries: Positive | None = None
+    valid_digits: Annotated[str, Field(pattern=r"^[0-9A-D*#]+$")] | None = None
+    terminating_digit: Annotated[str, Field(pattern=r"^[0-9A-D*#]?$", description="Empty: none.")] | None = None
+    timeout_millis: Positive | None = None
+    initial_timeout_millis: Positive | None = None
+    inter_digit_timeout_millis: Positive | None = None
+    stop_playback_on_dtmf: bool | None = None
+    gather_id: Annotated[str, Field(max_length=100)] | None = None
+    client_state: ClientState | None = None

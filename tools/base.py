@@ -1,0 +1,252 @@
+"""Command, Route, Risk, Retry: the vocabulary every tool is declared in."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from .results import Outcome
+
+EVERYONE = "everyone"
+"""What a tool is told instead of a list, where Telnyx takes a missing list for the whole room."""
+
+WIRE = {"wire": True}
+"""Validation context of a request that arrived over HTTP: Telnyx's own rules apply, not this server's stricter ones."""
+
+T = TypeVar("T")
+
+_PAGING = {"page_number": "page[number]", "page_size": "page[size]"}
+_UNPAGING = {wire: name for name, wire in _PAGING.items()}
+_SEGMENT = "!$&'()*+,;=:@"  # what RFC 3986 allows unescaped in a path segment, beside the unreserved
+_PLACEHOLDER = re.compile(r"{(\w+)}")
+
+
+class Risk(IntEnum):
+    """What can be taken back, in rising order."""
+
+    READ = 0
+    """Nothing changes."""
+    ROUTINE = 1
+    """The everyday work of a call."""
+    DISRUPTIVE = 2
+    """People notice, and another tool undoes it."""
+    DESTRUCTIVE = 3
+    """It cannot be undone: a call ended, a place lost, people overheard or recorded."""
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class Retry(StrEnum):
+    """What a repeat of the same request does at Telnyx."""
+
+    IDEMPOTENT = "idempotent"
+    """The same as once."""
+    DEDUPED = "deduped"
+    """Nothing: Telnyx ignores a `command_id` it has executed in the last 60 seconds or so."""
+    ONCE = "once"
+    """The same thing a second time: never repeated once anything was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An HTTP method and a path whose `{placeholders}` are the command's own argument names."""
+
+    method: str
+    path: str
+    parameters: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", tuple(_PLACEHOLDER.findall(self.path)))
+
+    def fill(self, arguments: Mapping[str, Any]) -> str:
+        """The path with every placeholder replaced by its percent-encoded argument."""
+        return _PLACEHOLDER.sub(lambda found: quote(str(arguments[found[1]]), safe=_SEGMENT), self.path)
+
+
+def GET(path: str) -> Route:
+    return Route("GET", path)
+
+
+def POST(path: str) -> Route:
+    return Route("POST", path)
+
+
+def PATCH(path: str) -> Route:
+    return Route("PATCH", path)
+
+
+def DELETE(path: str) -> Route:
+    return Route("DELETE", path)
+
+
+@dataclass(frozen=True, slots=True)
+class ByArgument(Generic[T]):
+    """A property of a command that depends on the value of one of its arguments."""
+
+    argument: str
+    values: Mapping[Any, T]
+    otherwise: T
+
+    def of(self, command: BaseModel) -> T:
+        """The property for this command."""
+        value = getattr(command, self.argument)
+        return self.values.get(value, self.otherwise) if isinstance(value, str | None) else self.otherwise
+
+    def every(self) -> Iterator[T]:
+        """Each value the property can take."""
+        yield self.otherwise
+        yield from self.values.values()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a command sends to Telnyx, below the base URL."""
+
+    method: str
+    path: str
+    """Percent-encoded."""
+    query: Mapping[str, str]
+    """Deep objects already flattened: `filter[name]`, `page[size]`."""
+    body: Mapping[str, Any] | None
+    """None where the endpoint takes no body."""
+
+
+class Tool(BaseModel):
+    """Something a model can call: its fields are the arguments, its class attributes say the rest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+
+    risk: ClassVar[Risk | ByArgument[Risk]]
+    result: ClassVar[type[Outcome]]
+
+    exclusive: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Pairs of arguments of which at most one may be given."""
+    one_of: ClassVar[tuple[str, ...]] = ()
+    """Arguments of which one must be given."""
+
+    @model_validator(mode="after")
+    def _obeys_its_pairs(self) -> Self:
+        for first, second in self.exclusive:
+            if getattr(self, first) is not None and getattr(self, second) is not None:
+                raise ValueError(f"give {first} or {second}, not both")
+        if self.one_of and all(getattr(self, name) is None for name in self.one_of):
+            raise ValueError(f"give {' or '.join(self.one_of)}")
+        return self
+
+    @classmethod
+    def tool_name(cls) -> str:
+        """The tool's name: the class's, in snake case."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def title(cls) -> str:
+        """The tool's name as a person reads it."""
+        return cls.tool_name().replace("_", " ").capitalize().replace("dtmf", "DTMF")
+
+    @classmethod
+    def toolset(cls) -> str:
+        """The toolset: the module the class stands in."""
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def worst_risk(cls) -> Risk:
+        """The highest risk any arguments can give it."""
+        return max(cls.risk.every()) if isinstance(cls.risk, ByArgument) else cls.risk
+
+    @classmethod
+    def is_read(cls) -> bool:
+        return cls.worst_risk() is Risk.READ
+
+    @classmethod
+    def is_idempotent(cls) -> bool:
+        """Whether calling it twice does no more than calling it once."""
+        return cls.is_read()
+
+    def current_risk(self) -> Risk:
+        """The risk with these arguments."""
+        return self.risk.of(self) if isinstance(self.risk, ByArgument) else self.risk
+
+
+class Command(Tool):
+    """One endpoint of Telnyx."""
+
+    route: ClassVar[Route]
+    retry: ClassVar[Retry]
+    does: ClassVar[str]
+    """What it does, in the imperative; `{argument}` stands for an argument, `[...]` is left out when its
+    argument is not given. Becomes the result's summary and the question a person is asked."""
+    warns: ClassVar[str] = ""
+    """What a person should know before saying yes."""
+    announces: ClassVar[tuple[str, ...] | ByArgument[tuple[str, ...]]] = ()
+    """The webhook events that follow."""
+    everyone_is: ClassVar[Mapping[str, bool] | None] = None
+    """Where Telnyx wants a list even for everyone: the participants filter that finds them."""
+
+    @classmethod
+    def is_idempotent(cls) -> bool:
+        return cls.retry is Retry.IDEMPOTENT
+
+    @classmethod
+    def is_deduped(cls) -> bool:
+        """Whether it takes a `command_id`."""
+        return "command_id" in cls.model_fields
+
+    def expected_events(self) -> tuple[str, ...]:
+        """The webhook event types to expect next with these arguments."""
+        return self.announces.of(self) if isinstance(self.announces, ByArgument) else self.announces
+
+    def concerns_everyone(self) -> bool:
+        """Whether it was given the word "everyone" in place of a list."""
+        return getattr(self, "call_control_ids", None) == EVERYONE
+
+    def request(self) -> Request:
+        """The HTTP request it stands for."""
+        given = self.model_dump(by_alias=True, exclude_none=True, exclude=set(self.route.parameters))
+        if self.concerns_everyone():
+            del given["call_control_ids"]
+        given = {_PAGING.get(name, name): value for name, value in given.items()}
+        path = self.route.fill(dict(self))
+        if self.route.method == "GET":
+            return Request("GET", path, dict(_flatten(given)), None)
+        takes_body = self.route.method in ("POST", "PATCH")
+        return Request(self.route.method, path, {}, given if takes_body else None)
+
+    @classmethod
+    def from_request(cls, path: Mapping[str, str], query: Mapping[str, str], body: Mapping[str, Any]) -> Self:
+        """The command that an HTTP request stands for.
+
+        `path` holds the decoded path parameters under this command's argument names, `query` the flat query
+        (`filter[name]`, `page[size]`), `body` the JSON body. Raises pydantic's `ValidationError`.
+        """
+        given = {**_unflatten(query), **body, **path}
+        takes_everyone = cls.everyone_is is None and "call_control_ids" in cls.model_fields
+        if takes_everyone and not given.get("call_control_ids"):
+            given["call_control_ids"] = EVERYONE
+        return cls.model_validate(given, context=WIRE)
+
+
+def _flatten(values: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        name = f"{within}[{key}]" if within else key
+        if isinstance(value, Mapping):
+            yield from _flatten(cast("Mapping[str, Any]", value), name)
+        else:
+            yield name, value if isinstance(value, str) else json.dumps(value)
+
+
+def _unflatten(query: Mapping[str, str]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for name, value in query.items():
+        first, *rest = (part.removesuffix("]") for part in _UNPAGING.get(name, name).split("["))
+        at = nested
+        for key in rest:
+            at = at.setdefault(first, {})
+            first = key
+        at[first] = value
+    return nested

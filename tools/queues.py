@@ -1,0 +1,165 @@
+"""Queues and the calls that wait in them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .base import DELETE, GET, PATCH, POST, Command, Retry, Risk
+from .results import Done, QueuedCallOutcome, QueuedCallPage, QueueOutcome, QueuePage
+from .types import CallControlId, ClientState, CommandId, PageNumber, PageSize, Positive, QueueName
+
+KeepAfterHangup = Annotated[bool, Field(description="Stays when its caller hangs up.")]
+
+
+class ListQueues(Command):
+    """Find call queues: how many wait, how long."""
+
+    route = GET("/queues")
+    risk = Risk.READ
+    retry = Retry.IDEMPOTENT
+    result = QueuePage
+    does = "list queues"
+
+    page_number: PageNumber | None = None
+    page_size: PageSize | None = None
+
+
+class GetQueue(Command):
+    """See one queue."""
+
+    route = GET("/queues/{queue_name}")
+    risk = Risk.READ
+    retry = Retry.IDEMPOTENT
+    result = QueueOutcome
+    does = "see {queue_name}"
+
+    queue_name: QueueName
+
+
+class CreateQueue(Command):
+    """Open a call queue."""
+
+    route = POST("/queues")
+    risk = Risk.ROUTINE
+    retry = Retry.ONCE
+    result = QueueOutcome
+    does = "open {queue_name}"
+
+    queue_name: QueueName
+    max_size: Positive | None = None
+
+
+class UpdateQueue(Command):
+    """Change how many calls may wait in a queue."""
+
+    route = POST("/queues/{queue_name}")
+    risk = Risk.ROUTINE
+    retry = Retry.IDEMPOTENT
+    result = QueueOutcome
+    does = "let {max_size} calls wait in {queue_name}"
+
+    queue_name: QueueName
+    max_size: Positive
+
+
+class DeleteQueue(Command):
+    """Delete a queue."""
+
+    route = DELETE("/queues/{queue_name}")
+    risk = Risk.DESTRUCTIVE
+    retry = Retry.IDEMPOTENT
+    result = Done
+    does = "delete {queue_name}"
+    warns = "Calls that wait in it lose their place."
+
+    queue_name: QueueName
+
+
+class ListQueueCalls(Command):
+    """See who waits in a queue, and for how long."""
+
+    route = GET("/queues/{queue_name}/calls")
+    risk = Risk.READ
+    retry = Retry.IDEMPOTENT
+    result = QueuedCallPage
+    does = "list calls in {queue_name}"
+
+    queue_name: QueueName
+    page_number: PageNumber | None = None
+    page_size: PageSize | None = None
+
+
+class GetQueueCall(Command):
+    """See one waiting call."""
+
+    route = GET("/queues/{queue_name}/calls/{call_control_id}")
+    risk = Risk.READ
+    retry = Retry.IDEMPOTENT
+    result = QueuedCallOutcome
+    does = "see {call_control_id} in {queue_name}"
+
+    queue_name: QueueName
+    call_control_id: CallControlId
+
+
+class UpdateQueueCall(Command):
+    """Say whether a waiting call keeps its place after hang-up."""
+
+    route = PATCH("/queues/{queue_name}/calls/{call_control_id}")
+    risk = Risk.ROUTINE
+    retry = Retry.IDEMPOTENT
+    result = Done
+    does = "update {call_control_id} in {queue_name}"
+
+    queue_name: QueueName
+    call_control_id: CallControlId
+    keep_after_hangup: KeepAfterHangup | None = None
+
+
+class RemoveQueueCall(Command):
+    """Remove a hung-up call from a queue. A live one leaves with leave_queue."""
+
+    route = DELETE("/queues/{queue_name}/calls/{call_control_id}")
+    risk = Risk.DESTRUCTIVE
+    retry = Retry.IDEMPOTENT
+    result = Done
+    does = "remove {call_control_id} from {queue_name}"
+    warns = "Its place in the queue is lost."
+
+    queue_name: QueueName
+    call_control_id: CallControlId
+
+
+class EnqueueCall(Command):
+    """Put a call in a queue, which is opened if there is none."""
+
+    route = POST("/calls/{call_control_id}/actions/enqueue")
+    risk = Risk.ROUTINE
+    retry = Retry.DEDUPED
+    result = Done
+    does = "put {call_control_id} in {queue_name}"
+    announces = ("call.enqueued",)
+
+    call_control_id: CallControlId
+    queue_name: QueueName
+    max_wait_time_secs: Positive | None = None
+    max_size: Annotated[Positive, Field(description="Of a new queue.")] | None = None
+    keep_after_hangup: KeepAfterHangup | None = None
+    client_state: ClientState | None = None
+    command_id: CommandId | None = None
+
+
+class LeaveQueue(Command):
+    """Take a live call out of its queue; it stays up."""
+
+    route = POST("/calls/{call_control_id}/actions/leave_queue")
+    risk = Risk.DESTRUCTIVE
+    retry = Retry.DEDUPED
+    result = Done
+    does = "take {call_control_id} out of its queue"
+    warns = "Its place in the queue is lost."
+    announces = ("call.dequeued",)
+
+    call_control_id: CallControlId
+    client_state: ClientState | None = None
+    command_id: CommandId | None = None

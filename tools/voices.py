@@ -1,0 +1,160 @@
+"""Synthetic voices: languages, and the settings that each provider takes."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Aws(_Settings):
+    type: Literal["aws"]
+
+
+class Azure(_Settings):
+    type: Literal["azure"]
+    api_key_ref: str | None = None
+    deployment_id: str | None = None
+    effect: Literal["eq_car", "eq_telecomhp8k"] | None = None
+    gender: Literal["Male", "Female"] | None = None
+    region: str | None = None
+
+
+class ElevenLabs(_Settings):
+    type: Literal["elevenlabs"]
+    api_key_ref: str | None = None
+
+
+class Inworld(_Settings):
+    type: Literal["inworld"]
+    delivery_mode: Literal["STABLE", "BALANCED", "CREATIVE"] | None = None
+
+
+Language = Literal[
+    "arb",
+    "cmn-CN",
+    "cy-GB",
+    "da-DK",
+    "de-DE",
+    "en-AU",
+    "en-GB",
+    "en-GB-WLS",
+    "en-IN",
+    "en-US",
+    "es-ES",
+    "es-MX",
+    "es-US",
+    "fr-CA",
+    "fr-FR",
+    "hi-IN",
+    "is-IS",
+    "it-IT",
+    "ja-JP",
+    "ko-KR",
+    "nb-NO",
+    "nl-NL",
+    "pl-PL",
+    "pt-BR",
+    "pt-PT",
+    "ro-RO",
+    "ru-RU",
+    "sv-SE",
+    "tr-TR",
+]
+"""What speech can be spoken in; voices of Polly ignore it."""
+
+LanguageBoost = Literal[
+    "auto",
+    "Chinese",
+    "Chinese,Yue",
+    "English",
+    "Arabic",
+    "Russian",
+    "Spanish",
+    "French",
+    "Portuguese",
+    "German",
+    "Turkish",
+    "Dutch",
+    "Ukrainian",
+    "Vietnamese",
+    "Indonesian",
+    "Japanese",
+    "Italian",
+    "Korean",
+    "Thai",
+    "Polish",
+    "Romanian",
+    "Greek",
+    "Czech",
+    "Finnish",
+    "Hindi",
+    "Bulgarian",
+    "Danish",
+    "Hebrew",
+    "Malay",
+    "Persian",
+    "Slovak",
+    "Swedish",
+    "Croatian",
+    "Filipino",
+    "Hungarian",
+    "Norwegian",
+    "Slovenian",
+    "Catalan",
+    "Nynorsk",
+    "Tamil",
+    "Afrikaans",
+]
+
+
+class Minimax(_Settings):
+    type: Literal["minimax"]
+    language_boost: LanguageBoost | None = None
+    pitch: int | None = None
+    speed: float | None = None
+    vol: float | None = None
+
+
+class Resemble(_Settings):
+    type: Literal["resemble"]
+    format: Literal["wav", "mp3"] | None = None
+    precision: Literal["PCM_16", "PCM_24", "PCM_32", "MULAW"] | None = None
+    sample_rate: Literal["8000", "16000", "22050", "32000", "44100", "48000"] | None = None
+
+
+class Soniox(_Settings):
+    type: Literal["soniox"]
+    reduce_silence: bool | None = None
+    speed: float | None = None
+
+
+class Telnyx(_Settings):
+    type: Literal["telnyx"]
+    voice_speed: float | None = None
+
+
+class Xai(_Settings):
+    type: Literal["xai"]
+    language: str | None = None
+
+
+_Provider = Aws | Azure | ElevenLabs | Inworld | Minimax | Resemble | Soniox | Telnyx | Xai
+
+PROVIDER_FIELDS: dict[str, tuple[str, ...]] = {
+    get_args(provider.model_fields["type"].annotation)[0]: tuple(
+        name for name in provider.model_fields if name != "type"
+    )
+    for provider in get_args(_Provider)
+}
+"""What each provider takes beside its `type`."""
+
+VoiceSettings = Annotated[
+    _Provider,
+    Field(discriminator="type"),
+    # All fields of the nine providers would cost every conversation as much as three tools. They are checked exactly
+    # all the same, and a refusal says which fields the provider has.
+    WithJsonSchema({"type": "object", "properties": {"type": {"enum": list(PROVIDER_FIELDS)}}, "required": ["type"]}),
+]

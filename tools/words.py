@@ -1,0 +1,70 @@
+"""Plain words: what callers chose is quoted, lists and numbers are kept short."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+_LONGEST = 80
+_SHORT_ID = 14
+_OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
+_PLACEHOLDER = re.compile(r"{(\w+)}")
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
+
+def quoted(text: str | None, longest: int = _LONGEST) -> str:
+    """Text that somebody else chose, as data: in quotation marks, on one line, without invisible characters, cut."""
+    if text is None:
+        return "unknown"
+    shown = _INVISIBLE.sub(" ", text).replace("'", "\u2019")
+    return f"'{shown if len(shown) <= longest else shown[: longest - 1] + '…'}'"
+
+
+def shortened(identifier: str) -> str:
+    """As much of an id as a person needs to tell it from others."""
+    return identifier if len(identifier) <= _SHORT_ID else f"{identifier[:_SHORT_ID]}…"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 person`, `3 people`."""
+    plural = {"person": "people"}.get(noun, f"{noun}s")
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def listed(items: Sequence[str], most: int = 5) -> str:
+    """The first few, and how many more."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
+
+
+def _legs(value: Any) -> str:
+    return value if isinstance(value, str) else value[0] if len(value) == 1 else count(len(value), "call leg")
+
+
+PLAIN: Mapping[str, Callable[[Any], str]] = {
+    "conference_id": lambda value: f"conference {value}",
+    "participant_id": lambda value: f"participant {quoted(value)}",
+    "queue_name": lambda value: f"queue {quoted(value)}",
+    "call_control_id": lambda value: f"call {value}",
+    "call_control_ids": _legs,
+    "whisper_call_control_ids": _legs,
+    "name": quoted,
+    "payload": quoted,
+    "audio_url": quoted,
+    "media_name": quoted,
+    # Keyed digits may be a card number or a PIN: how many is all that is ever said.
+    "digits": lambda value: count(len(value), "DTMF digit"),
+}
+"""How each argument is said; the rest are said as they are."""
+
+
+def say(template: str, arguments: Mapping[str, Any], words: Mapping[str, Callable[[Any], str]] = PLAIN) -> str:
+    """The template with `{argument}` replaced, and a `[part]` left out when an argument in it was not given."""
+
+    def fill(text: str) -> str:
+        return _PLACEHOLDER.sub(lambda found: words.get(found[1], str)(arguments[found[1]]), text)
+
+    def part(found: re.Match[str]) -> str:
+        given = all(arguments.get(name) is not None for name in _PLACEHOLDER.findall(found[1]))
+        return found[1] if given else ""
+
+    return fill(_OPTIONAL.sub(part, template))
