@@ -75,8 +75,18 @@ def serve(**given: Any) -> None:
 
 
 @cli.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=12111, show_default=True, help="0: a free one.")
-@click.option("--webhook-url", default=None, help="Where its signed webhooks go.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=12111,
+    show_default=True,
+    envvar=f"{PREFIX}PORT",
+    show_envvar=True,
+    help="0: a free one.",
+)
+@click.option(
+    "--webhook-url", default=None, envvar=f"{PREFIX}WEBHOOK_URL", show_envvar=True, help="Where its signed webhooks go."
+)
 def sandbox(port: int, webhook_url: str | None) -> None:
     """Serve the embedded Telnyx alone, over HTTP on 127.0.0.1, for any Telnyx SDK.
 
