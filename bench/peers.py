@@ -25,6 +25,8 @@ BARE = (sys.executable, str(_HERE / "bare_server.py"))
 SERVE = (str(Path(sys.executable).with_name("telnyx-conferencing")), "serve")
 """The console script that was installed with the interpreter running the bench."""
 
+DATABASE = "TELNYX_CONFERENCING_DATABASE"
+
 
 class NotMeasured(Exception):
     """What was to be measured did not run; the message says why."""
@@ -37,6 +39,7 @@ class Server:
         self._errors = errors
         self._process = _start(command, env, errors)
         self._last = 0
+        self._unread = b""
 
     @property
     def pid(self) -> int:
@@ -45,23 +48,32 @@ class Server:
     def open(self) -> None:
         """The handshake of 2025-11-25, then the tools: what a host does before anything else."""
         self.request("initialize", _INITIALIZE)
-        self._write({"method": "notifications/initialized"})
+        self._write(_encoded({"method": "notifications/initialized"}))
         if not self.request("tools/list", {})["tools"]:
             raise NotMeasured("it lists no tools")
 
     def timed_call(self, name: str, arguments: Mapping[str, Any]) -> float:
         """Seconds from the line that asks to the line that answers."""
-        line = self._line("tools/call", {"name": name, "arguments": arguments})
+        line = self._call(name, arguments)
         started = perf_counter()
-        answer = self._exchange(line)
-        took = perf_counter() - started
-        result = json.loads(answer).get("result", {})
+        self._write(line)
+        return self.returned() - started
+
+    def begin_call(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Ask, and leave the answer to `returned`."""
+        self._write(self._call(name, arguments))
+
+    def returned(self) -> float:
+        """The time at which the tool called last answered, on the clock of `perf_counter`."""
+        at, answer = self._answer()
+        result = answer.get("result", {})
         if result.get("isError", not result):
-            raise NotMeasured(f"{name} failed: {answer.decode()[:300]}")
-        return took
+            raise NotMeasured(f"a tool failed: {json.dumps(answer)[:300]}")
+        return at
 
     def request(self, method: str, params: Mapping[str, Any]) -> Any:
-        answer = json.loads(self._exchange(self._line(method, params)))
+        self._write(self._line(method, params))
+        _, answer = self._answer()
         if "result" not in answer:
             raise NotMeasured(f"{method} failed: {answer}")
         return answer["result"]
@@ -74,30 +86,41 @@ class Server:
             self._process.kill()
             self._process.wait()
 
+    def _call(self, name: str, arguments: Mapping[str, Any]) -> bytes:
+        return self._line("tools/call", {"name": name, "arguments": arguments})
+
     def _line(self, method: str, params: Mapping[str, Any]) -> bytes:
         self._last += 1
         return _encoded({"id": self._last, "method": method, "params": params})
 
-    def _write(self, message: Mapping[str, Any]) -> None:
+    def _write(self, line: bytes) -> None:
         assert self._process.stdin
-        self._process.stdin.write(_encoded(message))
-        self._process.stdin.flush()
-
-    def _exchange(self, line: bytes) -> bytes:
-        """Nothing is sent unasked by the servers measured here: the next line is the answer."""
-        assert self._process.stdin
-        assert self._process.stdout
         try:
             self._process.stdin.write(line)
             self._process.stdin.flush()
         except BrokenPipeError:
             raise NotMeasured(self._why_it_ended()) from None
-        if not select.select([self._process.stdout], [], [], _ANSWERS_WITHIN)[0]:
-            raise NotMeasured(f"no answer within {_ANSWERS_WITHIN:.0f} s")
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise NotMeasured(self._why_it_ended())
-        return answer
+
+    def _answer(self) -> tuple[float, Any]:
+        """The answer to the last request, and when it came; what is sent unasked is passed over."""
+        while True:
+            line = self._read_line()
+            at = perf_counter()
+            message = json.loads(line)
+            if message.get("id") == self._last:
+                return at, message
+
+    def _read_line(self) -> bytes:
+        assert self._process.stdout
+        while b"\n" not in self._unread:
+            if not select.select([self._process.stdout], [], [], _ANSWERS_WITHIN)[0]:
+                raise NotMeasured(f"no answer within {_ANSWERS_WITHIN:.0f} s")
+            read = os.read(self._process.stdout.fileno(), 65536)
+            if not read:
+                raise NotMeasured(self._why_it_ended())
+            self._unread += read
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line
 
     def _why_it_ended(self) -> str:
         code = self._process.wait(_STOPS_WITHIN)
@@ -119,15 +142,33 @@ def running(command: Sequence[str], env: Mapping[str, str]) -> Generator[Server]
 
 
 @contextmanager
-def local_telnyx() -> Generator[str]:
-    """A Telnyx that accepts everything, in a process of its own; yields its base URL."""
-    command = (sys.executable, str(_HERE / "local_telnyx.py"))
+def helper(script: str, *arguments: str) -> Generator[int]:
+    """A server of the bench's own, in a process of its own; yields its port."""
+    command = (sys.executable, str(_HERE / script), *arguments)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}/v2"
+            port = process.stdout.readline()
+            if not port:
+                raise NotMeasured(f"{script} did not start")
+            yield int(port)
         finally:
             process.kill()
+
+
+@contextmanager
+def workplace() -> Generator[dict[str, str]]:
+    """The environment of the servers that are measured: a Telnyx that accepts everything, and a store of their own."""
+    with helper("local_telnyx.py") as port, on_disk() as directory:
+        yield environment(f"http://127.0.0.1:{port}/v2", directory)
+
+
+@contextmanager
+def on_disk() -> Generator[Path]:
+    """A directory that goes at the end; on a disk, where /tmp may be memory."""
+    lasting = Path("/var/tmp")
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=lasting if lasting.is_dir() else None) as directory:
+        yield Path(directory)
 
 
 def resident(server: Server) -> float:
@@ -140,10 +181,16 @@ def resident(server: Server) -> float:
     return float(listed.stdout) * 1024
 
 
-def environment(base_url: str) -> dict[str, str]:
+def environment(base_url: str, directory: Path) -> dict[str, str]:
     """This process's environment, with a Telnyx account at this URL and no other of the server's settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TELNYX")}
-    return inherited | {"TELNYX_API_KEY": "KEYbench", "TELNYX_BASE_URL": base_url}
+    account = {"TELNYX_API_KEY": "KEYbench", "TELNYX_BASE_URL": base_url}
+    return inherited | account | {DATABASE: database(directory)}
+
+
+def database(directory: Path) -> str:
+    """The URL of the store in this directory."""
+    return f"sqlite:///{directory / 'events.db'}"
 
 
 def _start(command: Sequence[str], env: Mapping[str, str], errors: IO[bytes]) -> subprocess.Popen[bytes]:

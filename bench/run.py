@@ -2,7 +2,7 @@
 
 The floor is a server of the bare SDK with one tool (`bare_server.py`) and, for a call, one plain HTTP request beside
 it. Ours and the floor take turns, so that whatever else the machine does meets both. Times are never asserted: the
-exit code is 0 unless something could not be measured.
+exit code is 0 unless something could not be measured. `run.py server` and `run.py events` measure one part alone.
 """
 
 import asyncio
@@ -13,11 +13,14 @@ from statistics import median
 from time import perf_counter
 
 import httpx2
-from peers import BARE, SERVE, NotMeasured, Server, environment, local_telnyx, resident, running
+from event_costs import METHOD as EVENTS_METHOD
+from event_costs import events
+from peers import BARE, SERVE, NotMeasured, Server, resident, running, workplace
+from table import Gap, Row, table
 
 from telnyx_conferencing.server.catalog import model_bytes
 from telnyx_conferencing.server.telnyx import Timing
-from telnyx_conferencing.tools import COMMANDS
+from telnyx_conferencing.tools import TOOLS
 from telnyx_conferencing.tools.base import Request
 from telnyx_conferencing.tools.participants import MuteParticipants
 
@@ -30,48 +33,10 @@ LARGEST = 5
 
 _MUTE = {"conference_id": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "call_control_ids": ["v3:bench-1", "v3:bench-2"]}
 _ECHO = {"text": "v3:bench-1, v3:bench-2"}
-_HEADINGS = ("", "ours", "floor", "ratio", "target", "")
 _METHOD = f"""
 The floor is a one-tool server of the bare SDK; for a call, its echo tool and one plain HTTP request.
 Starts: the best of {STARTS}; memory after them: the median of {STARTS}; calls: the median of {BLOCK}, best of {BLOCKS}.
 Ours and the floor take turns. One at a time is how a host calls; in a row, each keeps the processor's caches."""
-
-_UNITS = {"ms": 1e-3, "MB": 1e6, "bytes": 1.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of the table. The target is one of the ratio or, where there is no floor, of `ours`."""
-
-    what: str
-    ours: float
-    """In seconds or bytes."""
-    target: float
-    unit: str = "ms"
-    floor: float | None = None
-
-    def cells(self) -> tuple[str, ...]:
-        if self.floor is None:
-            met = self.ours <= self.target
-            return self.what, self._amount(self.ours), "", "", self._amount(self.target), _verdict(met)
-        ratio = self.ours / self.floor
-        amounts = self._amount(self.ours), self._amount(self.floor)
-        return self.what, *amounts, f"{ratio:.2f}", f"{self.target:.2f}", _verdict(ratio <= self.target)
-
-    def _amount(self, value: float) -> str:
-        scaled = value / _UNITS[self.unit]
-        return f"{scaled:.{2 if scaled < 10 else 0}f} {self.unit}"
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A line of the table that could not be measured."""
-
-    what: str
-    why: str
-
-    def cells(self) -> tuple[str, ...]:
-        return self.what, "-", "-", "-", "-", f"not measured: {self.why}"
 
 
 @dataclass(slots=True)
@@ -86,8 +51,8 @@ class Started:
 
 def bytes_a_tool() -> Iterator[Row]:
     """What a model reads of each tool, on every turn."""
-    mean = sum(map(model_bytes, COMMANDS)) / len(COMMANDS)
-    yield Row(f"a tool, mean of {len(COMMANDS)}", mean, 500, "bytes")
+    mean = sum(map(model_bytes, TOOLS)) / len(TOOLS)
+    yield Row(f"a tool, mean of {len(TOOLS)}", mean, 500, "bytes")
 
 
 def starts(env: Mapping[str, str]) -> Iterator[Row | Gap]:
@@ -184,32 +149,30 @@ async def _requests(http: httpx2.AsyncClient, command: Request, in_a_row: int) -
     return times
 
 
-def _verdict(met: bool) -> str:
-    return "met" if met else "MISSED"
+def _about_server() -> str:
+    sizes = sorted(((model_bytes(command), command.tool_name()) for command in TOOLS), reverse=True)
+    return f"Largest tools: {', '.join(f'{name} {size}' for size, name in sizes[:LARGEST])}\n{_METHOD}"
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for what, *numbers, verdict in rows:
-        cells = (number.rjust(width) for number, width in zip(numbers, widths[1:], strict=False))
-        yield "  ".join((what.ljust(widths[0]), *cells, verdict)).rstrip()
+def server(env: Mapping[str, str]) -> Iterator[Row | Gap]:
+    """Every line but those about events."""
+    yield from bytes_a_tool()
+    yield from starts(env)
+    yield from calls(env)
 
 
-def _largest() -> str:
-    sizes = sorted(((model_bytes(command), command.tool_name()) for command in COMMANDS), reverse=True)
-    return "Largest tools: " + ", ".join(f"{name} {size}" for size, name in sizes[:LARGEST])
+_MEASURED = {"server": server, "events": events}
+_EXPLAINED = {"server": _about_server, "events": lambda: EVENTS_METHOD}
 
 
-def main() -> int:
-    """Measure, print the table, and return the exit code."""
-    with local_telnyx() as url:
-        env = environment(url)
-        rows = [*bytes_a_tool(), *starts(env), *calls(env)]
-    print("\n".join(_table([_HEADINGS, *(row.cells() for row in rows)])))
-    print(_largest())
-    print(_METHOD)
+def main(parts: Sequence[str]) -> int:
+    """Measure these parts, print the table, and return the exit code."""
+    with workplace() as env:
+        rows = [row for part in parts for row in _MEASURED[part](env)]
+    print("\n".join(table(rows)))
+    print(*(_EXPLAINED[part]() for part in parts), sep="\n")
     return 1 if any(isinstance(row, Gap) for row in rows) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:] or list(_MEASURED)))

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ..tools.base import Command
+from ..tools.base import Tool
 from ..tools.schema import input_schema
 from ..tools.voices import PROVIDER_FIELDS
 from ..tools.words import quoted
@@ -17,7 +17,7 @@ from .errors import Refused
 from .instructions import GLOSSARY
 
 
-def parse(command: type[Command], arguments: Mapping[str, Any]) -> Command:
+def parse(command: type[Tool], arguments: Mapping[str, Any]) -> Tool:
     """The command with these arguments, exactly as the schema has them.
 
     Raises `Refused` with one plain sentence for each argument that is wrong. The values are not repeated: they may be
@@ -33,7 +33,7 @@ def parse(command: type[Command], arguments: Mapping[str, Any]) -> Command:
         raise Refused(f"{command.tool_name()} was not called: {' '.join(sentences)}") from None
 
 
-def _unwrapped(command: type[Command], arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _unwrapped(command: type[Tool], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Some hosts send lists and objects as JSON in a string: read them as what they are."""
     properties = _properties(command)
     return {name: _from_string(value, properties.get(name, {})) for name, value in arguments.items()}
@@ -50,7 +50,7 @@ def _from_string(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 @cache
-def _properties(command: type[Command]) -> dict[str, Any]:
+def _properties(command: type[Tool]) -> dict[str, Any]:
     """The schemas of a command's arguments, by name."""
     return input_schema(command)["properties"]
 
@@ -60,7 +60,7 @@ def _is_word(error: ErrorDetails) -> bool:
     return error["type"] == "literal_error" and len(error["loc"]) == 2
 
 
-def _sentence(command: type[Command], error: ErrorDetails) -> str:
+def _sentence(command: type[Tool], error: ErrorDetails) -> str:
     if not error["loc"]:  # a rule between arguments, in its own words
         return f"{_own_words(error)}."
     name = str(error["loc"][0])
@@ -106,7 +106,7 @@ def _own_words(error: ErrorDetails) -> str:
     return error["msg"].removeprefix("Value error, ")
 
 
-def _unknown(command: type[Command], name: str) -> str:
+def _unknown(command: type[Tool], name: str) -> str:
     properties = _properties(command)
     near = difflib.get_close_matches(name, properties, n=1, cutoff=0.6)
     meant = f" Did you mean {near[0]}?" if near else ""

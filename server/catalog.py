@@ -1,59 +1,59 @@
-"""Command -> MCP tool: what a client is told."""
+"""Tool -> MCP tool: what a client is told."""
 
 import difflib
 import json
 from collections.abc import Iterable
 from functools import cached_property
 
-from mcp_types import Tool, ToolAnnotations
+import mcp_types
 
-from ..tools.base import Command, Risk
+from ..tools.base import Risk, Tool
 from ..tools.schema import input_schema, output_schema
 
 
 class Catalog:
     """The tools of one server."""
 
-    def __init__(self, commands: Iterable[type[Command]]) -> None:
-        self._commands = {command.tool_name(): command for command in commands}
+    def __init__(self, tools: Iterable[type[Tool]]) -> None:
+        self._tools = {tool.tool_name(): tool for tool in tools}
 
-    def get(self, name: str) -> type[Command] | None:
-        return self._commands.get(name)
+    def get(self, name: str) -> type[Tool] | None:
+        return self._tools.get(name)
 
     def nearest(self, name: str) -> list[str]:
         """Tools whose names are like this one."""
-        return difflib.get_close_matches(name, self._commands, n=3, cutoff=0.5)
+        return difflib.get_close_matches(name, self._tools, n=3, cutoff=0.5)
 
     @cached_property
-    def listing(self) -> list[Tool]:
+    def listing(self) -> list[mcp_types.Tool]:
         """What `tools/list` answers, built when first asked for."""
-        return [tool(command) for command in self._commands.values()]
+        return [definition(tool) for tool in self._tools.values()]
 
 
-def tool(command: type[Command]) -> Tool:
+def definition(tool: type[Tool]) -> mcp_types.Tool:
     """What a client is told about a tool."""
-    worst = command.worst_risk()
-    return Tool(
-        name=command.tool_name(),
-        title=command.title(),
-        description=command.__doc__,
-        input_schema=input_schema(command),
-        output_schema=output_schema(command.result),
-        annotations=ToolAnnotations(
-            title=command.title(),
+    worst = tool.worst_risk()
+    return mcp_types.Tool(
+        name=tool.tool_name(),
+        title=tool.title(),
+        description=tool.__doc__,
+        input_schema=input_schema(tool),
+        output_schema=output_schema(tool.result),
+        annotations=mcp_types.ToolAnnotations(
+            title=tool.title(),
             read_only_hint=worst is Risk.READ,
             destructive_hint=worst is Risk.DESTRUCTIVE,
-            idempotent_hint=command.is_idempotent(),
+            idempotent_hint=tool.is_idempotent(),
             open_world_hint=True,
         ),
     )
 
 
-def model_bytes(command: type[Command]) -> int:
+def model_bytes(tool: type[Tool]) -> int:
     """What a model reads of a tool: bytes of its name, description and input schema as compact JSON."""
     read = {
-        "name": command.tool_name(),
-        "description": command.__doc__,
-        "inputSchema": input_schema(command),
+        "name": tool.tool_name(),
+        "description": tool.__doc__,
+        "inputSchema": input_schema(tool),
     }
     return len(json.dumps(read, separators=(",", ":"), ensure_ascii=False).encode())

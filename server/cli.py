@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NoReturn, get_args
 
@@ -33,11 +34,14 @@ def _option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(option, name, default=None, metavar=_metavar(name, field.annotation), help=help_text)
 
 
+_METAVARS = {"toolsets": "A,B", "push": "TYPES", "catch_up": "60s", "keep": "30d", "database": "URL"}
+
+
 def _metavar(name: str, annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return "|".join(annotation)
     choices = [str(choice) for choice in get_args(annotation) if isinstance(choice, str)]
-    return "|".join(choices) if choices else {"toolsets": "A,B"}.get(name, "N")
+    return "|".join(choices) if choices else _METAVARS.get(name, "N")
 
 
 def _log_to_stderr(level: str) -> None:
@@ -57,7 +61,20 @@ def cli() -> None:
 
 
 @cli.command()
-@settings_options("sandbox", "sandbox_port", "read_only", "toolsets", "approval", "log_level")
+@settings_options(
+    "sandbox",
+    "sandbox_port",
+    "read_only",
+    "toolsets",
+    "approval",
+    "webhook_port",
+    "insecure_webhooks",
+    "catch_up",
+    "push",
+    "database",
+    "keep",
+    "log_level",
+)
 def serve(**given: Any) -> None:
     """Serve MCP on stdin and stdout. Logs go to stderr.
 
@@ -101,6 +118,55 @@ def sandbox(port: int, webhook_url: str | None) -> None:
     click.echo("API key     any that begins with KEY")
     click.echo(f"public key  {served.public_key}")
     http_server(served, owns_process=True).run([listener])
+
+
+@cli.command()
+@settings_options("database")
+@click.option("--conference", "conference_id", help="Only of this conference.")
+@click.option("--queue", help="Only of this queue.")
+@click.option(
+    "--type", "types", multiple=True, help="Only of this type, or of a group such as conference.participant.*"
+)
+@click.option("--since", help="From this ISO 8601 time on.")
+@click.option("--last", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many past ones first.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--once", is_flag=True, help="Do not wait for more.")
+@click.option("--aside", is_flag=True, help="Instead: what came signed and is not an event.")
+def events(  # noqa: PLR0917 (one argument an option)
+    database: str | None,
+    conference_id: str | None,
+    queue: str | None,
+    types: tuple[str, ...],
+    since: str | None,
+    last: int,
+    as_json: bool,
+    once: bool,
+    aside: bool,
+) -> None:
+    """Print webhook events as they come, from the store that a server writes to."""
+    settings = _load({"database": database})
+    from .events.event import Wanted  # noqa: PLC0415
+    from .events.store import StoreError  # noqa: PLC0415
+    from .watching import show_aside, watch  # noqa: PLC0415
+
+    if aside:
+        show_aside(settings)
+        return
+    wanted = Wanted(types=frozenset(types), conference_id=conference_id, queue=queue, since=_moment(since))
+    try:
+        watch(settings, wanted, last, as_json=as_json, follow=not once)
+    except StoreError as problem:
+        raise SettingsError(str(problem)) from None
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError("--since: must be an ISO 8601 time such as 2026-01-31T12:00:00Z.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @cli.command()

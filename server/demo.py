@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import click
@@ -18,7 +19,7 @@ import httpx2
 from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.stdio import stdio_client
-from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
+from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent, TextResourceContents
 
 from ..tools.words import shortened
 from .embedded import LOOPBACK, listen
@@ -105,10 +106,23 @@ class _Story:
             raise DemoFailed(f"not so in the sandbox: {what}")
         self._line("checked", what, fg="green")
 
-    def _line(self, label: str, text: str, most: int = 4, **style: Any) -> None:
+    async def wait(self, done: dict[str, Any], *types: str, **about: Any) -> None:
+        """Wait for the webhook events that a result says to expect."""
+        wanted = list(types or done["expect_events"])
+        seen = await self.client.call_tool("wait_for_event", {"types": wanted, **about})
+        content: dict[str, Any] = seen.structured_content or {}
+        if seen.is_error or content["timed_out"]:
+            raise DemoFailed(f"no {' or '.join(wanted)}: {_text(seen)}")
+        self._line("event", content["summary"], most=2)
+
+    def named(self, text: str) -> str:
+        """The text with ids replaced by the names of this story."""
         for leg, name in self.names.items():
             text = text.replace(leg, name).replace(shortened(leg), name)
-        lines = textwrap.wrap(text, _WIDTH, max_lines=most, placeholder=" ...")
+        return text
+
+    def _line(self, label: str, text: str, most: int = 4, **style: Any) -> None:
+        lines = textwrap.wrap(self.named(text), _WIDTH, max_lines=most, placeholder=" ...")
         for number, line in enumerate(lines):
             click.echo(f"    {label if number == 0 else '':>9} ", nl=False)
             click.secho(line, **style)
@@ -146,17 +160,19 @@ async def _tell(story: _Story) -> None:
     )
     room = opened["conference"]["id"]
     story.names[room] = "<Delivery 4711>"
+    await story.wait(opened, conference_id=room)
     story.check("caller 1 is in it and no longer in the queue", holds=list(await telnyx.participants()) == [anna])
 
     await story.step("Bring the agent in.", "join_conference", conference_id=room, call_control_id=ben)
-    await story.step("And the second caller.", "join_conference", conference_id=room, call_control_id=carol)
+    joined = await story.step("And the second caller.", "join_conference", conference_id=room, call_control_id=carol)
+    await story.wait(joined, conference_id=room, call_control_id=carol)
     story.check("three people are in it", holds=set(await telnyx.participants()) == {anna, ben, carol})
 
     await story.step("Everyone on hold.", "hold_participants", conference_id=room, call_control_ids="everyone")
     story.check("all three are on hold", holds=_all(await telnyx.participants(), "on_hold"))
 
     words = "Please hold the line. We will be back in two minutes."
-    await story.step(
+    spoken = await story.step(
         "Tell them two minutes.",
         "speak_text",
         conference_id=room,
@@ -164,6 +180,7 @@ async def _tell(story: _Story) -> None:
         payload=words,
         voice="AWS.Polly.Joanna",
     )
+    await story.wait(spoken, conference_id=room)
     story.check("the text is being spoken", holds=len((await telnyx.state())["playing"]) == 1)
 
     await story.step("Back from hold.", "unhold_participants", conference_id=room, call_control_ids="everyone")
@@ -190,10 +207,24 @@ async def _tell(story: _Story) -> None:
     await story.refused_step("End the conference. (You change your mind.)", "end_conference", conference_id=room)
     story.check("nothing was sent, four people are still in it", holds=len(await telnyx.participants()) == 4)
 
-    await story.step("End the conference.", "end_conference", conference_id=room)
+    ended = await story.step("End the conference.", "end_conference", conference_id=room)
+    await story.wait(ended, "conference.ended", conference_id=room)
     legs = {leg["call_control_id"]: leg["is_alive"] for leg in (await telnyx.state())["legs"]}
     over = (await telnyx.conference())["status"] == "completed"
     story.check("it is over and all four are hung up", holds=over and not any(map(legs.get, story.names)))
+
+    await _show_timeline(story, room)
+
+
+async def _show_timeline(story: _Story, room: str) -> None:
+    """What happened, as the server tells it from the events."""
+    click.echo()
+    click.secho("What happened, read from telnyx://conferences/<Delivery 4711>/timeline", bold=True)
+    [content] = (await story.client.read_resource(f"telnyx://conferences/{quote(room, safe='')}/timeline")).contents
+    if not isinstance(content, TextResourceContents) or "ended" not in content.text:
+        raise DemoFailed("the timeline does not say that the conference ended")
+    for line in content.text.splitlines():
+        click.echo(f"    {story.named(line)}")
 
 
 def _all(people: dict[str, dict[str, Any]], state: str) -> bool:

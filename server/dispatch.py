@@ -5,25 +5,28 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolRequestParams
 
-from ..tools import COMMANDS
-from ..tools.base import Command
-from ..tools.participants import ListParticipants, ParticipantFilter
-from ..tools.results import Participant
+from ..tools import TOOLS
+from ..tools.base import Command, Tool
+from ..tools.participants import ParticipantFilter
 from ..tools.words import say
 from .arguments import parse
 from .asking import Elicitation, QuestionPending
 from .catalog import Catalog
 from .errors import CallFailed, Refused
+from .events.service import EventService
 from .guard import Asker, Level, Policy, approve, compose
+from .listing import all_participants
 from .telnyx import Telnyx, TelnyxRefused, known_instead
 
 logger = logging.getLogger(__name__)
+
+Context = ServerRequestContext[Any, Any]
 
 _PATIENCE = 300.0
 """Seconds that a question waits for its answer."""
@@ -32,20 +35,21 @@ _PATIENCE = 300.0
 class Dispatcher:
     """Carries out tool calls for one server."""
 
-    def __init__(self, catalog: Catalog, policy: Policy, level: Level, telnyx: Telnyx) -> None:
+    def __init__(self, catalog: Catalog, policy: Policy, level: Level, telnyx: Telnyx, events: EventService) -> None:
         self._catalog = catalog
         self._policy = policy
         self._level = level
         self._telnyx = telnyx
+        self._events = events
 
-    async def handle(self, context: ServerRequestContext[Any, Any], call: CallToolRequestParams) -> Any:
+    async def handle(self, context: Context, call: CallToolRequestParams) -> Any:
         """Answer `tools/call`. What goes wrong is a tool error that the model can read, never a stack trace."""
-        command_class = self._find(call.name)
+        tool_class = self._find(call.name)
         started = time.monotonic()
         outcome = "failed"
         try:
-            command = parse(command_class, call.arguments or {})
-            result = await self._carry_out(command, Elicitation(context, call, _PATIENCE))
+            tool = parse(tool_class, call.arguments or {})
+            result = await self._answer(tool, context, call)
             outcome = "done"
             return result
         except QuestionPending as pending:
@@ -60,24 +64,31 @@ class Dispatcher:
         finally:
             logger.info("%s: %s in %.0f ms", call.name, outcome, (time.monotonic() - started) * 1000)
 
-    def _find(self, name: str) -> type[Command]:
-        command = self._catalog.get(name)
-        if command is not None:
-            return command
-        exists = {known.tool_name(): known for known in COMMANDS}.get(name)
+    def _find(self, name: str) -> type[Tool]:
+        tool = self._catalog.get(name)
+        if tool is not None:
+            return tool
+        exists = {known.tool_name(): known for known in TOOLS}.get(name)
         why = self._policy.refusal(exists) if exists else None
         near = self._catalog.nearest(name)
         hint = f" ({why})" if why else f". Did you mean {', '.join(near)}?" if near else ""
         raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name}{hint}")
 
+    async def _answer(self, tool: Tool, context: Context, call: CallToolRequestParams) -> dict[str, Any]:
+        if isinstance(tool, Command):
+            return await self._carry_out(tool, Elicitation(context, call, _PATIENCE))
+        return _content(await self._events.answer(tool, context.session.report_progress))
+
     async def _carry_out(self, command: Command, asker: Asker) -> dict[str, Any]:
         command = await self._expanded(command)
         await approve(command, self._level, self._question, asker)
         command = _identified(command)
+        self._events.before(command)
         try:
             answer = await self._telnyx.send(command)
         except TelnyxRefused as refused:
             raise await self._explained(refused) from None
+        self._events.after(command)
         return _result(command, answer.body)
 
     async def _expanded(self, command: Command) -> Command:
@@ -85,15 +96,8 @@ class Dispatcher:
         if command.everyone_is is None or not command.concerns_everyone():
             return command
         conference_id: str = getattr(command, "conference_id")  # noqa: B009 (not every command has one)
-        wanted = ParticipantFilter(**command.everyone_is)
-        found: list[str] = []
-        page: int | None = 1
-        while page is not None:
-            listing = ListParticipants(conference_id=conference_id, filter=wanted, page_number=page, page_size=100)
-            fields = ListParticipants.result.read(await self._read(listing))
-            people = cast("list[Participant]", fields["participants"])
-            found += [person.call_control_id for person in people if person.call_control_id]
-            page = fields.get("next_page_number")
+        people = await all_participants(self._read, conference_id, ParticipantFilter(**command.everyone_is))
+        found = [person["call_control_id"] for person in people if person.get("call_control_id")]
         if not found:
             states = " and ".join(command.everyone_is).replace("_", " ")
             raise Refused(f"Nobody in this conference is {states}. Nothing was sent.")

@@ -27,7 +27,8 @@ class SandboxTransport(httpx2.ASGITransport):
 
 def listen(port: int) -> socket.socket:
     """A listening loopback socket; port 0 takes a free one. Raises `SettingsError` when the port is taken."""
-    listener = socket.socket()
+    # By its protocol asyncio knows that it may send small answers at once.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..tools import COMMANDS
-from ..tools.base import Command, Risk
+from ..tools import TOOLS
+from ..tools.base import Risk, Tool
 from .catalog import model_bytes
 from .guard import Policy
 from .settings import Settings
@@ -13,7 +13,7 @@ _HEADINGS = ("tool", "toolset", "risk", "retry", "bytes")
 
 def table(settings: Settings) -> Iterator[str]:
     """Lines: a heading, one for each tool, and what they cost a model together."""
-    commands = Policy(settings.read_only, settings.toolsets).allowed(COMMANDS)
+    commands = Policy(settings.read_only, settings.toolsets).allowed(TOOLS)
     rows = [_HEADINGS, *(_row(command) for command in commands)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     for row in rows:
@@ -24,11 +24,11 @@ def table(settings: Settings) -> Iterator[str]:
     yield f"{len(commands)} tools, {total} bytes, {total / max(1, len(commands)):.0f} a tool"
 
 
-def _row(command: type[Command]) -> tuple[str, ...]:
+def _row(command: type[Tool]) -> tuple[str, ...]:
     return command.tool_name(), command.toolset(), risk_words(command), command.retry, str(model_bytes(command))
 
 
-def risk_words(command: type[Command]) -> str:
+def risk_words(command: type[Tool]) -> str:
     """`routine; disruptive with call_control_ids everyone`."""
     risk = command.risk
     if isinstance(risk, Risk):

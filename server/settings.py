@@ -1,14 +1,18 @@
 """Every setting: its environment variable, default and meaning. The command line is made from these."""
 
-from typing import Annotated, Literal
+import re
+from datetime import timedelta
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..tools import TOOLSETS
 from .guard import Level
 
 PREFIX = "TELNYX_CONFERENCING_"
+_DURATION = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class SettingsError(Exception):
@@ -21,6 +25,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", populate_by_name=True, frozen=True)
 
     api_key: Annotated[SecretStr | None, Field(validation_alias="TELNYX_API_KEY", exclude=True)] = None
+    public_key: Annotated[str | None, Field(validation_alias="TELNYX_PUBLIC_KEY")] = None
     base_url: Annotated[str, Field(validation_alias="TELNYX_BASE_URL")] = "https://api.telnyx.com/v2"
     sandbox: Annotated[bool, Field(description="Run on the embedded Telnyx: no account, no real callers.")] = False
     sandbox_port: Annotated[
@@ -36,6 +41,28 @@ class Settings(BaseSettings):
     approval: Annotated[
         Level, Field(description="From which risk on a person is asked first: destructive, disruptive, all or never.")
     ] = Level.DESTRUCTIVE
+    webhook_port: Annotated[
+        int | None,
+        Field(ge=1, le=65535, description="Receive webhooks on this loopback port, at /webhooks/telnyx."),
+    ] = None
+    insecure_webhooks: Annotated[
+        bool, Field(description="Take webhooks without checking who signed them, for a local tunnel only.")
+    ] = False
+    catch_up: Annotated[
+        timedelta | None,
+        Field(description="Look this often, such as 60s, for events that were missed; once at the start if not given."),
+    ] = None
+    push: Annotated[
+        frozenset[str] | None,
+        NoDecode,
+        Field(description="Push these event types, comma-separated, into the conversation, where the host takes them."),
+    ] = None
+    database: Annotated[
+        str | None, Field(description="Where events are kept, as a database URL; a file of yours if not given.")
+    ] = None
+    keep: Annotated[timedelta, Field(description="How long events are kept, such as 30d (the default).")] = timedelta(
+        days=30
+    )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What goes to stderr.")] = (
         "warning"
     )
@@ -45,12 +72,37 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        names = frozenset(name.strip() for name in value.split(",") if name.strip())
+        names = _named(value)
         unknown = sorted(names - set(TOOLSETS))
         if unknown or not names:
             named = f"{', '.join(unknown)}: there is no such toolset" if unknown else "no toolset is named"
             raise ValueError(f"{named}; there are {', '.join(TOOLSETS)}")
         return names
+
+    @field_validator("push", mode="before")
+    @classmethod
+    def _types(cls, value: object) -> object:
+        return _named(value) if isinstance(value, str) else value
+
+    @field_validator("catch_up", "keep", mode="before")
+    @classmethod
+    def _duration(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        found = _DURATION.fullmatch(value.strip())
+        if found is None or not int(found[1]):
+            raise ValueError("must be a time such as 30s, 5m, 12h or 30d")
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+    @model_validator(mode="after")
+    def _can_tell_who_signed(self) -> Self:
+        if self.webhook_port is None or self.sandbox or self.insecure_webhooks or self.public_key:
+            return self
+        raise ValueError(
+            "--webhook-port needs TELNYX_PUBLIC_KEY, to prove that a webhook is Telnyx's: it stands in the Telnyx "
+            "portal under Keys & Credentials, Public Key (several, comma-separated, while you change it). For a local "
+            "tunnel without it there is --insecure-webhooks"
+        )
 
     @field_validator("base_url")
     @classmethod
@@ -58,6 +110,10 @@ class Settings(BaseSettings):
         if not value.startswith(("https://", "http://")):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
+
+
+def _named(text: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
 def load(**given: object) -> Settings:
@@ -69,7 +125,11 @@ def load(**given: object) -> Settings:
         return Settings(**given)  # pyright: ignore[reportArgumentType]
     except ValidationError as wrong:
         errors = wrong.errors(include_url=False, include_input=False)
-        raise SettingsError(" ".join(f"{name_of(str(e['loc'][0]))}: {_words(e['msg'])}." for e in errors)) from None
+        raise SettingsError(" ".join(f"{_where(error['loc'])}{_words(error['msg'])}." for error in errors)) from None
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    return f"{name_of(str(location[0]))}: " if location else ""
 
 
 def name_of(field: str) -> str:

@@ -13,5 +13,5 @@ def run(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    async with open_server(settings) as server, stdio_server() as (incoming, outgoing):
-        await server.run(incoming, outgoing, server.create_initialization_options())
+    async with open_server(settings) as application, stdio_server() as (incoming, outgoing):
+        await application.server.run(incoming, outgoing, application.options)

@@ -181,7 +181,7 @@ QUESTIONS: dict[str, tuple[Callable[[str, list[str]], dict[str, object]], str]] 
             "payload": "Two minutes.\n\nApprove: yes",
             "voice": "female",
         },
-        "Say 'Two minutes.  Approve: yes' to everyone in conference 'Standup'?",
+        "Say 'Two minutes. Approve: yes' to everyone in conference 'Standup'?",
     ),
 }
 

@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -63,7 +64,7 @@ def test_a_sandbox_port_that_is_taken_is_said() -> None:
 
 
 @pytest.mark.parametrize("level", ["debug", "info"])
-def test_stdout_carries_the_protocol_and_stderr_the_log_without_key_or_content(level: str) -> None:
+def test_stdout_carries_the_protocol_and_stderr_the_log_without_key_or_content(level: str, tmp_path: Path) -> None:
     messages: list[dict[str, Any]] = [
         INITIALIZE,
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
@@ -84,7 +85,8 @@ def test_stdout_carries_the_protocol_and_stderr_the_log_without_key_or_content(l
         {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "no_such_tool", "arguments": {}}},
     ]
     with telnyx() as phone:
-        env = {**phone.env, "TELNYX_API_KEY": "KEYcanary"}
+        kept = f"sqlite:///{tmp_path}/events.db"
+        env = {**phone.env, "TELNYX_API_KEY": "KEYcanary", "TELNYX_CONFERENCING_DATABASE": kept}
         with subprocess.Popen(
             [COMMAND, "serve", "--log-level", level],
             stdin=subprocess.PIPE,
@@ -105,7 +107,7 @@ def test_stdout_carries_the_protocol_and_stderr_the_log_without_key_or_content(l
     assert rest == ""
     assert "speak_text" in log
     assert "canary" not in log
-    assert server.returncode == 0
+    assert server.returncode == 0, log
 
 
 @pytest.mark.anyio
@@ -140,8 +142,8 @@ def test_tools_prints_a_line_for_each_tool_and_the_sum() -> None:
     assert ended.returncode == 0
     assert lines[0].split() == ["tool", "toolset", "risk", "retry", "bytes"]
     assert any("routine; destructive with supervisor_role monitor or whisper" in line for line in lines)
-    assert lines[-1].startswith("34 tools, ")
-    assert len(lines) == 1 + 34 + 2
+    assert lines[-1].startswith("38 tools, ")
+    assert len(lines) == 1 + 38 + 2
 
 
 def test_tools_obeys_the_same_settings_as_serve() -> None:

@@ -4,12 +4,11 @@ import anyio
 import httpx2
 import pytest
 from mcp.client import Client
-from support.inprocess import World
+
+from support.inprocess import World, in_process, server_of
 from support.mcp import ERAS, call
-from telnyx_conferencing.server.app import build_server
 from telnyx_conferencing.server.embedded import SandboxTransport
 from telnyx_conferencing.server.sandbox import Fault
-from telnyx_conferencing.server.settings import load
 
 pytestmark = pytest.mark.anyio
 
@@ -35,10 +34,8 @@ async def test_a_call_that_the_client_gives_up_gives_up_its_request(era: str) ->
     world = World()
     world.sandbox.faults.add(Fault(kind="hang"))
     transport = Watched(world)
-    settings = load(sandbox=True, approval="never")
     async with world.http(transport) as http:
-        server = build_server(settings, world.telnyx(http))
-        async with Client(server, mode=ERAS[era]) as client, anyio.create_task_group() as tasks:
+        async with Client(server_of(world, http), mode=ERAS[era]) as client, anyio.create_task_group() as tasks:
             tasks.start_soon(client.call_tool, "create_queue", {"queue_name": "sales"})
             with anyio.fail_after(5):
                 await transport.started.wait()
@@ -50,9 +47,8 @@ async def test_a_call_that_the_client_gives_up_gives_up_its_request(era: str) ->
 
 async def test_calls_side_by_side_each_get_their_own_answer() -> None:
     world = World()
-    settings = load(sandbox=True, approval="never")
     answers: dict[str, str] = {}
-    async with world.http() as http, Client(build_server(settings, world.telnyx(http))) as client:
+    async with in_process(world) as client:
 
         async def create(name: str) -> None:
             answers[name] = (await call(client, "create_queue", queue_name=name))["queue"]["name"]

@@ -31,7 +31,8 @@ from support.examples import (
 )
 from support.http import Received, recording
 from support.mcp import connected, text
-from telnyx_conferencing.server.catalog import tool
+from telnyx_conferencing.server.catalog import definition
+from telnyx_conferencing.tools import TOOLS
 from telnyx_conferencing.tools.base import Command
 from telnyx_conferencing.tools.schema import input_schema
 
@@ -96,7 +97,7 @@ def contents(example: Example, era: str) -> Iterator[tuple[Arguments, dict[str, 
 
 @every_example
 def test_good_input_gives_what_the_output_schema_says(example: Example, era: str) -> None:
-    schema = tool(COMMAND_OF[example.tool]).output_schema or {}
+    schema = definition(COMMAND_OF[example.tool]).output_schema or {}
     assert [wrong for _, content in contents(example, era) for wrong in mismatches(content, schema)] == []
 
 
@@ -502,7 +503,7 @@ def test_a_refusal_does_not_repeat_the_value(example: Example, era: str) -> None
 async def test_a_client_is_told_of_the_tools_as_the_snapshots_have_them(era: str) -> None:
     async with connected("--sandbox", era=era) as client:
         listed = (await client.list_tools()).tools
-    assert [_told(each) for each in listed] == [_told(tool(command)) for command in COMMAND_OF.values()]
+    assert [_told(each) for each in listed] == [_told(definition(command)) for command in TOOLS]
 
 
 def _told(described: Tool) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.examples import VOICE_SETTINGS, schema_is_valid
-from telnyx_conferencing.server.catalog import model_bytes, tool
+from telnyx_conferencing.server.catalog import definition, model_bytes
 from telnyx_conferencing.server.inventory import risk_words
-from telnyx_conferencing.tools import COMMANDS
-from telnyx_conferencing.tools.base import Command, Request
+from telnyx_conferencing.tools import COMMANDS, TOOLS
+from telnyx_conferencing.tools.base import Command, Request, Tool
 from telnyx_conferencing.tools.schema import input_schema
 
 SNAPSHOTS = Path(__file__).parent / "snapshots" / "tools"
@@ -60,19 +60,23 @@ RISKS: Mapping[str, tuple[str, str]] = {
     "remove_queue_call": ("destructive", "idempotent"),
     "enqueue_call": ("routine", "deduped"),
     "leave_queue": ("destructive", "deduped"),
+    "list_events": ("read", "idempotent"),
+    "get_event": ("read", "idempotent"),
+    "wait_for_event": ("read", "idempotent"),
+    "conference_summary": ("read", "idempotent"),
 }
 """What each tool risks, and what a repeat of it does."""
 
-every_command = pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.tool_name())
+every_command = pytest.mark.parametrize("command", TOOLS, ids=lambda command: command.tool_name())
 
 
 # Snapshots
 
 
 @every_command
-def test_what_a_model_reads_of_a_tool_is_what_was_reviewed(command: type[Command]) -> None:
-    definition = tool(command).model_dump(mode="json", by_alias=True, exclude_none=True)
-    rendered = f"{json.dumps(definition, indent=2, ensure_ascii=False)}\n"
+def test_what_a_model_reads_of_a_tool_is_what_was_reviewed(command: type[Tool]) -> None:
+    described = definition(command).model_dump(mode="json", by_alias=True, exclude_none=True)
+    rendered = f"{json.dumps(described, indent=2, ensure_ascii=False)}\n"
     file = SNAPSHOTS / f"{command.tool_name()}.json"
     if os.environ.get(UPDATE) == "1":
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +86,7 @@ def test_what_a_model_reads_of_a_tool_is_what_was_reviewed(command: type[Command
 
 
 def test_every_snapshot_is_of_a_tool_that_there_is() -> None:
-    assert {file.stem for file in SNAPSHOTS.iterdir()} == {command.tool_name() for command in COMMANDS}
+    assert {file.stem for file in SNAPSHOTS.iterdir()} == {command.tool_name() for command in TOOLS}
 
 
 # Schemas
@@ -90,13 +94,13 @@ def test_every_snapshot_is_of_a_tool_that_there_is() -> None:
 
 @every_command
 @pytest.mark.parametrize("side", ["input", "output"])
-def test_a_schema_is_valid_json_schema(command: type[Command], side: str) -> None:
+def test_a_schema_is_valid_json_schema(command: type[Tool], side: str) -> None:
     assert schema_is_valid(schema_of(command, side))
 
 
 @every_command
 @pytest.mark.parametrize("side", ["input", "output"])
-def test_a_schema_describes_an_object_without_alternatives_at_the_top(command: type[Command], side: str) -> None:
+def test_a_schema_describes_an_object_without_alternatives_at_the_top(command: type[Tool], side: str) -> None:
     schema = schema_of(command, side)
     assert schema["type"] == "object"
     assert not schema.keys() & {"anyOf", "oneOf", "allOf", "not", "enum"}
@@ -104,7 +108,7 @@ def test_a_schema_describes_an_object_without_alternatives_at_the_top(command: t
 
 @every_command
 @pytest.mark.parametrize("side", ["input", "output"])
-def test_a_schema_spends_no_bytes_on_titles_references_and_nulls(command: type[Command], side: str) -> None:
+def test_a_schema_spends_no_bytes_on_titles_references_and_nulls(command: type[Tool], side: str) -> None:
     for part in subschemas(schema_of(command, side)):
         assert not part.keys() & {"title", "$ref", "$defs"}
         assert part.get("type") != "null"
@@ -113,7 +117,7 @@ def test_a_schema_spends_no_bytes_on_titles_references_and_nulls(command: type[C
 
 
 @every_command
-def test_an_object_among_the_arguments_takes_nothing_but_what_it_names(command: type[Command]) -> None:
+def test_an_object_among_the_arguments_takes_nothing_but_what_it_names(command: type[Tool]) -> None:
     properties = input_schema(command)["properties"]
     closed = {name: schema for name, schema in properties.items() if name != "voice_settings"}  # its fields are unnamed
     for part in subschemas({**input_schema(command), "properties": closed}):
@@ -121,18 +125,18 @@ def test_an_object_among_the_arguments_takes_nothing_but_what_it_names(command: 
 
 
 @every_command
-def test_a_description_is_a_sentence_and_short(command: type[Command]) -> None:
+def test_a_description_is_a_sentence_and_short(command: type[Tool]) -> None:
     description = command.__doc__ or ""
     assert re.fullmatch(r"[A-Z][^\n]{5,110}\.", description)
 
 
 def test_a_tool_costs_a_model_no_more_than_the_budget_on_the_mean() -> None:
-    total = sum(model_bytes(command) for command in COMMANDS)
-    assert total <= BUDGET * len(COMMANDS)
+    total = sum(model_bytes(command) for command in TOOLS)
+    assert total <= BUDGET * len(TOOLS)
 
 
-def schema_of(command: type[Command], side: str) -> dict[str, Any]:
-    described = tool(command)
+def schema_of(command: type[Tool], side: str) -> dict[str, Any]:
+    described = definition(command)
     schema = described.input_schema if side == "input" else described.output_schema
     assert schema is not None
     return schema
@@ -152,18 +156,18 @@ def subschemas(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def test_the_table_of_risks_has_every_tool() -> None:
-    assert RISKS.keys() == {command.tool_name() for command in COMMANDS}
+    assert RISKS.keys() == {command.tool_name() for command in TOOLS}
 
 
 @every_command
-def test_a_tool_risks_what_the_table_says(command: type[Command]) -> None:
+def test_a_tool_risks_what_the_table_says(command: type[Tool]) -> None:
     assert (risk_words(command), str(command.retry)) == RISKS[command.tool_name()]
 
 
 @every_command
-def test_the_annotations_follow_the_table(command: type[Command]) -> None:
+def test_the_annotations_follow_the_table(command: type[Tool]) -> None:
     risk, retry = RISKS[command.tool_name()]
-    annotations = tool(command).annotations
+    annotations = definition(command).annotations
     assert annotations is not None
     assert annotations.model_dump(by_alias=True) == {
         "title": command.title(),

@@ -1,7 +1,7 @@
-"""What an agent can do: every command, in the order a reader meets them."""
+"""What an agent can do: every tool, in the order a reader meets them."""
 
-from . import audio, conferences, participants, queues, recordings
-from .base import Command
+from . import audio, conferences, events, participants, queues, recordings
+from .base import Command, Tool
 
 COMMANDS: tuple[type[Command], ...] = (
     conferences.ListConferences,
@@ -40,4 +40,13 @@ COMMANDS: tuple[type[Command], ...] = (
     queues.LeaveQueue,
 )
 
-TOOLSETS: tuple[str, ...] = tuple(dict.fromkeys(command.toolset() for command in COMMANDS))
+TOOLS: tuple[type[Tool], ...] = (
+    *COMMANDS,
+    events.ListEvents,
+    events.GetEvent,
+    events.WaitForEvent,
+    events.ConferenceSummary,
+)
+"""Every tool: the commands, and what this server answers itself."""
+
+TOOLSETS: tuple[str, ...] = tuple(dict.fromkeys(tool.toolset() for tool in TOOLS))

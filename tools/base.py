@@ -123,6 +123,7 @@ class Tool(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
     risk: ClassVar[Risk | ByArgument[Risk]]
+    retry: ClassVar[Retry] = Retry.IDEMPOTENT
     result: ClassVar[type[Outcome]]
 
     exclusive: ClassVar[tuple[tuple[str, str], ...]] = ()
@@ -166,7 +167,7 @@ class Tool(BaseModel):
     @classmethod
     def is_idempotent(cls) -> bool:
         """Whether calling it twice does no more than calling it once."""
-        return cls.is_read()
+        return cls.retry is Retry.IDEMPOTENT
 
     def current_risk(self) -> Risk:
         """The risk with these arguments."""
@@ -177,7 +178,6 @@ class Command(Tool):
     """One endpoint of Telnyx."""
 
     route: ClassVar[Route]
-    retry: ClassVar[Retry]
     does: ClassVar[str]
     """What it does, in the imperative; `{argument}` stands for an argument, `[...]` is left out when its
     argument is not given. Becomes the result's summary and the question a person is asked."""
@@ -187,10 +187,6 @@ class Command(Tool):
     """The webhook events that follow."""
     everyone_is: ClassVar[Mapping[str, bool] | None] = None
     """Where Telnyx wants a list even for everyone: the participants filter that finds them."""
-
-    @classmethod
-    def is_idempotent(cls) -> bool:
-        return cls.retry is Retry.IDEMPOTENT
 
     @classmethod
     def is_deduped(cls) -> bool:

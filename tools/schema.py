@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from .base import Command
+from .base import Tool
 
 
 class _Lean(GenerateJsonSchema):
@@ -50,13 +50,13 @@ def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
     }
 
 
-def input_schema(command: type[Command]) -> dict[str, Any]:
+def input_schema(tool: type[Tool]) -> dict[str, Any]:
     """The arguments of a tool."""
-    schema = command.model_json_schema(schema_generator=_Lean)
+    schema = tool.model_json_schema(schema_generator=_Lean)
     del schema["description"]
-    if command.exclusive:
+    if tool.exclusive:
         # Hosts refuse oneOf, anyOf and not at the top of a tool's schema; this says the same.
-        schema["dependentSchemas"] = {first: {"properties": {other: False}} for first, other in command.exclusive}
+        schema["dependentSchemas"] = {first: {"properties": {other: False}} for first, other in tool.exclusive}
     return schema
 
 

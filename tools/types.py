@@ -91,6 +91,9 @@ SupervisorRole = Annotated[
     Field(description="monitor: hears all, unheard; whisper: heard by whisper_call_control_ids only."),
 ]
 AudioUrl = Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
+EventTypes = Annotated[
+    list[NotEmpty], Field(min_length=1, description="As conference.ended, or conference.participant.* for a group.")
+]
 Positive = Annotated[int, AfterValidator(_positive)]
 PageNumber = Positive
 PageSize = Annotated[

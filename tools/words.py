@@ -1,6 +1,7 @@
 """Plain words: what callers chose is quoted, lists and numbers are kept short."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,15 +9,25 @@ _LONGEST = 80
 _SHORT_ID = 14
 _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _PLACEHOLDER = re.compile(r"{(\w+)}")
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Variation selectors: letters to Unicode, invisible to a reader, and able to carry a hidden text."""
+
+
+def clean(text: str, longest: int) -> str:
+    """On one line, without characters that cannot be seen or that change how others are, and cut."""
+    some = _SELECTORS.sub("", text[: longest * 4])
+    seen = "".join(" " if unicodedata.category(letter) in _INVISIBLE else letter for letter in some)
+    shown = " ".join(seen.split())
+    is_cut = len(shown) > longest or len(text) > longest * 4
+    return f"{shown[: longest - 1]}…" if is_cut else shown
 
 
 def quoted(text: str | None, longest: int = _LONGEST) -> str:
-    """Text that somebody else chose, as data: in quotation marks, on one line, without invisible characters, cut."""
+    """Text that somebody else chose, as data: in quotation marks, cleaned and cut."""
     if text is None:
         return "unknown"
-    shown = _INVISIBLE.sub(" ", text).replace("'", "\u2019")
-    return f"'{shown if len(shown) <= longest else shown[: longest - 1] + '…'}'"
+    return "'" + clean(text, longest).replace("'", "\u2019") + "'"
 
 
 def shortened(identifier: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ...tools.base import Command
+from ...tools.base import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Policy:
     toolsets: frozenset[str] | None = None
     """None: all."""
 
-    def refusal(self, command: type[Command]) -> str | None:
+    def refusal(self, command: type[Tool]) -> str | None:
         """Why the command does not exist here; None when it does."""
         if self.toolsets is not None and command.toolset() not in self.toolsets:
             return f"toolset {command.toolset()} is switched off on this server"
@@ -22,6 +22,6 @@ class Policy:
             return "this server is read-only"
         return None
 
-    def allowed(self, commands: Iterable[type[Command]]) -> list[type[Command]]:
+    def allowed(self, commands: Iterable[type[Tool]]) -> list[type[Tool]]:
         """Those that exist, in the order given."""
         return [command for command in commands if self.refusal(command) is None]

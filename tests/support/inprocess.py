@@ -3,12 +3,15 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
 import httpx2
 from mcp.client import Client
+from mcp.server import Server
 
-from telnyx_conferencing.server.app import build_server
+from telnyx_conferencing.server.app import build, facts_from
 from telnyx_conferencing.server.embedded import SandboxTransport
+from telnyx_conferencing.server.events.service import EventService
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.server.settings import load
 from telnyx_conferencing.server.telnyx import Telnyx
@@ -40,9 +43,19 @@ class World:
         return Telnyx(http, now=self.now, sleep=self.sleep)
 
 
+def server_of(world: World, http: httpx2.AsyncClient, **given: object) -> Server[Any]:
+    """The MCP server on this world; its events are not stored."""
+    telnyx = world.telnyx(http)
+    events = EventService(_no_store, facts_from(telnyx))
+    return build(load(sandbox=True, approval="never", **given), telnyx, events).server
+
+
+def _no_store() -> NoReturn:
+    raise AssertionError("this server is not to keep events")
+
+
 @asynccontextmanager
 async def in_process(world: World, transport: httpx2.AsyncBaseTransport | None = None) -> AsyncGenerator[Client]:
     """An MCP client of a server on this world; nobody is asked."""
-    settings = load(sandbox=True, approval="never")
-    async with world.http(transport) as http, Client(build_server(settings, world.telnyx(http))) as client:
+    async with world.http(transport) as http, Client(server_of(world, http)) as client:
         yield client

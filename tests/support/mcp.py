@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mcp import StdioServerParameters
@@ -48,10 +49,14 @@ async def connected(
         return answering(params.message)
 
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TELNYX")}
-    process = StdioServerParameters(command=COMMAND, args=["serve", *arguments], env={**inherited, **(env or {})})
     callback = elicited if answering is not None else None
-    async with Client(stdio_client(process), mode=ERAS[era], elicitation_callback=callback) as client:
-        yield client
+    with TemporaryDirectory(prefix="tests-") as home:
+        own = {"TELNYX_CONFERENCING_DATABASE": f"sqlite:///{home}/events.db"}
+        process = StdioServerParameters(
+            command=COMMAND, args=["serve", *arguments], env={**inherited, **own, **(env or {})}
+        )
+        async with Client(stdio_client(process), mode=ERAS[era], elicitation_callback=callback) as client:
+            yield client
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The reference tables of the documents, made from the code."""
 
 from telnyx_conferencing.server.inventory import risk_words
-from telnyx_conferencing.tools import COMMANDS, TOOLSETS
-from telnyx_conferencing.tools.base import ByArgument, Command
+from telnyx_conferencing.tools import TOOLS, TOOLSETS
+from telnyx_conferencing.tools.base import ByArgument, Command, Tool
 
 _RISKS = """\
 Made from the code by `UPDATE_SNAPSHOTS=1 make test`. What the risks mean: a *read* changes nothing; *routine* is the
@@ -15,7 +15,7 @@ def tools() -> str:
     """docs/tools.md."""
     parts = ["# Tools", _RISKS]
     for toolset in TOOLSETS:
-        commands = [command for command in COMMANDS if command.toolset() == toolset]
+        commands = [command for command in TOOLS if command.toolset() == toolset]
         parts += [f"## {toolset}", "\n".join([*_HEAD, *map(_row, commands)])]
     return "\n\n".join(parts) + "\n"
 
@@ -26,11 +26,16 @@ _HEAD = (
 )
 
 
-def _row(command: type[Command]) -> str:
-    announces = command.announces
+def _row(tool: type[Tool]) -> str:
+    name, said = f"`{tool.tool_name()}`", tool.__doc__ or ""
+    return f"| {' | '.join((name, said, _endpoint(tool), risk_words(tool), tool.retry, _events(tool)))} |"
+
+
+def _endpoint(tool: type[Tool]) -> str:
+    return f"`{tool.route.method} {tool.route.path}`" if issubclass(tool, Command) else "this server"
+
+
+def _events(tool: type[Tool]) -> str:
+    announces = tool.announces if issubclass(tool, Command) else ()
     sets = list(announces.every()) if isinstance(announces, ByArgument) else [announces]
-    events = " or ".join(", ".join(f"`{event}`" for event in one) for one in sets if one)
-    endpoint = f"{command.route.method} {command.route.path}"
-    name, said = f"`{command.tool_name()}`", command.__doc__ or ""
-    cells = (name, said, f"`{endpoint}`", risk_words(command), command.retry, events)
-    return f"| {' | '.join(cells)} |"
+    return " or ".join(", ".join(f"`{event}`" for event in one) for one in sets if one)

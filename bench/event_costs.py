@@ -1,0 +1,231 @@
+"""What events cost: to keep them, to find them, to wait for them, and to have had many."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from statistics import median, quantiles
+from time import perf_counter, sleep
+
+from peers import BARE, DATABASE, SERVE, NotMeasured, Server, database, helper, on_disk, resident, running
+from table import Gap, Limit, Row
+from webhooks import PEOPLE, STORY, Key, Load, conferences, connected, free_port, happening, opened
+
+from telnyx_conferencing.server.events.event import Event, Wanted
+from telnyx_conferencing.server.events.store import Store
+
+CONNECTIONS = 16
+POSTED = 300
+"""Webhooks in a block."""
+BLOCKS = 25
+"""Blocks of webhooks to each endpoint."""
+FEW, MANY = 10_000, 1_000_000
+"""Events in the stores that are searched."""
+SEARCHES = 60
+WAITS = 300
+BEFORE, AFTER = 10_000, 100_000
+"""Events after which memory is looked at."""
+
+METHOD = f"""
+Webhooks a second: {CONNECTIONS} connections, {BLOCKS} blocks of {POSTED} to each endpoint in turn, the median; the
+floor is an endpoint of the same process that checks the signature and answers. list_events: what the tool does to find
+and to count, the median of {SEARCHES}; the floor is the same in a store of {FEW:,}, where events came as often. Waits:
+from the webhook's answer to the tool's, {WAITS} of them; the floor is a call of the bare SDK's echo tool."""
+
+_APART = timedelta(seconds=2)
+_PAGE = 21
+_SETTLED = 0.02
+"""Seconds after which a tool that was called is sure to wait."""
+_NOTED_WITHIN = 60.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FILL = """
+WITH RECURSIVE numbers (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < :last)
+INSERT INTO events (id, type, occurred_at, received_at, via, verified, conference_id, call_control_id, payload)
+SELECT printf('%08x-0000-4000-8000-00000000e7e4', i), json_extract(:types, '$[' || (i % :story) || ']'),
+    :start + i * :apart, :start + i * :apart, 'webhook', TRUE,
+    printf('%08x-0000-4000-8000-00000000c04f', i / :story), printf('v3:%08x-%d', i / :story, i % :people), :payload
+FROM numbers
+"""
+
+Env = Mapping[str, str]
+
+
+def events(env: Env) -> Iterator[Row | Gap]:
+    """Every line about events."""
+    parts: Mapping[str, Callable[[Env], Iterator[Row]]] = {
+        "webhooks a second, verified and on disk": _intake,
+        "list_events": _searches,
+        "wait_for_event": _waits,
+        "memory after many events": _memory,
+    }
+    for what, measured in parts.items():
+        try:
+            yield from measured(env)
+        except NotMeasured as failed:
+            yield Gap(what, str(failed))
+
+
+def _intake(env: Env) -> Iterator[Row]:
+    key = Key()
+    told = conferences(datetime.now(UTC), _APART)
+    kept: list[float] = []
+    verified: list[float] = []
+    with on_disk() as directory, helper("intake_server.py", database(directory), key.public) as port:
+        for turn in range(BLOCKS + 1):
+            block = list(islice(told, POSTED))
+            for path, rates in (("/webhooks/telnyx", kept), ("/verified", verified)):
+                requests = [key.request(event, path) for event in block]
+                with connected(port, CONNECTIONS) as load:
+                    rate = POSTED / load.post(requests)
+                if turn:  # the first warms up
+                    rates.append(rate)
+    what = f"webhooks a second, on disk, {CONNECTIONS} connections"
+    yield Row(what, median(kept), 0.8, "/s", median(verified), Limit.LEAST)
+
+
+def _searches(env: Env) -> Iterator[Row]:
+    with on_disk() as directory:
+        few, many = asyncio.run(_searched(directory))
+    for what in few:
+        yield Row(f"list_events {what}, of {MANY:,}", median(many[what]), 1.5, floor=median(few[what]))
+
+
+async def _searched(directory: Path) -> Sequence[Mapping[str, list[float]]]:
+    """Seconds of each kind of search in a store of few and one of many events."""
+    async with AsyncExitStack() as stack:
+        stores = [await stack.enter_async_context(_filled(directory / f"{size}.db", size)) for size in (FEW, MANY)]
+        wanted = [_wanted(size) for size in (FEW, MANY)]
+        seconds = [{what: list[float]() for what in one} for one in wanted]
+        for what in wanted[0]:
+            for _ in range(SEARCHES):
+                for store, one, times in zip(stores, wanted, seconds, strict=True):
+                    times[what].append(await _timed_search(store, one[what]))
+    return seconds
+
+
+async def _timed_search(store: Store, wanted: Wanted) -> float:
+    started = perf_counter()
+    await store.count(wanted)
+    found = await store.find(wanted, limit=_PAGE)
+    took = perf_counter() - started
+    if not found:
+        raise NotMeasured("a search found nothing")
+    return took
+
+
+def _wanted(size: int) -> dict[str, Wanted]:
+    """Searches that find as many events in a store of any size, from the middle of it."""
+    middle = datetime.now(UTC) - size * _APART / 2
+    hour = Wanted(since=middle - timedelta(hours=1), until=middle)
+    joined = frozenset({"conference.participant.joined"})
+    room = f"{size // len(STORY) // 2:08x}-0000-4000-8000-00000000c04f"
+    return {
+        "of a conference": Wanted(conference_id=room),
+        "of a type": Wanted(types=joined),
+        "of an hour": hour,
+        "of a type in an hour": replace(hour, types=joined),
+        "of a type in a conference in an hour": replace(hour, types=joined, conference_id=room),
+    }
+
+
+@asynccontextmanager
+async def _filled(path: Path, size: int) -> AsyncGenerator[Store]:
+    """A store of so many events, evenly apart up to now."""
+    url = f"sqlite:///{path}"
+    async with Store.open(url):
+        pass
+    await asyncio.to_thread(_fill, path, size)
+    async with Store.open(url) as store:
+        await store.add(Event("last", "call.answered", datetime.now(UTC), {}))  # has it look after its tables
+        await asyncio.to_thread(_noted, path)
+        yield store
+
+
+def _fill(path: Path, size: int) -> None:
+    """Straight through the driver; the ids in order, which is quick, and without the bodies, which nothing reads."""
+    filled = {
+        "last": size - 1,
+        "apart": _APART // timedelta(microseconds=1),
+        "start": (datetime.now(UTC) - size * _APART - _EPOCH) // timedelta(microseconds=1),
+        "types": json.dumps([told for told, _ in STORY]),
+        "story": len(STORY),
+        "people": PEOPLE,
+        "payload": json.dumps({"filler": "x" * 400}),
+    }
+    with closing(sqlite3.connect(path)) as connection:
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -200000"):
+            connection.execute(f"PRAGMA {pragma}")
+        with connection:
+            connection.execute(_FILL, filled)
+
+
+def _noted(path: Path) -> None:
+    """Wait until the store has noted the times of what was filled in behind its back."""
+    give_up = perf_counter() + _NOTED_WITHIN
+    with closing(sqlite3.connect(path)) as connection:
+        while not connection.execute("SELECT count(*) FROM zones").fetchone()[0]:
+            if perf_counter() > give_up:
+                raise NotMeasured(f"the store did not look after its tables within {_NOTED_WITHIN:.0f} s")
+            sleep(0.1)
+
+
+def _waits(env: Env) -> Iterator[Row]:
+    key = Key()
+    answered: list[float] = []
+    echoed: list[float] = []
+    posted: list[float] = []
+    with _receiving(env, key) as (server, port), running(BARE, env) as bare, connected(port, 1) as load:
+        for turn in range(WAITS):
+            after_200, after_sending = _wait(server, load, key, f"v3:bench-{turn}")
+            answered.append(after_200)
+            posted.append(after_sending)
+            sleep(_SETTLED)
+            echoed.append(bare.timed_call("echo", {"text": f"v3:bench-{turn}"}))
+    what = "webhook answered 200 to wait_for_event returned"
+    yield Row(f"{what}, p50", median(answered), 5e-3, floor=median(echoed), limit=Limit.MORE)
+    yield Row(f"{what}, p99", _p99(answered), None, floor=_p99(echoed), limit=Limit.MORE)
+    yield Row("webhook sent to wait_for_event returned, p50", median(posted), None)
+    yield Row("webhook sent to wait_for_event returned, p99", _p99(posted), None)
+
+
+def _wait(server: Server, load: Load, key: Key, call: str) -> tuple[float, float]:
+    """Seconds from the webhook's answer, and from its sending, to the answer of the tool that waited for it."""
+    request = key.request(happening("call.answered", {"call_control_id": call}, datetime.now(UTC)))
+    server.begin_call("wait_for_event", {"types": ["call.answered"], "call_control_id": call})
+    sleep(_SETTLED)
+    sent = perf_counter()
+    load.post([request])
+    answered = perf_counter()
+    returned = server.returned()
+    return returned - answered, returned - sent
+
+
+def _memory(env: Env) -> Iterator[Row]:
+    key = Key()
+    told = conferences(datetime.now(UTC), timedelta(milliseconds=10))
+    with _receiving(env, key) as (server, port), connected(port, CONNECTIONS) as load:
+        load.post(map(key.request, islice(told, BEFORE)))
+        before = resident(server)
+        load.post(map(key.request, islice(told, AFTER - BEFORE)))
+        after = resident(server)
+    yield Row(f"memory after {AFTER:,} events, against {BEFORE:,}", after, 1.1, "MB", before)
+
+
+@contextmanager
+def _receiving(env: Env, key: Key) -> Generator[tuple[Server, int]]:
+    """A server on stdio that receives webhooks signed with this key, and its port."""
+    port = free_port()
+    with on_disk() as directory:
+        own = {DATABASE: database(directory), "TELNYX_PUBLIC_KEY": key.public}
+        with running((*SERVE, "--webhook-port", str(port)), {**env, **own}) as server:
+            opened(port)
+            yield server, port
+
+
+def _p99(times: Sequence[float]) -> float:
+    return quantiles(times, n=100)[-1]

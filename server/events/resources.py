@@ -1,0 +1,227 @@
+"""What can be read under telnyx://: events, conferences and queues, as JSON or as a story."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from urllib.parse import quote
+
+from mcp.shared.uri_template import UriTemplate
+
+from .event import Wanted
+from .service import EventService
+from .views import view
+
+Field = Literal["conference_id", "call_control_id", "queue", "type", "id"]
+
+JSON = "application/json"
+MARKDOWN = "text/markdown"
+SCHEME = "telnyx://"
+_LIMIT, _MOST = 50, 200
+
+
+class NotFound(LookupError):
+    """There is no such resource; the message says so for whoever asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One kind of resource."""
+
+    uri: str
+    name: str
+    title: str
+    description: str
+    mime_type: str
+    read: Callable[["Reader", Mapping[str, str]], Awaitable[Any]]
+    completes: Mapping[str, Field]
+    """What each path variable completes from: a field of the stored events."""
+
+    def parsed(self) -> UriTemplate:
+        return UriTemplate.parse(self.uri + (_PAGED if self.uri.endswith("events") else ""))
+
+    @property
+    def is_fixed(self) -> bool:
+        return "{" not in self.uri
+
+
+_PAGED = "{?limit,before,type}"
+
+
+class Reader:
+    """Reads resources from the event service."""
+
+    def __init__(self, service: EventService) -> None:
+        self.service = service
+        self._templates = [(template, template.parsed()) for template in TEMPLATES]
+
+    async def read(self, uri: str) -> tuple[str, str]:
+        """The content and its media type. Raises `NotFound`, or `Refused` when events are not available."""
+        for template, parsed in self._templates:
+            found = parsed.match(uri)
+            if found is not None:
+                given = {name: str(value) for name, value in found.items() if value}
+                content = await template.read(self, given)
+                text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+                return text, template.mime_type
+        raise NotFound(f"There is no resource {uri}.")
+
+    async def complete(self, template_uri: str, argument: str, typed: str) -> list[str]:
+        """Values for a variable of a template, from what there is, most recent first."""
+        for template in TEMPLATES:
+            if template_uri in (template.uri, template.uri + _PAGED):
+                source: Field | None = "type" if argument == "type" else template.completes.get(argument)
+                store = await self.service.store()
+                return [] if source is None else await store.distinct(source, typed, 100)
+        return []
+
+    async def page(self, wanted: Wanted, given: Mapping[str, str]) -> dict[str, Any]:
+        """Events, newest first, with what leads to the next page."""
+        limit = min(_MOST, max(1, _whole(given, "limit", _LIMIT)))
+        wanted = replace(
+            wanted,
+            types=frozenset(given["type"].split(",")) if "type" in given else frozenset(),
+            before_number=_whole(given, "before", 0) or None,
+        )
+        store = await self.service.store()
+        events = await store.find(wanted, limit=limit + 1)
+        content: dict[str, Any] = {"events": [view(event) for event in events[:limit]]}
+        return content | ({"before": events[limit - 1].number} if len(events) > limit else {})
+
+    async def events(self, given: Mapping[str, str]) -> dict[str, Any]:
+        return await self.page(Wanted(), given)
+
+    async def event(self, given: Mapping[str, str]) -> dict[str, Any]:
+        event = await (await self.service.store()).get(given["event_id"])
+        if event is None:
+            raise NotFound(f"There is no event {given['event_id']}.")
+        return view(event)
+
+    async def conferences(self, given: Mapping[str, str]) -> dict[str, Any]:
+        await self.service.store()
+        open_now = self.service.picture.conferences(self.service.now())[:_MOST]
+        return {"conferences": [one.lean() for one in open_now]}
+
+    async def conference(self, given: Mapping[str, str]) -> dict[str, Any]:
+        seen = await self.service.conference(given["conference_id"])
+        if seen is None:
+            raise NotFound(f"No event tells of a conference {given['conference_id']}.")
+        return seen.lean()
+
+    async def conference_events(self, given: Mapping[str, str]) -> dict[str, Any]:
+        return await self._some(Wanted(conference_id=given["conference_id"]), given, "conference")
+
+    async def timeline(self, given: Mapping[str, str]) -> str:
+        told = await self.service.timeline(given["conference_id"])
+        if told is None:
+            raise NotFound(f"No event tells of a conference {given['conference_id']}.")
+        return told
+
+    async def queues(self, given: Mapping[str, str]) -> dict[str, Any]:
+        await self.service.store()
+        return {"queues": [one.lean() for one in self.service.picture.queues(self.service.now())[:_MOST]]}
+
+    async def queue(self, given: Mapping[str, str]) -> dict[str, Any]:
+        await self.service.store()
+        seen = self.service.picture.queue(given["queue_name"], self.service.now())
+        if seen is None:
+            raise NotFound(f"No event tells of a queue {given['queue_name']}.")
+        return seen.lean()
+
+    async def queue_events(self, given: Mapping[str, str]) -> dict[str, Any]:
+        return await self._some(Wanted(queue=given["queue_name"]), given, "queue")
+
+    async def call_events(self, given: Mapping[str, str]) -> dict[str, Any]:
+        return await self._some(Wanted(call_control_id=given["call_control_id"]), given, "call")
+
+    async def _some(self, wanted: Wanted, given: Mapping[str, str], noun: str) -> dict[str, Any]:
+        """A page of events of one thing, which must be known."""
+        page = await self.page(wanted, given)
+        if not page["events"] and await (await self.service.store()).count(wanted) == 0:
+            raise NotFound(f"No event tells of this {noun}.")
+        return page
+
+
+def conference_uri(conference_id: str) -> str:
+    return f"{SCHEME}conferences/{quote(conference_id, safe='')}"
+
+
+def _whole(given: Mapping[str, str], name: str, otherwise: int) -> int:
+    text = given.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 16 else otherwise
+
+
+_CONFERENCE: Mapping[str, Field] = {"conference_id": "conference_id"}
+_QUEUE: Mapping[str, Field] = {"queue_name": "queue"}
+
+TEMPLATES: tuple[Template, ...] = (
+    Template(f"{SCHEME}events", "events", "Recent events", "Webhook events, newest first.", JSON, Reader.events, {}),
+    Template(
+        f"{SCHEME}events/{{event_id}}",
+        "event",
+        "One event",
+        "As Telnyx sent it.",
+        JSON,
+        Reader.event,
+        {"event_id": "id"},
+    ),
+    Template(
+        f"{SCHEME}conferences",
+        "conferences",
+        "Conferences",
+        "Open and recent conferences: who is in each, since when.",
+        JSON,
+        Reader.conferences,
+        {},
+    ),
+    Template(
+        f"{SCHEME}conferences/{{conference_id}}",
+        "conference",
+        "A conference",
+        "Who is in it, who speaks, what plays or is recorded; of each fact where it is from.",
+        JSON,
+        Reader.conference,
+        _CONFERENCE,
+    ),
+    Template(
+        f"{SCHEME}conferences/{{conference_id}}/events",
+        "conference_events",
+        "Events of a conference",
+        "Newest first.",
+        JSON,
+        Reader.conference_events,
+        _CONFERENCE,
+    ),
+    Template(
+        f"{SCHEME}conferences/{{conference_id}}/timeline",
+        "conference_timeline",
+        "What happened in a conference",
+        "As a person would tell it, times from its start.",
+        MARKDOWN,
+        Reader.timeline,
+        _CONFERENCE,
+    ),
+    Template(f"{SCHEME}queues", "queues", "Queues", "Who waits where, and for how long.", JSON, Reader.queues, {}),
+    Template(
+        f"{SCHEME}queues/{{queue_name}}", "queue", "A queue", "Who waits in it, in order.", JSON, Reader.queue, _QUEUE
+    ),
+    Template(
+        f"{SCHEME}queues/{{queue_name}}/events",
+        "queue_events",
+        "Events of a queue",
+        "Newest first.",
+        JSON,
+        Reader.queue_events,
+        _QUEUE,
+    ),
+    Template(
+        f"{SCHEME}calls/{{call_control_id}}/events",
+        "call_events",
+        "Events of a call",
+        "Newest first.",
+        JSON,
+        Reader.call_events,
+        {"call_control_id": "call_control_id"},
+    ),
+)
+"""Everything that can be read, what is fixed first among its like."""

@@ -1,0 +1,359 @@
+"""The events of one server: kept, folded into what is true now, found, and waited for."""
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from typing import Any
+
+import anyio
+
+from ...tools.base import Command, Tool
+from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEvent
+from ...tools.words import count, listed, quoted
+from ..errors import CallFailed, Refused
+from .event import Event, StoredEvent, Wanted
+from .models import PAYLOADS
+from .picture import ConferenceView, Picture, line
+from .store import Store, StoreError, UnfitEvent
+from .views import view
+
+logger = logging.getLogger(__name__)
+
+_LOOK_BACK = timedelta(hours=5)
+"""How far back the live picture begins: no conference lasts longer than four hours."""
+_MOST_LOADED = 200_000
+_BATCH = 200
+_LAST_WORDS = 5.0
+"""Seconds for what is in hand at the end."""
+_AGAIN = 1.0
+"""Seconds until an event that could not be stored is tried again."""
+_MOST_SEEN = 20
+_KINDS = ("call.", "conference.")
+_MOST_RECALLED = 5000
+_MOST_LEGS = 250
+_REPORT_EVERY = 5.0
+"""Seconds between words to a client that waits."""
+_SETTLE = 2.0
+"""Seconds after the start until the store is opened, if nothing needs it before: it must not delay the first answer."""
+
+Progress = Callable[[float, float, str], Awaitable[None]]
+"""Seconds waited, seconds at the most, and a word."""
+Facts = Callable[[str], Awaitable[tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]]]
+"""Asks Telnyx for a conference and its participants; raises `CallFailed`."""
+OnChange = Callable[[set[str], list[StoredEvent]], None]
+"""Told which resources changed, and by which events."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """Somebody who waits for events."""
+
+    wanted: Wanted
+    seen: list[StoredEvent] = field(default_factory=list[StoredEvent])
+    arrived: anyio.Event = field(default_factory=anyio.Event)
+
+    def offer(self, events: Sequence[StoredEvent]) -> None:
+        self.seen += [event for event in events if self.wanted.matches(event)]
+        if self.seen:
+            self.arrived.set()
+
+
+class EventService:
+    """What a server knows from events.
+
+    `open_store` opens the store; that is put off until it is needed or a moment after the start.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], AbstractAsyncContextManager[Store]],
+        facts: Facts,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        settle: float = _SETTLE,
+    ) -> None:
+        self.picture = Picture()
+        self.silence = ""
+        """Why no events can come, where that is so."""
+        self._open_store = open_store
+        self._facts = facts
+        self.now = now
+        self._settle = settle
+        self._wake = anyio.Event()
+        self._opened = anyio.Event()
+        self._store: Store | None = None
+        self._problem: StoreError | None = None
+        self._waiting: set[_Waiting] = set()
+        self._on_change: list[OnChange] = []
+        self._backlog: list[tuple[Event, bytes]] = []
+        self._fresh = anyio.Event()
+        self._latest = 0
+        """The number of the newest event that is known here."""
+        self._before_command = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Open the store in the background, and close it at the end with everything in hand written."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._run)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+    async def _run(self) -> None:
+        with anyio.move_on_after(self._settle):
+            await self._wake.wait()
+        async with AsyncExitStack() as stack:
+            try:
+                store = await stack.enter_async_context(self._open_store())
+            except StoreError as problem:
+                logger.error("Events are not available: %s", problem)
+                self._problem = problem
+                self._opened.set()
+                return
+            stack.callback(store.subscribe(self._news))  # before loading: the picture takes events in any order
+            await self._load(store)
+            self._store = store
+            self._latest = self._before_command = max(self._latest, await store.latest_number())
+            self._opened.set()
+            try:
+                await self._take_backlog(store)
+            finally:
+                with anyio.move_on_after(_LAST_WORDS, shield=True):
+                    await self._drain(store)
+
+    async def _load(self, store: Store) -> None:
+        """Fold what is stored of the recent past."""
+        wanted = Wanted(since=self.now() - _LOOK_BACK)
+        for _ in range(_MOST_LOADED // _BATCH):
+            batch = await store.find(wanted, limit=_BATCH, newest_first=False)
+            for event in batch:
+                self.picture.add(event)
+            if len(batch) < _BATCH:
+                return
+            wanted = replace(wanted, after_number=batch[-1].number)
+
+    async def _take_backlog(self, store: Store) -> None:
+        while True:
+            await self._drain(store)
+            self._fresh = anyio.Event()
+            await self._fresh.wait()
+
+    async def _drain(self, store: Store) -> None:
+        while self._backlog:
+            event, raw = self._backlog[0]
+            try:
+                await store.add(event, raw)
+            except UnfitEvent as unfit:
+                logger.warning("An event of type %r cannot be stored: %s", event.type, unfit)
+            except StoreError as problem:
+                logger.error("An event could not be stored, and is tried again: %s", problem)
+                await anyio.sleep(_AGAIN)
+                continue
+            del self._backlog[0]
+
+    def take(self, event: Event, raw: bytes) -> None:
+        """Keep an event that comes from inside this process, in the order of the calls."""
+        self._backlog.append((event, raw))
+        self._wake.set()
+        self._fresh.set()
+
+    async def store(self) -> Store:
+        """The store, opened now if it is not yet. Raises `Refused` when it cannot be."""
+        self._wake.set()
+        return await self.opened()
+
+    async def opened(self) -> Store:
+        """The store, once it is opened: see `settle`. Raises `Refused` when it cannot be."""
+        await self._opened.wait()
+        if self._store is None:
+            raise Refused(f"Events are not available on this server: {self._problem}")
+        return self._store
+
+    def needed(self) -> None:
+        """Open the store now, since the first answer has been given."""
+        self._wake.set()
+
+    def on_change(self, told: OnChange) -> None:
+        """Be told of changes from now on."""
+        self._on_change.append(told)
+
+    def _news(self, events: list[StoredEvent]) -> None:
+        changed: set[str] = set()
+        for event in events:
+            changed |= self.picture.add(event)
+            self._latest = max(self._latest, event.number)
+        for waiting in list(self._waiting):
+            waiting.offer(events)
+        self._tell(changed, events)
+
+    def _tell(self, changed: set[str], events: list[StoredEvent]) -> None:
+        for told in self._on_change:
+            told(changed, events)
+
+    def before(self, command: Command) -> None:
+        """Note where the events stand before a command: what it brings about comes after."""
+        if not command.is_read():
+            self._before_command = self._latest
+
+    def after(self, command: Command) -> None:
+        """Note what Telnyx has accepted: some of it, such as a mute, no event tells."""
+        if not command.is_read():
+            self._tell(self.picture.note_command(command.tool_name(), dict(command), self.now()), [])
+
+    async def answer(self, tool: Tool, progress: Progress) -> dict[str, Any]:
+        """The structured content of a tool of the toolset `events`. Raises `CallFailed`."""
+        try:
+            return await self._answer(tool, progress)
+        except StoreError as problem:
+            raise Refused(f"Events cannot be read now: {problem}") from None
+
+    async def _answer(self, tool: Tool, progress: Progress) -> dict[str, Any]:
+        match tool:
+            case ListEvents():
+                return await self._list(tool)
+            case GetEvent():
+                return await self._get(tool)
+            case WaitForEvent():
+                return await self._wait(tool, progress)
+            case ConferenceSummary():
+                return await self._summary(tool)
+            case _:
+                raise TypeError(f"{tool.tool_name()} is no question about events")
+
+    async def _list(self, tool: ListEvents) -> dict[str, Any]:
+        store = await self.store()
+        wanted = await self._wanted(store, tool, tool.types, tool.since)
+        wanted = replace(wanted, until=_time(tool.until, "until") if tool.until else None)
+        total = await store.count(wanted)
+        events = await store.find(replace(wanted, before_number=tool.cursor), limit=tool.limit + 1)
+        shown, more = events[: tool.limit], len(events) > tool.limit
+        summary = (
+            f"{count(total, 'event')}: {listed([line(event) for event in shown], most=3)}" if shown else "No events."
+        )
+        content: dict[str, Any] = {"summary": summary, "events": [view(one) for one in shown], "total_results": total}
+        return content | ({"next_cursor": shown[-1].number} if more else {})
+
+    async def _get(self, tool: GetEvent) -> dict[str, Any]:
+        event = await (await self.store()).get(tool.event_id)
+        if event is None:
+            raise Refused(f"There is no event {quoted(tool.event_id)}: list_events has the ids of those there are.")
+        return {"summary": line(event), "event": view(event, urls=tool.include_recording_urls)}
+
+    async def _wait(self, tool: WaitForEvent, progress: Progress) -> dict[str, Any]:
+        store = await self.store()
+        wanted = await self._wanted(store, tool, tool.types, tool.since)
+        if tool.since is None:
+            wanted = replace(wanted, after_number=self._before_command)
+        waiting = _Waiting(wanted)
+        self._waiting.add(waiting)  # before looking, so that nothing falls in between
+        try:
+            found = await store.find(wanted, limit=_MOST_SEEN, newest_first=False)
+            if not found:
+                await self._until(waiting, tool.timeout_secs, progress)
+                found = waiting.seen[:_MOST_SEEN]
+        finally:
+            self._waiting.discard(waiting)
+        if found:
+            summary = listed([line(event) for event in found], most=3)
+            return {"summary": summary, "timed_out": False, "events": [view(event) for event in found]}
+        return await self._instead(store, tool, wanted)
+
+    async def _until(self, waiting: _Waiting, most: float, progress: Progress) -> None:
+        started = anyio.current_time()
+        with anyio.move_on_after(most):
+            while not waiting.arrived.is_set():
+                with anyio.move_on_after(_REPORT_EVERY):
+                    await waiting.arrived.wait()
+                    return
+                await progress(anyio.current_time() - started, most, "still waiting")
+
+    async def _instead(self, store: Store, tool: WaitForEvent, wanted: Wanted) -> dict[str, Any]:
+        others = await store.find(replace(wanted, types=frozenset()), limit=5)
+        happened = listed([line(event) for event in others], most=3) if others else "nothing else"
+        summary = f"None of {listed(tool.types)} within {tool.timeout_secs} s. What happened instead: {happened}."
+        summary = " ".join(filter(None, [summary, self._doubts(tool.types), self.silence]))
+        content: dict[str, Any] = {"summary": summary, "timed_out": True, "events": []}
+        return content | ({"instead": [view(event) for event in others]} if others else {})
+
+    async def _summary(self, tool: ConferenceSummary) -> dict[str, Any]:
+        known = await self.conference(tool.conference_id)
+        asked_at = self.now()
+        try:
+            conference, people = await self._facts(tool.conference_id)
+            self._tell(self.picture.merge_conference(conference, people, asked_at), [])
+        except CallFailed:
+            if known is None:
+                raise
+        now = self.now()
+        seen, figures = self.picture.conference(tool.conference_id, now), self.picture.summary(tool.conference_id, now)
+        assert seen is not None
+        name = quoted(seen.name) if seen.name else tool.conference_id
+        summary = f"Conference {name} is {seen.status}, {count(seen.present, 'person')} in it."
+        content: dict[str, Any] = {"summary": summary, "conference": seen.lean()}
+        return content | ({"figures": figures.lean()} if figures else {})
+
+    async def conference(self, conference_id: str) -> ConferenceView | None:
+        """The live picture of a conference, from memory or from what is stored; None when no event tells of it."""
+        await self.store()
+        seen = self.picture.conference(conference_id, self.now())
+        if seen is None:
+            await self._recall(conference_id)
+            seen = self.picture.conference(conference_id, self.now())
+        return seen
+
+    async def timeline(self, conference_id: str) -> str | None:
+        """What happened in a conference, in Markdown; None when no event tells of it."""
+        if await self.conference(conference_id) is None:
+            return None
+        return self.picture.timeline(conference_id, self.now())
+
+    async def _recall(self, conference_id: str) -> None:
+        """Bring a conference that is over back into the picture."""
+        store = await self.store()
+        told = await store.find(Wanted(conference_id=conference_id), limit=_MOST_RECALLED, newest_first=False)
+        if told:
+            # What is said of a leg alone, such as its number and its hang-up, belongs to the story too.
+            legs = {event.call_control_id for event in told if event.call_control_id}
+            since = told[0].occurred_at - _LOOK_BACK
+            for leg in list(legs)[:_MOST_LEGS]:
+                wanted = Wanted(call_control_id=leg, types=frozenset({"call.*"}), since=since)
+                told += await store.find(wanted, limit=20, newest_first=False)
+        self.picture.recall(conference_id, told)
+
+    def _doubts(self, types: Sequence[str]) -> str:
+        """What may be wrong with types that nothing documents. Telnyx adds types, so that they may be right."""
+        return " ".join(
+            f"{quoted(one)} is no type that is documented; did you mean {near[0]}?"
+            for one in types
+            if not one.endswith(".*") and one not in PAYLOADS and (near := get_close_matches(one, PAYLOADS, 1))
+        )
+
+    async def _wanted(self, store: Store, tool: Any, types: Sequence[str] | None, since: str | None) -> Wanted:
+        strange = [one for one in types or () if not one.startswith(_KINDS)]
+        if strange:
+            raise Refused(f"types must begin with {' or '.join(_KINDS)} {self._doubts(strange)}".strip())
+        wanted = Wanted(
+            types=frozenset(types or ()),
+            conference_id=tool.conference_id,
+            call_control_id=tool.call_control_id,
+            queue=tool.queue_name,
+        )
+        if since is None:
+            return wanted
+        known = await store.get(since)
+        if known is not None:
+            return replace(wanted, after_number=known.number)
+        return replace(wanted, since=_time(since, "since"))
+
+
+def _time(text: str, argument: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        either = "the id of a stored event or " if argument == "since" else ""
+        raise Refused(f"{argument} must be {either}an ISO 8601 time such as 2026-01-31T12:00:00Z.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

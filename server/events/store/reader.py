@@ -1,0 +1,96 @@
+"""Reads the store. Loads SQLAlchemy: import it only once a store is being opened."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..event import StoredEvent, Wanted
+from . import query
+from .dialect import Dialect
+from .errors import StoreError
+from .rows import READ, event_of, moment_of, stored_text
+from .schema import aside, events
+
+_by_id = select(*(events.c[name] for name in READ))
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A body that came signed and is not an event."""
+
+    received_at: datetime
+    reason: str
+    size: int
+    """Bytes that came."""
+    body: bytes
+    """The first of them."""
+
+
+class Reader:
+    """Each call borrows a connection and sees what is committed. All raise `StoreError`."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
+        try:
+            async with self._dialect.engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise self._dialect.explain(error.orig or error) from error
+        except SQLAlchemyError as error:
+            raise StoreError(f"The event store could not be read: {error}") from error
+
+    async def get(self, event_id: str) -> StoredEvent | None:
+        """The event with this id."""
+        async with self._connection() as connection:
+            row = (await connection.execute(_by_id.where(events.c.id == stored_text(event_id)))).first()
+        return None if row is None else event_of(row)
+
+    async def raw(self, event_id: str) -> bytes | None:
+        """The body in which the event with this id came, where it was kept."""
+        async with self._connection() as connection:
+            statement = select(events.c.raw).where(events.c.id == stored_text(event_id))
+            return (await connection.execute(statement)).scalar_one_or_none()
+
+    async def find(self, wanted: Wanted, limit: int, *, newest_first: bool) -> list[StoredEvent]:
+        """See `query.find`."""
+        async with self._connection() as connection:
+            return await query.find(connection, wanted, limit, newest_first=newest_first)
+
+    async def count(self, wanted: Wanted) -> int:
+        """See `query.count`."""
+        async with self._connection() as connection:
+            return await query.count(connection, wanted)
+
+    async def distinct(self, field: query.Field, prefix: str, limit: int) -> list[str]:
+        """See `query.distinct`."""
+        async with self._connection() as connection:
+            return await query.distinct(connection, field, prefix, limit)
+
+    async def latest_number(self) -> int:
+        """The number of the newest event; 0 without any."""
+        async with self._connection() as connection:
+            return (await connection.execute(select(func.max(events.c.number)))).scalar() or 0
+
+    async def surplus(self, most: int) -> int:
+        """How many more events there are than so many. They are counted only if there may be more."""
+        numbers = select(func.max(events.c.number) - func.min(events.c.number) + 1)
+        async with self._connection() as connection:
+            if ((await connection.execute(numbers)).scalar() or 0) <= most:
+                return 0
+            total = (await connection.execute(select(func.count()).select_from(events))).scalar_one()
+        return max(0, total - most)
+
+    async def aside(self) -> list[Aside]:
+        """What was set aside, newest first."""
+        statement = select(aside.c.received_at, aside.c.reason, aside.c.size, aside.c.body)
+        async with self._connection() as connection:
+            rows = await connection.execute(statement.order_by(aside.c.number.desc()))
+        return [Aside(moment_of(received), reason, size, body) for received, reason, size, body in rows]

@@ -1,0 +1,118 @@
+"""An event as a row of the table, and back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..event import Event, StoredEvent, Via
+from .errors import UnfitEvent
+
+COLUMNS = (
+    "id",
+    "type",
+    "occurred_at",
+    "received_at",
+    "via",
+    "verified",
+    "conference_id",
+    "call_control_id",
+    "call_session_id",
+    "queue",
+    "payload",
+    "raw",
+)
+"""What is written, in this order. The number comes from the database."""
+
+READ = ("number", *COLUMNS[:-1])
+"""What makes a `StoredEvent`, in this order."""
+
+Row = tuple[str, str, int, int, str, bool, str | None, str | None, str | None, str | None, str, bytes | None]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_encode = json.JSONEncoder(separators=(",", ":"), default=dict).encode
+
+
+def microseconds(moment: datetime) -> int:
+    """A moment as it is stored: microseconds since 1970, UTC. It must know its time zone."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment_of(stored: int) -> datetime:
+    """The moment that is stored as so many microseconds."""
+    return _EPOCH + stored * _MICROSECOND
+
+
+def stored_text(text: str) -> str:
+    """Text as a database takes it: halves of surrogate pairs and NUL are written as escapes."""
+    if text.isprintable():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def _or_none(text: str | None) -> str | None:
+    return None if text is None else stored_text(text)
+
+
+def row_of(event: Event, received_at: datetime, raw: bytes | None) -> Row:
+    """The row of an event. Raises `UnfitEvent` when its payload cannot be written as JSON."""
+    try:
+        payload = _encode(event.payload)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise UnfitEvent(f"An event's payload cannot be stored as JSON: {type(error).__name__}.") from None
+    return (
+        stored_text(event.id),
+        stored_text(event.type),
+        microseconds(event.occurred_at),
+        microseconds(received_at),
+        str(event.via),
+        event.verified,
+        _or_none(event.conference_id),
+        _or_none(event.call_control_id),
+        _or_none(event.call_session_id),
+        _or_none(event.queue),
+        payload,
+        raw,
+    )
+
+
+def stored(event: Event, received_at: datetime, number: int) -> StoredEvent:
+    """The same event, now that it is on disk."""
+    return StoredEvent(
+        id=event.id,
+        type=event.type,
+        occurred_at=event.occurred_at,
+        payload=event.payload,
+        via=event.via,
+        verified=event.verified,
+        conference_id=event.conference_id,
+        call_control_id=event.call_control_id,
+        call_session_id=event.call_session_id,
+        queue=event.queue,
+        number=number,
+        received_at=received_at,
+    )
+
+
+def event_of(row: Sequence[Any]) -> StoredEvent:
+    """The event of a row whose columns are `READ`."""
+    number, name, kind, occurred, received, via, verified, conference, call, session, queue, payload = row
+    return StoredEvent(
+        id=name,
+        type=kind,
+        occurred_at=moment_of(occurred),
+        payload=_payload(payload),
+        via=Via(via),
+        verified=bool(verified),
+        conference_id=conference,
+        call_control_id=call,
+        call_session_id=session,
+        queue=queue,
+        number=number,
+        received_at=moment_of(received),
+    )
+
+
+def _payload(text: str) -> Mapping[str, Any]:
+    return json.loads(text)

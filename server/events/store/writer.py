@@ -1,0 +1,138 @@
+"""Writes events in groups: all that wait are stored by one commit, and each is answered when it is on disk."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..event import Event, StoredEvent
+from .errors import StoreError
+from .rows import Row, row_of, stored
+
+if TYPE_CHECKING:
+    from .dialect import Dialect
+
+_GROUP = 512
+_FEW = 64
+_LEAST = 8
+_QUICK_SECONDS = 0.002
+_GATHER_SECONDS = 0.005
+_QUIET_TURNS = 4
+"""Turns of the event loop that bring no further event: then there is nothing to wait for."""
+
+
+class _Waiting(NamedTuple):
+    row: Row
+    event: Event
+    received_at: datetime
+    answer: "asyncio.Future[StoredEvent | None]"
+
+
+class _Pace:
+    """How many events to write at once: each commit costs as much work as several events, and a wait for the disk.
+
+    Where the disk is quick, the work counts: whoever is on the way is waited for. Where it is slow, the wait counts: of
+    a few, only half are taken, so that the others are made ready meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._size = 0
+
+    def target(self) -> int:
+        """How many to wait for, as long as more are coming."""
+        return _GROUP if self._is_quick else self._size
+
+    def size(self, waiting: int) -> int:
+        """How many of those that wait to write now."""
+        if self._is_quick or waiting > _FEW:
+            self._size = min(_GROUP, waiting)
+        else:
+            self._size = min(waiting, max(_LEAST, (waiting + 1) // 2))
+        return self._size
+
+    def took(self, seconds: float) -> None:
+        """A commit took so long: remember a mean, in which the last ten or so count."""
+        self._seconds += (seconds - self._seconds) / 10
+
+    @property
+    def _is_quick(self) -> bool:
+        return self._seconds < _QUICK_SECONDS
+
+
+class Writer:
+    """The one place of this process from which events are written."""
+
+    def __init__(self, dialect: "Dialect", committed: Callable[[list[StoredEvent]], None]) -> None:
+        """`committed` is told what each group brought that is new, in the order of numbers."""
+        self._dialect = dialect
+        self._committed = committed
+        self._waiting: deque[_Waiting] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._pace = _Pace()
+        self.duplicates = 0
+
+    async def add(self, event: Event, raw: bytes | None, received_at: datetime) -> StoredEvent | None:
+        """Store one event. Returns None when its id was there. Raises `StoreError`; then it may be tried again."""
+        row = row_of(event, received_at, raw)
+        if self._closing:
+            raise StoreError("The event store is closed.")
+        answer: asyncio.Future[StoredEvent | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(row, event, received_at, answer))
+        self._wake.set()
+        return await answer
+
+    def close(self) -> None:
+        """Take no more events; `run` ends once those that wait are stored."""
+        self._closing = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write what comes until closed."""
+        while self._waiting or not self._closing:
+            if not self._waiting:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            await self._gather()
+            group = [self._waiting.popleft() for _ in range(self._pace.size(len(self._waiting)))]
+            try:
+                done = await self._dialect.insert([waiting.row for waiting in group])
+            except Exception as error:  # whatever it is, those who wait must hear of it
+                _fail(group, error)
+            else:
+                self._pace.took(done.seconds)
+                self._answer(group, {name: number for number, name in done.new})
+
+    async def _gather(self) -> None:
+        """Let what the event loop has in hand come here before a group is written."""
+        until = time.perf_counter() + _GATHER_SECONDS
+        target = self._pace.target()
+        known, quiet = len(self._waiting), 0
+        while quiet < _QUIET_TURNS and known < target and time.perf_counter() < until:
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if len(self._waiting) == known else 0
+            known = len(self._waiting)
+
+    def _answer(self, group: list[_Waiting], numbers: dict[str, int]) -> None:
+        new: list[StoredEvent] = []
+        for waiting in group:
+            number = numbers.pop(waiting.row[0], None)
+            found = None if number is None else stored(waiting.event, waiting.received_at, number)
+            if found is None:
+                self.duplicates += 1
+            else:
+                new.append(found)
+            if not waiting.answer.done():
+                waiting.answer.set_result(found)
+        if new:
+            self._committed(new)
+
+
+def _fail(group: list[_Waiting], error: Exception) -> None:
+    for waiting in group:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(error if isinstance(error, StoreError) else StoreError(str(error)))

@@ -1,0 +1,146 @@
+"""Where events come from: the webhook port, the embedded Telnyx, and what was missed."""
+
+import logging
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import anyio
+
+from ..tools.base import Command
+from .errors import Refused
+from .events.catch_up import CatchUp, keep_catching_up
+from .events.envelope import read_event
+from .events.event import Via, Wanted
+from .events.service import EventService
+from .events.signature import SIGNATURE, TIMESTAMP, Verifier
+from .events.store import Store, default_url
+from .settings import Settings, SettingsError
+from .telnyx import Telnyx
+
+if TYPE_CHECKING:
+    from .events.port import Port
+    from .sandbox import Sandbox
+
+logger = logging.getLogger(__name__)
+
+
+_SILENCE = (
+    "This server takes in no events while it runs: the operator can start it with --webhook-port or --catch-up 5s."
+)
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncGenerator[Store]:
+    """The store that the settings name; practice on the sandbox goes to a file of its own that does not outlive it."""
+    with TemporaryDirectory(prefix="telnyx-conferencing-") as directory:
+        practice = f"sqlite:///{Path(directory) / 'events.db'}"
+        url = settings.database or (practice if settings.sandbox else default_url())
+        async with Store.open(url, keep_for=settings.keep) as store:
+            yield store
+
+
+def verifier_of(settings: Settings, sandbox: "Sandbox | None") -> Verifier | None:
+    """Who may sign webhooks; None: nobody is asked, or none are received. Raises `SettingsError` for a bad key."""
+    keys = sandbox.public_key if sandbox else settings.public_key or ""
+    if settings.insecure_webhooks or not keys:
+        return None
+    try:
+        return Verifier([key.strip() for key in keys.split(",") if key.strip()])
+    except ValueError as wrong:
+        raise SettingsError(f"TELNYX_PUBLIC_KEY: {wrong}") from None
+
+
+def _identity(settings: Settings) -> str:
+    """Which store it is, for others of ours on this machine; its hash is public, so without a password."""
+    if settings.sandbox and settings.database is None:
+        return f"practice of process {os.getpid()}"
+    url = urlsplit(settings.database or default_url())
+    return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+
+
+async def _warn_when_blocked(port: "Port") -> None:
+    from .events.port import Hold  # noqa: PLC0415
+
+    await port.until(Hold.BLOCKED)
+    logger.warning("%s", port.describe())
+
+
+class Intake:
+    """Feeds one server's event service."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        service: EventService,
+        telnyx: Telnyx,
+        sandbox: "Sandbox | None",
+        verifier: Verifier | None,
+    ) -> None:
+        self._settings = settings
+        self._service = service
+        self._telnyx = telnyx
+        self._verifier = verifier
+        if not settings.sandbox and settings.webhook_port is None and settings.catch_up is None:
+            service.silence = _SILENCE
+        if sandbox is not None and settings.webhook_port is None:
+            take = self._taker(sandbox)
+            for envelope in list(sandbox.events):  # how its scene came about
+                take(envelope)
+            sandbox.on_event(take)
+
+    def _taker(self, sandbox: "Sandbox") -> Callable[[dict[str, Any]], None]:
+        """Takes the sandbox's events without a socket, signed and verified like any other."""
+
+        def take(envelope: dict[str, Any]) -> None:
+            body, headers = sandbox.signed(envelope)
+            if self._verifier is not None:
+                self._verifier.verify(body, headers[SIGNATURE.decode()], headers[TIMESTAMP.decode()])
+            event = read_event(body, via=Via.SANDBOX, verified=True, received_at=datetime.now(UTC))
+            self._service.take(event, body)
+
+        return take
+
+    async def run(self) -> None:
+        """Take in events until cancelled."""
+        try:
+            store = await self._service.opened()
+        except Refused:
+            return
+        newest = await store.find(Wanted(), limit=1)  # what comes to the port from now on says nothing of the gap
+        async with self._port(store), anyio.create_task_group() as tasks:
+            if not self._settings.sandbox:
+                every = self._settings.catch_up.total_seconds() if self._settings.catch_up else None
+                latest = newest[0].occurred_at if newest else None
+                catch_up = CatchUp(self._read, self._service.now)
+                tasks.start_soon(keep_catching_up, catch_up, store, every, latest, anyio.sleep)
+            await anyio.sleep_forever()
+
+    @asynccontextmanager
+    async def _port(self, store: Store) -> AsyncGenerator[None]:
+        port = self._settings.webhook_port
+        if port is None:
+            yield
+            return
+        from .events.port import CannotListen, hold  # noqa: PLC0415 (a web server, for those who want one)
+        from .events.receiver import Receiver  # noqa: PLC0415
+
+        via = Via.SANDBOX if self._settings.sandbox else Via.WEBHOOK
+        identity = _identity(self._settings)
+        receiver = Receiver(store.add, store.set_aside, self._verifier, store=identity, via=via)
+        try:
+            async with hold(port, receiver.app, identity) as held, anyio.create_task_group() as tasks:
+                tasks.start_soon(_warn_when_blocked, held)
+                yield
+                tasks.cancel_scope.cancel()
+        except CannotListen as problem:
+            logger.error("Webhooks are not received: %s", problem)
+            yield
+
+    async def _read(self, command: Command) -> Any:
+        return (await self._telnyx.send(command)).body

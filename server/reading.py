@@ -1,0 +1,145 @@
+"""Resources over MCP: listed, read, completed and subscribed to, in both protocol eras."""
+
+from collections import defaultdict
+from typing import Any
+from urllib.parse import unquote
+
+from mcp.server import ServerRequestContext
+from mcp.server.connection import Connection
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourcesListChanged, ResourceUpdated
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CompleteRequestParams,
+    CompleteResult,
+    Completion,
+    EmptyResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    PaginatedRequestParams,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    Resource,
+    ResourceTemplate,
+    ResourceTemplateReference,
+    SubscribeRequestParams,
+    TextResourceContents,
+    UnsubscribeRequestParams,
+)
+
+from ..tools.words import quoted, shortened
+from .connections import connection_of
+from .errors import CallFailed
+from .events.resources import JSON, TEMPLATES, NotFound, Reader, conference_uri
+from .events.service import EventService
+
+Context = ServerRequestContext[Any, Any]
+
+
+class Reading:
+    """The resources of one server."""
+
+    def __init__(self, service: EventService) -> None:
+        self._service = service
+        self._reader = Reader(service)
+        self.bus = InMemorySubscriptionBus()
+        """Carries changes to `subscriptions/listen` streams (2026-07-28)."""
+        self._subscribed: dict[str, set[Connection]] = defaultdict(set)
+        self._connections: set[Connection] = set()
+
+    def handlers(self) -> dict[str, Any]:
+        """The low-level server's keyword arguments."""
+        return {
+            "on_list_resources": self.list,
+            "on_list_resource_templates": self.templates,
+            "on_read_resource": self.read,
+            "on_completion": self.complete,
+            "on_subscribe_resource": self.subscribe,
+            "on_unsubscribe_resource": self.unsubscribe,
+            "on_subscriptions_listen": ListenHandler(self.bus),
+        }
+
+    async def list(self, context: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
+        self._service.needed()
+        fixed = [
+            Resource(uri=one.uri, name=one.name, title=one.title, description=one.description, mime_type=one.mime_type)
+            for one in TEMPLATES
+            if one.is_fixed
+        ]
+        rooms = self._service.picture.conferences(self._service.now(), open_only=True)[:100]
+        return ListResourcesResult(resources=fixed + [_room(room.id, room.name) for room in rooms])
+
+    async def templates(self, context: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
+        return ListResourceTemplatesResult(
+            resource_templates=[
+                ResourceTemplate(
+                    uri_template=one.parsed().template,
+                    name=one.name,
+                    title=one.title,
+                    description=one.description,
+                    mime_type=one.mime_type,
+                )
+                for one in TEMPLATES
+                if "{" in one.parsed().template
+            ]
+        )
+
+    async def read(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+        try:
+            text, mime_type = await self._reader.read(params.uri)
+        except NotFound as missing:
+            raise MCPError(INVALID_PARAMS, str(missing), {"uri": params.uri}) from None
+        except CallFailed as failed:
+            raise MCPError(INTERNAL_ERROR, str(failed), {"uri": params.uri}) from None
+        return ReadResourceResult(contents=[TextResourceContents(uri=params.uri, mime_type=mime_type, text=text)])
+
+    async def complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
+        values: list[str] = []
+        if isinstance(params.ref, ResourceTemplateReference):
+            try:
+                values = await self._reader.complete(params.ref.uri, params.argument.name, params.argument.value)
+            except CallFailed:
+                values = []
+        return CompleteResult(completion=Completion(values=values[:100], total=len(values), has_more=False))
+
+    async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
+        connection = connection_of(context)
+        self._subscribed[params.uri].add(connection)
+        self.greet(connection)
+        self._service.needed()
+        return EmptyResult()
+
+    async def unsubscribe(self, context: Context, params: UnsubscribeRequestParams) -> EmptyResult:
+        self._subscribed[params.uri].discard(connection_of(context))
+        return EmptyResult()
+
+    def greet(self, connection: Connection) -> None:
+        """Remember a connection of the handshake era until it closes: it is told when the list changes."""
+        if connection not in self._connections:
+            self._connections.add(connection)
+            connection.exit_stack.callback(self._forget, connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        for subscribers in self._subscribed.values():
+            subscribers.discard(connection)
+
+    async def tell(self, changed: set[str]) -> None:
+        """Tell everybody who wants to know that these resources have changed."""
+        # Clients write the colon of a call_control_id as it is or percent-encoded: both name the same resource.
+        for uri in sorted(changed | {unquote(uri) for uri in changed}):
+            await self.bus.publish(ResourceUpdated(uri=uri))
+            for connection in list(self._subscribed.get(uri, ())):
+                await connection.send_resource_updated(uri)
+
+    async def tell_list_changed(self) -> None:
+        """Tell everybody that conferences have appeared or ended."""
+        await self.bus.publish(ResourcesListChanged())
+        for connection in list(self._connections):
+            await connection.send_resource_list_changed()
+
+
+def _room(conference_id: str, name: str | None) -> Resource:
+    title = f"Conference {quoted(name)}" if name else f"Conference {shortened(conference_id)}"
+    return Resource(uri=conference_uri(conference_id), name=f"conference {conference_id}", title=title, mime_type=JSON)

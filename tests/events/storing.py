@@ -1,0 +1,85 @@
+"""Events to store, and a process that stores them, for tests: `python -m events.storing pour|share DATABASE NAME`."""
+
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from telnyx_conferencing.server.events.event import Event, StoredEvent
+from telnyx_conferencing.server.events.store import Store
+
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def url(path: Path) -> str:
+    """The URL of a store in this file."""
+    return f"sqlite:///{path}"
+
+
+def made(name: str, **given: Any) -> Event:
+    """An event with this id; what is not given is as usual."""
+    usual: dict[str, Any] = {"type": "conference.participant.joined", "occurred_at": START, "payload": {"digits": "1"}}
+    return Event(id=name, **{**usual, **given})
+
+
+def series(count: int, prefix: str = "e", **given: Any) -> list[Event]:
+    """Events one second apart: e0, e1, ..."""
+    return [made(f"{prefix}{place}", occurred_at=START + timedelta(seconds=place), **given) for place in range(count)]
+
+
+async def add_all(store: Store, events: list[Event]) -> list[StoredEvent | None]:
+    """Add them all at the same time; their answers, in their order."""
+    answers: list[StoredEvent | None] = [None] * len(events)
+
+    async def add(place: int) -> None:
+        answers[place] = await store.add(events[place])
+
+    async with anyio.create_task_group() as tasks:
+        for place in range(len(events)):
+            tasks.start_soon(add, place)
+    return answers
+
+
+async def pour(store: Store, name: str) -> None:
+    """Store events from sixteen senders at once, and say the id of each once it is stored, for ever."""
+
+    async def send(sender: int) -> None:
+        for place in range(1_000_000):
+            event = made(f"{name}-{sender}-{place}", payload={"pad": "x" * 500})
+            if await store.add(event, b"y" * 500):
+                print(event.id, flush=True)
+
+    async with anyio.create_task_group() as tasks:
+        for sender in range(16):
+            tasks.start_soon(send, sender)
+
+
+async def share(store: Store, name: str) -> None:
+    """Say what news comes; at each line `N` of input store N events; leave at the end of input."""
+
+    def tell(events: list[StoredEvent]) -> None:
+        for event in events:
+            print("told", event.number, event.id, flush=True)
+
+    store.subscribe(tell)
+    print("ready", flush=True)
+    begun = 0
+    while line := await anyio.to_thread.run_sync(sys.stdin.readline):
+        count = int(line)
+        await add_all(store, [made(f"{name}-{begun + place}") for place in range(count)])
+        begun += count
+        print("stored", flush=True)
+
+
+async def main(what: str, database: str, name: str) -> None:
+    print("here", flush=True)
+    await anyio.to_thread.run_sync(sys.stdin.readline)
+    async with Store.open(database) as store:
+        await {"pour": pour, "share": share}[what](store, name)
+
+
+if __name__ == "__main__":
+    anyio.run(main, sys.argv[1], sys.argv[2], sys.argv[3])

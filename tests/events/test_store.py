@@ -1,0 +1,342 @@
+"""The event store: what is added is there, once, and is found by what it is about."""
+
+import tracemalloc
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from telnyx_conferencing.server.events.event import Event, StoredEvent, Via, Wanted
+from telnyx_conferencing.server.events.store import Store, StoreError, UnfitEvent
+
+from .storing import START, add_all, made, series, url
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def store(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Store]:
+    async with Store.open(url(tmp_path / "events.db")) as opened:
+        yield opened
+
+
+def numbers(events: list[StoredEvent] | list[StoredEvent | None]) -> list[int]:
+    return [event.number for event in events if event]
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+class Heard:
+    """A subscriber, and what it was told."""
+
+    def __init__(self) -> None:
+        self.events: list[StoredEvent] = []
+        self.calls = 0
+        self._more = anyio.Event()
+
+    def __call__(self, events: list[StoredEvent]) -> None:
+        self.events += events
+        self.calls += 1
+        self._more.set()
+        self._more = anyio.Event()
+
+    async def until(self, count: int) -> list[StoredEvent]:
+        """All that it was told, once that is so many."""
+        with anyio.fail_after(10):
+            while len(self.events) < count:
+                await self._more.wait()
+        return self.events
+
+
+class TestAdding:
+    async def test_an_event_is_read_back_as_it_was_added(self, store: Store) -> None:
+        event = Event(
+            id="4c5e",
+            type="call.enqueued",
+            occurred_at=datetime(2026, 5, 1, 9, 30, 0, 123456, tzinfo=UTC),
+            payload={"from": "Zoë \u202e\0 \ud800", "tags": [1, 2.5, None, {"x": True}]},
+            via=Via.CATCH_UP,
+            verified=False,
+            conference_id="room",
+            call_control_id="v3:leg",
+            call_session_id="session",
+            queue="support",
+        )
+        added = await store.add(event, b'{"raw": \xff}')
+        assert added == await store.get("4c5e")
+        assert added
+        assert Event(**{name: getattr(added, name) for name in Event.__dataclass_fields__}) == event
+        assert added.number == 1
+        assert await store.raw("4c5e") == b'{"raw": \xff}'
+
+    async def test_what_is_not_there_is_none(self, store: Store) -> None:
+        await store.add(made("without a body"))
+        assert await store.get("nothing") is None
+        assert await store.raw("nothing") is None
+        assert await store.raw("without a body") is None
+
+    async def test_a_second_event_with_the_same_id_is_counted_and_changes_nothing(self, store: Store) -> None:
+        first = await store.add(made("a"), b"first")
+        assert await store.add(made("a", type="other"), b"second") is None
+        assert store.duplicates == 1
+        assert await store.get("a") == first
+        assert await store.raw("a") == b"first"
+
+    async def test_the_same_id_added_many_times_at_once_is_stored_once(self, store: Store) -> None:
+        answers = await add_all(store, [made("a")] * 50)
+        assert len(numbers(answers)) == 1
+        assert store.duplicates == 49
+        assert await store.count(Wanted()) == 1
+
+    @pytest.mark.parametrize("count", [1, 20, 64, 65, 700])
+    async def test_each_event_of_a_group_is_answered_its_own_number(self, store: Store, count: int) -> None:
+        await add_all(store, series(10, "twice"))
+        answers = await add_all(store, [*series(count), *series(5, "twice"), *series(count, "more")])
+        assert numbers(answers) == sorted(numbers(answers))
+        assert len(numbers(answers)) == 2 * count
+        assert await store.find(Wanted(after_number=10), limit=2 * count, newest_first=False) == [
+            answer for answer in answers if answer
+        ]
+
+    async def test_events_added_at_the_same_time_share_commits(self, store: Store) -> None:
+        heard = Heard()
+        store.subscribe(heard)
+        await add_all(store, series(1000))
+        assert len(await heard.until(1000)) == 1000
+        assert heard.calls <= 4
+
+    async def test_an_event_whose_caller_gave_up_is_stored_whole_and_harms_no_other(self, store: Store) -> None:
+        with anyio.CancelScope() as impatient:
+            async with anyio.create_task_group() as tasks:
+                for event in series(20):
+                    tasks.start_soon(store.add, event)
+                await anyio.lowlevel.checkpoint()
+                impatient.cancel()
+        await add_all(store, series(5, "after"))
+        found = await store.find(Wanted(), limit=100)
+        assert {event.id for event in found} >= {f"after{place}" for place in range(5)}
+        assert all(event.payload == {"digits": "1"} for event in found)
+
+    async def test_what_was_handed_over_before_closing_is_stored(self, tmp_path: Path) -> None:
+        async with anyio.create_task_group() as tasks, Store.open(url(tmp_path / "events.db")) as store:
+            for event in series(20):
+                tasks.start_soon(store.add, event)
+            await anyio.lowlevel.checkpoint()
+        async with Store.open(url(tmp_path / "events.db")) as store:
+            assert await store.count(Wanted()) == 20
+
+    async def test_a_closed_store_takes_nothing(self, tmp_path: Path) -> None:
+        async with Store.open(url(tmp_path / "events.db")) as store:
+            pass
+        with pytest.raises(StoreError, match="closed"):
+            await store.add(made("a"))
+
+    async def test_a_payload_that_is_not_json_is_refused_alone(self, store: Store) -> None:
+        with pytest.raises(UnfitEvent, match="payload"):
+            await store.add(made("a", payload={"x": object()}))
+        assert await store.add(made("b"))
+
+    @pytest.mark.parametrize("text", ["", "\0", "\ud800", "Zoë", "'; DROP TABLE events; --", "x" * 100_000])
+    async def test_any_text_is_taken_as_an_id_a_type_and_a_queue(self, store: Store, text: str) -> None:
+        added = await store.add(made(text, type=text, queue=text))
+        assert added
+        for wanted in (Wanted(queue=text), Wanted(types=frozenset({text}))):
+            assert numbers(await store.find(wanted, limit=10)) == [1]
+        assert await store.get(text)
+        assert len(await store.distinct("queue", text)) == 1
+
+
+class TestFinding:
+    async def test_events_come_in_the_order_in_which_they_were_stored_not_of_their_times(self, store: Store) -> None:
+        for place in (5, 1, 9):
+            await store.add(made(str(place), occurred_at=START + timedelta(seconds=place)))
+        assert [event.id for event in await store.find(Wanted(), limit=10)] == ["9", "1", "5"]
+        assert [event.id for event in await store.find(Wanted(), limit=2, newest_first=False)] == ["5", "1"]
+
+    async def test_a_count_stops_at_ten_thousand(self, store: Store) -> None:
+        await add_all(store, series(10_050, queue="support"))
+        assert await store.count(Wanted()) == 10_000
+        assert await store.count(Wanted(queue="support", since=START)) == 10_000
+        assert await store.count(Wanted(since=START + timedelta(seconds=10_000))) == 50
+
+    async def test_distinct_values_come_most_recently_seen_first(self, store: Store) -> None:
+        rooms = ["aa", "ab", "b", "aa"]
+        for place, room in enumerate(rooms):
+            await store.add(made(f"id{place}", conference_id=room, queue=f"queue {room}", type=f"type.{room}"))
+        await store.add(made("without a conference"))
+        assert await store.distinct("conference_id") == ["aa", "b", "ab"]
+        assert await store.distinct("conference_id", "a") == ["aa", "ab"]
+        assert await store.distinct("conference_id", limit=1) == ["aa"]
+        assert await store.distinct("queue", "queue a") == ["queue aa", "queue ab"]
+        assert await store.distinct("type", "type.b") == ["type.b"]
+        assert await store.distinct("id", "id", limit=2) == ["id3", "id2"]
+        assert await store.distinct("call_control_id") == []
+
+    async def test_distinct_finds_what_was_last_seen_long_ago(self, store: Store) -> None:
+        await store.add(made("first", call_control_id="the first"))
+        await add_all(store, series(3000, call_control_id="another"))
+        assert await store.distinct("call_control_id") == ["another", "the first"]
+        assert await store.distinct("id", "fir") == ["first"]
+
+
+class TestNews:
+    async def test_every_subscriber_hears_of_each_event_once_in_the_order_of_numbers(self, store: Store) -> None:
+        one, another = Heard(), Heard()
+        store.subscribe(one)
+        store.subscribe(another)
+        added = await add_all(store, series(50))
+        assert await one.until(50) == await another.until(50) == added
+
+    async def test_an_event_that_came_twice_is_told_once(self, store: Store) -> None:
+        heard = Heard()
+        store.subscribe(heard)
+        await add_all(store, series(5))
+        await add_all(store, series(5))
+        await store.add(made("last"))
+        assert [event.id for event in await heard.until(6)] == ["e0", "e1", "e2", "e3", "e4", "last"]
+
+    async def test_nothing_is_told_after_unsubscribing_nor_from_before_subscribing(self, store: Store) -> None:
+        heard, always = Heard(), Heard()
+        await store.add(made("before"))
+        store.subscribe(always)
+        unsubscribe = store.subscribe(heard)
+        await store.add(made("meanwhile"))
+        await heard.until(1)
+        unsubscribe()
+        unsubscribe()
+        await store.add(made("after"))
+        await always.until(2)
+        assert [event.id for event in heard.events] == ["meanwhile"]
+
+    async def test_a_subscriber_that_fails_stops_neither_the_others_nor_the_store(
+        self, store: Store, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        heard = Heard()
+
+        def fail(events: list[StoredEvent]) -> None:
+            raise RuntimeError("broken")
+
+        store.subscribe(fail)
+        store.subscribe(heard)
+        await store.add(made("a"))
+        assert await store.add(made("b"))
+        assert [event.id for event in await heard.until(2)] == ["a", "b"]
+        assert "broken" in caplog.text
+
+    async def test_a_second_store_in_the_same_process_is_told_too(self, store: Store, tmp_path: Path) -> None:
+        heard = Heard()
+        async with Store.open(url(tmp_path / "events.db")) as other:
+            other.subscribe(heard)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(add_all, store, series(100, "here"))
+                tasks.start_soon(add_all, other, series(100, "there"))
+            assert numbers(await heard.until(200)) == list(range(1, 201))
+
+
+class TestKeeping:
+    async def test_events_received_too_long_ago_go(self, tmp_path: Path) -> None:
+        clock = Clock()
+        async with Store.open(url(tmp_path / "events.db"), keep_for=timedelta(days=30), now=clock) as store:
+            await add_all(store, series(500, "old"))
+            clock.time += timedelta(days=30)
+            await add_all(store, series(10, "new"))
+            assert await store.prune() == 0
+            clock.time += timedelta(seconds=1)
+            assert await store.prune() == 500
+            assert {event.id for event in await store.find(Wanted(), limit=1000)} == {f"new{n}" for n in range(10)}
+
+    async def test_events_can_be_kept_for_ever(self, tmp_path: Path) -> None:
+        async with Store.open(url(tmp_path / "events.db"), keep_for=timedelta.max) as store:
+            await store.add(made("a"))
+            assert await store.prune() == 0
+
+    async def test_of_too_many_events_the_oldest_go(self, tmp_path: Path) -> None:
+        async with Store.open(url(tmp_path / "events.db"), keep_most=100) as store:
+            for _ in range(4):  # what came twice does not count
+                await add_all(store, series(50))
+            assert await store.prune() == 0
+            await add_all(store, series(700, "more"))
+            assert await store.prune() == 650
+            assert [event.id for event in await store.find(Wanted(), limit=1000)] == [
+                f"more{place}" for place in range(699, 599, -1)
+            ]
+
+    async def test_no_number_is_given_twice_after_all_events_went(self, tmp_path: Path) -> None:
+        clock = Clock()
+        heard = Heard()
+        async with Store.open(url(tmp_path / "events.db"), now=clock) as store:
+            await add_all(store, series(10))
+            clock.time += timedelta(days=31)
+            assert await store.prune() == 10
+            store.subscribe(heard)
+            added = await store.add(made("next"))
+            assert added
+            assert added.number == 11
+            assert await heard.until(1) == [added]
+
+    async def test_after_pruning_a_search_by_time_finds_what_is_left(self, tmp_path: Path) -> None:
+        async with Store.open(url(tmp_path / "events.db"), keep_most=1500) as store:
+            await add_all(store, series(3000))
+            await store.prune()
+            found = await store.find(Wanted(until=START + timedelta(seconds=1600)), limit=3000)
+            assert numbers(found) == list(range(1600, 1500, -1))
+
+    async def test_intake_goes_on_while_many_events_are_pruned(self, tmp_path: Path) -> None:
+        clock = Clock()
+        async with Store.open(url(tmp_path / "events.db"), now=clock) as store:
+            await add_all(store, series(5000))
+            clock.time += timedelta(days=31)
+            left: list[int] = []
+
+            async def prune() -> None:
+                await store.prune()
+                left.append(-1)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(prune)
+                for event in series(5, "new"):
+                    await store.add(event)
+                    left.append(await store.count(Wanted()))
+        assert left[0] > 1000
+        assert left[-1] == -1
+
+    async def test_bodies_set_aside_are_kept_newest_first_and_bounded(self, tmp_path: Path) -> None:
+        async with Store.open(url(tmp_path / "events.db")) as store:
+            for place in range(105):
+                await store.set_aside(b"%d" % place, "not JSON")
+            await store.set_aside(b"\xff" * 100_000, "not an event " * 1000)
+            kept = await store.aside()
+        assert len(kept) == 100
+        assert (kept[0].size, len(kept[0].body)) == (100_000, 65_536)
+        assert len(kept[0].reason) == 1000
+        assert kept[1].body == b"104"
+        assert all(newer.received_at >= older.received_at for newer, older in pairwise(kept))
+
+    async def test_memory_stays_flat_while_events_come(self, store: Store) -> None:
+        store.subscribe(lambda events: None)
+
+        async def some(count: int) -> int:
+            for place in range(0, count, 200):
+                await add_all(store, series(200, f"{count}-{place}-", conference_id=f"{count}-{place}"))
+                await store.find(Wanted(conference_id=f"{count}-{place}"), limit=20)
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            early = await some(2000)
+            late = await some(6000)
+        finally:
+            tracemalloc.stop()
+        assert late - early < 300_000

@@ -1,0 +1,143 @@
+"""Several processes on one event store, and what is left of it when they are killed."""
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import PIPE
+
+import anyio
+import anyio.abc
+import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from telnyx_conferencing.server.events.event import Wanted
+from telnyx_conferencing.server.events.store import Store
+
+from .storing import add_all, series, url
+
+pytestmark = pytest.mark.anyio
+
+ROOT = Path(__file__).parents[1]
+KILLS = int(os.environ.get("STORE_KILLS", "20"))
+
+
+def command(what: str, path: Path, name: str) -> list[str]:
+    return [sys.executable, "-m", "events.storing", what, url(path), name]
+
+
+class Other:
+    """A process that shares the store."""
+
+    def __init__(self, process: anyio.abc.Process) -> None:
+        assert process.stdin
+        assert process.stdout
+        self._stdin = process.stdin
+        self._stdout = BufferedByteReceiveStream(process.stdout)
+        self.told: list[tuple[int, str]] = []
+
+    async def send(self, line: str) -> None:
+        await self._stdin.send(f"{line}\n".encode())
+
+    async def line(self) -> str:
+        with anyio.fail_after(30):
+            return (await self._stdout.receive_until(b"\n", 10_000)).decode()
+
+    async def until(self, said: str) -> None:
+        """Read on until it says this; what it was told of by then is kept."""
+        while (line := await self.line()) != said:
+            await self._note(line)
+
+    async def until_told_of(self, count: int) -> None:
+        while len(self.told) < count:
+            await self._note(await self.line())
+
+    async def _note(self, line: str) -> None:
+        if line.startswith("told "):
+            _, number, name = line.split()
+            self.told.append((int(number), name))
+
+
+@asynccontextmanager
+async def another(path: Path, name: str) -> AsyncGenerator[Other]:
+    """A process that is about to open the store: it waits for a line."""
+    async with await anyio.open_process(command("share", path, name), cwd=ROOT, stderr=None) as process:
+        other = Other(process)
+        await other.until("here")
+        try:
+            yield other
+        finally:
+            process.terminate()
+
+
+def killed_while_pouring(path: Path, name: str, after: int) -> list[str]:
+    """The ids that a process was told are stored, before it was killed after so many of them."""
+    with subprocess.Popen(command("pour", path, name), cwd=ROOT, stdin=PIPE, stdout=PIPE, bufsize=0) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"go\n")
+        said = b""
+        while said.count(b"\n") <= after and (some := process.stdout.read(4096)):
+            said += some
+        process.kill()
+        said += process.stdout.read()
+    return said.decode().split("\n")[1:-1]
+
+
+async def test_after_kill_9_every_event_that_was_said_to_be_stored_is_there_once(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    chance = random.Random()
+    said: list[str] = []
+    for run in range(KILLS):
+        said += await anyio.to_thread.run_sync(killed_while_pouring, path, f"run{run}", chance.randrange(1, 600))
+    async with Store.open(url(path)) as store:
+        there = [event.id for event in await store.find(Wanted(), limit=1_000_000)]
+    assert len(said) >= KILLS
+    assert len(there) == len(set(there))
+    assert set(said) <= set(there)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_two_processes_write_and_each_is_told_of_all_in_the_order_of_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    async with another(path, "one") as one, another(path, "two") as two:
+        for process in (one, two):
+            await process.send("open")
+            await process.until("ready")
+        for _ in range(5):
+            await one.send("40")
+            await two.send("40")
+        for process in (one, two):
+            await process.until_told_of(400)
+    assert one.told == two.told
+    assert [number for number, _ in one.told] == list(range(1, 401))
+    assert {name for _, name in one.told} == {f"{name}-{place}" for name in ("one", "two") for place in range(200)}
+
+
+async def test_an_event_of_another_process_is_told_though_this_one_stores_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    async with Store.open(url(path)) as store, another(path, "other") as other:
+        await other.send("open")
+        await other.until("ready")
+        await add_all(store, series(3))
+        await other.until_told_of(3)
+    assert [name for _, name in other.told] == ["e0", "e1", "e2"]
+
+
+async def test_processes_that_open_a_new_store_at_the_same_moment_all_have_it(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    async with another(path, "one") as one, another(path, "two") as two, another(path, "three") as three:
+        for process in (one, two, three):
+            await process.send("open")
+        for process in (one, two, three):
+            await process.until("ready")
+        for process in (one, two, three):
+            await process.send("10")
+        for process in (one, two, three):
+            await process.until_told_of(30)
+    assert one.told == two.told == three.told

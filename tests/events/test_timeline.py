@@ -1,0 +1,183 @@
+"""The timeline of a conference and its summary, as a person reads them."""
+
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from telnyx_conferencing.server.events.event import StoredEvent
+from telnyx_conferencing.server.events.picture import summarize, timeline
+
+from .picture_stories import START, Story, event, fold
+
+SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "timeline.md"
+ROOM = "11111111-2222-4333-8444-555555555555"
+
+
+def support_call() -> tuple[Story, str]:
+    """An agent takes a caller out of the queue, a supervisor listens, and it is recorded."""
+    story = Story()
+    agent, caller, supervisor = story.part("agent"), story.part("caller 1"), story.part("supervisor")
+    room = story.do("create_conference", call_control_id=agent, name="Refund *urgent*")["id"]
+    story.wait(2)
+    story.do("join_conference", conference_id=room, call_control_id=caller)
+    story.wait(1)
+    story.do("play_audio", conference_id=room, call_control_ids=[caller], media_name="welcome")
+    story.wait(12)
+    story.do("start_recording", conference_id=room, format="mp3")
+    for who, seconds in ((agent, 9), (caller, 21), (agent, 14)):
+        story.speak(room, who)
+        story.wait(seconds)
+    story.do("join_conference", conference_id=room, call_control_id=supervisor, supervisor_role="monitor")
+    story.wait(5)
+    story.do("hold_participants", conference_id=room, call_control_ids=[caller])
+    story.wait(40)
+    story.do("unhold_participants", conference_id=room, call_control_ids=[caller])
+    story.do("speak_text", conference_id=room, call_control_ids="everyone", payload="Thank you", voice="male")
+    story.wait(8)
+    story.speak(room, caller)
+    story.wait(11)
+    story.do("stop_recording", conference_id=room)
+    story.hang_up(caller)
+    story.wait(3)
+    story.do("leave_conference", conference_id=room, call_control_id=supervisor)
+    story.do("leave_conference", conference_id=room, call_control_id=agent)
+    story.wait(60)
+    return story, room
+
+
+def test_a_timeline_reads_as_a_person_would_tell_it() -> None:
+    story, room = support_call()
+    picture = story.picture()
+    picture.merge_conference({"id": room, "name": "Refund *urgent*"}, None, story.now)
+    told = picture.timeline(room, story.now, names={story.part("agent"): "Ann"})
+    assert told is not None
+    if os.environ.get("UPDATE_SNAPSHOTS") == "1":
+        SNAPSHOT.parent.mkdir(parents=True, exist_ok=True)
+        SNAPSHOT.write_text(told, "utf-8")
+    assert told == SNAPSHOT.read_text("utf-8"), "if that is meant, UPDATE_SNAPSHOTS=1 make test rewrites it"
+
+
+def test_a_timeline_of_events_alone_tells_all_but_commands() -> None:
+    story, room = support_call()
+    told = timeline(story.events(), story.now, conference_id=room)
+    assert "put on hold" not in told
+    assert "- +2:06 The conference ended: everyone had left." in told.splitlines()
+    shuffled = [*story.events()[::2], *story.events()[1::2]]
+    assert timeline(shuffled, story.now, conference_id=room) == told
+
+
+def test_a_summary_says_who_how_long_and_what_came_of_it() -> None:
+    story, room = support_call()
+    summary = summarize(story.events(), story.now, room)
+    assert (summary.status, summary.seconds, summary.end_reason) == ("ended", 126, "all_left")
+    assert (summary.peak_participants, summary.talk_turns) == (3, 4)
+    agent, caller, supervisor = (story.part(name) for name in ("agent", "caller 1", "supervisor"))
+    assert summary.talk_order == [agent, caller, agent, caller]
+    assert [(who.call_control_id, who.seconds, who.talk_turns, who.left_because) for who in summary.participants] == [
+        (agent, 126, 2, "left"),
+        (caller, 121, 2, "hangup"),
+        (supervisor, 67, 0, "left"),
+    ]
+    assert [who.hold_seconds for who in summary.participants] == [None, None, None]
+    assert [recording.seconds for recording in summary.recordings or ()] == [108]
+    known = story.picture().summary(room, story.now)
+    assert known is not None
+    assert [who.hold_seconds for who in known.participants] == [None, 40, None]
+
+
+def test_a_summary_of_one_conference_leaves_out_the_others() -> None:
+    other = event("conference.participant.joined", 1, call="x", conference_id="other")
+    ours = event("conference.participant.joined", 2, call="y", conference_id="ours")
+    left = event("conference.participant.left", 3, call="x", conference_id="ours")
+    hung_up = event("call.hangup", 4, call="y")
+    assert summarize([ours, other, left], START).id == "ours"
+    people = summarize([other, ours, hung_up], START, "ours").participants
+    assert [(who.call_control_id, who.seconds) for who in people] == [("y", 2)]
+
+
+def test_no_event_of_a_conference_is_an_error_with_a_sentence() -> None:
+    with pytest.raises(LookupError, match=r"no event of a conference\.$"):
+        summarize([event("call.hangup", 0, call="a")], START)
+    with pytest.raises(LookupError, match=r"no event of this conference\.$"):
+        timeline([], START, conference_id=ROOM)
+
+
+def of_room(type_: str, at: float, call: str | None = None, **payload: str) -> StoredEvent:
+    return event(f"conference.{type_}", at, call=call, conference_id=ROOM, **payload)
+
+
+def lines(events: Sequence[StoredEvent], at: float = 600) -> list[str]:
+    told = timeline(events, START + timedelta(seconds=at))
+    return [line for line in told.splitlines() if line.startswith("- ")]
+
+
+def test_a_call_leg_is_called_by_its_name_or_number_or_id() -> None:
+    joined = [of_room("participant.joined", at, f"leg-{at}") for at in range(3)]
+    began = event("call.initiated", 0, call="leg-1", direction="outgoing", **{"from": "+1555100", "to": "+1555200"})
+    told = timeline([*joined, began], START, names={"leg-2": "Zoë", "leg-0": " \n"})
+    assert [line.split(" ")[2] for line in told.splitlines() if line.startswith("- ")] == [
+        *("leg-0", "'+1555200'", "'Zoë'")
+    ]
+
+
+def test_what_is_told_late_or_twice_is_told_once() -> None:
+    events = [
+        of_room("participant.joined", 0, "a"),
+        of_room("participant.joined", 5, "a"),
+        event("call.hangup", 9, call="a"),
+        of_room("participant.left", 9.2, "a"),
+        of_room("ended", 9.3, reason="all_left"),
+        of_room("ended", 9.4, reason="all_left"),
+    ]
+    assert lines(events) == [
+        "- +0:00 a joined.",
+        "- +0:09 a hung up after 0:09; nobody in it.",
+        "- +0:09 The conference ended: everyone had left.",
+    ]
+
+
+def test_a_sound_that_lasted_a_minute_has_an_end() -> None:
+    events = [
+        of_room("playback.started", 0, media_url="https://example.com/a.mp3?key=secret"),
+        of_room("playback.ended", 75, media_url="https://example.com/a.mp3?key=secret"),
+        of_room("participant.speak.started", 80, "a"),
+    ]
+    assert lines(events) == [
+        "- +0:00 The file 'https\\://example.com/a.mp3' was played to everyone.",
+        "- +1:15 The file 'https\\://example.com/a.mp3' to everyone ended after 1:15.",
+        "- +1:20 A text was said to a.",
+    ]
+
+
+def test_times_count_from_the_start_and_beyond_an_hour() -> None:
+    events = [of_room("created", 60, "a"), of_room("participant.joined", 0, "a"), of_room("floor.changed", 3_785, "a")]
+    assert [line.split(" ")[1] for line in lines(events, 4_000)] == ["-1:00", "+0:00", "+1:02:05"]
+
+
+def test_an_open_conference_says_how_long_it_is_open_and_how_many_are_in_it() -> None:
+    told = timeline([of_room("participant.joined", 0, "a")], START + timedelta(seconds=70))
+    assert "Began 2025-01-01 12:00:00 UTC, is open for 1:10, 1 person in it now, at most 1 person at a time." in told
+
+
+def test_a_long_timeline_keeps_its_beginning_and_its_end_and_says_what_it_left_out() -> None:
+    events = [of_room(f"participant.{('joined', 'left')[at % 2]}", at, f"leg-{at // 2}") for at in range(900)]
+    told = lines(events, 1_000)
+    assert len(told) == 201
+    assert told[50] == "- (700 lines left out here)"
+    assert (told[0], told[-1]) == ("- +0:00 leg-0 joined.", "- +14:59 leg-449 left after 0:01; nobody in it.")
+
+
+def test_turns_to_speak_are_told_together() -> None:
+    turns = [of_room("floor.changed", at, "abc"[at % 3]) for at in range(1, 61)]
+    joined = [of_room("participant.joined", 0, who) for who in "abc"]
+    assert lines([*joined, *turns])[3:] == ["- +0:01 b, c, a spoke in turn: 60 turns in 0:59."]
+
+
+def test_what_was_before_all_that_is_held_is_left_out_with_a_note() -> None:
+    stays = [of_room(f"participant.{('joined', 'left')[at % 2]}", at, "a") for at in range(50)]
+    told = fold(stays, moments_kept=10).timeline(ROOM, START)
+    assert told is not None
+    assert told.splitlines()[4] == "- (what happened before is left out here)"

@@ -1,0 +1,119 @@
+"""Webhooks as Telnyx posts them, to a server that listens on a loopback port."""
+
+import json
+import socket
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import httpx2
+from mcp.client import Client
+
+from support.http import served
+from support.mcp import call
+from support.telnyx import Telnyx
+from telnyx_conferencing.server.events.event import StoredEvent, Wanted
+from telnyx_conferencing.server.events.store import Store
+from telnyx_conferencing.server.sandbox import Fault, Sandbox, create_app
+from telnyx_conferencing.server.sandbox.webhooks import Signer
+
+T = TypeVar("T")
+PATIENCE = 30.0
+"""Seconds after which what has not happened will not happen."""
+NOWHERE: Mapping[str, str] = {"TELNYX_API_KEY": "KEYtests", "TELNYX_BASE_URL": "http://127.0.0.1:9/v2"}
+"""An account at a Telnyx that cannot be reached."""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def url_of(path: Path) -> str:
+    """The URL of a store in this file."""
+    return f"sqlite:///{path}"
+
+
+def body_of(name: str, event_type: str = "conference.participant.joined", **payload: Any) -> bytes:
+    """An event with this id that happens now, in its envelope."""
+    happened = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    event = {
+        "record_type": "event",
+        "event_type": event_type,
+        "id": name,
+        "occurred_at": happened,
+        "payload": {"conference_id": "room", "call_control_id": "v3:anna", **payload},
+    }
+    return json.dumps({"data": event, "meta": {"attempt": 1}}).encode()
+
+
+def signed(signer: Signer, body: bytes, ago: float = 0) -> dict[str, str]:
+    """The headers with which Telnyx posted this body, so many seconds ago."""
+    return signer.headers(body, datetime.now(UTC) - timedelta(seconds=ago))
+
+
+def post(port: int, body: bytes, headers: Mapping[str, str]) -> int:
+    """Post a webhook; the status."""
+    with httpx2.Client(trust_env=False, timeout=PATIENCE) as http:
+        return http.post(f"http://127.0.0.1:{port}/webhooks/telnyx", content=body, headers=dict(headers)).status_code
+
+
+async def eventually(look: Callable[[], Awaitable[T]]) -> T:
+    """The first answer that says something, asked for until there is one."""
+    with anyio.fail_after(PATIENCE):
+        while True:
+            if answer := await look():
+                return answer
+            await anyio.sleep(0.02)
+
+
+async def listening(port: int) -> None:
+    """Wait until a server answers on its webhook port."""
+
+    async def look() -> bool:
+        try:
+            async with httpx2.AsyncClient(trust_env=False) as http:
+                return (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    await eventually(look)
+
+
+async def stored(path: Path, wanted: Wanted | None = None) -> list[StoredEvent]:
+    """What is in a store, oldest first."""
+    async with Store.open(url_of(path)) as store:
+        return await store.find(wanted or Wanted(), limit=100_000, newest_first=False)
+
+
+async def listed(client: Client, **wanted: Any) -> list[dict[str, Any]]:
+    """Every event that a server lists, newest first."""
+    page = await call(client, "list_events", limit=100, **wanted)
+    events: list[dict[str, Any]] = page["events"]
+    while "next_cursor" in page:
+        page = await call(client, "list_events", limit=100, cursor=page["next_cursor"], **wanted)
+        events += page["events"]
+    return events
+
+
+async def has_all(client: Client, wanted: set[str]) -> bool:
+    """Whether a server lists all events with these ids."""
+    return {event["id"] for event in await listed(client)} >= wanted
+
+
+def ids(sandbox: Sandbox) -> set[str]:
+    """The ids of all events that were ever emitted."""
+    return {envelope.get("data", envelope)["id"] for envelope in sandbox.events}
+
+
+@contextmanager
+def posting_telnyx(port: int, *, remembers: bool = True) -> Generator[Telnyx]:
+    """A Telnyx over HTTP that posts its webhooks to this port; if it does not remember, none can be asked for later."""
+    sandbox = Sandbox(webhook_url=f"http://127.0.0.1:{port}/webhooks/telnyx")
+    if not remembers:
+        sandbox.faults.add(Fault(kind="status", status=403, path="webhook_deliveries"))
+    with served(create_app(sandbox)) as url:
+        yield Telnyx(sandbox, url)

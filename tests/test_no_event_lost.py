@@ -1,0 +1,156 @@
+"""No event is lost: not when the server is killed at any moment, and not when a webhook never comes."""
+
+import http.client
+import itertools
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from support.mcp import COMMAND, call, connected
+from support.stdio import FIRST_WORDS, environment
+from support.telnyx import open_room
+from support.webhooks import (
+    NOWHERE,
+    PATIENCE,
+    body_of,
+    eventually,
+    free_port,
+    has_all,
+    ids,
+    listening,
+    posting_telnyx,
+    signed,
+    stored,
+    url_of,
+)
+from telnyx_conferencing.server.sandbox import Fault
+from telnyx_conferencing.server.sandbox.webhooks import Signer
+
+pytestmark = pytest.mark.anyio
+
+TESTS = Path(__file__).parent
+ROUNDS = int(os.environ.get("NO_EVENT_LOST_ROUNDS", "20"))
+WHOLE = 5
+"""Every so many rounds it is the whole server that is killed, else only what takes webhooks in."""
+SENDERS = 4
+SEED = 20260131
+
+
+class Load:
+    """Posts signed events from threads, each again and again until it is answered 200, as Telnyx does."""
+
+    def __init__(self, port: int, signer: Signer) -> None:
+        self.answered: list[str] = []
+        """The ids that were answered 200."""
+        self.repeated = 0
+        """Posts that were not, and were made again."""
+        self._port = port
+        self._signer = signer
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(SENDERS)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+
+    def until(self, count: int) -> None:
+        """Wait until so many have been answered 200."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.answered) >= count, PATIENCE), self.answered
+
+    def _send(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        with closing(connection):
+            while not self._over.is_set():
+                name = f"event {next(self._numbers)}"
+                body = body_of(name, pad="x" * 500)
+                while not self._is_taken(connection, body):
+                    self.repeated += 1
+                    if self._over.wait(0.01):
+                        return
+                with self._changed:
+                    self.answered.append(name)
+                    self._changed.notify_all()
+
+    def _is_taken(self, connection: http.client.HTTPConnection, body: bytes) -> bool:
+        try:
+            connection.request("POST", "/webhooks/telnyx", body, signed(self._signer, body))
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            connection.close()  # it is opened again by the next request
+            return False
+        return answer.status == 200
+
+
+@contextmanager
+def killed_at_the_end(command: list[str], env: dict[str, str]) -> Generator[None]:
+    """A process that is killed with SIGKILL."""
+    with subprocess.Popen(
+        command, cwd=TESTS, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            assert process.stdin
+            process.stdin.write(FIRST_WORDS)
+            process.stdin.flush()
+            yield
+        finally:
+            process.kill()
+
+
+async def test_killed_twenty_times_it_has_every_event_that_was_answered_200_once(tmp_path: Path) -> None:
+    chance = random.Random(SEED)
+    signer, port, database = Signer(), free_port(), tmp_path / "events.db"
+    env = environment({**NOWHERE, "TELNYX_PUBLIC_KEY": signer.public_key})
+    light = [sys.executable, "-m", "support.receiving", str(port), url_of(database), signer.public_key]
+    whole = [COMMAND, "serve", "--webhook-port", str(port), "--database", url_of(database)]
+    with Load(port, signer) as load:
+        for number in range(ROUNDS):
+            with killed_at_the_end(whole if number % WHOLE == 0 else light, env):
+                load.until(len(load.answered) + chance.randint(1, 150))
+    there = [event.id for event in await stored(database)]
+    assert len(load.answered) >= ROUNDS
+    assert load.repeated >= ROUNDS
+    assert len(there) == len(set(there))
+    assert set(load.answered) <= set(there)
+    assert len(there) <= len(load.answered) + SENDERS  # the last of each sender, never answered
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_when_webhooks_are_lost_catching_up_brings_every_event_ever_emitted(tmp_path: Path) -> None:
+    port, database = free_port(), tmp_path / "events.db"
+    with posting_telnyx(port) as telnyx:
+        telnyx.sandbox.faults.add(Fault(kind="lose", probability=0.5))
+        telnyx.sandbox.faults.add(Fault(kind="duplicate", probability=0.5))
+        env = {**telnyx.env, "TELNYX_PUBLIC_KEY": telnyx.sandbox.public_key}
+        arguments = ("--webhook-port", str(port), "--catch-up", "1s", "--database", url_of(database))
+        async with connected(*arguments, "--approval", "never", env=env) as client:
+            await client.list_tools()
+            await listening(port)
+            room = await open_room(client, *telnyx.waiting())
+            await call(client, "end_conference", conference_id=room)
+            emitted = ids(telnyx.sandbox)
+            await eventually(partial(has_all, client, emitted))
+    came = {event.id: str(event.via) for event in await stored(database)}
+    assert emitted <= set(came) <= ids(telnyx.sandbox)
+    assert set(came.values()) == {"webhook", "catch-up"}

@@ -1,0 +1,50 @@
+"""Past webhook deliveries: how what was missed is fetched. No tool of a model."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .base import GET, Command, Retry, Risk
+from .results import Outcome
+
+
+class _From(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    gte: str
+
+
+class _Status(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    eq: Literal["delivered", "failed"]
+
+
+class DeliveryFilter(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    started_at: _From | None = None
+    finished_at: _From | None = None
+    status: _Status | None = None
+
+    @classmethod
+    def started_from(cls, moment: str) -> "DeliveryFilter":
+        return cls(started_at=_From(gte=moment))
+
+    @classmethod
+    def failed_from(cls, moment: str) -> "DeliveryFilter":
+        return cls(finished_at=_From(gte=moment), status=_Status(eq="failed"))
+
+
+class ListWebhookDeliveries(Command):
+    """List webhook deliveries, each with the whole event."""
+
+    route = GET("/webhook_deliveries")
+    risk = Risk.READ
+    retry = Retry.IDEMPOTENT
+    result = Outcome
+    does = "list webhook deliveries"
+
+    filter: DeliveryFilter | None = None
+    page_number: Annotated[int, Field(ge=1)] | None = None
+    page_size: Annotated[int, Field(ge=1, le=250)] | None = None
