@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +15,11 @@ import anyio
 from ..tools.base import Command
 from .errors import Refused
 from .events.catch_up import CatchUp, keep_catching_up
-from .events.envelope import read_event
-from .events.event import Via, Wanted
+from .events.envelope import NotAnEvent, read_event
+from .events.event import Event, Via, Wanted
 from .events.service import EventService
 from .events.signature import SIGNATURE, TIMESTAMP, Verifier
-from .events.store import Store, default_url
+from .events.store import Store, UnfitEvent, default_url
 from .settings import Settings, SettingsError
 from .telnyx import Telnyx
 
@@ -54,6 +54,16 @@ def verifier_of(settings: Settings, sandbox: "Sandbox | None") -> Verifier | Non
         return Verifier([key.strip() for key in keys.split(",") if key.strip()])
     except ValueError as wrong:
         raise SettingsError(f"TELNYX_PUBLIC_KEY: {wrong}") from None
+
+
+def _adding_to(store: Store) -> Callable[[Event, bytes], Awaitable[object]]:
+    async def add(event: Event, raw: bytes) -> object:
+        try:
+            return await store.add(event, raw)
+        except UnfitEvent as unfit:
+            raise NotAnEvent(str(unfit)) from None
+
+    return add
 
 
 def _identity(settings: Settings) -> str:
@@ -132,7 +142,7 @@ class Intake:
 
         via = Via.SANDBOX if self._settings.sandbox else Via.WEBHOOK
         identity = _identity(self._settings)
-        receiver = Receiver(store.add, store.set_aside, self._verifier, store=identity, via=via)
+        receiver = Receiver(_adding_to(store), store.set_aside, self._verifier, store=identity, via=via)
         try:
             async with hold(port, receiver.app, identity) as held, anyio.create_task_group() as tasks:
                 tasks.start_soon(_warn_when_blocked, held)

@@ -77,6 +77,7 @@ class Receiver:
     """An ASGI app for `POST /webhooks/telnyx` and `GET /healthz`.
 
     `add` keeps an event with the raw body it came in, and returns once it is durable: None if it was known already.
+    It raises `NotAnEvent` for one that can never be kept; after any other exception Telnyx is to send it again.
     `set_aside` keeps a signed body that is no event, with the reason. `verifier`: None takes everything for Telnyx's,
     and every event is then marked as not verified. `health`: what `/healthz` says beyond that it is there. `store`: the
     identity of what `add` writes to. `via`: how its events are said to have come. `body_timeout`: seconds.
@@ -134,9 +135,9 @@ class Receiver:
             self._verify(self._verifier, headers, body)
         try:
             event = read_event(body, via=self._via, verified=self._verifier is not None, received_at=datetime.now(UTC))
+            return await self._keep(event, body)
         except NotAnEvent as why:
             return await self._put_aside(body, str(why))
-        return await self._keep(event, body)
 
     async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         length = headers.get(b"content-length")
@@ -186,6 +187,8 @@ class Receiver:
     async def _keep(self, event: Event, body: bytes) -> int:
         try:
             kept = await self._add(event, body)
+        except NotAnEvent:
+            raise
         except Exception as failure:
             self.counts.failed += 1
             _log.warning("An event could not be stored, Telnyx will send it again: %r", failure)

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from support.http import served
+from telnyx_conferencing.server.events.envelope import NotAnEvent
 from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.events.receiver import Receiver, mark
 from telnyx_conferencing.server.events.signature import Verifier
@@ -90,6 +91,16 @@ async def test_what_cannot_be_stored_is_sent_again_by_telnyx(posting: Posting) -
     assert (posting.counts.failed, posting.counts.accepted) == (1, 0)
     posting.kept.failure = None
     assert await posting.post(BODY) == 200
+
+
+async def test_what_can_never_be_stored_is_set_aside_and_not_asked_for_again(posting: Posting) -> None:
+    async def add(*_: object) -> None:
+        raise NotAnEvent("nested too deeply")
+
+    receiver = posting.receiver = Receiver(add, posting.kept.set_aside, None)
+    assert await posting.post(BODY) == 400
+    assert (receiver.counts.not_events, receiver.counts.failed) == (1, 0)
+    assert posting.kept.aside == [(BODY, "nested too deeply")]
 
 
 async def test_what_telnyx_did_not_sign_is_refused_without_a_word_and_counted(posting: Posting) -> None:
