@@ -41,6 +41,8 @@ _APART = timedelta(seconds=2)
 _PAGE = 21
 _SETTLED = 0.02
 """Seconds after which a tool that was called is sure to wait."""
+_IN_A_HURRY = 64
+"""Connections, where it does not matter how many there are."""
 _NOTED_WITHIN = 60.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FILL = """
@@ -208,7 +210,7 @@ def _wait(server: Server, load: Load, key: Key, call: str) -> tuple[float, float
 def _memory(env: Env) -> Iterator[Row]:
     key = Key()
     told = conferences(datetime.now(UTC), timedelta(milliseconds=10))
-    with _receiving(env, key) as (server, port), connected(port, CONNECTIONS) as load:
+    with _receiving(env, key) as (server, port), connected(port, _IN_A_HURRY) as load:
         load.post(map(key.request, islice(told, BEFORE)))
         before = resident(server)
         load.post(map(key.request, islice(told, AFTER - BEFORE)))

@@ -3,6 +3,7 @@
 Takes the database's URL and the public key; prints its port, then serves until it is ended.
 """
 
+import gc
 import sys
 
 import anyio
@@ -37,6 +38,7 @@ async def main(url: str, public_key: str) -> None:
     verifier = Verifier([public_key])
     floor = verifying(verifier)
     async with Store.open(url) as store:
+        gc.freeze()  # as `serve` does
         receiver = Receiver(store.add, store.set_aside, verifier)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
