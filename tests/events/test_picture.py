@@ -456,6 +456,13 @@ def test_the_conferences_that_ended_first_are_forgotten_and_what_comes_late_does
     assert picture.conference("c0", after(100)) is None
 
 
+def test_legs_that_hung_up_are_forgotten_with_the_conference_unless_they_were_elsewhere_too() -> None:
+    stories = [a_conference(number) for number in range(10)]
+    events = [one for story in stories for one in story if one.queue is None or one.call_control_id == "leg1"]
+    picture = fold(events, ended_kept=3)
+    assert [picture.number(f"leg{number}") for number in (0, 1, 9)] == [None, "+15551", "+15559"]
+
+
 def test_which_are_forgotten_does_not_depend_on_the_order_of_events() -> None:
     events = [one for number in range(10) for one in a_conference(number)]
     pictures = [fold(order, ended_kept=3) for order in (events, events[::-1], events[::2] + events[1::2])]
