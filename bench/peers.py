@@ -25,6 +25,9 @@ BARE = (sys.executable, str(_HERE / "bare_server.py"))
 SERVE = (str(Path(sys.executable).with_name("telnyx-conferencing")), "serve")
 """The console script that was installed with the interpreter running the bench."""
 
+UNGUARDED = (sys.executable, str(_HERE / "unguarded_server.py"), "serve")
+"""The same without its guard's work."""
+
 DATABASE = "TELNYX_CONFERENCING_DATABASE"
 
 

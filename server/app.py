@@ -14,21 +14,21 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp_types import ListToolsResult, PaginatedRequestParams
 
 from ..tools import TOOLS
-from ..tools.base import Command
-from ..tools.conferences import GetConference
+from . import session_audit
 from .catalog import Catalog
 from .dispatch import Dispatcher
 from .events.service import EventService, Facts
-from .guard import Policy
+from .facts import ApiFacts
+from .guarding import Guarding
 from .instructions import INSTRUCTIONS
-from .intake import Intake, open_store, verifier_of
-from .listing import all_participants
+from .intake import Intake, database_of, open_store, verifier_of
 from .reading import Reading
 from .settings import Settings, SettingsError
 from .telling import CHANNEL, Telling
 from .telnyx import Telnyx, Timing
 
 if TYPE_CHECKING:
+    from .masking import NumberMask
     from .sandbox import Sandbox
 
 logger = logging.getLogger(__name__)
@@ -56,14 +56,22 @@ async def open_server(settings: Settings) -> AsyncGenerator[Application]:
         line = await stack.enter_async_context(_open_line(settings))
         telnyx = Telnyx(line.http)
         verifier = verifier_of(settings, line.sandbox)
-        events = EventService(lambda: open_store(settings), facts_from(telnyx))
-        application = build(settings, telnyx, events)
+        database = stack.enter_context(database_of(settings))
+        events = EventService(lambda: open_store(settings, database), facts_from(telnyx))
+        guarding = Guarding(settings, telnyx, events, database)
+        application = build(settings, telnyx, events, guarding)
         intake = Intake(settings, events, telnyx, line.sandbox, verifier)
         await stack.enter_async_context(events.running())
+        await stack.enter_async_context(guarding.guard.recorder.running())
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
-        tasks.start_soon(_beside, intake.run)
-        tasks.start_soon(_beside, application.telling.run)
+        if settings.operator_page is not None:
+            from .operator_page.serving import print_link, serve_operator_page  # noqa: PLC0415 (a web server, for who wants it)
+
+            page = serve_operator_page(guarding.ledger, settings.operator_page)
+            print_link(await stack.enter_async_context(page))
+        for work in (intake.run, application.telling.run, guarding.watch):
+            tasks.start_soon(_beside, work)
         yield application
 
 
@@ -75,19 +83,20 @@ async def _beside(work: Callable[[], Awaitable[None]]) -> None:
         logger.exception("Events are no longer taken in or told of; everything else goes on")
 
 
-def build(settings: Settings, telnyx: Telnyx, events: EventService) -> Application:
-    """The MCP server over this Telnyx and these events."""
-    policy = Policy(settings.read_only, settings.toolsets)
-    catalog = Catalog(policy.allowed(TOOLS))
-    dispatcher = Dispatcher(catalog, policy, settings.approval, telnyx, events)
-    reading = Reading(events)
-    telling = Telling(events, reading, settings.push or frozenset())
+def build(settings: Settings, telnyx: Telnyx, events: EventService, guarding: Guarding) -> Application:
+    """The MCP server over this Telnyx and these events, behind this guard."""
+    catalog = Catalog(TOOLS)
+    dispatcher = Dispatcher(catalog, guarding.guard, telnyx, events)
+    reading = Reading(events, [session_audit.template(guarding.guard, guarding.ledger, events)])
+    mask = _mask() if settings.mask_numbers else None
+    telling = Telling(events, reading, settings.push or frozenset(), mask.shown if mask else dict)
+    guarding.on_change(telling.tools_changed)
 
     async def list_tools(
         context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None
     ) -> ListToolsResult:
         events.needed()
-        return ListToolsResult(tools=catalog.listing)
+        return ListToolsResult(tools=catalog.listing(guarding.policy().allowed))
 
     server: Server[Any] = Server(
         NAME,
@@ -100,23 +109,27 @@ def build(settings: Settings, telnyx: Telnyx, events: EventService) -> Applicati
     )
     telling.install(server)
     # Which question was asked travels with the client between the two halves of a call: sealed, so that it is ours.
-    server.middleware.append(RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=NAME))
+    if mask is not None:
+        server.middleware.append(mask)
+    sealed = RequestStateSecurity.ephemeral(ttl=settings.approval_ttl.total_seconds())
+    server.middleware.append(RequestStateBoundary(sealed, default_audience=NAME))
     experimental: dict[str, dict[str, Any]] | None = {CHANNEL: {}} if settings.push else None
-    options = server.create_initialization_options(NotificationOptions(resources_changed=True), experimental)
+    options = server.create_initialization_options(
+        NotificationOptions(resources_changed=True, tools_changed=settings.policy is not None), experimental
+    )
     return Application(server, telling, options)
 
 
+def _mask() -> "NumberMask":
+    from .masking import NumberMask  # noqa: PLC0415 (for those who want it)
+
+    return NumberMask()
+
+
 def facts_from(telnyx: Telnyx) -> Facts:
-    """What only the API knows of a conference, asked of this Telnyx."""
+    """What only the API knows, asked of this Telnyx."""
 
-    async def read(command: Command) -> Any:
-        return (await telnyx.send(command)).body
-
-    async def facts(conference_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        seen: dict[str, Any] = await read(GetConference(conference_id=conference_id)) or {}
-        return seen.get("data") or {}, await all_participants(read, conference_id)
-
-    return facts
+    return ApiFacts(telnyx.read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +160,7 @@ async def _open_sandbox(settings: Settings) -> AsyncGenerator[_Line]:
     from .embedded import SandboxTransport, serving  # noqa: PLC0415 (costs start-up time only where it is used)
     from .sandbox import Sandbox  # noqa: PLC0415
 
-    port = settings.webhook_port
-    sandbox = Sandbox(webhook_url=f"http://127.0.0.1:{port}/webhooks/telnyx" if port else None)
+    sandbox = Sandbox()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(sandbox.running())
         if settings.sandbox_port is not None:

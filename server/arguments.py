@@ -17,11 +17,17 @@ from .errors import Refused
 from .instructions import GLOSSARY
 
 
+class InvalidArguments(Refused):
+    """The arguments are not what the schema says."""
+
+    outcome = "invalid arguments"
+
+
 def parse(command: type[Tool], arguments: Mapping[str, Any]) -> Tool:
     """The command with these arguments, exactly as the schema has them.
 
-    Raises `Refused` with one plain sentence for each argument that is wrong. The values are not repeated: they may be
-    digits or words that must not be kept.
+    Raises `InvalidArguments` with one plain sentence for each argument that is wrong. The values are not repeated: they
+    may be digits or words that must not be kept.
     """
     try:
         return command.model_validate(_unwrapped(command, arguments), strict=True)
@@ -30,7 +36,7 @@ def parse(command: type[Tool], arguments: Mapping[str, Any]) -> Tool:
         lists = {error["loc"][0] for error in errors if len(error["loc"]) > 1 and isinstance(error["loc"][-1], int)}
         told = [error for error in errors if not (_is_word(error) and error["loc"][0] in lists)]
         sentences = dict.fromkeys(_sentence(command, error) for error in told)
-        raise Refused(f"{command.tool_name()} was not called: {' '.join(sentences)}") from None
+        raise InvalidArguments(f"{command.tool_name()} was not called: {' '.join(sentences)}") from None
 
 
 def _unwrapped(command: type[Tool], arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Questions to a person through MCP elicitation, in both protocol eras."""
 
-import hashlib
 from typing import Any
 
 import anyio
@@ -9,12 +8,14 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from mcp_types.version import is_version_at_least
 
-from .guard import Reply
+from ..tools.words import clean
+from .guard import Answer, Question, Reply
 
 _RETURNS_QUESTIONS = "2026-07-28"
 """From this protocol version on a question is returned and the call repeated; before, it is sent mid-call."""
 
 _KEY = "approval"
+_LONGEST_REASON = 300
 _FORM: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -35,46 +36,65 @@ class QuestionPending(Exception):
 class Elicitation:
     """One tool call's way to a person. Seconds without an answer count as nobody there."""
 
-    def __init__(self, context: ServerRequestContext[Any, Any], call: CallToolRequestParams, patience: float) -> None:
+    def __init__(
+        self, context: ServerRequestContext[Any, Any], call: CallToolRequestParams, name: str, patience: float
+    ) -> None:
+        """`name`: names the call, and so the answer to its question."""
         self._context = context
+        self._name = name
         self._call = call
         self._patience = patience
 
+    async def ask(self, question: Question) -> Answer:
+        if not self._can_ask:
+            return Answer(Reply.NOBODY, _CANNOT_ASK, self._name)
+        if is_version_at_least(self._context.protocol_version, _RETURNS_QUESTIONS):
+            return self._returned(question)
+        return await self._sent(question.text)
+
     @property
-    def can_ask(self) -> bool:
+    def _can_ask(self) -> bool:
         capabilities = self._context.session.client_capabilities
         elicitation = capabilities.elicitation if capabilities is not None else None
         # A bare `elicitation: {}` is how form questions were declared before there were other modes.
         return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
-    async def ask(self, question: str) -> Reply:
-        if is_version_at_least(self._context.protocol_version, _RETURNS_QUESTIONS):
-            return self._returned(question)
-        return await self._sent(question)
-
-    def _returned(self, question: str) -> Reply:
+    def _returned(self, question: Question) -> Answer:
         """The answer that came with the call, if it answers this very question.
 
         The state comes back sealed by the server, bound to the tool and its arguments, so that it is this server's
-        own word for which question was asked.
+        own word for which question was asked, and in which call: that names the answer, which is used once.
         """
-        digest = hashlib.sha256(question.encode()).hexdigest()
         answer = (self._call.input_responses or {}).get(_KEY)
-        if self._call.request_state == digest and isinstance(answer, ElicitResult):
-            return _reply(answer)
-        request = ElicitRequest(params=ElicitRequestFormParams(message=question, requested_schema=_FORM))
-        raise QuestionPending(InputRequiredResult(input_requests={_KEY: request}, request_state=digest))
+        asked, _, name = (self._call.request_state or "").partition(":")
+        if asked == question.digest and name and isinstance(answer, ElicitResult):
+            return _answer(answer, name)
+        request = ElicitRequest(params=ElicitRequestFormParams(message=question.text, requested_schema=_FORM))
+        state = f"{question.digest}:{self._name}"
+        raise QuestionPending(InputRequiredResult(input_requests={_KEY: request}, request_state=state))
 
-    async def _sent(self, question: str) -> Reply:
+    async def _sent(self, question: str) -> Answer:
         with anyio.move_on_after(self._patience):
             try:
                 answer = await self._context.session.elicit_form(
                     question, _FORM, related_request_id=self._context.request_id
                 )
             except (MCPError, ValueError):
-                return Reply.NOBODY
-            return _reply(answer)
-        return Reply.NOBODY
+                return Answer(Reply.NOBODY, _UNANSWERED, self._name)
+            return _answer(answer, self._name)
+        return Answer(Reply.NOBODY, _UNANSWERED, self._name)
+
+
+_CANNOT_ASK = "this client has not declared that it can put questions to a person (elicitation)"
+_UNANSWERED = "the question was cancelled or not answered"
+
+
+def _answer(answer: ElicitResult, name: str) -> Answer:
+    reply = _reply(answer)
+    if reply is Reply.NOBODY:
+        return Answer(reply, _UNANSWERED, name)
+    reason = (answer.content or {}).get("reason")
+    return Answer(reply, clean(reason, _LONGEST_REASON) if isinstance(reason, str) and reason else None, name)
 
 
 def _reply(answer: ElicitResult) -> Reply:

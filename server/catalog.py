@@ -2,8 +2,8 @@
 
 import difflib
 import json
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cache
 
 import mcp_types
 
@@ -24,12 +24,12 @@ class Catalog:
         """Tools whose names are like this one."""
         return difflib.get_close_matches(name, self._tools, n=3, cutoff=0.5)
 
-    @cached_property
-    def listing(self) -> list[mcp_types.Tool]:
-        """What `tools/list` answers, built when first asked for."""
-        return [definition(tool) for tool in self._tools.values()]
+    def listing(self, allowed: Callable[[Iterable[type[Tool]]], Iterable[type[Tool]]]) -> list[mcp_types.Tool]:
+        """What `tools/list` answers, of the tools that are allowed."""
+        return [definition(tool) for tool in allowed(self._tools.values())]
 
 
+@cache
 def definition(tool: type[Tool]) -> mcp_types.Tool:
     """What a client is told about a tool."""
     worst = tool.worst_risk()

@@ -4,44 +4,13 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn
 
 import click
 
-from .settings import PREFIX, Settings, SettingsError, load
-
-
-def settings_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Options for these settings, made from their declarations."""
-
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        for name in reversed(names):
-            function = _option(name)(function)
-        return function
-
-    return decorate
-
-
-def _option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    field = Settings.model_fields[name]
-    option = f"--{name.replace('_', '-')}"
-    help_text = f"{field.description}  [env: {PREFIX}{name.upper()}]"
-    if field.annotation is bool:
-        return click.option(option, name, is_flag=True, default=None, help=help_text)
-    return click.option(option, name, default=None, metavar=_metavar(name, field.annotation), help=help_text)
-
-
-_METAVARS = {"toolsets": "A,B", "push": "TYPES", "catch_up": "60s", "keep": "30d", "database": "URL"}
-
-
-def _metavar(name: str, annotation: Any) -> str:
-    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        return "|".join(annotation)
-    choices = [str(choice) for choice in get_args(annotation) if isinstance(choice, str)]
-    return "|".join(choices) if choices else _METAVARS.get(name, "N")
+from .operating import COMMANDS
+from .options import loaded, settings_options, since
+from .settings import PREFIX, SettingsError
 
 
 def _log_to_stderr(level: str) -> None:
@@ -50,14 +19,14 @@ def _log_to_stderr(level: str) -> None:
     logging.getLogger("telnyx_conferencing").setLevel(level.upper())
 
 
-def _load(given: dict[str, Any]) -> Settings:
-    return load(**{name: value for name, value in given.items() if value is not None})
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="telnyx-conferencing", message="%(prog)s %(version)s")
 def cli() -> None:
     """Run live conference calls and call queues on Telnyx from an AI agent, over MCP."""
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
 
 
 @cli.command()
@@ -66,7 +35,17 @@ def cli() -> None:
     "sandbox_port",
     "read_only",
     "toolsets",
+    "allow",
+    "deny",
+    "policy",
     "approval",
+    "approval_ttl",
+    "calls_per_minute",
+    "most_people",
+    "dry_run",
+    "mask_numbers",
+    "audit_content",
+    "operator_page",
     "webhook_port",
     "insecure_webhooks",
     "catch_up",
@@ -81,7 +60,7 @@ def serve(**given: Any) -> None:
     Runs on your Telnyx account with TELNYX_API_KEY (and TELNYX_BASE_URL, if it is not Telnyx's own), or on the
     embedded Telnyx with --sandbox.
     """
-    settings = _load(given)
+    settings = loaded(given)
     _log_to_stderr(settings.log_level)
     gc.disable()  # a tenth of the time to import MCP would go into looking for garbage in what stays for good
     from .stdio import run  # noqa: PLC0415 (importing MCP takes a second that --help need not wait for)
@@ -117,7 +96,7 @@ def sandbox(port: int, webhook_url: str | None) -> None:
     click.echo(f"base URL    http://{LOOPBACK}:{listener.getsockname()[1]}/v2")
     click.echo("API key     any that begins with KEY")
     click.echo(f"public key  {served.public_key}")
-    http_server(served, owns_process=True).run([listener])
+    http_server(served).run([listener])
 
 
 @cli.command()
@@ -127,7 +106,7 @@ def sandbox(port: int, webhook_url: str | None) -> None:
 @click.option(
     "--type", "types", multiple=True, help="Only of this type, or of a group such as conference.participant.*"
 )
-@click.option("--since", help="From this ISO 8601 time on.")
+@click.option("--since", "begin", metavar="TIME", help="From this ISO 8601 time on, or from a time ago such as 2h.")
 @click.option("--last", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many past ones first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--once", is_flag=True, help="Do not wait for more.")
@@ -137,14 +116,14 @@ def events(  # noqa: PLR0917 (one argument an option)
     conference_id: str | None,
     queue: str | None,
     types: tuple[str, ...],
-    since: str | None,
+    begin: str | None,
     last: int,
     as_json: bool,
     once: bool,
     aside: bool,
 ) -> None:
     """Print webhook events as they come, from the store that a server writes to."""
-    settings = _load({"database": database})
+    settings = loaded({"database": database})
     from .events.event import Wanted  # noqa: PLC0415
     from .events.store import StoreError  # noqa: PLC0415
     from .watching import show_aside, watch  # noqa: PLC0415
@@ -152,21 +131,11 @@ def events(  # noqa: PLR0917 (one argument an option)
     if aside:
         show_aside(settings)
         return
-    wanted = Wanted(types=frozenset(types), conference_id=conference_id, queue=queue, since=_moment(since))
+    wanted = Wanted(types=frozenset(types), conference_id=conference_id, queue=queue, since=since(begin))
     try:
         watch(settings, wanted, last, as_json=as_json, follow=not once)
     except StoreError as problem:
         raise SettingsError(str(problem)) from None
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise SettingsError("--since: must be an ISO 8601 time such as 2026-01-31T12:00:00Z.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @cli.command()
@@ -178,10 +147,10 @@ def demo() -> None:
 
 
 @cli.command()
-@settings_options("read_only", "toolsets")
+@settings_options("read_only", "toolsets", "allow", "deny", "policy")
 def tools(**given: Any) -> None:
     """Print the tools: toolset, risk, retry class, and the bytes a model reads of each."""
-    settings = _load(given)
+    settings = loaded(given)
     from .inventory import table  # noqa: PLC0415
 
     for line in table(settings):

@@ -2,25 +2,23 @@
 
 import json
 import logging
-import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolRequestParams
 
-from ..tools import TOOLS
 from ..tools.base import Command, Tool
 from ..tools.participants import ParticipantFilter
-from ..tools.words import say
+from ..tools.words import clean, say
 from .arguments import parse
 from .asking import Elicitation, QuestionPending
 from .catalog import Catalog
 from .errors import CallFailed, Refused
 from .events.service import EventService
-from .guard import Asker, Level, Policy, approve, compose
+from .guard import Guard, Journal
 from .listing import all_participants
 from .telnyx import Telnyx, TelnyxRefused, known_instead
 
@@ -35,61 +33,82 @@ _PATIENCE = 300.0
 class Dispatcher:
     """Carries out tool calls for one server."""
 
-    def __init__(self, catalog: Catalog, policy: Policy, level: Level, telnyx: Telnyx, events: EventService) -> None:
+    def __init__(self, catalog: Catalog, guard: Guard, telnyx: Telnyx, events: EventService) -> None:
         self._catalog = catalog
-        self._policy = policy
-        self._level = level
+        self._guard = guard
         self._telnyx = telnyx
         self._events = events
 
     async def handle(self, context: Context, call: CallToolRequestParams) -> Any:
         """Answer `tools/call`. What goes wrong is a tool error that the model can read, never a stack trace."""
         tool_class = self._find(call.name)
-        started = time.monotonic()
-        outcome = "failed"
+        journal = self._guard.journal(tool_class, call.arguments or {}, _client(context))
         try:
-            tool = parse(tool_class, call.arguments or {})
-            result = await self._answer(tool, context, call)
-            outcome = "done"
+            self._exists(tool_class)
+            journal.parsed = tool = parse(tool_class, call.arguments or {})
+            result = await self._answer(tool, context, call, journal)
+            journal.ended("dry run" if self._guard.dry_run and not tool.is_read() else "done")
             return result
         except QuestionPending as pending:
-            outcome = "asks"
+            journal.ended("asks")
             return pending.result
+        except MCPError as unknown:
+            journal.ended("refused", unknown.message)
+            raise
         except CallFailed as failed:
-            outcome = type(failed).__name__
+            journal.ended(failed.outcome, failed.why)
             return _error(str(failed))
         except Exception:
+            journal.ended("failed", "a fault of this server")
             logger.exception("%s failed unexpectedly", call.name)
             return _error(f"{call.name} failed inside this server, which is a fault of its own. {_LOOK_AGAIN}")
         finally:
-            logger.info("%s: %s in %.0f ms", call.name, outcome, (time.monotonic() - started) * 1000)
+            journal.close()
+            self._guard.recorder.add(journal.entry)
+            logger.info("%s: %s in %d ms", call.name, journal.outcome, (journal.taken or 0) * 1000)
 
     def _find(self, name: str) -> type[Tool]:
         tool = self._catalog.get(name)
         if tool is not None:
             return tool
-        exists = {known.tool_name(): known for known in TOOLS}.get(name)
-        why = self._policy.refusal(exists) if exists else None
         near = self._catalog.nearest(name)
-        hint = f" ({why})" if why else f". Did you mean {', '.join(near)}?" if near else ""
-        raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name}{hint}")
+        raise _unknown(name, f". Did you mean {', '.join(near)}?" if near else "")
 
-    async def _answer(self, tool: Tool, context: Context, call: CallToolRequestParams) -> dict[str, Any]:
-        if isinstance(tool, Command):
-            return await self._carry_out(tool, Elicitation(context, call, _PATIENCE))
-        return _content(await self._events.answer(tool, context.session.report_progress))
+    def _exists(self, tool: type[Tool]) -> None:
+        if why := self._guard.policy().refusal(tool):
+            raise _unknown(tool.tool_name(), f" ({why})")
 
-    async def _carry_out(self, command: Command, asker: Asker) -> dict[str, Any]:
-        command = await self._expanded(command)
-        await approve(command, self._level, self._question, asker)
+    def _exists_here(self, name: str) -> bool:
+        tool = self._catalog.get(name)
+        return tool is not None and self._guard.policy().refusal(tool) is None
+
+    async def _answer(self, tool: Tool, context: Context, call: CallToolRequestParams, journal: Journal) -> Any:
+        if tool.is_read():
+            await self._guard.gate.admit_read(tool, journal)
+        if not isinstance(tool, Command):
+            return _content(await self._events.answer(tool, context.session.report_progress))
+        if tool.is_read():
+            return await self._carry_out(tool, journal)
+        command = await self._expanded(tool)
+        if self._guard.dry_run:
+            return _would(command, await self._guard.gate.dry_run(tool, command, self._read))
+        # Judged as it was asked for: "everyone" is more than a list of all that it happens to be.
+        await self._guard.gate.admit(tool, self._read, Elicitation(context, call, journal.call, _PATIENCE), journal)
+        result = await self._carry_out(await self._expanded(tool), journal)
+        self._guard.done.append((tool.tool_name(), dict(tool)))
+        return result
+
+    async def _carry_out(self, command: Command, journal: Journal) -> dict[str, Any]:
         command = _identified(command)
         self._events.before(command)
         try:
             answer = await self._telnyx.send(command)
         except TelnyxRefused as refused:
+            journal.telnyx = {"status": refused.status}
             raise await self._explained(refused) from None
+        journal.telnyx = {"status": answer.status} | ({"attempts": answer.attempts} if answer.attempts > 1 else {})
         self._events.after(command)
-        return _result(command, answer.body)
+        return _result(command, answer.body, self._exists_here)
 
     async def _expanded(self, command: Command) -> Command:
         """Where Telnyx wants a list even for everyone, the list of those it concerns."""
@@ -103,12 +122,9 @@ class Dispatcher:
             raise Refused(f"Nobody in this conference is {states}. Nothing was sent.")
         return command.model_copy(update={"call_control_ids": found})
 
-    async def _question(self, command: Command) -> str:
-        return await compose(command, self._read)
-
     async def _read(self, command: Command) -> Any:
         try:
-            return (await self._telnyx.send(command)).body
+            return await self._telnyx.read(command)
         except TelnyxRefused as refused:
             raise await self._explained(refused) from None
 
@@ -117,16 +133,23 @@ class Dispatcher:
         if refused.status not in (404, 422):
             return refused
         try:
-            known = await known_instead(refused.command, self._plain_read)
+            known = await known_instead(refused.command, self._telnyx.read)
         except CallFailed:
             return refused
         return TelnyxRefused(refused.command, refused.status, refused.problems, known) if known else refused
 
-    async def _plain_read(self, command: Command) -> Any:
-        return (await self._telnyx.send(command)).body
-
 
 _LOOK_AGAIN = "If it was to change something, look at the state before you repeat it."
+
+
+def _unknown(name: str, hint: str) -> MCPError:
+    return MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name}{hint}")
+
+
+def _client(context: Context) -> str:
+    """The client's own word for itself."""
+    params = context.session.client_params
+    return clean(f"{params.client_info.name} {params.client_info.version}", 80) if params is not None else "unknown"
 
 
 def _identified(command: Command) -> Command:
@@ -136,7 +159,7 @@ def _identified(command: Command) -> Command:
     return command.model_copy(update={"command_id": str(uuid.uuid4())})
 
 
-def _result(command: Command, body: Any) -> dict[str, Any]:
+def _result(command: Command, body: Any, exists: Callable[[str], bool]) -> dict[str, Any]:
     outcome = command.result
     fields = outcome.read(body)
     done = "" if command.is_read() else f"Telnyx accepted: {say(command.does, dict(command))}."
@@ -145,8 +168,17 @@ def _result(command: Command, body: Any) -> dict[str, Any]:
         content["command_id"] = getattr(command, "command_id", None)
     if events := command.expected_events():
         content["expect_events"] = list(events)
+    if (undo := command.taken_back_by(fields)) and exists(undo["tool"]):
+        content["undo"] = undo
     structured = outcome.model_construct(**content).model_dump(mode="json", by_alias=True, exclude_none=True)
     return _content(structured)
+
+
+def _would(command: Command, would: Mapping[str, Any]) -> dict[str, Any]:
+    outcome = command.result
+    summary = f"Dry run, nothing was sent: this would {say(command.does, dict(command))}."
+    content: dict[str, Any] = {"summary": summary, **outcome.read(None), "would_send": would}
+    return _content(outcome.model_construct(**content).model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
 def _content(structured: Mapping[str, Any]) -> dict[str, Any]:

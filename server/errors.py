@@ -1,9 +1,21 @@
 """Why a call was not carried out: types whose message the model reads and acts on."""
 
+from typing import ClassVar
+
 
 class CallFailed(Exception):
     """A tool call ended without its result. The message says what is wrong, what is allowed and what to try."""
 
+    outcome: ClassVar[str] = "failed"
+    """How the audit names what became of the call."""
+
+    @property
+    def why(self) -> str:
+        """The reason for the audit, where more is known of the call beside it."""
+        return str(self)
+
 
 class Refused(CallFailed):
     """This server did not pass the command on: nothing was sent."""
+
+    outcome = "refused"

@@ -2,9 +2,10 @@
 
 import logging
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,8 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from ..tools.base import Command
 from .errors import Refused
-from .events.catch_up import CatchUp, keep_catching_up
+from .events.catch_up import CatchUp, Gaps, keep_catching_up
 from .events.envelope import NotAnEvent, read_event
 from .events.event import Event, Via, Wanted
 from .events.service import EventService
@@ -35,14 +35,20 @@ _SILENCE = (
 )
 
 
-@asynccontextmanager
-async def open_store(settings: Settings) -> AsyncGenerator[Store]:
-    """The store that the settings name; practice on the sandbox goes to a file of its own that does not outlive it."""
+@contextmanager
+def database_of(settings: Settings) -> Generator[str | None]:
+    """The URL of the store that the settings name; None: the user's own. Practice on the sandbox goes to a file of its
+    own that does not outlive it."""
+    if settings.database is not None or not settings.sandbox:
+        yield settings.database
+        return
     with TemporaryDirectory(prefix="telnyx-conferencing-") as directory:
-        practice = f"sqlite:///{Path(directory) / 'events.db'}"
-        url = settings.database or (practice if settings.sandbox else default_url())
-        async with Store.open(url, keep_for=settings.keep) as store:
-            yield store
+        yield f"sqlite:///{Path(directory) / 'events.db'}"
+
+
+def open_store(settings: Settings, database: str | None) -> AbstractAsyncContextManager[Store]:
+    """The store at a URL; None: the user's own. Raises `StoreError`."""
+    return Store.open(database or default_url(), keep_for=settings.keep)
 
 
 def verifier_of(settings: Settings, sandbox: "Sandbox | None") -> Verifier | None:
@@ -81,6 +87,24 @@ async def _warn_when_blocked(port: "Port") -> None:
     logger.warning("%s", port.describe())
 
 
+async def _note_takeover(port: "Port", gaps: Gaps) -> None:
+    """A port that was not held from the start: what was posted meanwhile may have come to nobody."""
+    from .events.port import Hold  # noqa: PLC0415
+
+    if port.state is not Hold.HOLDING:
+        await port.until(Hold.HOLDING)
+        gaps.note()
+
+
+async def _post_here(sandbox: "Sandbox", port: "Port") -> None:
+    """Have the sandbox post its webhooks once somebody takes them: those that failed would come seconds later."""
+    from .events.port import Hold  # noqa: PLC0415
+    from .events.receiver import WEBHOOKS  # noqa: PLC0415
+
+    await port.until(Hold.HOLDING)
+    sandbox.post_to(f"http://{port.host}:{port.number}{WEBHOOKS}")
+
+
 class Intake:
     """Feeds one server's event service."""
 
@@ -95,7 +119,9 @@ class Intake:
         self._settings = settings
         self._service = service
         self._telnyx = telnyx
+        self._sandbox = sandbox
         self._verifier = verifier
+        self._gaps = Gaps(service.now, anyio.sleep)
         if not settings.sandbox and settings.webhook_port is None and settings.catch_up is None:
             service.silence = _SILENCE
         if sandbox is not None and settings.webhook_port is None:
@@ -127,8 +153,10 @@ class Intake:
             if not self._settings.sandbox:
                 every = self._settings.catch_up.total_seconds() if self._settings.catch_up else None
                 latest = newest[0].occurred_at if newest else None
-                catch_up = CatchUp(self._read, self._service.now)
-                tasks.start_soon(keep_catching_up, catch_up, store, every, latest, anyio.sleep)
+                catch_up = CatchUp(self._telnyx.read, self._service.now)
+                tasks.start_soon(self._gaps.watch)
+                look = partial(keep_catching_up, catch_up, store, every, latest, anyio.sleep, gaps=self._gaps)
+                tasks.start_soon(look)
             await anyio.sleep_forever()
 
     @asynccontextmanager
@@ -146,11 +174,11 @@ class Intake:
         try:
             async with hold(port, receiver.app, identity) as held, anyio.create_task_group() as tasks:
                 tasks.start_soon(_warn_when_blocked, held)
+                tasks.start_soon(_note_takeover, held, self._gaps)
+                if self._sandbox is not None:
+                    tasks.start_soon(_post_here, self._sandbox, held)
                 yield
                 tasks.cancel_scope.cancel()
         except CannotListen as problem:
             logger.error("Webhooks are not received: %s", problem)
             yield
-
-    async def _read(self, command: Command) -> Any:
-        return (await self._telnyx.send(command)).body

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..tools import TOOLS
 from ..tools.base import Risk, Tool
 from .catalog import model_bytes
-from .guard import Policy
+from .guarding import source_of
 from .settings import Settings
 
 _HEADINGS = ("tool", "toolset", "risk", "retry", "bytes")
@@ -13,7 +13,7 @@ _HEADINGS = ("tool", "toolset", "risk", "retry", "bytes")
 
 def table(settings: Settings) -> Iterator[str]:
     """Lines: a heading, one for each tool, and what they cost a model together."""
-    commands = Policy(settings.read_only, settings.toolsets).allowed(TOOLS)
+    commands = source_of(settings).policy.allowed(TOOLS)
     rows = [_HEADINGS, *(_row(command) for command in commands)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     for row in rows:

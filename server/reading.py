@@ -1,12 +1,19 @@
 """Resources over MCP: listed, read, completed and subscribed to, in both protocol eras."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from mcp.server import ServerRequestContext
 from mcp.server.connection import Connection
-from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourcesListChanged, ResourceUpdated
+from mcp.server.subscriptions import (
+    InMemorySubscriptionBus,
+    ListenHandler,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ToolsListChanged,
+)
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INTERNAL_ERROR,
@@ -31,7 +38,8 @@ from mcp_types import (
 from ..tools.words import quoted, shortened
 from .connections import connection_of
 from .errors import CallFailed
-from .events.resources import JSON, TEMPLATES, NotFound, Reader, conference_uri
+from .events.picture.plain import uri
+from .events.resources import JSON, NotFound, Reader, Template
 from .events.service import EventService
 
 Context = ServerRequestContext[Any, Any]
@@ -40,13 +48,15 @@ Context = ServerRequestContext[Any, Any]
 class Reading:
     """The resources of one server."""
 
-    def __init__(self, service: EventService) -> None:
+    def __init__(self, service: EventService, more: Sequence[Template] = ()) -> None:
+        """`more`: resources beside those of events."""
         self._service = service
-        self._reader = Reader(service)
+        self._reader = Reader(service, more)
         self.bus = InMemorySubscriptionBus()
         """Carries changes to `subscriptions/listen` streams (2026-07-28)."""
         self._subscribed: dict[str, set[Connection]] = defaultdict(set)
-        self._connections: set[Connection] = set()
+        self.connections: set[Connection] = set()
+        """Those of the handshake era that have been greeted, until they close: they are told without asking."""
 
     def handlers(self) -> dict[str, Any]:
         """The low-level server's keyword arguments."""
@@ -64,7 +74,7 @@ class Reading:
         self._service.needed()
         fixed = [
             Resource(uri=one.uri, name=one.name, title=one.title, description=one.description, mime_type=one.mime_type)
-            for one in TEMPLATES
+            for one in self._reader.templates
             if one.is_fixed
         ]
         rooms = self._service.picture.conferences(self._service.now(), open_only=True)[:100]
@@ -74,14 +84,14 @@ class Reading:
         return ListResourceTemplatesResult(
             resource_templates=[
                 ResourceTemplate(
-                    uri_template=one.parsed().template,
+                    uri_template=one.template,
                     name=one.name,
                     title=one.title,
                     description=one.description,
                     mime_type=one.mime_type,
                 )
-                for one in TEMPLATES
-                if "{" in one.parsed().template
+                for one in self._reader.templates
+                if "{" in one.template
             ]
         )
 
@@ -115,31 +125,39 @@ class Reading:
         return EmptyResult()
 
     def greet(self, connection: Connection) -> None:
-        """Remember a connection of the handshake era until it closes: it is told when the list changes."""
-        if connection not in self._connections:
-            self._connections.add(connection)
+        """Remember a connection of the handshake era until it closes."""
+        if connection not in self.connections:
+            self.connections.add(connection)
             connection.exit_stack.callback(self._forget, connection)
 
     def _forget(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        self.connections.discard(connection)
         for subscribers in self._subscribed.values():
             subscribers.discard(connection)
 
     async def tell(self, changed: set[str]) -> None:
         """Tell everybody who wants to know that these resources have changed."""
         # Clients write the colon of a call_control_id as it is or percent-encoded: both name the same resource.
-        for uri in sorted(changed | {unquote(uri) for uri in changed}):
-            await self.bus.publish(ResourceUpdated(uri=uri))
-            for connection in list(self._subscribed.get(uri, ())):
-                await connection.send_resource_updated(uri)
+        for one in sorted(changed | {unquote(one) for one in changed}):
+            await self.bus.publish(ResourceUpdated(uri=one))
+            for connection in list(self._subscribed.get(one, ())):
+                await connection.send_resource_updated(one)
 
     async def tell_list_changed(self) -> None:
         """Tell everybody that conferences have appeared or ended."""
         await self.bus.publish(ResourcesListChanged())
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             await connection.send_resource_list_changed()
+
+    async def tell_tools_changed(self) -> None:
+        """Tell everybody that tools have come or gone."""
+        await self.bus.publish(ToolsListChanged())
+        for connection in list(self.connections):
+            await connection.send_tool_list_changed()
 
 
 def _room(conference_id: str, name: str | None) -> Resource:
     title = f"Conference {quoted(name)}" if name else f"Conference {shortened(conference_id)}"
-    return Resource(uri=conference_uri(conference_id), name=f"conference {conference_id}", title=title, mime_type=JSON)
+    return Resource(
+        uri=uri("conferences", conference_id), name=f"conference {conference_id}", title=title, mime_type=JSON
+    )

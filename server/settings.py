@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -38,9 +39,45 @@ class Settings(BaseSettings):
         NoDecode,
         Field(description=f"Offer only these toolsets, comma-separated: {', '.join(TOOLSETS)}."),
     ] = None
+    allow: Annotated[
+        frozenset[str] | None,
+        NoDecode,
+        Field(description="Offer only these tools, comma-separated; * stands for any letters, as in list_*."),
+    ] = None
+    deny: Annotated[
+        frozenset[str] | None, NoDecode, Field(description="Do not offer these tools, comma-separated, as for --allow.")
+    ] = None
     approval: Annotated[
-        Level, Field(description="From which risk on a person is asked first: destructive, disruptive, all or never.")
-    ] = Level.DESTRUCTIVE
+        Level | None,
+        Field(
+            description="From which risk on a person is asked first: destructive (if not given), disruptive, all or "
+            "never."
+        ),
+    ] = None
+    approval_ttl: Annotated[
+        timedelta,
+        Field(description="How long a question waits for a person, and their yes for its call: 5m if not given."),
+    ] = timedelta(minutes=5)
+    policy: Annotated[
+        Path | None, Field(description="A policy file, watched while the server runs: see docs/policy.md.")
+    ] = None
+    calls_per_minute: Annotated[
+        int | None, Field(ge=1, description="Let an agent change something this often a minute at most.")
+    ] = None
+    most_people: Annotated[int | None, Field(ge=1, description="Let one action touch this many people at most.")] = None
+    dry_run: Annotated[
+        bool, Field(description="Send nothing that changes something: answer what would have been sent.")
+    ] = False
+    mask_numbers: Annotated[bool, Field(description="Show the model only the last four digits of phone numbers.")] = (
+        False
+    )
+    audit_content: Annotated[
+        bool, Field(description="Keep in the audit what is said and keyed on calls, which may be secret.")
+    ] = False
+    operator_page: Annotated[
+        int | None,
+        Field(ge=0, le=65535, description="Serve the operator page on this loopback port; 0 takes a free one."),
+    ] = None
     webhook_port: Annotated[
         int | None,
         Field(ge=1, le=65535, description="Receive webhooks on this loopback port, at /webhooks/telnyx."),
@@ -58,7 +95,10 @@ class Settings(BaseSettings):
         Field(description="Push these event types, comma-separated, into the conversation, where the host takes them."),
     ] = None
     database: Annotated[
-        str | None, Field(description="Where events are kept, as a database URL; a file of yours if not given.")
+        str | None,
+        Field(
+            description="Where events, approvals and the audit are kept: a database URL; a file of yours if not given."
+        ),
     ] = None
     keep: Annotated[timedelta, Field(description="How long events are kept, such as 30d (the default).")] = timedelta(
         days=30
@@ -79,12 +119,12 @@ class Settings(BaseSettings):
             raise ValueError(f"{named}; there are {', '.join(TOOLSETS)}")
         return names
 
-    @field_validator("push", mode="before")
+    @field_validator("push", "allow", "deny", mode="before")
     @classmethod
     def _types(cls, value: object) -> object:
         return _named(value) if isinstance(value, str) else value
 
-    @field_validator("catch_up", "keep", mode="before")
+    @field_validator("catch_up", "keep", "approval_ttl", mode="before")
     @classmethod
     def _duration(cls, value: object) -> object:
         if not isinstance(value, str):

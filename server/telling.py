@@ -1,18 +1,16 @@
 """News to clients: resources that changed, and events pushed into the conversation; a burst is told once."""
 
-import re
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 import anyio
 from mcp.server import Server, ServerRequestContext
-from mcp.server.connection import Connection
 from mcp_types import NotificationParams
 
 from .connections import connection_of
 from .events.event import StoredEvent, Wanted
-from .events.picture import line
-from .events.resources import SCHEME, conference_uri
+from .events.picture.lines import line
+from .events.picture.plain import is_identifier, uri
 from .events.service import EventService
 from .reading import Reading
 
@@ -21,9 +19,7 @@ _PAUSE = 0.25
 """Seconds between two rounds of news: whatever happens meanwhile is told together."""
 _PUSH_PAUSE = 2.0
 _ONE_BY_ONE = 3
-_IDENTIFIER = re.compile(r"[A-Za-z0-9_:.=+/-]{1,512}")
-"""What the host may put into its own markup; anything else only stands, quoted, in the content."""
-_LISTED = f"{SCHEME}conferences"
+_LISTED = uri("conferences")
 """Changes when a conference appears or ends: with it the list of resources, which names those that are open."""
 
 Context = ServerRequestContext[Any, Any]
@@ -32,41 +28,48 @@ Context = ServerRequestContext[Any, Any]
 class Telling:
     """Tells the clients of one server what the event service learns."""
 
-    def __init__(self, service: EventService, reading: Reading, push: frozenset[str]) -> None:
+    def __init__(
+        self,
+        service: EventService,
+        reading: Reading,
+        push: frozenset[str],
+        shown: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    ) -> None:
+        """`push`: the event types that are pushed. `shown`: what a client is shown of a message that is."""
         self._reading = reading
+        self._shown = shown
         self._pushed = Wanted(types=push) if push else None
         self._changed: set[str] = set()
+        self._tools_changed = False
         self._events: list[StoredEvent] = []
         self._news = anyio.Event()
         self._to_push = anyio.Event()
-        self._listeners: set[Connection] = set()
         service.on_change(self._note)
 
     def install(self, server: Server[Any]) -> None:
         """Take note of each connection once it is initialized; before that nothing is sent."""
+        reading = self._reading
 
         async def initialized(context: Context, params: NotificationParams) -> None:
-            self.greet(connection_of(context))
+            reading.greet(connection_of(context))
 
         server.add_notification_handler("notifications/initialized", NotificationParams, initialized)
 
-    def greet(self, connection: Connection) -> None:
-        """From now on this connection may be told."""
-        self._reading.greet(connection)
-        if connection not in self._listeners:
-            self._listeners.add(connection)
-            connection.exit_stack.callback(self._listeners.discard, connection)
-
     def _note(self, changed: set[str], events: list[StoredEvent]) -> None:
-        self._changed |= changed
+        self._changed |= changed | _timelines(changed)
         for event in events:
             self._changed |= _lists_with(event)
         if self._changed:
             self._news.set()
-        if self._pushed is not None and self._listeners:
+        if self._pushed is not None and self._reading.connections:
             self._events += [event for event in events if self._pushed.matches(event)]
             if self._events:
                 self._to_push.set()
+
+    def tools_changed(self) -> None:
+        """Tools have come or gone."""
+        self._tools_changed = True
+        self._news.set()
 
     async def run(self) -> None:
         """Tell, until cancelled."""
@@ -82,6 +85,9 @@ class Telling:
             await self._reading.tell(changed)
             if _LISTED in changed:
                 await self._reading.tell_list_changed()
+            tools_changed, self._tools_changed = self._tools_changed, False
+            if tools_changed:
+                await self._reading.tell_tools_changed()
             await anyio.sleep(_PAUSE)
 
     async def _push(self) -> None:
@@ -91,21 +97,27 @@ class Telling:
             self._to_push = anyio.Event()
             events, self._events = self._events, []
             for message in channel_messages(events):
-                for connection in list(self._listeners):
-                    await connection.notify(f"notifications/{CHANNEL}", message)
+                for connection in list(self._reading.connections):
+                    await connection.notify(f"notifications/{CHANNEL}", self._shown(message))
             await anyio.sleep(_PUSH_PAUSE)
 
 
 def _lists_with(event: StoredEvent) -> set[str]:
     """The URIs of all that reads differently by an event's being stored, whatever it changes."""
-    uris = {f"{SCHEME}events"}
+    uris = {uri("events")}
     if event.conference_id is not None:
-        uris |= {f"{conference_uri(event.conference_id)}/{part}" for part in ("events", "timeline")}
+        conference = uri("conferences", event.conference_id)
+        uris |= {f"{conference}/events", f"{conference}/timeline"}
     if event.queue is not None:
-        uris.add(f"{SCHEME}queues/{quote(event.queue, safe='')}/events")
+        uris.add(f"{uri('queues', event.queue)}/events")
     if event.call_control_id is not None:
-        uris.add(f"{SCHEME}calls/{quote(event.call_control_id, safe='')}/events")
+        uris.add(f"{uri('calls', event.call_control_id)}/events")
     return uris
+
+
+def _timelines(changed: set[str]) -> set[str]:
+    """The URIs of the stories of conferences that changed: not every event that changes one names it."""
+    return {f"{one}/timeline" for one in changed if one.startswith(f"{_LISTED}/")}
 
 
 def channel_messages(events: list[StoredEvent]) -> list[dict[str, Any]]:
@@ -119,4 +131,5 @@ def channel_messages(events: list[StoredEvent]) -> list[dict[str, Any]]:
 
 def _meta(event: StoredEvent) -> dict[str, str]:
     about = {"type": event.type, "event_id": event.id, "conference_id": event.conference_id}
-    return {name: value for name, value in about.items() if value is not None and _IDENTIFIER.fullmatch(value)}
+    # The host puts these into its own markup: anything else only stands, quoted, in the content.
+    return {name: value for name, value in about.items() if value is not None and is_identifier(value)}

@@ -9,9 +9,10 @@ import click
 
 from ..tools.words import quoted
 from .events.event import StoredEvent, Wanted
-from .events.picture import kind, line
+from .events.picture.lines import kind, line
 from .events.store import Store, default_url
-from .events.views import iso, view
+from .events.times import iso
+from .events.views import view
 from .settings import Settings
 
 COLOURS = {

@@ -42,7 +42,8 @@ def accepts(content: dict[str, str | int | float | bool | list[str] | None] | No
     return lambda question: ElicitResult(action="accept", content=content)
 
 
-DECLINED, NOBODY = "A person was asked and said no", "nobody could be asked: the question was cancelled or not answered"
+DECLINED = "A person was asked and said no"
+NOBODY = "nobody could be asked here: the question was cancelled or not answered"
 NOT_A_YES: dict[str, tuple[Answering, str]] = {
     "decline": (no, DECLINED),
     "approve false": (accepts({"approve": False}), DECLINED),
@@ -74,7 +75,7 @@ async def test_a_client_that_cannot_be_asked_is_told_what_the_operator_can_do(er
             message = await refusal(client, "end_conference", conference_id=room)
             assert phone.commands() == before
     assert "needs a person's yes" in message
-    assert "--approval" in message
+    assert "telnyx-conferencing approvals approve" in message
 
 
 async def test_a_yes_counts_only_for_the_facts_it_was_given_for(era: str) -> None:

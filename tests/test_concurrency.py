@@ -5,7 +5,7 @@ import httpx2
 import pytest
 from mcp.client import Client
 
-from support.inprocess import World, in_process, server_of
+from support.inprocess import World, in_process, serving
 from support.mcp import ERAS, call
 from telnyx_conferencing.server.embedded import SandboxTransport
 from telnyx_conferencing.server.sandbox import Fault
@@ -34,8 +34,8 @@ async def test_a_call_that_the_client_gives_up_gives_up_its_request(era: str) ->
     world = World()
     world.sandbox.faults.add(Fault(kind="hang"))
     transport = Watched(world)
-    async with world.http(transport) as http:
-        async with Client(server_of(world, http), mode=ERAS[era]) as client, anyio.create_task_group() as tasks:
+    async with world.http(transport) as http, serving(world, http) as server:
+        async with Client(server, mode=ERAS[era]) as client, anyio.create_task_group() as tasks:
             tasks.start_soon(client.call_tool, "create_queue", {"queue_name": "sales"})
             with anyio.fail_after(5):
                 await transport.started.wait()

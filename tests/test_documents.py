@@ -1,6 +1,7 @@
 """What the documents say exists."""
 
 import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from telnyx_conferencing.tools import TOOLS, TOOLSETS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+FIELDS = {"expect_events", "would_send", "left_open"}
+"""Of results and of `telnyx://audit`."""
 ARGUMENTS = {name for command in TOOLS for name in command.model_fields}
 
 
@@ -54,7 +57,7 @@ def test_the_readme_lists_every_setting() -> None:
 def test_every_tool_and_argument_that_the_skill_names_exists() -> None:
     tools = {command.tool_name() for command in TOOLS}
     named = {word for word in words((ROOT / "SKILL.md").read_text()) if re.fullmatch(r"[a-z]+(_[a-z]+)+", word)}
-    assert named <= tools | ARGUMENTS | {"expect_events"}
+    assert named <= tools | ARGUMENTS | FIELDS
 
 
 def test_the_instructions_explain_arguments_and_name_tools_that_exist() -> None:
@@ -62,3 +65,21 @@ def test_the_instructions_explain_arguments_and_name_tools_that_exist() -> None:
     tools = {command.tool_name() for command in TOOLS}
     named = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", INSTRUCTIONS))
     assert named <= tools | ARGUMENTS | {"expect_events"}
+
+
+def test_every_test_that_the_threat_table_names_exists() -> None:
+    table = [line for line in (ROOT / "docs/security.md").read_text().splitlines() if line.startswith("| ")]
+    proofs = [re.findall(r"`([\w/]+\.py)::(\w+)`", line) for line in table[table.index(_HEADING) + 1 :]]
+    assert all(proofs)
+    assert [
+        f"{file}::{name}"
+        for file, name in chain.from_iterable(proofs)
+        if not re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text(), re.MULTILINE)
+    ] == []
+
+
+_HEADING = "| threat | what stops it | what it does not stop | proof |"
+
+
+def test_the_instructions_are_no_longer_than_hosts_show() -> None:
+    assert len(INSTRUCTIONS.encode()) <= 2048

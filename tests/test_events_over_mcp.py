@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -12,7 +13,9 @@ from mcp.client.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp_types import ResourceTemplateReference
 
 from support.mcp import call, connected, refusal
-from support.telnyx import open_room
+from support.telnyx import open_room, telnyx
+from support.webhooks import eventually, has_all, ids
+from telnyx_conferencing.server.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -221,3 +224,55 @@ async def test_a_watched_resource_is_told_of_in_the_era_of_subscriptions_listen(
                     if {"list", uri} <= seen:
                         break
     assert {"list", uri} <= seen
+
+
+def place(entry: dict[str, Any]) -> tuple[int, str, str | None]:
+    return entry["position"], entry["call_control_id"], entry.get("source")
+
+
+async def test_a_queue_is_read_with_what_only_telnyx_knows_of_it(era: str) -> None:
+    async with practising(era) as client:
+        legs = await waiting(client)
+        await call(client, "wait_for_event", types=["call.enqueued"], call_control_id=legs[-1], since="2020-01-01")
+        await call(client, "update_queue", queue_name="support", max_size=7)
+        support = await read(client, "telnyx://queues/support")
+        await call(client, "create_queue", queue_name="night shift")
+        empty = await read(client, "telnyx://queues/night%20shift")
+    assert [place(entry) for entry in support["calls"]] == [(at, leg, None) for at, leg in enumerate(legs, 1)]
+    assert (support["max_size"]["value"], support["max_size"]["source"]) == (7, "api")
+    assert support["api_asked_at"]
+    assert (empty["size"], empty["calls"]) == (0, [])
+
+
+async def test_calls_that_no_event_tells_of_any_more_are_seen_in_their_queue(era: str) -> None:
+    with telnyx() as line:
+        line.sandbox.faults.add(Fault(kind="status", status=403, path="webhook_deliveries"))
+        async with connected("--approval", "never", era=era, env=line.env) as client:
+            nothing = await call(client, "list_events")
+            support = await read(client, "telnyx://queues/support")
+            legs = line.waiting()
+        queued = line.request("GET", "/v2/queues/support/calls")["data"]
+    assert nothing["events"] == []
+    assert [place(entry) for entry in support["calls"]] == [(at, leg, "api") for at, leg in enumerate(legs, 1)]
+    assert [entry["since"][:19] for entry in support["calls"]] == [one["enqueued_at"][:19] for one in queued]
+
+
+async def test_where_telnyx_cannot_be_asked_a_queue_is_what_events_tell_of_it(era: str) -> None:
+    with telnyx() as line:
+        line.sandbox.faults.add(Fault(kind="status", status=403, path="queues"))
+        async with connected("--approval", "never", era=era, env=line.env) as client:
+            await eventually(partial(has_all, client, ids(line.sandbox)))
+            support = await read(client, "telnyx://queues/support")
+            with pytest.raises(Exception, match=r"No event tells of a queue x\. Telnyx refused get_queue") as unknown:
+                await client.read_resource("telnyx://queues/x")
+    assert [place(entry)[::2] for entry in support["calls"]] == [(1, None), (2, None), (3, None)]
+    assert not {"api_asked_at", "max_size"} & set(support)
+    assert getattr(unknown.value, "code", None) == -32602
+
+
+async def test_what_is_no_name_of_a_queue_is_no_resource(era: str) -> None:
+    async with practising(era) as client:
+        for name in ("%2E%2E", "x" * 256):
+            with pytest.raises(Exception, match="is no name of a queue") as error:
+                await client.read_resource(f"telnyx://queues/{name}")
+            assert getattr(error.value, "code", None) == -32602

@@ -122,6 +122,47 @@ async def test_what_only_a_command_tells_is_news_too(tmp_path: Path) -> None:
         await told_of(raw, conference, before)
 
 
+async def test_a_hang_up_that_names_no_conference_is_news_of_the_story_of_the_one_it_ends_a_stay_in(
+    tmp_path: Path,
+) -> None:
+    database = tmp_path / "events.db"
+    env = {**NOWHERE, "TELNYX_CONFERENCING_DATABASE": url_of(database)}
+    async with spoken_to(env=env) as raw:
+        await raw.greet()
+        await raw.call("list_events")
+        conference, story = "telnyx://conferences/room", "telnyx://conferences/room/timeline"
+        for uri in (conference, story):
+            await raw.ask("resources/subscribe", {"uri": uri})
+        await store_all(database, [body_of("joins")])
+        await told_of(raw, story, 0)
+        before = len(raw.said)
+        await store_all(database, [body_of("hangs up", "call.hangup", conference_id=None)])
+        await told_of(raw, story, before)
+        told = await raw.ask("resources/read", {"uri": story})
+    assert updates(raw.said[before:]) == {conference: 1, story: 1}
+    assert "hung up" in told["contents"][0]["text"]
+
+
+async def test_reading_a_queue_is_no_news_of_it_unless_telnyx_knew_more(tmp_path: Path) -> None:
+    env = {"TELNYX_CONFERENCING_DATABASE": url_of(tmp_path / "events.db")}
+    support, last = "telnyx://queues/support", "telnyx://queues/zzz"
+    async with spoken_to("--sandbox", "--approval", "never", env=env) as raw:
+        await raw.greet()
+        for uri in (support, last):
+            await raw.ask("resources/subscribe", {"uri": uri})
+        await raw.ask("resources/read", {"uri": support})
+        await told_of(raw, support, 0)  # until then nobody knew how many it takes
+        await raw.call("create_queue", queue_name="zzz")
+        await told_of(raw, last, 0)
+        before = len(raw.said)
+        first, second = [await raw.ask("resources/read", {"uri": support}) for _ in range(2)]
+        await raw.call("update_queue", queue_name="zzz", max_size=6)
+        await told_of(raw, last, before)  # a round of news is told in the order of URIs
+    asked = [json.loads(answer["contents"][0]["text"])["api_asked_at"] for answer in (first, second)]
+    assert asked[0] < asked[1]
+    assert not updates(raw.said[before:])[support]
+
+
 async def test_a_burst_is_told_a_few_times_and_never_not_at_all(tmp_path: Path) -> None:
     port = free_port()
     env = {**NOWHERE, "TELNYX_CONFERENCING_DATABASE": url_of(tmp_path / "events.db")}

@@ -17,7 +17,7 @@ from typing import Self
 
 import pytest
 
-from support.mcp import COMMAND, call, connected
+from support.mcp import COMMAND, call
 from support.stdio import FIRST_WORDS, environment
 from support.telnyx import open_room
 from support.webhooks import (
@@ -28,8 +28,8 @@ from support.webhooks import (
     free_port,
     has_all,
     ids,
-    listening,
     posting_telnyx,
+    receiving,
     signed,
     stored,
     url_of,
@@ -142,11 +142,7 @@ async def test_when_webhooks_are_lost_catching_up_brings_every_event_ever_emitte
     with posting_telnyx(port) as telnyx:
         telnyx.sandbox.faults.add(Fault(kind="lose", probability=0.5))
         telnyx.sandbox.faults.add(Fault(kind="duplicate", probability=0.5))
-        env = {**telnyx.env, "TELNYX_PUBLIC_KEY": telnyx.sandbox.public_key}
-        arguments = ("--webhook-port", str(port), "--catch-up", "1s", "--database", url_of(database))
-        async with connected(*arguments, "--approval", "never", env=env) as client:
-            await client.list_tools()
-            await listening(port)
+        async with receiving(telnyx, port, database) as client:
             room = await open_room(client, *telnyx.waiting())
             await call(client, "end_conference", conference_id=room)
             emitted = ids(telnyx.sandbox)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = (".py", ".md", ".typed")
+SHIPPED = (".py", ".md", ".typed", ".html", ".css", ".js", ".svg")
 
 
 def test_the_wheel_holds_every_file_of_the_tree_and_no_other(tmp_path: Path) -> None:

@@ -206,20 +206,22 @@ async def test_what_is_taken_without_checking_says_so_wherever_it_is_shown(tmp_p
     assert event["verified"] is got["event"]["verified"] is False
 
 
-async def test_a_database_that_cannot_be_opened_costs_only_the_events(tmp_path: Path) -> None:
+async def test_without_a_database_reading_goes_on_and_nothing_is_changed_unnoted(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere" / "events.db"
     async with connected("--sandbox", "--database", url_of(missing), "--approval", "never") as client:
         queues = await call(client, "list_queues")
-        opened = await call(client, "create_conference", call_control_id=await first_in_line(client), name="Standup")
+        caller = await first_in_line(client)
         why = [
+            await refusal(client, "create_conference", call_control_id=caller, name="Standup"),
             await refusal(client, "list_events"),
             await refusal(client, "wait_for_event", types=["conference.created"], timeout_secs=1),
             await refusal(client, "get_event", event_id="x"),
         ]
         with pytest.raises(Exception, match=r"Events are not available") as unread:
             await client.read_resource("telnyx://events")
+        rooms = await call(client, "list_conferences")
     assert len(queues["queues"]) == 3
-    assert opened["conference"]["id"]
+    assert rooms["conferences"] == []
     assert all(f"The directory {missing.parent} does not exist" in sentence for sentence in why)
     assert str(missing.parent) in str(unread.value)
 
@@ -317,3 +319,26 @@ async def test_on_the_sandbox_webhooks_go_through_the_port_with_nothing_to_set_u
     assert delivery["attempts"][-1]["http"]["request"]["url"] == f"http://127.0.0.1:{port}/webhooks/telnyx"
     assert [event["id"] for event in seen["events"]] == [delivery["webhook"]["id"]]
     assert kept[delivery["webhook"]["id"]] == (Via.SANDBOX, True)
+
+
+async def test_on_the_sandbox_nothing_is_posted_before_somebody_takes_it(tmp_path: Path) -> None:
+    port, sandbox_port = free_port(), free_port()
+    arguments = ("--webhook-port", str(port), "--sandbox-port", str(sandbox_port))
+    async with connected("--sandbox", *arguments, "--database", url_of(tmp_path / "events.db")) as client:
+
+        async def sees_the_scene() -> bool:
+            events = await listed(client)
+            return len(events) > 0 and len(events) == len(await deliveries(sandbox_port))
+
+        await eventually(sees_the_scene)
+        made = await deliveries(sandbox_port)
+        events = await listed(client)
+    assert [[attempt["status"] for attempt in one["attempts"]] for one in made] == [["delivered"]] * len(made)
+    assert {event["id"] for event in events} == {one["webhook"]["id"] for one in made}
+
+
+async def deliveries(sandbox_port: int) -> list[dict[str, Any]]:
+    """Every delivery that the embedded Telnyx remembers."""
+    async with httpx2.AsyncClient(trust_env=False, headers={"Authorization": "Bearer KEYtests"}) as http:
+        answer = await http.get(f"http://127.0.0.1:{sandbox_port}/v2/webhook_deliveries", params={"page[size]": "250"})
+    return answer.json()["data"]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from .base import EVERYONE, POST, ByArgument, Command, Retry, Risk
+from .base import EVERYONE, POST, ByArgument, Command, Retry, Risk, Undo
 from .results import Done
 from .types import (
     AudioUrl,
@@ -21,6 +21,11 @@ from .types import (
 from .voices import Language, VoiceSettings
 
 _ROOM = ByArgument("call_control_ids", {EVERYONE: Risk.DISRUPTIVE}, Risk.ROUTINE)
+
+
+def _stops(leaves: str | ByArgument[str] = "") -> Undo:
+    carried = ("conference_id", "call_control_ids", "region")
+    return Undo("stop_audio", carried, but="whatever else they hear stops too", leaves=leaves)
 
 
 def _announces(*events: str) -> ByArgument[tuple[str, ...]]:
@@ -42,6 +47,7 @@ class PlayAudio(Command):
     result = Done
     does = "play [{audio_url}][{media_name}] to {call_control_ids} in {conference_id}"
     announces = _announces("playback.started", "playback.ended")
+    undo = _stops(leaves=ByArgument("loop", {"infinity": "playing without end"}, ""))
     exclusive = (("audio_url", "media_name"),)
     one_of = ("audio_url", "media_name")
 
@@ -82,7 +88,9 @@ class SpeakText(Command):
     retry = Retry.DEDUPED
     result = Done
     does = "say {payload} to {call_control_ids} in {conference_id}"
+    speaks = "payload"
     announces = _announces("speak.started", "speak.ended")
+    undo = _stops()
 
     conference_id: ConferenceId
     call_control_ids: CallLegsOrEveryone

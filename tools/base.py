@@ -96,12 +96,35 @@ class ByArgument(Generic[T]):
     def of(self, command: BaseModel) -> T:
         """The property for this command."""
         value = getattr(command, self.argument)
-        return self.values.get(value, self.otherwise) if isinstance(value, str | None) else self.otherwise
+        return self.values.get(value, self.otherwise) if isinstance(value, str | bool | None) else self.otherwise
 
     def every(self) -> Iterator[T]:
         """Each value the property can take."""
         yield self.otherwise
         yield from self.values.values()
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """The tool that takes a command back, and what it is called with."""
+
+    tool: str
+    carried: tuple[str, ...] = ()
+    """Arguments of the command that the tool takes too, passed on where they were given."""
+    found: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Arguments that only the result has: where in it, such as `conference.id`."""
+    but: str | ByArgument[str] = ""
+    """What is not as before then."""
+    leaves: str | ByArgument[str] = ""
+    """The state that lasts until the command is taken back, where nobody should forget to."""
+
+    def arguments(self, command: BaseModel, fields: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What the tool is called with; None when the result does not say what it must know."""
+        given = {name: getattr(command, name) for name in self.carried}
+        found = {name: _at(fields, place) for name, place in self.found.items()}
+        if None in found.values():
+            return None
+        return {name: value for name, value in (found | given).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +210,12 @@ class Command(Tool):
     """The webhook events that follow."""
     everyone_is: ClassVar[Mapping[str, bool] | None] = None
     """Where Telnyx wants a list even for everyone: the participants filter that finds them."""
+    undo: ClassVar[Undo | None] = None
+    """The tool that takes it back; None: nothing does."""
+    whole_room: ClassVar[bool] = False
+    """Whether it concerns everyone in the conference, whatever its arguments."""
+    speaks: ClassVar[str | None] = None
+    """The argument whose text people hear spoken."""
 
     @classmethod
     def is_deduped(cls) -> bool:
@@ -197,9 +226,29 @@ class Command(Tool):
         """The webhook event types to expect next with these arguments."""
         return self.announces.of(self) if isinstance(self.announces, ByArgument) else self.announces
 
+    def taken_back_by(self, fields: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The call that takes this back: `tool`, `arguments`, and `but` where it does not restore all.
+
+        `fields` are the result's own, as its outcome read them. None when no tool does.
+        """
+        arguments = self.undo.arguments(self, fields) if self.undo else None
+        if self.undo is None or arguments is None:
+            return None
+        call = {"tool": self.undo.tool, "arguments": arguments}
+        but = _of(self.undo.but, self)
+        return call | {"but": but} if but else call
+
+    def leaves(self) -> str:
+        """The state that lasts until this is taken back; empty where none does that should not be forgotten."""
+        return _of(self.undo.leaves, self) if self.undo else ""
+
     def concerns_everyone(self) -> bool:
         """Whether it was given the word "everyone" in place of a list."""
         return getattr(self, "call_control_ids", None) == EVERYONE
+
+    def for_whole_room(self) -> bool:
+        """Whether it concerns everyone in the conference, by what it is or with these arguments."""
+        return self.whole_room or self.concerns_everyone()
 
     def request(self) -> Request:
         """The HTTP request it stands for."""
@@ -225,6 +274,15 @@ class Command(Tool):
         if takes_everyone and not given.get("call_control_ids"):
             given["call_control_ids"] = EVERYONE
         return cls.model_validate(given, context=WIRE)
+
+
+def _of(said: str | ByArgument[str], command: Command) -> str:
+    return said.of(command) if isinstance(said, ByArgument) else said
+
+
+def _at(fields: Mapping[str, Any], place: str) -> Any:
+    resource, _, name = place.partition(".")
+    return getattr(fields.get(resource), name, None)
 
 
 def _flatten(values: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:

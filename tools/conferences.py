@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .base import GET, POST, Command, Retry, Risk
+from .base import GET, POST, Command, Retry, Risk, Undo
 from .results import ConferenceOutcome, ConferencePage, Done
 from .types import (
     AudioUrl,
@@ -75,6 +75,7 @@ class CreateConference(Command):
     result = ConferenceOutcome
     does = "open conference {name} with {call_control_id}"
     announces = ("conference.created", "conference.participant.joined")
+    undo = Undo("end_conference", found={"conference_id": "conference.id"}, but="everyone in it is hung up")
     exclusive = (("hold_audio_url", "hold_media_name"),)
 
     call_control_id: CallControlId
@@ -113,6 +114,7 @@ class EndConference(Command):
     result = Done
     does = "end {conference_id}"
     warns = "Everyone in it is hung up."
+    whole_room = True
     announces = ("conference.participant.left", "conference.ended")
 
     conference_id: ConferenceId

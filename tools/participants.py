@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .base import EVERYONE, GET, PATCH, POST, ByArgument, Command, Retry, Risk
+from .base import EVERYONE, GET, PATCH, POST, ByArgument, Command, Retry, Risk, Undo
 from .results import Done, ParticipantOutcome, ParticipantPage
 from .rules import Whispers
 from .types import (
@@ -26,6 +26,13 @@ from .types import (
 
 _ROOM = ByArgument("call_control_ids", {EVERYONE: Risk.DISRUPTIVE}, Risk.ROUTINE)
 _OVERHEARD = {"monitor": Risk.DESTRUCTIVE, "whisper": Risk.DESTRUCTIVE}
+_ONE = ("conference_id", "call_control_id", "region")
+_SOME = ("conference_id", "call_control_ids", "region")
+
+
+def _also(who: str, otherwise: str = "") -> ByArgument[str]:
+    """What everyone's undo does more than it should."""
+    return ByArgument("call_control_ids", {EVERYONE: f"also those who were {who} before"}, otherwise)
 
 
 class ParticipantFilter(BaseModel):
@@ -91,6 +98,15 @@ class JoinConference(Whispers, Command):
     does = "join {call_control_id} to {conference_id}[ as {supervisor_role}][, heard by {whisper_call_control_ids}]"
     warns = "The people in it are not told that they are overheard."
     announces = ("conference.participant.joined",)
+    undo = Undo(
+        "leave_conference",
+        carried=_ONE,
+        but=ByArgument(
+            "end_conference_on_exit",
+            {True: "the conference ends and the rest are hung up"},
+            "it is parked: a place in a queue is not given back",
+        ),
+    )
     exclusive = (("hold_audio_url", "hold_media_name"),)
 
     conference_id: ConferenceId
@@ -119,6 +135,11 @@ class LeaveConference(Command):
     result = Done
     does = "take {call_control_id} out of {conference_id}"
     announces = ("conference.participant.left",)
+    undo = Undo(
+        "join_conference",
+        carried=_ONE,
+        but="not if it was the last one in it; role, mute, hold and what happens on exit are lost",
+    )
 
     conference_id: ConferenceId
     call_control_id: CallControlId
@@ -135,6 +156,7 @@ class HoldParticipants(Command):
     retry = Retry.IDEMPOTENT
     result = Done
     does = "put {call_control_ids} in {conference_id} on hold"
+    undo = Undo("unhold_participants", carried=_SOME, but=_also("on hold"), leaves="on hold")
     exclusive = (("audio_url", "media_name"),)
 
     conference_id: ConferenceId
@@ -153,6 +175,7 @@ class UnholdParticipants(Command):
     result = Done
     does = "bring {call_control_ids} in {conference_id} back from hold"
     everyone_is = {"on_hold": True}
+    undo = Undo("hold_participants", carried=_SOME, but=_also("not on hold", "other hold audio is not restored"))
 
     conference_id: ConferenceId
     call_control_ids: CallLegsOrEveryone
@@ -167,6 +190,7 @@ class MuteParticipants(Command):
     retry = Retry.IDEMPOTENT
     result = Done
     does = "mute {call_control_ids} in {conference_id}"
+    undo = Undo("unmute_participants", carried=_SOME, but=_also("muted"), leaves="muted")
 
     conference_id: ConferenceId
     call_control_ids: CallLegsOrEveryone
@@ -181,6 +205,7 @@ class UnmuteParticipants(Command):
     retry = Retry.IDEMPOTENT
     result = Done
     does = "unmute {call_control_ids} in {conference_id}"
+    undo = Undo("mute_participants", carried=_SOME, but=_also("not muted"))
 
     conference_id: ConferenceId
     call_control_ids: CallLegsOrEveryone

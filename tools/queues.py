@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .base import DELETE, GET, PATCH, POST, Command, Retry, Risk
+from .base import DELETE, GET, PATCH, POST, Command, Retry, Risk, Undo
 from .results import Done, QueuedCallOutcome, QueuedCallPage, QueueOutcome, QueuePage
 from .types import CallControlId, ClientState, CommandId, PageNumber, PageSize, Positive, QueueName
 
@@ -44,6 +44,7 @@ class CreateQueue(Command):
     retry = Retry.ONCE
     result = QueueOutcome
     does = "open {queue_name}"
+    undo = Undo("delete_queue", carried=("queue_name",), but="calls that wait in it by then lose their place")
 
     queue_name: QueueName
     max_size: Positive | None = None
@@ -139,6 +140,7 @@ class EnqueueCall(Command):
     result = Done
     does = "put {call_control_id} in {queue_name}"
     announces = ("call.enqueued",)
+    undo = Undo("leave_queue", carried=("call_control_id",), but="it is parked: where it was before is lost")
 
     call_control_id: CallControlId
     queue_name: QueueName

@@ -4,11 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .base import POST, Command, Retry, Risk
+from .base import POST, Command, Retry, Risk, Undo
 from .results import Done
 from .types import ClientState, CommandId, ConferenceId, NotEmpty, Region
 
 RecordingId = Annotated[NotEmpty, Field(description="Default: all.")]
+
+_THIS = ("conference_id", "recording_id", "region")
 
 
 class StartRecording(Command):
@@ -20,6 +22,13 @@ class StartRecording(Command):
     result = Done
     does = "record {conference_id}"
     warns = "Everyone in it is recorded from then on; the law may require their consent."
+    undo = Undo(
+        "stop_recording",
+        carried=("conference_id", "region"),
+        but="what was recorded is kept",
+        leaves="recording",
+    )
+    whole_room = True
 
     conference_id: ConferenceId
     format: Literal["wav", "mp3"]
@@ -40,6 +49,7 @@ class StopRecording(Command):
     result = Done
     does = "stop recording {conference_id}"
     warns = "What is said from then on is not kept, and a stopped recording cannot go on."
+    whole_room = True
     announces = ("conference.recording.saved",)
 
     conference_id: ConferenceId
@@ -58,6 +68,8 @@ class PauseRecording(Command):
     result = Done
     does = "pause recording {conference_id}"
     warns = "What is said meanwhile is not kept."
+    undo = Undo("resume_recording", carried=_THIS, but="what was said meanwhile is missing", leaves="recording paused")
+    whole_room = True
 
     conference_id: ConferenceId
     recording_id: RecordingId | None = None
@@ -74,6 +86,8 @@ class ResumeRecording(Command):
     result = Done
     does = "resume recording {conference_id}"
     warns = "Everyone in it is recorded from then on; the law may require their consent."
+    undo = Undo("pause_recording", carried=_THIS, but="what was recorded meanwhile is kept")
+    whole_room = True
 
     conference_id: ConferenceId
     recording_id: RecordingId | None = None

@@ -155,6 +155,8 @@ class Outcome(BaseModel):
     summary: str
     command_id: str | None = Field(None, description="Repeat the call with it if in doubt, within 60 s.")
     expect_events: list[str] | None = Field(None, description="Webhook event types that follow.")
+    undo: dict[str, Any] | None = Field(None, description="The call that takes this back.")
+    would_send: dict[str, Any] | None = Field(None, description="In a dry run: the request that was not sent.")
 
     @classmethod
     def read(cls, answer: Any) -> dict[str, Any]:
@@ -283,7 +285,7 @@ class EventPage(Outcome):
     """Past events, newest first."""
 
     events: list[EventView]
-    total_results: int = Field(description="Counted up to 10,000.")
+    total_results: int = Field(description="Counted up to 1,000.")
     next_cursor: int | None = Field(None, description="Not there on the last page.")
 
 

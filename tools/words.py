@@ -7,6 +7,7 @@ from typing import Any
 
 _LONGEST = 80
 _SHORT_ID = 14
+_LONGEST_ID = 512
 _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
@@ -47,15 +48,32 @@ def listed(items: Sequence[str], most: int = 5) -> str:
     return ", ".join(items[:most]) + more
 
 
-def _legs(value: Any) -> str:
-    return value if isinstance(value, str) else value[0] if len(value) == 1 else count(len(value), "call leg")
+def _id(value: str) -> str:
+    """An id that somebody has written: it may have anything but space in it."""
+    return clean(value, _LONGEST_ID)
 
+
+def _legs(value: Any) -> str:
+    return _id(value) if isinstance(value, str) else _id(value[0]) if len(value) == 1 else count(len(value), "call leg")
+
+
+CONTENT = frozenset({"client_state", "digits", "payload"})
+"""Arguments that hold what is said or keyed on a call, or what may be secret: records keep only how long they were."""
+
+
+def hidden(value: Any) -> str:
+    """How much there was, instead of what it was."""
+    return f"({len(value)} characters)" if isinstance(value, str) else "(hidden)"
+
+
+HIDDEN: Mapping[str, Callable[[Any], str]] = dict.fromkeys(CONTENT, hidden)
+"""How these are said where it is kept."""
 
 PLAIN: Mapping[str, Callable[[Any], str]] = {
-    "conference_id": lambda value: f"conference {value}",
+    "conference_id": lambda value: f"conference {_id(value)}",
     "participant_id": lambda value: f"participant {quoted(value)}",
     "queue_name": lambda value: f"queue {quoted(value)}",
-    "call_control_id": lambda value: f"call {value}",
+    "call_control_id": lambda value: f"call {_id(value)}",
     "call_control_ids": _legs,
     "whisper_call_control_ids": _legs,
     "name": quoted,

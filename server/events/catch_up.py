@@ -14,7 +14,7 @@ from ..errors import CallFailed
 from .envelope import NotAnEvent, event_from_data
 from .event import Event, Via
 from .store import Store, StoreError, UnfitEvent
-from .views import iso
+from .times import iso, read_time
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +27,15 @@ FIRST_LOOK = timedelta(hours=24)
 """How far back the very first look goes, when nothing is stored yet."""
 _OVERLAP = timedelta(minutes=5)
 """Deliveries that may still have been under way at the last look."""
+_LOOKED = "catch_up.looked"
 _PAGE = 250
 _MOST_PAGES = 200
 _AT_ONCE = 500
 _AGAIN = 30.0
-"""Seconds until the one look that is wanted is tried again, when it has failed."""
+"""Seconds until a look is tried again that has failed, where none follows by itself."""
+_BEAT = 30.0
+_STOOD_STILL = timedelta(seconds=90)
+"""How late a beat must be: later than a busy machine makes it, and than Telnyx need repeat a webhook."""
 
 
 class CatchUp:
@@ -43,19 +47,26 @@ class CatchUp:
         self._since: datetime | None = None
 
     async def run_once(self, store: Store, latest: datetime | None) -> int:
-        """Fetch what was delivered, or failed to be, since the last look; how many events were new.
+        """Fetch what was delivered, or failed to be, since the last look that succeeded; how many events were new.
 
-        `latest`: when the newest stored event occurred, for the first look. Raises `CallFailed`.
+        `latest`: when the newest stored event occurred, for the first look of all. Raises `CallFailed`, `StoreError`.
         """
         started = self._now()
-        since = iso((self._since or latest or started - FIRST_LOOK) - _OVERLAP)
+        since = iso((await self._looked(store) or latest or started - FIRST_LOOK) - _OVERLAP)
         new = 0
         for wanted in (DeliveryFilter.started_from(since), DeliveryFilter.failed_from(since)):
             new += await _keep(store, await self._events(wanted))
         self._since = started
+        await store.note(_LOOKED, iso(started))
         if new:
             logger.info("Caught up on %d events", new)
         return new
+
+    async def _looked(self, store: Store) -> datetime | None:
+        """When the last look that succeeded began, in this process or one before it."""
+        if self._since is None and (noted := await store.noted(_LOOKED)):
+            self._since = read_time(noted)
+        return self._since
 
     async def _events(self, wanted: DeliveryFilter) -> list[Found]:
         """The events of these deliveries, oldest first: Telnyx lists the newest first."""
@@ -102,26 +113,66 @@ async def _keep(store: Store, found: list[Found]) -> int:
     return new
 
 
+class Gaps:
+    """Notices when events may have passed this process by: it or its machine stood still, or somebody says so.
+
+    `now` goes on while the machine sleeps; `sleep` need not.
+    """
+
+    def __init__(self, now: Callable[[], datetime], sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._now = now
+        self._sleep = sleep
+        self._noted = anyio.Event()
+
+    def note(self) -> None:
+        """Say that events may have been missed."""
+        self._noted.set()
+
+    async def watch(self) -> None:
+        """Note whenever a beat comes late. Runs until cancelled."""
+        while True:
+            due = self._now() + timedelta(seconds=_BEAT)
+            await self._sleep(_BEAT)
+            if self._now() - due > _STOOD_STILL:
+                logger.info("Stood still for a while: events may have been missed")
+                self.note()
+
+    async def one(self) -> None:
+        """Return when there has been one since the last that was returned for."""
+        await self._noted.wait()
+        self._noted = anyio.Event()
+
+
 async def keep_catching_up(
     catch_up: CatchUp,
     store: Store,
     every: float | None,
     latest: datetime | None,
     sleep: Callable[[float], Awaitable[None]],
+    *,
+    gaps: Gaps | None = None,
 ) -> None:
-    """Look once, and then every so many seconds; None: once is enough. A look that fails is tried again."""
+    """Look, and look again every so many seconds; None: after each gap, or where none are watched for, never again.
+
+    A look that fails is tried again.
+    """
     said = ""
     while True:
         try:
             await catch_up.run_once(store, latest)
-            said = ""
-            if every is None:
-                return
         except (CallFailed, StoreError) as failed:
             if str(failed) != said:
                 said = str(failed)
                 logger.warning("Could not look for missed events: %s", said)
-        await sleep(every or _AGAIN)
+            await sleep(every or _AGAIN)
+            continue
+        said = ""
+        if every is not None:
+            await sleep(every)
+        elif gaps is not None:
+            await gaps.one()
+        else:
+            return
 
 
 def _page(answer: Any) -> tuple[list[Mapping[str, Any]], int]:

@@ -3,10 +3,11 @@
 import json
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NoReturn, cast
 
 from .event import Event, Via
+from .times import read_time
 
 LARGEST = 1024 * 1024
 """Bytes of a webhook; Telnyx's are a few thousand."""
@@ -57,16 +58,6 @@ def event_from_data(data: Mapping[str, Any], *, via: Via, verified: bool, receiv
     except (TypeError, ValueError, RecursionError) as odd:
         raise NotAnEvent(f"it cannot be written as JSON ({type(odd).__name__})") from None
     return read_event(body, via=via, verified=verified, received_at=received_at)
-
-
-def in_utc(moment: datetime) -> datetime:
-    """The same moment in UTC; without an offset it is UTC already. Raises `ValueError` for one off the calendar."""
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("is off the calendar") from None
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -157,6 +148,6 @@ def _moment(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        return in_utc(datetime.fromisoformat(value))
+        return read_time(value)
     except ValueError:
         return None

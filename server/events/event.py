@@ -49,6 +49,10 @@ class StoredEvent(Event):
     """UTC."""
 
 
+COUNT_AT_MOST = 1_000
+"""Events are counted no further: it would cost more than to find them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which events: all of these hold; None and empty mean any."""

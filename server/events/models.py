@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 
 from ...tools.results import Resource
-from .envelope import in_utc
 from .event import Event
+from .times import in_utc
 
 Moment = Annotated[datetime, AfterValidator(in_utc)]
 """Always in UTC."""

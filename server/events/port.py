@@ -4,17 +4,15 @@ import errno
 import json
 import logging
 import socket
-import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from enum import StrEnum
 
 import anyio
-import uvicorn
 
+from ..serving import LOOPBACK, Server, listen
 from .receiver import HEALTH, Asgi, mark
 
-LOOPBACK = "127.0.0.1"
 RETRY = 3.0
 """Seconds between attempts to take a port that is held."""
 
@@ -22,8 +20,6 @@ _PROBE = 2.0
 """Seconds that whoever holds the port has to say who it is."""
 _LONGEST_ANSWER = 8192
 """Bytes of it that are read."""
-_GRACE = 5.0
-"""Seconds for the webhooks in hand, on leaving."""
 _CONNECTIONS = 1024
 """Served at once; to a further one the answer is 503."""
 _EVERYWHERE = {"0.0.0.0": LOOPBACK, "": LOOPBACK, "::": "::1"}  # noqa: S104 - addresses to reach, none to listen on
@@ -111,14 +107,6 @@ async def hold(
         raise raised  # as it was: a task group would hand it on in an ExceptionGroup
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn without its signal handlers: whoever started this process decides when it ends."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
 class _Keeper:
     """Takes the port, and serves on it."""
 
@@ -128,26 +116,12 @@ class _Keeper:
         self._sleep = sleep
         self._listener: socket.socket | None = None
         self._waiting = anyio.CancelScope()
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                access_log=False,
-                interface="asgi3",
-                lifespan="off",
-                limit_concurrency=_CONNECTIONS,
-                log_config=None,
-                log_level="critical",  # anybody can send what is worth a warning to it
-                proxy_headers=False,
-                server_header=False,
-                timeout_graceful_shutdown=int(_GRACE),
-                ws="none",
-            )
-        )
+        self._server = Server(app, _CONNECTIONS)
 
     def try_now(self) -> None:
         """Take the port if it is free. Raises `CannotListen`."""
         try:
-            self._listener = _listen(self._port.host, self._port.number)
+            self._listener = listen(self._port.number, self._port.host, _CONNECTIONS)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 where = f"port {self._port.number} of {self._port.host}"
@@ -161,8 +135,7 @@ class _Keeper:
             while self._listener is None:
                 await self._wait()
         if self._listener is not None:
-            with anyio.CancelScope(shield=True):  # it ends by `leave`, and not in the middle of a webhook
-                await self._server.serve([self._listener])
+            await self._server.serve(self._listener)
 
     async def _wait(self) -> None:
         ours = await _is_ours(self._port, self._store)
@@ -175,24 +148,7 @@ class _Keeper:
 
     def leave(self) -> None:
         self._waiting.cancel()
-        self._server.should_exit = True
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # By its protocol asyncio knows that it may send small answers at once.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if sys.platform == "win32":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_CONNECTIONS)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+        self._server.leave()
 
 
 async def _is_ours(port: Port, store: str) -> bool:

@@ -1,13 +1,13 @@
 """What can be read under telnyx://: events, conferences and queues, as JSON or as a story."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
-from urllib.parse import quote
 
 from mcp.shared.uri_template import UriTemplate
 
+from ..errors import CallFailed
 from .event import Wanted
 from .service import EventService
 from .views import view
@@ -37,8 +37,10 @@ class Template:
     completes: Mapping[str, Field]
     """What each path variable completes from: a field of the stored events."""
 
-    def parsed(self) -> UriTemplate:
-        return UriTemplate.parse(self.uri + (_PAGED if self.uri.endswith("events") else ""))
+    @property
+    def template(self) -> str:
+        """The URI template as clients see it."""
+        return self.uri + (_PAGED if self.uri.endswith("events") else "")
 
     @property
     def is_fixed(self) -> bool:
@@ -51,13 +53,15 @@ _PAGED = "{?limit,before,type}"
 class Reader:
     """Reads resources from the event service."""
 
-    def __init__(self, service: EventService) -> None:
+    def __init__(self, service: EventService, more: Sequence[Template] = ()) -> None:
+        """`more`: what can be read beside what events tell."""
         self.service = service
-        self._templates = [(template, template.parsed()) for template in TEMPLATES]
+        self.templates = (*TEMPLATES, *more)
+        self._parsed = [(template, UriTemplate.parse(template.template)) for template in self.templates]
 
     async def read(self, uri: str) -> tuple[str, str]:
         """The content and its media type. Raises `NotFound`, or `Refused` when events are not available."""
-        for template, parsed in self._templates:
+        for template, parsed in self._parsed:
             found = parsed.match(uri)
             if found is not None:
                 given = {name: str(value) for name, value in found.items() if value}
@@ -68,7 +72,7 @@ class Reader:
 
     async def complete(self, template_uri: str, argument: str, typed: str) -> list[str]:
         """Values for a variable of a template, from what there is, most recent first."""
-        for template in TEMPLATES:
+        for template in self.templates:
             if template_uri in (template.uri, template.uri + _PAGED):
                 source: Field | None = "type" if argument == "type" else template.completes.get(argument)
                 store = await self.service.store()
@@ -123,9 +127,13 @@ class Reader:
 
     async def queue(self, given: Mapping[str, str]) -> dict[str, Any]:
         await self.service.store()
-        seen = self.service.picture.queue(given["queue_name"], self.service.now())
+        unknown = f"No event tells of a queue {given['queue_name']}."
+        try:
+            seen = await self.service.queue(given["queue_name"])
+        except CallFailed as failed:
+            raise NotFound(f"{unknown} {failed}") from None
         if seen is None:
-            raise NotFound(f"No event tells of a queue {given['queue_name']}.")
+            raise NotFound(unknown)
         return seen.lean()
 
     async def queue_events(self, given: Mapping[str, str]) -> dict[str, Any]:
@@ -140,10 +148,6 @@ class Reader:
         if not page["events"] and await (await self.service.store()).count(wanted) == 0:
             raise NotFound(f"No event tells of this {noun}.")
         return page
-
-
-def conference_uri(conference_id: str) -> str:
-    return f"{SCHEME}conferences/{quote(conference_id, safe='')}"
 
 
 def _whole(given: Mapping[str, str], name: str, otherwise: int) -> int:

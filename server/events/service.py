@@ -6,19 +6,25 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
 from ...tools.base import Command, Tool
 from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEvent
 from ...tools.words import count, listed, quoted
+from ..database import Dialect
 from ..errors import CallFailed, Refused
-from .event import Event, StoredEvent, Wanted
-from .models import PAYLOADS
-from .picture import ConferenceView, Picture, line
+from .event import COUNT_AT_MOST, Event, StoredEvent, Wanted
+from .picture.lines import line
 from .store import Store, StoreError, UnfitEvent
+from .times import read_time
 from .views import view
+
+if TYPE_CHECKING:
+    from .picture.picture import Picture
+    from .picture.views import ConferenceView, QueueView
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +47,20 @@ _SETTLE = 2.0
 
 Progress = Callable[[float, float, str], Awaitable[None]]
 """Seconds waited, seconds at the most, and a word."""
-Facts = Callable[[str], Awaitable[tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]]]
-"""Asks Telnyx for a conference and its participants; raises `CallFailed`."""
+Answered = tuple[Mapping[str, Any], Sequence[Mapping[str, Any]] | None]
+"""What Telnyx's API said: a conference or a queue, and ALL who are in it (None: it did not say)."""
+Merge = Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]] | None, datetime], set[str]]
+"""Takes in what was answered, and when it was asked; the URIs of what reads differently by it."""
 OnChange = Callable[[set[str], list[StoredEvent]], None]
 """Told which resources changed, and by which events."""
+
+
+class Facts(Protocol):
+    """What only Telnyx's API knows. Asking raises `CallFailed`."""
+
+    async def conference(self, conference_id: str) -> Answered: ...
+
+    async def queue(self, name: str) -> Answered: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +90,6 @@ class EventService:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         settle: float = _SETTLE,
     ) -> None:
-        self.picture = Picture()
         self.silence = ""
         """Why no events can come, where that is so."""
         self._open_store = open_store
@@ -92,6 +107,13 @@ class EventService:
         self._latest = 0
         """The number of the newest event that is known here."""
         self._before_command = 0
+
+    @cached_property
+    def picture(self) -> "Picture":
+        """What is true now, as far as events, commands and the API's answers tell."""
+        from .picture.picture import Picture  # noqa: PLC0415 (the first answer need not wait for it)
+
+        return Picture()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -168,9 +190,20 @@ class EventService:
 
     async def opened(self) -> Store:
         """The store, once it is opened: see `settle`. Raises `Refused` when it cannot be."""
+        try:
+            return await self._until_open()
+        except StoreError as problem:
+            raise Refused(f"Events are not available on this server: {problem}") from None
+
+    async def database(self) -> Dialect:
+        """The database that events are in, opened now if it is not yet. Raises `StoreError` when it cannot be."""
+        self._wake.set()
+        return (await self._until_open()).dialect
+
+    async def _until_open(self) -> Store:
         await self._opened.wait()
         if self._store is None:
-            raise Refused(f"Events are not available on this server: {self._problem}")
+            raise self._problem or StoreError("The store is closed.")
         return self._store
 
     def needed(self) -> None:
@@ -231,9 +264,7 @@ class EventService:
         total = await store.count(wanted)
         events = await store.find(replace(wanted, before_number=tool.cursor), limit=tool.limit + 1)
         shown, more = events[: tool.limit], len(events) > tool.limit
-        summary = (
-            f"{count(total, 'event')}: {listed([line(event) for event in shown], most=3)}" if shown else "No events."
-        )
+        summary = f"{_counted(total)}: {listed([line(event) for event in shown], most=3)}" if shown else "No events."
         content: dict[str, Any] = {"summary": summary, "events": [view(one) for one in shown], "total_results": total}
         return content | ({"next_cursor": shown[-1].number} if more else {})
 
@@ -281,10 +312,8 @@ class EventService:
 
     async def _summary(self, tool: ConferenceSummary) -> dict[str, Any]:
         known = await self.conference(tool.conference_id)
-        asked_at = self.now()
         try:
-            conference, people = await self._facts(tool.conference_id)
-            self._tell(self.picture.merge_conference(conference, people, asked_at), [])
+            await self._learn(self._facts.conference(tool.conference_id), self.picture.merge_conference)
         except CallFailed:
             if known is None:
                 raise
@@ -296,7 +325,26 @@ class EventService:
         content: dict[str, Any] = {"summary": summary, "conference": seen.lean()}
         return content | ({"figures": figures.lean()} if figures else {})
 
-    async def conference(self, conference_id: str) -> ConferenceView | None:
+    async def queue(self, name: str) -> "QueueView | None":
+        """A queue by what events tell and Telnyx's API knows; by events alone where Telnyx cannot be asked.
+
+        None when nothing is known of it. Raises `CallFailed` when no event tells of it and Telnyx does not say either.
+        """
+        await self.store()
+        try:
+            await self._learn(self._facts.queue(name), self.picture.merge_queue)
+        except CallFailed:
+            if self.picture.queue(name, self.now()) is None:
+                raise
+        return self.picture.queue(name, self.now())
+
+    async def _learn(self, asking: Awaitable[Answered], merge: Merge) -> None:
+        """Have what the API answers in the picture. Raises `CallFailed`."""
+        asked_at = self.now()
+        one, within = await asking
+        self._tell(merge(one, within, asked_at), [])
+
+    async def conference(self, conference_id: str) -> "ConferenceView | None":
         """The live picture of a conference, from memory or from what is stored; None when no event tells of it."""
         await self.store()
         seen = self.picture.conference(conference_id, self.now())
@@ -326,6 +374,8 @@ class EventService:
 
     def _doubts(self, types: Sequence[str]) -> str:
         """What may be wrong with types that nothing documents. Telnyx adds types, so that they may be right."""
+        from .models import PAYLOADS  # noqa: PLC0415 (what costs start-up time, and is seldom asked for)
+
         return " ".join(
             f"{quoted(one)} is no type that is documented; did you mean {near[0]}?"
             for one in types
@@ -350,10 +400,13 @@ class EventService:
         return replace(wanted, since=_time(since, "since"))
 
 
+def _counted(total: int) -> str:
+    return f"{total} events or more" if total >= COUNT_AT_MOST else count(total, "event")
+
+
 def _time(text: str, argument: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        return read_time(text)
     except ValueError:
         either = "the id of a stored event or " if argument == "since" else ""
         raise Refused(f"{argument} must be {either}an ISO 8601 time such as 2026-01-31T12:00:00Z.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from .event import StoredEvent
+from .times import iso
 
 _SAID_ABOVE = ("conference_id", "call_control_id", "queue", "occurred_at")
 _SECRETS = ("recording_urls", "public_recording_urls")
@@ -46,7 +46,3 @@ def _bounded(payload: dict[str, Any]) -> dict[str, Any]:
 def _cut(value: Any, share: int) -> Any:
     text = json.dumps(value, ensure_ascii=False)
     return value if len(text) <= share else f"{text[:share]}… ({len(text)} characters)"
-
-
-def iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,7 +1,25 @@
 """What an operator lets an agent do."""
 
-from .approval import Asker, Level, Reply, approve
-from .policy import Policy
-from .question import compose
+from .approval import Answer, Approvals, Asker, Reply
+from .gate import Gate
+from .guard import Guard
+from .journal import Journal
+from .ledger import Ledger
+from .policy import Level, Policy
+from .question import Question
+from .recorder import Recorder
 
-__all__ = ["Asker", "Level", "Policy", "Reply", "approve", "compose"]
+__all__ = [
+    "Answer",
+    "Approvals",
+    "Asker",
+    "Gate",
+    "Guard",
+    "Journal",
+    "Ledger",
+    "Level",
+    "Policy",
+    "Question",
+    "Recorder",
+    "Reply",
+]

@@ -1,54 +1,52 @@
 """Who said yes: a person is asked before what cannot be taken back, shown what it will touch."""
 
+import hashlib
+import json
 from collections.abc import Awaitable, Callable
-from enum import Enum, StrEnum
+from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
-from ...tools.base import Command, Risk
+from ...tools.base import Command
 from ..errors import Refused
+from .journal import Journal
+from .ledger import Approval, Asked, Ledger, State
+from .question import Question
 
 _MOST_ROUNDS = 3
-
-
-class Level(StrEnum):
-    """From which risk on a person is asked."""
-
-    DESTRUCTIVE = "destructive"
-    DISRUPTIVE = "disruptive"
-    ALL = "all"
-    NEVER = "never"
-
-    def asks(self, risk: Risk) -> bool:
-        """Whether a command of this risk needs a yes. A read never does."""
-        return _FROM[self] <= risk if self is not Level.NEVER else False
-
-
-_FROM = {Level.DESTRUCTIVE: Risk.DESTRUCTIVE, Level.DISRUPTIVE: Risk.DISRUPTIVE, Level.ALL: Risk.ROUTINE}
 
 
 class Reply(Enum):
     """What came back from a question."""
 
-    YES = "a person said yes"
-    NO = "a person said no"
-    NOBODY = "nobody answered"
+    YES = "yes"
+    NO = "no"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply, and what came with it."""
+
+    reply: Reply
+    reason: str | None
+    """A person's, for the audit; for NOBODY, why nobody could be asked."""
+    call: str
+    """The call in which the question was put: it names this very answer, however often that is sent."""
 
 
 class Asker(Protocol):
     """A way to put one yes-or-no question to a person."""
 
-    @property
-    def can_ask(self) -> bool:
-        """Whether the client at the other end can ask at all."""
-        ...
-
-    async def ask(self, question: str) -> Reply:
+    async def ask(self, question: Question) -> Answer:
         """Put the question to the person. May end the call instead, to be repeated with the answer."""
         ...
 
 
 class PersonDeclined(Refused):
     """A person said no: final for this call."""
+
+    outcome = "declined"
 
     def __init__(self, command: Command) -> None:
         super().__init__(
@@ -57,39 +55,103 @@ class PersonDeclined(Refused):
         )
 
 
-class NobodyAsked(Refused):
-    """No person could be asked, so there is no yes."""
+class Pending(Refused):
+    """Nobody could be asked through the client: the question is left for a person."""
 
-    def __init__(self, command: Command, why: str) -> None:
+    outcome = "pending"
+
+    @property
+    def why(self) -> str:
+        return "nobody could be asked through the client"
+
+    def __init__(self, command: Command, left: Approval, why: str, where: str) -> None:
         super().__init__(
-            f"{command.tool_name()} with these arguments is {command.current_risk()} and needs a person's yes, but "
-            f"nobody could be asked: {why}. Nothing was sent, and repeating the call will not change that. "
-            "The operator can use a client that supports MCP elicitation, or set the approval level "
-            "(serve --approval)."
+            f"{command.tool_name()} with these arguments is {command.current_risk()} and needs a person's yes, and "
+            f"nobody could be asked here: {why}. Nothing was sent. The question waits as {left.code} until "
+            f"{left.expires_at:%H:%M:%S} UTC: {left.question} Tell the person, who answers it outside this "
+            f"conversation: `telnyx-conferencing approvals approve {left.code}{where}` (or `reject`). Only they may. "
+            "Then repeat exactly this call."
         )
 
 
-async def approve(command: Command, level: Level, compose: Callable[[Command], Awaitable[str]], asker: Asker) -> None:
-    """Return once a person has said yes to what the command would do now, or when none needs to.
+class Approvals:
+    """Obtains a person's yes: given before outside the conversation, or now through the client."""
 
-    `compose` puts the question from live facts. A yes to a question whose facts have changed since does not count:
-    the new question is asked. Raises `PersonDeclined`, `NobodyAsked`, or what `compose` raises.
-    """
-    if not level.asks(command.current_risk()):
-        return
-    if not asker.can_ask:
-        raise NobodyAsked(command, "this client has not declared that it can put questions to a person (elicitation)")
-    question = await compose(command)
-    for _ in range(_MOST_ROUNDS):
-        reply = await asker.ask(question)
-        if reply is Reply.NO:
+    def __init__(self, ledger: Ledger, where: str = "") -> None:
+        """`where`: the options by which a person's command line reaches this store."""
+        self._ledger = ledger
+        self._where = where
+
+    async def obtain(
+        self, command: Command, compose: Callable[[Command], Awaitable[Question]], asker: Asker, journal: Journal
+    ) -> None:
+        """Return once a person has said yes to what the command would do now; that yes is thereby spent.
+
+        `compose` puts the question from live facts. A yes to a question whose facts have changed since does not count:
+        the new question is asked. Raises `PersonDeclined`, `Pending`, `Refused`, or what `compose` raises.
+        """
+        question = await compose(command)
+        for _ in range(_MOST_ROUNDS):
+            asked = _asked(command, question, journal)
+            if await self._said_before(command, asked, question, journal):
+                return
+            answer = await asker.ask(question)
+            by = "" if answer.reply is Reply.NOBODY else "elicitation"
+            journal.call = answer.call
+            _note(journal, question, by, answer.reply.value, answer.reason)
+            if answer.reply is Reply.NO:
+                await self._use_up(command, asked, answer)
+                raise PersonDeclined(command)
+            if answer.reply is Reply.NOBODY:
+                await self._leave(command, asked, answer.reason or "", journal)
+            approved, question = question, await compose(command)
+            if question.digest == approved.digest:
+                await self._use_up(command, asked, answer)
+                return
+        raise Refused(
+            f"What {command.tool_name()} would touch changed each time while a person was being asked. Nothing was "
+            "sent. Look at the state again, then decide."
+        )
+
+    async def _said_before(self, command: Command, asked: Asked, question: Question, journal: Journal) -> bool:
+        found = await self._ledger.take(asked)
+        if found is None or found.state is State.PENDING:
+            return False
+        answer = Reply.NO if found.state is State.REJECTED else Reply.YES
+        _note(journal, question, found.decided_by or "", answer.value, found.reason, found.code)
+        if answer is Reply.NO:
             raise PersonDeclined(command)
-        if reply is Reply.NOBODY:
-            raise NobodyAsked(command, "the question was cancelled or not answered")
-        approved, question = question, await compose(command)
-        if question == approved:
-            return
-    raise Refused(
-        f"What {command.tool_name()} would touch changed each time while a person was being asked. Nothing was sent. "
-        "Look at the state again, then decide."
+        return True
+
+    async def _leave(self, command: Command, asked: Asked, why: str, journal: Journal) -> None:
+        left = await self._ledger.leave(asked)
+        journal.asked["code"] = left.code
+        raise Pending(command, left, why, self._where)
+
+    async def _use_up(self, command: Command, asked: Asked, answer: Answer) -> None:
+        """An answer counts once, whichever it was: sent again, it is no answer to anything."""
+        if not await self._ledger.use_answer(asked, answer.call, yes=answer.reply is Reply.YES):
+            raise Refused(
+                f"That answer of the person to {command.tool_name()} was used already: it held for one call. Nothing "
+                "was sent. Call the tool anew if it is wanted once more, so that they are asked."
+            )
+
+
+def _asked(command: Command, question: Question, journal: Journal) -> Asked:
+    given = command.model_dump(mode="json", exclude_none=True)
+    bound = [command.tool_name(), given, question.digest, journal.caller.identity]
+    return Asked(
+        binding=hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest(),
+        tool=command.tool_name(),
+        risk=str(command.current_risk()),
+        question=question.text,
+        asked_by=journal.caller.identity or journal.caller.client,
     )
+
+
+def _note(  # noqa: PLR0917 (one argument a fact)
+    journal: Journal, question: Question, by: str, answer: str, reason: str | None, code: str | None = None
+) -> None:
+    words = question.text if journal.keep_content else question.discreet
+    told = {"question": words, "by": by, "answer": answer, "reason": reason, "code": code}
+    journal.asked = {name: value for name, value in told.items() if value}

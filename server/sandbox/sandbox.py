@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class Sandbox:
     """A Telnyx for one machine.
 
-    `clock` is where it takes the time from. `webhook_url` is where events are posted to; without one they are only
-    kept. `scene`: whether it begins with callers, an agent and a supervisor. The same `seed` gives the same ids.
+    `clock` is where it takes the time from. `webhook_url` is where events are posted to; without one they wait until
+    `post_to` names one. `scene`: whether it begins with callers, an agent and a supervisor. The same `seed` gives the
+    same ids.
     """
 
     def __init__(
@@ -75,6 +76,11 @@ class Sandbox:
     def on_event(self, observer: Callable[[Json], None]) -> None:
         """Have every event passed on as it is sent. Webhook faults apply: it may come twice, late or never."""
         self._observers.append(observer)
+
+    def post_to(self, webhook_url: str) -> None:
+        """Post events there from now on, beginning with those that were emitted while there was nowhere to post to."""
+        self._webhook_url = webhook_url
+        self.world.outbox.post_to(webhook_url)
 
     def signed(self, envelope: Json) -> tuple[bytes, dict[str, str]]:
         """The body and the headers with which Telnyx would post an event."""

@@ -167,7 +167,7 @@ class Outbox:
         self._signer = signer
         self._url = url
         self._held: list[Delivery] = []
-        self._waiting: deque[Delivery] = deque()
+        self._waiting: deque[Delivery] = deque(maxlen=KEPT)
         self.events: deque[Json] = deque(maxlen=KEPT)
         self.deliveries: deque[Delivery] = deque(maxlen=KEPT)
         self.observers: list[Callable[[Json], None]] = []
@@ -212,8 +212,7 @@ class Outbox:
                 observer(delivery.envelope)
             except Exception:
                 _log.exception("an observer of the sandbox's events failed")
-        if self._url is not None:
-            self._queue(delivery)
+        self._queue(delivery)
 
     def _queue(self, delivery: Delivery) -> None:
         self._waiting.append(delivery)
@@ -224,17 +223,23 @@ class Outbox:
         body = json.dumps(envelope, separators=(",", ":")).encode()
         return body, self._signer.headers(body, self._timers.clock.receivers_now())
 
+    def post_to(self, url: str) -> None:
+        """Post events there from now on, first of all those that have waited for somewhere to go."""
+        self._url = url
+        self.on_waiting()
+
     def drop_waiting(self) -> None:
         self._waiting.clear()
 
     async def deliver(self, client: "httpx2.AsyncClient") -> None:
         """Post what waits, one after the other, so that a story arrives in order."""
-        while self._waiting:
+        while self.is_waiting:
             await self._attempt(client, self._waiting.popleft())
 
     @property
     def is_waiting(self) -> bool:
-        return bool(self._waiting)
+        """Whether there is something to deliver, and somewhere to."""
+        return self._url is not None and bool(self._waiting)
 
     async def _attempt(self, client: "httpx2.AsyncClient", delivery: Delivery) -> None:
         url = self._url or ""

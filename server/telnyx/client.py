@@ -44,6 +44,7 @@ class Answer:
     body: Any
     """The JSON, or None where there was none."""
     attempts: int
+    status: int
 
 
 class _AttemptError(Exception):
@@ -111,6 +112,10 @@ class Telnyx:
         except _AttemptError as failed:
             raise _explained(sending, failed) from None
 
+    async def read(self, command: Command) -> Any:
+        """The JSON that Telnyx answers a read with. Raises as `send` does."""
+        return (await self.send(command)).body
+
     async def _repeated(self, sending: _Sending, first: _AttemptError) -> Answer:
         """The answer to a later attempt. Retrying costs time even when it is not needed, so it starts here."""
         attempts = AsyncRetrying(
@@ -157,13 +162,13 @@ class Telnyx:
 
     def _judged(self, sending: _Sending, status: int, body: Any, headers: httpx2.Headers) -> Answer:
         if status < 300:
-            return Answer(body, sending.attempts)
+            return Answer(body, sending.attempts, status)
         if status == _RATE_LIMITED or status >= 500:
             after = _retry_after(headers.get("retry-after"))
             raise _AttemptError(f"Telnyx answered {status}", sent=True, status=status, retry_after=after)
         command = sending.command
         if status == _NOT_FOUND and command.route.method == "DELETE" and sending.uncertain:
-            return Answer(None, sending.attempts)  # gone, as an earlier attempt wanted
+            return Answer(None, sending.attempts, status)  # gone, as an earlier attempt wanted
         problems = read_problems(body)
         if sending.uncertain and not command.is_read():
             said = "; ".join(map(str, problems)) or "no reason given"

@@ -61,6 +61,8 @@ def _text(value: Any, longest: int) -> str:
 class TelnyxRefused(CallFailed):
     """Telnyx answered that it will not do this; nothing was done."""
 
+    outcome = "refused by Telnyx"
+
     def __init__(self, command: Command, status: int, problems: Sequence[Problem], known: str = "") -> None:
         self.command = command
         self.status = status
@@ -98,6 +100,8 @@ class Unreachable(CallFailed):
 
 class OutcomeUnknown(CallFailed):
     """The command may or may not have been carried out."""
+
+    outcome = "unknown outcome"
 
     def __init__(self, command: Command, reason: str) -> None:
         self.command = command

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from telnyx_conferencing.server.events.envelope import event_from_data
 from telnyx_conferencing.server.events.event import StoredEvent, Via
-from telnyx_conferencing.server.events.picture import Picture
+from telnyx_conferencing.server.events.picture.picture import Picture
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox, calls
 from telnyx_conferencing.server.sandbox.errors import Refused, not_found
 from telnyx_conferencing.tools import COMMANDS

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from telnyx_conferencing.server.events.event import StoredEvent
-from telnyx_conferencing.server.events.picture import ConferenceView, Picture, QueueView
+from telnyx_conferencing.server.events.picture.picture import Picture
+from telnyx_conferencing.server.events.picture.views import ConferenceView, QueueView
 
 from .documented import TYPES
 from .picture_stories import START, Story, dump, event, fold
@@ -406,6 +407,16 @@ def test_the_api_tells_who_waits_when_events_did_not() -> None:
         ("x", None, "api"),
     ]
     assert (view.left, view.left_by_reason) == (1, {"not listed": 1})
+
+
+def test_asking_about_a_queue_again_changes_nothing_but_when_it_was_asked() -> None:
+    picture = fold([in_line("enqueued", 1, "a")])
+    listed = [{"call_control_id": "a", "queue_position": 1}]
+    assert picture.merge_queue({"name": "line", "max_size": 9}, listed, after(60)) == {LINE}
+    assert picture.merge_queue({"name": "line", "max_size": 9}, listed, after(90)) == set()
+    assert line(picture).api_asked_at == after(90)
+    assert picture.merge_queue({"name": "line", "max_size": 8}, listed, after(120)) == {LINE}
+    assert picture.merge_queue({"name": "line", "max_size": 8}, [], after(150)) == {LINE}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telnyx_conferencing.server.events.event import StoredEvent
-from telnyx_conferencing.server.events.picture import Picture
+from telnyx_conferencing.server.events.picture.picture import Picture
 
 from .picture_stories import START, Story, dump, fold, mixed_up, odd_events, play, steps
 

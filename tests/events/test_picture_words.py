@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telnyx_conferencing.server.events.event import StoredEvent
-from telnyx_conferencing.server.events.picture import Picture, kind, line, timeline
+from telnyx_conferencing.server.events.picture.lines import kind, line
+from telnyx_conferencing.server.events.picture.picture import Picture
+from telnyx_conferencing.server.events.picture.summary import timeline
 
 from . import documented
 from .documented import TYPES

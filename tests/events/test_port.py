@@ -15,6 +15,7 @@ import httpx2
 import pytest
 import uvicorn
 
+from telnyx_conferencing.server import serving
 from telnyx_conferencing.server.events import port as ports
 from telnyx_conferencing.server.events.port import CannotListen, Hold, hold
 from telnyx_conferencing.server.events.receiver import Receiver, mark
@@ -227,7 +228,7 @@ async def test_the_webhook_in_hand_is_answered_before_the_port_is_left(
 
 
 async def test_a_sender_that_stalls_does_not_keep_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "_GRACE", 0)
+    monkeypatch.setattr(serving, "_GRACE", 0)
     kept = Kept()
     patient = Receiver(kept.add, kept.set_aside, None, body_timeout=3600)
     async with hold(0, patient.app, "here") as port:

@@ -165,11 +165,11 @@ class TestFinding:
         assert [event.id for event in await store.find(Wanted(), limit=10)] == ["9", "1", "5"]
         assert [event.id for event in await store.find(Wanted(), limit=2, newest_first=False)] == ["5", "1"]
 
-    async def test_a_count_stops_at_ten_thousand(self, store: Store) -> None:
-        await add_all(store, series(10_050, queue="support"))
-        assert await store.count(Wanted()) == 10_000
-        assert await store.count(Wanted(queue="support", since=START)) == 10_000
-        assert await store.count(Wanted(since=START + timedelta(seconds=10_000))) == 50
+    async def test_a_count_stops_at_a_thousand(self, store: Store) -> None:
+        await add_all(store, series(1_050, queue="support"))
+        assert await store.count(Wanted()) == 1_000
+        assert await store.count(Wanted(queue="support", since=START)) == 1_000
+        assert await store.count(Wanted(since=START + timedelta(seconds=1_000))) == 50
 
     async def test_distinct_values_come_most_recently_seen_first(self, store: Store) -> None:
         rooms = ["aa", "ab", "b", "aa"]
@@ -309,7 +309,7 @@ class TestKeeping:
                 for event in series(5, "new"):
                     await store.add(event)
                     left.append(await store.count(Wanted()))
-        assert left[0] > 1000
+        assert left[0] == 1_000  # or more
         assert left[-1] == -1
 
     async def test_bodies_set_aside_are_kept_newest_first_and_bounded(self, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from telnyx_conferencing.server.database import schema
 from telnyx_conferencing.server.events.event import Wanted
-from telnyx_conferencing.server.events.store import Store, StoreError, default_url, schema
+from telnyx_conferencing.server.events.store import Store, StoreError, default_url
 
 from .storing import add_all, series, url
 

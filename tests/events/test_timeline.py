@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from telnyx_conferencing.server.events.event import StoredEvent
-from telnyx_conferencing.server.events.picture import summarize, timeline
+from telnyx_conferencing.server.events.picture.summary import summarize, timeline
 
 from .picture_stories import START, Story, event, fold
 

@@ -46,6 +46,19 @@ async def test_an_event_is_posted_in_its_envelope_and_signed(telnyx: Telnyx, rec
     key.verify(signature, timestamp.encode() + b"|" + received.body)
 
 
+async def test_events_wait_until_it_is_said_where_to_post_them(receiver: Receiver) -> None:
+    telnyx = Telnyx(Sandbox(ManualClock()))
+    async with telnyx.http:
+        await telnyx.sandbox.advance(600)
+        telnyx.sandbox.post_to(receiver.url)
+        assert receiver.received == []
+        await telnyx.sandbox.advance(0)
+        kept = await telnyx.get("/webhook_deliveries")
+    told = [json.loads(one.body).get("data")["id"] for one in receiver.received]
+    assert told == [one["data"]["id"] for one in telnyx.sandbox.events]
+    assert {len(delivery["attempts"]) for delivery in kept} == {1}
+
+
 async def test_events_arrive_in_order_and_count_as_delivered(telnyx: Telnyx, receiver: Receiver) -> None:
     leg = await telnyx.arrival()
     await telnyx.post(f"/calls/{leg}/actions/answer")

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import httpx2
 from mcp.client import Client
@@ -12,6 +12,8 @@ from mcp.server import Server
 from telnyx_conferencing.server.app import build, facts_from
 from telnyx_conferencing.server.embedded import SandboxTransport
 from telnyx_conferencing.server.events.service import EventService
+from telnyx_conferencing.server.guarding import Guarding
+from telnyx_conferencing.server.intake import database_of, open_store
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.server.settings import load
 from telnyx_conferencing.server.telnyx import Telnyx
@@ -43,19 +45,22 @@ class World:
         return Telnyx(http, now=self.now, sleep=self.sleep)
 
 
-def server_of(world: World, http: httpx2.AsyncClient, **given: object) -> Server[Any]:
-    """The MCP server on this world; its events are not stored."""
+@asynccontextmanager
+async def serving(world: World, http: httpx2.AsyncClient, **given: object) -> AsyncGenerator[Server[Any]]:
+    """The MCP server on this world, with a store of its own; nobody is asked."""
     telnyx = world.telnyx(http)
-    events = EventService(_no_store, facts_from(telnyx))
-    return build(load(sandbox=True, approval="never", **given), telnyx, events).server
-
-
-def _no_store() -> NoReturn:
-    raise AssertionError("this server is not to keep events")
+    settings = load(sandbox=True, **({"approval": "never"} | given))
+    with database_of(settings) as database:
+        events = EventService(lambda: open_store(settings, database), facts_from(telnyx))
+        guarding = Guarding(settings, telnyx, events, database)
+        async with events.running(), guarding.guard.recorder.running():
+            yield build(settings, telnyx, events, guarding).server
 
 
 @asynccontextmanager
-async def in_process(world: World, transport: httpx2.AsyncBaseTransport | None = None) -> AsyncGenerator[Client]:
-    """An MCP client of a server on this world; nobody is asked."""
-    async with world.http(transport) as http, Client(server_of(world, http)) as client:
+async def in_process(
+    world: World, transport: httpx2.AsyncBaseTransport | None = None, **given: object
+) -> AsyncGenerator[Client]:
+    """An MCP client of a server on this world."""
+    async with world.http(transport) as http, serving(world, http, **given) as server, Client(server) as client:
         yield client

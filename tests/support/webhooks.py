@@ -2,8 +2,8 @@
 
 import json
 import socket
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ import httpx2
 from mcp.client import Client
 
 from support.http import served
-from support.mcp import call
+from support.mcp import call, connected
 from support.telnyx import Telnyx
 from telnyx_conferencing.server.events.event import StoredEvent, Wanted
 from telnyx_conferencing.server.events.store import Store
@@ -117,3 +117,14 @@ def posting_telnyx(port: int, *, remembers: bool = True) -> Generator[Telnyx]:
         sandbox.faults.add(Fault(kind="status", status=403, path="webhook_deliveries"))
     with served(create_app(sandbox)) as url:
         yield Telnyx(sandbox, url)
+
+
+@asynccontextmanager
+async def receiving(telnyx: Telnyx, port: int, database: Path) -> AsyncGenerator[Client]:
+    """A client of a server that listens on this port for this Telnyx's webhooks, and looks for missed ones too."""
+    env = {**telnyx.env, "TELNYX_PUBLIC_KEY": telnyx.sandbox.public_key}
+    arguments = ("--webhook-port", str(port), "--catch-up", "1s", "--database", url_of(database))
+    async with connected(*arguments, "--approval", "never", env=env) as client:
+        await client.list_tools()
+        await listening(port)
+        yield client

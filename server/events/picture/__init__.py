@@ -1,29 +1,4 @@
-"""What events mean: the live picture, a conference's summary and timeline, one event in words."""
+"""What events mean: the live picture, a conference's summary and timeline, one event in words.
 
-from .lines import kind, line
-from .picture import Picture
-from .summary import summarize, timeline
-from .views import (
-    ConferenceSummary,
-    ConferenceView,
-    Fact,
-    ParticipantView,
-    Person,
-    QueueView,
-    WaitingCall,
-)
-
-__all__ = [
-    "ConferenceSummary",
-    "ConferenceView",
-    "Fact",
-    "ParticipantView",
-    "Person",
-    "Picture",
-    "QueueView",
-    "WaitingCall",
-    "kind",
-    "line",
-    "summarize",
-    "timeline",
-]
+Nothing is imported here: `plain` and `lines` are wanted from the start, the rest only once there is an event.
+"""

@@ -197,12 +197,17 @@ class Picture:
         calls: Sequence[Mapping[str, Any]] | None,
         asked_at: datetime,
     ) -> set[str]:
-        """Take in what the API answered: a queue, and ALL calls in it (None: it was not asked)."""
+        """Take in what the API answered: a queue, and ALL calls in it (None: it was not asked).
+
+        The URIs of what now reads differently: none if only the time is new at which the API was asked, since whoever
+        reads a queue has the API asked, and reads it again when it has changed.
+        """
         name = queue.get("name")
         if not isinstance(name, str):
             return set()
         if isinstance(queue.get("id"), str) and len(self._queue_names) < self._queues_kept:
             self._queue_names[queue["id"]] = name
+        before = self.queue(name, asked_at)
         answer = asked.queue(queue, calls)
         moment = moments.asked(asked_at, asked.digest(str(asked_at), queue, calls), {"answer": answer})
         changed = self._to_queue(name, moment)
@@ -210,7 +215,8 @@ class Picture:
             _drop_an_old_answer(self._queues[name])
         for one in answer.calls or ():
             changed |= self._is_in_queue(one.call, name)
-        return changed
+        after = self.queue(name, asked_at)
+        return set() if before and after and before.says_the_same_as(after) else changed
 
     def note_command(self, tool: str, arguments: Mapping[str, Any], at: datetime) -> set[str]:
         """Take in a command of this server that Telnyx accepted: what it changes and no event tells.

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ....tools.words import clean, quoted, shortened
+from ..times import in_utc, read_time
 
 LONGEST = 255
 """Characters of a text that a view shows: as long as a queue's name may be."""
@@ -29,8 +31,12 @@ def markdown(text: str) -> str:
 
 def identifier(value: Any) -> str:
     """An id, as much of it as a person needs; quoted if it does not look like one."""
-    looks_like_one = isinstance(value, str) and _IDENTIFIER.fullmatch(value)
-    return shortened(value) if looks_like_one else data(value)
+    return shortened(value) if isinstance(value, str) and is_identifier(value) else data(value)
+
+
+def is_identifier(value: str) -> bool:
+    """Whether it looks like an id: nothing in it is markup, so that it may stand without quotation marks."""
+    return _IDENTIFIER.fullmatch(value) is not None
 
 
 def text(value: Any) -> str | None:
@@ -58,9 +64,8 @@ def whole(value: Any) -> int | None:
 def moment(value: Any) -> datetime | None:
     """A time in ISO 8601, as UTC; None where it is none."""
     try:
-        read = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
+        return in_utc(value) if isinstance(value, datetime) else read_time(value)
+    except (TypeError, ValueError):
         return None
 
 
@@ -76,6 +81,7 @@ def spell(span: timedelta) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+@lru_cache(maxsize=4096)  # every event asks for the same few, some times over
 def uri(place: str, name: str | None = None) -> str:
     """The URI of a resource: `telnyx://conferences`, `telnyx://queues/sales%20team`."""
     return f"telnyx://{place}" if name is None else f"telnyx://{place}/{quote(name, safe='', errors='replace')}"

@@ -5,26 +5,24 @@ What several sources can tell is a `Fact`, which says where it is from and since
 `api` (this server asked Telnyx), `command` (this server told Telnyx to, and it accepted). The newer one stands.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from ..times import iso
 
 T = TypeVar("T")
 
 Source = Literal["event", "api", "command"]
 
 
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-When = Annotated[datetime, PlainSerializer(_iso, return_type=str, when_used="json")]
+When = Annotated[datetime, PlainSerializer(iso, return_type=str, when_used="json")]
 """UTC; in JSON to the millisecond."""
 
 
 class View(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     def lean(self) -> dict[str, Any]:
         """As JSON, without what is not known."""
@@ -67,7 +65,9 @@ class SavedRecording(View):
     seconds: int | None = None
 
 
-class ParticipantView(View):
+class _Stay(View):
+    """What a view and a summary both say of somebody."""
+
     call_control_id: str
     number: str | None = None
     """The far end's: who called, or who was called."""
@@ -83,6 +83,9 @@ class ParticipantView(View):
     """In the conference, all stays together."""
     stays: int | None = None
     """How often it joined, if more than once."""
+
+
+class ParticipantView(_Stay):
     source: Literal["api"] | None = None
     """api: no event said that it joined, or that it left."""
     muted: Fact[bool] | None = None
@@ -154,18 +157,18 @@ class QueueView(View):
     max_size: Fact[int] | None = None
     api_asked_at: When | None = None
 
+    def says_the_same_as(self, other: "QueueView") -> bool:
+        """Whether nothing differs but when the API was asked."""
+        return self._undated() == other._undated()
 
-class Person(View):
+    def _undated(self) -> "QueueView":
+        size = self.max_size and self.max_size.value
+        return self.model_copy(update={"api_asked_at": None, "max_size": size})
+
+
+class Person(_Stay):
     """Somebody's part in a conference."""
 
-    call_control_id: str
-    number: str | None = None
-    label: str | None = None
-    joined_at: When | None = None
-    left_at: When | None = None
-    left_because: str | None = None
-    seconds: int | None = None
-    stays: int | None = None
     hold_seconds: int | None = None
     talk_turns: int = 0
 

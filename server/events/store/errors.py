@@ -1,8 +1,6 @@
-"""What can go wrong with the event store, in words for whoever runs the server."""
+"""What can go wrong with one event."""
 
-
-class StoreError(Exception):
-    """The event store cannot be opened, read or written. The message says what is wrong and what to do."""
+from ...database import StoreError
 
 
 class UnfitEvent(StoreError):

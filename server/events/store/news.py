@@ -3,13 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
+from ...database import Dialect, StoreError
 from ..event import StoredEvent
-from .errors import StoreError
-
-if TYPE_CHECKING:
-    from .dialect import Dialect
 
 OnNews = Callable[[list[StoredEvent]], None]
 
@@ -21,7 +17,7 @@ _log = logging.getLogger(__name__)
 class News:
     """What this process commits is told at once, unless another's events come before it: then all are read back."""
 
-    def __init__(self, dialect: "Dialect", read_after: Callable[[int], Awaitable[list[StoredEvent]]]) -> None:
+    def __init__(self, dialect: Dialect, read_after: Callable[[int], Awaitable[list[StoredEvent]]]) -> None:
         """`read_after` reads the next events after a number, oldest first, some at a time."""
         self._dialect = dialect
         self._read_after = read_after

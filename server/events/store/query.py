@@ -7,14 +7,13 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, CompoundSelect, Select, false, func, null, or_, select, true, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..event import StoredEvent, Wanted
-from .rows import READ, event_of, microseconds, stored_text
-from .schema import events, zones
+from ...database import microseconds
+from ...database.schema import events, zones
+from ..event import COUNT_AT_MOST, StoredEvent, Wanted
+from .rows import READ, event_of, stored_text
 from .upkeep import ZONE
 
 Field = Literal["conference_id", "call_control_id", "queue", "type", "id"]
-
-COUNT_AT_MOST = 10_000
 
 _MANY_TYPES = 64
 _RECENT = (2_000, 50_000)

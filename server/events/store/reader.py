@@ -9,12 +9,11 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ...database import Dialect, StoreError, moment_of
+from ...database.schema import aside, events
 from ..event import StoredEvent, Wanted
 from . import query
-from .dialect import Dialect
-from .errors import StoreError
-from .rows import READ, event_of, moment_of, stored_text
-from .schema import aside, events
+from .rows import READ, event_of, stored_text
 
 _by_id = select(*(events.c[name] for name in READ))
 
@@ -45,7 +44,7 @@ class Reader:
         except DBAPIError as error:
             raise self._dialect.explain(error.orig or error) from error
         except SQLAlchemyError as error:
-            raise StoreError(f"The event store could not be read: {error}") from error
+            raise StoreError(f"The store could not be read: {error}") from error
 
     async def get(self, event_id: str) -> StoredEvent | None:
         """The event with this id."""

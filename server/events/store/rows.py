@@ -2,46 +2,38 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from ...database import Into, microseconds, moment_of
 from ..event import Event, StoredEvent, Via
 from .errors import UnfitEvent
 
-COLUMNS = (
-    "id",
-    "type",
-    "occurred_at",
-    "received_at",
-    "via",
-    "verified",
-    "conference_id",
-    "call_control_id",
-    "call_session_id",
-    "queue",
-    "payload",
-    "raw",
+EVENTS = Into(
+    "events",
+    (
+        "id",
+        "type",
+        "occurred_at",
+        "received_at",
+        "via",
+        "verified",
+        "conference_id",
+        "call_control_id",
+        "call_session_id",
+        "queue",
+        "payload",
+        "raw",
+    ),
 )
-"""What is written, in this order. The number comes from the database."""
+"""What is written, in this order."""
 
-READ = ("number", *COLUMNS[:-1])
+READ = ("number", *EVENTS.columns[:-1])
 """What makes a `StoredEvent`, in this order."""
 
 Row = tuple[str, str, int, int, str, bool, str | None, str | None, str | None, str | None, str, bytes | None]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _encode = json.JSONEncoder(separators=(",", ":"), default=dict).encode
-
-
-def microseconds(moment: datetime) -> int:
-    """A moment as it is stored: microseconds since 1970, UTC. It must know its time zone."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def moment_of(stored: int) -> datetime:
-    """The moment that is stored as so many microseconds."""
-    return _EPOCH + stored * _MICROSECOND
 
 
 def stored_text(text: str) -> str:

@@ -1,24 +1,21 @@
 """The event store: every event that Telnyx sent, on disk, found by what it is about."""
 
 import asyncio
-import importlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 import anyio
-import anyio.to_thread
 
+from ...database import Dialect, Session, microseconds, note, noted, open_database
 from ..event import Event, StoredEvent, Wanted
 from .news import News
-from .place import Place
-from .rows import microseconds, stored_text
+from .rows import stored_text
 from .upkeep import Upkeep
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from .dialect import Dialect
     from .reader import Aside, Reader
 
 KEEP_FOR = timedelta(days=30)
@@ -45,7 +42,7 @@ class Store:
 
     def __init__(
         self,
-        dialect: "Dialect",
+        dialect: Dialect,
         reader: "Reader",
         *,
         keep_for: timedelta,
@@ -53,7 +50,8 @@ class Store:
         now: Callable[[], datetime],
     ) -> None:
         """Use `Store.open`."""
-        self._dialect = dialect
+        self.dialect = dialect
+        """The database it is in."""
         self._now = now
         self._reader = reader
         self._news = News(dialect, self._after)
@@ -76,19 +74,13 @@ class Store:
         Raises `StoreError`, for the operator, when the place cannot be used, holds something else or is damaged.
         What was handed to `add` before the end is stored before this ends.
         """
-        place = Place.of(url)
-        await anyio.to_thread.run_sync(importlib.import_module, ".opening", __package__)
-        from .opening import Reader, opened  # noqa: PLC0415 (loads SQLAlchemy, above, beside the event loop)
+        async with open_database(url) as dialect:
+            from .reader import Reader  # noqa: PLC0415 (loads SQLAlchemy, which an open database has loaded)
 
-        dialect = await opened(place)
-        try:
             store = cls(dialect, Reader(dialect), keep_for=keep_for, keep_most=keep_most, now=now)
             store._news.told = await store.latest_number()
             async with store._running():
                 yield store
-        finally:
-            with anyio.CancelScope(shield=True):
-                await dialect.close()
 
     @asynccontextmanager
     async def _running(self) -> AsyncGenerator[None]:
@@ -128,7 +120,7 @@ class Store:
         return await self._reader.find(wanted, limit, newest_first=newest_first)
 
     async def count(self, wanted: Wanted) -> int:
-        """How many events are wanted; 10,000 stands for that many or more."""
+        """How many events are wanted; `COUNT_AT_MOST` stands for that many or more."""
         return await self._reader.count(wanted)
 
     async def distinct(
@@ -152,7 +144,20 @@ class Store:
             "size": len(body),
             "body": body[:_ASIDE_BYTES],
         }
-        await self._dialect.change([(_SET_ASIDE, said), (_TRIM_ASIDE, {"most": _ASIDE_AT_MOST})])
+
+        def work(session: Session) -> None:
+            session.change(_SET_ASIDE, **said)
+            session.change(_TRIM_ASIDE, most=_ASIDE_AT_MOST)
+
+        await self.dialect.transaction(work)
+
+    async def noted(self, name: str) -> str | None:
+        """The single fact that is kept under a name, whoever kept it."""
+        return await self.dialect.transaction(lambda session: noted(session, name), outlives="process")
+
+    async def note(self, name: str, value: str) -> None:
+        """Keep a single fact under a name, in place of what was there."""
+        await self.dialect.transaction(lambda session: note(session, name, value))
 
     async def aside(self) -> "list[Aside]":
         """What was set aside, newest first."""

@@ -4,14 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
 
+from ...database import Dialect, Session, StoreError, microseconds
 from ..event import StoredEvent
-from .errors import StoreError
-from .rows import microseconds
-
-if TYPE_CHECKING:
-    from .dialect import Dialect
 
 ZONE = 256
 """How many numbers in a row share one line of the table `zones`."""
@@ -39,12 +35,16 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 _log = logging.getLogger(__name__)
 
 
+def _prune(session: Session, *, at_most: int, before: int) -> int:
+    return session.change(_PRUNE, at_most=at_most, before=before)
+
+
 class Upkeep:
     """Runs beside the writer; each step is a short transaction of its own."""
 
     def __init__(
         self,
-        dialect: "Dialect",
+        dialect: Dialect,
         surplus: Callable[[int], Awaitable[int]],
         *,
         keep_for: timedelta,
@@ -72,7 +72,7 @@ class Upkeep:
         gone = await self._delete(self._kept_since(), None)
         gone += await self._delete(_NEVER, await self._surplus(self._keep_most))
         if gone:
-            await self._dialect.change([(_PRUNE_ZONES, {"zone": ZONE})])
+            await self._dialect.transaction(lambda session: session.change(_PRUNE_ZONES, zone=ZONE))
         return gone
 
     def _kept_since(self) -> datetime:
@@ -86,8 +86,7 @@ class Upkeep:
         gone = 0
         while most is None or gone < most:
             at_most = _AT_ONCE if most is None else min(_AT_ONCE, most - gone)
-            parameters = {"at_most": at_most, "before": microseconds(before)}
-            some = await self._dialect.change([(_PRUNE, parameters)])
+            some = await self._dialect.transaction(partial(_prune, at_most=at_most, before=microseconds(before)))
             gone += some
             if some < at_most:
                 break
@@ -112,6 +111,6 @@ class Upkeep:
             await self._zones_ended.wait()
             self._zones_ended.clear()
             try:
-                await self._dialect.change([(_NOTE_ZONES, {"zone": ZONE})])
+                await self._dialect.transaction(lambda session: session.change(_NOTE_ZONES, zone=ZONE))
             except StoreError as error:
                 _log.warning("Searches by time may be slow: %s", error)

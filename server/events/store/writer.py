@@ -5,14 +5,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from ...database import Dialect, StoreError
 from ..event import Event, StoredEvent
-from .errors import StoreError
-from .rows import Row, row_of, stored
-
-if TYPE_CHECKING:
-    from .dialect import Dialect
+from .rows import EVENTS, Row, row_of, stored
 
 _GROUP = 512
 _FEW = 64
@@ -65,7 +62,7 @@ class _Pace:
 class Writer:
     """The one place of this process from which events are written."""
 
-    def __init__(self, dialect: "Dialect", committed: Callable[[list[StoredEvent]], None]) -> None:
+    def __init__(self, dialect: Dialect, committed: Callable[[list[StoredEvent]], None]) -> None:
         """`committed` is told what each group brought that is new, in the order of numbers."""
         self._dialect = dialect
         self._committed = committed
@@ -79,7 +76,7 @@ class Writer:
         """Store one event. Returns None when its id was there. Raises `StoreError`; then it may be tried again."""
         row = row_of(event, received_at, raw)
         if self._closing:
-            raise StoreError("The event store is closed.")
+            raise StoreError("The store is closed.")
         answer: asyncio.Future[StoredEvent | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(row, event, received_at, answer))
         self._wake.set()
@@ -100,7 +97,7 @@ class Writer:
             await self._gather()
             group = [self._waiting.popleft() for _ in range(self._pace.size(len(self._waiting)))]
             try:
-                done = await self._dialect.insert([waiting.row for waiting in group])
+                done = await self._dialect.insert(EVENTS, [waiting.row for waiting in group])
             except Exception as error:  # whatever it is, those who wait must hear of it
                 _fail(group, error)
             else:

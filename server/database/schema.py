@@ -1,0 +1,120 @@
+"""The tables. Loads SQLAlchemy: import it only once a store is being opened."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+
+REVISION = "0002"
+"""The newest migration: what the code here expects to find."""
+
+KNOWN = ("0001", "0002")
+"""Every migration there is."""
+
+VERSION_TABLE = "event_store_version"
+
+Number = BigInteger().with_variant(Integer, "sqlite")
+Key = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text compared byte by byte, so that a prefix is a range."""
+
+metadata = MetaData()
+
+events = Table(
+    "events",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", Key, nullable=False, unique=True),
+    Column("type", Key, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("verified", Boolean, nullable=False),
+    Column("conference_id", Key),
+    Column("call_control_id", Key),
+    Column("call_session_id", Key),
+    Column("queue", Key),
+    Column("payload", Text, nullable=False),
+    Column("raw", LargeBinary),
+    sqlite_autoincrement=True,
+)
+"""Every event. Times are microseconds since 1970. `raw` stands last: it is long and seldom read."""
+
+Index("events_by_type", events.c.type, events.c.number)
+for _column in (events.c.conference_id, events.c.call_control_id, events.c.queue):
+    _given = _column.is_not(None)
+    Index(f"events_by_{_column.name}", _column, events.c.number, sqlite_where=_given, postgresql_where=_given)
+
+zones = Table(
+    "zones",
+    metadata,
+    Column("block", Number, primary_key=True, autoincrement=False),
+    Column("earliest", BigInteger, nullable=False),
+    Column("latest", BigInteger, nullable=False),
+)
+"""Between which times the events of each run of `upkeep.ZONE` numbers occurred, once all of its numbers are given out.
+
+Events are read in the order of their numbers, and come nearly in the order of their times: by this small table a
+search between two times passes over what cannot match. An index on time could not: late events stand elsewhere in it
+than in the order that is asked for, so that all that match would have to be sorted.
+"""
+
+aside = Table(
+    "aside",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""The newest bodies that came signed and are not events."""
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("code", Key, nullable=False, unique=True),
+    Column("binding", Key, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("risk", Text, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("decision", Text),
+    Column("decided_at", BigInteger),
+    Column("decided_by", Text),
+    Column("reason", Text),
+    Column("spent_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+"""Questions that a person answers outside the conversation. `binding` is what was asked: a call and its facts."""
+
+Index("approvals_by_binding", approvals.c.binding, approvals.c.number)
+
+spending = Table(
+    "spending",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("amount", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What was used of each limit, and when: one tree, since every write that is limited waits for it."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("session", Key, nullable=False),
+    Column("entry", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+"""What was done. Nothing is changed or deleted here, which triggers see to; each hash covers the one before it."""
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("name", Key, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""Single facts that all processes share."""

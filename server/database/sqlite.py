@@ -1,0 +1,260 @@
+"""SQLite: one file, one writer at a time, many readers (WAL), every commit synced to disk."""
+
+import asyncio
+import logging
+import random
+import sqlite3
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from .dialect import Inserted, Into, Session
+from .errors import StoreError
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_BUSY_SECONDS = 30.0
+_POLL_SECONDS = 0.1
+_READERS = 4
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA journal_size_limit = 67108864",
+)
+_WRITER_PRAGMAS = ("PRAGMA wal_autocheckpoint = 4000", "PRAGMA cache_size = -8000")
+"""Fewer checkpoints, since each writes and syncs pages anew; and room for the pages that each event touches."""
+_ROWS = 64
+"""Of one statement: each takes a dozen of SQLite's variables, of which old versions have 999."""
+
+
+class SqliteDialect:
+    """A database in one file. The file's writes go through one connection of its own thread, one call a group:
+    handing each statement to a thread would cost more than the statement."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens nothing yet; call `start`."""
+        self._path = path
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._writer: sqlite3.Connection | None = None
+        self._quick: sqlite3.Connection | None = None
+        self.engine = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=str(path)),
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            pool_size=_READERS,
+        )
+        event.listen(self.engine.sync_engine, "connect", _prepare_reader)
+
+    async def start(self) -> None:
+        """Open the file for writing. Raises `StoreError` when it is not a database or cannot be written."""
+        await self._in_thread(self._connect)
+
+    def _connect(self) -> None:
+        writer = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        self._writer = writer
+        _use_wal(writer)
+        for pragma in (*_PRAGMAS, *_WRITER_PRAGMAS):
+            writer.execute(pragma)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.Error as error:
+            raise self.explain(error) from error
+
+    async def insert(self, into: Into, rows: Sequence[tuple[Any, ...]]) -> Inserted:
+        """See `Dialect.insert`. One statement commits by itself, so that the thread need not ask the interpreter for
+        leave between the parts of a transaction, which takes long when the event loop is busy."""
+        if len(rows) <= _ROWS:
+            return await self._in_thread(lambda: _timed(lambda: _insert(self._connection, into, rows)))
+        parts = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
+
+        def work(_: Session) -> list[tuple[int, str]]:
+            return [new for part in parts for new in _insert(self._connection, into, part)]
+
+        return await self._in_thread(lambda: _timed(lambda: _together(self._connection, work)))
+
+    async def transaction(self, work: Callable[[Session], T], *, outlives: str = "power") -> T:
+        """See `Dialect.transaction`. Without a wait for the disk, the log is synced with the next commit that waits."""
+
+        def unsynced() -> T:
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                return _together(self._connection, work)
+            finally:
+                self._connection.execute("PRAGMA synchronous = FULL")
+
+        synced = outlives == "power"
+        return await self._in_thread((lambda: _together(self._connection, work)) if synced else unsynced)
+
+    async def at_once(self, work: Callable[[Session], T]) -> T:
+        """See `Dialect.at_once`. Without a wait for the disk, such a transaction is over before a thread would have
+        woken; only when somebody else is writing it waits its turn in the writer's thread."""
+        try:
+            return _together(self._quick_connection(), work)
+        except sqlite3.OperationalError as error:
+            if not _is_locked(error):
+                raise self.explain(error) from error
+        except sqlite3.Error as error:
+            raise self.explain(error) from error
+        return await self.transaction(work, outlives="process")
+
+    def _quick_connection(self) -> sqlite3.Connection:
+        if self._quick is None:
+            self._quick = sqlite3.connect(self._path, timeout=0, isolation_level=None)
+            # Moving the log into the file would wait for the disk: the writer does that.
+            for pragma in ("PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0"):
+                self._quick.execute(pragma)
+        return self._quick
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        assert self._writer is not None
+        return self._writer
+
+    @asynccontextmanager
+    async def changing_schema(self) -> AsyncGenerator[AsyncConnection]:
+        """See `Dialect.changing_schema`: the file's write lock, which others wait for."""
+        async with self.engine.connect() as connection:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                await connection.exec_driver_sql("ROLLBACK")
+                raise
+            await connection.exec_driver_sql("COMMIT")
+
+    async def watch(self, news: Callable[[], None], wanted: asyncio.Event) -> None:
+        """See `Dialect.watch`: SQLite counts, for each connection, the commits of all others. Asked of the connection
+        that does all of this process's writing, that is the commits of other processes."""
+
+        def version() -> int:
+            return self._connection.execute("PRAGMA data_version").fetchone()[0]
+
+        seen: int | None = None
+        while True:
+            await wanted.wait()
+            try:
+                now = await self._in_thread(version)
+            except StoreError as error:
+                _log.warning("%s", error)
+            else:
+                if now != seen:
+                    news()
+                seen = now
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def close(self) -> None:
+        """See `Dialect.close`."""
+        await self.engine.dispose()
+        if self._quick is not None:
+            self._quick.close()
+        if self._writer is not None:
+            await self._in_thread(self._writer.close)
+        self._thread.shutdown(wait=False)
+
+    def explain(self, error: BaseException) -> StoreError:
+        """What a driver's error means for whoever runs the server."""
+        said = str(error)
+        advice = next((advice for words, advice in _ADVICE.items() if words in said), "")
+        return StoreError(f"The store {self._path} cannot be used: {said}. {advice}".rstrip())
+
+
+_ADVICE = {
+    "not a database": "Name another file with --database, or move this one away and a new one is made.",
+    "malformed": "The file is damaged: restore it from a backup, or move it away and a new one is made.",
+    "is full": "Make room on that disk.",
+    "readonly": "Give this user the right to write the file and its directory.",
+    "unable to open": "Give this user the right to write the file and its directory.",
+    "locked": "Another program has held it for too long: end that one, then try again.",
+}
+
+
+def _together(connection: sqlite3.Connection, work: Callable[[Session], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        done = work(_SqliteSession(connection))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+    return done
+
+
+def _is_locked(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _timed(insert: Callable[[], list[tuple[int, str]]]) -> Inserted:
+    begun = time.perf_counter()
+    new = insert()
+    return Inserted(new, time.perf_counter() - begun)
+
+
+@cache
+def _insert_statement(into: Into, rows: int) -> str:
+    row = f"({', '.join('?' * len(into.columns))})"
+    values = ", ".join([row] * rows)
+    columns = ", ".join(into.columns)
+    return f"INSERT INTO {into.table} ({columns}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608 - constants
+
+
+def _insert(writer: sqlite3.Connection, into: Into, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, str]]:
+    """Insert by one statement, which no other process's falls into: the new rows end with the last one's number."""
+    done = writer.execute(_insert_statement(into, len(rows)), list(chain.from_iterable(rows)))
+    last = done.lastrowid or 0
+    if done.rowcount == len(rows):
+        return [(number, row[0]) for number, row in enumerate(rows, last - len(rows) + 1)]
+    newest = (
+        f"SELECT number, {into.columns[0]} FROM {into.table} "  # noqa: S608 - constants
+        "WHERE number <= ? ORDER BY number DESC LIMIT ?"
+    )
+    return writer.execute(newest, (last, done.rowcount)).fetchall()[::-1]
+
+
+class _SqliteSession:
+    """See `Session`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement, parameters).fetchall()
+
+    def change(self, statement: str, **parameters: Any) -> int:
+        return self._connection.execute(statement, parameters).rowcount
+
+
+def _prepare_reader(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to write-ahead logging. Two that switch a new file at once would wait for each other as long as
+    the busy timeout lasts, so each tries without one, again and again."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    give_up = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not _is_locked(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 (so that they do not meet again)
+        else:
+            return

@@ -1,0 +1,40 @@
+"""What only Telnyx's API knows of a conference or a queue: asked of it, every page."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..tools.base import Command
+from ..tools.conferences import GetConference
+from ..tools.participants import ListParticipants
+from ..tools.queues import GetQueue, ListQueueCalls
+from ..tools.words import quoted
+from .errors import Refused
+from .events.service import Answered
+from .listing import MOST, Read, all_of
+
+
+class ApiFacts:
+    """Asks Telnyx, each time anew."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    async def conference(self, conference_id: str) -> Answered:
+        """A conference, and everybody in it. Raises `CallFailed`."""
+        return await self._both(
+            GetConference(conference_id=conference_id), ListParticipants(conference_id=conference_id)
+        )
+
+    async def queue(self, name: str) -> Answered:
+        """A queue, and every call that waits in it; None: more than can be read. Raises `CallFailed`."""
+        try:
+            queue, calls = GetQueue(queue_name=name), ListQueueCalls(queue_name=name)
+        except ValidationError:
+            raise Refused(f"{quoted(name)} is no name of a queue.") from None
+        answer, waiting = await self._both(queue, calls)
+        return answer, waiting if len(waiting) < MOST else None
+
+    async def _both(self, one: Command, within: Command) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        answer: dict[str, Any] = await self._read(one) or {}
+        return answer.get("data") or {}, await all_of(self._read, within)

@@ -1,0 +1,122 @@
+"""Between a valid command and Telnyx: policy, approval, the stop switch and limits, each a reason not to send it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from ...tools.base import Command, Tool
+from ..database import StoreError
+from ..errors import Refused
+from .approval import Approvals, Asker
+from .journal import Journal
+from .ledger import Full, Ledger, Stopped
+from .policy import Approval, Policy, ScopeFacts
+from .question import Read, compose, people_touched
+
+T = TypeVar("T")
+
+
+class Gate:
+    """Lets commands through, or says why not. Reads need no leave beyond being tools of this server."""
+
+    def __init__(
+        self,
+        policy: Callable[[], Policy],
+        ledger: Ledger,
+        approvals: Approvals,
+        facts: ScopeFacts,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`policy` gives the one that holds at the moment."""
+        self._policy = policy
+        self._ledger = ledger
+        self._approvals = approvals
+        self._facts = facts
+        self._now = now
+
+    async def check(self, policy: Policy, command: Command, read: Read) -> None:
+        """Return when the policy allows this command now. Raises `Refused`, or what `read` raises."""
+        why = policy.refusal(type(command)) or policy.closed(self._now())
+        why = why or await policy.out_of_scope(command, self._facts)
+        if why is None and policy.approval(command) is Approval.REFUSE:
+            why = "this server's policy always refuses it with these arguments"
+        if why is None and (most := policy.most_people(command)) is not None:
+            touched = await people_touched(command, read)
+            if touched > most:
+                why = f"it would touch {touched} people, and this server's policy lets one action touch {most} at most"
+        if why is not None:
+            raise Refused(f"{command.tool_name()} was not sent: {why.rstrip('.')}. {_FINAL}")
+
+    async def admit_read(self, tool: Tool, journal: Journal) -> None:
+        """Return when this read may be done: only a limit of its own stands in its way. Raises `Refused`."""
+        if limits := self._policy().limits(tool):
+            self._none_in_the_way(
+                tool, await self._noted(tool, self._ledger.admit_read(limits, journal.entry("reads")))
+            )
+
+    async def admit(self, command: Command, read: Read, asker: Asker, journal: Journal) -> None:
+        """Return when this write may be sent; then it is counted, and noted as begun.
+
+        Raises `Refused`, what `asker` raises to put its question, or what `read` raises.
+        """
+        policy = self._policy()
+        await self.check(policy, command, read)
+        if policy.approval(command) is Approval.ASK:
+            self._none_in_the_way(command, await self._noted(command, self._ledger.look(policy.limits(command))))
+            obtaining = self._approvals.obtain(command, lambda asked: compose(asked, read), asker, journal)
+            await self._noted(command, obtaining)
+            policy = self._policy()  # a person takes their time, and the policy may have been edited meanwhile
+            await self.check(policy, command, read)
+        admitting = self._ledger.admit(policy.limits(command), journal.entry("sends"))
+        self._none_in_the_way(command, await self._noted(command, admitting))
+
+    async def _noted(self, command: Tool, doing: Awaitable[T]) -> T:
+        """What is done with the store. Raises `Refused` when it cannot be used: what cannot be noted is not done."""
+        try:
+            return await doing
+        except StoreError as problem:
+            why = str(problem).rstrip(".")
+            raise Refused(
+                f"{command.tool_name()} was not sent: this server cannot note what it does ({why}), and changes "
+                "nothing until it can. The operator must mend the store."
+            ) from None
+
+    def _none_in_the_way(self, command: Tool, found: Stopped | Full | None) -> None:
+        match found:
+            case Stopped():
+                reason = f" ({found.reason})" if found.reason else ""
+                raise Refused(
+                    f"{command.tool_name()} was not sent: a person has stopped all writes of this server{reason}. "
+                    "Reading goes on. Only they can let writes go on: tell them, and do not try again until then."
+                )
+            case Full():
+                raise Refused(
+                    f"{command.tool_name()} was not sent: this server's policy allows {found.limit.what}. "
+                    + self._when(found)
+                )
+            case None:
+                pass
+
+    def _when(self, full: Full) -> str:
+        if full.until is None:
+            return f"This one call would use {full.limit.amount}, which is never allowed: do less at once."
+        seconds = max(1, round((full.until - self._now()).total_seconds()))
+        return f"There is room for this call again in {seconds} s, at {full.until:%H:%M:%S} UTC."
+
+    async def dry_run(self, asked: Command, command: Command, read: Read) -> dict[str, Any]:
+        """What would be sent, and what a person would be asked first. Raises as `check` does.
+
+        `asked`: the command as it was asked for, by which it is judged.
+        """
+        policy = self._policy()
+        await self.check(policy, asked, read)
+        request = command.request()
+        would: dict[str, Any] = {"method": request.method, "path": request.path}
+        if request.body is not None:
+            would["body"] = request.body
+        if policy.approval(asked) is Approval.ASK:
+            would["asks_first"] = (await compose(asked, read)).text
+        return would
+
+
+_FINAL = "The operator decides on that; trying another way around it is not wanted."

@@ -1,0 +1,115 @@
+"""What was done, record after record: each carries the hash of the one before. Functions are parts of transactions."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from ...database import Session, microseconds, moment_of, note, noted
+
+_HEAD = "audit.head"
+GENESIS = "0" * 64
+_AMONG = 20_000
+BATCH = 1_000
+_WRITTEN_HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
+
+Entry = Mapping[str, Any]
+"""One record as JSON. `session` names the conversation it belongs to."""
+
+
+_UNREADABLE: Entry = {"outcome": "unreadable", "why": "this is not what was recorded"}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of the audit."""
+
+    number: int
+    at: datetime
+    entry: dict[str, Any]
+    hash: str
+
+
+def append(session: Session, entries: Sequence[tuple[datetime, Entry]]) -> None:
+    """Add records after the newest."""
+    number, last = head_of(session)
+    for at, entry in entries:
+        text = _text(entry)
+        number += 1
+        last = hash_of(last, number, microseconds(at), text)
+        session.change(
+            "INSERT INTO audit (number, at, session, entry, hash) VALUES (:number, :at, :session, :entry, :hash)",
+            number=number,
+            at=microseconds(at),
+            session=str(entry.get("session", "")),
+            entry=text,
+            hash=last,
+        )
+    note(session, _HEAD, f"{number}:{last}")
+
+
+def newest(session: Session, most: int, of_session: str | None = None) -> list[Record]:
+    """The newest records, newest first; of one session: those among the newest 20,000 of all."""
+    rows = session.rows(
+        "SELECT number, at, entry, hash FROM audit "
+        "WHERE number > (SELECT max(number) FROM audit) - :among AND session = coalesce(:of_session, session) "
+        "ORDER BY number DESC LIMIT :most",
+        of_session=of_session,
+        among=_AMONG,
+        most=most,
+    )
+    return [_record(row) for row in rows]
+
+
+def before(session: Session, number: int) -> list[Record]:
+    """Some of the records before a number, newest first."""
+    rows = session.rows(
+        "SELECT number, at, entry, hash FROM audit WHERE number < :number ORDER BY number DESC LIMIT :most",
+        number=number,
+        most=BATCH,
+    )
+    return [_record(row) for row in rows]
+
+
+def after(session: Session, number: int) -> list[Record]:
+    """Some of the records after a number, oldest first."""
+    rows = session.rows(
+        "SELECT number, at, entry, hash FROM audit WHERE number > :number ORDER BY number LIMIT :most",
+        number=number,
+        most=BATCH,
+    )
+    return [_record(row) for row in rows]
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    number, at, text, written = row
+    try:
+        entry = json.loads(text)
+        if isinstance(entry, dict):
+            return Record(number, moment_of(at), cast("dict[str, Any]", entry), written)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    return Record(number, moment_of(0), dict(_UNREADABLE), str(written))  # somebody altered it: `verify` says so
+
+
+def head_of(session: Session) -> tuple[int, str]:
+    """Number and hash of the newest record, as noted when it was added."""
+    return parsed(noted(session, _HEAD) or "") or (0, GENESIS)
+
+
+def parsed(head: str) -> tuple[int, str] | None:
+    """Number and hash of a head written `NUMBER:HASH`; None: that is none."""
+    found = _WRITTEN_HEAD.fullmatch(head.strip())
+    return (int(found[1]), found[2]) if found else None
+
+
+def _text(entry: Entry) -> str:
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":"), default=str).encode(errors="replace").decode()
+
+
+def hash_of(before: str, number: int, at: int, text: str) -> str:
+    """The hash of a record: of the hash before it, its number, its time as stored, and its entry as stored."""
+    return hashlib.sha256(f"{before}\n{number}\n{at}\n{text}".encode()).hexdigest()

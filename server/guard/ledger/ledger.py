@@ -1,0 +1,170 @@
+"""The guard's part of the store, one transaction a call."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from ...database import Dialect, Session, open_database
+from ..policy import Limit
+from . import approvals, audit, spending, switch
+from .approvals import Approval, Asked
+from .audit import Entry, Record
+from .spending import Full
+from .switch import Stopped
+from .verifying import Verified, Verifier
+
+T = TypeVar("T")
+
+LASTS = timedelta(minutes=5)
+"""How long a question waits for its answer, and a yes for its call."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """What all processes on a store know of approvals, limits, the stop switch and the audit.
+
+    Every method may raise what `dialect` raises, and `StoreError`.
+    """
+
+    def __init__(
+        self, dialect: Callable[[], Awaitable[Dialect]], lasts: timedelta = LASTS, now: Callable[[], datetime] = _now
+    ) -> None:
+        """`dialect` gives the open database, opening it if need be."""
+        self._dialect = dialect
+        self._lasts = lasts
+        self._now = now
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, url: str, lasts: timedelta = LASTS, now: Callable[[], datetime] = _now
+    ) -> "AsyncGenerator[Ledger]":
+        """The ledger in the store at a URL. Raises `StoreError`."""
+        async with open_database(url) as database:
+
+            async def opened() -> Dialect:
+                return database
+
+            yield cls(opened, lasts, now)
+
+    async def _do(self, work: Callable[[Session], T], outlives: str = "power") -> T:
+        return await (await self._dialect()).transaction(work, outlives=outlives)
+
+    # Approvals
+
+    async def take(self, asked: Asked) -> Approval | None:
+        """What a person has said to this outside the conversation. A yes is spent by being returned, as `SPENT`."""
+        return await self._do(lambda session: approvals.take(session, asked, self._now()))
+
+    async def leave(self, asked: Asked) -> Approval:
+        """Leave a question for a person; if it is left already, that one stands."""
+        return await self._do(lambda session: approvals.leave(session, asked, self._now(), self._lasts))
+
+    async def use_answer(self, asked: Asked, name: str, *, yes: bool) -> bool:
+        """Note that the answer to a question put through the client is used now; False: it was used before."""
+        return await self._do(lambda session: approvals.use_answer(session, asked, name, yes=yes, now=self._now()))
+
+    async def decide(self, code: str, *, yes: bool, by: str, reason: str | None = None) -> Approval:
+        """Answer a pending question, and note it in the audit. Raises `NoSuchApproval`."""
+
+        def work(session: Session) -> Approval:
+            now = self._now()
+            decided = approvals.decide(session, code, yes=yes, by=by, reason=reason, now=now)
+            told = {"outcome": f"{decided.state} by a person", "tool": decided.tool, "code": decided.code, "by": by}
+            audit.append(session, [(now, told | ({"reason": reason} if reason else {}))])
+            return decided
+
+        return await self._do(work)
+
+    async def waiting(self, code: str) -> Approval:
+        """The pending question under a code. Raises `NoSuchApproval`."""
+        return await self._do(lambda session: approvals.waiting(session, code, self._now()), "process")
+
+    async def pending(self) -> list[Approval]:
+        """The questions that wait for an answer, oldest first."""
+        return await self._do(lambda session: approvals.pending(session, self._now()), "process")
+
+    # The stop switch
+
+    async def stop(self, by: str, reason: str | None = None) -> Stopped:
+        """Stop every write of every process on this store; if that is so already, it stands."""
+
+        def work(session: Session) -> Stopped:
+            now = self._now()
+            stopped = switch.stop(session, by, reason, now)
+            audit.append(session, [(now, {"outcome": "writes stopped by a person", "by": by, "reason": reason})])
+            return stopped
+
+        return await self._do(work)
+
+    async def resume(self, by: str) -> bool:
+        """Let writes go on; False: they were not stopped."""
+
+        def work(session: Session) -> bool:
+            was = switch.resume(session)
+            if was:
+                audit.append(session, [(self._now(), {"outcome": "writes resumed by a person", "by": by})])
+            return was
+
+        return await self._do(work)
+
+    async def stopped(self) -> Stopped | None:
+        """Who stopped writes, if somebody did."""
+        return await self._do(switch.stopped, "process")
+
+    # Limits and the audit
+
+    async def look(self, limits: Sequence[Limit]) -> Stopped | Full | None:
+        """What stands in the way of a write now, without using anything up."""
+        return await self._do(
+            lambda session: switch.stopped(session) or spending.full(session, limits, self._now()), "process"
+        )
+
+    async def admit(self, limits: Sequence[Limit], entry: Entry) -> Stopped | Full | None:
+        """What stands in the way of a write. None: nothing; then it is counted, and noted in the audit, as begun."""
+        return await (await self._dialect()).at_once(
+            lambda session: switch.stopped(session) or self._count(session, limits, entry)
+        )
+
+    async def admit_read(self, limits: Sequence[Limit], entry: Entry) -> Full | None:
+        """The same of a read, which no stop concerns."""
+        return await (await self._dialect()).at_once(lambda session: self._count(session, limits, entry))
+
+    def _count(self, session: Session, limits: Sequence[Limit], entry: Entry) -> Full | None:
+        now = self._now()
+        full = spending.full(session, limits, now)
+        if full is None:
+            spending.spend(session, limits, now)
+            audit.append(session, [(now, entry)])
+        return full
+
+    async def record(self, entries: Sequence[tuple[datetime, Entry]]) -> None:
+        """Add to the audit."""
+        await self._do(lambda session: audit.append(session, entries), "process")
+
+    async def newest(self, most: int, of_session: str | None = None) -> list[Record]:
+        """The newest records of the audit, newest first."""
+        return await self._do(lambda session: audit.newest(session, most, of_session), "process")
+
+    async def before(self, number: int) -> list[Record]:
+        """Some of the records before a number, newest first; none: that was the oldest."""
+        return await self._do(lambda session: audit.before(session, number), "process")
+
+    async def after(self, number: int) -> list[Record]:
+        """Some of the records after a number, oldest first; none: that was the newest."""
+        return await self._do(lambda session: audit.after(session, number), "process")
+
+    async def verify(self, known_head: str | None = None) -> Verified:
+        """Prove that nothing in the audit was altered or removed. Raises `Broken`.
+
+        `known_head`: as an earlier check printed it. Without one, whoever can write the store's file could have removed
+        the newest records together with the note of how many there were.
+        """
+        verifier = Verifier(known_head)
+        while (verified := await self._do(verifier.some, "process")) is None:
+            pass
+        return verified

@@ -1,0 +1,43 @@
+"""The switch that stops every write at once, in all processes on a store. Each function is part of a transaction."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from ...database import Session, note, noted
+
+_NAME = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Writes are stopped."""
+
+    at: datetime
+    by: str
+    reason: str | None
+
+
+def stop(session: Session, by: str, reason: str | None, now: datetime) -> Stopped:
+    """Stop writes; if they are stopped already, that stands."""
+    found = stopped(session)
+    if found is not None:
+        return found
+    note(session, _NAME, json.dumps({"at": now.isoformat(), "by": by, "reason": reason}))
+    return Stopped(now, by, reason)
+
+
+def resume(session: Session) -> bool:
+    """Let writes go on; False: they were not stopped."""
+    was = stopped(session) is not None
+    note(session, _NAME, "")
+    return was
+
+
+def stopped(session: Session) -> Stopped | None:
+    """Who stopped writes, if somebody did."""
+    text = noted(session, _NAME)
+    if not text:
+        return None
+    found = json.loads(text)
+    return Stopped(datetime.fromisoformat(found["at"]), found["by"], found["reason"])

@@ -1,0 +1,31 @@
+"""What this server allows at all: which tools exist, what they may touch, when, how much, and who is asked."""
+
+from .explain import explain
+from .levels import Approval, Level
+from .limits import Limit
+from .policy import Policy
+from .reading import PolicyError, read_rules
+from .rules import ApprovalRules, HourRules, LimitRules, Measures, Rules, ScopeRules, ToolRules
+from .scope import ConferenceFacts, QueuedFacts, ScopeFacts
+from .source import PolicySource
+
+__all__ = [
+    "Approval",
+    "ApprovalRules",
+    "ConferenceFacts",
+    "HourRules",
+    "Level",
+    "Limit",
+    "LimitRules",
+    "Measures",
+    "Policy",
+    "PolicyError",
+    "PolicySource",
+    "QueuedFacts",
+    "Rules",
+    "ScopeFacts",
+    "ScopeRules",
+    "ToolRules",
+    "explain",
+    "read_rules",
+]

@@ -1,0 +1,151 @@
+"""A policy in plain words, for the operator who wrote it, with what in it is likely a mistake."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from ....tools import TOOLS
+from ....tools.base import ByArgument, Tool
+from .entries import matching
+from .hours import Window
+from .levels import Approval, Level
+from .policy import Policy
+from .rules import LimitRules, Measures, Rules
+
+_NAMES = {
+    "calls_per_minute": "calls a minute",
+    "whole_room_per_hour": "whole-room actions an hour",
+    "speech_characters_per_hour": "characters of speech an hour",
+    "most_people": "people touched by one action",
+}
+"""How each measure is said after its number."""
+
+
+def explain(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> str:
+    """Which tools exist, who is asked, what may be touched, how much and when; then warnings, one a line."""
+    sections = {
+        "Tools": _tools(policy, tools),
+        "Scope of writes": _scope(policy),
+        "Limits": (line for rules in policy.sources for line in _limits(rules.limits)),
+        "Hours of writes": map(str, policy.hours),
+        "Warnings": warnings(policy, tools),
+    }
+    said = {title: list(lines) for title, lines in sections.items()}
+    return "\n\n".join("\n".join([title, *(f"  {line}" for line in said[title] or ["none"])]) for title in said)
+
+
+def _tools(policy: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
+    allowed = policy.allowed(tools)
+    yield f"{len(allowed)} of {len(tools)} exist"
+    groups: dict[str, list[str]] = {}
+    for tool in tools:
+        why = policy.refusal(tool)
+        title = f"not here, because {why}" if why else _asked(policy, tool)
+        groups.setdefault(title, []).append(tool.tool_name())
+    yield from (f"{title}: {', '.join(groups[title])}" for title in sorted(groups, key=_place))
+
+
+_ORDER = ("reads", "nobody is asked", "a person is asked with", "a person is asked")
+
+
+def _place(title: str) -> int:
+    return next((place for place, start in enumerate(_ORDER) if title.startswith(start)), len(_ORDER))
+
+
+def _asked(policy: Policy, tool: type[Tool]) -> str:
+    if tool.is_read():
+        return "reads"
+    risk = tool.risk
+    if not isinstance(risk, ByArgument):
+        return _TITLES[policy.approval_at(tool, risk)]
+    asked = {value: policy.approval_at(tool, at) for value, at in risk.values.items()}
+    otherwise = policy.approval_at(tool, risk.otherwise)
+    if set(asked.values()) == {otherwise}:
+        return _TITLES[otherwise]
+    values = " or ".join(str(value).lower() for value, approval in asked.items() if approval is Approval.ASK)
+    return f"a person is asked with {risk.argument} {values}"
+
+
+_TITLES = {
+    Approval.NEVER: "nobody is asked",
+    Approval.ASK: "a person is asked",
+    Approval.REFUSE: "refused",
+}
+
+
+def _scope(policy: Policy) -> Iterator[str]:
+    scope = policy.scope
+    for within in (scope.conferences, scope.queues, scope.connections, scope.regions, scope.numbers):
+        if within.lists:
+            yield f"only {within}"
+    yield f"audio: {scope.urls}"
+
+
+def _limits(rules: LimitRules) -> Iterator[str]:
+    for place, measures in _measures(rules):
+        for field, words in _NAMES.items():
+            if (most := getattr(measures, field)) is not None:
+                yield f"{place}: at most {most} {words}"
+
+
+def _measures(rules: LimitRules) -> Iterator[tuple[str, Measures]]:
+    yield "all writes", rules
+    yield from ((f"{risk} risk", measures) for risk, measures in rules.risk.items())
+    yield from rules.tool.items()
+
+
+def warnings(policy: Policy, tools: Iterable[type[Tool]] = TOOLS) -> Iterator[str]:
+    """What in a policy is likely a mistake, each in a sentence."""
+    known = {tool.tool_name(): tool for tool in tools}
+    if not policy.allowed(known.values()):
+        yield "No tool exists on this server."
+    for rules in policy.sources:
+        yield from _of_tools(policy, rules)
+        yield from _of_scope(rules)
+        yield from _of_limits(policy, rules, known)
+        yield from _of_hours(rules)
+        yield from _of_approval(policy, rules, known)
+
+
+def _of_tools(policy: Policy, rules: Rules) -> Iterator[str]:
+    denied = {name for source in policy.sources for pattern in source.tools.deny for name in matching(pattern)}
+    for pattern in rules.tools.allow or ():
+        if denied.issuperset(matching(pattern)):
+            yield f"tools.allow names {pattern}, and tools.deny takes it away: deny wins."
+
+
+def _of_scope(rules: Rules) -> Iterator[str]:
+    for field, entries in rules.scope:
+        if isinstance(entries, Collection) and not entries:
+            yield f"scope.{field} is empty: nothing that it concerns may be touched."
+    if rules.scope.audio_http:
+        yield "scope.audio_http is true: what is played may be changed by others on its way."
+
+
+def _of_limits(policy: Policy, rules: Rules, known: dict[str, type[Tool]]) -> Iterator[str]:
+    for place, measures in _measures(rules.limits):
+        for field, words in _NAMES.items():
+            if getattr(measures, field) == 0:
+                yield f"The limit of {words} for {place} is 0: nothing that it concerns is ever sent."
+    yield from (f"limits.tool.{name}: {why}" for name, why in _absent(policy, rules.limits.tool, known))
+
+
+def _of_hours(rules: Rules) -> Iterator[str]:
+    if rules.hours.open is not None and not rules.hours.open:
+        yield "hours.open is empty: writes are never open."
+    for text in rules.hours.open or ():
+        if Window.parse(text).never_opens:
+            yield f"The window {text} ends when it begins and never opens; a whole day is 00:00-24:00."
+
+
+def _of_approval(policy: Policy, rules: Rules, known: dict[str, type[Tool]]) -> Iterator[str]:
+    if rules.approval.level is Level.NEVER:
+        yield "approval.level is never: what cannot be undone is done without asking anybody."
+    asked = [name for name, approval in rules.approval.tool.items() if approval is not Approval.REFUSE]
+    yield from (f"approval.tool.{name}: {why}" for name, why in _absent(policy, asked, known))
+
+
+def _absent(policy: Policy, names: Iterable[str], known: dict[str, type[Tool]]) -> Iterator[tuple[str, str]]:
+    """Those of the names that are no tool of this server, and why."""
+    for name in names:
+        why = policy.refusal(known[name]) if name in known else "it is not among the tools of this server"
+        if why is not None:
+            yield name, f"this tool does not exist here, because {why}."

@@ -1,0 +1,144 @@
+"""What an operator allows, from all that was said: the command line, a file.
+
+The order of precedence, from the first that decides:
+
+1. A tool exists only if every source lets it. Within a source: a toolset that is off, then read-only, then deny, then
+   allow, then approval "refuse". So deny beats allow, and what one source takes away no other gives back.
+2. A write is sent only while every source's hours are open.
+3. It touches only what lies within every source's scope; and whatever they say, no URL points into a private network.
+4. A person is asked as the stricter of the sources wants that say anything of the tool (refuse, then ask, then never).
+   Within a source, the tool's own entry stands in place of the level. If none says anything, the level is destructive.
+5. Every source's limits hold, and of two on the same thing the smaller.
+
+Nothing here looks at what a client sent beside the arguments of the call, so nothing it sends can loosen it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from functools import cache
+
+from ....tools.base import Command, Risk, Tool
+from . import limits as limiting
+from .hours import Hours, closed
+from .levels import Approval, Level, strictest
+from .limits import Limit, Window
+from .rules import Rules
+from .scope import Scope, ScopeFacts
+
+_UNSAID = Level.DESTRUCTIVE
+
+
+class Policy:
+    """What every one of these sources allows. Without any, every tool exists and the level is destructive."""
+
+    def __init__(self, sources: Sequence[Rules] = ()) -> None:
+        self.sources = tuple(sources)
+        self.scope = Scope([source.scope for source in self.sources])
+        hours = (source.hours.hours() for source in self.sources)
+        self.hours: tuple[Hours, ...] = tuple(one for one in hours if one is not None)
+        self._limits = [source.limits for source in self.sources]
+        self._of = cache(self._judged)  # a call asks several times, and nothing of it ever changes
+        self._refusal = cache(self._refused)
+
+    def refusal(self, tool: type[Tool]) -> str | None:
+        """Why a tool does not exist here; None when it does."""
+        return self._refusal(tool)
+
+    def _refused(self, tool: type[Tool]) -> str | None:
+        found = (why for source in self.sources for refuses, why in _REFUSALS if refuses(source, tool))
+        why = next(found, None)
+        return why.format(toolset=tool.toolset()) if why else None
+
+    def allowed(self, tools: Iterable[type[Tool]]) -> list[type[Tool]]:
+        """Those that exist, in the order given."""
+        return [tool for tool in tools if self.refusal(tool) is None]
+
+    def closed(self, now: datetime) -> str | None:
+        """Why writes are closed at this moment (with a time zone, any), and when they open next."""
+        return closed(self.hours, now)
+
+    async def out_of_scope(self, command: Command, facts: ScopeFacts) -> str | None:
+        """Why a command may not touch what it names, as a clause; None when it may. Raises what `facts` raises."""
+        return await self.scope.refusal(command, facts)
+
+    def approval(self, tool: Tool) -> Approval:
+        """What a call needs before it is sent, with these arguments."""
+        return self._of(type(tool), tool.current_risk()).approval
+
+    def approval_at(self, tool: type[Tool], risk: Risk) -> Approval:
+        """What a tool needs at a risk. A read never needs anything."""
+        return self._of(tool, risk).approval
+
+    def limits(self, tool: Tool) -> tuple[Limit, ...]:
+        """The sliding windows that a call falls into."""
+        windows = self._of(type(tool), tool.current_risk()).windows
+        return tuple(limit for window in windows if (limit := window.limit(tool))) if windows else ()
+
+    def most_people(self, tool: Tool) -> int | None:
+        """How many people a call may touch; None: any number."""
+        return self._of(type(tool), tool.current_risk()).most_people
+
+    def _judged(self, tool: type[Tool], risk: Risk) -> "_Judgement":
+        return _Judgement(
+            self._needed(tool, risk),
+            limiting.windows(self._limits, tool, risk),
+            limiting.most_people(self._limits, tool, risk),
+        )
+
+    def _needed(self, tool: type[Tool], risk: Risk) -> Approval:
+        if tool.is_read():
+            return Approval.NEVER
+        says = (source.approval.says(tool.tool_name()) for source in self.sources)
+        said = [word for word in says if word is not None] or [_UNSAID]
+        return strictest(_at(risk, word) for word in said)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """What holds for a tool at a risk."""
+
+    approval: Approval
+    windows: tuple[Window, ...]
+    most_people: int | None
+
+
+def _at(risk: Risk, word: Approval | Level) -> Approval:
+    if isinstance(word, Approval):
+        return word
+    return Approval.ASK if word.asks(risk) else Approval.NEVER
+
+
+def _is_off(rules: Rules, tool: type[Tool]) -> bool:
+    return rules.tools.toolsets is not None and tool.toolset() not in rules.tools.toolsets
+
+
+def _is_not_a_read(rules: Rules, tool: type[Tool]) -> bool:
+    return rules.tools.read_only and not tool.is_read()
+
+
+def _is_denied(rules: Rules, tool: type[Tool]) -> bool:
+    return _is_named(rules.tools.deny, tool)
+
+
+def _is_not_allowed(rules: Rules, tool: type[Tool]) -> bool:
+    return rules.tools.allow is not None and not _is_named(rules.tools.allow, tool)
+
+
+def _is_refused(rules: Rules, tool: type[Tool]) -> bool:
+    return rules.approval.says(tool.tool_name()) is Approval.REFUSE
+
+
+def _is_named(patterns: Iterable[str], tool: type[Tool]) -> bool:
+    return any(fnmatchcase(tool.tool_name(), pattern) for pattern in patterns)
+
+
+_REFUSALS: tuple[tuple[Callable[[Rules, type[Tool]], bool], str], ...] = (
+    (_is_off, "toolset {toolset} is switched off on this server"),
+    (_is_not_a_read, "this server is read-only"),
+    (_is_denied, "it is denied by this server's policy"),
+    (_is_not_allowed, "it is not among the tools this server's policy allows"),
+    (_is_refused, "it is always refused by this server's policy"),
+)
+"""Why a source does not let a tool exist, and how it is said."""

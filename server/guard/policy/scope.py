@@ -1,0 +1,260 @@
+"""What a write may touch: conferences, queues, connections, regions, numbers, and where its URLs may point.
+
+Every source's list must hold. What cannot be told while a list wants it is refused. A conference, a queue and a
+connection are judged by what Telnyx says of them, not by what the client does.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Protocol, cast
+
+from ....tools.base import EVERYONE, Command
+from ....tools.words import quoted
+from .addresses import url_problem
+from .rules import ScopeRules
+
+_LEGS = ("call_control_id", "call_control_ids")
+"""How the names of arguments end that name call legs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceFacts:
+    """What Telnyx says of a conference. None: it does not say."""
+
+    name: str | None
+    connection_id: str | None
+    region: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedFacts:
+    """What Telnyx says of a call that waits in a queue. None: it does not say."""
+
+    queue: str | None
+    """The name of the queue."""
+    connection_id: str | None
+
+
+class ScopeFacts(Protocol):
+    """What is true now, asked only when a rule wants it. Each may raise `CallFailed`."""
+
+    async def conference(self, conference_id: str, /) -> ConferenceFacts: ...
+
+    async def queue(self, queue: str, /) -> str | None:
+        """The name of the queue with this name or id."""
+        ...
+
+    async def queue_of(self, call_control_id: str, /) -> QueuedFacts | None:
+        """The queue in which a call waits; None when it waits in none."""
+        ...
+
+    async def connection_of(self, call_control_id: str, /) -> str | None:
+        """The connection of a call leg."""
+        ...
+
+
+Matches = Callable[[str, str], bool]
+
+
+def _is_like(value: str, pattern: str) -> bool:
+    return fnmatchcase(value.casefold(), pattern.casefold())
+
+
+def _is(value: str, entry: str) -> bool:
+    return value == entry
+
+
+def _begins(value: str, prefix: str) -> bool:
+    digits = value.removeprefix("+")
+    return digits != value and digits.isascii() and digits.isdecimal() and value.startswith(prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """The lists of one kind, one from each source that has one."""
+
+    kind: str
+    """What the entries are, as in "only conferences named"."""
+    lists: tuple[Collection[str], ...]
+    matches: Matches
+
+    def problem(self, what: str, value: str | None) -> str | None:
+        """Why this value lies outside; None when it does not. `what`: its noun."""
+        if value is None:
+            return f"the {what} cannot be told, and {self.rule}"
+        if all(any(self.matches(value, entry) for entry in entries) for entries in self.lists):
+            return None
+        return f"the {what} is {quoted(value)}, and {self.rule}"
+
+    @property
+    def rule(self) -> str:
+        """What is allowed, as a clause."""
+        return f"this server's policy lets only {self} be touched"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {_both(self.lists)}"
+
+
+def _both(lists: Sequence[Collection[str]]) -> str:
+    """What every one of the lists allows, in words."""
+    return ", and of those only ".join(" or ".join(entries) or "none" for entries in lists)
+
+
+class _Touched:
+    """What a command touches. A conference is asked for once."""
+
+    def __init__(self, command: Command, facts: ScopeFacts) -> None:
+        self.given: dict[str, Any] = {name: value for name, value in command if value is not None}
+        self.command = command
+        self.facts = facts
+        self._conference: ConferenceFacts | None = None
+
+    async def conference(self) -> ConferenceFacts | None:
+        """The conference it names, if any."""
+        if "conference_id" in self.given and self._conference is None:
+            self._conference = await self.facts.conference(self.given["conference_id"])
+        return self._conference
+
+    def opens(self, path: str) -> bool:
+        """Whether it makes what the path lists."""
+        return self.command.route.path == path
+
+    @property
+    def legs(self) -> tuple[str, ...]:
+        """The call legs it names, each once."""
+        named = [value for name, value in self.given.items() if name.endswith(_LEGS) and value != EVERYONE]
+        return tuple(dict.fromkeys(leg for value in named for leg in _each(value)))
+
+    @property
+    def waiting(self) -> str | None:
+        """The call it names as one that waits in a queue."""
+        route = self.command.route
+        takes_queue = "queue_name" in type(self.command).model_fields
+        is_of_queue = "queue_name" in route.parameters if takes_queue else "queue" in route.path
+        return self.given.get("call_control_id") if is_of_queue else None
+
+
+def _each(value: Any) -> Iterator[str]:
+    yield from [value] if isinstance(value, str) else cast("Collection[str]", value)
+
+
+class Scope:
+    """What all the sources together let be touched."""
+
+    def __init__(self, rules: Sequence[ScopeRules]) -> None:
+        def within(kind: str, field: str, matches: Matches) -> _Within:
+            lists = (cast("Collection[str] | None", getattr(one, field)) for one in rules)
+            return _Within(kind, tuple(entries for entries in lists if entries is not None), matches)
+
+        self.conferences = within("conferences named", "conferences", _is_like)
+        self.queues = within("queues named", "queues", _is_like)
+        self.connections = within("connections", "connections", _is)
+        self.regions = within("regions", "regions", _is)
+        self.numbers = within("numbers that begin with", "numbers", _begins)
+        self.hosts = tuple(one.audio_hosts for one in rules if one.audio_hosts is not None)
+        said = {one.audio_http for one in rules}
+        self.takes_http = True in said and False not in said
+
+    @property
+    def urls(self) -> str:
+        """Which URLs are allowed, in words."""
+        scheme = "http and https" if self.takes_http else "https"
+        return f"{scheme} URLs on {_both(self.hosts) or 'hosts of the public internet'}"
+
+    async def refusal(self, command: Command, facts: ScopeFacts) -> str | None:
+        """Why a write may not touch what it names, as a clause; None when it may. Raises what `facts` raises."""
+        if command.is_read():
+            return None
+        touched = _Touched(command, facts)
+        for check in _CHECKS:
+            if (why := await check(self, touched)) is not None:
+                return why
+        return None
+
+
+async def _urls(scope: Scope, touched: _Touched) -> str | None:
+    for name, value in touched.given.items():
+        for url in _each(value) if name.endswith("_url") else ():
+            if (problem := url_problem(url, scope.takes_http, scope.hosts)) is not None:
+                return f"{name} may not be used: {problem}. This server takes {scope.urls}"
+    return None
+
+
+async def _numbers(scope: Scope, touched: _Touched) -> str | None:
+    numbers = _each(touched.given.get("to", ())) if scope.numbers.lists else ()
+    return _first(scope.numbers.problem("number to call", number) for number in numbers)
+
+
+async def _regions(scope: Scope, touched: _Touched) -> str | None:
+    """By the argument, and by where the conference really is: the one does not stand for the other."""
+    if not scope.regions.lists:
+        return None
+    asked = touched.given.get("region")
+    if asked is None and touched.opens("/conferences"):
+        return f"region is missing, and {scope.regions.rule}: give one"
+    problem = scope.regions.problem("region", asked) if asked is not None else None
+    conference = await touched.conference() if problem is None else None
+    if conference is None or (conference.region is None and asked is not None):
+        return problem
+    return scope.regions.problem("region of this conference", conference.region)
+
+
+async def _conferences(scope: Scope, touched: _Touched) -> str | None:
+    if not scope.conferences.lists:
+        return None
+    if touched.opens("/conferences"):
+        return scope.conferences.problem("name of this conference", touched.given.get("name"))
+    conference = await touched.conference()
+    return scope.conferences.problem("name of this conference", conference.name) if conference else None
+
+
+async def _queues(scope: Scope, touched: _Touched) -> str | None:
+    if not scope.queues.lists:
+        return None
+    given = touched.given.get("queue_name")
+    if given is not None:
+        is_named = "queue_name" not in touched.command.route.parameters  # it is opened under this name
+        return scope.queues.problem("name of this queue", given if is_named else await touched.facts.queue(given))
+    if touched.waiting is None:
+        return None
+    queued = await touched.facts.queue_of(touched.waiting)
+    return scope.queues.problem("queue in which this call waits", queued.queue if queued else None)
+
+
+async def _connections(scope: Scope, touched: _Touched) -> str | None:
+    """The conference's, and that of every call leg it names."""
+    if not scope.connections.lists:
+        return None
+    if (conference := await touched.conference()) is not None:
+        problem = scope.connections.problem("connection of this conference", conference.connection_id)
+        if problem is not None:
+            return problem
+    for leg in touched.legs:
+        connection = await _connection_of(leg, touched)
+        if (problem := scope.connections.problem(f"connection of call {quoted(leg)}", connection)) is not None:
+            return problem
+    return None
+
+
+async def _connection_of(leg: str, touched: _Touched) -> str | None:
+    # A call that has hung up may keep its place in a queue, and then only the queue knows of it.
+    queued = await touched.facts.queue_of(leg) if leg == touched.waiting else None
+    if queued is not None and queued.connection_id is not None:
+        return queued.connection_id
+    return await touched.facts.connection_of(leg)
+
+
+def _first(problems: Iterator[str | None]) -> str | None:
+    return next((problem for problem in problems if problem is not None), None)
+
+
+_CHECKS: tuple[Callable[[Scope, _Touched], Awaitable[str | None]], ...] = (
+    _urls,
+    _numbers,
+    _regions,
+    _conferences,
+    _queues,
+    _connections,
+)
+"""In the order in which they are made: what needs nothing to be asked comes first."""

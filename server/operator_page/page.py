@@ -1,0 +1,219 @@
+"""The page's requests: who may make them, and what they do to the ledger."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ..database import StoreError
+from ..guard.ledger import Ledger, NoSuchApproval
+from .asking import Refused, body_of, from_own_page, text_of
+from .door import Asgi, door
+from .files import SERVED, file
+from .links import Links, TooManyLinks
+from .live import TOO_MANY, Live, Stream
+from .sessions import SIGNED_OUT, Session, Sessions
+from .state import look, told
+
+PATH = "/operator"
+KEY = "x-operator-key"
+_LONGEST_REASON = 500
+_LONGEST_SECRET = 200
+_NOT_SIGNED_IN = "You are not signed in."
+_LEAVING = "The server has ended."
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class OperatorPage:
+    """A web page over a ledger, for one loopback port."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        port: int,
+        tell: Callable[[str], None],
+        *,
+        by: str = "operator page",
+        now: Callable[[], datetime] = _now,
+        every: float = 1.0,
+    ) -> None:
+        """`tell` shows a sign-in link on the server's terminal. `every`: seconds between two looks at the ledger."""
+        self._ledger = ledger
+        self._by = by
+        self._tell = tell
+        self._address = f"http://127.0.0.1:{port}{PATH}"
+        # Browsers keep cookies by host alone: two servers on this machine must not sign each other out.
+        self._cookie = f"operator_{port}"
+        self._links = Links(now)
+        self._sessions = Sessions(now)
+        self._live = Live(partial(look, ledger), now, every)
+        self.app: Asgi = door(Starlette(routes=self._routes()), port)
+
+    def link(self) -> str:
+        """A new sign-in link: it works once, for ten minutes. Raises `TooManyLinks`."""
+        return f"{self._address}/sign-in?token={self._links.new()}"
+
+    @property
+    def watched(self) -> int:
+        """How many pages are being told of changes."""
+        return self._live.streams
+
+    def close(self) -> None:
+        """Sign everybody out and end what is streamed."""
+        self._sessions.end_all(_LEAVING)
+
+    def _routes(self) -> list[Route]:
+        posts = {
+            "sign-in": _changing(self._sign_in),
+            "link": _changing(self._new_link),
+            "sign-out": _changing(self._signed_in(self._sign_out)),
+            "present": _changing(self._signed_in(self._present)),
+            "decide": _changing(self._signed_in(self._decide)),
+            "stop": _changing(self._signed_in(self._stop)),
+            "resume": _changing(self._signed_in(self._resume)),
+        }
+
+        async def served(request: Request) -> Response:
+            return file(request.url.path.rpartition("/")[2])
+
+        return [
+            Route(PATH, self._page, methods=["GET"]),
+            Route(f"{PATH}/sign-in", self._before_sign_in, methods=["GET"]),
+            Route(f"{PATH}/events", _refusing(self._events), methods=["GET"]),
+            *(Route(f"{PATH}/{name}", served, methods=["GET"]) for name in SERVED),
+            *(Route(f"{PATH}/{name}", handler, methods=["POST"]) for name, handler in posts.items()),
+        ]
+
+    # Pages
+
+    async def _page(self, request: Request) -> Response:
+        session = self._sessions.of_cookie(self._cookie_of(request))
+        if session is None:
+            return file("signed_out.html", 401)
+        self._sessions.use(session)
+        return file("page.html")
+
+    async def _before_sign_in(self, request: Request) -> Response:
+        # Only the button on it uses the link up: whatever looks at a link beforehand, such as a preview, does not.
+        if self._links.holds(request.query_params.get("token", "")):
+            return file("sign_in.html")
+        return file("signed_out.html", 401)
+
+    # Signing in and out
+
+    async def _sign_in(self, request: Request) -> Response:
+        if not self._links.spend(text_of(await body_of(request), "token", _LONGEST_SECRET)):
+            raise Refused(401, "This link was used already, or is older than ten minutes.")
+        handed = self._sessions.begin()
+        answer = JSONResponse({"key": handed.key})
+        answer.set_cookie(self._cookie, handed.cookie, path=PATH, httponly=True, samesite="strict")
+        _log.info("Somebody signed in to the operator page")
+        return answer
+
+    async def _new_link(self, request: Request) -> Response:
+        await body_of(request)
+        try:
+            self._tell(self.link())
+        except TooManyLinks as too_many:
+            raise Refused(429, str(too_many)) from None
+        return Response(status_code=204)
+
+    async def _sign_out(self, request: Request, session: Session) -> Response:
+        await body_of(request)
+        session.end(SIGNED_OUT)
+        answer = Response(status_code=204)
+        answer.delete_cookie(self._cookie, path=PATH, httponly=True, samesite="strict")
+        return answer
+
+    async def _present(self, request: Request, session: Session) -> Response:
+        """Somebody is there: they moved, typed or scrolled."""
+        await body_of(request)
+        return Response(status_code=204)
+
+    # What an operator sees and does
+
+    async def _events(self, request: Request) -> Any:
+        session = self._session_of(request)
+        if not self._live.has_room(session):
+            raise Refused(429, TOO_MANY)
+        return Stream(self._live, session, self._sessions)
+
+    async def _decide(self, request: Request, session: Session) -> Response:
+        body = await body_of(request)
+        code, yes = text_of(body, "code", 20), body.get("yes")
+        reason = text_of(body, "reason", _LONGEST_REASON) or None
+        if not isinstance(yes, bool):
+            raise Refused(400, "yes: must be true or false.")
+        try:
+            decided = await self._ledger.decide(code, yes=yes, by=self._by, reason=reason)
+        except NoSuchApproval as why:
+            raise Refused(409, str(why)) from None
+        return await self._changed(decided=told(decided))
+
+    async def _stop(self, request: Request, session: Session) -> Response:
+        reason = text_of(await body_of(request), "reason", _LONGEST_REASON) or None
+        await self._ledger.stop(self._by, reason)
+        return await self._changed()
+
+    async def _resume(self, request: Request, session: Session) -> Response:
+        await body_of(request)
+        await self._ledger.resume(self._by)
+        return await self._changed()
+
+    async def _changed(self, **said: Any) -> Response:
+        return JSONResponse({**said, "state": self._live.written(await self._live.state_now())})
+
+    # Who asks
+
+    def _signed_in(self, handler: Callable[[Request, Session], Awaitable[Response]]) -> Handler:
+        async def handle(request: Request) -> Response:
+            session = self._session_of(request)
+            self._sessions.use(session)
+            return await handler(request, session)
+
+        return handle
+
+    def _session_of(self, request: Request) -> Session:
+        session = self._sessions.of(self._cookie_of(request), request.headers.get(KEY, ""))
+        if session is None:
+            raise Refused(401, _NOT_SIGNED_IN)
+        return session
+
+    def _cookie_of(self, request: Request) -> str:
+        return request.cookies.get(self._cookie, "")
+
+
+def _changing(handler: Handler) -> Handler:
+    async def handle(request: Request) -> Response:
+        from_own_page(request)
+        return await handler(request)
+
+    return _refusing(handle)
+
+
+def _refusing(handler: Handler) -> Handler:
+    """The handler, with what it refuses told as a sentence in JSON."""
+
+    async def handle(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Refused as refused:
+            headers = {"connection": "close"} if refused.status in (408, 413) else None
+            return JSONResponse({"error": str(refused)}, refused.status, headers)
+        except StoreError as problem:
+            return JSONResponse({"error": str(problem)}, 503)
+
+    return handle

@@ -1,0 +1,96 @@
+"""Who is signed in, and for how long.
+
+A browser proves it with two secrets. The cookie is out of reach of every script, but goes to any server on this host,
+whatever its port. The key is in the page's own storage, which only pages of this very port can read, and is sent as a
+header, which no other site can make a browser do. Either alone opens nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import anyio
+
+from .secret import hashed, is_same, new_secret
+
+IDLE = timedelta(minutes=30)
+LONGEST = timedelta(hours=12)
+
+_TOO_IDLE = f"You were signed out after {IDLE // timedelta(minutes=1)} minutes in which nobody used this page."
+_TOO_LONG = f"You were signed out: a sign-in lasts {LONGEST // timedelta(hours=1)} hours."
+SIGNED_OUT = "You signed out."
+
+
+@dataclass(eq=False, slots=True)
+class Session:
+    """One sign-in."""
+
+    key: bytes
+    """Hashed."""
+    begun: datetime
+    used: datetime
+    streams: int = 0
+    """How many pages show it live."""
+    ended: str | None = None
+    """Why, as a sentence."""
+    over: anyio.Event = field(default_factory=anyio.Event)
+    """Set when it was ended; running out of time sets nothing."""
+
+    def end(self, why: str) -> None:
+        """End it, for all that holds it."""
+        self.ended = self.ended or why
+        self.over.set()
+
+
+class Handed(NamedTuple):
+    """What a browser is given on signing in."""
+
+    cookie: str
+    key: str
+
+
+class Sessions:
+    """Everybody who is signed in."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._known: dict[bytes, Session] = {}
+        """By the hash of the cookie."""
+
+    def begin(self) -> Handed:
+        """Sign somebody in."""
+        cookie, key, now = new_secret(), new_secret(), self._now()
+        self._known = {known: session for known, session in self._known.items() if not self.why_over(session)}
+        self._known[cookie.hashed] = Session(key.hashed, begun=now, used=now)
+        return Handed(cookie.text, key.text)
+
+    def of_cookie(self, cookie: str) -> Session | None:
+        """The session that a cookie names. Enough to show an empty page, and nothing else."""
+        session = self._known.get(hashed(cookie))
+        return session if session is not None and not self.why_over(session) else None
+
+    def of(self, cookie: str, key: str) -> Session | None:
+        """The session of somebody who has both secrets."""
+        session = self.of_cookie(cookie)
+        return session if session is not None and is_same(key, session.key) else None
+
+    def use(self, session: Session) -> None:
+        """Note that a person did something: it does not end for being idle."""
+        session.used = self._now()
+
+    def why_over(self, session: Session) -> str | None:
+        """Why a session has ended, as a sentence; None: it goes on."""
+        now = self._now()
+        # A clock set back must not make a sign-in last longer.
+        if not session.begun <= now < session.begun + LONGEST:
+            session.end(_TOO_LONG)
+        elif not session.used <= now < session.used + IDLE:
+            session.end(_TOO_IDLE)
+        return session.ended
+
+    def end_all(self, why: str) -> None:
+        """Sign everybody out."""
+        for session in self._known.values():
+            session.end(why)
+        self._known.clear()

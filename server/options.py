@@ -1,0 +1,76 @@
+"""Options of the command line, made from the declarations of the settings."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, get_args
+
+import click
+
+from .events.times import read_time
+from .settings import PREFIX, Settings, SettingsError, load
+
+_METAVARS = {
+    "toolsets": "A,B",
+    "allow": "TOOLS",
+    "deny": "TOOLS",
+    "policy": "FILE",
+    "approval_ttl": "5m",
+    "push": "TYPES",
+    "catch_up": "60s",
+    "keep": "30d",
+    "database": "URL",
+    "operator_page": "PORT",
+}
+
+
+def settings_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Options for these settings."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        for name in reversed(names):
+            function = _option(name)(function)
+        return function
+
+    return decorate
+
+
+def _option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    field = Settings.model_fields[name]
+    option = f"--{name.replace('_', '-')}"
+    help_text = f"{field.description}  [env: {PREFIX}{name.upper()}]"
+    if field.annotation is bool:
+        return click.option(option, name, is_flag=True, default=None, help=help_text)
+    return click.option(option, name, default=None, metavar=_metavar(name, field.annotation), help=help_text)
+
+
+def _metavar(name: str, annotation: Any) -> str:
+    kinds = [annotation, *get_args(annotation)]
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return "|".join(kind)
+    choices = [kind for kind in kinds if isinstance(kind, str)]
+    return "|".join(choices) if choices else _METAVARS.get(name, "N")
+
+
+def loaded(given: dict[str, Any]) -> Settings:
+    """The settings, with the options that were given. Raises `SettingsError`."""
+    return load(**{name: value for name, value in given.items() if value is not None})
+
+
+_AGO = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def since(text: str | None) -> datetime | None:
+    """The moment that `--since` names, or that was so long ago. Raises `SettingsError`."""
+    if text is None:
+        return None
+    ago = _AGO.fullmatch(text.strip())
+    try:
+        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])}) if ago else read_time(text)
+    except (ValueError, OverflowError):
+        raise SettingsError(
+            "--since: must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or a time ago such as 30m, 2h or 7d."
+        ) from None

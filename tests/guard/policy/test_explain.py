@@ -1,0 +1,106 @@
+"""A policy in plain words, with what in it is likely a mistake."""
+
+import pytest
+
+from telnyx_conferencing.server.guard.policy import Policy, explain
+from telnyx_conferencing.tools import COMMANDS
+
+from .making import policy
+
+SMALL = """
+[tools]
+allow = ["list_queues", "join_conference", "end_conference", "mute_participants", "speak_text", "stop_recording"]
+deny = ["stop_*"]
+[scope]
+conferences = ["Support *", "Sales"]
+regions = ["US"]
+audio_hosts = ["cdn.example.com"]
+[limits]
+calls_per_minute = 120
+[limits.risk.disruptive]
+most_people = 3
+[limits.tool.speak_text]
+speech_characters_per_hour = 500
+[hours]
+zone = "Europe/Berlin"
+open = ["mon-fri 08:00-18:00", "sat 22:00-02:00"]
+[approval.tool]
+speak_text = "ask"
+mute_participants = "refuse"
+"""
+TOOLSETS = ("list_queues", "join_conference", "end_conference", "mute_participants", "speak_text", "stop_recording")
+
+
+def test_a_policy_in_plain_words() -> None:
+    some = [tool for tool in COMMANDS if tool.tool_name() in TOOLSETS or tool.tool_name() == "leave_queue"]
+    assert explain(policy(SMALL), some) == (
+        "Tools\n"
+        "  4 of 7 exist\n"
+        "  reads: list_queues\n"
+        "  a person is asked with supervisor_role monitor or whisper: join_conference\n"
+        "  a person is asked: end_conference, speak_text\n"
+        "  not here, because it is always refused by this server's policy: mute_participants\n"
+        "  not here, because it is denied by this server's policy: stop_recording\n"
+        "  not here, because it is not among the tools this server's policy allows: leave_queue\n"
+        "\n"
+        "Scope of writes\n"
+        "  only conferences named Support * or Sales\n"
+        "  only regions US\n"
+        "  audio: https URLs on cdn.example.com\n"
+        "\n"
+        "Limits\n"
+        "  all writes: at most 120 calls a minute\n"
+        "  disruptive risk: at most 3 people touched by one action\n"
+        "  speak_text: at most 500 characters of speech an hour\n"
+        "\n"
+        "Hours of writes\n"
+        "  mon-fri 08:00-18:00 and sat 22:00-02:00 (Europe/Berlin)\n"
+        "\n"
+        "Warnings\n"
+        "  tools.allow names stop_recording, and tools.deny takes it away: deny wins."
+    )
+
+
+def test_a_policy_that_says_nothing() -> None:
+    said = explain(Policy())
+    assert "\n  nobody is asked: create_conference, " in said
+    assert "\n\nLimits\n  none\n\nHours of writes\n  none\n\nWarnings\n  none" in said
+
+
+MISTAKES = {
+    "tools.allow = ['list_*', 'end_*']\ntools.deny = ['*_conference']": "tools.allow names end_*, and tools.deny "
+    "takes it away: deny wins.",
+    "tools.toolsets = []": "No tool exists on this server.",
+    "scope.queues = []": "scope.queues is empty: nothing that it concerns may be touched.",
+    "scope.audio_http = true": "scope.audio_http is true: what is played may be changed by others on its way.",
+    "limits.calls_per_minute = 0": "The limit of calls a minute for all writes is 0: nothing that it concerns is ever "
+    "sent.",
+    "limits.tool.speak_text.most_people = 0": "The limit of people touched by one action for speak_text is 0: nothing "
+    "that it concerns is ever sent.",
+    "tools.deny = ['speak_*']\nlimits.tool.speak_text.most_people = 2": "limits.tool.speak_text: this tool does not "
+    "exist here, because it is denied by this server's policy.",
+    "hours = { zone = 'UTC', open = [] }": "hours.open is empty: writes are never open.",
+    "hours = { zone = 'UTC', open = ['mon 00:00-00:00'] }": "The window mon 00:00-00:00 ends when it begins and never "
+    "opens; a whole day is 00:00-24:00.",
+    "approval.level = 'never'": "approval.level is never: what cannot be undone is done without asking anybody.",
+    "tools.read_only = true\napproval.tool.speak_text = 'ask'": "approval.tool.speak_text: this tool does not exist "
+    "here, because this server is read-only.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "warning"), MISTAKES.items(), ids=list(MISTAKES))
+def test_what_is_likely_a_mistake_is_said(text: str, warning: str) -> None:
+    assert explain(policy(text)).partition("Warnings\n")[2].split("\n") == [f"  {warning}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tools.allow = ['*']\ntools.deny = ['end_conference']",
+        "approval.tool.end_conference = 'refuse'",
+        "hours = { zone = 'UTC', open = ['mon-sun 00:00-24:00'] }",
+        "limits.calls_per_minute = 1",
+    ],
+)
+def test_what_is_meant_is_not_warned_of(text: str) -> None:
+    assert explain(policy(text)).endswith("Warnings\n  none")

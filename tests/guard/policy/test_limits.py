@@ -1,0 +1,114 @@
+"""How much may be done in a while: the sliding windows a call falls into."""
+
+import pytest
+from hypothesis import given
+
+from telnyx_conferencing.server.guard.policy import Limit, LimitRules, Policy, Rules
+from telnyx_conferencing.tools import COMMANDS, TOOLS
+from telnyx_conferencing.tools.base import Command
+from telnyx_conferencing.tools.events import ConferenceSummary
+
+from .making import ANY_COMMAND, LIMIT_RULES, command, policy
+
+ALL = """
+[limits]
+calls_per_minute = 120
+whole_room_per_hour = 20
+speech_characters_per_hour = 5000
+most_people = 50
+[limits.risk.disruptive]
+calls_per_minute = 10
+whole_room_per_hour = 5
+most_people = 40
+[limits.tool.speak_text]
+calls_per_minute = 6
+speech_characters_per_hour = 100
+[limits.tool.list_queues]
+calls_per_minute = 3
+"""
+CALLS = Limit("calls", 120, 60, 1, "120 calls a minute")
+ROOM = Limit("whole_room", 20, 3600, 1, "20 whole-room actions an hour")
+RISK = Limit("calls:risk:disruptive", 10, 60, 1, "10 calls of disruptive risk a minute")
+RISK_ROOM = Limit("whole_room:risk:disruptive", 5, 3600, 1, "5 whole-room actions of disruptive risk an hour")
+SPEECH = Limit("speech", 5000, 3600, 5, "5000 characters of speech an hour")
+TOOL = Limit("calls:tool:speak_text", 6, 60, 1, "6 calls by speak_text a minute")
+TOOL_SPEECH = Limit("speech:tool:speak_text", 100, 3600, 5, "100 characters of speech by speak_text an hour")
+READ = Limit("calls:tool:list_queues", 3, 60, 1, "3 calls by list_queues a minute")
+
+WINDOWS: list[tuple[Command, list[Limit]]] = [
+    (command("create_queue"), [CALLS]),
+    (command("end_conference"), [CALLS, ROOM]),
+    (command("mute_participants"), [CALLS, ROOM, RISK, RISK_ROOM]),
+    (command("mute_participants", call_control_ids=["v3:a"]), [CALLS]),
+    (command("leave_conference"), [CALLS, RISK]),
+    (command("speak_text", payload="Hallo"), [CALLS, ROOM, SPEECH, RISK, RISK_ROOM, TOOL, TOOL_SPEECH]),
+    (command("speak_text", payload="Hallo", call_control_ids=["v3:a"]), [CALLS, SPEECH, TOOL, TOOL_SPEECH]),
+    (command("list_queues"), [READ]),
+    (command("get_queue"), []),
+]
+
+
+@pytest.mark.parametrize(("call", "limits"), WINDOWS)
+def test_a_call_falls_into_the_windows_of_all_writes_of_its_risk_and_of_its_tool(
+    call: Command, limits: list[Limit]
+) -> None:
+    assert policy(ALL).limits(call) == tuple(limits)
+
+
+def test_the_same_window_of_two_sources_takes_the_smaller() -> None:
+    both = policy("limits.calls_per_minute = 9", "limits.calls_per_minute = 4", "limits.most_people = 3")
+    assert both.limits(command("end_conference")) == (Limit("calls", 4, 60, 1, "4 calls a minute"),)
+
+
+def test_nobody_is_limited_who_is_not_told_to_be() -> None:
+    assert all(Policy().limits(command(tool.tool_name())) == () for tool in COMMANDS)
+    assert Policy().most_people(command("end_conference")) is None
+
+
+@pytest.mark.parametrize(
+    ("call", "most"),
+    [
+        (command("mute_participants"), 40),
+        (command("end_conference"), 50),
+        (command("create_queue"), 50),
+        (command("list_queues"), None),
+    ],
+)
+def test_the_smallest_number_of_people_holds(call: Command, most: int | None) -> None:
+    assert policy(ALL).most_people(call) == most
+
+
+def test_a_tool_that_is_no_command_may_be_limited_too() -> None:
+    summary = ConferenceSummary(conference_id="c")
+    limited = policy("limits.tool.conference_summary.calls_per_minute = 2\nlimits.whole_room_per_hour = 1")
+    assert limited.limits(summary) == (
+        Limit("calls:tool:conference_summary", 2, 60, 1, "2 calls by conference_summary a minute"),
+    )
+
+
+def test_what_concerns_everyone_whatever_its_arguments() -> None:
+    rooms = {"end_conference", "start_recording", "stop_recording", "pause_recording", "resume_recording"}
+    assert {tool.tool_name() for tool in COMMANDS if tool.whole_room} == rooms
+    assert all(command(room).for_whole_room() for room in rooms)
+    assert command("mute_participants").for_whole_room()
+    assert not command("mute_participants", call_control_ids=["v3:a"]).for_whole_room()
+
+
+def test_what_is_spoken_is_an_argument() -> None:
+    spoken = {tool.tool_name(): tool.speaks for tool in COMMANDS if tool.speaks}
+    assert spoken == {"speak_text": "payload"}
+    assert all(tool.speaks in tool.model_fields for tool in COMMANDS if tool.speaks)
+    assert len(TOOLS) > len(COMMANDS)
+
+
+@given(LIMIT_RULES, LIMIT_RULES, ANY_COMMAND)
+def test_no_source_raises_what_another_limits(first: LimitRules, second: LimitRules, call: Command) -> None:
+    alone, both = (Policy([Rules(limits=one) for one in sources]) for sources in ([first], [first, second]))
+    limits = {limit.key: limit for limit in both.limits(call)}
+    assert len(limits) == len(both.limits(call))
+    for limit in alone.limits(call):
+        assert limits[limit.key].most <= limit.most
+        assert limits[limit.key].amount == limit.amount
+    people = alone.most_people(call)
+    fewest = both.most_people(call)
+    assert people is None or (fewest is not None and fewest <= people)

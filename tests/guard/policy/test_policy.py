@@ -1,0 +1,185 @@
+"""What every source allows: the order of precedence, and that nothing loosens it."""
+
+from itertools import permutations
+
+import pytest
+from hypothesis import given, settings
+
+from support.examples import CALL, CONFERENCE_ID, OTHER_CALL
+from telnyx_conferencing.server.guard import Level as GuardLevel
+from telnyx_conferencing.server.guard import Policy as GuardPolicy
+from telnyx_conferencing.server.guard.policy import (
+    Approval,
+    ConferenceFacts,
+    Level,
+    Policy,
+    QueuedFacts,
+    Rules,
+    ToolRules,
+)
+from telnyx_conferencing.tools import TOOLS
+from telnyx_conferencing.tools.base import Command, Risk, Tool
+
+from .making import ANY_COMMAND, RULES, Known, command, policy, told
+
+TOOL_OF = {tool.tool_name(): tool for tool in TOOLS}
+READS = {tool.tool_name() for tool in TOOLS if tool.is_read()}
+
+OFF = "toolset queues is switched off on this server"
+READ_ONLY = "this server is read-only"
+DENIED = "it is denied by this server's policy"
+NOT_ALLOWED = "it is not among the tools this server's policy allows"
+REFUSED = "it is always refused by this server's policy"
+
+
+def names(of: Policy) -> set[str]:
+    return {tool.tool_name() for tool in of.allowed(TOOLS)}
+
+
+def test_without_a_source_every_tool_exists_and_the_level_is_destructive() -> None:
+    assert Policy().allowed(TOOLS) == list(TOOLS)
+    assert Policy().approval(command("end_conference")) is Approval.ASK
+    assert Policy().approval(command("leave_conference")) is Approval.NEVER
+
+
+def test_the_guard_passes_it_on() -> None:
+    assert (GuardPolicy, GuardLevel) == (Policy, Level)
+
+
+REFUSALS = [
+    ("toolsets = ['audio', 'events']", "delete_queue", OFF),
+    ("toolsets = []", "list_queues", OFF),
+    ("toolsets = ['queues']", "delete_queue", None),
+    ("read_only = true", "delete_queue", READ_ONLY),
+    ("read_only = true", "list_queues", None),
+    ("deny = ['delete_*']", "delete_queue", DENIED),
+    ("deny = ['delete_*']", "create_queue", None),
+    ("allow = ['list_*']", "delete_queue", NOT_ALLOWED),
+    ("allow = ['list_*']", "list_queues", None),
+    ("allow = []", "list_queues", NOT_ALLOWED),
+    ("allow = ['*']\ndeny = ['*']", "list_queues", DENIED),
+    # in this order
+    ("toolsets = []\nread_only = true\ndeny = ['*']\nallow = []", "delete_queue", OFF),
+    ("read_only = true\ndeny = ['*']\nallow = []", "delete_queue", READ_ONLY),
+    ("deny = ['*']\nallow = []", "delete_queue", DENIED),
+    ("allow = []\n[approval.tool]\ndelete_queue = 'refuse'", "delete_queue", NOT_ALLOWED),
+    ("[approval.tool]\ndelete_queue = 'refuse'", "delete_queue", REFUSED),
+    ("[approval.tool]\ndelete_queue = 'ask'", "delete_queue", None),
+]
+
+
+@pytest.mark.parametrize(("rules", "tool", "why"), REFUSALS)
+def test_a_tool_that_is_not_allowed_does_not_exist(rules: str, tool: str, why: str | None) -> None:
+    rulings = policy(f"[tools]\n{rules}")
+    assert rulings.refusal(TOOL_OF[tool]) == why
+    assert (TOOL_OF[tool] in rulings.allowed(TOOLS)) is (why is None)
+
+
+def test_the_tools_that_exist_keep_their_order() -> None:
+    some = Policy([Rules(tools=ToolRules(allow=["speak_text", "list_*"]))]).allowed(TOOLS)
+    assert some == [tool for tool in TOOLS if tool in some]
+
+
+def test_a_tool_exists_only_if_every_source_lets_it() -> None:
+    allowing = "tools.allow = ['list_*', 'end_conference']"
+    for sources in permutations(
+        [allowing, "tools.deny = ['list_queues']", "tools.toolsets = ['conferences', 'queues']"]
+    ):
+        assert names(policy(*sources)) == {"list_conferences", "list_queue_calls", "end_conference"}
+
+
+def test_what_one_source_takes_away_no_other_gives_back() -> None:
+    for sources in permutations(["tools.read_only = true", "tools.read_only = false", "tools.allow = ['*']"]):
+        assert names(policy(*sources)) == READS
+
+
+NEVER, ASK, REFUSE = Approval
+ENTRY = "approval.tool.mute_participants = "
+APPROVALS: list[tuple[list[str], Approval, Approval]] = [
+    # (sources, for routine, for disruptive)
+    ([], NEVER, NEVER),
+    (["approval.level = 'destructive'"], NEVER, NEVER),
+    (["approval.level = 'disruptive'"], NEVER, ASK),
+    (["approval.level = 'all'"], ASK, ASK),
+    (["approval.level = 'never'"], NEVER, NEVER),
+    # an entry stands in place of the level of its own source
+    ([f"{ENTRY}'ask'\napproval.level = 'never'"], ASK, ASK),
+    ([f"{ENTRY}'never'\napproval.level = 'all'"], NEVER, NEVER),
+    ([f"{ENTRY}'refuse'"], REFUSE, REFUSE),
+    # of two that say something, the stricter
+    ([f"{ENTRY}'never'", "approval.level = 'disruptive'"], NEVER, ASK),
+    ([f"{ENTRY}'never'", f"{ENTRY}'ask'"], ASK, ASK),
+    ([f"{ENTRY}'ask'", f"{ENTRY}'refuse'", f"{ENTRY}'never'"], REFUSE, REFUSE),
+    (["approval.level = 'never'", "approval.level = 'all'"], ASK, ASK),
+    # one that says nothing of it does not count
+    (["approval.level = 'all'", "approval.tool.speak_text = 'never'"], ASK, ASK),
+    ([f"{ENTRY}'never'", "approval.tool.speak_text = 'ask'"], NEVER, NEVER),
+]
+
+
+@pytest.mark.parametrize(("sources", "routine", "disruptive"), APPROVALS)
+def test_a_person_is_asked_as_the_stricter_source_wants(
+    sources: list[str], routine: Approval, disruptive: Approval
+) -> None:
+    for order in permutations(sources):
+        rulings = policy(*order)
+        assert rulings.approval(command("mute_participants", call_control_ids=[CALL])) is routine
+        assert rulings.approval(command("mute_participants")) is disruptive
+
+
+def test_a_tool_for_which_nobody_is_asked_is_not_asked_about_at_the_default_level_either() -> None:
+    assert policy("approval.tool.end_conference = 'never'").approval(command("end_conference")) is Approval.NEVER
+
+
+@pytest.mark.parametrize("tool", sorted(READS))
+def test_a_read_is_never_asked_about(tool: str) -> None:
+    assert policy("approval.level = 'all'").approval_at(TOOL_OF[tool], Risk.READ) is Approval.NEVER
+
+
+FEW = settings(max_examples=50)
+"""Rules are large, and slow to make."""
+
+FACTS = {CONFERENCE_ID: ConferenceFacts("Standup", "1", "US")}
+
+
+def known() -> Known:
+    return Known(FACTS, {"support": "support"}, {CALL: QueuedFacts("support", "1")}, {CALL: "1", OTHER_CALL: "2"})
+
+
+async def refuses(rulings: Policy, call: Command) -> bool:
+    why = rulings.refusal(type(call)) or await rulings.out_of_scope(call, known())
+    return why is not None or rulings.approval(call) is Approval.REFUSE
+
+
+@FEW
+@given(RULES, RULES, ANY_COMMAND)
+def test_what_one_source_refuses_stays_refused_whatever_another_says(one: Rules, other: Rules, call: Command) -> None:
+    alone = told(refuses(Policy([one]), call))
+    for sources in ([one, other], [other, one]):
+        assert told(refuses(Policy(sources), call)) or not alone
+
+
+@FEW
+@given(RULES, RULES)
+def test_another_source_adds_no_tool(one: Rules, other: Rules) -> None:
+    both: set[type[Tool]] = set(Policy([one, other]).allowed(TOOLS))
+    assert both == set(Policy([one]).allowed(TOOLS)) & set(Policy([other]).allowed(TOOLS))
+
+
+@FEW
+@given(RULES, RULES, ANY_COMMAND)
+def test_another_source_makes_no_approval_laxer_that_was_said(one: Rules, other: Rules, call: Command) -> None:
+    rising = list(Approval)
+    alone, both = Policy([one]).approval(call), Policy([one, other]).approval(call)
+    was_said = one.approval.says(call.tool_name()) is not None
+    assert not was_said or rising.index(both) >= rising.index(alone)
+
+
+@FEW
+@given(RULES, RULES, ANY_COMMAND)
+def test_the_order_of_the_sources_decides_nothing(one: Rules, other: Rules, call: Command) -> None:
+    first, second = Policy([one, other]), Policy([other, one])
+    assert first.allowed(TOOLS) == second.allowed(TOOLS)
+    assert first.approval(call) is second.approval(call)
+    assert set(first.limits(call)) == set(second.limits(call))
+    assert first.most_people(call) == second.most_people(call)

@@ -1,0 +1,228 @@
+"""A write touches only what lies within the scope of every source, and what cannot be told is refused."""
+
+from typing import Any, cast
+
+import pytest
+
+from support.examples import CALL, CONFERENCE_ID, OTHER_CALL
+from telnyx_conferencing.server.errors import CallFailed
+from telnyx_conferencing.server.guard.policy import ConferenceFacts, QueuedFacts
+from telnyx_conferencing.tools import COMMANDS as ALL
+from telnyx_conferencing.tools.base import POST, Command, Retry, Risk
+from telnyx_conferencing.tools.results import Done
+
+from .making import COMMANDS, Known, command, policy
+
+pytestmark = pytest.mark.anyio
+
+STANDUP = {CONFERENCE_ID: ConferenceFacts("Standup", "1", "US")}
+QUEUES = {"support": "support", "q-1": "support", "sales": "sales"}
+WAITING = {CALL: QueuedFacts("support", "1")}
+CONNECTIONS = {CALL: "1", OTHER_CALL: "2"}
+
+
+class Dial(Command):
+    """Call a number."""
+
+    route = POST("/calls")
+    risk = Risk.ROUTINE
+    retry = Retry.ONCE
+    result = Done
+    does = "call {to}"
+
+    to: str | list[str]
+
+
+def known(**given: Any) -> Known:
+    true = {"conferences": STANDUP, "queues": QUEUES, "waiting": WAITING, "connections": CONNECTIONS}
+    return Known(**{**cast("dict[str, Any]", true), **given})
+
+
+async def refusal(rules: str, touching: Command, facts: Known | None = None) -> str | None:
+    return await policy(f"[scope]\n{rules}").out_of_scope(touching, known() if facts is None else facts)
+
+
+WHISPERED = command("join_conference", supervisor_role="whisper", whisper_call_control_ids=[OTHER_CALL])
+OTHER_IS_2 = f"the connection of call '{OTHER_CALL}' is '2'"
+MAY = [
+    ("conferences = ['Stand*']", command("end_conference")),
+    ("conferences = ['sTANDUP']", command("mute_participants")),
+    ("conferences = ['Sales', 'Standu?']", command("start_recording")),
+    ("conferences = ['Sales *']", command("create_conference", name="SALES call")),
+    ("conferences = []", command("create_queue")),
+    ("conferences = []", command("get_conference")),
+    ("queues = ['supp*']", command("update_queue", queue_name="q-1", max_size=3)),
+    ("queues = ['SUPPORT']", command("delete_queue", queue_name="support")),
+    ("queues = ['supp*']", command("create_queue", queue_name="support-2")),
+    ("queues = ['supp*']", command("enqueue_call", queue_name="Support-2")),
+    ("queues = ['supp*']", command("leave_queue")),
+    ("queues = []", command("end_conference")),
+    ("queues = []", command("list_queue_calls")),
+    ("connections = ['1']", command("end_conference")),
+    ("connections = ['1', '2']", command("mute_participants", call_control_ids=[CALL, OTHER_CALL])),
+    ("connections = ['1']", command("join_conference")),
+    ("connections = ['1']", command("leave_queue")),
+    ("connections = ['1']", command("enqueue_call")),
+    ("connections = ['3']", command("delete_queue", queue_name="support")),
+    ("regions = ['US']", command("end_conference")),
+    ("regions = ['US', 'Europe']", command("mute_participants", region="US")),
+    ("regions = ['Europe']", command("create_conference", region="Europe")),
+    ("regions = []", command("create_queue")),
+    ("numbers = ['+49', '+1']", Dial(to="+15550100")),
+    ("numbers = ['+49', '+1']", Dial(to=["+15550100", "+4930123456"])),
+    ("numbers = []", command("end_conference")),
+]
+
+
+@pytest.mark.parametrize(("rules", "touching"), MAY)
+async def test_what_lies_within_may_be_touched(rules: str, touching: Command) -> None:
+    assert await refusal(rules, touching) is None
+
+
+NAME = "the name of this conference is"
+QUEUE = "the name of this queue is"
+REGION = "the region of this conference is"
+MAY_NOT = [
+    (
+        "conferences = ['Sales', 'Help *']",
+        command("end_conference"),
+        f"{NAME} 'Standup'",
+        "conferences named Sales or Help *",
+    ),
+    (
+        "conferences = ['Sales']",
+        command("create_conference", name="Party"),
+        f"{NAME} 'Party'",
+        "conferences named Sales",
+    ),
+    ("conferences = []", command("end_conference"), f"{NAME} 'Standup'", "conferences named none"),
+    (
+        "queues = ['sales']",
+        command("update_queue", queue_name="q-1", max_size=3),
+        f"{QUEUE} 'support'",
+        "queues named sales",
+    ),
+    ("queues = ['q-*']", command("delete_queue", queue_name="q-1"), f"{QUEUE} 'support'", "queues named q-*"),
+    ("queues = ['sales']", command("create_queue", queue_name="support"), f"{QUEUE} 'support'", "queues named sales"),
+    ("queues = ['sales']", command("enqueue_call", queue_name="q-1"), f"{QUEUE} 'q-1'", "queues named sales"),
+    (
+        "queues = ['sales']",
+        command("leave_queue"),
+        "the queue in which this call waits is 'support'",
+        "queues named sales",
+    ),
+    ("connections = ['2']", command("end_conference"), "the connection of this conference is '1'", "connections 2"),
+    (
+        "connections = ['1']",
+        command("mute_participants", call_control_ids=[CALL, OTHER_CALL]),
+        OTHER_IS_2,
+        "connections 1",
+    ),
+    ("connections = ['1']", WHISPERED, OTHER_IS_2, "connections 1"),
+    ("connections = ['2']", command("leave_queue"), f"the connection of call '{CALL}' is '1'", "connections 2"),
+    ("connections = ['2']", command("remove_queue_call"), f"the connection of call '{CALL}' is '1'", "connections 2"),
+    ("regions = ['Europe']", command("end_conference"), f"{REGION} 'US'", "regions Europe"),
+    ("regions = ['Europe']", command("mute_participants", region="US"), "the region is 'US'", "regions Europe"),
+    # a region in the call does not hide where the conference is
+    ("regions = ['Europe']", command("mute_participants", region="Europe"), f"{REGION} 'US'", "regions Europe"),
+    ("numbers = ['+49']", Dial(to="+15550100"), "the number to call is '+15550100'", "numbers that begin with +49"),
+    ("numbers = ['+49']", Dial(to=["+4930", "4930"]), "the number to call is '4930'", "numbers that begin with +49"),
+    ("numbers = ['+4']", Dial(to="+49;ext=1"), "the number to call is '+49;ext=1'", "numbers that begin with +4"),
+    ("numbers = ['+1']", Dial(to="sip:+1@x.com"), "the number to call is 'sip:+1@x.com'", "numbers that begin with +1"),
+    ("numbers = ['+1']", Dial(to="+1\uff15"), "the number to call is '+1\uff15'", "numbers that begin with +1"),
+]
+
+
+@pytest.mark.parametrize(("rules", "touching", "what", "within"), MAY_NOT)
+async def test_what_lies_outside_may_not(rules: str, touching: Command, what: str, within: str) -> None:
+    assert await refusal(rules, touching) == f"{what}, and this server's policy lets only {within} be touched"
+
+
+GONE = command("end_conference", conference_id="gone")
+UNKNOWN = [
+    ("conferences = ['*']", GONE, "the name of this conference"),
+    ("queues = ['*']", command("remove_queue_call", queue_name="gone"), "the name of this queue"),
+    ("queues = ['*']", command("leave_queue", call_control_id=OTHER_CALL), "the queue in which this call waits"),
+    ("connections = ['1']", GONE, "the connection of this conference"),
+    ("connections = ['1']", command("create_conference", call_control_id="v3:n"), "the connection of call 'v3:n'"),
+    ("regions = ['Europe']", GONE, "the region of this conference"),
+]
+
+
+@pytest.mark.parametrize(("rules", "touching", "what"), UNKNOWN)
+async def test_what_cannot_be_told_may_not(rules: str, touching: Command, what: str) -> None:
+    refused = await refusal(rules, touching)
+    assert refused is not None
+    assert refused.startswith(f"{what} cannot be told, and this server's policy lets only ")
+
+
+async def test_a_new_conference_must_name_its_region() -> None:
+    assert await refusal("regions = ['Europe', 'US']", command("create_conference")) == (
+        "region is missing, and this server's policy lets only regions Europe or US be touched: give one"
+    )
+
+
+async def test_every_source_must_let_it_be_touched() -> None:
+    both = policy("scope.conferences = ['Stand*']", "scope.conferences = ['*up', 'Sales']")
+    assert await both.out_of_scope(command("end_conference"), known()) is None
+    neither = policy("scope.conferences = ['Stand*']", "scope.conferences = ['Sales']")
+    assert await neither.out_of_scope(command("end_conference"), known()) == (
+        f"{NAME} 'Standup', and this server's policy lets only conferences named Stand*, and of those only Sales be "
+        "touched"
+    )
+
+
+async def test_a_region_that_was_given_stands_where_telnyx_does_not_say_one() -> None:
+    facts = known(conferences={CONFERENCE_ID: ConferenceFacts("Standup", "1", None)})
+    assert await refusal("regions = ['Europe']", command("mute_participants", region="Europe"), facts) is None
+
+
+async def test_a_call_that_has_hung_up_is_on_the_connection_that_its_queue_knows() -> None:
+    facts = known(connections={})
+    assert await refusal("connections = ['1']", command("remove_queue_call"), facts) is None
+    assert facts.asked == [f"queue of {CALL}"]
+
+
+async def test_a_call_whose_queue_does_not_know_its_connection_is_asked_for_itself() -> None:
+    facts = known(waiting={CALL: QueuedFacts("support", None)})
+    assert await refusal("connections = ['1']", command("leave_queue"), facts) is None
+    assert facts.asked == [f"queue of {CALL}", f"connection of {CALL}"]
+
+
+NOTHING = ["conferences", "queues", "connections", "regions"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_nothing_is_asked_that_no_rule_needs(name: str) -> None:
+    facts = known()
+    assert await policy("", "").out_of_scope(COMMANDS[name], facts) is None
+    assert facts.asked == []
+
+
+async def test_everything_is_asked_once() -> None:
+    facts = known()
+    everything = "conferences = ['*']\nqueues = ['*']\nconnections = ['1', '2']\nregions = ['US']"
+    legs = [CALL, OTHER_CALL, CALL]
+    assert await refusal(everything, command("mute_participants", call_control_ids=legs), facts) is None
+    assert facts.asked == [f"conference {CONFERENCE_ID}", f"connection of {CALL}", f"connection of {OTHER_CALL}"]
+
+
+@pytest.mark.parametrize("tool", [tool.tool_name() for tool in ALL if tool.is_read()])
+async def test_reads_touch_nothing(tool: str) -> None:
+    facts = known()
+    assert await refusal("\n".join(f"{field} = []" for field in NOTHING), command(tool), facts) is None
+    assert facts.asked == []
+
+
+@pytest.mark.parametrize("tool", [tool.tool_name() for tool in ALL if not tool.is_read()])
+async def test_every_write_lies_outside_an_empty_scope(tool: str) -> None:
+    assert await refusal("\n".join(f"{field} = []" for field in NOTHING), command(tool)) is not None
+
+
+async def test_what_the_facts_raise_is_raised() -> None:
+    class Failing(Known):
+        async def conference(self, conference_id: str) -> ConferenceFacts:
+            raise CallFailed("there is no such conference")
+
+    with pytest.raises(CallFailed, match="no such"):
+        await refusal("conferences = ['*']", command("end_conference"), Failing())

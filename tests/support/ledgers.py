@@ -1,0 +1,42 @@
+"""The ledger of a store, as a server beside the command line uses it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import anyio
+
+from support.webhooks import url_of
+from telnyx_conferencing.server.guard.ledger import LASTS, Approval, Asked, Ledger
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+QUESTION = "End conference 'Standup'? 3 people are in it. Everyone in it is hung up."
+
+
+def on(database: Path, method: Callable[Concatenate[Ledger, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a method of the store's ledger returns."""
+
+    async def work() -> T:
+        async with Ledger.open(url_of(database)) as ledger:
+            return await method(ledger, *args, **kwargs)
+
+    return anyio.run(work)
+
+
+def asked(question: str = QUESTION, **other: str) -> Asked:
+    """A question about a call; its own words stand for all it is bound to."""
+    facts = {"tool": "end_conference", "risk": "destructive", "asked_by": "claude-code 2.1", **other}
+    return Asked(binding=question, question=question, **facts)
+
+
+def left(database: Path, question: Asked | None = None, lasts: timedelta = LASTS) -> Approval:
+    """A question that a server has left for a person."""
+
+    async def work() -> Approval:
+        async with Ledger.open(url_of(database), lasts) as ledger:
+            return await ledger.leave(question or asked())
+
+    return anyio.run(work)

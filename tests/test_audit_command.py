@@ -1,0 +1,282 @@
+"""`telnyx-conferencing audit`: what was done, in words and for export, and whether the record of it is whole."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.command_line import run
+from support.ledgers import on
+from support.webhooks import url_of
+from telnyx_conferencing.server.guard.ledger import Ledger
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+HOSTILE = "x\x1b]0;owned\x07\x9b31m\u202eb\n99  done"
+STORY: Sequence[dict[str, Any]] = (
+    {
+        "call": "c1",
+        "session": "aa11",
+        "client": "claude-code 2.1",
+        "tool": "list_queues",
+        "outcome": "done",
+        "ms": 12.4,
+    },
+    {
+        "call": "c2",
+        "session": "aa11",
+        "client": "claude-code 2.1",
+        "identity": "anna",
+        "tool": "end_conference",
+        "does": "end conference room",
+        "outcome": "declined",
+        "why": "a person said no",
+        "asked": {"by": "ben@desk at a terminal", "answer": "no", "reason": "not yet", "code": "K7QF-2M9X"},
+        "ms": 61_234,
+    },
+    {"session": "bb22", "tool": "end_conference", "outcome": "failed", "telnyx": {"status": 422}, "ms": 310},
+    {"session": "bb22", "tool": HOSTILE, "does": HOSTILE, "client": HOSTILE, "outcome": "refused", "why": HOSTILE},
+    {"outcome": "writes stopped by a person", "by": "anna@desk", "reason": "enough"},
+)
+
+
+def written(database: Path, entries: Sequence[dict[str, Any]], begin: datetime = NOON) -> None:
+    """Record these, a minute apart."""
+    on(database, Ledger.record, [(begin + timedelta(minutes=n), entry) for n, entry in enumerate(entries)])
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A store with the story in its audit."""
+    path = tmp_path / "events.db"
+    written(path, STORY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with more records than are read at once."""
+    path = tmp_path_factory.mktemp("long") / "events.db"
+    tools = ("list_queues", "speak_text", "end_conference")
+    moments = (NOON + timedelta(minutes=n) for n in range(2500))
+    on(path, Ledger.record, [(at, {"tool": tools[n % 3], "outcome": "done"}) for n, at in enumerate(moments)])
+    return path
+
+
+def printed(database: Path, *arguments: str) -> list[str]:
+    """The lines of a run that must succeed and say nothing else."""
+    ended = run("audit", "--database", url_of(database), *arguments)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout.splitlines()
+
+
+def numbers(database: Path, *arguments: str) -> list[int]:
+    return [json.loads(line)["number"] for line in printed(database, "--json", *arguments)]
+
+
+def test_each_record_is_one_readable_line_newest_last(database: Path) -> None:
+    lines = [line.split("  ") for line in printed(database)]
+    assert [[part.strip() for part in line if part.strip()] for line in (lines[0], lines[1], lines[2], lines[4])] == [
+        ["1", "2026-01-31 12:00:00", "done", "list_queues", "through 'claude-code 2.1' session aa11", "12 ms"],
+        [
+            "2",
+            "2026-01-31 12:01:00",
+            "declined",
+            "end_conference",
+            "end conference room",
+            "for 'anna' through 'claude-code 2.1' session aa11",
+            "61.2 s",
+            "(a person said no; ben@desk at a terminal said no K7QF-2M9X; 'not yet')",
+        ],
+        ["3", "2026-01-31 12:02:00", "failed", "end_conference", "session bb22", "310 ms", "(Telnyx answered 422)"],
+        ["5", "2026-01-31 12:04:00", "writes stopped by a person", "by anna@desk", "(enough)"],
+    ]
+
+
+def test_what_callers_chose_stays_on_its_line_and_cannot_steer_a_terminal(database: Path) -> None:
+    for arguments in ([], ["--json"]):
+        ended = run("audit", "--database", url_of(database), *arguments)
+        assert len(ended.stdout.splitlines()) == len(STORY)
+        assert "owned" in ended.stdout
+        assert not set(ended.stdout) & {"\x1b", "\x07", "\x9b", "\u202e"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["--tool", "end_conference"], [2, 3]),
+        (["--tool", "end_conference", "--outcome", "failed"], [3]),
+        (["--outcome", "done", "--outcome", "writes stopped by a person"], [1, 5]),
+        (["--session", "aa"], [1, 2]),
+        (["--last", "2"], [4, 5]),
+        (["--last", "1", "--tool", "end_conference"], [3]),
+        (["--since", "2026-01-31T12:03:00Z"], [4, 5]),
+        (["--since", "2026-01-31T13:01:00+01:00", "--last", "3"], [3, 4, 5]),
+        (["--since", "2026-01-31T12:01:00Z", "--all", "--session", "aa"], [2]),
+        (["--tool", "no_such_tool"], []),
+    ],
+)
+def test_only_what_is_wanted_is_printed(database: Path, arguments: list[str], wanted: list[int]) -> None:
+    assert numbers(database, *arguments) == wanted
+
+
+def test_since_takes_a_time_ago(database: Path) -> None:
+    begun = datetime.now(UTC) - timedelta(hours=3)
+    written(database, [{"outcome": "done"}] * 4, begun - timedelta(minutes=1.5))
+    assert numbers(database, "--since", "3h") == [8, 9]
+    assert numbers(database, "--since", "1h") == []
+
+
+def test_the_newest_fifty_are_printed_unless_more_are_asked_for(long: Path) -> None:
+    assert numbers(long) == list(range(2451, 2501))
+    assert numbers(long, "--last", "1500") == list(range(1001, 2501))
+    assert numbers(long, "--all") == list(range(1, 2501))
+    assert numbers(long, "--all", "--tool", "speak_text") == list(range(2, 2501, 3))
+    assert numbers(long, "--tool", "speak_text", "--last", "600") == list(range(2, 2501, 3))[-600:]
+    assert numbers(long, "--since", (NOON + timedelta(minutes=900)).isoformat()) == list(range(901, 2501))
+
+
+def test_the_hashes_of_an_export_can_be_computed_from_it(database: Path) -> None:
+    last = "0" * 64
+    for number, line in enumerate(printed(database, "--json", "--all"), 1):
+        record = json.loads(line)
+        at = datetime.fromisoformat(record.pop("at"))
+        stored = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        found, said = record.pop("number"), record.pop("hash")
+        assert record == STORY[number - 1]
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+        last = hashlib.sha256(f"{last}\n{found}\n{stored}\n{text}".encode()).hexdigest()
+        assert (found, said) == (number, last)
+    assert f"Head: {len(STORY)}:{last}" in printed(database, "verify")
+
+
+def test_an_empty_audit_is_said_to_be_empty(tmp_path: Path) -> None:
+    nothing = tmp_path / "events.db"
+    assert printed(nothing) == ["The audit is empty."]
+    assert printed(nothing, "--json", "--all", "--since", "1h") == []
+    assert printed(nothing, "verify") == [f"The audit in {url_of(nothing)} is empty."]
+
+
+def test_where_nothing_is_found_that_is_said(database: Path) -> None:
+    assert printed(database, "--tool", "no_such_tool") == ["The audit has no such record."]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--since", "yesterday"], "--since: must be an ISO 8601 time"),
+        (["--since", "999999d"], "--since: must be an ISO 8601 time"),
+        (["--last", "3", "--all"], "Give --last or --all, not both."),
+        (["--last", "0"], "--last"),
+        (["--database", "mysql://there/events"], "not a kind of database"),
+    ],
+)
+def test_what_it_cannot_do_is_said_with_exit_code_2(database: Path, arguments: list[str], said: str) -> None:
+    ended = run("audit", "--database", url_of(database), *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+# Whether it is whole
+
+
+def tampered(database: Path, *statements: str) -> None:
+    """What somebody does who can write the file."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for trigger in ("audit_update", "audit_delete"):
+            connection.execute(f"DROP TRIGGER {trigger}")
+        for statement in statements:
+            connection.execute(statement)
+
+
+def head(database: Path) -> str:
+    """The head that verify prints."""
+    [line] = [line for line in printed(database, "verify") if line.startswith("Head: ")]
+    return line.removeprefix("Head: ")
+
+
+def broken(database: Path, *arguments: str) -> str:
+    """What verify finds wrong."""
+    ended = run("audit", "verify", "--database", url_of(database), *arguments)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    [line] = ended.stderr.splitlines()
+    return line.removeprefix("telnyx-conferencing: ")
+
+
+def test_a_whole_audit_is_proved_with_its_count_and_head(long: Path) -> None:
+    lines = printed(long, "verify")
+    assert lines[0] == "All 2500 records are as written, and none is missing between them."
+    assert lines[1].startswith("Head: 2500:")
+    assert "verify --head" in lines[2]
+
+
+def test_a_head_that_was_kept_proves_that_nothing_was_taken_away_since(database: Path) -> None:
+    kept = head(database)
+    assert "Nothing was taken away" in printed(database, "verify", "--head", kept)[0]
+    written(database, [{"outcome": "done"}])
+    assert "All 6 records" in printed(database, "verify", "--head", f" {kept} ")[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE audit SET entry = replace(entry, 'declined', 'done') WHERE number = 2", "Record 2 was altered"),
+        ("UPDATE audit SET at = at + 1 WHERE number = 4", "Record 4 was altered"),
+        ("UPDATE audit SET entry = 'not JSON', at = 'never' WHERE number = 3", "Record 3 was altered"),
+        ("DELETE FROM audit WHERE number = 3", "Record 3 is missing: after 2 comes 4."),
+        ("DELETE FROM audit WHERE number = 1", "Record 1 is missing: after 0 comes 2."),
+        ("DELETE FROM audit WHERE number > 3", "The newest records are missing: there are 3, and there were 5."),
+        ("DELETE FROM audit", "The newest records are missing: there are 0, and there were 5."),
+        ("DELETE FROM notes WHERE name = 'audit.head'", "The note of the newest record was altered"),
+        ("INSERT INTO audit SELECT 0, at, session, entry, hash FROM audit WHERE number = 1", "Record 0 was slipped in"),
+    ],
+)
+def test_what_was_changed_behind_its_back_is_found(database: Path, change: str, said: str) -> None:
+    kept = head(database)
+    tampered(database, change)
+    assert broken(database).startswith(said)
+    assert broken(database, "--head", kept).startswith(said)
+
+
+def test_newest_records_removed_with_their_note_are_missed_only_by_a_head_that_was_kept(database: Path) -> None:
+    kept = head(database)
+    tampered(
+        database,
+        "DELETE FROM audit WHERE number > 3",
+        "UPDATE notes SET value = (SELECT number || ':' || hash FROM audit WHERE number = 3) WHERE name = 'audit.head'",
+    )
+    assert "All 3 records" in printed(database, "verify")[0]
+    assert broken(database, "--head", kept) == "The newest records are missing: there are 3, and there were 5."
+
+
+def test_an_audit_written_anew_is_found_by_a_head_that_was_kept(database: Path) -> None:
+    kept = head(database)
+    tampered(database, "DELETE FROM audit", "DELETE FROM notes")
+    written(database, [{"outcome": "done"}] * 7)
+    assert "All 7 records" in printed(database, "verify")[0]
+    assert broken(database, "--head", kept).startswith("Record 5 is not the one whose hash was noted")
+
+
+@pytest.mark.parametrize("wrong", ["5", "5:abc", "x\x1b[2J:" + "0" * 64, "²:" + "0" * 64, ""])
+def test_what_is_no_head_is_said(database: Path, wrong: str) -> None:
+    said = broken(database, "--head", wrong)
+    assert "is not a head: it is written NUMBER:HASH" in said
+    assert "\x1b" not in said
+
+
+def test_records_that_were_made_unreadable_are_still_listed(database: Path) -> None:
+    tampered(
+        database,
+        "UPDATE audit SET entry = 'not JSON' WHERE number = 2",
+        "UPDATE audit SET entry = '[1]' WHERE number = 3",
+        "UPDATE audit SET at = 'never' WHERE number = 4",
+    )
+    lines = printed(database)
+    assert [("unreadable" in line) for line in lines] == [False, True, True, True, False]
+    assert numbers(database, "--outcome", "unreadable") == [2, 3, 4]

@@ -1,0 +1,97 @@
+"""`telnyx-conferencing stop` and `resume`: anyone can stop all writes at once, a person lets them go on."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from support.command_line import run
+from support.ledgers import on
+from support.terminal import CTRL_C, ENTER, at_terminal
+from support.webhooks import url_of
+from telnyx_conferencing.server.guard.ledger import Ledger
+
+AGREE = "Let them go on? [y/N]: "
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A store through which something was done."""
+    path = tmp_path / "events.db"
+    on(path, Ledger.record, [(datetime.now(UTC), {"tool": "list_queues", "outcome": "done"})])
+    return path
+
+
+def test_stop_stops_at_once_without_asking_and_says_where(database: Path) -> None:
+    ended = run("stop", "they", "are shouting\x1b[2J", "--database", url_of(database))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"Writes on {url_of(database)} are stopped" in ended.stdout
+    assert "telnyx-conferencing resume" in ended.stdout
+    stopped = on(database, Ledger.stopped)
+    assert stopped
+    assert stopped.reason == "they are shouting [2J"
+    assert "@" in stopped.by
+
+
+def test_what_is_stopped_stays_as_it_was_stopped_first(database: Path) -> None:
+    on(database, Ledger.stop, "anna@desk", "a\x1b]0;owned\x07 drill")
+    ended = run("stop", "again", "--database", url_of(database))
+    assert ended.returncode == 0
+    assert "were stopped already: by anna@desk at 20" in ended.stdout
+    assert "UTC, 'a ]0;owned drill'. That stands." in ended.stdout
+    stopped = on(database, Ledger.stopped)
+    assert stopped
+    assert stopped.by == "anna@desk"
+
+
+def test_on_a_store_that_no_server_has_used_stop_says_that_it_may_be_the_wrong_one(database: Path) -> None:
+    elsewhere = database.with_name("other.db")
+    ended = run("stop", "--database", url_of(elsewhere))
+    assert ended.returncode == 0
+    assert "your servers use another" in ended.stderr
+    assert on(elsewhere, Ledger.stopped)
+    assert on(database, Ledger.stopped) is None
+
+
+def test_a_person_at_a_terminal_lets_writes_go_on(database: Path) -> None:
+    on(database, Ledger.stop, "anna@desk", "a drill")
+    with at_terminal("resume", "--database", url_of(database)) as terminal:
+        assert "by anna@desk" in terminal.until(AGREE)
+        terminal.type(f"y{ENTER}")
+        code, said = terminal.ended()
+    assert (code, "Writes go on." in said) == (0, True)
+    assert on(database, Ledger.stopped) is None
+    [newest] = on(database, Ledger.newest, 1)
+    assert newest.entry["outcome"] == "writes resumed by a person"
+    assert newest.entry["by"].endswith(" at a terminal")
+
+
+@pytest.mark.parametrize(("typed", "ends_with"), [(f"n{ENTER}", 1), (ENTER, 1), (CTRL_C, 130)])
+def test_without_a_yes_writes_stay_stopped(database: Path, typed: str, ends_with: int) -> None:
+    on(database, Ledger.stop, "anna@desk")
+    with at_terminal("resume", "--database", url_of(database), typed_before=f"y{ENTER}") as terminal:
+        terminal.until(AGREE)
+        terminal.type(typed)
+        assert terminal.ended()[0] == ends_with
+    assert on(database, Ledger.stopped)
+
+
+def test_a_program_cannot_let_writes_go_on(database: Path) -> None:
+    on(database, Ledger.stop, "anna@desk")
+    ended = run("resume", "--database", url_of(database), stdin="y\n")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Resuming is for a person at a terminal" in ended.stderr
+    assert on(database, Ledger.stopped)
+
+
+def test_what_is_not_stopped_need_not_be_resumed(database: Path) -> None:
+    with at_terminal("resume", "--database", url_of(database)) as terminal:
+        code, said = terminal.ended()
+    assert code == 0
+    assert "are not stopped" in said
+
+
+def test_a_store_that_cannot_be_used_is_one_sentence_and_exit_code_2() -> None:
+    ended = run("stop", "--database", "sqlite:////no/such/place/events.db")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("telnyx-conferencing: The directory /no/such/place does not exist.")
