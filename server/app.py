@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ async def open_server(settings: Settings) -> AsyncGenerator[Application]:
         telnyx = Telnyx(line.http)
         verifier = verifier_of(settings, line.sandbox)
         database = stack.enter_context(database_of(settings))
-        events = EventService(lambda: open_store(settings, database), facts_from(telnyx))
+        events = EventService(lambda: open_store(settings, database), facts_from(telnyx), line.now)
         guarding = Guarding(settings, telnyx, events, database)
         application = build(settings, telnyx, events, guarding)
         intake = Intake(settings, events, telnyx, line.sandbox, verifier)
@@ -138,6 +139,10 @@ class _Line:
 
     http: httpx2.AsyncClient
     sandbox: "Sandbox | None" = None
+
+    def now(self) -> datetime:
+        """The time there: the sandbox's clock may be moved."""
+        return self.sandbox.clock.now() if self.sandbox else datetime.now(UTC)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 from mcp.client import Client
 from mcp.client.subscriptions import ResourcesListChanged, ResourceUpdated
@@ -14,7 +15,7 @@ from mcp_types import ResourceTemplateReference
 
 from support.mcp import call, connected, refusal
 from support.telnyx import open_room, telnyx
-from support.webhooks import eventually, has_all, ids
+from support.webhooks import eventually, free_port, has_all, ids
 from telnyx_conferencing.server.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -135,6 +136,29 @@ async def test_a_summary_tells_a_conference_with_where_each_fact_is_from(era: st
     assert people[legs[1]]["muted"]["source"] in ("api", "command")
     assert summary["conference"]["name"] == "Standup"
     assert "Conference 'Standup' is open, 2 people in it." in summary["summary"]
+    assert summary["figures"] == {"peak_participants": 2, "talk_turns": 0}  # beside what the live picture says already
+
+
+async def test_practice_goes_by_the_clock_of_the_sandbox(era: str) -> None:
+    port = free_port()
+    async with practising(era, "--sandbox-port", str(port)) as client:
+        room = await open_room(client, *(await waiting(client))[:2])
+        moved = httpx2.post(
+            f"http://127.0.0.1:{port}/sandbox/clock",
+            json={"advance_seconds": 600},
+            headers={"authorization": "Bearer KEYtests"},
+        )
+        assert moved.is_success
+        summary = await call(client, "conference_summary", conference_id=room)
+    assert 600 <= summary["conference"]["seconds"] < 660
+    assert all(person["seconds"] >= 600 for person in summary["conference"]["participants"])
+
+
+async def test_a_type_that_is_misspelt_is_doubted_when_nothing_is_found(era: str) -> None:
+    async with practising(era) as client:
+        found = await call(client, "list_events", types=["conference.particpant.joined"])
+    assert found["summary"].startswith("No events. 'conference.particpant.joined' is no type that is documented")
+    assert found["summary"].endswith("did you mean conference.participant.joined?")
 
 
 @pytest.mark.parametrize(

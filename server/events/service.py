@@ -264,7 +264,8 @@ class EventService:
         total = await store.count(wanted)
         events = await store.find(replace(wanted, before_number=tool.cursor), limit=tool.limit + 1)
         shown, more = events[: tool.limit], len(events) > tool.limit
-        summary = f"{_counted(total)}: {listed([line(event) for event in shown], most=3)}" if shown else "No events."
+        none = " ".join(filter(None, ["No events.", self._doubts(tool.types or ())]))
+        summary = f"{_counted(total)}: {listed([line(event) for event in shown], most=3)}" if shown else none
         content: dict[str, Any] = {"summary": summary, "events": [view(one) for one in shown], "total_results": total}
         return content | ({"next_cursor": shown[-1].number} if more else {})
 
@@ -322,8 +323,9 @@ class EventService:
         assert seen is not None
         name = quoted(seen.name) if seen.name else tool.conference_id
         summary = f"Conference {name} is {seen.status}, {count(seen.present, 'person')} in it."
-        content: dict[str, Any] = {"summary": summary, "conference": seen.lean()}
-        return content | ({"figures": figures.lean()} if figures else {})
+        shown = seen.lean()
+        content: dict[str, Any] = {"summary": summary, "conference": shown}
+        return content | ({"figures": _beyond(shown, figures.lean())} if figures else {})
 
     async def queue(self, name: str) -> "QueueView | None":
         """A queue by what events tell and Telnyx's API knows; by events alone where Telnyx cannot be asked.
@@ -398,6 +400,14 @@ class EventService:
         if known is not None:
             return replace(wanted, after_number=known.number)
         return replace(wanted, since=_time(since, "since"))
+
+
+def _beyond(shown: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What figures of a conference say that is not shown of it already; of people, those that are not listed there."""
+    listed_already = {person["call_control_id"] for person in shown["participants"]}
+    others = [person for person in figures["participants"] if person["call_control_id"] not in listed_already]
+    beyond = {name: value for name, value in figures.items() if shown.get(name) != value and name != "participants"}
+    return beyond | ({"participants": others} if others else {})
 
 
 def _counted(total: int) -> str:
