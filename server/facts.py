@@ -5,9 +5,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..tools.base import Command
-from ..tools.conferences import GetConference
+from ..tools.conferences import ConferenceFilter, GetConference, ListConferences
 from ..tools.participants import ListParticipants
-from ..tools.queues import GetQueue, ListQueueCalls
+from ..tools.queues import GetQueue, ListQueueCalls, ListQueues
 from ..tools.words import quoted
 from .errors import Refused
 from .events.service import Answered
@@ -19,6 +19,15 @@ class ApiFacts:
 
     def __init__(self, read: Read) -> None:
         self._read = read
+
+    async def open_conferences(self) -> list[str]:
+        """The ids of the conferences in progress. Raises `CallFailed`."""
+        found = await all_of(self._read, ListConferences(filter=ConferenceFilter(status="in_progress")))
+        return [one["id"] for one in found if isinstance(one.get("id"), str)]
+
+    async def queues(self) -> list[str]:
+        """The names of all queues. Raises `CallFailed`."""
+        return [one["name"] for one in await all_of(self._read, ListQueues()) if isinstance(one.get("name"), str)]
 
     async def conference(self, conference_id: str) -> Answered:
         """A conference, and everybody in it. Raises `CallFailed`."""

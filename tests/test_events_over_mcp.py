@@ -13,6 +13,7 @@ from mcp.client import Client
 from mcp.client.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp_types import ResourceTemplateReference
 
+from support.guarded import room_at
 from support.mcp import call, connected, refusal
 from support.telnyx import open_room, telnyx
 from support.webhooks import eventually, free_port, has_all, ids
@@ -175,6 +176,26 @@ async def test_a_type_that_is_misspelt_is_doubted_when_nothing_is_found(era: str
 async def test_a_wrong_question_is_answered_with_what_to_do(tool: str, arguments: dict[str, Any], said: str) -> None:
     async with practising("2025-11-25") as client:
         assert said in await refusal(client, tool, **arguments)
+
+
+async def test_what_was_there_before_any_event_is_read_too(era: str) -> None:
+    with telnyx() as phone:
+        room = room_at(phone, people=2)
+        before = len(phone.commands())
+        async with connected(era=era, env=phone.env) as client:
+            [conference] = (await read(client, "telnyx://conferences"))["conferences"]
+            one = await read(client, f"telnyx://conferences/{room}")
+            queues = {queue["name"]: queue for queue in (await read(client, "telnyx://queues"))["queues"]}
+        assert len(phone.commands()) == before
+    assert (conference["id"], conference["name"], conference["present"]) == (room, "Standup", 2)
+    assert len(one["participants"]) == 2
+    assert [call["position"] for call in queues["support"]["calls"]] == [1, 2, 3]
+
+
+async def test_the_scene_is_there_from_the_first_question_on(era: str) -> None:
+    async with practising(era) as client:
+        queues = (await read(client, "telnyx://queues"))["queues"]
+    assert {queue["name"]: queue["size"] for queue in queues} == {"agents": 1, "supervisors": 1, "support": 3}
 
 
 async def test_every_resource_can_be_read_and_what_there_is_not_is_the_protocols_error(era: str) -> None:

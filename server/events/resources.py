@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mcp.shared.uri_template import UriTemplate
 
@@ -11,6 +11,9 @@ from ..errors import CallFailed
 from .event import Wanted
 from .service import EventService
 from .views import view
+
+if TYPE_CHECKING:
+    from .picture.views import View
 
 Field = Literal["conference_id", "call_control_id", "queue", "type", "id"]
 
@@ -102,15 +105,11 @@ class Reader:
         return view(event)
 
     async def conferences(self, given: Mapping[str, str]) -> dict[str, Any]:
-        await self.service.store()
-        open_now = self.service.picture.conferences(self.service.now())[:_MOST]
-        return {"conferences": [one.lean() for one in open_now]}
+        return {"conferences": [one.lean() for one in (await self.service.conferences())[:_MOST]]}
 
     async def conference(self, given: Mapping[str, str]) -> dict[str, Any]:
-        seen = await self.service.conference(given["conference_id"])
-        if seen is None:
-            raise NotFound(f"No event tells of a conference {given['conference_id']}.")
-        return seen.lean()
+        unknown = f"No event tells of a conference {given['conference_id']}."
+        return await self._known(self.service.conference_now(given["conference_id"]), unknown)
 
     async def conference_events(self, given: Mapping[str, str]) -> dict[str, Any]:
         return await self._some(Wanted(conference_id=given["conference_id"]), given, "conference")
@@ -122,14 +121,16 @@ class Reader:
         return told
 
     async def queues(self, given: Mapping[str, str]) -> dict[str, Any]:
-        await self.service.store()
-        return {"queues": [one.lean() for one in self.service.picture.queues(self.service.now())[:_MOST]]}
+        return {"queues": [one.lean() for one in (await self.service.queues())[:_MOST]]}
 
     async def queue(self, given: Mapping[str, str]) -> dict[str, Any]:
-        await self.service.store()
         unknown = f"No event tells of a queue {given['queue_name']}."
+        return await self._known(self.service.queue(given["queue_name"]), unknown)
+
+    async def _known(self, asking: "Awaitable[View | None]", unknown: str) -> dict[str, Any]:
+        """What is known of one thing. Raises `NotFound` when neither an event nor Telnyx tells of it."""
         try:
-            seen = await self.service.queue(given["queue_name"])
+            seen = await asking
         except CallFailed as failed:
             raise NotFound(f"{unknown} {failed}") from None
         if seen is None:

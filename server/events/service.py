@@ -40,6 +40,8 @@ _MOST_SEEN = 20
 _KINDS = ("call.", "conference.")
 _MOST_RECALLED = 5000
 _MOST_LEGS = 250
+_MOST_MET = 20
+"""Conferences or queues that are asked about one by one because a list names them and no event has."""
 _REPORT_EVERY = 5.0
 """Seconds between words to a client that waits."""
 _SETTLE = 2.0
@@ -57,6 +59,14 @@ OnChange = Callable[[set[str], list[StoredEvent]], None]
 
 class Facts(Protocol):
     """What only Telnyx's API knows. Asking raises `CallFailed`."""
+
+    async def open_conferences(self) -> list[str]:
+        """The ids of those that are in progress."""
+        ...
+
+    async def queues(self) -> list[str]:
+        """The names of those there are."""
+        ...
 
     async def conference(self, conference_id: str) -> Answered: ...
 
@@ -138,6 +148,8 @@ class EventService:
                 return
             stack.callback(store.subscribe(self._news))  # before loading: the picture takes events in any order
             await self._load(store)
+            with anyio.move_on_after(_LAST_WORDS):  # what happened before the first question belongs to its answer
+                await self._drain(store)
             self._store = store
             self._latest = self._before_command = max(self._latest, await store.latest_number())
             self._opened.set()
@@ -312,15 +324,9 @@ class EventService:
         return content | ({"instead": [view(event) for event in others]} if others else {})
 
     async def _summary(self, tool: ConferenceSummary) -> dict[str, Any]:
-        known = await self.conference(tool.conference_id)
-        try:
-            await self._learn(self._facts.conference(tool.conference_id), self.picture.merge_conference)
-        except CallFailed:
-            if known is None:
-                raise
-        now = self.now()
-        seen, figures = self.picture.conference(tool.conference_id, now), self.picture.summary(tool.conference_id, now)
+        seen = await self.conference_now(tool.conference_id)
         assert seen is not None
+        figures = self.picture.summary(tool.conference_id, self.now())
         name = quoted(seen.name) if seen.name else tool.conference_id
         summary = f"Conference {name} is {seen.status}, {count(seen.present, 'person')} in it."
         shown = seen.lean()
@@ -354,6 +360,50 @@ class EventService:
             await self._recall(conference_id)
             seen = self.picture.conference(conference_id, self.now())
         return seen
+
+    async def conference_now(self, conference_id: str) -> "ConferenceView | None":
+        """A conference by what events tell and Telnyx's API knows; by events alone where Telnyx cannot be asked.
+
+        None when nothing is known of it. Raises `CallFailed` when no event tells of it and Telnyx does not say either.
+        """
+        known = await self.conference(conference_id)
+        try:
+            await self._learn(self._facts.conference(conference_id), self.picture.merge_conference)
+        except CallFailed:
+            if known is None:
+                raise
+        return self.picture.conference(conference_id, self.now())
+
+    async def conferences(self) -> "list[ConferenceView]":
+        """All that are remembered, newest first, and those in progress that no event has told of."""
+        await self.store()
+        picture = self.picture
+        await self._meet(
+            self._facts.open_conferences, picture.conference, self._facts.conference, picture.merge_conference
+        )
+        return self.picture.conferences(self.now())
+
+    async def queues(self) -> "list[QueueView]":
+        """All that are remembered, by name, and those that no event has told of."""
+        await self.store()
+        picture = self.picture
+        await self._meet(self._facts.queues, picture.queue, self._facts.queue, picture.merge_queue)
+        return self.picture.queues(self.now())
+
+    async def _meet(
+        self,
+        named: Callable[[], Awaitable[list[str]]],
+        known: Callable[[str, datetime], object],
+        ask: Callable[[str], Awaitable[Answered]],
+        merge: Merge,
+    ) -> None:
+        """Learn what Telnyx has and no event has told of; where it cannot be asked, what events tell stands alone."""
+        try:
+            unknown = [name for name in await named() if known(name, self.now()) is None]
+            for name in unknown[:_MOST_MET]:
+                await self._learn(ask(name), merge)
+        except CallFailed as failed:
+            logger.warning("Read from events alone: %s", failed)
 
     async def timeline(self, conference_id: str) -> str | None:
         """What happened in a conference, in Markdown; None when no event tells of it."""

@@ -350,8 +350,9 @@ def test_what_only_the_api_knows_is_merged_with_when_it_was_asked() -> None:
     ]
     assert picture.merge_conference(asked, listed, after(10)) == {ROOM}
     assert picture.merge_conference(asked, listed, after(10)) == set()
+    assert picture.merge_conference(asked, listed, after(20)) == set()  # the same again, only later
     view = room(picture)
-    assert (view.name, view.region, view.api_asked_at) == ("Stand up", "US", after(10))
+    assert (view.name, view.region, view.api_asked_at) == ("Stand up", "US", after(20))
     host, agent = view.participants
     assert (host.label, host.end_conference_on_exit is not None) == ("host", True)
     assert agent.role is not None

@@ -175,11 +175,14 @@ class Picture:
     ) -> set[str]:
         """Take in what the API answered: a conference, and ALL who are in it (None: it was not asked).
 
-        `asked_at` is when the first of the requests was sent. The URIs of what now reads differently.
+        `asked_at` is when the first of the requests was sent. The URIs of what now reads differently: none if only the
+        time is new at which the API was asked, since whoever reads a conference has the API asked, and reads it again
+        when it has changed.
         """
         id_ = conference.get("id")
         if not isinstance(id_, str):
             return set()
+        before = self.conference(id_, asked_at)
         answer = asked.conference(conference, participants)
         moment = moments.asked(asked_at, asked.digest(str(asked_at), conference, participants), {"answer": answer})
         if self._is_forgotten(id_, asked_at):
@@ -189,7 +192,7 @@ class Picture:
             _drop_an_old_answer(self._conferences[id_])
         for one in answer.participants or ():
             changed |= self._is_in_conference(one.call, id_)
-        return changed
+        return set() if _reads_the_same(before, self.conference(id_, asked_at)) else changed
 
     def merge_queue(
         self,
@@ -199,8 +202,7 @@ class Picture:
     ) -> set[str]:
         """Take in what the API answered: a queue, and ALL calls in it (None: it was not asked).
 
-        The URIs of what now reads differently: none if only the time is new at which the API was asked, since whoever
-        reads a queue has the API asked, and reads it again when it has changed.
+        The URIs of what now reads differently, as for `merge_conference`.
         """
         name = queue.get("name")
         if not isinstance(name, str):
@@ -215,8 +217,7 @@ class Picture:
             _drop_an_old_answer(self._queues[name])
         for one in answer.calls or ():
             changed |= self._is_in_queue(one.call, name)
-        after = self.queue(name, asked_at)
-        return set() if before and after and before.says_the_same_as(after) else changed
+        return set() if _reads_the_same(before, self.queue(name, asked_at)) else changed
 
     def note_command(self, tool: str, arguments: Mapping[str, Any], at: datetime) -> set[str]:
         """Take in a command of this server that Telnyx accepted: what it changes and no event tells.
@@ -382,6 +383,11 @@ class Picture:
             return set()
         matters = log.is_stale or not log.is_newest(moment) or moment.call in log.state.waiting
         return {uri("queues", name)} if log.add(moment) and matters else set()
+
+
+def _reads_the_same(before: ConferenceView | QueueView | None, after: ConferenceView | QueueView | None) -> bool:
+    """Whether a conference or a queue reads as it did."""
+    return before is not None and after is not None and before.says_the_same_as(after)
 
 
 def _drop_an_old_answer(log: ConferenceLog | QueueLog) -> None:

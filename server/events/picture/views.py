@@ -6,7 +6,7 @@ What several sources can tell is a `Fact`, which says where it is from and since
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
@@ -27,6 +27,24 @@ class View(BaseModel):
     def lean(self) -> dict[str, Any]:
         """As JSON, without what is not known."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def says_the_same_as(self, other: "View") -> bool:
+        """Whether nothing differs but when the API was asked."""
+        return _undated(self.lean()) == _undated(other.lean())
+
+
+_ASKED = frozenset({"api_asked_at", "as_of"})
+
+
+def _undated(said: Any) -> Any:
+    match said:
+        case dict():
+            fields = cast("dict[str, Any]", said)
+            return {name: _undated(value) for name, value in fields.items() if name not in _ASKED}
+        case list():
+            return [_undated(value) for value in cast("list[Any]", said)]
+        case _:
+            return said
 
 
 class Fact(View, Generic[T]):
@@ -156,14 +174,6 @@ class QueueView(View):
     """bridged, bridging-in-process, hangup, leave, timeout; not listed: the API no longer had them."""
     max_size: Fact[int] | None = None
     api_asked_at: When | None = None
-
-    def says_the_same_as(self, other: "QueueView") -> bool:
-        """Whether nothing differs but when the API was asked."""
-        return self._undated() == other._undated()
-
-    def _undated(self) -> "QueueView":
-        size = self.max_size and self.max_size.value
-        return self.model_copy(update={"api_asked_at": None, "max_size": size})
 
 
 class Person(_Stay):
