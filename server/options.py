@@ -11,7 +11,7 @@ import click
 from .events.times import read_time
 from .settings import PREFIX, Settings, SettingsError, load
 
-_METAVARS = {
+METAVARS = {
     "toolsets": "A,B",
     "allow": "TOOLS",
     "deny": "TOOLS",
@@ -42,16 +42,20 @@ def _option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     help_text = f"{field.description}  [env: {PREFIX}{name.upper()}]"
     if field.annotation is bool:
         return click.option(option, name, is_flag=True, default=None, help=help_text)
-    return click.option(option, name, default=None, metavar=_metavar(name, field.annotation), help=help_text)
+    return click.option(option, name, default=None, metavar=metavar(name), help=help_text)
 
 
-def _metavar(name: str, annotation: Any) -> str:
-    kinds = [annotation, *get_args(annotation)]
+def metavar(name: str) -> str:
+    """What a setting takes, as its option shows it; empty for a flag."""
+    annotation = Settings.model_fields[name].annotation
+    if annotation is bool:
+        return ""
+    kinds: list[Any] = [annotation, *get_args(annotation)]
     for kind in kinds:
         if isinstance(kind, type) and issubclass(kind, StrEnum):
             return "|".join(kind)
     choices = [kind for kind in kinds if isinstance(kind, str)]
-    return "|".join(choices) if choices else _METAVARS.get(name, "N")
+    return "|".join(choices) if choices else METAVARS.get(name, "N")
 
 
 def loaded(given: dict[str, Any]) -> Settings:

@@ -25,9 +25,25 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", populate_by_name=True, frozen=True)
 
-    api_key: Annotated[SecretStr | None, Field(validation_alias="TELNYX_API_KEY", exclude=True)] = None
-    public_key: Annotated[str | None, Field(validation_alias="TELNYX_PUBLIC_KEY")] = None
-    base_url: Annotated[str, Field(validation_alias="TELNYX_BASE_URL")] = "https://api.telnyx.com/v2"
+    api_key: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="TELNYX_API_KEY",
+            exclude=True,
+            description="Your Telnyx API key; needed unless you practise with --sandbox.",
+        ),
+    ] = None
+    public_key: Annotated[
+        str | None,
+        Field(
+            validation_alias="TELNYX_PUBLIC_KEY",
+            description="Telnyx's public key, which proves who sent a webhook; several, comma-separated, while you "
+            "change it.",
+        ),
+    ] = None
+    base_url: Annotated[
+        str, Field(validation_alias="TELNYX_BASE_URL", description="Another address of Telnyx's API.")
+    ] = "https://api.telnyx.com/v2"
     sandbox: Annotated[bool, Field(description="Run on the embedded Telnyx: no account, no real callers.")] = False
     sandbox_port: Annotated[
         int | None,

@@ -1,15 +1,19 @@
-"""The reference tables in the documents are what the code says."""
+"""The reference pages of the documents are what the code says."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from support import reference
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-def test_the_tool_reference_is_current() -> None:
-    path = DOCS / "tools.md"
+@pytest.mark.parametrize("made", [reference.tools, reference.configuration, reference.resources])
+def test_a_reference_page_is_current(made: Callable[[], str]) -> None:
+    path = DOCS / f"{made.__name__}.md"
     if os.environ.get("UPDATE_SNAPSHOTS"):
-        path.write_text(reference.tools())
-    assert path.read_text() == reference.tools(), "run UPDATE_SNAPSHOTS=1 make test"
+        path.write_text(made())
+    assert path.read_text() == made(), "run UPDATE_SNAPSHOTS=1 make test"

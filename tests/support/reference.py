@@ -1,11 +1,24 @@
 """The reference tables of the documents, made from the code."""
 
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import anyio
+from mcp_types import Resource, ResourceTemplate
+
+from support.inprocess import World, in_process
+from telnyx_conferencing.server.events.models import PAYLOADS
 from telnyx_conferencing.server.inventory import risk_words
+from telnyx_conferencing.server.options import metavar
+from telnyx_conferencing.server.settings import PREFIX, Settings
 from telnyx_conferencing.tools import TOOLS, TOOLSETS
 from telnyx_conferencing.tools.base import ByArgument, Command, Tool
 
-_RISKS = """\
-Made from the code by `UPDATE_SNAPSHOTS=1 make test`. What the risks mean: a *read* changes nothing; *routine* is the
+_MADE = "Made from the code by `UPDATE_SNAPSHOTS=1 make test`."
+
+_RISKS = f"""\
+{_MADE} What the risks mean: a *read* changes nothing; *routine* is the
 everyday work of a call; people notice what is *disruptive*, and another tool undoes it; what is *destructive* cannot
 be undone. What a repeat of the request does at Telnyx: *idempotent*, the same as once; *deduped*, nothing, since it
 carries a `command_id`; *once*, it happens again, so that it is never repeated once it was sent."""
@@ -39,3 +52,76 @@ def _events(tool: type[Tool]) -> str:
     announces = tool.announces if issubclass(tool, Command) else ()
     sets = list(announces.every()) if isinstance(announces, ByArgument) else [announces]
     return " or ".join(", ".join(f"`{event}`" for event in one) for one in sets if one)
+
+
+_CONFIGURATION = f"""\
+{_MADE} Every option of `telnyx-conferencing serve` can also be set in
+the environment; the option counts for more. A wrong value is refused at the start, in a sentence that names both."""
+
+
+def configuration() -> str:
+    """docs/configuration.md."""
+    head = ("| option | environment | if not given | meaning |", "|---|---|---|---|")
+    rows = [_setting(name) for name in Settings.model_fields]
+    return "\n\n".join(["# Configuration", _CONFIGURATION, "\n".join([*head, *rows])]) + "\n"
+
+
+def _setting(name: str) -> str:
+    field = Settings.model_fields[name]
+    alias = field.validation_alias
+    option = "" if alias else f"`--{name.replace('_', '-')} {metavar(name)}".replace("|", "\\|").rstrip() + "`"
+    variable = alias or f"{PREFIX}{name.upper()}"
+    return f"| {option} | `{variable}` | {_default(field.default)} | {field.description} |"
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, timedelta):
+        days, seconds = divmod(int(value.total_seconds()), 86_400)
+        return f"`{days}d`" if days else f"`{seconds // 60}m`"
+    return "" if value is None or value is False else f"`{value}`"
+
+
+_RESOURCES = f"""\
+{_MADE} Lists of events take `?limit=` (1 to 200, 50 if not given),
+`&before=` (from the page before) and `&type=` (types, comma-separated, or a group such as `conference.participant.*`).
+Template variables complete from what there is. What there is not is the protocol's resource-not-found error.
+[webhooks.md](webhooks.md) says how events get here."""
+
+_EVENTS = """\
+An event has an `id`, a `type`, `occurred_at`, the `conference_id`, `call_control_id` and queue it is about, `via`
+(`webhook`, `catch-up` or `sandbox`), `verified: false` where nobody checked who sent it, and under `payload` the fields
+below as far as Telnyx sent them. Types and fields that are not listed here are kept and shown too: Telnyx adds some
+without notice."""
+
+
+def resources() -> str:
+    """docs/resources.md."""
+    parts = ["# Resources and events", _RESOURCES, "## Resources", "\n".join(_resource_rows(anyio.run(_offered)))]
+    return "\n\n".join([*parts, "## Events", _EVENTS, "\n".join(_event_rows(PAYLOADS))]) + "\n"
+
+
+async def _offered() -> dict[str, Resource | ResourceTemplate]:
+    """What a client is offered, by what it reads."""
+    async with in_process(World()) as client:
+        fixed = (await client.list_resources()).resources
+        templates = (await client.list_resource_templates()).resource_templates
+    by_address = {one.uri_template.partition("{?")[0]: one for one in templates}
+    return dict(sorted(({str(one.uri): one for one in fixed} | by_address).items()))
+
+
+def _resource_rows(offered: Mapping[str, Resource | ResourceTemplate]) -> Iterable[str]:
+    yield "| resource | what it is | media type |"
+    yield "|---|---|---|"
+    for address, one in offered.items():
+        yield f"| `{address}` | {one.title}. {one.description} | `{one.mime_type}` |"
+
+
+_COMMON = frozenset({"conference_id", "call_control_id", "record_type", "occurred_at"})
+
+
+def _event_rows(payloads: Mapping[str, Any]) -> Iterable[str]:
+    yield "| event | fields of its payload |"
+    yield "|---|---|"
+    for name, payload in payloads.items():
+        fields = (field.alias or key for key, field in payload.model_fields.items() if key not in _COMMON)
+        yield f"| `{name}` | {', '.join(f'`{field}`' for field in fields)} |"
