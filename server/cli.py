@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -134,6 +135,26 @@ def events(  # noqa: PLR0917 (one argument an option)
     wanted = Wanted(types=frozenset(types), conference_id=conference_id, queue=queue, since=since(begin))
     try:
         watch(settings, wanted, last, as_json=as_json, follow=not once)
+    except StoreError as problem:
+        raise SettingsError(str(problem)) from None
+
+
+@cli.command()
+@settings_options("database")
+@click.argument("conference")
+@click.option("--svg", "as_svg", is_flag=True, help="As a picture: people as bars over time, in one SVG file.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it there.")
+def timeline(database: str | None, conference: str, as_svg: bool, output: Path | None) -> None:
+    """Print what happened in CONFERENCE, from the store that a server writes to.
+
+    CONFERENCE is its id, the beginning of that, or the name under which it was created from here.
+    """
+    settings = loaded({"database": database})
+    from .events.store import StoreError  # noqa: PLC0415
+    from .retelling import tell  # noqa: PLC0415
+
+    try:
+        tell(settings, conference, output, as_svg=as_svg)
     except StoreError as problem:
         raise SettingsError(str(problem)) from None
 

@@ -131,6 +131,8 @@ def _masked(value: Any, key: str) -> Any:
 
 
 def _masked_object(fields: Mapping[str, Any]) -> dict[str, Any]:
+    if fields.get("mimeType") == _PICTURE and isinstance(fields.get("text"), str):
+        return {**fields, "text": _masked_picture(fields["text"])}
     shown: dict[str, Any] = {}
     for key, value in fields.items():
         name = masked_text(key)
@@ -138,6 +140,15 @@ def _masked_object(fields: Mapping[str, Any]) -> dict[str, Any]:
             name += "'"
         shown[name] = _masked(value, key)
     return shown
+
+
+_PICTURE = "image/svg+xml"
+_WORDS = re.compile(r"(?<=>)[^<>]+(?=</(?!style>))")
+"""What stands in the elements of a picture: in its attributes are coordinates, which could look like numbers."""
+
+
+def _masked_picture(drawn: str) -> str:
+    return _WORDS.sub(lambda found: masked_text(found[0]), drawn)
 
 
 _NUMBER, _TEXT, _NEITHER = range(3)

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
+from xml.etree import ElementTree
 
 import anyio
 import httpx2
@@ -211,6 +212,7 @@ async def test_every_resource_can_be_read_and_what_there_is_not_is_the_protocols
         rooms = await read(client, "telnyx://conferences")
         live = await read(client, f"telnyx://conferences/{room}")
         told = await read(client, f"telnyx://conferences/{room}/timeline")
+        [drawn] = (await client.read_resource(f"telnyx://conferences/{room}/timeline.svg")).contents
         queues = await read(client, "telnyx://queues")
         support = await read(client, "telnyx://queues/support")
         await read(client, "telnyx://queues/support/events")
@@ -218,6 +220,7 @@ async def test_every_resource_can_be_read_and_what_there_is_not_is_the_protocols
         for missing in (
             "telnyx://events/x",
             "telnyx://conferences/x",
+            "telnyx://conferences/x/timeline.svg",
             "telnyx://queues/x",
             "telnyx://calls/x/events",
             "x://y",
@@ -233,8 +236,28 @@ async def test_every_resource_can_be_read_and_what_there_is_not_is_the_protocols
     assert [entry["id"] for entry in rooms["conferences"]] == [room]
     assert [person["call_control_id"] for person in live["participants"]] == legs[:2]
     assert "+0:00" in told
+    assert drawn.mime_type == "image/svg+xml"
+    assert {"+12025550111", "+12025550112"} <= set(pictured(drawn))
     assert {queue["name"] for queue in queues["queues"]} == {"support", "agents", "supervisors"}
     assert [entry["call_control_id"] for entry in support["calls"]] == legs[2:]
+
+
+def pictured(drawn: Any) -> list[str | None]:
+    """The texts in a picture."""
+    return [text.text for text in ElementTree.fromstring(drawn.text).iter("{http://www.w3.org/2000/svg}text")]
+
+
+async def test_a_picture_is_masked_in_its_words_and_drawn_the_same(era: str) -> None:
+    async with practising(era, "--mask-numbers") as client:
+        legs = await waiting(client)
+        room = await open_room(client, *legs)
+        await call(client, "wait_for_event", types=["conference.participant.joined"], call_control_id=legs[-1])
+        [drawn] = (await client.read_resource(f"telnyx://conferences/{room}/timeline.svg")).contents
+        text: str = getattr(drawn, "text")  # noqa: B009 (every resource here is text)
+    assert {"+*******0111", "+*******0112", "+*******0113"} <= set(pictured(drawn))
+    assert "+1202555" not in text
+    assert 'viewBox="0 0 1080 ' in text
+    assert not [shape for shape in text.split('d="')[1:] if "*" in shape.partition('"')[0]]
 
 
 async def test_template_variables_complete_from_live_data(era: str) -> None:
@@ -248,6 +271,8 @@ async def test_template_variables_complete_from_live_data(era: str) -> None:
             return (await client.complete(reference, {"name": name, "value": value})).completion.values
 
         assert await complete("telnyx://conferences/{conference_id}", "conference_id", room[:4]) == [room]
+        picture = "telnyx://conferences/{conference_id}/timeline.svg"
+        assert await complete(picture, "conference_id", room[:4]) == [room]
         assert await complete("telnyx://queues/{queue_name}", "queue_name", "su") == ["support", "supervisors"]
         assert legs[0] in await complete("telnyx://calls/{call_control_id}/events", "call_control_id", "v3:")
         assert await complete("telnyx://conferences/{conference_id}", "conference_id", "zzz") == []

@@ -19,6 +19,7 @@ Field = Literal["conference_id", "call_control_id", "queue", "type", "id"]
 
 JSON = "application/json"
 MARKDOWN = "text/markdown"
+SVG = "image/svg+xml"
 SCHEME = "telnyx://"
 _LIMIT, _MOST = 50, 200
 
@@ -115,10 +116,10 @@ class Reader:
         return await self._some(Wanted(conference_id=given["conference_id"]), given, "conference")
 
     async def timeline(self, given: Mapping[str, str]) -> str:
-        told = await self.service.timeline(given["conference_id"])
-        if told is None:
-            raise NotFound(f"No event tells of a conference {given['conference_id']}.")
-        return told
+        return _known(await self.service.timeline(given["conference_id"]), given)
+
+    async def drawing(self, given: Mapping[str, str]) -> str:
+        return _known(await self.service.drawing(given["conference_id"]), given)
 
     async def queues(self, given: Mapping[str, str]) -> dict[str, Any]:
         return {"queues": [one.lean() for one in (await self.service.queues())[:_MOST]]}
@@ -149,6 +150,12 @@ class Reader:
         if not page["events"] and await (await self.service.store()).count(wanted) == 0:
             raise NotFound(f"No event tells of this {noun}.")
         return page
+
+
+def _known(told: str | None, given: Mapping[str, str]) -> str:
+    if told is None:
+        raise NotFound(f"No event tells of a conference {given['conference_id']}.")
+    return told
 
 
 def _whole(given: Mapping[str, str], name: str, otherwise: int) -> int:
@@ -204,6 +211,15 @@ TEMPLATES: tuple[Template, ...] = (
         "As a person would tell it, times from its start.",
         MARKDOWN,
         Reader.timeline,
+        _CONFERENCE,
+    ),
+    Template(
+        f"{SCHEME}conferences/{{conference_id}}/timeline.svg",
+        "conference_picture",
+        "A conference as a picture",
+        "People as bars over time: talking, muted, on hold, recorded; one SVG file for a person to look at.",
+        SVG,
+        Reader.drawing,
         _CONFERENCE,
     ),
     Template(f"{SCHEME}queues", "queues", "Queues", "Who waits where, and for how long.", JSON, Reader.queues, {}),

@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +19,7 @@ from ..errors import CallFailed, Refused
 from .event import COUNT_AT_MOST, Event, StoredEvent, Wanted
 from .picture.lines import line
 from .store import Store, StoreError, UnfitEvent
+from .story import LOOK_BACK, story_of
 from .times import read_time
 from .views import view
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LOOK_BACK = timedelta(hours=5)
-"""How far back the live picture begins: no conference lasts longer than four hours."""
 _MOST_LOADED = 200_000
 _BATCH = 200
 _LAST_WORDS = 5.0
@@ -38,8 +37,6 @@ _AGAIN = 1.0
 """Seconds until an event that could not be stored is tried again."""
 _MOST_SEEN = 20
 _KINDS = ("call.", "conference.")
-_MOST_RECALLED = 5000
-_MOST_LEGS = 250
 _MOST_MET = 20
 """Conferences or queues that are asked about one by one because a list names them and no event has."""
 _REPORT_EVERY = 5.0
@@ -161,7 +158,7 @@ class EventService:
 
     async def _load(self, store: Store) -> None:
         """Fold what is stored of the recent past."""
-        wanted = Wanted(since=self.now() - _LOOK_BACK)
+        wanted = Wanted(since=self.now() - LOOK_BACK)
         for _ in range(_MOST_LOADED // _BATCH):
             batch = await store.find(wanted, limit=_BATCH, newest_first=False)
             for event in batch:
@@ -411,18 +408,15 @@ class EventService:
             return None
         return self.picture.timeline(conference_id, self.now())
 
+    async def drawing(self, conference_id: str) -> str | None:
+        """The same as an SVG picture."""
+        if await self.conference(conference_id) is None:
+            return None
+        return self.picture.drawing(conference_id, self.now())
+
     async def _recall(self, conference_id: str) -> None:
         """Bring a conference that is over back into the picture."""
-        store = await self.store()
-        told = await store.find(Wanted(conference_id=conference_id), limit=_MOST_RECALLED, newest_first=False)
-        if told:
-            # What is said of a leg alone, such as its number and its hang-up, belongs to the story too.
-            legs = {event.call_control_id for event in told if event.call_control_id}
-            since = told[0].occurred_at - _LOOK_BACK
-            for leg in list(legs)[:_MOST_LEGS]:
-                wanted = Wanted(call_control_id=leg, types=frozenset({"call.*"}), since=since)
-                told += await store.find(wanted, limit=20, newest_first=False)
-        self.picture.recall(conference_id, told)
+        self.picture.recall(conference_id, await story_of(conference_id, await self.store()))
 
     def _doubts(self, types: Sequence[str]) -> str:
         """What may be wrong with types that nothing documents. Telnyx adds types, so that they may be right."""

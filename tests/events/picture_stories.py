@@ -154,7 +154,8 @@ def dump(picture: Picture, now: datetime) -> Json:
 def _all_of(picture: Picture, room: Any, now: datetime) -> Json:
     summary = picture.summary(room.id, now)
     assert summary is not None
-    return {**room.model_dump(), "summary": summary.model_dump(), "timeline": picture.timeline(room.id, now)}
+    told = {"timeline": picture.timeline(room.id, now), "drawing": picture.drawing(room.id, now)}
+    return {**room.model_dump(), "summary": summary.model_dump(), **told}
 
 
 # Random stories: each step is a number that picks what is done, and numbers that pick with what.

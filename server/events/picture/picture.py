@@ -1,6 +1,6 @@
 """The live picture: who is in which conference, who waits in which queue, folded from events in any order."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -29,6 +29,7 @@ _FEW = 64
 
 ConferenceLog = Log[Conference]
 QueueLog = Log[Queue]
+Tell = Callable[[str, ConferenceLog, Mapping[str, str], datetime], str]
 
 
 @dataclass(slots=True)
@@ -152,10 +153,17 @@ class Picture:
 
         `names` are what to call legs, by call_control_id; where there is none, their label or number stands.
         """
-        log = self._conferences.get(conference_id)
-        if log is None:
-            return None
-        return telling.timeline(conference_id, log, self._names(log.state) | dict(names or {}), now)
+        return self._told(telling.timeline, conference_id, now, names)
+
+    def drawing(self, conference_id: str, now: datetime, names: Mapping[str, str] | None = None) -> str | None:
+        """The same as a picture: one self-contained SVG, people as bars over time."""
+        from .drawing import drawing  # noqa: PLC0415 (XML, for whoever wants to see it)
+
+        return self._told(drawing, conference_id, now, names)
+
+    def _told(self, tell: Tell, id_: str, now: datetime, names: Mapping[str, str] | None) -> str | None:
+        log = self._conferences.get(id_)
+        return None if log is None else tell(id_, log, self._names(log.state) | dict(names or {}), now)
 
     def number(self, call_control_id: str) -> str | None:
         """The phone number at the far end of a call leg."""

@@ -52,7 +52,7 @@ def timeline(conference_id: str, log: Log[Conference], names: Mapping[str, str],
         lines.insert(0, "- (what happened before is left out here)")
     name = state.told.get("name")
     heading = f"# Conference {_identifier(conference_id) if name is None else _data(name)}"
-    return "\n".join([heading, "", _length(state, start, now), "", *lines]) + "\n"
+    return "\n".join([heading, "", length(state, start, now, _reason), "", *lines]) + "\n"
 
 
 def _data(value: Any) -> str:
@@ -67,13 +67,14 @@ def _reason(value: Any) -> str:
     return plain.markdown(plain.reason(value))
 
 
-def _length(state: Conference, start: datetime, now: datetime) -> str:
+def length(state: Conference, start: datetime, now: datetime, reason: Callable[[Any], str]) -> str:
+    """When it began, how long it lasted, and why it ended, as `reason` puts that."""
     began = f"Began {start.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     most = f"at most {count(state.peak, 'person')} at a time"
     end = state.ended_at or (state.overdue_at if state.overdue_at and state.overdue_at < now else None)
     if end is None:
         return f"{began}, is open for {spell(now - start)}, {count(len(state.inside), 'person')} in it now, {most}."
-    why = f": {_reason(state.end_reason)}" if state.end_reason else ""
+    why = f": {reason(state.end_reason)}" if state.end_reason else ""
     return f"{began}, lasted {spell(end - start)}, {most}. It ended{why}."
 
 

@@ -1,0 +1,89 @@
+"""`telnyx-conferencing timeline`: a conference told afterwards, from the store that a server wrote to."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import anyio
+import pytest
+
+from support.command_line import run
+from support.mcp import call, connected
+from support.telnyx import open_room
+from support.webhooks import url_of
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+async def practise(database: Path) -> list[str]:
+    """Two conferences on the sandbox: one with everything in it, one beside it; their ids."""
+    arguments = ("--sandbox", "--approval", "never", "--database", url_of(database))
+    async with connected(*arguments) as client:
+        queued = await call(client, "list_queue_calls", queue_name="support")
+        first, second, third = (entry["call_control_id"] for entry in queued["calls"])
+        room = await open_room(client, first, second)
+        await call(client, "mute_participants", conference_id=room, call_control_ids=[second])
+        await call(client, "hold_participants", conference_id=room, call_control_ids="everyone")
+        await call(client, "end_conference", conference_id=room)
+        await call(client, "wait_for_event", types=["conference.ended"], conference_id=room)
+        other = await open_room(client, third, name="Review")
+        await call(client, "wait_for_event", types=["conference.created"], conference_id=other)
+    return [room, other]
+
+
+class Practised:
+    def __init__(self, database: Path, rooms: list[str]) -> None:
+        self.url = url_of(database)
+        self.room, self.other = rooms
+
+    def printed(self, *arguments: str) -> str:
+        """What a run prints that must succeed and say nothing else."""
+        ended = run("timeline", *arguments, "--database", self.url)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        return ended.stdout
+
+    def refused(self, *arguments: str) -> str:
+        """The one sentence of a run that cannot do it."""
+        ended = run("timeline", *arguments, "--database", self.url)
+        [line] = ended.stderr.splitlines()
+        assert (ended.returncode, ended.stdout) == (1, "")
+        return line
+
+
+@pytest.fixture(scope="module")
+def practised(tmp_path_factory: pytest.TempPathFactory) -> Practised:
+    database = tmp_path_factory.mktemp("practised") / "events.db"
+    return Practised(database, anyio.run(practise, database))
+
+
+def test_it_prints_the_story_with_what_no_event_tells(practised: Practised) -> None:
+    told = practised.printed(practised.room)
+    assert told.startswith("# Conference 'Standup'\n\nBegan ")
+    assert "'+12025550112' was muted." in told
+    assert "Everyone was put on hold." in told
+
+
+def test_a_conference_is_named_by_its_id_the_beginning_of_it_or_its_name(practised: Practised) -> None:
+    told = practised.printed(practised.room)
+    for naming in (practised.room[:13], f"{practised.room[:14]}…", "Standup"):
+        assert practised.printed(naming) == told
+    assert practised.printed("Review") != told
+
+
+def test_it_draws_a_picture(practised: Practised) -> None:
+    root = ElementTree.fromstring(practised.printed("Standup", "--svg"))
+    assert root.findtext(f"{SVG}title") == "Conference 'Standup'"
+    assert {"+12025550111", "+12025550112"} <= {text.text for text in root.iter(f"{SVG}text")}
+
+
+def test_it_writes_a_file_and_nothing_else(practised: Practised, tmp_path: Path) -> None:
+    file = tmp_path / "standup.svg"
+    assert practised.printed(practised.room, "--svg", "--output", str(file)) == ""
+    assert file.read_text("utf-8") == practised.printed(practised.room, "--svg")
+
+
+def test_what_it_cannot_do_is_one_sentence(practised: Practised) -> None:
+    assert practised.refused("nope").endswith("No event tells of a conference 'nope'.")
+    assert practised.refused("").endswith("No event tells of a conference ''.")
+    assert practised.refused("Standup", "--output", "/no/such/place").endswith(
+        "cannot be written: No such file or directory"
+    )
