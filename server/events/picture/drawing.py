@@ -23,7 +23,8 @@ _LABELS, _LEFT, _RIGHT = 176, 214, 1034
 """How wide labels are, and where time begins and ends, in pixels."""
 _LABEL, _TITLE = 22, 80
 """Characters of a name that are shown in its row, a wide one counted twice, and of the conference's."""
-_MOST_PIECES = 6_000
+_MOST_PIECES = 24_000
+"""Pieces of bars: all turns to speak that a log holds have room, since bars that run together would tell a lie."""
 _SIGN_ROOM = 8
 _STAYS_TOLD = 3
 _NO_XML = {0xFFFE: None, 0xFFFF: None}

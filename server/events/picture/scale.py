@@ -1,7 +1,6 @@
 """Time laid out along a line: where a moment stands, which moments are named, what is too short to be seen."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .plain import seconds
@@ -17,37 +16,32 @@ Piece = tuple[float, float]
 """From where to where, in pixels."""
 
 
-@dataclass(frozen=True, slots=True)
 class Scale:
-    """Moments between two, as pixels from the left edge."""
+    """Moments from `first` to `last`, as pixels from the left edge."""
 
-    start: datetime
-    """What times are counted from."""
-    first: datetime
-    last: datetime
-    left: float
-    width: float
+    def __init__(self, start: datetime, first: datetime, last: datetime, left: float, width: float) -> None:
+        """`start`: what times are counted from."""
+        self.first = first
+        self._start, self._last = start, last
+        self._left, self._width = left, width
+        self._length = max(last - first, timedelta(seconds=1))
 
     def x(self, at: datetime) -> float:
         """Where a moment stands; what is beyond an end stands there."""
-        return self.left + self.width * ((min(max(at, self.first), self.last) - self.first) / self._length)
-
-    @property
-    def _length(self) -> timedelta:
-        return max(self.last - self.first, timedelta(seconds=1))
+        return self._left + self._width * ((min(max(at, self.first), self._last) - self.first) / self._length)
 
     def ticks(self) -> Iterator[tuple[float, str]]:
         """The moments that are named, and how: a sensible step apart, counted from the start."""
         step = next((one for one in _STEPS if self._wide(one) >= _APART), _STEPS[-1])
         while self._wide(step) < _APART:
             step *= 2
-        since = -((self.start - self.first) // step) * step
-        while self.start + since <= self.last:
-            yield self.x(self.start + since), clock(since)
+        since = -((self._start - self.first) // step) * step
+        while self._start + since <= self._last:
+            yield self.x(self._start + since), clock(since)
             since += step
 
     def _wide(self, span: timedelta) -> float:
-        return self.width * (span / self._length)
+        return self._width * (span / self._length)
 
     def pieces(self, spans: Iterable[Span], grain: float) -> list[Piece]:
         """The spans in pixels, in order; those less than `grain` apart are one, and none is narrower than 2."""
@@ -61,7 +55,7 @@ class Scale:
 
     def lasts(self, pixels: float) -> timedelta:
         """How long a stretch of the line is."""
-        return self._length * (pixels / self.width)
+        return self._length * (pixels / self._width)
 
 
 def clock(since: timedelta) -> str:
