@@ -1,1 +1,1 @@
-"""What an agent can be asked to do: one Markdown file a prompt."""
+"""What an agent can be asked to do, one Markdown file a prompt; what a person is asked, one a question."""

@@ -1,5 +1,6 @@
 """Questions to a person through MCP elicitation, in both protocol eras."""
 
+from functools import cache
 from typing import Any
 
 import anyio
@@ -16,14 +17,22 @@ _RETURNS_QUESTIONS = "2026-07-28"
 
 _KEY = "approval"
 _LONGEST_REASON = 300
-_FORM: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "approve": {"type": "boolean", "title": "Approve", "description": "Yes: go ahead. No: do nothing."},
-        "reason": {"type": "string", "title": "Reason", "description": "Optional."},
-    },
-    "required": ["approve"],
-}
+
+
+@cache
+def _form() -> dict[str, Any]:
+    """The form in which a person answers; its words stand in `prompts/questions`."""
+    from ..prompts.questions import form  # noqa: PLC0415 (a template engine, for whoever is asked)
+
+    words = form()
+    return {
+        "type": "object",
+        "properties": {
+            "approve": {"type": "boolean", **words.approve.model_dump()},
+            "reason": {"type": "string", **words.reason.model_dump()},
+        },
+        "required": ["approve"],
+    }
 
 
 class QuestionPending(Exception):
@@ -69,7 +78,7 @@ class Elicitation:
         asked, _, name = (self._call.request_state or "").partition(":")
         if asked == question.digest and name and isinstance(answer, ElicitResult):
             return _answer(answer, name)
-        request = ElicitRequest(params=ElicitRequestFormParams(message=question.text, requested_schema=_FORM))
+        request = ElicitRequest(params=ElicitRequestFormParams(message=question.text, requested_schema=_form()))
         state = f"{question.digest}:{self._name}"
         raise QuestionPending(InputRequiredResult(input_requests={_KEY: request}, request_state=state))
 
@@ -77,7 +86,7 @@ class Elicitation:
         with anyio.move_on_after(self._patience):
             try:
                 answer = await self._context.session.elicit_form(
-                    question, _FORM, related_request_id=self._context.request_id
+                    question, _form(), related_request_id=self._context.request_id
                 )
             except (MCPError, ValueError):
                 return Answer(Reply.NOBODY, _UNANSWERED, self._name)

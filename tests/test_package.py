@@ -38,10 +38,10 @@ def loaded_by(module: str) -> set[str]:
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
-def test_starting_the_stdio_server_loads_neither_a_web_server_nor_the_sandbox() -> None:
+def test_starting_the_stdio_server_loads_neither_a_web_server_nor_the_sandbox_nor_a_template_engine() -> None:
     ours = loaded_by("telnyx_conferencing.server.stdio") - loaded_by("mcp.server.stdio, mcp.server")
     assert "telnyx_conferencing.server.app" in ours
-    assert not {"uvicorn.server", "telnyx_conferencing.server.sandbox", "telnyx"} & ours
+    assert not {"uvicorn.server", "telnyx_conferencing.server.sandbox", "telnyx", "jinja2", "yaml"} & ours
 
 
 def test_every_dependency_is_pinned_in_the_lock() -> None:

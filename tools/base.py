@@ -203,9 +203,8 @@ class Command(Tool):
     route: ClassVar[Route]
     does: ClassVar[str]
     """What it does, in the imperative; `{argument}` stands for an argument, `[...]` is left out when its
-    argument is not given. Becomes the result's summary and the question a person is asked."""
-    warns: ClassVar[str] = ""
-    """What a person should know before saying yes."""
+    argument is not given. Becomes the result's summary, and stands in the audit. What a person is asked before it is
+    a file of its own, in `prompts/questions`."""
     announces: ClassVar[tuple[str, ...] | ByArgument[tuple[str, ...]]] = ()
     """The webhook events that follow."""
     everyone_is: ClassVar[Mapping[str, bool] | None] = None

@@ -113,7 +113,6 @@ class EndConference(Command):
     retry = Retry.DEDUPED
     result = Done
     does = "end {conference_id}"
-    warns = "Everyone in it is hung up."
     whole_room = True
     announces = ("conference.participant.left", "conference.ended")
 

@@ -96,7 +96,6 @@ class JoinConference(Whispers, Command):
     retry = Retry.DEDUPED
     result = Done
     does = "join {call_control_id} to {conference_id}[ as {supervisor_role}][, heard by {whisper_call_control_ids}]"
-    warns = "The people in it are not told that they are overheard."
     announces = ("conference.participant.joined",)
     undo = Undo(
         "leave_conference",
@@ -223,7 +222,6 @@ class UpdateSupervisor(Whispers, Command):
         "make {call_control_id} {supervisor_role} as supervisor of {conference_id}"
         "[, heard by {whisper_call_control_ids}]"
     )
-    warns = "The people in it are not told that they are overheard."
 
     conference_id: ConferenceId
     call_control_id: CallControlId

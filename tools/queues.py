@@ -71,7 +71,6 @@ class DeleteQueue(Command):
     retry = Retry.IDEMPOTENT
     result = Done
     does = "delete {queue_name}"
-    warns = "Calls that wait in it lose their place."
 
     queue_name: QueueName
 
@@ -125,7 +124,6 @@ class RemoveQueueCall(Command):
     retry = Retry.IDEMPOTENT
     result = Done
     does = "remove {call_control_id} from {queue_name}"
-    warns = "Its place in the queue is lost."
 
     queue_name: QueueName
     call_control_id: CallControlId
@@ -159,7 +157,6 @@ class LeaveQueue(Command):
     retry = Retry.DEDUPED
     result = Done
     does = "take {call_control_id} out of its queue"
-    warns = "Its place in the queue is lost."
     announces = ("call.dequeued",)
 
     call_control_id: CallControlId

@@ -21,7 +21,6 @@ class StartRecording(Command):
     retry = Retry.DEDUPED
     result = Done
     does = "record {conference_id}"
-    warns = "Everyone in it is recorded from then on; the law may require their consent."
     undo = Undo(
         "stop_recording",
         carried=("conference_id", "region"),
@@ -48,7 +47,6 @@ class StopRecording(Command):
     retry = Retry.DEDUPED
     result = Done
     does = "stop recording {conference_id}"
-    warns = "What is said from then on is not kept, and a stopped recording cannot go on."
     whole_room = True
     announces = ("conference.recording.saved",)
 
@@ -67,7 +65,6 @@ class PauseRecording(Command):
     retry = Retry.DEDUPED
     result = Done
     does = "pause recording {conference_id}"
-    warns = "What is said meanwhile is not kept."
     undo = Undo("resume_recording", carried=_THIS, but="what was said meanwhile is missing", leaves="recording paused")
     whole_room = True
 
@@ -85,7 +82,6 @@ class ResumeRecording(Command):
     retry = Retry.DEDUPED
     result = Done
     does = "resume recording {conference_id}"
-    warns = "Everyone in it is recorded from then on; the law may require their consent."
     undo = Undo("pause_recording", carried=_THIS, but="what was recorded meanwhile is kept")
     whole_room = True
 

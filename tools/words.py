@@ -48,13 +48,19 @@ def listed(items: Sequence[str], most: int = 5) -> str:
     return ", ".join(items[:most]) + more
 
 
-def _id(value: str) -> str:
+def identifier(value: str) -> str:
     """An id that somebody has written: it may have anything but space in it."""
     return clean(value, _LONGEST_ID)
 
 
 def _legs(value: Any) -> str:
-    return _id(value) if isinstance(value, str) else _id(value[0]) if len(value) == 1 else count(len(value), "call leg")
+    return (
+        identifier(value)
+        if isinstance(value, str)
+        else identifier(value[0])
+        if len(value) == 1
+        else count(len(value), "call leg")
+    )
 
 
 CONTENT = frozenset({"client_state", "digits", "payload"})
@@ -70,10 +76,10 @@ HIDDEN: Mapping[str, Callable[[Any], str]] = dict.fromkeys(CONTENT, hidden)
 """How these are said where it is kept."""
 
 PLAIN: Mapping[str, Callable[[Any], str]] = {
-    "conference_id": lambda value: f"conference {_id(value)}",
+    "conference_id": lambda value: f"conference {identifier(value)}",
     "participant_id": lambda value: f"participant {quoted(value)}",
     "queue_name": lambda value: f"queue {quoted(value)}",
-    "call_control_id": lambda value: f"call {_id(value)}",
+    "call_control_id": lambda value: f"call {identifier(value)}",
     "call_control_ids": _legs,
     "whisper_call_control_ids": _legs,
     "name": quoted,

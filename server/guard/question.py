@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin
 
 from ...tools.base import EVERYONE, Command
 from ...tools.conferences import GetConference
@@ -12,23 +13,29 @@ from ...tools.participants import ListParticipants
 from ...tools.queues import GetQueue, GetQueueCall, ListQueues
 from ...tools.results import Participant, Queue
 from ...tools.types import LONGEST_SPOKEN
-from ...tools.words import HIDDEN, PLAIN, count, listed, quoted, say, shortened
+from ...tools.words import HIDDEN, identifier, quoted, shortened
 from ..errors import CallFailed
 from ..listing import all_participants
+
+if TYPE_CHECKING:
+    from ...prompts.rendering import Said
 
 Read = Callable[[Command], Awaitable[Any]]
 """Sends a read and returns Telnyx's JSON; raises `CallFailed`."""
 
 _MOST_QUEUES = 20
+_MOST_NAMED = 5
+"""People in a room; how many more there are is said."""
 
 
 @dataclass(slots=True)
 class _Facts:
-    """What is true now of the things a command names."""
+    """What is true now of the things a command names, as the files of `prompts/questions` show it."""
 
-    words: dict[str, Callable[[Any], str]] = field(default_factory=lambda: {**PLAIN, "payload": _in_full})
-    """How each argument is said to a person."""
-    sentences: list[str] = field(default_factory=list[str])
+    room: dict[str, Any] | None = None
+    queue: dict[str, Any] | None = None
+    caller: dict[str, Any] | None = None
+    """Who waits in a queue."""
     known: list[Any] = field(default_factory=list[Any])
     """All of it, also what is more than a person can be shown."""
 
@@ -47,9 +54,12 @@ class Question:
 async def compose(command: Command, read: Read) -> Question:
     """One plain question: `End conference 'Standup'? 3 people are in it (…). Everyone in it is hung up.`
 
-    It says nothing that changes by itself, such as a waiting time, so that the same question means the same facts.
-    Raises `CallFailed` when what the command names does not exist or Telnyx cannot be asked.
+    Its words are those of the command's file in `prompts/questions`. It says nothing that changes by itself, such as a
+    waiting time, so that the same question means the same facts. Raises `CallFailed` when what the command names does
+    not exist or Telnyx cannot be asked.
     """
+    from ...prompts.questions import question  # noqa: PLC0415 (a template engine, for whoever is asked)
+
     facts = _Facts()
     given = dict(command)
     for argument, gather in _GATHER.items():
@@ -57,19 +67,75 @@ async def compose(command: Command, read: Read) -> Question:
             await gather(facts, command, read)
     if command.route.parameters == ("call_control_id",):
         await _place_in_queue(facts, command, read)
-    text = _sentences(say(command.does, given, facts.words), facts, command)
-    discreet = _sentences(say(command.does, given, {**facts.words, **HIDDEN}), facts, command)
+    said = partial(_arguments, given, _choices(type(command)))
+    live = {"room": facts.room, "queue": facts.queue, "caller": facts.caller}
+    text = question(command.tool_name(), said(_WORDS) | live)
+    is_secret = any(given.get(name) is not None for name in HIDDEN)
+    discreet = question(command.tool_name(), said(_DISCREET) | live) if is_secret else text
     known = json.dumps([text, facts.known], sort_keys=True, default=str)
     return Question(text, discreet, hashlib.sha256(known.encode(errors="replace")).hexdigest())
 
 
-def _sentences(asked: str, facts: _Facts, command: Command) -> str:
-    return " ".join([f"{asked[0].upper()}{asked[1:]}?", *facts.sentences, command.warns]).strip()
+def _said(words: str) -> "Said":
+    """Words that may be shown: ours, or cleaned by `quoted` or `identifier`."""
+    from ...prompts.rendering import Said  # noqa: PLC0415 (see `compose`)
+
+    return Said(words)
 
 
 def _in_full(text: str) -> str:
     """What people will hear, all of it: a person must not say yes to a sentence whose end they have not seen."""
     return quoted(text, LONGEST_SPOKEN)
+
+
+def _arguments(
+    given: Mapping[str, Any],
+    choices: Mapping[str, frozenset[Any]],
+    words: Mapping[str, Callable[[str], str | int]],
+) -> dict[str, Any]:
+    """Arguments as a question shows them: texts as words, yes and no and whole numbers as they are."""
+
+    def shown(name: str, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        said = value if value in choices[name] else words.get(name, quoted)(value)
+        return _said(said) if isinstance(said, str) else said
+
+    legs = given.get("call_control_ids")
+    return {name: shown(name, value) for name, value in given.items()} | {
+        "everyone": legs == EVERYONE,
+        "legs": _legs(legs),
+        "whispered": _legs(given.get("whisper_call_control_ids")),
+    }
+
+
+@cache
+def _choices(command: type[Command]) -> Mapping[str, frozenset[Any]]:
+    """The words among which each argument is chosen: they are ours, and need no quotation marks."""
+    return {name: frozenset(_literals(field.annotation)) for name, field in command.model_fields.items()}
+
+
+def _literals(annotation: Any) -> Iterator[Any]:
+    inner = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        yield from inner
+    else:
+        for one in inner:
+            yield from _literals(one)
+
+
+def _legs(legs: Any) -> "list[Said]":
+    return [_said(identifier(leg)) for leg in cast("list[str]", legs)] if isinstance(legs, list) else []
+
+
+_WORDS: Mapping[str, Callable[[str], str | int]] = {
+    "call_control_id": identifier,
+    "payload": _in_full,
+    # Keyed digits may be a card number or a PIN: how many is all that is ever said.
+    "digits": len,
+}
+"""How texts are said that are not quoted, or not so."""
+_DISCREET = {**_WORDS, **HIDDEN, "digits": len}
 
 
 async def people_touched(command: Command, read: Read) -> int:
@@ -86,35 +152,31 @@ async def people_touched(command: Command, read: Read) -> int:
 async def _conference(facts: _Facts, command: Command, read: Read) -> None:
     conference_id = _given(command, "conference_id")
     name = _data(await read(GetConference(conference_id=conference_id))).get("name")
-    facts.words["conference_id"] = lambda _: f"conference {quoted(name)}"
     people = [Participant.model_validate(one) for one in await all_participants(read, conference_id)]
     facts.known.append(sorted((one.call_control_id or "", one.label, one.muted, one.on_hold) for one in people))
-    total = len(people)
-    if _given(command, "call_control_ids") == EVERYONE:
-        facts.words["call_control_ids"] = lambda _: EVERYONE
-    who = f" ({listed([_short(person) for person in people])})" if people else ""
-    facts.sentences.append(f"{count(total, 'person')} {'is' if total == 1 else 'are'} in it{who}.")
+    facts.room = {
+        "name": _said(quoted(name)),
+        "total": len(people),
+        "people": [_person(one) for one in people[:_MOST_NAMED]],
+        "more": max(0, len(people) - _MOST_NAMED),
+    }
 
 
-def _short(person: Participant) -> str:
-    shown = quoted(person.label) if person.label else shortened(person.call_control_id or "?")
-    states = [state for state, on in (("muted", person.muted), ("on hold", person.on_hold)) if on]
-    return f"{shown} [{', '.join(states)}]" if states else shown
+def _person(person: Participant) -> dict[str, Any]:
+    label = quoted(person.label) if person.label else shortened(identifier(person.call_control_id or "?"))
+    return {"label": _said(label), "muted": bool(person.muted), "on_hold": bool(person.on_hold)}
 
 
 async def _queue(facts: _Facts, command: Command, read: Read) -> None:
-    if command.route.path == "/queues" or "queue_name" not in command.route.parameters:
-        return
-    queue = _data(await read(GetQueue(queue_name=_given(command, "queue_name"))))
-    facts.words["queue_name"] = lambda _: f"queue {quoted(queue.get('name'))}"
-    if command.route.parameters == ("queue_name",):
-        facts.sentences.append(f"{count(int(queue.get('current_size') or 0), 'call')} in it.")
+    if "queue_name" in command.route.parameters:
+        queue = _data(await read(GetQueue(queue_name=_given(command, "queue_name"))))
+        facts.queue = {"name": _said(quoted(queue.get("name"))), "size": int(queue.get("current_size") or 0)}
 
 
 async def _queued_call(facts: _Facts, command: Command, read: Read) -> None:
     if "queue_name" in command.route.parameters:
         queue_name, call = _given(command, "queue_name"), _given(command, "call_control_id")
-        _say_queued(facts, _data(await read(GetQueueCall(queue_name=queue_name, call_control_id=call))))
+        facts.caller = _caller(_data(await read(GetQueueCall(queue_name=queue_name, call_control_id=call))))
 
 
 async def _place_in_queue(facts: _Facts, command: Command, read: Read) -> None:
@@ -122,8 +184,7 @@ async def _place_in_queue(facts: _Facts, command: Command, read: Read) -> None:
     found = await waiting_place(_given(command, "call_control_id"), read)
     if found is not None:
         name, call = found
-        _say_queued(facts, call)
-        facts.sentences.append(f"It waits in queue {quoted(name)}.")
+        facts.caller = _caller(call) | {"queue": _said(quoted(name))}
 
 
 async def waiting_place(call_control_id: str, read: Read) -> tuple[str, Mapping[str, Any]] | None:
@@ -138,11 +199,13 @@ async def waiting_place(call_control_id: str, read: Read) -> tuple[str, Mapping[
     return None
 
 
-def _say_queued(facts: _Facts, call: Mapping[str, Any]) -> None:
-    number, position = call.get("from"), call.get("queue_position")
-    facts.words["call_control_id"] = lambda _: f"the call from {quoted(number)}"
-    gone = "" if call.get("is_alive") in (True, None) else " It has hung up."
-    facts.sentences.append(f"It is number {position} in line.{gone}")
+def _caller(call: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "number": _said(quoted(call.get("from"))),
+        "position": int(call.get("queue_position") or 0),
+        "hung_up": call.get("is_alive") not in (True, None),
+        "queue": None,
+    }
 
 
 _GATHER: Mapping[str, Callable[[_Facts, Command, Read], Awaitable[None]]] = {
