@@ -23,6 +23,8 @@ from .facts import ApiFacts
 from .guarding import Guarding
 from .instructions import INSTRUCTIONS
 from .intake import Intake, database_of, open_store, verifier_of
+from .live import Live
+from .prompting import Prompting
 from .reading import Reading
 from .settings import Settings, SettingsError
 from .telling import CHANNEL, Telling
@@ -88,10 +90,13 @@ def build(settings: Settings, telnyx: Telnyx, events: EventService, guarding: Gu
     """The MCP server over this Telnyx and these events, behind this guard."""
     catalog = Catalog(TOOLS)
     dispatcher = Dispatcher(catalog, guarding.guard, telnyx, events)
-    reading = Reading(events, [session_audit.template(guarding.guard, guarding.ledger, events)])
+    live = Live(events, telnyx.read, hides_numbers=settings.mask_numbers)
+    prompting = Prompting(catalog, guarding.policy, live, is_sandbox=settings.sandbox)
+    reading = Reading(events, prompting.complete, [session_audit.template(guarding.guard, guarding.ledger, events)])
     mask = _mask() if settings.mask_numbers else None
     telling = Telling(events, reading, settings.push or frozenset(), mask.shown if mask else dict)
     guarding.on_change(telling.tools_changed)
+    guarding.on_change(lambda: telling.prompts_changed() if prompting.changed() else None)
 
     async def list_tools(
         context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None
@@ -106,6 +111,8 @@ def build(settings: Settings, telnyx: Telnyx, events: EventService, guarding: Gu
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=dispatcher.handle,
+        on_list_prompts=prompting.listing,
+        on_get_prompt=prompting.get,
         **reading.handlers(),
     )
     telling.install(server)
@@ -116,7 +123,12 @@ def build(settings: Settings, telnyx: Telnyx, events: EventService, guarding: Gu
     server.middleware.append(RequestStateBoundary(sealed, default_audience=NAME))
     experimental: dict[str, dict[str, Any]] | None = {CHANNEL: {}} if settings.push else None
     options = server.create_initialization_options(
-        NotificationOptions(resources_changed=True, tools_changed=settings.policy is not None), experimental
+        NotificationOptions(
+            prompts_changed=settings.policy is not None,
+            resources_changed=True,
+            tools_changed=settings.policy is not None,
+        ),
+        experimental,
     )
     return Application(server, telling, options)
 

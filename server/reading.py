@@ -1,7 +1,7 @@
 """Resources over MCP: listed, read, completed and subscribed to, in both protocol eras."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -10,6 +10,7 @@ from mcp.server.connection import Connection
 from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
     ListenHandler,
+    PromptsListChanged,
     ResourcesListChanged,
     ResourceUpdated,
     ToolsListChanged,
@@ -25,6 +26,7 @@ from mcp_types import (
     ListResourcesResult,
     ListResourceTemplatesResult,
     PaginatedRequestParams,
+    PromptReference,
     ReadResourceRequestParams,
     ReadResourceResult,
     Resource,
@@ -43,14 +45,19 @@ from .events.resources import JSON, NotFound, Reader, Template
 from .events.service import EventService
 
 Context = ServerRequestContext[Any, Any]
+CompletePrompt = Callable[[str, str, str, Mapping[str, str]], Awaitable[list[str]]]
+"""Values for an argument of a prompt: the prompt, the argument, what was typed, the other arguments so far."""
+
+_MOST_VALUES = 100
 
 
 class Reading:
     """The resources of one server."""
 
-    def __init__(self, service: EventService, more: Sequence[Template] = ()) -> None:
+    def __init__(self, service: EventService, complete_prompt: CompletePrompt, more: Sequence[Template] = ()) -> None:
         """`more`: resources beside those of events."""
         self._service = service
+        self._complete_prompt = complete_prompt
         self._reader = Reader(service, more)
         self.bus = InMemorySubscriptionBus()
         """Carries changes to `subscriptions/listen` streams (2026-07-28)."""
@@ -105,13 +112,21 @@ class Reading:
         return ReadResourceResult(contents=[TextResourceContents(uri=params.uri, mime_type=mime_type, text=text)])
 
     async def complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
-        values: list[str] = []
-        if isinstance(params.ref, ResourceTemplateReference):
-            try:
-                values = await self._reader.complete(params.ref.uri, params.argument.name, params.argument.value)
-            except CallFailed:
-                values = []
-        return CompleteResult(completion=Completion(values=values[:100], total=len(values), has_more=False))
+        try:
+            values = [*await self._values(params)]
+        except CallFailed:
+            values = []
+        shown, total = values[:_MOST_VALUES], len(values)
+        return CompleteResult(completion=Completion(values=shown, total=total, has_more=total > len(shown)))
+
+    async def _values(self, params: CompleteRequestParams) -> Sequence[str]:
+        name, typed = params.argument.name, params.argument.value
+        match params.ref:
+            case ResourceTemplateReference():
+                return await self._reader.complete(params.ref.uri, name, typed)
+            case PromptReference():
+                given = params.context.arguments if params.context else None
+                return await self._complete_prompt(params.ref.name, name, typed, given or {})
 
     async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
         connection = connection_of(context)
@@ -154,6 +169,12 @@ class Reading:
         await self.bus.publish(ToolsListChanged())
         for connection in list(self.connections):
             await connection.send_tool_list_changed()
+
+    async def tell_prompts_changed(self) -> None:
+        """Tell everybody that prompts have come or gone."""
+        await self.bus.publish(PromptsListChanged())
+        for connection in list(self.connections):
+            await connection.send_prompt_list_changed()
 
 
 def _room(conference_id: str, name: str | None) -> Resource:

@@ -41,6 +41,7 @@ class Telling:
         self._pushed = Wanted(types=push) if push else None
         self._changed: set[str] = set()
         self._tools_changed = False
+        self._prompts_changed = False
         self._events: list[StoredEvent] = []
         self._news = anyio.Event()
         self._to_push = anyio.Event()
@@ -71,6 +72,11 @@ class Telling:
         self._tools_changed = True
         self._news.set()
 
+    def prompts_changed(self) -> None:
+        """Prompts have come or gone."""
+        self._prompts_changed = True
+        self._news.set()
+
     async def run(self) -> None:
         """Tell, until cancelled."""
         async with anyio.create_task_group() as tasks:
@@ -88,6 +94,9 @@ class Telling:
             tools_changed, self._tools_changed = self._tools_changed, False
             if tools_changed:
                 await self._reading.tell_tools_changed()
+            prompts_changed, self._prompts_changed = self._prompts_changed, False
+            if prompts_changed:
+                await self._reading.tell_prompts_changed()
             await anyio.sleep(_PAUSE)
 
     async def _push(self) -> None:

@@ -9,9 +9,10 @@ import pytest
 from support import reference
 
 DOCS = Path(__file__).parents[1] / "docs"
+_PAGES = [reference.tools, reference.configuration, reference.resources, reference.prompts]
 
 
-@pytest.mark.parametrize("made", [reference.tools, reference.configuration, reference.resources])
+@pytest.mark.parametrize("made", _PAGES)
 def test_a_reference_page_is_current(made: Callable[[], str]) -> None:
     path = DOCS / f"{made.__name__}.md"
     if os.environ.get("UPDATE_SNAPSHOTS"):

@@ -8,6 +8,8 @@ import anyio
 from mcp_types import Resource, ResourceTemplate
 
 from support.inprocess import World, in_process
+from telnyx_conferencing.prompts import files
+from telnyx_conferencing.prompts.files import Argument, Prompt
 from telnyx_conferencing.server.events.models import PAYLOADS
 from telnyx_conferencing.server.inventory import risk_words
 from telnyx_conferencing.server.options import metavar
@@ -31,6 +33,36 @@ def tools() -> str:
         commands = [command for command in TOOLS if command.toolset() == toolset]
         parts += [f"## {toolset}", "\n".join([*_HEAD, *map(_row, commands)])]
     return "\n\n".join(parts) + "\n"
+
+
+_ASKED = """\
+Made from the files of `prompts/` by `UPDATE_SNAPSHOTS=1 make test`. A host shows prompts as slash commands. Each tells
+the agent step by step what an expert would do, which events to wait for, when to ask and what never to do, with what is
+so at the moment: who is in the conference, who waits in the queue. Names and numbers stand in it as quoted data.
+
+A conference is given by its name or its id; every argument completes from what there is now. A prompt is offered where
+all of the tools in **bold** are; which of the others are missing, it says. What a person is asked before a risky
+command stands in `prompts/questions/`, and as a person reads it in `tests/snapshots/questions.md`."""
+
+
+def prompts() -> str:
+    """docs/prompts.md."""
+    return "\n\n".join(["# Prompts", _ASKED, *map(_section, files.prompts().values())]) + "\n"
+
+
+def _section(prompt: Prompt) -> str:
+    bold, plain = (f"**`{name}`**" for name in prompt.essential), (f"`{name}`" for name in prompt.tools)
+    tools = f"Leans on {', '.join([*bold, *plain])}."
+    head = ("| argument | | what it is | completes from |", "|---|---|---|---|")
+    table = "\n".join([*head, *map(_argument, prompt.arguments)])
+    return "\n\n".join([f"## `{prompt.name}`: {prompt.title}", prompt.description, table, tools])
+
+
+def _argument(argument: Argument) -> str:
+    source = argument.completes if isinstance(argument.completes, str) else ", ".join(argument.completes)
+    within = f" of the {argument.within}" if argument.within else ""
+    needed = "required" if argument.required else ""
+    return f"| `{argument.name}` | {needed} | {argument.description} | {source.replace('_', ' ')}{within} |"
 
 
 _HEAD = (

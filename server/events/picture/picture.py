@@ -170,6 +170,11 @@ class Picture:
         call = self._calls.get(call_control_id)
         return None if call is None else call.number
 
+    def numbers(self) -> list[str]:
+        """The phone numbers at the far ends of all call legs that are remembered, last begun first."""
+        found = (call.number for call in reversed(self._calls.values()) if call.number is not None)
+        return list(dict.fromkeys(found))
+
     def _names(self, state: Conference) -> dict[str, str]:
         labels = {call: one.facts["label"].value for call, one in state.people.items() if "label" in one.facts}
         numbers = {call: number for call in state.people if (number := self.number(call)) is not None}
