@@ -14,6 +14,7 @@ from ..tools.results import Conference, Queue
 from ..tools.words import clean
 from .errors import CallFailed
 from .events.service import EventService
+from .events.store import StoreError
 from .listing import Read
 
 T = TypeVar("T")
@@ -23,6 +24,9 @@ _PATIENCE = 4.0
 _MOST = 100
 _MOST_QUEUES = 10
 _LONGEST_NAME = 80
+
+_UNKNOWN = (CallFailed, StoreError)
+"""Neither Telnyx nor the store can say."""
 
 Choice = tuple[str, ...]
 """A value, and other words by which it is found."""
@@ -64,7 +68,7 @@ class Live:
         """
         try:
             choices = await self._sources[source](within)
-        except CallFailed:
+        except _UNKNOWN:
             return []
         return matching(choices, typed)
 
@@ -79,14 +83,14 @@ class Live:
                 return summary["conference"]
             seen = await self._events.conference(id_)
             return None if seen is None else seen.lean()
-        except CallFailed:
+        except _UNKNOWN:
             return None
 
     async def queue(self, name: str) -> dict[str, Any] | None:
         """A queue by its name, and who waits in it; None when there is no such one."""
         try:
             await self._said(self._events.queue(name))
-        except CallFailed:
+        except _UNKNOWN:
             return None
         seen = self._events.picture.queue(name, self._events.now())
         return None if seen is None else seen.lean()
@@ -113,7 +117,7 @@ class Live:
         """Those that Telnyx lists and that events tell of lately, open ones first, newest first."""
         await self._events.store()
         found: dict[str, Room] = {}
-        with suppress(CallFailed):
+        with suppress(*_UNKNOWN):
             page = ListConferences.result.read(await self._said(self._read(ListConferences(page_size=_MOST))))
             listed = cast("list[Conference]", page["conferences"])
             found = {
@@ -146,7 +150,7 @@ class Live:
     async def _queue_names(self) -> list[str]:
         await self._events.store()
         names: list[str] = []
-        with suppress(CallFailed):
+        with suppress(*_UNKNOWN):
             page = ListQueues.result.read(await self._said(self._read(ListQueues(page_size=_MOST))))
             names = [one.name for one in cast("list[Queue]", page["queues"]) if one.name]
         names += [seen.name for seen in self._events.picture.queues(self._events.now())]

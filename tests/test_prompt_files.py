@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from jinja2 import Environment, meta
+from jinja2 import Environment, TemplateNotFound, UndefinedError, meta
+from jinja2.exceptions import SecurityError
 
 from telnyx_conferencing.prompts.files import CLOSE, HERE, prompts, read
 from telnyx_conferencing.prompts.front_matter import PromptError, parted
+from telnyx_conferencing.prompts.rendering import Said, environment
 from telnyx_conferencing.server.events.models import PAYLOADS
 from telnyx_conferencing.tools import TOOLS
 
@@ -85,6 +87,41 @@ def test_a_prompt_shows_every_argument_it_takes_and_nothing_else(name: str) -> N
 def test_pieces_are_used() -> None:
     included = set(re.findall(r'include "(_\w+\.md)"', "".join(path.read_text() for path in HERE.glob("*.md"))))
     assert {path.name for path in HERE.glob("_*.md")} == included | {CLOSE}
+
+
+UNCLEAN = {"name": "Standup", "people": ["Ann"], "none": None, "flag": True}
+"""What nobody has cleaned, as a template might show it."""
+
+
+@pytest.mark.parametrize("name", UNCLEAN)
+def test_a_template_cannot_show_what_nobody_has_cleaned(tmp_path: Path, name: str) -> None:
+    (tmp_path / "it.md").write_text(f"It is {{{{ {name} }}}}.")
+    with pytest.raises(TypeError, match="only words that were cleaned can be shown"):
+        environment(tmp_path).get_template("it.md").render(UNCLEAN)
+
+
+def test_a_template_shows_what_was_cleaned_and_never_takes_it_for_a_template(tmp_path: Path) -> None:
+    (tmp_path / "it.md").write_text("---\nname: it\n---\nIt is {{ name }}, {{ number }}.")
+    shown = {"name": Said("'{{ number }}{% include 'it.md' %}'"), "number": 7}
+    assert environment(tmp_path).get_template("it.md").render(shown) == "It is '{{ number }}{% include 'it.md' %}', 7."
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("{{ nothing }}", UndefinedError),
+        ("{{ name.__class__.__mro__ }}", SecurityError),
+        ("{% include '../secret.md' %}", TemplateNotFound),
+        ("{{ name | upper }}", TypeError),
+    ],
+)
+def test_a_template_reaches_nothing_else(tmp_path: Path, text: str, error: type[Exception]) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (tmp_path / "secret.md").write_text("secret")
+    (inside / "it.md").write_text(text)
+    with pytest.raises(error):
+        environment(inside).get_template("it.md").render(name=Said("'x'"))
 
 
 GOOD = """\

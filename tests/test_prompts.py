@@ -240,10 +240,11 @@ async def test_one_of_several_numbers_completes_after_the_last_comma(era: str) -
     assert f"{first}, {first}" not in values
 
 
-async def test_numbers_complete_from_nothing_where_they_are_masked(era: str) -> None:
+async def test_where_numbers_are_masked_prompts_neither_complete_nor_show_them(era: str) -> None:
     async with practising(era, "--mask-numbers") as client:
         await legs_in(client, "support")
         assert await complete(client, "start_conference", "people") == []
+        assert "'+*******0111'" in await text_of(client, "work_the_queue", queue="support")
         assert await complete(client, "work_the_queue", "queue") != []
 
 

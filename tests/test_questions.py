@@ -1,6 +1,7 @@
 """What a person is asked, tool by tool: the words stand in prompts/questions, and name all that matters."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from telnyx_conferencing.prompts.questions import tools
 from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.queues import CreateQueue, EnqueueCall
 
+FILES = sorted((Path(__file__).parents[1] / "prompts" / "questions").glob("*.md"))
 SNAPSHOT = Path(__file__).parent / "snapshots" / "questions.md"
 WRITES = [example for example in EXAMPLES if not COMMAND_OF[example.tool].is_read()]
 
@@ -89,6 +91,12 @@ class Scene:
 
 def test_every_write_has_its_question_and_no_other_tool_has() -> None:
     assert tools() == sorted(command.tool_name() for command in COMMANDS if not command.is_read())
+
+
+def test_no_sentence_stands_in_two_places() -> None:
+    lines = [line for path in FILES for line in path.read_text().splitlines()]
+    said = [line for line in lines if re.search(r"[a-z]{3} [a-z]{2}", re.sub(r"{%.*?%}|{{.*?}}", "", line))]
+    assert [line for line in said if said.count(line) > 1] == []
 
 
 @pytest.mark.anyio
