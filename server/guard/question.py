@@ -4,10 +4,12 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin
 
-from ...tools.base import EVERYONE, Command
+from pydantic import BaseModel
+
+from ...tools.base import Command
 from ...tools.conferences import GetConference
 from ...tools.participants import ListParticipants
 from ...tools.queues import GetQueue, GetQueueCall, ListQueues
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 Read = Callable[[Command], Awaitable[Any]]
 """Sends a read and returns Telnyx's JSON; raises `CallFailed`."""
+Say = Callable[[str], str | int]
+Words = Mapping[str, Say]
+"""How the text of an argument is said, by its name."""
 
 _MOST_QUEUES = 20
 _MOST_NAMED = 5
@@ -67,11 +72,10 @@ async def compose(command: Command, read: Read) -> Question:
             await gather(facts, command, read)
     if command.route.parameters == ("call_control_id",):
         await _place_in_queue(facts, command, read)
-    said = partial(_arguments, given, _choices(type(command)))
     live = {"room": facts.room, "queue": facts.queue, "caller": facts.caller}
-    text = question(command.tool_name(), said(_WORDS) | live)
+    text = question(command.tool_name(), _arguments(command, _WORDS) | live)
     is_secret = any(given.get(name) is not None for name in HIDDEN)
-    discreet = question(command.tool_name(), said(_DISCREET) | live) if is_secret else text
+    discreet = question(command.tool_name(), _arguments(command, _DISCREET) | live) if is_secret else text
     known = json.dumps([text, facts.known], sort_keys=True, default=str)
     return Question(text, discreet, hashlib.sha256(known.encode(errors="replace")).hexdigest())
 
@@ -88,31 +92,29 @@ def _in_full(text: str) -> str:
     return quoted(text, LONGEST_SPOKEN)
 
 
-def _arguments(
-    given: Mapping[str, Any],
-    choices: Mapping[str, frozenset[Any]],
-    words: Mapping[str, Callable[[str], str | int]],
-) -> dict[str, Any]:
-    """Arguments as a question shows them: texts as words, yes and no and whole numbers as they are."""
+def _arguments(model: BaseModel, words: Words) -> dict[str, Any]:
+    """Arguments as a question shows them: texts as words, also within lists and objects; the rest as it is."""
+    choices = _choices(type(model))
+    return {name: _shown(value, choices[name], words.get(name, quoted), words) for name, value in model}
 
-    def shown(name: str, value: Any) -> Any:
-        if not isinstance(value, str):
+
+def _shown(value: Any, chosen: frozenset[Any], say: Say, words: Words) -> Any:
+    match value:
+        case str():
+            said = value if value in chosen else say(value)
+            return _said(said) if isinstance(said, str) else said
+        case BaseModel():
+            return _arguments(value, words)
+        case list():
+            return [_shown(one, chosen, say, words) for one in cast("list[Any]", value)]
+        case _:
             return value
-        said = value if value in choices[name] else words.get(name, quoted)(value)
-        return _said(said) if isinstance(said, str) else said
-
-    legs = given.get("call_control_ids")
-    return {name: shown(name, value) for name, value in given.items()} | {
-        "everyone": legs == EVERYONE,
-        "legs": _legs(legs),
-        "whispered": _legs(given.get("whisper_call_control_ids")),
-    }
 
 
 @cache
-def _choices(command: type[Command]) -> Mapping[str, frozenset[Any]]:
+def _choices(model: type[BaseModel]) -> Mapping[str, frozenset[Any]]:
     """The words among which each argument is chosen: they are ours, and need no quotation marks."""
-    return {name: frozenset(_literals(field.annotation)) for name, field in command.model_fields.items()}
+    return {name: frozenset(_literals(field.annotation)) for name, field in model.model_fields.items()}
 
 
 def _literals(annotation: Any) -> Iterator[Any]:
@@ -124,12 +126,10 @@ def _literals(annotation: Any) -> Iterator[Any]:
             yield from _literals(one)
 
 
-def _legs(legs: Any) -> "list[Said]":
-    return [_said(identifier(leg)) for leg in cast("list[str]", legs)] if isinstance(legs, list) else []
-
-
-_WORDS: Mapping[str, Callable[[str], str | int]] = {
+_WORDS: Words = {
     "call_control_id": identifier,
+    "call_control_ids": identifier,
+    "whisper_call_control_ids": identifier,
     "payload": _in_full,
     # Keyed digits may be a card number or a PIN: how many is all that is ever said.
     "digits": len,
