@@ -18,7 +18,7 @@ from .asking import Elicitation, QuestionPending
 from .catalog import Catalog
 from .errors import CallFailed, Refused
 from .events.service import EventService
-from .guard import Guard, Journal
+from .guard import Guard, Journal, Policy
 from .listing import all_participants
 from .telnyx import Telnyx, TelnyxRefused, known_instead
 
@@ -44,9 +44,10 @@ class Dispatcher:
         tool_class = self._find(call.name)
         journal = self._guard.journal(tool_class, call.arguments or {}, _client(context))
         try:
-            self._exists(tool_class)
+            policy = self._guard.policy()
+            _exists(tool_class, policy)
             journal.parsed = tool = parse(tool_class, call.arguments or {})
-            result = await self._answer(tool, context, call, journal)
+            result = await self._answer(tool, context, call, journal, policy)
             journal.ended("dry run" if self._guard.dry_run and not tool.is_read() else "done")
             return result
         except QuestionPending as pending:
@@ -74,31 +75,31 @@ class Dispatcher:
         near = self._catalog.nearest(name)
         raise _unknown(name, f". Did you mean {', '.join(near)}?" if near else "")
 
-    def _exists(self, tool: type[Tool]) -> None:
-        if why := self._guard.policy().refusal(tool):
-            raise _unknown(tool.tool_name(), f" ({why})")
-
-    def _exists_here(self, name: str) -> bool:
+    def _exists_here(self, name: str, policy: Policy) -> bool:
         tool = self._catalog.get(name)
-        return tool is not None and self._guard.policy().refusal(tool) is None
+        return tool is not None and policy.refusal(tool) is None
 
-    async def _answer(self, tool: Tool, context: Context, call: CallToolRequestParams, journal: Journal) -> Any:
+    async def _answer(
+        self, tool: Tool, context: Context, call: CallToolRequestParams, journal: Journal, policy: Policy
+    ) -> Any:
+        """`policy`: the one that held when the call came."""
         if tool.is_read():
-            await self._guard.gate.admit_read(tool, journal)
+            await self._guard.gate.admit_read(tool, policy, journal)
         if not isinstance(tool, Command):
             return _content(await self._events.answer(tool, context.session.report_progress))
         if tool.is_read():
-            return await self._carry_out(tool, journal)
+            return await self._carry_out(tool, journal, policy)
         command = await self._expanded(tool)
         if self._guard.dry_run:
             return _would(command, await self._guard.gate.dry_run(tool, command, self._read))
         # Judged as it was asked for: "everyone" is more than a list of all that it happens to be.
-        await self._guard.gate.admit(tool, self._read, Elicitation(context, call, journal.call, _PATIENCE), journal)
-        result = await self._carry_out(await self._expanded(tool), journal)
+        asker = Elicitation(context, call, journal.call, _PATIENCE)
+        await self._guard.gate.admit(tool, policy, self._read, asker, journal)
+        result = await self._carry_out(await self._expanded(tool), journal, policy)
         self._guard.done.append((tool.tool_name(), dict(tool)))
         return result
 
-    async def _carry_out(self, command: Command, journal: Journal) -> dict[str, Any]:
+    async def _carry_out(self, command: Command, journal: Journal, policy: Policy) -> dict[str, Any]:
         command = _identified(command)
         self._events.before(command)
         try:
@@ -108,7 +109,7 @@ class Dispatcher:
             raise await self._explained(refused) from None
         journal.telnyx = {"status": answer.status} | ({"attempts": answer.attempts} if answer.attempts > 1 else {})
         self._events.after(command)
-        return _result(command, answer.body, self._exists_here)
+        return _result(command, answer.body, lambda name: self._exists_here(name, policy))
 
     async def _expanded(self, command: Command) -> Command:
         """Where Telnyx wants a list even for everyone, the list of those it concerns."""
@@ -140,6 +141,11 @@ class Dispatcher:
 
 
 _LOOK_AGAIN = "If it was to change something, look at the state before you repeat it."
+
+
+def _exists(tool: type[Tool], policy: Policy) -> None:
+    if why := policy.refusal(tool):
+        raise _unknown(tool.tool_name(), f" ({why})")
 
 
 def _unknown(name: str, hint: str) -> MCPError:

@@ -47,19 +47,19 @@ class Gate:
         if why is not None:
             raise Refused(f"{command.tool_name()} was not sent: {why.rstrip('.')}. {_FINAL}")
 
-    async def admit_read(self, tool: Tool, journal: Journal) -> None:
+    async def admit_read(self, tool: Tool, policy: Policy, journal: Journal) -> None:
         """Return when this read may be done: only a limit of its own stands in its way. Raises `Refused`."""
-        if limits := self._policy().limits(tool):
+        if limits := policy.limits(tool):
             self._none_in_the_way(
                 tool, await self._noted(tool, self._ledger.admit_read(limits, journal.entry("reads")))
             )
 
-    async def admit(self, command: Command, read: Read, asker: Asker, journal: Journal) -> None:
+    async def admit(self, command: Command, policy: Policy, read: Read, asker: Asker, journal: Journal) -> None:
         """Return when this write may be sent; then it is counted, and noted as begun.
 
-        Raises `Refused`, what `asker` raises to put its question, or what `read` raises.
+        `policy`: the one that held when the call came. Raises `Refused`, what `asker` raises to put its question, or
+        what `read` raises.
         """
-        policy = self._policy()
         await self.check(policy, command, read)
         if policy.approval(command) is Approval.ASK:
             self._none_in_the_way(command, await self._noted(command, self._ledger.look(policy.limits(command))))
