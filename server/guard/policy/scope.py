@@ -155,6 +155,7 @@ class Scope:
         self.hosts = tuple(one.audio_hosts for one in rules if one.audio_hosts is not None)
         said = {one.audio_http for one in rules}
         self.takes_http = True in said and False not in said
+        self._checks = [check for listed, check in _CHECKS if listed is None or getattr(self, listed).lists]
 
     @property
     def urls(self) -> str:
@@ -167,7 +168,7 @@ class Scope:
         if command.is_read():
             return None
         touched = _Touched(command, facts)
-        for check in _CHECKS:
+        for check in self._checks:
             if (why := await check(self, touched)) is not None:
                 return why
         return None
@@ -182,14 +183,12 @@ async def _urls(scope: Scope, touched: _Touched) -> str | None:
 
 
 async def _numbers(scope: Scope, touched: _Touched) -> str | None:
-    numbers = _each(touched.given.get("to", ())) if scope.numbers.lists else ()
+    numbers = _each(touched.given.get("to", ()))
     return _first(scope.numbers.problem("number to call", number) for number in numbers)
 
 
 async def _regions(scope: Scope, touched: _Touched) -> str | None:
     """By the argument, and by where the conference really is: the one does not stand for the other."""
-    if not scope.regions.lists:
-        return None
     asked = touched.given.get("region")
     if asked is None and touched.opens("/conferences"):
         return f"region is missing, and {scope.regions.rule}: give one"
@@ -201,8 +200,6 @@ async def _regions(scope: Scope, touched: _Touched) -> str | None:
 
 
 async def _conferences(scope: Scope, touched: _Touched) -> str | None:
-    if not scope.conferences.lists:
-        return None
     if touched.opens("/conferences"):
         return scope.conferences.problem("name of this conference", touched.given.get("name"))
     conference = await touched.conference()
@@ -210,8 +207,6 @@ async def _conferences(scope: Scope, touched: _Touched) -> str | None:
 
 
 async def _queues(scope: Scope, touched: _Touched) -> str | None:
-    if not scope.queues.lists:
-        return None
     given = touched.given.get("queue_name")
     if given is not None:
         is_named = "queue_name" not in touched.command.route.parameters  # it is opened under this name
@@ -224,8 +219,6 @@ async def _queues(scope: Scope, touched: _Touched) -> str | None:
 
 async def _connections(scope: Scope, touched: _Touched) -> str | None:
     """The conference's, and that of every call leg it names."""
-    if not scope.connections.lists:
-        return None
     if (conference := await touched.conference()) is not None:
         problem = scope.connections.problem("connection of this conference", conference.connection_id)
         if problem is not None:
@@ -249,12 +242,13 @@ def _first(problems: Iterator[str | None]) -> str | None:
     return next((problem for problem in problems if problem is not None), None)
 
 
-_CHECKS: tuple[Callable[[Scope, _Touched], Awaitable[str | None]], ...] = (
-    _urls,
-    _numbers,
-    _regions,
-    _conferences,
-    _queues,
-    _connections,
+_CHECKS: tuple[tuple[str | None, Callable[[Scope, _Touched], Awaitable[str | None]]], ...] = (
+    (None, _urls),
+    ("numbers", _numbers),
+    ("regions", _regions),
+    ("conferences", _conferences),
+    ("queues", _queues),
+    ("connections", _connections),
 )
-"""In the order in which they are made: what needs nothing to be asked comes first."""
+"""Each with the kind of lists without which it need not be made, in the order in which they are made: what needs
+nothing to be asked comes first."""
