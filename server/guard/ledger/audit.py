@@ -106,8 +106,11 @@ def parsed(head: str) -> tuple[int, str] | None:
     return (int(found[1]), found[2]) if found else None
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+
 def _text(entry: Entry) -> str:
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":"), default=str).encode(errors="replace").decode()
+    return _encode(entry).encode(errors="replace").decode()
 
 
 def hash_of(before: str, number: int, at: int, text: str) -> str:

@@ -20,6 +20,10 @@ LASTS = timedelta(minutes=5)
 """How long a question waits for its answer, and a yes for its call."""
 
 
+_FEW = 20
+"""Records: written sooner than another thread would have woken to do it."""
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -144,7 +148,11 @@ class Ledger:
 
     async def record(self, entries: Sequence[tuple[datetime, Entry]]) -> None:
         """Add to the audit."""
-        await self._do(lambda session: audit.append(session, entries), "process")
+        database = await self._dialect()
+        if len(entries) <= _FEW:
+            await database.at_once(lambda session: audit.append(session, entries))
+        else:
+            await database.transaction(lambda session: audit.append(session, entries), outlives="process")
 
     async def newest(self, most: int, of_session: str | None = None) -> list[Record]:
         """The newest records of the audit, newest first."""
