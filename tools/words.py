@@ -17,11 +17,16 @@ _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 def clean(text: str, longest: int) -> str:
     """On one line, without characters that cannot be seen or that change how others are, and cut."""
-    some = _SELECTORS.sub("", text[: longest * 4])
-    seen = "".join(" " if unicodedata.category(letter) in _INVISIBLE else letter for letter in some)
-    shown = " ".join(seen.split())
+    shown = " ".join(_seen(text[: longest * 4]).split())
     is_cut = len(shown) > longest or len(text) > longest * 4
     return f"{shown[: longest - 1]}…" if is_cut else shown
+
+
+def _seen(text: str) -> str:
+    if text.isascii() and text.isprintable():  # nearly always
+        return text
+    letters = _SELECTORS.sub("", text)
+    return "".join(" " if unicodedata.category(letter) in _INVISIBLE else letter for letter in letters)
 
 
 def quoted(text: str | None, longest: int = _LONGEST) -> str:

@@ -210,7 +210,8 @@ class EventService:
         return (await self._until_open()).dialect
 
     async def _until_open(self) -> Store:
-        await self._opened.wait()
+        if self._store is None:  # a wait, even for what is there, would let everything else go first
+            await self._opened.wait()
         if self._store is None:
             raise self._problem or StoreError("The store is closed.")
         return self._store
