@@ -53,7 +53,10 @@ class Dialect(Protocol):
         ...
 
     async def insert(self, into: Into, rows: Sequence[tuple[Any, ...]]) -> Inserted:
-        """Commit the rows that are new, with numbers that grow in the order of commits. Raises `StoreError`."""
+        """Commit the rows that are new, with numbers that grow in the order of commits. Raises `StoreError`.
+
+        It may run in the event loop's own thread, where that is quicker than to wait for another.
+        """
         ...
 
     async def transaction(self, work: Callable[[Session], T], *, outlives: str = "power") -> T:

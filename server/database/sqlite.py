@@ -8,10 +8,11 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from threading import Lock
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL
@@ -33,22 +34,54 @@ _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA journal_size_limit = 67108864",
 )
-_WRITER_PRAGMAS = ("PRAGMA wal_autocheckpoint = 4000", "PRAGMA cache_size = -8000")
-"""Fewer checkpoints, since each writes and syncs pages anew; and room for the pages that each event touches."""
+_CACHE = "PRAGMA cache_size = -8000"
+"""Room for the pages that each event touches."""
 _ROWS = 64
 """Of one statement: each takes a dozen of SQLite's variables, of which old versions have 999."""
+_QUICK_SECONDS = 0.002
+"""A commit that takes no longer is made in the event loop's own thread."""
+_HERE_IN_A_ROW = 64
+"""Commits there; the next is made beside, since that is where the log is moved into the file."""
+
+
+class _Manner(NamedTuple):
+    """How the writing connection commits."""
+
+    synchronous: str
+    """FULL waits for the disk; after NORMAL, the log is synced with the next commit that waits."""
+    busy_timeout: int
+    """Milliseconds that it waits for another who writes."""
+    wal_autocheckpoint: int
+    """Pages of the log from which on it is moved into the file. Seldom, since that writes and syncs pages anew; and
+    never in the event loop's own thread, where that would take too long."""
+
+
+def _here(synchronous: str) -> _Manner:
+    return _Manner(synchronous, 0, 0)
+
+
+def _beside(synchronous: str) -> _Manner:
+    return _Manner(synchronous, int(_BUSY_SECONDS * 1000), 4000)
 
 
 class SqliteDialect:
-    """A database in one file. The file's writes go through one connection of its own thread, one call a group:
-    handing each statement to a thread would cost more than the statement."""
+    """A database in one file. Its writes go through one connection, so that what others commit can be told from them.
+
+    Where the disk is quick and nobody else is writing, a write is over before a thread would have woken, so it runs in
+    the event loop's own thread; otherwise in a thread beside, which may wait, one call a group.
+    """
 
     def __init__(self, path: Path) -> None:
         """Opens nothing yet; call `start`."""
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._lock = Lock()
+        """Held by whoever uses the writing connection."""
         self._writer: sqlite3.Connection | None = None
-        self._quick: sqlite3.Connection | None = None
+        self._manner: _Manner | None = None
+        self._here_in_a_row = 0
+        self._seconds = 0.0
+        """What an insert usually takes: more of the quick ones, since the slow ones had to wait for a processor."""
         self.engine = create_async_engine(
             URL.create("sqlite+aiosqlite", database=str(path)),
             isolation_level="AUTOCOMMIT",
@@ -62,10 +95,10 @@ class SqliteDialect:
         await self._in_thread(self._connect)
 
     def _connect(self) -> None:
-        writer = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        writer = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         self._writer = writer
         _use_wal(writer)
-        for pragma in (*_PRAGMAS, *_WRITER_PRAGMAS):
+        for pragma in (*_PRAGMAS, _CACHE):
             writer.execute(pragma)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -75,53 +108,57 @@ class SqliteDialect:
             raise self.explain(error) from error
 
     async def insert(self, into: Into, rows: Sequence[tuple[Any, ...]]) -> Inserted:
-        """See `Dialect.insert`. One statement commits by itself, so that the thread need not ask the interpreter for
-        leave between the parts of a transaction, which takes long when the event loop is busy."""
-        if len(rows) <= _ROWS:
-            return await self._in_thread(lambda: _timed(lambda: _insert(self._connection, into, rows)))
-        parts = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
-
-        def work(_: Session) -> list[tuple[int, str]]:
-            return [new for part in parts for new in _insert(self._connection, into, part)]
-
-        return await self._in_thread(lambda: _timed(lambda: _together(self._connection, work)))
+        """See `Dialect.insert`."""
+        work = partial(_insert_all, into=into, rows=rows)
+        is_quick = len(rows) <= _ROWS and self._seconds < _QUICK_SECONDS
+        done = self._try_here(work, "FULL") if is_quick else None
+        if done is None:
+            done = await self._do_beside(work, "FULL")
+        self._seconds += (done.seconds - self._seconds) / (4 if done.seconds < self._seconds else 16)
+        return done
 
     async def transaction(self, work: Callable[[Session], T], *, outlives: str = "power") -> T:
-        """See `Dialect.transaction`. Without a wait for the disk, the log is synced with the next commit that waits."""
-
-        def unsynced() -> T:
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            try:
-                return _together(self._connection, work)
-            finally:
-                self._connection.execute("PRAGMA synchronous = FULL")
-
-        synced = outlives == "power"
-        return await self._in_thread((lambda: _together(self._connection, work)) if synced else unsynced)
+        """See `Dialect.transaction`."""
+        return await self._do_beside(partial(_together, work=work), "FULL" if outlives == "power" else "NORMAL")
 
     async def at_once(self, work: Callable[[Session], T]) -> T:
-        """See `Dialect.at_once`. Without a wait for the disk, such a transaction is over before a thread would have
-        woken; only when somebody else is writing it waits its turn in the writer's thread."""
+        """See `Dialect.at_once`."""
+
+        def boxed(connection: sqlite3.Connection) -> tuple[T]:
+            return (_together(connection, work),)
+
+        done = self._try_here(boxed, "NORMAL") or await self._do_beside(boxed, "NORMAL")
+        return done[0]
+
+    def _try_here(self, work: Callable[[sqlite3.Connection], T], synchronous: str) -> T | None:
+        """Do it in this thread; None: it must be done beside, since somebody else is writing or it is time to."""
+        if self._here_in_a_row >= _HERE_IN_A_ROW or not self._lock.acquire(blocking=False):
+            return None
         try:
-            return _together(self._quick_connection(), work)
-        except sqlite3.OperationalError as error:
-            if not _is_locked(error):
-                raise self.explain(error) from error
+            self._here_in_a_row += 1
+            return work(self._connection(_here(synchronous)))
         except sqlite3.Error as error:
+            if isinstance(error, sqlite3.OperationalError) and _is_locked(error):
+                return None
             raise self.explain(error) from error
-        return await self.transaction(work, outlives="process")
+        finally:
+            self._lock.release()
 
-    def _quick_connection(self) -> sqlite3.Connection:
-        if self._quick is None:
-            self._quick = sqlite3.connect(self._path, timeout=0, isolation_level=None)
-            # Moving the log into the file would wait for the disk: the writer does that.
-            for pragma in ("PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0"):
-                self._quick.execute(pragma)
-        return self._quick
+    async def _do_beside(self, work: Callable[[sqlite3.Connection], T], synchronous: str) -> T:
+        def waiting() -> T:
+            with self._lock:
+                self._here_in_a_row = 0
+                return work(self._connection(_beside(synchronous)))
 
-    @property
-    def _connection(self) -> sqlite3.Connection:
+        return await self._in_thread(waiting)
+
+    def _connection(self, manner: _Manner) -> sqlite3.Connection:
         assert self._writer is not None
+        if manner != self._manner:
+            self._manner = None
+            for name, value in manner._asdict().items():
+                self._writer.execute(f"PRAGMA {name} = {value}")
+            self._manner = manner
         return self._writer
 
     @asynccontextmanager
@@ -141,7 +178,9 @@ class SqliteDialect:
         that does all of this process's writing, that is the commits of other processes."""
 
         def version() -> int:
-            return self._connection.execute("PRAGMA data_version").fetchone()[0]
+            with self._lock:
+                assert self._writer is not None
+                return self._writer.execute("PRAGMA data_version").fetchone()[0]
 
         seen: int | None = None
         while True:
@@ -159,8 +198,6 @@ class SqliteDialect:
     async def close(self) -> None:
         """See `Dialect.close`."""
         await self.engine.dispose()
-        if self._quick is not None:
-            self._quick.close()
         if self._writer is not None:
             await self._in_thread(self._writer.close)
         self._thread.shutdown(wait=False)
@@ -197,18 +234,22 @@ def _is_locked(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def _timed(insert: Callable[[], list[tuple[int, str]]]) -> Inserted:
-    begun = time.perf_counter()
-    new = insert()
-    return Inserted(new, time.perf_counter() - begun)
-
-
 @cache
 def _insert_statement(into: Into, rows: int) -> str:
     row = f"({', '.join('?' * len(into.columns))})"
     values = ", ".join([row] * rows)
     columns = ", ".join(into.columns)
     return f"INSERT INTO {into.table} ({columns}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608 - constants
+
+
+def _insert_all(connection: sqlite3.Connection, into: Into, rows: Sequence[tuple[Any, ...]]) -> Inserted:
+    begun = time.perf_counter()
+    if len(rows) <= _ROWS:  # one statement commits by itself
+        new = _insert(connection, into, rows)
+    else:
+        parts = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
+        new = _together(connection, lambda _: [new for part in parts for new in _insert(connection, into, part)])
+    return Inserted(new, time.perf_counter() - begun)
 
 
 def _insert(writer: sqlite3.Connection, into: Into, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, str]]:
