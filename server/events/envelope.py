@@ -94,7 +94,7 @@ def _safe(body: bytes, parsed: dict[str, Any]) -> dict[str, Any]:
     """What was parsed, fit to be written again. Looks closer only at what might not be, which next to nothing is."""
     if body.count(b"{") + body.count(b"[") > _DEEPEST and _is_deep(parsed):
         raise NotAnEvent(f"it is nested more than {_DEEPEST} deep")
-    if b"\\ud" in body or b"\\uD" in body:
+    if b"\\" in body and (b"\\ud" in body or b"\\uD" in body):
         return json.loads(json.dumps(parsed, ensure_ascii=False).encode(errors="replace"))
     return parsed
 
