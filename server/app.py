@@ -17,6 +17,7 @@ from mcp_types import ListToolsResult, PaginatedRequestParams
 from ..tools import TOOLS
 from . import session_audit
 from .catalog import Catalog
+from .defaults import Defaults
 from .dispatch import Dispatcher
 from .events.service import EventService, Facts
 from .facts import ApiFacts
@@ -29,6 +30,7 @@ from .reading import Reading
 from .settings import Settings, SettingsError
 from .telling import CHANNEL, Telling
 from .telnyx import Telnyx, Timing
+from .whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from .masking import NumberMask
@@ -89,7 +91,9 @@ async def _beside(work: Callable[[], Awaitable[None]]) -> None:
 def build(settings: Settings, telnyx: Telnyx, events: EventService, guarding: Guarding) -> Application:
     """The MCP server over this Telnyx and these events, behind this guard."""
     catalog = Catalog(TOOLS)
-    dispatcher = Dispatcher(catalog, guarding.guard, telnyx, events)
+    defaults = Defaults(settings)
+    where = Whereabouts(settings, defaults, guarding, events, f"{NAME} {VERSION}")
+    dispatcher = Dispatcher(catalog, guarding.guard, telnyx, events, defaults=defaults, where=where)
     live = Live(events, telnyx.read, hides_numbers=settings.mask_numbers)
     prompting = Prompting(catalog, guarding.policy, live, is_sandbox=settings.sandbox)
     reading = Reading(events, prompting.complete, [session_audit.template(guarding.guard, guarding.ledger, events)])

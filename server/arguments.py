@@ -63,7 +63,7 @@ def _properties(command: type[Tool]) -> dict[str, Any]:
 
 def _is_word(error: ErrorDetails) -> bool:
     """Whether it says that an argument is not the word it could be: idle where it is a list with a wrong entry."""
-    return error["type"] == "literal_error" and len(error["loc"]) == 2
+    return error["type"] in ("literal_error", "string_type") and [*map(type, error["loc"])] == [str, str]
 
 
 def _sentence(command: type[Tool], error: ErrorDetails) -> str:
@@ -90,7 +90,8 @@ def _foreign(error: ErrorDetails, schema: Mapping[str, Any]) -> str:
 
 
 def _ruled(error: ErrorDetails, schema: Mapping[str, Any]) -> str:
-    return f"{_dotted(error, schema)} {_own_words(error)}."
+    said = _own_words(error)
+    return f"{_dotted(error, schema)}{' ' if said.startswith('must ') else ': '}{said}."
 
 
 def _otherwise(error: ErrorDetails, schema: Mapping[str, Any]) -> str:

@@ -43,6 +43,8 @@ for _command in COMMANDS:
     "approval_ttl",
     "calls_per_minute",
     "most_people",
+    "dials_per_hour",
+    "concurrent_calls",
     "dry_run",
     "mask_numbers",
     "audit_content",

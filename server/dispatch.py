@@ -10,17 +10,20 @@ from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolRequestParams
 
+from ..tools.account import Whoami
 from ..tools.base import Command, Tool
 from ..tools.participants import ParticipantFilter
 from ..tools.words import clean, say
 from .arguments import parse
 from .asking import Elicitation, QuestionPending
 from .catalog import Catalog
+from .defaults import Defaults
 from .errors import CallFailed, Refused
 from .events.service import EventService
 from .guard import Guard, Journal, Policy
 from .listing import all_participants
 from .telnyx import Telnyx, TelnyxRefused, known_instead
+from .whereabouts import Whereabouts
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +36,19 @@ _PATIENCE = 300.0
 class Dispatcher:
     """Carries out tool calls for one server."""
 
-    def __init__(self, catalog: Catalog, guard: Guard, telnyx: Telnyx, events: EventService) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        guard: Guard,
+        telnyx: Telnyx,
+        events: EventService,
+        *,
+        defaults: Defaults,
+        where: Whereabouts,
+    ) -> None:
         self._catalog = catalog
+        self._defaults = defaults
+        self._where = where
         self._guard = guard
         self._telnyx = telnyx
         self._events = events
@@ -46,7 +60,7 @@ class Dispatcher:
         try:
             policy = self._guard.policy()
             _exists(tool_class, policy)
-            journal.parsed = tool = parse(tool_class, call.arguments or {})
+            journal.parsed = tool = self._defaults.fill(parse(tool_class, call.arguments or {}))
             result = await self._answer(tool, context, call, journal, policy)
             journal.ended("dry run" if self._guard.dry_run and not tool.is_read() else "done")
             return result
@@ -85,6 +99,8 @@ class Dispatcher:
         """`policy`: the one that held when the call came."""
         if tool.is_read():
             await self._guard.gate.admit_read(tool, policy, journal)
+        if isinstance(tool, Whoami):
+            return _content(await self._where.answer(context))
         if not isinstance(tool, Command):
             return _content(await self._events.answer(tool, context.session.report_progress))
         if tool.is_read():
@@ -134,7 +150,7 @@ class Dispatcher:
         if refused.status not in (404, 422):
             return refused
         try:
-            known = await known_instead(refused.command, self._telnyx.read)
+            known = await known_instead(refused.command, self._telnyx.read, self._defaults.values)
         except CallFailed:
             return refused
         return TelnyxRefused(refused.command, refused.status, refused.problems, known) if known else refused
@@ -167,7 +183,7 @@ def _identified(command: Command) -> Command:
 
 def _result(command: Command, body: Any, exists: Callable[[str], bool]) -> dict[str, Any]:
     outcome = command.result
-    fields = outcome.read(body)
+    fields = command.read(body)
     done = "" if command.is_read() else f"Telnyx accepted: {say(command.does, dict(command))}."
     content: dict[str, Any] = {"summary": outcome.describe(fields, done), **fields}
     if command.is_deduped():
@@ -183,7 +199,7 @@ def _result(command: Command, body: Any, exists: Callable[[str], bool]) -> dict[
 def _would(command: Command, would: Mapping[str, Any]) -> dict[str, Any]:
     outcome = command.result
     summary = f"Dry run, nothing was sent: this would {say(command.does, dict(command))}."
-    content: dict[str, Any] = {"summary": summary, **outcome.read(None), "would_send": would}
+    content: dict[str, Any] = {"summary": summary, **command.read(None), "would_send": would}
     return _content(outcome.model_construct(**content).model_dump(mode="json", by_alias=True, exclude_none=True))
 
 

@@ -20,6 +20,10 @@ _LOOK_EVERY = 1.0
 """Seconds between looks at the policy file, so that clients hear of tools that come and go. A call looks itself."""
 
 
+_LIMITS = ("calls_per_minute", "most_people", "dials_per_hour", "concurrent_calls")
+"""Those of all writes that have a flag."""
+
+
 class Guarding:
     """The guard of one server, and the policy file that it goes by."""
 
@@ -31,7 +35,8 @@ class Guarding:
 
         self.ledger = Ledger(events.database, settings.approval_ttl)
         where = f" --database {shlex.quote(database)}" if database else ""
-        gate = Gate(self.policy, self.ledger, Approvals(self.ledger, where), LiveScope(telnyx.read, events))
+        scope = LiveScope(telnyx.read, events)
+        gate = Gate(self.policy, self.ledger, Approvals(self.ledger, where), scope, about_call=scope.call)
         self.guard = Guard(self.policy, gate, Recorder(self.ledger), settings.dry_run, settings.audit_content)
 
     def policy(self) -> Policy:
@@ -70,7 +75,7 @@ def source_of(settings: Settings) -> PolicySource:
 def flags_of(settings: Settings) -> Rules:
     """What the command line says of what is allowed. Raises `SettingsError`."""
     tools = {"toolsets": settings.toolsets, "allow": settings.allow, "deny": settings.deny}
-    limits = {"calls_per_minute": settings.calls_per_minute, "most_people": settings.most_people}
+    limits = {name: getattr(settings, name) for name in _LIMITS}
     given = {
         "tools": {name: sorted(value) for name, value in tools.items() if value is not None}
         | {"read_only": settings.read_only},

@@ -122,6 +122,8 @@ class Intake:
         self._sandbox = sandbox
         self._verifier = verifier
         self._gaps = Gaps(service.now, anyio.sleep)
+        self._held: Port | None = None
+        service.arrive = self.describe
         if not settings.sandbox and settings.webhook_port is None and settings.catch_up is None:
             service.silence = _SILENCE
         if sandbox is not None and settings.webhook_port is None:
@@ -129,6 +131,18 @@ class Intake:
             for envelope in list(sandbox.events):  # how its scene came about
                 take(envelope)
             sandbox.on_event(take)
+
+    def describe(self) -> str:
+        """How events come in, in words."""
+        if self._settings.webhook_port is not None:
+            by = self._held.describe() if self._held else f"Port {self._settings.webhook_port} is not served."
+        else:
+            by = "From the embedded Telnyx directly." if self._sandbox else "No webhooks come here."
+        if self._settings.sandbox:
+            return by
+        every = self._settings.catch_up
+        looked = f"every {every.total_seconds():.0f} s" if every else "once at the start"
+        return f"{by} What was missed is looked for {looked}."
 
     def _taker(self, sandbox: "Sandbox") -> Callable[[dict[str, Any]], None]:
         """Takes the sandbox's events without a socket, signed and verified like any other."""
@@ -173,6 +187,7 @@ class Intake:
         receiver = Receiver(_adding_to(store), store.set_aside, self._verifier, store=identity, via=via)
         try:
             async with hold(port, receiver.app, identity) as held, anyio.create_task_group() as tasks:
+                self._held = held
                 tasks.start_soon(_warn_when_blocked, held)
                 tasks.start_soon(_note_takeover, held, self._gaps)
                 if self._sandbox is not None:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ..tools.conferences import GetConference
+from ..tools.conferences import ConferenceFilter, GetConference, ListConferences
 from ..tools.queues import GetQueue
 from .events.event import Wanted
 from .events.service import EventService
 from .guard.policy import ConferenceFacts, QueuedFacts
-from .guard.question import waiting_place
+from .guard.question import CallFacts, waiting_place
 from .listing import Read
 
 _REMEMBERED = 1_000
@@ -27,12 +27,19 @@ class LiveScope:
         """Raises `CallFailed`."""
         known = self._conferences.get(conference_id)
         if known is None:
-            told = _data(await self._read(GetConference(conference_id=conference_id)))
-            known = ConferenceFacts(_text(told, "name"), _text(told, "connection_id"), _text(told, "region"))
+            known = _conference(_data(await self._read(GetConference(conference_id=conference_id))))
             if len(self._conferences) >= _REMEMBERED:
                 self._conferences.clear()
             self._conferences[conference_id] = known
         return known
+
+    async def conference_named(self, name: str) -> ConferenceFacts | None:
+        """Asked each time: a name is free again when its conference has ended. Raises `CallFailed`."""
+        for status in ("in_progress", "init"):
+            answer = await self._read(ListConferences(filter=ConferenceFilter(name=name, status=status), page_size=1))
+            for one in ListConferences.result.read(answer)["conferences"]:
+                return ConferenceFacts(one.name, one.connection_id, one.region)
+        return None
 
     async def queue(self, name: str) -> str | None:
         """The name of a queue named by its name or id. Raises `CallFailed`."""
@@ -50,6 +57,18 @@ class LiveScope:
             if (found := _text(event.payload, "connection_id")) is not None:
                 return found
         return None
+
+    async def call(self, call_control_id: str) -> CallFacts:
+        """Who is on a call and in which conference, as its events tell it."""
+        await self._events.store()
+        picture = self._events.picture
+        inside = picture.conference_of(call_control_id)
+        room = picture.conference(inside, self._events.now()) if inside else None
+        return CallFacts(picture.number(call_control_id), (room.name or inside) if room else None)
+
+
+def _conference(told: Mapping[str, Any]) -> ConferenceFacts:
+    return ConferenceFacts(_text(told, "name"), _text(told, "connection_id"), _text(told, "region"))
 
 
 def _data(answer: Any) -> Mapping[str, Any]:

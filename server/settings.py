@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..tools import TOOLSETS
+from ..tools.numbers import caller_number
 from .guard import Level
 
 PREFIX = "TELNYX_CONFERENCING_"
@@ -44,6 +45,18 @@ class Settings(BaseSettings):
     base_url: Annotated[
         str, Field(validation_alias="TELNYX_BASE_URL", description="Another address of Telnyx's API.")
     ] = "https://api.telnyx.com/v2"
+    connection_id: Annotated[
+        str | None,
+        Field(
+            validation_alias="TELNYX_CONNECTION_ID",
+            min_length=1,
+            description="The connection (Call Control application) to call with, where a call names none.",
+        ),
+    ] = None
+    from_number: Annotated[
+        str | None,
+        Field(validation_alias="TELNYX_FROM_NUMBER", description="The number to call from, where a call names none."),
+    ] = None
     sandbox: Annotated[bool, Field(description="Run on the embedded Telnyx: no account, no real callers.")] = False
     sandbox_port: Annotated[
         int | None,
@@ -81,6 +94,10 @@ class Settings(BaseSettings):
         int | None, Field(ge=1, description="Let an agent change something this often a minute at most.")
     ] = None
     most_people: Annotated[int | None, Field(ge=1, description="Let one action touch this many people at most.")] = None
+    dials_per_hour: Annotated[int | None, Field(ge=0, description="Let this many numbers be called an hour.")] = None
+    concurrent_calls: Annotated[
+        int | None, Field(ge=0, description="Call a number only while at most this many calls are up with it.")
+    ] = None
     dry_run: Annotated[
         bool, Field(description="Send nothing that changes something: answer what would have been sent.")
     ] = False
@@ -159,6 +176,11 @@ class Settings(BaseSettings):
             "portal under Keys & Credentials, Public Key (several, comma-separated, while you change it). For a local "
             "tunnel without it there is --insecure-webhooks"
         )
+
+    @field_validator("from_number")
+    @classmethod
+    def _is_number(cls, value: str | None) -> str | None:
+        return value if value is None else caller_number(value)
 
     @field_validator("base_url")
     @classmethod

@@ -13,6 +13,7 @@ import pytest
 from support.command_line import run
 from support.mcp import COMMAND, ERAS, call, connected
 from support.telnyx import telnyx
+from telnyx_conferencing.tools import TOOLS
 
 INITIALIZE: dict[str, Any] = {
     "jsonrpc": "2.0",
@@ -142,7 +143,7 @@ def test_tools_prints_a_line_for_each_tool_and_the_sum() -> None:
     assert ended.returncode == 0
     assert lines[0].split() == ["tool", "toolset", "risk", "retry", "bytes"]
     assert any("routine; destructive with supervisor_role monitor or whisper" in line for line in lines)
-    assert lines[-1].startswith("38 tools, ")
+    assert lines[-1].startswith(f"{len(TOOLS)} tools, ")
     assert len(lines) == 1 + 38 + 2
 
 

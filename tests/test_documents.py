@@ -39,7 +39,7 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
 def test_every_option_and_variable_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text()
     helped = "".join(run(command, "--help").stdout for command in ("serve", "sandbox", "tools", "events", "timeline"))
-    shared = {f"TELNYX_{name}" for name in ("API_KEY", "BASE_URL", "PUBLIC_KEY")}
+    shared = {f"TELNYX_{name}" for name in ("API_KEY", "BASE_URL", "PUBLIC_KEY", "CONNECTION_ID", "FROM_NUMBER")}
     known_variables = set(re.findall(r"TELNYX_\w+", helped)) | shared
     assert set(re.findall(r"\bTELNYX_[A-Z_]+\b", text)) <= known_variables | {"TELNYX_CONFERENCING_"}
     options = {word.split()[0] for word in words(text) if word.startswith("--")}

@@ -18,12 +18,14 @@ from support.examples import (
     CALL,
     COMMAND_ID,
     COMMAND_OF,
+    DEFAULTS,
     EXAMPLE_OF,
     EXAMPLES,
     LEGS,
     ROOM,
     ROOM_AND_ALL,
     ROOM_AND_CALL,
+    TO,
     Arguments,
     Example,
     mismatches,
@@ -62,7 +64,7 @@ def at_bench(era: str, work: Callable[[Bench], Awaitable[T]]) -> T:
     async def connect_and_work() -> T:
         answer: dict[str, Any] = {}
         with recording(answer=answer) as (base_url, received):
-            env = {"TELNYX_API_KEY": "KEYtest", "TELNYX_BASE_URL": base_url}
+            env = {"TELNYX_API_KEY": "KEYtest", "TELNYX_BASE_URL": base_url, **DEFAULTS}
             async with connected("--approval", "never", era=era, env=env) as client:
                 return await work(Bench(client, answer, received))
 
@@ -143,8 +145,9 @@ def test_a_result_says_which_events_to_expect(example: Example, era: str) -> Non
 
 @every_example
 def test_all_that_telnyx_answers_comes_through_also_what_nobody_here_knows(example: Example, era: str) -> None:
-    said = {name: value for name, value in example.resource.items() if name not in ("record_type", "conference")}
-    for _, content in contents(example, era):
+    for arguments, content in contents(example, era):
+        withheld = ["record_type", "conference", *([] if "include_download_urls" in arguments else ["download_urls"])]
+        said = {name: value for name, value in example.resource.items() if name not in withheld}
         inner: list[Any] = [value[0] if isinstance(value, list) else value for value in content.values()]
         parts: list[dict[str, Any]] = [content, *(part for part in inner if isinstance(part, dict))]
         assert any(said.items() <= part.items() for part in parts)
@@ -278,10 +281,11 @@ def _wrong_list(place: Place, base: Arguments) -> Iterator[Bad]:
     if "array" not in accepted_types(place.schema):
         return
     yield place.bad("empty list", base, [])
+    good = TO if place.name == "to" else CALL
     for entry in (int(SECRET), None, "", [SECRET], {"odd": SECRET}):
-        yield place.bad("wrong entry", base, [CALL, entry], f"{place.name}[1] must be")
+        yield place.bad("wrong entry", base, [good, entry], f"{place.name}[1] must be")
     yield place.bad("everyone in a list", base, ["everyone"])
-    yield place.bad("everyone in a list", base, [CALL, "everyone"])
+    yield place.bad("everyone in a list", base, [good, "everyone"])
     yield place.bad("phone number", base, [f"+1555{SECRET}"])
     yield place.bad("broken JSON in text", base, f'["{SECRET}"')
 
@@ -348,6 +352,39 @@ _WHISPER = "supervisor_role whisper needs whisper_call_control_ids"
 _ONLY_WHISPER = "whisper_call_control_ids goes with supervisor_role whisper only"
 _SAY = {**ROOM_AND_ALL, "payload": "Hello", "voice": "female"}
 
+_NO_EMERGENCY = "to must not reach an emergency"
+_DIAL = EXAMPLE_OF["dial"].minimal
+EMERGENCY = (
+    *("911", "112", "999", "110", "1911", "00112", "0 999", "tel:911", "911,1", "911#", "9-1-1", " 911 "),
+    *("+911", "+112", "+1911", "+1 911", "+19115550123", "+44999", "+49112", "+61000", "+8199", "+5590"),
+    *("sip:911@example.com", "SIP:911@example.com", "sips:112@10.0.0.1:5061;transport=tls", "sip:1911@x", "sip:9911@x"),
+    *("sip:+1911@x", "sip:+1911;phone-context=+1@x", "sip:%39%31%31@x", "sip:%2539%2531%2531@x", "sip:911:secret@x"),
+    *("sip:00112@x", "sip:0011911@x", "sip:9.1.1@x", "sip:911,5@x", "sip:911*@x", "sip:sos@x", "sip:sos.fire@x"),
+)
+PREMIUM = (
+    *("+19005551234", "+12029765555", "+449098790123", "+4990012345678", "+97912345678", "+979123456789"),
+    *("sip:19005551234@x", "sip:+1-900-555-1234@x", "sip:00449098790123@x"),
+)
+NO_NUMBERS = (
+    *("2025550150", "(202) 555-0150", "+1 202 555 0150", "+12025550150,1", "+12025550150;ext=1", "001202555015"),
+    *(
+        "+0123456789",
+        "++12025550150",
+        "+1202555015",
+        "+120255501500",
+        "+15555550150",
+        "+9991234567890",
+        "\uff0b12025550150",
+    ),
+    *("ann", "sip:ann", "ann@example.com", "sip:@example.com", "sip:a@b@c", "sip:ann@example.com?to=911", "sip:ann@"),
+    *(
+        "http://example.com",
+        "urn:service:sos",
+        "\uff0b12025550150",
+        "+\u0661\u0662\u0660\u0662\u0665\u0665\u0665\u0660\u0661\u0665\u0660",
+    ),
+)
+
 BY_HAND: Mapping[str, tuple[Bad, ...]] = {
     "join_conference": (
         Bad("whisper to nobody", {**ROOM_AND_CALL, "supervisor_role": "whisper"}, (_WHISPER,)),
@@ -361,6 +398,38 @@ BY_HAND: Mapping[str, tuple[Bad, ...]] = {
             (_ONLY_WHISPER,),
         ),
     ),
+    "dial": (
+        *(
+            Bad("emergency number", {**_DIAL, "to": number}, ("to must not reach an emergency",))
+            for number in EMERGENCY
+        ),
+        *(
+            Bad("premium-rate number", {**_DIAL, "to": number}, ("to must not be a premium-rate",))
+            for number in PREMIUM
+        ),
+        *(Bad("no number", {**_DIAL, "to": number}, ("to must be a",)) for number in NO_NUMBERS),
+        Bad("emergency number", {**_DIAL, "to": [TO, "+1911"]}, ("to[1] must not reach an emergency",)),
+        Bad("role without supervising", {**_DIAL, "supervisor_role": "barge"}, ("supervise_call_control_id",)),
+        Bad(
+            "two things to supervise",
+            {**_DIAL, "supervise_call_control_id": CALL, "conference_config": {"id": "1"}},
+            ("conference_config or supervise_call_control_id, not both",),
+        ),
+        *(
+            Bad("which conference", {**_DIAL, "conference_config": config}, ("by id or by conference_name",))
+            for config in ({"mute": True}, {"id": "1", "conference_name": "Standup"})
+        ),
+        Bad(
+            "whisper to nobody",
+            {**_DIAL, "conference_config": {"id": "1", "supervisor_role": "whisper"}},
+            (f"conference_config: {_WHISPER}",),
+        ),
+    ),
+    "transfer_call": tuple(
+        Bad("emergency number", {"call_control_id": CALL, "to": number}, (_NO_EMERGENCY,))
+        for number in ("+1911", "112", "sip:911@example.com")
+    ),
+    "bridge_calls": (Bad("with nobody", {"call_control_id": CALL}, ("other_call_control_id or queue_name",)),),
     "play_audio": (Bad("nothing to play", ROOM_AND_ALL, ("audio_url or media_name",)),),
     "speak_text": (
         Bad(
@@ -382,6 +451,7 @@ KINDS = {
     "boolean in its place",
     "both of a pair",
     "broken JSON in text",
+    "emergency number",
     "empty list",
     "empty text",
     "everyone in a list",
@@ -390,21 +460,27 @@ KINDS = {
     "misspelt",
     "missing",
     "negative",
+    "no number",
     "not an id",
     "nothing to play",
     "null for required",
     "number in its place",
     "object in its place",
     "phone number",
+    "premium-rate number",
+    "role without supervising",
     "string in its place",
     "too great",
     "too long",
     "too short",
     "too small",
     "two at once",
+    "two things to supervise",
     "unknown",
     "unknown inside",
+    "which conference",
     "whisper to nobody",
+    "with nobody",
     "wrong const",
     "wrong contentEncoding",
     "wrong entry",

@@ -15,7 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from telnyx import Telnyx
 
-from support.examples import COMMAND_OF, EXAMPLES, LATER, OPERATIONS, VOICE_SETTINGS, Arguments, Example, Operation
+from support.examples import (
+    COMMAND_OF,
+    EXAMPLE_OF,
+    EXAMPLES,
+    LATER,
+    OPERATIONS,
+    VOICE_SETTINGS,
+    Arguments,
+    Example,
+    Operation,
+)
 from support.examples import operation_of as operation_at
 from support.http import Received, recording
 from support.mcp import connected, text
@@ -52,7 +62,8 @@ def test_the_variants_of_an_example_use_every_argument(example: Example) -> None
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.tool)
 def test_the_minimal_variant_has_only_what_must_be_given(example: Example) -> None:
     command = COMMAND_OF[example.tool]
-    needed = {name for name, about in command.model_fields.items() if about.is_required()}
+    needed = {about.alias or name for name, about in command.model_fields.items() if about.is_required()}
+    needed |= {command.wire_name(name) for name in command.settings}
     assert set(example.minimal) - set(command.one_of) == needed
 
 
@@ -220,31 +231,39 @@ LIMITS: Mapping[str, Mapping[str, Any]] = {
     "page_size": {"maximum": 100},
     "call_control_ids": {"minItems": 1},
     "whisper_call_control_ids": {"minItems": 1},
+    "from_display_name": {"maxLength": 128},
+    "timeout_secs": {"minimum": 5, "maximum": 600},
+    "time_limit_secs": {"minimum": 1, "maximum": 14_400},
 }
 """What Telnyx's documentation says beside the types. An empty list is an error by this server's own rule."""
 
-EXCLUSIVE = [(f"{kind}audio_url", f"{kind}media_name") for kind in ("", "hold_", "invalid_")]
+NAMELESS = ("filter", "conference_config")
+"""Objects whose fields have the limits of arguments of the same name."""
+
+EXCLUSIVE = [
+    *((f"{kind}audio_url", f"{kind}media_name") for kind in ("", "hold_", "invalid_")),
+    ("other_call_control_id", "queue_name"),
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.tool_name())
 def test_a_schema_takes_what_the_contract_takes(command: type[Command]) -> None:
-    arguments = {PAGING.get(name, name) for name in input_schema(command)["properties"]}
-    assert arguments - set(command.route.parameters) == set(operation_at(command.route).fields)
+    assert {on_the_wire(command, name) for name in sent(command)} == set(operation_at(command.route).fields)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.tool_name())
 def test_a_schema_requires_what_the_contract_requires_and_that_everyone_is_said(command: type[Command]) -> None:
     required = set(operation_at(command.route).required) | set(command.route.parameters)
     everyone = {"call_control_ids"} & set(command.model_fields)
-    assert set(input_schema(command).get("required", ())) == required | everyone
+    by_operator = {command.wire_name(name) for name in command.settings}
+    assert set(input_schema(command).get("required", ())) == (required | everyone) - by_operator
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.tool_name())
 def test_a_schema_has_the_types_and_enumerations_of_the_contract(command: type[Command]) -> None:
     fields = operation_at(command.route).fields
-    schemas: dict[str, Any] = input_schema(command)["properties"]
-    told = {name: kind(schema) for name, schema in schemas.items() if name not in command.route.parameters}
-    assert told == {name: kind_by_contract(name, fields[PAGING.get(name, name)]) for name in told}
+    told = {name: kind(schema) for name, schema in sent(command).items()}
+    assert told == {name: kind_by_contract(name, fields[on_the_wire(command, name)]) for name in told}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.tool_name())
@@ -255,7 +274,7 @@ def test_a_schema_has_the_documented_limits_and_no_others(command: type[Command]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.tool_name())
-def test_a_schema_lets_a_file_be_named_in_one_way_only(command: type[Command]) -> None:
+def test_a_schema_lets_a_thing_be_named_in_one_way_only(command: type[Command]) -> None:
     schema = input_schema(command)
     both = [pair for pair in EXCLUSIVE if pair[0] in schema["properties"]]
     assert schema.get("dependentSchemas", {}) == {first: {"properties": {other: False}} for first, other in both}
@@ -279,6 +298,17 @@ def test_a_voice_takes_every_value_that_the_contract_enumerates(settings: Argume
             assert (command.request().body or {})["voice_settings"][name] == value
 
 
+def sent(command: type[Command]) -> dict[str, Any]:
+    """The schemas of the arguments that are sent beside the path."""
+    stays = {*command.route.parameters, *EXAMPLE_OF[command.tool_name()].ours}
+    return {name: schema for name, schema in input_schema(command)["properties"].items() if name not in stays}
+
+
+def on_the_wire(command: type[Command], argument: str) -> str:
+    """What Telnyx calls an argument of a schema."""
+    return PAGING.get(argument) or (command.wire_name(argument) if argument in command.model_fields else argument)
+
+
 def kind(schema: Mapping[str, Any]) -> Any:
     """A schema's type in the contract's notation, without limits."""
     for keyword, read in KINDS.items():
@@ -300,16 +330,23 @@ KINDS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
 """How each form of schema is said in the contract's notation, by the keyword that tells it."""
 
 
+PUBLISHED: Mapping[str, Any] = {
+    "call_control_ids": {"one_of": [{"array": "string"}, {"enum": ["everyone"]}]},
+    "loop": {"one_of": ["integer", {"enum": ["infinity"]}]},
+    "park_after_unbridge": {"enum": ["self"]},
+    "voice_settings": {"object": {"type": {"enum": sorted(PROVIDER_FIELDS)}}},
+}
+"""Where this server says more than the contract's types do."""
+
+
 def kind_by_contract(name: str, of: Any) -> Any:
     """A contract's type, as this server publishes it."""
-    if name == "call_control_ids":
-        return {"one_of": [{"array": "string"}, {"enum": ["everyone"]}]}
-    if name == "loop":
-        return {"one_of": ["integer", {"enum": ["infinity"]}]}
-    if name == "voice_settings":
-        return {"object": {"type": {"enum": sorted(PROVIDER_FIELDS)}}}
+    if name in PUBLISHED:
+        return PUBLISHED[name]
     if "object" in of:
         return {"object": {inner: kind_by_contract(inner, each) for inner, each in of["object"].items()}}
+    if "one_of" in of:
+        return {"one_of": [kind_by_contract(name, each) for each in of["one_of"]]}
     return {"enum": sorted(of["enum"])} if "enum" in of else of
 
 
@@ -320,13 +357,13 @@ def limits(schema: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, M
         found = {key: choice[key] for choice in choices for key in LIMITING & choice.keys()}
         if found:
             yield f"{within}{name}", found
-        yield from limits(inner, "" if name == "filter" else f"{name}.")
+        yield from limits(inner, "" if name in NAMELESS else f"{name}.")
 
 
 def schema_names(schema: Mapping[str, Any], within: str = "") -> Iterator[str]:
     for name, inner in schema.get("properties", {}).items():
         yield f"{within}{name}"
-        yield from schema_names(inner, "" if name == "filter" else f"{name}.")
+        yield from schema_names(inner, "" if name in NAMELESS else f"{name}.")
 
 
 LIMITING = {

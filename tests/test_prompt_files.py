@@ -12,14 +12,13 @@ from telnyx_conferencing.prompts.front_matter import PromptError, parted
 from telnyx_conferencing.prompts.rendering import Said, environment
 from telnyx_conferencing.server.events.models import PAYLOADS
 from telnyx_conferencing.tools import TOOLS
+from telnyx_conferencing.tools.calls import ConferenceConfig
 
-PENDING = frozenset({"dial", "whoami", "hangup_call", "list_recordings"})
-"""Tools of toolsets that are not here yet."""
 EXISTING = {tool.tool_name() for tool in TOOLS}
 KNOWN = {
     *(name for tool in TOOLS for name in tool.model_fields),
-    *("connection_id", "conference_config", "conference_name", "timeout_secs"),  # of dial
-    *("left_open", "undo", "id", "to", "from"),
+    *(name for name in ConferenceConfig.model_fields),
+    *("left_open", "undo", "id", "from"),
 }
 """What a text may set in code beside tools and events: arguments, and fields of results."""
 FACTS = {"room", "line", "sandbox", "missing"}
@@ -54,19 +53,15 @@ def test_every_prompt_that_there_must_be_is_there() -> None:
     assert prompts().keys() >= REQUIRED
 
 
-def test_pending_tools_are_pending() -> None:
-    assert PENDING.isdisjoint(EXISTING), "they are here now: take them out of PENDING"
-
-
 @each_prompt
 def test_every_tool_that_a_prompt_leans_on_exists(name: str) -> None:
-    assert set(prompts()[name].leans_on()) <= EXISTING | PENDING
+    assert set(prompts()[name].leans_on()) <= EXISTING
 
 
 @each_prompt
 def test_a_prompt_names_the_tools_that_it_leans_on_and_no_others(name: str) -> None:
     words = set(re.findall(r"[a-z_]+", source(f"{name}.md")))
-    assert words & (EXISTING | PENDING) == set(prompts()[name].leans_on())
+    assert words & EXISTING == set(prompts()[name].leans_on())
 
 
 @each_prompt
@@ -74,7 +69,7 @@ def test_whatever_a_prompt_sets_in_code_exists(name: str) -> None:
     events = {word for word in in_code(name) if re.fullmatch(r"(call|conference)\.[a-z.]+", word)}
     others = {word for word in in_code(name) - events if re.fullmatch(r"[a-z_]+", word)}
     assert events <= PAYLOADS.keys()
-    assert others <= EXISTING | PENDING | KNOWN
+    assert others <= EXISTING | KNOWN
 
 
 @each_prompt

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.examples import VOICE_SETTINGS, schema_is_valid
+from support.examples import EXAMPLE_OF, FROM, OTHER_TO, TO, VOICE_SETTINGS, schema_is_valid
 from telnyx_conferencing.server.catalog import definition, model_bytes
 from telnyx_conferencing.server.inventory import risk_words
 from telnyx_conferencing.tools import COMMANDS, TOOLS
 from telnyx_conferencing.tools.base import Command, Request, Tool
+from telnyx_conferencing.tools.calls import Dial
 from telnyx_conferencing.tools.schema import input_schema
 
 SNAPSHOTS = Path(__file__).parent / "snapshots" / "tools"
@@ -26,6 +27,7 @@ BUDGET = 500
 """Bytes that a tool may cost a model on the mean."""
 
 RISKS: Mapping[str, tuple[str, str]] = {
+    "whoami": ("read", "idempotent"),
     "list_conferences": ("read", "idempotent"),
     "create_conference": ("routine", "deduped"),
     "get_conference": ("read", "idempotent"),
@@ -60,6 +62,16 @@ RISKS: Mapping[str, tuple[str, str]] = {
     "remove_queue_call": ("destructive", "idempotent"),
     "enqueue_call": ("routine", "deduped"),
     "leave_queue": ("destructive", "deduped"),
+    "list_recordings": ("read", "idempotent"),
+    "get_recording": ("read", "idempotent"),
+    "dial": ("disruptive; destructive with supervisor_role monitor or whisper", "deduped"),
+    "get_call": ("read", "idempotent"),
+    "list_active_calls": ("read", "idempotent"),
+    "answer_call": ("routine", "deduped"),
+    "reject_call": ("destructive", "deduped"),
+    "hangup_call": ("destructive", "deduped"),
+    "bridge_calls": ("disruptive", "deduped"),
+    "transfer_call": ("destructive", "deduped"),
     "list_events": ("read", "idempotent"),
     "get_event": ("read", "idempotent"),
     "wait_for_event": ("read", "idempotent"),
@@ -184,6 +196,8 @@ WORD = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, 
 LEG = WORD.map(lambda word: f"v3:{word}")
 SCHEMES = st.sampled_from(["http://", "https://"])
 
+NUMBERS = st.sampled_from([FROM, TO, OTHER_TO, "sip:ann@example.com"])
+
 BY_NAME: Mapping[str, st.SearchStrategy[Any]] = {
     "conference_id": WORD.filter(lambda word: word not in (".", "..")),
     "participant_id": WORD.filter(lambda word: word not in (".", "..")),
@@ -192,6 +206,14 @@ BY_NAME: Mapping[str, st.SearchStrategy[Any]] = {
     "call_control_ids": st.lists(LEG, min_size=1, max_size=3) | st.just("everyone"),
     "queue_name": WORD.filter(lambda word: word not in (".", "..")),
     "voice_settings": st.sampled_from(VOICE_SETTINGS),
+    "other_call_control_id": LEG,
+    "supervise_call_control_id": LEG,
+    "connection_id": WORD.filter(lambda word: word not in (".", "..")),
+    "recording_id": WORD.filter(lambda word: word not in (".", "..")),
+    "from": NUMBERS,
+    "to": NUMBERS,
+    "from_display_name": st.from_regex(r"[A-Za-z0-9 _~!.+-]{1,128}", fullmatch=True),
+    "id": st.uuids().map(str),
 }
 """Arguments that have rules which a schema does not say."""
 
@@ -244,17 +266,41 @@ def commands(draw: st.DrawFn) -> Command:
     values = {name: value_of(name, inner) for name, inner in properties.items()}
     if command.everyone_is is not None:  # goes out as a list, which is made before the request is
         values["call_control_ids"] = BY_NAME["whisper_call_control_ids"]
-    needed: list[str] = [*schema.get("required", ()), *command.one_of[:1]]
+    needed: list[str] = [*schema.get("required", ()), *command.one_of[:1], *map(command.wire_name, command.settings)]
     optional = {name: value for name, value in values.items() if name not in needed}
     arguments = draw(st.fixed_dictionaries({name: values[name] for name in needed}, optional=optional))
     for first, other in command.exclusive:
         if first in arguments:
             arguments.pop(other, None)
-    if arguments.get("supervisor_role") == "whisper":
+    for stays in EXAMPLE_OF[command.tool_name()].ours:
+        arguments.pop(stays, None)
+    if command is Dial:
+        _supervise_one_thing(arguments)
+        if "conference_config" in arguments:
+            _name_one_conference(arguments["conference_config"])
+    for whispering in (arguments, arguments.get("conference_config", {})):
+        _whisper_to_somebody(draw, whispering)
+    return command.model_validate(arguments, strict=True)
+
+
+def _supervise_one_thing(arguments: dict[str, Any]) -> None:
+    if "conference_config" in arguments:
+        arguments.pop("supervise_call_control_id", None)
+    if "supervise_call_control_id" not in arguments:
+        arguments.pop("supervisor_role", None)
+
+
+def _name_one_conference(config: dict[str, Any]) -> None:
+    if "id" in config:
+        config.pop("conference_name", None)
+    config.setdefault("conference_name" if "id" not in config else "id", "Standup")
+
+
+def _whisper_to_somebody(draw: st.DrawFn, arguments: dict[str, Any]) -> None:
+    if arguments.get("supervisor_role") == "whisper" and "supervise_call_control_id" not in arguments:
         arguments["whisper_call_control_ids"] = draw(BY_NAME["whisper_call_control_ids"])
     else:
         arguments.pop("whisper_call_control_ids", None)
-    return command.model_validate(arguments, strict=True)
 
 
 def parts(command: Command, request: Request) -> tuple[dict[str, str], Mapping[str, str], Mapping[str, Any]]:

@@ -29,6 +29,7 @@ UNDONE_BY: Mapping[str, str] = {
     "resume_recording": "pause_recording",
     "create_queue": "delete_queue",
     "enqueue_call": "leave_queue",
+    "dial": "hangup_call",
 }
 """The tools that another takes back, and which."""
 
@@ -46,6 +47,9 @@ def undone(example: Example) -> Iterator[tuple[Command, dict[str, Any]]]:
     for _, arguments in example.variants():
         command = COMMAND_OF[example.tool].model_validate(arguments)
         call = command.taken_back_by(command.result.read(example.answer))
+        if len(command.numbers()) > 1:  # Telnyx names the first of the calls only
+            assert call is None
+            continue
         assert call is not None
         yield command, call
 
@@ -131,6 +135,7 @@ class Room:
         return {
             "participants": {one["call_control_id"]: (one["muted"], one["on_hold"]) for one in people},
             "queues": {name: self._waiting(name) for name in queues},
+            "calling": [one["to"] for one in seen["legs"] if one["direction"] == "outgoing" and one["is_alive"]],
             "open": [one["id"] for one in seen["conferences"] if one["status"] != "completed"],
             "playing": seen["playing"],
             "recording": [one["status"] for one in seen["recordings"] if one["status"] != "completed"],
@@ -225,6 +230,7 @@ CASES = (
     Case("create_queue", lambda room: {"queue_name": "sales"}),
     Case("enqueue_call", lambda room: {"queue_name": "agents", "call_control_id": room.outside}),
     Case("create_conference", lambda room: {"name": "Aside", "call_control_id": room.outside}),
+    Case("dial", lambda room: {"connection_id": "sandbox", "from": "+12025550100", "to": "+12025550150"}),
 )
 
 

@@ -1,6 +1,6 @@
 """What an agent can do: every tool, in the order a reader meets them."""
 
-from . import audio, conferences, events, participants, queues, recordings
+from . import account, audio, calls, conferences, events, participants, queues, recordings
 from .base import Command, Tool
 
 COMMANDS: tuple[type[Command], ...] = (
@@ -27,6 +27,8 @@ COMMANDS: tuple[type[Command], ...] = (
     recordings.StopRecording,
     recordings.PauseRecording,
     recordings.ResumeRecording,
+    recordings.ListRecordings,
+    recordings.GetRecording,
     queues.ListQueues,
     queues.GetQueue,
     queues.CreateQueue,
@@ -38,6 +40,14 @@ COMMANDS: tuple[type[Command], ...] = (
     queues.RemoveQueueCall,
     queues.EnqueueCall,
     queues.LeaveQueue,
+    calls.Dial,
+    calls.GetCall,
+    calls.ListActiveCalls,
+    calls.AnswerCall,
+    calls.RejectCall,
+    calls.HangupCall,
+    calls.BridgeCalls,
+    calls.TransferCall,
 )
 
 TOOLS: tuple[type[Tool], ...] = (
@@ -46,6 +56,7 @@ TOOLS: tuple[type[Tool], ...] = (
     events.GetEvent,
     events.WaitForEvent,
     events.ConferenceSummary,
+    account.Whoami,
 )
 """Every tool: the commands, and what this server answers itself."""
 

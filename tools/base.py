@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 
 from .results import Outcome
 
@@ -85,9 +85,18 @@ def DELETE(path: str) -> Route:
     return Route("DELETE", path)
 
 
+def given(command: BaseModel) -> dict[str, Any]:
+    """The arguments that were given, those within an object among them by their own names."""
+    found: dict[str, Any] = {}
+    for name, value in command:
+        if value is not None:
+            found |= given(value) if isinstance(value, BaseModel) and name != "filter" else {name: value}
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class ByArgument(Generic[T]):
-    """A property of a command that depends on the value of one of its arguments."""
+    """A property of a command that depends on the value of one of its arguments, wherever it stands."""
 
     argument: str
     values: Mapping[Any, T]
@@ -95,7 +104,7 @@ class ByArgument(Generic[T]):
 
     def of(self, command: BaseModel) -> T:
         """The property for this command."""
-        value = getattr(command, self.argument)
+        value = given(command).get(self.argument)
         return self.values.get(value, self.otherwise) if isinstance(value, str | bool | None) else self.otherwise
 
     def every(self) -> Iterator[T]:
@@ -155,13 +164,19 @@ class Tool(BaseModel):
     """Arguments of which one must be given."""
 
     @model_validator(mode="after")
-    def _obeys_its_pairs(self) -> Self:
+    def _obeys_its_pairs(self, info: ValidationInfo) -> Self:
+        called = self.wire_name if info.context else str
         for first, second in self.exclusive:
             if getattr(self, first) is not None and getattr(self, second) is not None:
-                raise ValueError(f"give {first} or {second}, not both")
+                raise ValueError(f"give {called(first)} or {called(second)}, not both")
         if self.one_of and all(getattr(self, name) is None for name in self.one_of):
-            raise ValueError(f"give {' or '.join(self.one_of)}")
+            raise ValueError(f"give {' or '.join(map(called, self.one_of))}")
         return self
+
+    @classmethod
+    def wire_name(cls, argument: str) -> str:
+        """What Telnyx calls an argument."""
+        return cls.model_fields[argument].serialization_alias or argument
 
     @classmethod
     def tool_name(cls) -> str:
@@ -215,15 +230,30 @@ class Command(Tool):
     """Whether it concerns everyone in the conference, whatever its arguments."""
     speaks: ClassVar[str | None] = None
     """The argument whose text people hear spoken."""
+    dials: ClassVar[str | None] = None
+    """The argument with the number or numbers that it calls."""
+    settings: ClassVar[Mapping[str, str]] = {}
+    """The setting of the operator that stands in for an argument which is left out and which Telnyx needs."""
+    takes_more: ClassVar[bool] = False
+    """Whether Telnyx takes more arguments than are offered here: a request may have them, and they are ignored."""
 
     @classmethod
     def is_deduped(cls) -> bool:
         """Whether it takes a `command_id`."""
         return "command_id" in cls.model_fields
 
+    def numbers(self) -> tuple[str, ...]:
+        """The numbers that it calls."""
+        named: str | list[str] = getattr(self, self.dials) if self.dials else []
+        return (named,) if isinstance(named, str) else tuple(named)
+
     def expected_events(self) -> tuple[str, ...]:
         """The webhook event types to expect next with these arguments."""
         return self.announces.of(self) if isinstance(self.announces, ByArgument) else self.announces
+
+    def read(self, answer: Any) -> dict[str, Any]:
+        """The outcome's own fields, from Telnyx's JSON answer (None when it had no body)."""
+        return self.result.read(answer)
 
     def taken_back_by(self, fields: Mapping[str, Any]) -> dict[str, Any] | None:
         """The call that takes this back: `tool`, `arguments`, and `but` where it does not restore all.
@@ -251,15 +281,15 @@ class Command(Tool):
 
     def request(self) -> Request:
         """The HTTP request it stands for."""
-        given = self.model_dump(by_alias=True, exclude_none=True, exclude=set(self.route.parameters))
+        sent = self.model_dump(by_alias=True, exclude_none=True, exclude=set(self.route.parameters))
         if self.concerns_everyone():
-            del given["call_control_ids"]
-        given = {_PAGING.get(name, name): value for name, value in given.items()}
+            del sent["call_control_ids"]
+        sent = {_PAGING.get(name, name): value for name, value in sent.items()}
         path = self.route.fill(dict(self))
         if self.route.method == "GET":
-            return Request("GET", path, dict(_flatten(given)), None)
+            return Request("GET", path, dict(_flatten(sent)), None)
         takes_body = self.route.method in ("POST", "PATCH")
-        return Request(self.route.method, path, {}, given if takes_body else None)
+        return Request(self.route.method, path, {}, sent if takes_body else None)
 
     @classmethod
     def from_request(cls, path: Mapping[str, str], query: Mapping[str, str], body: Mapping[str, Any]) -> Self:
@@ -268,11 +298,16 @@ class Command(Tool):
         `path` holds the decoded path parameters under this command's argument names, `query` the flat query
         (`filter[name]`, `page[size]`), `body` the JSON body. Raises pydantic's `ValidationError`.
         """
-        given = {**_unflatten(query), **body, **path}
+        sent = {**_unflatten(query), **cls._by_our_names(body), **path}
         takes_everyone = cls.everyone_is is None and "call_control_ids" in cls.model_fields
-        if takes_everyone and not given.get("call_control_ids"):
-            given["call_control_ids"] = EVERYONE
-        return cls.model_validate(given, context=WIRE)
+        if takes_everyone and not sent.get("call_control_ids"):
+            sent["call_control_ids"] = EVERYONE
+        return cls.model_validate(sent, context=WIRE, extra="ignore" if cls.takes_more else None)
+
+    @classmethod
+    def _by_our_names(cls, body: Mapping[str, Any]) -> dict[str, Any]:
+        ours = {cls.wire_name(name): name for name, about in cls.model_fields.items() if about.alias is None}
+        return {ours.get(name, name): value for name, value in body.items()}
 
 
 def _of(said: str | ByArgument[str], command: Command) -> str:

@@ -1,12 +1,21 @@
-"""Record conferences."""
+"""Record conferences, and find what was recorded."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from .base import POST, Command, Retry, Risk, Undo
-from .results import Done
-from .types import ClientState, CommandId, ConferenceId, NotEmpty, Region
+from .base import GET, POST, Command, Retry, Risk, Undo
+from .results import Done, RecordingOutcome, RecordingPage
+from .types import (
+    ClientState,
+    CommandId,
+    ConferenceId,
+    Identifier,
+    NotEmpty,
+    PageNumber,
+    PageSize,
+    Region,
+)
 
 RecordingId = Annotated[NotEmpty, Field(description="Default: all.")]
 
@@ -89,3 +98,49 @@ class ResumeRecording(Command):
     recording_id: RecordingId | None = None
     region: Region | None = None
     command_id: CommandId | None = None
+
+
+Between = Annotated[dict[Literal["gte", "lte"], str], Field(description="ISO 8601.")]
+
+
+class RecordingFilter(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    conference_id: str | None = None
+    call_control_id: str | None = None
+    connection_id: str | None = None
+    from_: Annotated[str | None, Field(alias="from")] = None
+    to: str | None = None
+    created_at: Between | None = None
+
+
+class ListRecordings(Command):
+    """Find saved recordings, of a conference or a call."""
+
+    route = GET("/recordings")
+    risk = Risk.READ
+    retry = Retry.IDEMPOTENT
+    result = RecordingPage
+    does = "list recordings"
+    takes_more = True
+
+    filter: RecordingFilter | None = None
+    page_number: PageNumber | None = None
+    page_size: PageSize | None = None
+
+
+class GetRecording(Command):
+    """See one saved recording: how long, of what, and where to download it if asked for."""
+
+    route = GET("/recordings/{recording_id}")
+    risk = Risk.READ
+    retry = Retry.IDEMPOTENT
+    result = RecordingOutcome
+    does = "see {recording_id}"
+
+    recording_id: Identifier
+    include_download_urls: Annotated[bool, Field(exclude=True, description="Secrets for 10 minutes.")] = False
+
+    def read(self, answer: Any) -> dict[str, Any]:
+        fields = super().read(answer)
+        return fields if self.include_download_urls else {"recording": fields["recording"].without_links()}

@@ -149,6 +149,55 @@ class QueuedCall(Resource):
         return f"{self.call_control_id}, {self.brief()}"
 
 
+class Call(Resource):
+    plural = "calls"
+
+    call_control_id: str | None = None
+    call_leg_id: str | None = None
+    call_session_id: str | None = None
+    is_alive: bool | None = None
+    call_duration: int | None = Field(None, description="Seconds.")
+    client_state: str | None = None
+    recording_id: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+
+    def brief(self) -> str:
+        states = [] if self.is_alive is None else ["alive" if self.is_alive else "not alive"]
+        states += [] if self.call_duration is None else [f"{self.call_duration} s"]
+        return ", ".join(states) or "state unknown"
+
+    def line(self) -> str:
+        return f"{self.call_control_id}, {self.brief()}"
+
+
+class Recording(Resource):
+    plural = "recordings"
+
+    id: str | None = None
+    status: str | None = None
+    source: str | None = None
+    conference_id: str | None = None
+    call_control_id: str | None = None
+    channels: str | None = None
+    duration_millis: int | None = None
+    recording_started_at: str | None = None
+    recording_ended_at: str | None = None
+    download_urls: Any = Field(None, description="Secrets while they live, 10 minutes.")
+
+    def brief(self) -> str:
+        lasted = "of unknown length" if self.duration_millis is None else f"{self.duration_millis / 1000:.0f} s"
+        of = f" of {self.source}" if self.source else ""
+        return f"recording{of}, {lasted}, {self.status or 'status unknown'}"
+
+    def line(self) -> str:
+        return f"{self.id}, {self.brief()}"
+
+    def without_links(self) -> Self:
+        """What may stand in lists and logs: nobody asked for the links."""
+        return self.model_copy(update={"download_urls": None})
+
+
 class Outcome(BaseModel):
     """What every tool returns: a line to read, and what the model must know."""
 
@@ -247,6 +296,25 @@ class QueuedCallOutcome(One):
     call: QueuedCall
 
 
+class CallOutcome(One):
+    resource = Call
+    call: Call
+
+
+class DialOutcome(CallOutcome):
+    """The first call, of several."""
+
+    @classmethod
+    def describe(cls, fields: dict[str, Any], done: str) -> str:
+        call: Call = fields["call"]
+        return f"{done} The telephone rings; its call leg is {call.call_control_id}."
+
+
+class RecordingOutcome(One):
+    resource = Recording
+    recording: Recording
+
+
 class ConferencePage(Page):
     resource = Conference
     conferences: list[Conference]
@@ -265,6 +333,21 @@ class QueuePage(Page):
 class QueuedCallPage(Page):
     resource = QueuedCall
     calls: list[QueuedCall]
+
+
+class CallPage(Page):
+    resource = Call
+    calls: list[Call]
+
+
+class RecordingPage(Page):
+    resource = Recording
+    recordings: list[Recording]
+
+    @classmethod
+    def read(cls, answer: Any) -> dict[str, Any]:
+        fields = super().read(answer)
+        return fields | {"recordings": [one.without_links() for one in fields["recordings"]]}
 
 
 class EventView(Resource):
@@ -306,6 +389,20 @@ class SummaryOutcome(Outcome):
 
     conference: dict[str, Any]
     figures: dict[str, Any] | None = None
+
+
+class WhereOutcome(Outcome):
+    """What an agent should know first."""
+
+    server: str
+    client: str
+    account: str
+    connection_id: str | None = Field(None, description="What dial uses if not told otherwise, as from_number.")
+    from_number: str | None = None
+    connections_seen: list[str]
+    policy: dict[str, Any]
+    writes: str
+    events: dict[str, Any]
 
 
 def _singular(resource: type[Resource]) -> str:

@@ -30,7 +30,10 @@ def _call_control_id(value: str, info: ValidationInfo) -> str:
     if value == EVERYONE:
         raise ValueError('"everyone" stands alone, in place of the list')
     if _PHONE_NUMBER.fullmatch(value):
-        raise ValueError("must be a call leg's id, not a phone number: see list_queue_calls and list_participants")
+        raise ValueError(
+            "must be a call leg's id, not a phone number: dial gives one for a number; "
+            "list_participants and list_queue_calls have those of the people there"
+        )
     return value
 
 
@@ -74,7 +77,9 @@ def _name(value: str) -> str:
     return value
 
 
-ConferenceId = Annotated[str, AfterValidator(_identifier)]
+Identifier = Annotated[str, AfterValidator(_identifier)]
+ConferenceId = Identifier
+ConnectionId = Identifier
 ParticipantId = Annotated[str, AfterValidator(_identifier), Field(description="Or label.")]
 CallControlId = Annotated[str, AfterValidator(_identifier), AfterValidator(_call_control_id)]
 CallLegs = Annotated[list[CallControlId], Field(min_length=1)]

@@ -68,6 +68,18 @@ def _legs(value: Any) -> str:
     )
 
 
+def _called(value: Any) -> str:
+    return (
+        clean(value, _LONGEST) if isinstance(value, str) else listed([clean(one, _LONGEST) for one in value], most=50)
+    )
+
+
+def _room(value: Any) -> str:
+    """Of a dial's conference_config."""
+    named = quoted(value.conference_name) if value.conference_name else identifier(value.conference_id or "?")
+    return f"conference {named}"
+
+
 CONTENT = frozenset({"client_state", "digits", "payload"})
 """Arguments that hold what is said or keyed on a call, or what may be secret: records keep only how long they were."""
 
@@ -87,6 +99,13 @@ PLAIN: Mapping[str, Callable[[Any], str]] = {
     "call_control_id": lambda value: f"call {identifier(value)}",
     "call_control_ids": _legs,
     "whisper_call_control_ids": _legs,
+    "other_call_control_id": lambda value: f"call {identifier(value)}",
+    "supervise_call_control_id": lambda value: f"call {identifier(value)}",
+    "conference_config": _room,
+    "connection_id": lambda value: f"connection {identifier(value)}",
+    "recording_id": lambda value: f"recording {identifier(value)}",
+    "to": _called,
+    "from_": _called,
     "name": quoted,
     "payload": quoted,
     "audio_url": quoted,

@@ -99,6 +99,8 @@ class EventService:
     ) -> None:
         self.silence = ""
         """Why no events can come, where that is so."""
+        self.arrive: Callable[[], str] = lambda: "by whoever feeds this server"
+        """How events come, in words."""
         self._open_store = open_store
         self._facts = facts
         self.now = now

@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from ...tools.base import Command, Tool
+from ...tools.calls import ListActiveCalls
+from ...tools.words import count, quoted
 from ..database import StoreError
 from ..errors import Refused
 from .approval import Approvals, Asker
 from .journal import Journal
 from .ledger import Full, Ledger, Stopped
 from .policy import Approval, Policy, ScopeFacts
-from .question import Read, compose, people_touched
+from .question import AboutCall, Question, Read, compose, people_touched
 
 T = TypeVar("T")
 
@@ -25,9 +27,12 @@ class Gate:
         ledger: Ledger,
         approvals: Approvals,
         facts: ScopeFacts,
+        *,
+        about_call: AboutCall,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`policy` gives the one that holds at the moment."""
+        self._about_call = about_call
         self._policy = policy
         self._ledger = ledger
         self._approvals = approvals
@@ -44,8 +49,35 @@ class Gate:
             touched = await people_touched(command, read)
             if touched > most:
                 why = f"it would touch {touched} people, and this server's policy lets one action touch {most} at most"
+        if why is None:
+            why = await self._too_many_calls(policy, command, read)
         if why is not None:
             raise Refused(f"{command.tool_name()} was not sent: {why.rstrip('.')}. {_FINAL}")
+
+    async def _too_many_calls(self, policy: Policy, command: Command, read: Read) -> str | None:
+        """Why no more calls may be made now, as a clause. Raises what `read` raises."""
+        most = policy.concurrent_calls(command)
+        more = len(command.numbers())
+        if most is None or not more:
+            return None
+        connection = await self._connection_of(command)
+        if connection is None:
+            return f"it cannot be told how many calls are up, and this server's policy allows {most} at once"
+        up = ListActiveCalls.result.read(await read(ListActiveCalls(connection_id=connection, page_size=1)))
+        total: int = up["total_results"]
+        if total + more <= most:
+            return None
+        return (
+            f"{count(total, 'call')} {'is' if total == 1 else 'are'} up on connection {quoted(connection)} and this "
+            f"would add {more}, and this server's policy allows {most} at once (list_active_calls shows them; "
+            "there is room when some have ended)"
+        )
+
+    async def _connection_of(self, command: Command) -> str | None:
+        """The connection that it calls with: its own, or that of the call it passes on."""
+        given: str | None = getattr(command, "connection_id", None)
+        leg: str | None = getattr(command, "call_control_id", None)
+        return given or (await self._facts.connection_of(leg) if leg else None)
 
     async def admit_read(self, tool: Tool, policy: Policy, journal: Journal) -> None:
         """Return when this read may be done: only a limit of its own stands in its way. Raises `Refused`."""
@@ -63,12 +95,15 @@ class Gate:
         await self.check(policy, command, read)
         if policy.approval(command) is Approval.ASK:
             self._none_in_the_way(command, await self._noted(command, self._ledger.look(policy.limits(command))))
-            obtaining = self._approvals.obtain(command, lambda asked: compose(asked, read), asker, journal)
+            obtaining = self._approvals.obtain(command, lambda asked: self._question(asked, read), asker, journal)
             await self._noted(command, obtaining)
             policy = self._policy()  # a person takes their time, and the policy may have been edited meanwhile
             await self.check(policy, command, read)
         admitting = self._ledger.admit(policy.limits(command), journal.entry("sends"))
         self._none_in_the_way(command, await self._noted(command, admitting))
+
+    async def _question(self, command: Command, read: Read) -> Question:
+        return await compose(command, read, self._about_call)
 
     async def _noted(self, command: Tool, doing: Awaitable[T]) -> T:
         """What is done with the store. Raises `Refused` when it cannot be used: what cannot be noted is not done."""
@@ -115,7 +150,7 @@ class Gate:
         if request.body is not None:
             would["body"] = request.body
         if policy.approval(asked) is Approval.ASK:
-            would["asks_first"] = (await compose(asked, read)).text
+            would["asks_first"] = (await self._question(asked, read)).text
         return would
 
 

@@ -105,7 +105,7 @@ class Journal:
         return say(self.parsed.does, dict(self.parsed), PLAIN if self.keep_content else _DISCREET)
 
     def _arguments(self) -> dict[str, Any]:
-        known = self.tool.model_fields.keys()
+        known = {about.alias or name for name, about in self.tool.model_fields.items()}
         shown = dict(list(self.given.items())[:_MOST_ITEMS])
         if not self.keep_content:  # what is unknown may be a misspelt name of something secret
             secret = {name for name in shown if name in CONTENT or name not in known}

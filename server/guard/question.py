@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel
 
-from ...tools.base import Command
+from ...tools.base import Command, given
 from ...tools.conferences import GetConference
 from ...tools.participants import ListParticipants
 from ...tools.queues import GetQueue, GetQueueCall, ListQueues
@@ -33,6 +33,24 @@ _MOST_NAMED = 5
 """People in a room; how many more there are is said."""
 
 
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What events have told of a call. None: nothing."""
+
+    number: str | None = None
+    """The far end's."""
+    conference: str | None = None
+    """The name or id of the conference that it is in."""
+
+
+AboutCall = Callable[[str], Awaitable[CallFacts]]
+"""What is known of a call leg."""
+
+
+async def _nothing(call_control_id: str) -> CallFacts:
+    return CallFacts()
+
+
 @dataclass(slots=True)
 class _Facts:
     """What is true now of the things a command names, as the files of `prompts/questions` show it."""
@@ -41,6 +59,8 @@ class _Facts:
     queue: dict[str, Any] | None = None
     caller: dict[str, Any] | None = None
     """Who waits in a queue."""
+    call: dict[str, Any] = field(default_factory=lambda: {"number": None, "conference": None})
+    """What is known of a call that waits in none."""
     known: list[Any] = field(default_factory=list[Any])
     """All of it, also what is more than a person can be shown."""
 
@@ -56,7 +76,7 @@ class Question:
     """The same for the same words and the same facts, also those that are more than a person can be shown."""
 
 
-async def compose(command: Command, read: Read) -> Question:
+async def compose(command: Command, read: Read, about: AboutCall = _nothing) -> Question:
     """One plain question: `End conference 'Standup'? 3 people are in it (…). Everyone in it is hung up.`
 
     Its words are those of the command's file in `prompts/questions`. It says nothing that changes by itself, such as a
@@ -66,15 +86,16 @@ async def compose(command: Command, read: Read) -> Question:
     from ...prompts.questions import question  # noqa: PLC0415 (a template engine, for whoever is asked)
 
     facts = _Facts()
-    given = dict(command)
+    arguments = dict(command)
+    named = given(command)
     for argument, gather in _GATHER.items():
-        if given.get(argument) is not None:
+        if named.get(argument) is not None:
             await gather(facts, command, read)
     if command.route.parameters == ("call_control_id",):
-        await _place_in_queue(facts, command, read)
-    live = {"room": facts.room, "queue": facts.queue, "caller": facts.caller}
+        await _place_of_call(facts, command, read, about)
+    live = {"room": facts.room, "queue": facts.queue, "caller": facts.caller, "call": facts.call}
     text = question(command.tool_name(), _arguments(command, _WORDS) | live)
-    is_secret = any(given.get(name) is not None for name in HIDDEN)
+    is_secret = any(arguments.get(name) is not None for name in HIDDEN)
     discreet = question(command.tool_name(), _arguments(command, _DISCREET) | live) if is_secret else text
     known = json.dumps([text, facts.known], sort_keys=True, default=str)
     return Question(text, discreet, hashlib.sha256(known.encode(errors="replace")).hexdigest())
@@ -87,15 +108,26 @@ def _said(words: str) -> "Said":
     return Said(words)
 
 
+def _quoted(text: str | None) -> "Said | None":
+    return None if text is None else _said(quoted(text))
+
+
 def _in_full(text: str) -> str:
     """What people will hear, all of it: a person must not say yes to a sentence whose end they have not seen."""
     return quoted(text, LONGEST_SPOKEN)
 
 
 def _arguments(model: BaseModel, words: Words) -> dict[str, Any]:
-    """Arguments as a question shows them: texts as words, also within lists and objects; the rest as it is."""
+    """Arguments as a question shows them: texts as words, also within lists and objects; the rest as it is.
+
+    What an object holds can also be named by itself: an argument means the same wherever it stands.
+    """
     choices = _choices(type(model))
-    return {name: _shown(value, choices[name], words.get(name, quoted), words) for name, value in model}
+    said = {name: _shown(value, choices[name], words.get(name, quoted), words) for name, value in model}
+    for name, value in model:
+        if isinstance(value, BaseModel):
+            said |= {inner: shown for inner, shown in said[name].items() if shown is not None}
+    return said
 
 
 def _shown(value: Any, chosen: frozenset[Any], say: Say, words: Words) -> Any:
@@ -130,6 +162,8 @@ _WORDS: Words = {
     "call_control_id": identifier,
     "call_control_ids": identifier,
     "whisper_call_control_ids": identifier,
+    "other_call_control_id": identifier,
+    "supervise_call_control_id": identifier,
     "payload": _in_full,
     # Keyed digits may be a card number or a PIN: how many is all that is ever said.
     "digits": len,
@@ -138,13 +172,17 @@ _WORDS: Words = {
 _DISCREET = {**_WORDS, **HIDDEN, "digits": len}
 
 
+_ONE_PERSON = ("call_control_id", "other_call_control_id", "supervise_call_control_id", "participant_id")
+"""Arguments that name somebody."""
+
+
 async def people_touched(command: Command, read: Read) -> int:
     """How many people a command concerns. Raises `CallFailed` when Telnyx cannot say how many are in a room."""
     legs = _given(command, "call_control_ids")
     if isinstance(legs, list):
         return len(cast("list[str]", legs))
     if not command.for_whole_room():
-        return 1 if _given(command, "call_control_id") or _given(command, "participant_id") else 0
+        return len(command.numbers()) + sum(_given(command, name) is not None for name in _ONE_PERSON)
     page = await read(ListParticipants(conference_id=_given(command, "conference_id"), page_size=1))
     return cast("int", ListParticipants.result.read(page)["total_results"])
 
@@ -179,12 +217,16 @@ async def _queued_call(facts: _Facts, command: Command, read: Read) -> None:
         facts.caller = _caller(_data(await read(GetQueueCall(queue_name=queue_name, call_control_id=call))))
 
 
-async def _place_in_queue(facts: _Facts, command: Command, read: Read) -> None:
-    """Which queue a call waits in, where Telnyx's command names the call alone."""
+async def _place_of_call(facts: _Facts, command: Command, read: Read, about: AboutCall) -> None:
+    """Who is on a call and where it is, where Telnyx's command names the call alone."""
     found = await waiting_place(_given(command, "call_control_id"), read)
     if found is not None:
         name, call = found
         facts.caller = _caller(call) | {"queue": _said(quoted(name))}
+        return
+    known = await about(_given(command, "call_control_id"))
+    facts.known.append((known.number, known.conference))
+    facts.call = {"number": _quoted(known.number), "conference": _quoted(known.conference)}
 
 
 async def waiting_place(call_control_id: str, read: Read) -> tuple[str, Mapping[str, Any]] | None:
@@ -217,7 +259,7 @@ _GATHER: Mapping[str, Callable[[_Facts, Command, Read], Awaitable[None]]] = {
 
 
 def _given(command: Command, argument: str) -> Any:
-    return getattr(command, argument, None)
+    return given(command).get(argument)
 
 
 def _data(answer: Any) -> Mapping[str, Any]:

@@ -4,10 +4,13 @@ from .api import ReceivedRequest
 from .clock import Clock, ManualClock, SystemClock
 from .errors import ConnectionDropped
 from .faults import Fault
+from .legs import CONNECTION_ID, NUMBER
 from .sandbox import Sandbox
 from .serving import create_app
 
 __all__ = [
+    "CONNECTION_ID",
+    "NUMBER",
     "Clock",
     "ConnectionDropped",
     "Fault",

@@ -1,127 +1,33 @@
-"""Calls around conferences and queues: dial, answer, reject, hang up, bridge.
+"""Calls around conferences and queues: dial, answer, reject, hang up, bridge, transfer."""
 
-The far ends are played by number: who is dialled picks up after 2 seconds, but a number that ends in 0198 is busy and
-one that ends in 0199 rings until the timeout.
-"""
-
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-from ...tools.base import GET, POST, Command
-from ...tools.types import CallControlId, ClientState, CommandId, NotEmpty
+from ...tools.calls import (
+    LONGEST_CALL,
+    AnswerCall,
+    BridgeCalls,
+    ConferenceConfig,
+    Dial,
+    GetCall,
+    HangupCall,
+    ListActiveCalls,
+    RejectCall,
+    TransferCall,
+)
 from .conference import Conference, Entry
 from .conferences import Conferences
 from .core import Core
 from .errors import impossible, invalid, not_found
+from .far_ends import DETECTIONS, far_end
 from .legs import ANSWERED_AFTER, CONNECTION_ID, RINGS_FOR, Leg, Legs
 from .queues import QueuedCall, Queues
 from .wire import Answer, Json, data, done, page
 
-LONGEST_CALL = 4 * 3600
-"""Seconds a dialled call lasts at most."""
-
-_NUMBER = re.compile(r"\+[1-9]\d{1,14}(,[0-9A-D*#wW]+)?|sips?:[^\s@]+@[^\s@]+")
-
-
-def _number(value: str) -> str:
-    if not _NUMBER.fullmatch(value):
-        raise ValueError("must be a phone number in +E.164 format or a SIP URI")
-    return value
-
-
-Number = Annotated[str, AfterValidator(_number)]
-
-
-class _Wire(Command):
-    """A command beyond the tools: its long tail of other arguments is accepted and ignored."""
-
-    model_config = ConfigDict(extra="ignore", defer_build=True)
-
-
-class ConferenceConfig(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
-
-    id: str | None = None
-    conference_name: str | None = None
-    start_conference_on_create: bool | None = None
-    supervisor_role: Literal["barge", "monitor", "none", "whisper"] | None = None
-    whisper_call_control_ids: list[str] | None = None
-    mute: bool | None = None
-    hold: bool | None = None
-    start_conference_on_enter: bool | None = None
-    end_conference_on_exit: bool | None = None
-    soft_end_conference_on_exit: bool | None = None
-
-
-class Dial(_Wire):
-    route = POST("/calls")
-
-    connection_id: NotEmpty
-    from_: Annotated[NotEmpty, Field(alias="from")]
-    to: Number | Annotated[list[Number], Field(min_length=1, max_length=50)]
-    client_state: ClientState | None = None
-    command_id: CommandId | None = None
-    conference_config: ConferenceConfig | None = None
-    timeout_secs: Annotated[int, Field(ge=5, le=600)] | None = None
-    time_limit_secs: Annotated[int, Field(ge=1, le=LONGEST_CALL)] | None = None
-
-
-class GetCall(_Wire):
-    route = GET("/calls/{call_control_id}")
-
-    call_control_id: CallControlId
-
-
-class AnswerCall(_Wire):
-    route = POST("/calls/{call_control_id}/actions/answer")
-
-    call_control_id: CallControlId
-    client_state: ClientState | None = None
-    command_id: CommandId | None = None
-
-
-class RejectCall(_Wire):
-    route = POST("/calls/{call_control_id}/actions/reject")
-
-    call_control_id: CallControlId
-    cause: Literal["CALL_REJECTED", "NOT_FOUND", "TEMPORARILY_UNAVAILABLE", "USER_BUSY"]
-    client_state: ClientState | None = None
-    command_id: CommandId | None = None
-
-
-class HangUpCall(_Wire):
-    route = POST("/calls/{call_control_id}/actions/hangup")
-
-    call_control_id: CallControlId
-    client_state: ClientState | None = None
-    command_id: CommandId | None = None
-
-
-class BridgeCall(_Wire):
-    """The call in the path is bridged with the one in the body, or with a queue's first."""
-
-    route = POST("/calls/{call_to_bridge}/actions/bridge")
-
-    call_to_bridge: CallControlId
-    call_control_id: CallControlId | None = None
-    queue: NotEmpty | None = None
-    park_after_unbridge: str | None = None
-    prevent_double_bridge: bool | None = None
-    client_state: ClientState | None = None
-    command_id: CommandId | None = None
-
-
-class ListActiveCalls(_Wire):
-    route = GET("/connections/{connection_id}/active_calls")
-
-    connection_id: str
-    page_number: Annotated[int, Field(ge=1)] | None = None
-    page_size: Annotated[int, Field(ge=1, le=250)] | None = None
-
+_DETECTED_AFTER = 2.0
+"""Seconds from the answer until it is known whether a machine has answered."""
+_GREETS_FOR = 5.0
+"""Seconds that a machine's greeting goes on then."""
 
 _REJECTED = {
     "CALL_REJECTED": "call_rejected",
@@ -161,23 +67,63 @@ class Calls:
             detail = f"There is no connection '{command.connection_id}'; the sandbox has one, '{CONNECTION_ID}'."
             raise invalid("connection_id", detail)
         config = command.conference_config
-        if config is not None and config.id is not None:
-            self._conferences.open(config.id)
-        numbers = [command.to] if isinstance(command.to, str) else command.to
+        if config is not None and config.conference_id is not None:
+            self._conferences.open(config.conference_id)
+        if command.supervise_call_control_id is not None:
+            self._legs.in_body(command.supervise_call_control_id, "supervise_call_control_id")
         session = self._core.ids.uuid()
-        legs = [self._dial(command, number.partition(",")[0], session) for number in numbers]
+        legs = [self._dial(command, number, session) for number in command.numbers()]
         # Telnyx says false here, always: it has only begun to dial.
         return data(self._legs.view(legs[0]) | {"is_alive": False})
 
     def _dial(self, command: Dial, number: str, session: str) -> Leg:
-        leg = self._legs.dial(command.from_, number, session, command.client_state)
-        rings = command.timeout_secs or RINGS_FOR
-        self._when(leg, rings, lambda: self._ring_out(leg))
-        if number.endswith("0198"):
-            self._when(leg, ANSWERED_AFTER, lambda: self._legs.hang_up(leg, "user_busy", "callee"))
-        elif not number.endswith("0199"):
-            self._when(leg, ANSWERED_AFTER, lambda: self._picked_up(leg, command))
+        leg = self._legs.dial(command.from_ or "", _without_digits(number), session, command.client_state)
+
+        def picked_up() -> None:
+            self._detect(leg, command.answering_machine_detection)
+            if command.conference_config is not None:
+                self._join(leg, command.conference_config)
+
+        self._ring(leg, command, picked_up)
         return leg
+
+    def transfer(self, command: TransferCall) -> Answer:
+        leg = self._legs.in_path(command.call_control_id)
+        self._legs.check_can_talk(leg)
+        leg.remember(command.client_state)
+        self._legs.answer(leg)
+        number = _without_digits(command.to)
+        target = self._legs.dial(command.from_ or leg.to, number, leg.call_session_id, leg.client_state)
+        self._ring(target, command, lambda: self._hand_over(leg, target))
+        return done()
+
+    def _hand_over(self, leg: Leg, target: Leg) -> None:
+        """Connect a transferred call with whoever has answered."""
+        if leg.is_alive:
+            self._free(leg)
+        if leg.is_alive:
+            self._connect(leg, target, leg_parks=False)
+        else:
+            self._legs.hang_up(target)
+
+    def _ring(self, leg: Leg, command: Dial | TransferCall, picked_up: Callable[[], None]) -> None:
+        """Let a telephone ring, and whoever is there do what they do."""
+        there = far_end(leg.to)
+
+        def answered() -> None:
+            self._legs.answer(leg)
+            limit = command.time_limit_secs or LONGEST_CALL
+            self._when(leg, limit, lambda: self._legs.hang_up(leg, "time_limit", "unknown"))
+            if there.stays is not None:
+                self._when(leg, there.stays, lambda: self._legs.person_hangs_up(leg))
+            picked_up()
+
+        self._when(leg, command.timeout_secs or RINGS_FOR, lambda: self._ring_out(leg))
+        if there.ends_with is not None:
+            cause = there.ends_with
+            self._when(leg, ANSWERED_AFTER, lambda: self._legs.hang_up(leg, cause, "callee"))
+        elif not there.never_answers:
+            self._when(leg, ANSWERED_AFTER, answered)
 
     def _when(self, leg: Leg, seconds: float, run: Callable[[], None]) -> None:
         leg.timers.append(self._core.after(seconds, run))
@@ -186,12 +132,19 @@ class Calls:
         if leg.answered_at is None:
             self._legs.hang_up(leg, "timeout", "unknown")
 
-    def _picked_up(self, leg: Leg, command: Dial) -> None:
-        self._legs.answer(leg)
-        limit = command.time_limit_secs or LONGEST_CALL
-        self._when(leg, limit, lambda: self._legs.hang_up(leg, "time_limit", "unknown"))
-        if command.conference_config is not None:
-            self._join(leg, command.conference_config)
+    def _detect(self, leg: Leg, wanted: str | None) -> None:
+        """Tell what has answered, where that was asked for."""
+        detection = DETECTIONS.get(wanted or "")
+        if detection is None:
+            return
+        is_machine = far_end(leg.to).is_machine
+
+        def tell(what: str, result: str) -> Callable[[], None]:
+            return lambda: self._core.emit(f"{detection.told}.{what}.ended", {**leg.parties(), "result": result})
+
+        self._when(leg, _DETECTED_AFTER, tell("detection", "machine" if is_machine else detection.human))
+        if is_machine and detection.greeting is not None:
+            self._when(leg, _DETECTED_AFTER + _GREETS_FOR, tell("greeting", detection.greeting))
 
     def _join(self, leg: Leg, config: ConferenceConfig) -> None:
         """Join a dialled leg to its conference; it stays parked where that is not possible any more."""
@@ -205,8 +158,8 @@ class Calls:
             self._conferences.start(leg, config.conference_name, entry.alone(), started=started)
 
     def _conference_of(self, config: ConferenceConfig) -> Conference | None:
-        if config.id is not None:
-            return self._conferences.by_id.get(config.id)
+        if config.conference_id is not None:
+            return self._conferences.by_id.get(config.conference_id)
         return self._conferences.open_by_name(config.conference_name) if config.conference_name else None
 
     def get(self, command: GetCall) -> Answer:
@@ -232,14 +185,14 @@ class Calls:
             raise impossible("Invalid state for this command", detail)
         return leg
 
-    def hang_up(self, command: HangUpCall) -> Answer:
+    def hang_up(self, command: HangupCall) -> Answer:
         leg = self._legs.in_path(command.call_control_id)
         leg.remember(command.client_state)
         self._legs.we_hang_up(leg)
         return done()
 
-    def bridge(self, command: BridgeCall) -> Answer:
-        leg = self._legs.in_path(command.call_to_bridge)
+    def bridge(self, command: BridgeCalls) -> Answer:
+        leg = self._legs.in_path(command.call_control_id)
         other = self._bridged_with(command)
         if other is leg:
             raise impossible("Invalid bridge", f"Call {leg.call_control_id} cannot be bridged with itself.")
@@ -260,16 +213,14 @@ class Calls:
         for one in (leg, other):
             self._core.emit("call.bridged", one.parties())
 
-    def _bridged_with(self, command: BridgeCall) -> Leg:
+    def _bridged_with(self, command: BridgeCalls) -> Leg:
         """The other leg of a bridge. Raises `Refused` (404, 422)."""
-        if command.queue is not None:
-            call = self._queues.named(command.queue).first_alive()
-            if call is None:
-                raise impossible("Queue is empty", f"No live call waits in queue '{command.queue}'.", "queue")
-            return call.leg
-        if command.call_control_id is None:
-            raise invalid("call_control_id", "Give call_control_id or queue.")
-        return self._legs.in_body(command.call_control_id)
+        if command.queue_name is None:
+            return self._legs.in_body(command.other_call_control_id or "")
+        call = self._queues.named(command.queue_name).first_alive()
+        if call is None:
+            raise impossible("Queue is empty", f"No live call waits in queue '{command.queue_name}'.", "queue")
+        return call.leg
 
     def _check_not_bridged(self, leg: Leg, other: Leg, with_anyone: bool) -> None:
         """Raises `Refused` when a leg is bridged with the other already, or with anyone."""
@@ -297,3 +248,8 @@ class Calls:
             "call_duration": self._legs.duration(leg),
             "client_state": leg.client_state or "",
         }
+
+
+def _without_digits(number: str) -> str:
+    """The number without the digits that are keyed once it answers."""
+    return number.partition(",")[0]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...tools.base import DELETE, GET, POST, Route
-from .calls import Number
+from ...tools.base import DELETE, GET, POST, WIRE, Route
+from ...tools.numbers import Number
 from .conference import Participant
 from .errors import Refused, impossible, unprocessable
 from .faults import FAULT
@@ -107,7 +107,7 @@ class Controls:
         return None
 
     async def _call_arrives(self, _: dict[str, str], body: dict[str, Any]) -> Answer:
-        call = IncomingCall.model_validate(body)
+        call = IncomingCall.model_validate(body, context=WIRE)
         legs = self._sandbox.world.legs
         return data(legs.view(legs.arrive(call.from_, call.to)))
 

@@ -76,6 +76,15 @@ def impossible(title: str, detail: str, field: str | None = None) -> Refused:
     return Refused(422, error("90055", title, detail, None if field is None else f"/{field}"))
 
 
+def missing(fields: list[str]) -> Refused:
+    """422: arguments that must be given."""
+    return Refused(422, *(_missing(field) for field in fields))
+
+
+def _missing(name: str) -> dict[str, Any]:
+    return error("10004", "Missing required parameter", f"The parameter '{name}' is required.", f"/{name}")
+
+
 def unprocessable(refused: ValidationError) -> Refused:
     """422: one error for each argument that pydantic refused."""
     by_field: dict[str, list[str]] = {}
@@ -96,6 +105,6 @@ def unprocessable(refused: ValidationError) -> Refused:
 def _unacceptable(pointer: str, said: list[str], is_missing: bool) -> dict[str, Any]:
     name = pointer.strip("/")
     if is_missing:
-        return error("10004", "Missing required parameter", f"The parameter '{name}' is required.", pointer)
+        return _missing(name)
     about = f"The parameter '{name}' is not acceptable" if name else "The parameters are not acceptable"
     return error("10015", "Bad Request", f"{about}: {'; or '.join(said)}.", pointer)

@@ -108,11 +108,11 @@ class Legs:
         """A live leg that a path names. Raises `Refused` (404, 422)."""
         return self._alive(self.named(call_control_id))
 
-    def in_body(self, call_control_id: str) -> Leg:
+    def in_body(self, call_control_id: str, field_name: str = "call_control_id") -> Leg:
         """A live leg that a body names. Raises `Refused` (422)."""
         leg = self.by_id.get(call_control_id)
         if leg is None:
-            raise unknown_call(call_control_id)
+            raise unknown_call(call_control_id, field_name)
         return self._alive(leg)
 
     def _alive(self, leg: Leg) -> Leg:

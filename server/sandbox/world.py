@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ...tools import audio, conferences, participants, queues, recordings
+from ...tools import audio, calls, conferences, participants, queues, recordings
 from ...tools.base import Command
-from . import calls as more
 from .audio import Audio, sounds
+from .calls import BridgeEnd, Calls
 from .clock import Timers
 from .conference import Conference, Participant
 from .conferences import Conferences
@@ -19,14 +19,14 @@ from .ids import Ids
 from .legs import Leg, Legs
 from .participants import Participants
 from .queues import Queue, QueuedCall, Queues
-from .recordings import GetRecording, ListRecordings, Recording, Recordings
+from .recordings import Recording, Recordings
 from .webhooks import ListWebhookDeliveries, Outbox
 from .wire import Handler, Json, iso, present
 
 REMEMBERED_FOR = timedelta(seconds=60)
 """How long a command_id is known."""
 
-_SCOPES = ("conference_id", "call_control_id", "call_to_bridge", "connection_id")
+_SCOPES = ("conference_id", "call_control_id", "connection_id")
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class World:
         self.gathers = Gathers(core, self.conferences)
         self.recordings = Recordings(core, self.conferences)
         self.queues = Queues(core, self.legs)
-        self.calls = more.Calls(core, self.legs, self.conferences, self.queues)
+        self.calls = Calls(core, self.legs, self.conferences, self.queues)
         self.executed = Executed()
         self.handlers: Mapping[type[Command], Handler] = self._handlers()
 
@@ -101,8 +101,8 @@ class World:
             recordings.StopRecording: self.recordings.stop,
             recordings.PauseRecording: self.recordings.pause,
             recordings.ResumeRecording: self.recordings.resume,
-            ListRecordings: self.recordings.list,
-            GetRecording: self.recordings.get,
+            recordings.ListRecordings: self.recordings.list,
+            recordings.GetRecording: self.recordings.get,
             queues.ListQueues: self.queues.list,
             queues.GetQueue: self.queues.get,
             queues.CreateQueue: self.queues.create,
@@ -114,13 +114,14 @@ class World:
             queues.RemoveQueueCall: self.queues.remove_call,
             queues.EnqueueCall: self.queues.enqueue,
             queues.LeaveQueue: self.queues.leave,
-            more.Dial: self.calls.dial,
-            more.GetCall: self.calls.get,
-            more.AnswerCall: self.calls.answer,
-            more.RejectCall: self.calls.reject,
-            more.HangUpCall: self.calls.hang_up,
-            more.BridgeCall: self.calls.bridge,
-            more.ListActiveCalls: self.calls.list_active,
+            calls.Dial: self.calls.dial,
+            calls.GetCall: self.calls.get,
+            calls.ListActiveCalls: self.calls.list_active,
+            calls.AnswerCall: self.calls.answer,
+            calls.RejectCall: self.calls.reject,
+            calls.HangupCall: self.calls.hang_up,
+            calls.BridgeCalls: self.calls.bridge,
+            calls.TransferCall: self.calls.transfer,
             ListWebhookDeliveries: self.outbox.list,
         }
 
@@ -177,7 +178,7 @@ def _place(leg: Leg) -> Json:
             return {"kind": "conference", "id": who.conference.id, "name": who.conference.name}
         case QueuedCall() as call:
             return {"kind": "queue", "id": call.queue.id, "name": call.queue.name}
-        case more.BridgeEnd() as end:
+        case BridgeEnd() as end:
             return {"kind": "bridge", "call_control_id": end.peer.call_control_id}
         case _:
             return {"kind": "parked" if leg.is_alive else "ended"}

@@ -1,5 +1,6 @@
 """What can go wrong at Telnyx, each said so that the model can act on it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,6 +12,8 @@ from ..errors import CallFailed
 DEDUPE_SECONDS = 60
 """How long Telnyx remembers a `command_id`, by its documentation."""
 
+_BY_STATE = 422
+
 _ADVICE = {
     401: "Telnyx does not accept the API key. Repeating will not help: the operator must set TELNYX_API_KEY.",
     403: "The API key may not do this. Repeating will not help: the operator must give it the right.",
@@ -18,6 +21,39 @@ _ADVICE = {
     409: "It collides with the state at Telnyx: look again, then decide.",
     422: "Nothing was done. Correct the argument, or look at the state again: the call or conference may have ended.",
 }
+
+
+_HINTS = (
+    (r"only an incoming call", "It is up or outgoing: hangup_call ends it, get_call shows it."),
+    (
+        r"not (been )?answered",
+        "It still rings: wait_for_event with call.answered and this call_control_id, then repeat the call; dial with "
+        "conference_config joins by itself.",
+    ),
+    (r"name in use", "It is open: list_conferences has its id, and join_conference brings the call into it."),
+    (r"queue exists", "Use it as it is; update_queue changes its size."),
+    (
+        r"conference has already ended",
+        "list_conferences shows those that are open; conference_summary tells of this one.",
+    ),
+    (
+        r"already ended|no longer active",
+        "The call is over: list_active_calls shows those that are up; dial calls anew.",
+    ),
+    (r"conference is full", "Somebody must leave first (leave_conference), or open another with create_conference."),
+    (r"queue is full", "update_queue makes room, or take a call out of it, or use another (list_queues)."),
+    (r"already in conference", "It is where it should be: list_participants shows it. Nothing more is needed."),
+    (r"already queued", "It waits there already: list_queue_calls shows its place. Nothing more is needed."),
+    (r"already recording", "It is recorded already: pause_recording, stop_recording, or leave it so."),
+    (r"not recording", "Nothing is recorded: start_recording begins one; list_recordings has those that are saved."),
+    (r"recording is paused", "resume_recording goes on with it."),
+    (r"not paused", "It runs: nothing to resume. pause_recording pauses it, stop_recording saves it."),
+    (r"queue is empty", "Nobody waits there alive: list_queues shows where calls wait."),
+    (r"not queued", "It waits nowhere: enqueue_call puts it in a queue, join_conference in a conference."),
+    (r"already bridged", "It is connected already: nothing more is needed; join_conference or hangup_call ends that."),
+    (r"call is active", "leave_queue takes a live call out of its queue."),
+)
+"""What to do, by words of Telnyx's title or detail, where the state stands in the way. The first that fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +104,14 @@ class TelnyxRefused(CallFailed):
         self.status = status
         self.problems = tuple(problems)
         said = "; ".join(str(problem).rstrip(".") for problem in problems) or "no reason given"
-        advice = known or _ADVICE.get(status, "Nothing was done.")
+        advice = known or _hint(status, problems) or _ADVICE.get(status, "Nothing was done.")
         super().__init__(f"Telnyx refused {command.tool_name()} with {status}: {said}. {advice}")
+
+
+def _hint(status: int, problems: Sequence[Problem]) -> str:
+    """What leads on, where Telnyx's words tell what stands in the way; empty where they do not."""
+    said = " ".join(f"{problem.title} {problem.detail}" for problem in problems).lower() if status == _BY_STATE else ""
+    return next((f"Nothing was done. {hint}" for words, hint in _HINTS if re.search(words, said)), "")
 
 
 class RateLimited(CallFailed):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from telnyx_conferencing.server.events.envelope import event_from_data
 from telnyx_conferencing.server.events.event import StoredEvent, Via
 from telnyx_conferencing.server.events.picture.picture import Picture
-from telnyx_conferencing.server.sandbox import ManualClock, Sandbox, calls
+from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.server.sandbox.errors import Refused, not_found
-from telnyx_conferencing.tools import COMMANDS
+from telnyx_conferencing.tools import COMMANDS, calls
 from telnyx_conferencing.tools.base import Command
 
 Json = dict[str, Any]
@@ -271,11 +271,11 @@ def _supervise(it: _Chosen) -> None:
 
 
 def _dial(it: _Chosen) -> None:
-    config = calls.ConferenceConfig(conference_name=f"Room {it.other}", mute=None)
+    config = {"conference_name": f"Room {it.other}"}
     number = ["+12025550155", "+12025550198", "+12025550199"][it.one % 3]
     it.story.also(
         calls.Dial.model_validate(
-            {"connection_id": "sandbox", "from": "+12025550100", "to": number, "conference_config": config.model_dump()}
+            {"connection_id": "sandbox", "from": "+12025550100", "to": number, "conference_config": config}
         )
     )
 
@@ -302,7 +302,7 @@ _DEEDS: Sequence[Callable[[_Chosen], Any]] = (
         "update_queue_call", queue_name=it.queue, call_control_id=it.waiting, keep_after_hangup=it.other > 3
     ),
     lambda it: it.story.do("delete_queue", queue_name=it.queue),
-    lambda it: it.story.also(calls.BridgeCall(call_to_bridge=it.call, queue=it.queue)),
+    lambda it: it.story.also(calls.BridgeCalls(call_control_id=it.call, queue_name=it.queue)),
     lambda it: it.story.hang_up(it.call),
     lambda it: it.story.hang_up(it.call),
     lambda it: it.story.speak(it.room, it.member),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator
-from telnyx import Telnyx
+from telnyx import Telnyx, omit
 
 from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.base import EVERYONE, Command, Route
@@ -34,6 +34,10 @@ class Example:
     """The argument that the SDK's method takes by position."""
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
     """Arguments that the SDK's method calls otherwise."""
+    ours: frozenset[str] = frozenset()
+    """Arguments that never leave this server."""
+    always: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the SDK's method must be given for nothing to be sent."""
     answer: Arguments = field(default_factory=lambda: {"data": {"result": "ok"}})
 
     @property
@@ -50,15 +54,22 @@ class Example:
 
     def call_sdk(self, client: Telnyx, arguments: Arguments) -> None:
         """Do with Telnyx's SDK what the tool does with these arguments."""
-        given = {name: value for name, value in arguments.items() if value != EVERYONE}
+        given = {name: value for name, value in arguments.items() if value != EVERYONE and name not in self.ours}
         position = [given.pop(self.positional)] if self.positional else []
         if "filter" in given:
             given["filter"] = {_SDK_FILTERS.get(name, name): value for name, value in given["filter"].items()}
         method: Any = reduce(getattr, self.sdk.split("."), client)
-        method(*position, **{self.renamed.get(name, name): value for name, value in given.items()})
+        method(*position, **({**self.always} | {self.renamed.get(name, name): value for name, value in given.items()}))
 
 
 _SDK_FILTERS = {"outbound.outbound_voice_profile_id": "outbound_outbound_voice_profile_id"}
+
+CONNECTION_ID = "1494404757140276705"
+FROM = "+12025550100"
+TO = "+12025550150"
+OTHER_TO = "+442071838750"
+DEFAULTS: Mapping[str, str] = {"TELNYX_CONNECTION_ID": CONNECTION_ID, "TELNYX_FROM_NUMBER": FROM}
+"""What an operator sets for calls that leave it out."""
 
 CONFERENCE_ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 PARTICIPANT_ID = "8b8d3b44-6ac9-4f4f-b4f3-0e2a14a0a0d5"
@@ -148,6 +159,44 @@ QUEUED_CALL: Mapping[str, Any] = {
     **LATER,
 }
 
+CALL_ITSELF: Mapping[str, Any] = {
+    "record_type": "call",
+    "call_control_id": CALL,
+    "call_leg_id": "428c31b6-7af4-4bcb-b7f5-5013ef9657c1",
+    "call_session_id": "428c31b6-abf3-3bc1-b7f4-5013ef9657c1",
+    "is_alive": True,
+    "call_duration": 50,
+    "client_state": CLIENT_STATE,
+    "start_time": "2026-01-15T10:00:00Z",
+    "end_time": "2026-01-15T10:00:50Z",
+    **LATER,
+}
+ACTIVE_CALL: Mapping[str, Any] = {
+    name: value for name, value in CALL_ITSELF.items() if name not in ("is_alive", "start_time", "end_time")
+}
+RECORDING: Mapping[str, Any] = {
+    "record_type": "recording",
+    "id": PARTICIPANT_ID,
+    "call_control_id": CALL,
+    "call_leg_id": "428c31b6-7af4-4bcb-b7f5-5013ef9657c1",
+    "call_session_id": "428c31b6-abf3-3bc1-b7f4-5013ef9657c1",
+    "channels": "dual",
+    "conference_id": CONFERENCE_ID,
+    "connection_id": CONNECTION_ID,
+    "created_at": "2026-01-15T10:00:00Z",
+    "updated_at": "2026-01-15T10:05:00Z",
+    "download_urls": {"mp3": "https://example.com/recording.mp3?X-Amz-Signature=0123"},
+    "duration_millis": 60_000,
+    "from": "+15550101",
+    "to": "+15550100",
+    "initiated_by": "StartConferenceRecordingAPI",
+    "recording_started_at": "2026-01-15T10:00:00Z",
+    "recording_ended_at": "2026-01-15T10:01:00Z",
+    "source": "conference",
+    "status": "completed",
+    **LATER,
+}
+
 
 def _one(resource: Arguments) -> Arguments:
     return {"data": resource}
@@ -202,6 +251,25 @@ _JOINED = {
     **SENT,
 }
 _EXITS = {"end_conference_on_exit": True, "soft_end_conference_on_exit": False}
+_CONFIGURED = {
+    "start_conference_on_create": False,
+    "supervisor_role": "whisper",
+    "whisper_call_control_ids": [OTHER_CALL],
+    "mute": False,
+    "hold": True,
+    "start_conference_on_enter": True,
+    "end_conference_on_exit": False,
+    "soft_end_conference_on_exit": True,
+    "beep_enabled": "on_enter",
+}
+_DIALLED = {
+    "connection_id": CONNECTION_ID,
+    "from": FROM,
+    "from_display_name": "Ann Office-2",
+    "timeout_secs": 600,
+    "time_limit_secs": 1,
+    **SENT,
+}
 
 EXAMPLES: tuple[Example, ...] = (
     Example(
@@ -458,6 +526,34 @@ EXAMPLES: tuple[Example, ...] = (
         ({**ROOM, "recording_id": PARTICIPANT_ID, "region": "US", "command_id": COMMAND_ID},),
         positional="conference_id",
     ),
+    Example(
+        "list_recordings",
+        "recordings.list",
+        {},
+        (
+            {
+                "filter": {
+                    "conference_id": CONFERENCE_ID,
+                    "call_control_id": CALL,
+                    "connection_id": CONNECTION_ID,
+                    "from": FROM,
+                    "to": TO,
+                    "created_at": {"gte": "2026-01-15T00:00:00Z", "lte": "2026-01-16T00:00:00+01:00"},
+                },
+                **PAGE,
+            },
+        ),
+        answer=_first_of_three(RECORDING),
+    ),
+    Example(
+        "get_recording",
+        "recordings.retrieve",
+        {"recording_id": PARTICIPANT_ID},
+        ({"recording_id": PARTICIPANT_ID, "include_download_urls": True},),
+        positional="recording_id",
+        ours=frozenset({"include_download_urls"}),
+        answer=_one(RECORDING),
+    ),
     Example("list_queues", "queues.list", {}, (PAGE,), answer=_first_of_three(QUEUE_ITSELF)),
     Example(
         "get_queue",
@@ -535,6 +631,81 @@ EXAMPLES: tuple[Example, ...] = (
         {"call_control_id": CALL},
         ({"call_control_id": CALL, **SENT},),
         positional="call_control_id",
+    ),
+    Example(
+        "dial",
+        "calls.dial",
+        {"connection_id": CONNECTION_ID, "from": FROM, "to": TO},
+        (
+            {
+                **_DIALLED,
+                "to": [TO, OTHER_TO, "sips:ann@example.com"],
+                "conference_config": {"id": CONFERENCE_ID, **_CONFIGURED},
+                "answering_machine_detection": "premium",
+            },
+            {
+                **_DIALLED,
+                "to": TO,
+                "conference_config": {"conference_name": "Grüße, 朝会", "supervisor_role": "barge"},
+            },
+            {**_DIALLED, "to": TO, "supervise_call_control_id": OTHER_CALL, "supervisor_role": "whisper"},
+        ),
+        renamed={"from": "from_"},
+        answer=_one({**CALL_ITSELF, "recording_id": PARTICIPANT_ID}),
+    ),
+    Example(
+        "get_call",
+        "calls.retrieve_status",
+        {"call_control_id": CALL},
+        positional="call_control_id",
+        answer=_one(CALL_ITSELF),
+    ),
+    Example(
+        "list_active_calls",
+        "connections.list_active_calls",
+        {"connection_id": CONNECTION_ID},
+        ({"connection_id": CONNECTION_ID, **PAGE},),
+        positional="connection_id",
+        answer=_first_of_three(ACTIVE_CALL),
+    ),
+    *(
+        Example(
+            f"{action}_call",
+            f"calls.actions.{action}",
+            {"call_control_id": CALL, **needed},
+            ({"call_control_id": CALL, **needed, **SENT},),
+            positional="call_control_id",
+        )
+        for action, needed in (("answer", {}), ("reject", {"cause": "USER_BUSY"}), ("hangup", {}))
+    ),
+    Example(
+        "bridge_calls",
+        "calls.actions.bridge",
+        {"call_control_id": CALL, "other_call_control_id": OTHER_CALL},
+        tuple(
+            {"call_control_id": CALL, **other, "park_after_unbridge": "self", "prevent_double_bridge": True, **SENT}
+            for other in ({"other_call_control_id": OTHER_CALL}, {"queue_name": AWKWARD_QUEUE})
+        ),
+        positional="call_control_id",
+        renamed={"other_call_control_id": "call_control_id_to_bridge_with", "queue_name": "queue"},
+        always={"call_control_id_to_bridge_with": omit},
+    ),
+    Example(
+        "transfer_call",
+        "calls.actions.transfer",
+        {"call_control_id": CALL, "to": TO},
+        (
+            {
+                "call_control_id": CALL,
+                "to": OTHER_TO,
+                "from": FROM,
+                "timeout_secs": 5,
+                "time_limit_secs": 14_400,
+                **SENT,
+            },
+        ),
+        positional="call_control_id",
+        renamed={"from": "from_"},
     ),
 )
 

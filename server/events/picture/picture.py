@@ -175,6 +175,12 @@ class Picture:
         found = (call.number for call in reversed(self._calls.values()) if call.number is not None)
         return list(dict.fromkeys(found))
 
+    def conference_of(self, call_control_id: str) -> str | None:
+        """The id of the conference that a call leg is in, as far as events and the API's answers tell."""
+        call = self._calls.get(call_control_id)
+        rooms = call.conferences if call is not None else ()
+        return next((id_ for id_ in rooms if _is_in(self._conferences.get(id_), call_control_id)), None)
+
     def _names(self, state: Conference) -> dict[str, str]:
         labels = {call: one.facts["label"].value for call, one in state.people.items() if "label" in one.facts}
         numbers = {call: number for call in state.people if (number := self.number(call)) is not None}
@@ -401,6 +407,10 @@ class Picture:
 def _reads_the_same(before: ConferenceView | QueueView | None, after: ConferenceView | QueueView | None) -> bool:
     """Whether a conference or a queue reads as it did."""
     return before is not None and after is not None and before.says_the_same_as(after)
+
+
+def _is_in(log: ConferenceLog | None, call_control_id: str) -> bool:
+    return log is not None and call_control_id in log.state.inside
 
 
 def _drop_an_old_answer(log: ConferenceLog | QueueLog) -> None:

@@ -15,6 +15,8 @@ _NAMES = {
     "whole_room_per_hour": "whole-room actions an hour",
     "speech_characters_per_hour": "characters of speech an hour",
     "most_people": "people touched by one action",
+    "dials_per_hour": "numbers called an hour",
+    "concurrent_calls": "calls up at once on a connection",
 }
 """How each measure is said after its number."""
 
@@ -73,7 +75,7 @@ _TITLES = {
 
 def _scope(policy: Policy) -> Iterator[str]:
     scope = policy.scope
-    for within in (scope.conferences, scope.queues, scope.connections, scope.regions, scope.numbers):
+    for within in scope.kinds:
         if within.lists:
             yield f"only {within}"
     yield f"audio: {scope.urls}"

@@ -49,10 +49,15 @@ def _characters(tool: Tool) -> int:
     return len(said) if isinstance(said, str) else 0
 
 
+def _dialled(tool: Tool) -> int:
+    return len(tool.numbers()) if isinstance(tool, Command) else 0
+
+
 _MEASURES = (
     _Measure("calls", lambda one: one.calls_per_minute, _MINUTE, lambda _: 1, "{most} calls{of} a minute"),
     _Measure("whole_room", lambda one: one.whole_room_per_hour, _HOUR, _is_whole_room, _WHOLE_ROOM),
     _Measure("speech", lambda one: one.speech_characters_per_hour, _HOUR, _characters, _SPEECH),
+    _Measure("dials", lambda one: one.dials_per_hour, _HOUR, _dialled, "{most} numbers called{of} an hour"),
 )
 
 
@@ -87,7 +92,18 @@ def windows(rules: Sequence[LimitRules], tool: type[Tool], risk: Risk) -> tuple[
 
 def most_people(rules: Sequence[LimitRules], tool: type[Tool], risk: Risk) -> int | None:
     """The people that a call may touch; None: any number."""
-    said = [measures.most_people for one in rules for _, _, measures in _concerning(one, tool, risk)]
+    return _least(rules, tool, risk, lambda measures: measures.most_people)
+
+
+def concurrent_calls(rules: Sequence[LimitRules], tool: type[Tool], risk: Risk) -> int | None:
+    """The calls that may be up at once when it is done; None: any number."""
+    return _least(rules, tool, risk, lambda measures: measures.concurrent_calls)
+
+
+def _least(
+    rules: Sequence[LimitRules], tool: type[Tool], risk: Risk, of: Callable[[Measures], int | None]
+) -> int | None:
+    said = [of(measures) for one in rules for _, _, measures in _concerning(one, tool, risk)]
     return min((most for most in said if most is not None), default=None)
 
 

@@ -28,6 +28,7 @@ from .rules import Rules
 from .scope import Scope, ScopeFacts
 
 _UNSAID = Level.DESTRUCTIVE
+_RISING = (Level.NEVER, Level.DESTRUCTIVE, Level.DISRUPTIVE, Level.ALL)
 
 
 class Policy:
@@ -71,6 +72,12 @@ class Policy:
         """What a tool needs at a risk. A read never needs anything."""
         return self._of(tool, risk).approval
 
+    @property
+    def level(self) -> Level:
+        """From which risk on a person is asked about tools that are not named: the strictest that a source says."""
+        said = [source.approval.level for source in self.sources if source.approval.level is not None]
+        return max(said, key=_RISING.index, default=_UNSAID)
+
     def limits(self, tool: Tool) -> tuple[Limit, ...]:
         """The sliding windows that a call falls into."""
         windows = self._of(type(tool), tool.current_risk()).windows
@@ -80,11 +87,16 @@ class Policy:
         """How many people a call may touch; None: any number."""
         return self._of(type(tool), tool.current_risk()).most_people
 
+    def concurrent_calls(self, tool: Tool) -> int | None:
+        """How many calls may be up at once when a call that dials is done; None: any number."""
+        return self._of(type(tool), tool.current_risk()).concurrent_calls
+
     def _judged(self, tool: type[Tool], risk: Risk) -> "_Judgement":
         return _Judgement(
             self._needed(tool, risk),
             limiting.windows(self._limits, tool, risk),
             limiting.most_people(self._limits, tool, risk),
+            limiting.concurrent_calls(self._limits, tool, risk),
         )
 
     def _needed(self, tool: type[Tool], risk: Risk) -> Approval:
@@ -102,6 +114,7 @@ class _Judgement:
     approval: Approval
     windows: tuple[Window, ...]
     most_people: int | None
+    concurrent_calls: int | None
 
 
 def _at(risk: Risk, word: Approval | Level) -> Approval:

@@ -67,6 +67,10 @@ class Measures(_Table):
     speech_characters_per_hour: Count | None = None
     most_people: Count | None = None
     """The people that one action touches."""
+    dials_per_hour: Count | None = None
+    """Numbers that are called, each by itself."""
+    concurrent_calls: Count | None = None
+    """Calls that are up on the connection, with those that an action is to add."""
 
 
 class LimitRules(Measures):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Protocol, cast
 
-from ....tools.base import EVERYONE, Command
+from ....tools.base import EVERYONE, Command, given
 from ....tools.words import quoted
 from .addresses import url_problem
 from .rules import ScopeRules
@@ -40,6 +40,10 @@ class ScopeFacts(Protocol):
     """What is true now, asked only when a rule wants it. Each may raise `CallFailed`."""
 
     async def conference(self, conference_id: str, /) -> ConferenceFacts: ...
+
+    async def conference_named(self, name: str, /) -> ConferenceFacts | None:
+        """The open conference with this name; None when there is none."""
+        ...
 
     async def queue(self, queue: str, /) -> str | None:
         """The name of the queue with this name or id."""
@@ -105,16 +109,23 @@ class _Touched:
     """What a command touches. A conference is asked for once."""
 
     def __init__(self, command: Command, facts: ScopeFacts) -> None:
-        self.given: dict[str, Any] = {name: value for name, value in command if value is not None}
+        self.given = given(command)
         self.command = command
         self.facts = facts
         self._conference: ConferenceFacts | None = None
 
     async def conference(self) -> ConferenceFacts | None:
-        """The conference it names, if any."""
-        if "conference_id" in self.given and self._conference is None:
+        """The conference it names, by id or by name, if there is one."""
+        if self._conference is None and "conference_id" in self.given:
             self._conference = await self.facts.conference(self.given["conference_id"])
+        elif self._conference is None and "conference_name" in self.given:
+            self._conference = await self.facts.conference_named(self.given["conference_name"])
         return self._conference
+
+    @property
+    def named(self) -> str | None:
+        """The name under which it opens a conference, or joins one that is open under it."""
+        return self.given.get("name" if self.opens("/conferences") else "conference_name")
 
     def opens(self, path: str) -> bool:
         """Whether it makes what the path lists."""
@@ -158,6 +169,11 @@ class Scope:
         self._checks = [check for listed, check in _CHECKS if listed is None or getattr(self, listed).lists]
 
     @property
+    def kinds(self) -> tuple[_Within, ...]:
+        """What there are lists of."""
+        return self.conferences, self.queues, self.connections, self.regions, self.numbers
+
+    @property
     def urls(self) -> str:
         """Which URLs are allowed, in words."""
         scheme = "http and https" if self.takes_http else "https"
@@ -183,7 +199,7 @@ async def _urls(scope: Scope, touched: _Touched) -> str | None:
 
 
 async def _numbers(scope: Scope, touched: _Touched) -> str | None:
-    numbers = _each(touched.given.get("to", ()))
+    numbers = touched.command.numbers()
     return _first(scope.numbers.problem("number to call", number) for number in numbers)
 
 
@@ -194,23 +210,29 @@ async def _regions(scope: Scope, touched: _Touched) -> str | None:
         return f"region is missing, and {scope.regions.rule}: give one"
     problem = scope.regions.problem("region", asked) if asked is not None else None
     conference = await touched.conference() if problem is None else None
+    if conference is None and "conference_name" in touched.given:  # it is opened where the account is
+        return scope.regions.problem("region of this conference", None)
     if conference is None or (conference.region is None and asked is not None):
         return problem
     return scope.regions.problem("region of this conference", conference.region)
 
 
 async def _conferences(scope: Scope, touched: _Touched) -> str | None:
-    if touched.opens("/conferences"):
-        return scope.conferences.problem("name of this conference", touched.given.get("name"))
+    if touched.named is not None:
+        return scope.conferences.problem("name of this conference", touched.named)
     conference = await touched.conference()
     return scope.conferences.problem("name of this conference", conference.name) if conference else None
 
 
+_OPEN_QUEUES = ("/queues", "/calls/{call_control_id}/actions/enqueue")
+"""They open a queue under the name they are given, if there is none."""
+
+
 async def _queues(scope: Scope, touched: _Touched) -> str | None:
-    given = touched.given.get("queue_name")
-    if given is not None:
-        is_named = "queue_name" not in touched.command.route.parameters  # it is opened under this name
-        return scope.queues.problem("name of this queue", given if is_named else await touched.facts.queue(given))
+    name = touched.given.get("queue_name")
+    if name is not None:
+        is_opened = any(map(touched.opens, _OPEN_QUEUES))
+        return scope.queues.problem("name of this queue", name if is_opened else await touched.facts.queue(name))
     if touched.waiting is None:
         return None
     queued = await touched.facts.queue_of(touched.waiting)
@@ -218,7 +240,11 @@ async def _queues(scope: Scope, touched: _Touched) -> str | None:
 
 
 async def _connections(scope: Scope, touched: _Touched) -> str | None:
-    """The conference's, and that of every call leg it names."""
+    """The one it calls with, the conference's, and that of every call leg it names."""
+    if (own := touched.given.get("connection_id")) is not None:
+        problem = scope.connections.problem("connection to call with", own)
+        if problem is not None:
+            return problem
     if (conference := await touched.conference()) is not None:
         problem = scope.connections.problem("connection of this conference", conference.connection_id)
         if problem is not None:

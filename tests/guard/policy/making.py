@@ -66,6 +66,10 @@ class Known:
         self.asked.append(f"conference {conference_id}")
         return self.conferences.get(conference_id, ConferenceFacts(None, None, None))
 
+    async def conference_named(self, name: str) -> ConferenceFacts | None:
+        self.asked.append(f"conference named {name}")
+        return next((facts for facts in self.conferences.values() if facts.name == name), None)
+
     async def queue(self, queue: str) -> str | None:
         self.asked.append(f"queue {queue}")
         return self.queues.get(queue)

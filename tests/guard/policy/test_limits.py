@@ -16,6 +16,7 @@ calls_per_minute = 120
 whole_room_per_hour = 20
 speech_characters_per_hour = 5000
 most_people = 50
+dials_per_hour = 20
 [limits.risk.disruptive]
 calls_per_minute = 10
 whole_room_per_hour = 5
@@ -31,6 +32,8 @@ ROOM = Limit("whole_room", 20, 3600, 1, "20 whole-room actions an hour")
 RISK = Limit("calls:risk:disruptive", 10, 60, 1, "10 calls of disruptive risk a minute")
 RISK_ROOM = Limit("whole_room:risk:disruptive", 5, 3600, 1, "5 whole-room actions of disruptive risk an hour")
 SPEECH = Limit("speech", 5000, 3600, 5, "5000 characters of speech an hour")
+DIAL = Limit("dials", 20, 3600, 1, "20 numbers called an hour")
+THREE_DIALS = Limit("dials", 20, 3600, 3, "20 numbers called an hour")
 TOOL = Limit("calls:tool:speak_text", 6, 60, 1, "6 calls by speak_text a minute")
 TOOL_SPEECH = Limit("speech:tool:speak_text", 100, 3600, 5, "100 characters of speech by speak_text an hour")
 READ = Limit("calls:tool:list_queues", 3, 60, 1, "3 calls by list_queues a minute")
@@ -43,6 +46,9 @@ WINDOWS: list[tuple[Command, list[Limit]]] = [
     (command("leave_conference"), [CALLS, RISK]),
     (command("speak_text", payload="Hallo"), [CALLS, ROOM, SPEECH, RISK, RISK_ROOM, TOOL, TOOL_SPEECH]),
     (command("speak_text", payload="Hallo", call_control_ids=["v3:a"]), [CALLS, SPEECH, TOOL, TOOL_SPEECH]),
+    (command("dial"), [CALLS, DIAL, RISK]),
+    (command("dial", to=["+12025550150", "+12025550151", "sip:ann@example.com"]), [CALLS, THREE_DIALS, RISK]),
+    (command("transfer_call"), [CALLS, DIAL]),
     (command("list_queues"), [READ]),
     (command("get_queue"), []),
 ]

@@ -95,7 +95,10 @@ def test_a_set_of_names_from_the_command_line_is_kept_in_one_order() -> None:
     assert ToolRules(toolsets=toolsets).toolsets == ("audio", "events", "queues")
 
 
-TAKES = "it takes calls_per_minute, whole_room_per_hour, speech_characters_per_hour, most_people."
+TAKES = (
+    "it takes calls_per_minute, whole_room_per_hour, speech_characters_per_hour, most_people, dials_per_hour, "
+    "concurrent_calls."
+)
 LIST = 'must be a list of texts, each in quotes, such as ["a", "b"].'
 COUNT = "must be a whole number, 0 or more."
 TABLE = "must be a table, its keys below a line with its name in brackets."
@@ -111,10 +114,10 @@ WRONG = {
     "conferences, queues, connections, regions, numbers, audio_hosts, audio_http.",
     "[hours]\ntimezone = 'UTC'": "There is no 'timezone' in [hours] (did you mean zone?); it takes zone, open.",
     "[approval]\nlevels = 'all'": "There is no 'levels' in [approval] (did you mean level?); it takes level, tool.",
-    "[limits]\ncalls = 1": f"There is no 'calls' in [limits] (did you mean calls_per_minute?); {TAKES[:-1]}, "
+    "[limits]\ncalls = 1": f"There is no 'calls' in [limits] (did you mean concurrent_calls?); {TAKES[:-1]}, "
     "risk, tool.",
     "[limits.risk.routine]\ncalls = 1": "There is no 'calls' in [limits.risk.routine] (did you mean "
-    f"calls_per_minute?); {TAKES}",
+    f"concurrent_calls?); {TAKES}",
     "[limits.tool.speak_text]\npeople = 1": "There is no 'people' in [limits.tool.speak_text] (did you mean "
     f"most_people?); {TAKES}",
     "tools = 3": f"tools: {TABLE}",
@@ -123,7 +126,7 @@ WRONG = {
     "tools.allow = 'list_*'": f"tools.allow: {LIST}",
     "scope.connections = [1494404757140276705]": f"scope.connections: {LIST}",
     "tools.toolsets = ['queue']": "tools.toolsets: there is no toolset 'queue' (did you mean queues?); there are "
-    "conferences, participants, audio, recordings, queues, events.",
+    "conferences, participants, audio, recordings, queues, calls, events, account.",
     "tools.allow = ['lst_*']": "tools.allow: no tool is named 'lst_*' (did you mean list_queues?).",
     "tools.deny = ['end_confernce', 'Speak_Text']": "tools.deny: no tool is named 'end_confernce' (did you mean "
     "end_conference?); no tool is named 'Speak_Text' (did you mean speak_text?).",

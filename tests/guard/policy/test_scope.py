@@ -8,8 +8,7 @@ from support.examples import CALL, CONFERENCE_ID, OTHER_CALL
 from telnyx_conferencing.server.errors import CallFailed
 from telnyx_conferencing.server.guard.policy import ConferenceFacts, QueuedFacts
 from telnyx_conferencing.tools import COMMANDS as ALL
-from telnyx_conferencing.tools.base import POST, Command, Retry, Risk
-from telnyx_conferencing.tools.results import Done
+from telnyx_conferencing.tools.base import Command
 
 from .making import COMMANDS, Known, command, policy
 
@@ -21,16 +20,8 @@ WAITING = {CALL: QueuedFacts("support", "1")}
 CONNECTIONS = {CALL: "1", OTHER_CALL: "2"}
 
 
-class Dial(Command):
-    """Call a number."""
-
-    route = POST("/calls")
-    risk = Risk.ROUTINE
-    retry = Retry.ONCE
-    result = Done
-    does = "call {to}"
-
-    to: str | list[str]
+def dial(to: Any, **more: Any) -> Command:
+    return command("dial", to=to, **more)
 
 
 def known(**given: Any) -> Known:
@@ -68,8 +59,16 @@ MAY = [
     ("regions = ['US', 'Europe']", command("mute_participants", region="US")),
     ("regions = ['Europe']", command("create_conference", region="Europe")),
     ("regions = []", command("create_queue")),
-    ("numbers = ['+49', '+1']", Dial(to="+15550100")),
-    ("numbers = ['+49', '+1']", Dial(to=["+15550100", "+4930123456"])),
+    ("numbers = ['+49', '+1']", dial("+14155550123")),
+    ("numbers = ['+49', '+1']", dial(["+14155550123", "+4930123456"])),
+    ("numbers = ['+49', '+1']", command("transfer_call", to="+14155550123")),
+    ("conferences = ['Stand*']", dial("+14155550123", conference_config={"id": CONFERENCE_ID})),
+    ("conferences = ['Stand*']", dial("+14155550123", conference_config={"conference_name": "Stand up"})),
+    ("connections = ['1']", dial("+14155550123", connection_id="1", conference_config={"id": CONFERENCE_ID})),
+    ("connections = ['1']", dial("+14155550123", connection_id="1", conference_config={"conference_name": "New"})),
+    ("regions = ['US']", dial("+14155550123", conference_config={"conference_name": "Standup"})),
+    ("queues = ['supp*']", command("bridge_calls", other_call_control_id=None, queue_name="q-1")),
+    ("connections = ['1', '2']", command("bridge_calls")),
     ("numbers = []", command("end_conference")),
 ]
 
@@ -125,11 +124,74 @@ MAY_NOT = [
     ("regions = ['Europe']", command("mute_participants", region="US"), "the region is 'US'", "regions Europe"),
     # a region in the call does not hide where the conference is
     ("regions = ['Europe']", command("mute_participants", region="Europe"), f"{REGION} 'US'", "regions Europe"),
-    ("numbers = ['+49']", Dial(to="+15550100"), "the number to call is '+15550100'", "numbers that begin with +49"),
-    ("numbers = ['+49']", Dial(to=["+4930", "4930"]), "the number to call is '4930'", "numbers that begin with +49"),
-    ("numbers = ['+4']", Dial(to="+49;ext=1"), "the number to call is '+49;ext=1'", "numbers that begin with +4"),
-    ("numbers = ['+1']", Dial(to="sip:+1@x.com"), "the number to call is 'sip:+1@x.com'", "numbers that begin with +1"),
-    ("numbers = ['+1']", Dial(to="+1\uff15"), "the number to call is '+1\uff15'", "numbers that begin with +1"),
+    ("numbers = ['+49']", dial("+14155550123"), "the number to call is '+14155550123'", "numbers that begin with +49"),
+    (
+        "numbers = ['+49']",
+        dial(["+4930123456", "+14155550123"]),
+        "the number to call is '+14155550123'",
+        "numbers that begin with +49",
+    ),
+    (
+        "numbers = ['+1']",
+        dial("sip:+14155550123@x.com"),
+        "the number to call is 'sip:+14155550123@x.com'",
+        "numbers that begin with +1",
+    ),
+    (
+        "numbers = ['+49']",
+        command("transfer_call", to="+14155550123"),
+        "the number to call is '+14155550123'",
+        "numbers that begin with +49",
+    ),
+    (
+        "conferences = ['Sales']",
+        dial("+14155550123", conference_config={"id": CONFERENCE_ID}),
+        f"{NAME} 'Standup'",
+        "conferences named Sales",
+    ),
+    (
+        "conferences = ['Sales']",
+        dial("+14155550123", conference_config={"conference_name": "Standup"}),
+        f"{NAME} 'Standup'",
+        "conferences named Sales",
+    ),
+    (
+        "connections = ['1']",
+        dial("+14155550123", connection_id="2"),
+        "the connection to call with is '2'",
+        "connections 1",
+    ),
+    (
+        "connections = ['2']",
+        dial("+14155550123", connection_id="2", conference_config={"conference_name": "Standup"}),
+        "the connection of this conference is '1'",
+        "connections 2",
+    ),
+    (
+        "connections = ['1']",
+        dial("+14155550123", connection_id="1", supervise_call_control_id=OTHER_CALL),
+        OTHER_IS_2,
+        "connections 1",
+    ),
+    ("connections = ['1']", command("bridge_calls"), OTHER_IS_2, "connections 1"),
+    (
+        "regions = ['Europe']",
+        dial("+14155550123", conference_config={"conference_name": "Standup"}),
+        f"{REGION} 'US'",
+        "regions Europe",
+    ),
+    (
+        "regions = ['US']",
+        dial("+14155550123", conference_config={"conference_name": "New"}),
+        "the region of this conference cannot be told",
+        "regions US",
+    ),
+    (
+        "queues = ['sales']",
+        command("bridge_calls", other_call_control_id=None, queue_name="q-1"),
+        f"{QUEUE} 'support'",
+        "queues named sales",
+    ),
 ]
 
 

@@ -1,0 +1,143 @@
+"""Numbers to call: E.164 or a SIP URI, and never one that reaches an emergency or a premium-rate service.
+
+The number plans are those of Google's libphonenumber, in the package `phonenumbers`, which is imported with the first
+number that is looked at.
+"""
+
+import re
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import unquote
+
+from pydantic import AfterValidator, ValidationInfo
+
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
+
+_E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+_SIP = re.compile(r"sips?:(?P<user>[^\s@<>\"?]+)@[a-z0-9.-]+(:[0-9]{1,5})?(;[\w.=+-]+)*", re.IGNORECASE | re.ASCII)
+_ON_THE_WIRE = re.compile(r"\+[1-9][0-9]{1,14}(,[0-9A-D*#wW]+)?|sips?:[^\s@]+@[^\s@]+")
+"""What Telnyx takes: after a comma digits to send once the call is answered."""
+_SOS = re.compile(r"sos(\..*)?", re.IGNORECASE)
+_SEPARATORS = re.compile(r"[\s().-]")
+_AT_THE_END = re.compile(r"[,;:*#wWpP].*", re.DOTALL)
+"""What may follow the number in a user part or a spelling: parameters, a password, digits to send."""
+_LONGEST_SHORT = 6
+_ABROAD = ("00", "011", "0011")
+"""What is dialled first to leave a country."""
+_OUTSIDE = ("0", "8", "9")
+"""What is dialled first to leave a house."""
+_KNOWN_EVERYWHERE = frozenset({"000", "112", "911", "999"})
+_PAY_PER_CALL = re.compile(r"1[0-9]{3}976[0-9]{4}")
+"""The exchange 976 of the North American plan, which libphonenumber does not tell from others."""
+
+_EMERGENCY = "must not reach an emergency service: no agent calls one; a person dials it on a telephone"
+_PREMIUM = "must not be a premium-rate number: this server never calls one"
+_FORM = (
+    "must be a phone number in E.164 (+, country code, number, as +14155550123: digits only, nothing after them) "
+    "or a SIP URI (sip:name@host)"
+)
+_NOT_IN_USE = "must be a number that can exist: there is none like it in the number plan of its country"
+
+
+def number(value: str, info: ValidationInfo) -> str:
+    """A number to call as it stands. Raises `ValueError` with the reason why it is not called."""
+    if info.context:
+        if not _ON_THE_WIRE.fullmatch(value):
+            raise ValueError("must be a phone number in +E.164 format or a SIP URI")
+        return value
+    if reason := refusal(value):
+        raise ValueError(reason)
+    return value
+
+
+def refusal(value: str) -> str | None:
+    """Why a number is not called; None when it may be."""
+    sip = _SIP.fullmatch(value)
+    dialled = _dialled(sip["user"] if sip else value)
+    if dialled is not None and (reason := _service(dialled, is_international=bool(sip))):
+        return reason
+    if sip:
+        return _EMERGENCY if _SOS.fullmatch(unquote(sip["user"])) else None
+    if not _E164.fullmatch(value):
+        return _FORM
+    return None if _exists(value[1:]) else _NOT_IN_USE
+
+
+def caller_number(value: str) -> str:
+    """A number of one's own, to call from. Raises `ValueError`."""
+    if not (_E164.fullmatch(value) or _SIP.fullmatch(value)):
+        raise ValueError("must be a phone number of yours in E.164, as +14155550123, or a SIP URI")
+    return value
+
+
+def _caller(value: str, info: ValidationInfo) -> str:
+    return value if info.context else caller_number(value)
+
+
+def _dialled(text: str) -> str | None:
+    """The digits that a spelling stands for, with their + if they have one; None: it is a name."""
+    spelt = re.sub(r"^(tel:)?", "", unquote(unquote(text)).strip(), flags=re.IGNORECASE)
+    plain = _SEPARATORS.sub("", _AT_THE_END.sub("", spelt))
+    return plain if re.fullmatch(r"\+?[0-9]+", plain) else None
+
+
+def _service(dialled: str, *, is_international: bool) -> str | None:
+    """Why these digits are not dialled. `is_international`: whether they may begin with a country code without a +."""
+    digits = dialled.removeprefix("+")
+    if len(digits) <= _LONGEST_SHORT and _is_emergency_somewhere(digits):
+        return _EMERGENCY
+    if any(digits.removeprefix(out) in _KNOWN_EVERYWHERE for out in (*_OUTSIDE, *_ABROAD)):
+        return _EMERGENCY
+    full = [digits] if is_international or digits != dialled else []
+    full += [digits.removeprefix(out) for out in _ABROAD if digits.startswith(out)]
+    if any(map(_is_emergency_by_country, full)):
+        return _EMERGENCY
+    return _PREMIUM if any(map(_is_premium, full)) else None
+
+
+def _is_emergency_somewhere(digits: str) -> bool:
+    """In any country: what is no emergency number here may be one where the call comes out."""
+    from phonenumbers import SUPPORTED_SHORT_REGIONS, is_emergency_number  # noqa: PLC0415 (not before it is needed)
+
+    return any(is_emergency_number(digits, region) for region in SUPPORTED_SHORT_REGIONS)
+
+
+def _is_emergency_by_country(digits: str) -> bool:
+    """A country code and the emergency number of that country, with or without more digits."""
+    from phonenumbers import connects_to_emergency_number, is_valid_number, region_codes_for_country_code  # noqa: PLC0415
+
+    parsed = _parsed(digits)
+    if parsed is None or is_valid_number(parsed):
+        return False
+    code = parsed.country_code or 0
+    national = digits.removeprefix(str(code))
+    return any(connects_to_emergency_number(national, region) for region in region_codes_for_country_code(code))
+
+
+def _is_premium(digits: str) -> bool:
+    from phonenumbers import PhoneNumberType, number_type  # noqa: PLC0415
+
+    parsed = _parsed(digits)
+    is_premium = parsed is not None and number_type(parsed) == PhoneNumberType.PREMIUM_RATE
+    return is_premium or _PAY_PER_CALL.fullmatch(digits) is not None
+
+
+def _exists(digits: str) -> bool:
+    from phonenumbers import is_valid_number  # noqa: PLC0415
+
+    parsed = _parsed(digits)
+    return parsed is not None and is_valid_number(parsed)
+
+
+def _parsed(digits: str) -> "PhoneNumber | None":
+    """The digits of an E.164 number; None: they are none."""
+    from phonenumbers import NumberParseException, parse  # noqa: PLC0415
+
+    try:
+        return parse(f"+{digits}")
+    except NumberParseException:
+        return None
+
+
+Number = Annotated[str, AfterValidator(number)]
+CallerNumber = Annotated[str, AfterValidator(_caller)]
