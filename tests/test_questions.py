@@ -44,6 +44,16 @@ OTHERWISE: Mapping[str, Any] = {
     "call_control_ids": [CALL],
     "whisper_call_control_ids": [CALL],
     "media_name": "other music",
+    "cause": "NOT_FOUND",
+    "to": "+12025550163",
+    "from": "+12025550164",
+    "connection_id": "another",
+    "from_display_name": "Another",
+    "conference_config": {"conference_name": "Other"},
+    "other_call_control_id": "v3:another",
+    "supervise_call_control_id": "v3:another",
+    "timeout_secs": 7,
+    "time_limit_secs": 70,
 }
 """Another value of an argument that must be given."""
 
@@ -71,12 +81,15 @@ class Scene:
         ids = {CONFERENCE_ID: self.conference_id, **legs}
 
         def here(value: Any) -> Any:
-            return [ids[leg] for leg in cast("list[str]", value)] if isinstance(value, list) else ids.get(value, value)
+            match value:
+                case dict():
+                    return {name: here(one) for name, one in cast("dict[str, Any]", value).items()}
+                case list():
+                    return [here(one) for one in cast("list[Any]", value)]
+                case _:
+                    return ids.get(value, value)
 
-        return {
-            name: value if isinstance(value, dict) else here(value)  # pyright: ignore[reportUnknownVariableType]
-            for name, value in given.items()
-        }
+        return here(dict(given))
 
     async def question(self, client: Client, tool: str, given: Mapping[str, Any]) -> str:
         """What a person would be asked."""

@@ -126,7 +126,8 @@ def _arguments(model: BaseModel, words: Words) -> dict[str, Any]:
     said = {name: _shown(value, choices[name], words.get(name, quoted), words) for name, value in model}
     for name, value in model:
         if isinstance(value, BaseModel):
-            said |= {inner: shown for inner, shown in said[name].items() if shown is not None}
+            within = said[name]
+            said = within | {own: shown for own, shown in said.items() if shown is not None or own not in within}
     return said
 
 
