@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -103,6 +104,14 @@ class Scene:
         return None if result.is_error else content["would_send"]["asks_first"]
 
 
+@asynccontextmanager
+async def dry_running(scene: Scene) -> AsyncGenerator[Client]:
+    """A client of a server that sends nothing and says what it would ask about every write."""
+    async with guarded(scene.world, approval="all", dry_run=True) as client:
+        await call(client, "list_events")  # its store is open then, and not just being opened when the test ends
+        yield client
+
+
 def test_every_write_has_its_question_and_no_other_tool_has() -> None:
     assert tools() == sorted(command.tool_name() for command in COMMANDS if not command.is_read())
 
@@ -117,7 +126,7 @@ def test_no_sentence_stands_in_two_places() -> None:
 async def test_the_questions_are_those_that_were_reviewed() -> None:
     scene = Scene()
     parts = ["# What a person is asked", _HOW]
-    async with guarded(scene.world, approval="all", dry_run=True) as client:
+    async with dry_running(scene) as client:
         for example in WRITES:
             asked = [await scene.question(client, example.tool, given) for _, given in example.variants()]
             parts += [f"## {example.tool}", *(f"> {question}" for question in dict.fromkeys(asked))]
@@ -149,7 +158,7 @@ async def test_a_question_names_each_argument_on_which_a_person_decides(example:
     scene = Scene()
     wanted: set[str] = set()
     named: set[str] = set()
-    async with guarded(scene.world, approval="all", dry_run=True) as client:
+    async with dry_running(scene) as client:
         for name, *calls in decisive(example):
             one, other = [await scene.accepted(client, example.tool, given) for given in calls]
             wanted.add(name)
@@ -164,7 +173,7 @@ _FOUND_OUT = ("conference_id", "call_control_id")
 
 async def asked_by(tool: str, **given: Any) -> str:
     scene = Scene()
-    async with guarded(scene.world, approval="all", dry_run=True) as client:
+    async with dry_running(scene) as client:
         return await scene.question(client, tool, given)
 
 
