@@ -173,7 +173,7 @@ async def test_the_links_of_a_recording_are_told_only_when_asked_for(world: Worl
         linked = await call(client, "get_recording", recording_id=listed["id"], include_download_urls=True)
     assert "https" not in json.dumps([listed, seen])
     assert linked["recording"]["download_urls"]["mp3"].startswith("https://")
-    assert seen["summary"] == "Recording of conference, 9 s, completed."
+    assert seen["summary"] == "9 s of a conference, completed."
 
 
 # Whoami

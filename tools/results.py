@@ -187,8 +187,8 @@ class Recording(Resource):
 
     def brief(self) -> str:
         lasted = "of unknown length" if self.duration_millis is None else f"{self.duration_millis / 1000:.0f} s"
-        of = f" of {self.source}" if self.source else ""
-        return f"recording{of}, {lasted}, {self.status or 'status unknown'}"
+        of = f" of a {self.source}" if self.source else ""
+        return f"{lasted}{of}, {self.status or 'status unknown'}"
 
     def line(self) -> str:
         return f"{self.id}, {self.brief()}"
@@ -307,7 +307,7 @@ class DialOutcome(CallOutcome):
     @classmethod
     def describe(cls, fields: dict[str, Any], done: str) -> str:
         call: Call = fields["call"]
-        return f"{done} The telephone rings; its call leg is {call.call_control_id}."
+        return f"{done} It rings: call leg {call.call_control_id}, the first if there are several."
 
 
 class RecordingOutcome(One):

@@ -36,6 +36,9 @@ async def test_who_is_dialled_picks_up_after_two_seconds(telnyx: Telnyx) -> None
         ("+12025550198", {}, 2, "user_busy"),
         ("+12025550199", {}, 30, "timeout"),
         ("+12025550199", {"timeout_secs": 10}, 10, "timeout"),
+        ("+12025550197", {}, 2, "call_rejected"),
+        ("+12025550195", {}, 22, "normal_clearing"),
+        ("sip:0198@example.com", {}, 2, "user_busy"),
         ("+12025550150", {"time_limit_secs": 60}, 62, "time_limit"),
         ("+12025550150", {}, 4 * 3600 + 2, "time_limit"),
     ],
@@ -50,6 +53,58 @@ async def test_not_every_call_is_answered_and_none_lasts_for_ever(
     assert telnyx.events("call.hangup")[0]["payload"]["hangup_cause"] == cause
     ended = await telnyx.get(f"/calls/{call['call_control_id']}")
     assert (ended["is_alive"], ended["call_duration"]) == (False, after)
+
+
+@pytest.mark.parametrize(
+    ("number", "detection", "told"),
+    [
+        ("+12025550150", "detect", [("detection", "human")]),
+        ("+12025550150", "premium", [("premium.detection", "human_residence")]),
+        ("+12025550196", "detect", [("detection", "machine")]),
+        ("+12025550196", "greeting_end", [("detection", "machine"), ("greeting", "ended")]),
+        ("+12025550196", "detect_beep", [("detection", "machine"), ("greeting", "beep_detected")]),
+        ("+12025550196", "premium", [("premium.detection", "machine"), ("premium.greeting", "beep_detected")]),
+        ("+12025550196", "disabled", []),
+    ],
+)
+async def test_what_answers_is_told_where_it_is_asked_for(
+    telnyx: Telnyx, number: str, detection: str, told: list[tuple[str, str]]
+) -> None:
+    await dial(telnyx, to=number, answering_machine_detection=detection)
+    await telnyx.sandbox.advance(20)
+    heard = [event for event in telnyx.events() if event["event_type"].startswith("call.machine.")]
+    assert [(event["event_type"], event["payload"]["result"]) for event in heard] == [
+        (f"call.machine.{what}.ended", result) for what, result in told
+    ]
+
+
+async def test_a_transferred_call_is_connected_once_the_other_telephone_is_answered(telnyx: Telnyx) -> None:
+    room = await telnyx.conference("agent", "caller 1")
+    caller = telnyx.part("caller 1")
+    await telnyx.post(f"/calls/{caller}/actions/transfer", {"to": "+12025550150", "timeout_secs": 30})
+    assert caller in await telnyx.people(room)
+    await telnyx.sandbox.advance(2)
+    assert caller not in await telnyx.people(room)
+    target = telnyx.sandbox.snapshot()["legs"][-1]
+    assert (target["from"], target["to"]) == ("+12025550100", "+12025550150")
+    bridged = {event["payload"]["call_control_id"] for event in telnyx.events("call.bridged")}
+    assert bridged == {caller, target["call_control_id"]}
+
+
+async def test_a_transfer_that_nobody_answers_leaves_the_call_where_it_is(telnyx: Telnyx) -> None:
+    room = await telnyx.conference("agent", "caller 1")
+    caller = telnyx.part("caller 1")
+    await telnyx.post(f"/calls/{caller}/actions/transfer", {"to": "+12025550198"})
+    await telnyx.sandbox.advance(2)
+    assert telnyx.events("call.hangup")[-1]["payload"]["hangup_cause"] == "user_busy"
+    assert caller in await telnyx.people(room)
+
+
+@pytest.mark.parametrize("left_out", ["connection_id", "from", "to"])
+async def test_telnyx_knows_of_no_operator_s_settings(telnyx: Telnyx, left_out: str) -> None:
+    body = {"connection_id": "sandbox", "from": "+12025550100", "to": "+12025550150"}
+    status, error = await telnyx.refusal("POST", "/calls", {name: body[name] for name in body if name != left_out})
+    assert (status, error["code"], error["source"]["pointer"]) == (422, "10004", f"/{left_out}")
 
 
 async def test_several_numbers_are_dialled_in_one_session(telnyx: Telnyx) -> None:

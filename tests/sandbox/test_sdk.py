@@ -9,7 +9,7 @@ import httpx2
 import pytest
 import telnyx
 from pydantic import BaseModel
-from telnyx import Telnyx
+from telnyx import Telnyx, omit
 
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox, SystemClock
 
@@ -193,6 +193,14 @@ def test_calls_and_deliveries(client: Telnyx, sandbox: Sandbox, url: str) -> Non
     assert dialled.call_control_id in {
         exact(one).call_control_id for one in client.connections.list_active_calls("sandbox")
     }
+    actions = client.calls.actions
+    incoming, rejected = (sandbox.world.legs.arrive("+12025550131", "+12025550100").call_control_id for _ in range(2))
+    ok(actions.answer(incoming, client_state="aGk=", command_id="a1"))
+    ok(actions.reject(rejected, cause="USER_BUSY"))
+    ok(actions.transfer(incoming, to="+12025550151", time_limit_secs=60, target_leg_client_state="aGk="))
+    nobody: Any = omit  # the SDK's type wants one even where the queue stands for it
+    ok(actions.bridge(dialled.call_control_id, call_control_id_to_bridge_with=nobody, queue="support"))
+    ok(actions.hangup(dialled.call_control_id, reason="done"))
     deliveries = list(client.webhook_deliveries.list(filter={"status": {"eq": "failed"}}, page_size=250))
     assert len(deliveries) == len(sandbox.events)
     for delivery in deliveries:
@@ -226,7 +234,7 @@ def test_a_dropped_connection_breaks_and_a_repeat_is_safe(
 
 def test_it_accepts_our_signature_and_knows_every_event(client: Telnyx, sandbox: Sandbox) -> None:
     told = everything_that_is_told()
-    assert len({_bare(envelope)["event_type"] for envelope in told}) == 22
+    assert len({_bare(envelope)["event_type"] for envelope in told}) == 26
     for envelope in told:
         body, headers = sandbox.signed(envelope)
         event: Any = client.webhooks.unwrap(body.decode(), headers=headers)
@@ -264,6 +272,10 @@ def everything_that_is_told() -> list[dict[str, Any]]:
         await teller.act(room, "leave", call_control_id=agent)
         await teller.act(room, "end")
         await teller.post(f"/calls/{agent}/actions/bridge", {"queue": "support"})
+        for detection in ("premium", "greeting_end"):
+            machine = {"connection_id": "sandbox", "from": "+12025550100", "to": "+12025550196"}
+            await teller.post("/calls", machine | {"answering_machine_detection": detection})
+        await teller.sandbox.advance(20)
         return list(teller.sandbox.events)
 
     return anyio.run(story)
