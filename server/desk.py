@@ -4,12 +4,11 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
-from urllib.parse import urlsplit
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ..tools.words import clean
-from .database import StoreError, default_url
+from .database import StoreError, default_url, shown
 from .guard.ledger import Broken, Ledger, NoSuchApproval
 from .options import loaded
 from .settings import SettingsError
@@ -56,11 +55,6 @@ def desk(database: str | None) -> Generator[Desk]:
             start_blocking_portal() as portal,
             portal.wrap_async_context_manager(Ledger.open(url)) as ledger,
         ):
-            yield Desk(portal, ledger, _shown(url))
+            yield Desk(portal, ledger, clean(shown(url), _LONGEST))
     except (NoSuchApproval, Broken) as problem:
         raise NotDone(clean(str(problem), _LONGEST)) from None
-
-
-def _shown(url: str) -> str:
-    parts = urlsplit(url)
-    return clean(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", _LONGEST)

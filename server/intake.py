@@ -9,17 +9,17 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import anyio
 
+from .database import default_url, shown
 from .errors import Refused
 from .events.catch_up import CatchUp, Gaps, keep_catching_up
 from .events.envelope import NotAnEvent, read_event
 from .events.event import Event, Via, Wanted
 from .events.service import EventService
 from .events.signature import SIGNATURE, TIMESTAMP, Verifier
-from .events.store import Store, UnfitEvent, default_url
+from .events.store import Store, UnfitEvent
 from .settings import Settings, SettingsError
 from .telnyx import Telnyx
 
@@ -76,8 +76,7 @@ def _identity(settings: Settings) -> str:
     """Which store it is, for others of ours on this machine; its hash is public, so without a password."""
     if settings.sandbox and settings.database is None:
         return f"practice of process {os.getpid()}"
-    url = urlsplit(settings.database or default_url())
-    return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+    return shown(settings.database or default_url())
 
 
 async def _warn_when_blocked(port: "Port") -> None:

@@ -1,13 +1,31 @@
 """Fixtures for every test."""
 
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from support.mcp import ERAS
+from support.postgres import Cluster, programs, shared, sharing
+from support.webhooks import url_of
 
 # How long a machine takes decides nothing: not on an example, nor on making it.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+DATABASES = ("sqlite", "postgresql")
+_whole_run = ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # whoever starts the workers ends what they share
+        _whole_run.enter_context(sharing())
+
+
+def pytest_unconfigure() -> None:
+    _whole_run.close()
 
 
 @pytest.fixture
@@ -19,3 +37,46 @@ def anyio_backend() -> str:
 def era(request: pytest.FixtureRequest) -> str:
     """Each protocol version in turn."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def needs_postgresql() -> None:
+    """Skips where there is none, which must not happen in CI."""
+    if programs() is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            "PostgreSQL is not installed: apt-get install postgresql"
+        )
+
+
+@pytest.fixture(scope="session")
+def postgres(needs_postgresql: None) -> Cluster:
+    """The PostgreSQL that all tests share."""
+    return shared()
+
+
+@pytest.fixture(params=DATABASES)
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a store of the test's own, on each kind of database in turn."""
+    return new_store(request, tmp_path)
+
+
+@pytest.fixture(params=DATABASES)
+def empty_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The same before anything was made there."""
+    if request.param == "sqlite":
+        return url_of(tmp_path / "events.db")
+    postgres: Cluster = request.getfixturevalue("postgres")
+    return postgres.empty()
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def module_address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same for all tests of a module."""
+    return new_store(request, tmp_path_factory.mktemp("store"))
+
+
+def new_store(request: pytest.FixtureRequest, directory: Path) -> str:
+    if request.param == "sqlite":
+        return url_of(directory / "events.db")
+    postgres: Cluster = request.getfixturevalue("postgres")
+    return postgres.store()

@@ -180,12 +180,12 @@ async def test_a_clock_that_jumps_makes_no_yes_last_longer(world: World, databas
 # Who can use it
 
 
-async def test_a_yes_outlives_the_server_that_asked_and_counts_in_another(database: Path) -> None:
+async def test_a_yes_outlives_the_server_that_asked_and_counts_in_another(address: str) -> None:
     with telnyx() as phone:
-        arguments = ("--approval", "all", "--database", url_of(database))
+        arguments = ("--approval", "all", "--database", address)
         async with connected(*arguments, env=phone.env) as client:
             code = await pending(client, "update_queue", **LEAVE)
-        await decided(database, code)
+        await decided(address, code)
         async with connected(*arguments, env=phone.env) as client:
             await call(client, "update_queue", **LEAVE)
             assert await pending(client, "update_queue", **LEAVE) != code
@@ -195,8 +195,8 @@ async def test_a_yes_outlives_the_server_that_asked_and_counts_in_another(databa
 ROUNDS = 20
 
 
-async def test_of_two_servers_that_use_one_yes_at_the_same_moment_one_sends(database: Path) -> None:
-    arguments = ("--approval", "all", "--database", url_of(database))
+async def test_of_two_servers_that_use_one_yes_at_the_same_moment_one_sends(address: str) -> None:
+    arguments = ("--approval", "all", "--database", address)
     ended: list[CallToolResult] = []
     with telnyx() as phone:
         async with (
@@ -208,7 +208,7 @@ async def test_of_two_servers_that_use_one_yes_at_the_same_moment_one_sends(data
                 ended.append(await client.call_tool("update_queue", {"queue_name": "support", "max_size": size}))
 
             for size in range(1, ROUNDS + 1):
-                await decided(database, await pending(one, "update_queue", queue_name="support", max_size=size))
+                await decided(address, await pending(one, "update_queue", queue_name="support", max_size=size))
                 async with anyio.create_task_group() as calls:
                     calls.start_soon(use, one, size)
                     calls.start_soon(use, other, size)

@@ -291,18 +291,18 @@ async def call_at_random(server: Raw, count: int, rng: random.Random, *, killed:
             await server.until(lambda message, one=one: message.get("id") == one)
 
 
-async def test_the_chain_holds_after_a_thousand_calls_with_kills_between(database: Path) -> None:
+async def test_the_chain_holds_after_a_thousand_calls_with_kills_between(address: str) -> None:
     rng = random.Random(4)
-    arguments = ("--approval", "never", "--database", url_of(database))
+    arguments = ("--approval", "never", "--database", address)
     with telnyx() as phone:
         for part in range(4):
             async with spoken_to(*arguments, env=phone.env) as server:
                 with suppress(anyio.BrokenResourceError):
                     await call_at_random(server, CALLS // 4, rng, killed=part < 3)
         reached = len(phone.commands())
-    async with Ledger.open(url_of(database)) as ledger:
+    async with Ledger.open(address) as ledger:
         verified = await ledger.verify()
-    outcomes = [entry["outcome"] for entry in await audited(database)]
+    outcomes = [entry["outcome"] for entry in await audited(address)]
     assert verified.records == len(outcomes) >= CALLS
     assert outcomes.count("sends") >= reached > 200
 

@@ -66,8 +66,8 @@ MOST = 10
 
 
 @in_a_loop
-async def test_two_servers_together_send_as_much_as_one_may(tmp_path: Path) -> None:
-    arguments = ("--approval", "never", "--calls-per-minute", str(MOST), "--database", url_of(tmp_path / "events.db"))
+async def test_two_servers_together_send_as_much_as_one_may(address: str) -> None:
+    arguments = ("--approval", "never", "--calls-per-minute", str(MOST), "--database", address)
     ended: list[bool] = []
     with telnyx() as phone:
         async with (

@@ -25,19 +25,19 @@ def database(tmp_path: Path) -> Path:
     return tmp_path / "events.db"
 
 
-async def stop(database: Path, reason: str | None = None) -> None:
+async def stop(database: Path | str, reason: str | None = None) -> None:
     """Stop writes by a connection of one's own to the store, as the command line and the operator page do."""
     async with Ledger.open(url_of(database)) as ledger:
         await ledger.stop("anna at a terminal", reason)
 
 
-async def resume(database: Path) -> None:
+async def resume(database: Path | str) -> None:
     async with Ledger.open(url_of(database)) as ledger:
         await ledger.resume("anna at a terminal")
 
 
-async def test_a_stop_holds_in_every_process_until_writes_may_go_on(database: Path) -> None:
-    arguments = ("--approval", "never", "--database", url_of(database))
+async def test_a_stop_holds_in_every_process_until_writes_may_go_on(address: str) -> None:
+    arguments = ("--approval", "never", "--database", address)
     with telnyx() as phone:
         async with (
             connected(*arguments, env=phone.env) as one,
@@ -45,11 +45,11 @@ async def test_a_stop_holds_in_every_process_until_writes_may_go_on(database: Pa
         ):
             for client in (one, other):
                 await call(client, "update_queue", **QUEUE)
-            await stop(database)
+            await stop(address)
             for client in (one, other):
                 assert "a person has stopped all writes" in await refusal(client, "update_queue", **QUEUE)
             assert phone.commands() == [SENT] * 2
-            await resume(database)
+            await resume(address)
             for client in (one, other):
                 await call(client, "update_queue", **QUEUE)
         assert phone.commands() == [SENT] * 4

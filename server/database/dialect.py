@@ -48,6 +48,10 @@ class Dialect(Protocol):
     engine: "AsyncEngine"
     """For reading: every statement sees what is committed now."""
 
+    async def start(self) -> None:
+        """Open it for writing, before anything else. Raises `StoreError`."""
+        ...
+
     def changing_schema(self) -> "AbstractAsyncContextManager[AsyncConnection]":
         """A transaction that keeps every other process from changing tables, committed at the end."""
         ...
@@ -60,10 +64,11 @@ class Dialect(Protocol):
         ...
 
     async def transaction(self, work: Callable[[Session], T], *, outlives: str = "power") -> T:
-        """Do some work with nobody else writing meanwhile, and commit it; if it raises, nothing is changed.
+        """Do some work while no other transaction is under way, and commit it; if it raises, nothing is changed.
 
-        The work runs in another thread, and is short. `outlives`: what the commit must survive, once this returns:
-        the loss of `power`, or only the end of this `process`, which needs no wait for the disk. Raises `StoreError`.
+        The work runs in another thread, and is short; meanwhile `insert` may insert rows. `outlives`: what the commit
+        must survive, once this returns: the loss of `power`, or only the end of this `process`, which needs no wait for
+        the disk. Raises `StoreError`.
         """
         ...
 
@@ -75,7 +80,7 @@ class Dialect(Protocol):
         ...
 
     async def watch(self, news: Callable[[], None], wanted: asyncio.Event) -> None:
-        """While `wanted` is set, call `news` whenever another process may have committed. Runs until cancelled."""
+        """While `wanted` is set, call `news` whenever another process may have inserted rows. Runs until cancelled."""
         ...
 
     def explain(self, error: BaseException) -> StoreError:

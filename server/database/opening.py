@@ -9,20 +9,18 @@ import anyio.to_thread
 
 from .dialect import Dialect
 from .errors import StoreError
-from .place import Place
+from .place import Place, is_on_a_server
 
 
 @asynccontextmanager
 async def open_database(url: str) -> AsyncGenerator[Dialect]:
-    """The database at a URL such as `sqlite:////var/lib/events.db`, with the tables the code expects.
+    """The database at a URL such as `sqlite:////var/lib/events.db` or `postgresql://HOST/NAME`, with the tables that
+    the code expects.
 
-    It is made if it is not there. Raises `StoreError`, for the operator, when the place cannot be used, holds something
-    else or is damaged.
+    A file is made if it is not there. Raises `StoreError`, for the operator, when the place cannot be used, holds
+    something else or is damaged; `StoreUnreachable` when that may pass by itself.
     """
-    place = Place.of(url)
-    await anyio.to_thread.run_sync(importlib.import_module, ".sqlite", __package__)
-    await anyio.to_thread.run_sync(importlib.import_module, ".versioning", __package__)
-    dialect = await _opened(place)
+    dialect = await _opened(url)
     try:
         yield dialect
     finally:
@@ -30,12 +28,10 @@ async def open_database(url: str) -> AsyncGenerator[Dialect]:
             await dialect.close()
 
 
-async def _opened(place: Place) -> Dialect:
-    from .sqlite import SqliteDialect  # noqa: PLC0415 (loads SQLAlchemy, above, beside the event loop)
-    from .versioning import bring_up_to_date  # noqa: PLC0415
+async def _opened(url: str) -> Dialect:
+    dialect = await (_on_a_server(url) if is_on_a_server(url) else _in_a_file(Place.of(url)))
+    from .versioning import bring_up_to_date  # noqa: PLC0415 (loads SQLAlchemy, which the dialect has loaded)
 
-    await anyio.to_thread.run_sync(place.prepare)
-    dialect = SqliteDialect(place.path)
     try:
         await dialect.start()
         await bring_up_to_date(dialect)
@@ -46,3 +42,30 @@ async def _opened(place: Place) -> Dialect:
             raise dialect.explain(getattr(error, "orig", None) or error) from error
         raise
     return dialect
+
+
+async def _in_a_file(place: Place) -> Dialect:
+    await _load(".sqlite", ".versioning")
+    from .sqlite import SqliteDialect  # noqa: PLC0415
+
+    await anyio.to_thread.run_sync(place.prepare)
+    return SqliteDialect(place.path)
+
+
+async def _on_a_server(url: str) -> Dialect:
+    try:
+        await _load("psycopg")
+    except ImportError:
+        raise StoreError(
+            "PostgreSQL needs a library that is not installed: pip install 'telnyx-conferencing[postgresql]'."
+        ) from None
+    await _load(".postgresql", ".versioning")
+    from .postgresql import PostgresDialect  # noqa: PLC0415
+
+    return PostgresDialect(url)
+
+
+async def _load(*modules: str) -> None:
+    """Load the database libraries beside the event loop."""
+    for module in modules:
+        await anyio.to_thread.run_sync(importlib.import_module, module, __package__)

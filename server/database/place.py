@@ -1,16 +1,20 @@
-"""Where the store is kept: its URL, its directory, and who may read it."""
+"""Where the store is kept: its URL, and for a file its directory, and who may read it."""
 
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import platformdirs
 
 from .errors import StoreError
 
 _SQLITE = ("sqlite", "sqlite+aiosqlite")
+_POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
+_TOLD = ("host", "hostaddr", "port", "dbname", "options")
+"""What of a URL's query says which store it is. The rest may hold a secret."""
+_UNREADABLE = "postgresql:"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -32,6 +36,28 @@ def default_url() -> str:
     return f"sqlite:///{directory / 'events.db'}"
 
 
+def is_on_a_server(url: str) -> bool:
+    """Whether this is the URL of a PostgreSQL database."""
+    return url.partition(":")[0] in _POSTGRESQL
+
+
+def shown(url: str) -> str:
+    """The URL as it may be shown and compared: without user and password, wherever in it they stand.
+
+    Of one that is not written as it should be, so that a password may stand anywhere in it, only the kind is shown.
+    """
+    if not is_on_a_server(url):
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return _UNREADABLE
+    if parts.fragment or url.count("@") > parts.netloc.count("@") or parts.netloc.count("@") > 1:
+        return _UNREADABLE
+    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name in _TOLD])
+    return f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}{'?' if query else ''}{query}"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A file that holds a store."""
@@ -47,7 +73,10 @@ class Place:
         parts = urlsplit(url)
         if parts.scheme not in _SQLITE:
             kind = f"{parts.scheme}: addresses are" if parts.scheme else "That is"
-            raise StoreError(f"{kind} not a kind of database this version can keep events in. Use sqlite:///PATH.")
+            raise StoreError(
+                f"{kind} not a kind of database this version can keep events in. Use sqlite:///PATH "
+                "or postgresql://USER@HOST/NAME."
+            )
         name = unquote(parts.path[1:])
         if parts.netloc or parts.query or parts.fragment or not name or name == ":memory:" or "\0" in name:
             raise StoreError(

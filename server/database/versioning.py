@@ -33,13 +33,13 @@ def _is_current(connection: Connection) -> bool:
     tables = set(inspect(connection).get_table_names())
     if VERSION_TABLE not in tables:
         if tables:
-            raise StoreError("That database holds another program's tables. Name a file of its own for the store.")
+            raise StoreError("That database holds another program's tables. Name one of its own for the store.")
         return False
     found = connection.execute(select(_version.c.version_num)).scalar()
     if found not in (None, *KNOWN):
         raise StoreError(
             f"The store was written by a newer version of this server (its tables are {found}, this version "
-            f"knows {REVISION}). Update this server, or name another file with --database."
+            f"knows {REVISION}). Update this server, or name another store with --database."
         )
     return found == REVISION
 

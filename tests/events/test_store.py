@@ -4,7 +4,6 @@ import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -13,14 +12,14 @@ import pytest
 from telnyx_conferencing.server.events.event import Event, StoredEvent, Via, Wanted
 from telnyx_conferencing.server.events.store import Store, StoreError, UnfitEvent
 
-from .storing import START, add_all, made, series, url
+from .storing import START, add_all, made, series
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def store(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Store]:
-    async with Store.open(url(tmp_path / "events.db")) as opened:
+async def store(address: str, anyio_backend: str) -> AsyncIterator[Store]:
+    async with Store.open(address) as opened:
         yield opened
 
 
@@ -129,16 +128,16 @@ class TestAdding:
         assert {event.id for event in found} >= {f"after{place}" for place in range(5)}
         assert all(event.payload == {"digits": "1"} for event in found)
 
-    async def test_what_was_handed_over_before_closing_is_stored(self, tmp_path: Path) -> None:
-        async with anyio.create_task_group() as tasks, Store.open(url(tmp_path / "events.db")) as store:
+    async def test_what_was_handed_over_before_closing_is_stored(self, address: str) -> None:
+        async with anyio.create_task_group() as tasks, Store.open(address) as store:
             for event in series(20):
                 tasks.start_soon(store.add, event)
             await anyio.lowlevel.checkpoint()
-        async with Store.open(url(tmp_path / "events.db")) as store:
+        async with Store.open(address) as store:
             assert await store.count(Wanted()) == 20
 
-    async def test_a_closed_store_takes_nothing(self, tmp_path: Path) -> None:
-        async with Store.open(url(tmp_path / "events.db")) as store:
+    async def test_a_closed_store_takes_nothing(self, address: str) -> None:
+        async with Store.open(address) as store:
             pass
         with pytest.raises(StoreError, match="closed"):
             await store.add(made("a"))
@@ -235,9 +234,9 @@ class TestNews:
         assert [event.id for event in await heard.until(2)] == ["a", "b"]
         assert "broken" in caplog.text
 
-    async def test_a_second_store_in_the_same_process_is_told_too(self, store: Store, tmp_path: Path) -> None:
+    async def test_a_second_store_in_the_same_process_is_told_too(self, store: Store, address: str) -> None:
         heard = Heard()
-        async with Store.open(url(tmp_path / "events.db")) as other:
+        async with Store.open(address) as other:
             other.subscribe(heard)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(add_all, store, series(100, "here"))
@@ -246,9 +245,9 @@ class TestNews:
 
 
 class TestKeeping:
-    async def test_events_received_too_long_ago_go(self, tmp_path: Path) -> None:
+    async def test_events_received_too_long_ago_go(self, address: str) -> None:
         clock = Clock()
-        async with Store.open(url(tmp_path / "events.db"), keep_for=timedelta(days=30), now=clock) as store:
+        async with Store.open(address, keep_for=timedelta(days=30), now=clock) as store:
             await add_all(store, series(500, "old"))
             clock.time += timedelta(days=30)
             await add_all(store, series(10, "new"))
@@ -257,13 +256,13 @@ class TestKeeping:
             assert await store.prune() == 500
             assert {event.id for event in await store.find(Wanted(), limit=1000)} == {f"new{n}" for n in range(10)}
 
-    async def test_events_can_be_kept_for_ever(self, tmp_path: Path) -> None:
-        async with Store.open(url(tmp_path / "events.db"), keep_for=timedelta.max) as store:
+    async def test_events_can_be_kept_for_ever(self, address: str) -> None:
+        async with Store.open(address, keep_for=timedelta.max) as store:
             await store.add(made("a"))
             assert await store.prune() == 0
 
-    async def test_of_too_many_events_the_oldest_go(self, tmp_path: Path) -> None:
-        async with Store.open(url(tmp_path / "events.db"), keep_most=100) as store:
+    async def test_of_too_many_events_the_oldest_go(self, address: str) -> None:
+        async with Store.open(address, keep_most=100) as store:
             for _ in range(4):  # what came twice does not count
                 await add_all(store, series(50))
             assert await store.prune() == 0
@@ -273,10 +272,10 @@ class TestKeeping:
                 f"more{place}" for place in range(699, 599, -1)
             ]
 
-    async def test_no_number_is_given_twice_after_all_events_went(self, tmp_path: Path) -> None:
+    async def test_no_number_is_given_twice_after_all_events_went(self, address: str) -> None:
         clock = Clock()
         heard = Heard()
-        async with Store.open(url(tmp_path / "events.db"), now=clock) as store:
+        async with Store.open(address, now=clock) as store:
             await add_all(store, series(10))
             clock.time += timedelta(days=31)
             assert await store.prune() == 10
@@ -286,16 +285,16 @@ class TestKeeping:
             assert added.number == 11
             assert await heard.until(1) == [added]
 
-    async def test_after_pruning_a_search_by_time_finds_what_is_left(self, tmp_path: Path) -> None:
-        async with Store.open(url(tmp_path / "events.db"), keep_most=1500) as store:
+    async def test_after_pruning_a_search_by_time_finds_what_is_left(self, address: str) -> None:
+        async with Store.open(address, keep_most=1500) as store:
             await add_all(store, series(3000))
             await store.prune()
             found = await store.find(Wanted(until=START + timedelta(seconds=1600)), limit=3000)
             assert numbers(found) == list(range(1600, 1500, -1))
 
-    async def test_intake_goes_on_while_many_events_are_pruned(self, tmp_path: Path) -> None:
+    async def test_intake_goes_on_while_many_events_are_pruned(self, address: str) -> None:
         clock = Clock()
-        async with Store.open(url(tmp_path / "events.db"), now=clock) as store:
+        async with Store.open(address, now=clock) as store:
             await add_all(store, series(5000))
             clock.time += timedelta(days=31)
             left: list[int] = []
@@ -312,8 +311,8 @@ class TestKeeping:
         assert left[0] == 1_000  # or more
         assert left[-1] == -1
 
-    async def test_bodies_set_aside_are_kept_newest_first_and_bounded(self, tmp_path: Path) -> None:
-        async with Store.open(url(tmp_path / "events.db")) as store:
+    async def test_bodies_set_aside_are_kept_newest_first_and_bounded(self, address: str) -> None:
+        async with Store.open(address) as store:
             for place in range(105):
                 await store.set_aside(b"%d" % place, "not JSON")
             await store.set_aside(b"\xff" * 100_000, "not an event " * 1000)

@@ -1,21 +1,18 @@
 """Searches of the event store decide as `Wanted.matches` does, whatever index they go by."""
 
 import random
-import sqlite3
-import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
-import anyio.to_thread
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.webhooks import eventually
 from telnyx_conferencing.server.events.event import COUNT_AT_MOST, Event, StoredEvent, Wanted
 from telnyx_conferencing.server.events.store import Store
 
-from .storing import START, add_all, made, url
+from .storing import START, add_all, made
 
 pytestmark = pytest.mark.anyio
 
@@ -59,15 +56,15 @@ def assorted(count: int) -> list[Event]:
     return [one(place) for place in range(count)]
 
 
-def wait_for_zones(path: Path, count: int) -> None:
+async def wait_for_zones(store: Store, count: int) -> None:
     """Until the times of so many runs of numbers are noted: beside the writer, so a little later."""
-    give_up = time.monotonic() + 10
-    while True:
-        with sqlite3.connect(path) as connection:
-            if connection.execute("SELECT count(*) FROM zones").fetchone()[0] >= count:
-                return
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
+
+    async def noted() -> bool:
+        query = "SELECT count(*) FROM zones"
+        ((found,),) = await store.dialect.transaction(lambda session: session.rows(query))
+        return found >= count
+
+    await eventually(noted)
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +73,10 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-async def full(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[Store]:
-    path = tmp_path_factory.mktemp("full") / "events.db"
-    async with Store.open(url(path)) as opened:
+async def full(module_address: str, anyio_backend: str) -> AsyncIterator[Store]:
+    async with Store.open(module_address) as opened:
         await add_all(opened, assorted(3000))
-        await anyio.to_thread.run_sync(wait_for_zones, path, 8)
+        await wait_for_zones(opened, 8)
         yield opened
 
 

@@ -78,7 +78,7 @@ def test_a_data_directory_that_cannot_be_made_is_refused_in_words(data: Path) ->
 
 @pytest.mark.parametrize(
     "address",
-    ["", "events.db", "mysql://host/db", "postgresql://host/db", "sqlite://", "sqlite:///:memory:", "sqlite://a/b?c=d"],
+    ["", "events.db", "mysql://host/db", "sqlite://", "sqlite:///:memory:", "sqlite://a/b?c=d"],
 )
 async def test_an_address_that_names_no_file_is_refused(address: str) -> None:
     assert "sqlite:///" in await refusal(address)

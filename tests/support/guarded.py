@@ -176,13 +176,15 @@ def code_in(refusal: str) -> str:
     return code
 
 
-async def decided(path: Path, code: str, *, yes: bool = True, now: Callable[[], datetime] = real_time) -> Approval:
+async def decided(
+    path: Path | str, code: str, *, yes: bool = True, now: Callable[[], datetime] = real_time
+) -> Approval:
     """Answer a question, as the command line and the operator page do: by a connection of one's own to the store."""
     async with Ledger.open(url_of(path), now=now) as ledger:
         return await ledger.decide(code, yes=yes, by="ben at a terminal")
 
 
-async def audited(path: Path) -> list[dict[str, Any]]:
+async def audited(path: Path | str) -> list[dict[str, Any]]:
     """The entries of the audit in the order of their times: what is not urgent is written a moment later."""
     async with Ledger.open(url_of(path)) as ledger:
         records = await ledger.newest(100_000)

@@ -32,9 +32,9 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def url_of(path: Path) -> str:
-    """The URL of a store in this file."""
-    return f"sqlite:///{path}"
+def url_of(store: Path | str) -> str:
+    """The URL of a store in this file; a URL as it is."""
+    return store if isinstance(store, str) else f"sqlite:///{store}"
 
 
 def body_of(name: str, event_type: str = "conference.participant.joined", **payload: Any) -> bytes:
