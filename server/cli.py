@@ -55,6 +55,7 @@ for _command in COMMANDS:
     "push",
     "database",
     "keep",
+    "keep_most",
     "log_level",
 )
 def serve(**given: Any) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from .database import default_url, shown
+from .database import StoreError, default_url, shown
 from .errors import Refused
 from .events.catch_up import CatchUp, Gaps, keep_catching_up
 from .events.envelope import NotAnEvent, read_event
-from .events.event import Event, Via, Wanted
+from .events.event import Event, StoredEvent, Via, Wanted
 from .events.service import EventService
 from .events.signature import SIGNATURE, TIMESTAMP, Verifier
 from .events.store import Store, UnfitEvent
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-
+_AGAIN = 1.0
+"""Seconds until a store that could not be read is tried again."""
 _SILENCE = (
     "This server takes in no events while it runs: the operator can start it with --webhook-port or --catch-up 5s."
 )
@@ -48,7 +49,7 @@ def database_of(settings: Settings) -> Generator[str | None]:
 
 def open_store(settings: Settings, database: str | None) -> AbstractAsyncContextManager[Store]:
     """The store at a URL; None: the user's own. Raises `StoreError`."""
-    return Store.open(database or default_url(), keep_for=settings.keep)
+    return Store.open(database or default_url(), keep_for=settings.keep, keep_most=settings.keep_most)
 
 
 def verifier_of(settings: Settings, sandbox: "Sandbox | None") -> Verifier | None:
@@ -77,6 +78,16 @@ def _identity(settings: Settings) -> str:
     if settings.sandbox and settings.database is None:
         return f"practice of process {os.getpid()}"
     return shown(settings.database or default_url())
+
+
+async def _newest(store: Store) -> list[StoredEvent]:
+    """The newest event, as soon as the store can be read."""
+    while True:
+        try:
+            return await store.find(Wanted(), limit=1)
+        except StoreError as problem:
+            logger.warning("Webhooks are not received yet: %s", problem)
+            await anyio.sleep(_AGAIN)
 
 
 async def _warn_when_blocked(port: "Port") -> None:
@@ -161,7 +172,7 @@ class Intake:
             store = await self._service.opened()
         except Refused:
             return
-        newest = await store.find(Wanted(), limit=1)  # what comes to the port from now on says nothing of the gap
+        newest = await _newest(store)  # what comes to the port from now on says nothing of the gap
         async with self._port(store), anyio.create_task_group() as tasks:
             if not self._settings.sandbox:
                 every = self._settings.catch_up.total_seconds() if self._settings.catch_up else None

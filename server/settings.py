@@ -130,12 +130,17 @@ class Settings(BaseSettings):
     database: Annotated[
         str | None,
         Field(
-            description="Where events, approvals and the audit are kept: a database URL; a file of yours if not given."
+            repr=False,
+            description="Where events, approvals and the audit are kept: sqlite:///PATH or "
+            "postgresql://USER@HOST/NAME; a file of yours if not given.",
         ),
     ] = None
     keep: Annotated[timedelta, Field(description="How long events are kept, such as 30d (the default).")] = timedelta(
         days=30
     )
+    keep_most: Annotated[
+        int, Field(ge=1, description="How many events are kept at most, the newest: 5000000 if not given.")
+    ] = 5_000_000
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What goes to stderr.")] = (
         "warning"
     )

@@ -1,36 +1,29 @@
 """No event is lost: not when the server is killed at any moment, and not when a webhook never comes."""
 
-import http.client
-import itertools
 import os
 import random
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import pytest
 
+from support.load import SENDERS, Load
 from support.mcp import COMMAND, call
 from support.stdio import FIRST_WORDS, environment
 from support.telnyx import open_room
 from support.webhooks import (
     NOWHERE,
-    PATIENCE,
-    body_of,
     eventually,
     free_port,
     has_all,
     ids,
     posting_telnyx,
     receiving,
-    signed,
     stored,
     url_of,
 )
@@ -43,63 +36,7 @@ TESTS = Path(__file__).parent
 ROUNDS = int(os.environ.get("NO_EVENT_LOST_ROUNDS", "20"))
 WHOLE = 5
 """Every so many rounds it is the whole server that is killed, else only what takes webhooks in."""
-SENDERS = 4
 SEED = 20260131
-
-
-class Load:
-    """Posts signed events from threads, each again and again until it is answered 200, as Telnyx does."""
-
-    def __init__(self, port: int, signer: Signer) -> None:
-        self.answered: list[str] = []
-        """The ids that were answered 200."""
-        self.repeated = 0
-        """Posts that were not, and were made again."""
-        self._port = port
-        self._signer = signer
-        self._numbers = itertools.count()
-        self._changed = threading.Condition()
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(SENDERS)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join(PATIENCE)
-
-    def until(self, count: int) -> None:
-        """Wait until so many have been answered 200."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.answered) >= count, PATIENCE), self.answered
-
-    def _send(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
-        with closing(connection):
-            while not self._over.is_set():
-                name = f"event {next(self._numbers)}"
-                body = body_of(name, pad="x" * 500)
-                while not self._is_taken(connection, body):
-                    self.repeated += 1
-                    if self._over.wait(0.01):
-                        return
-                with self._changed:
-                    self.answered.append(name)
-                    self._changed.notify_all()
-
-    def _is_taken(self, connection: http.client.HTTPConnection, body: bytes) -> bool:
-        try:
-            connection.request("POST", "/webhooks/telnyx", body, signed(self._signer, body))
-            answer = connection.getresponse()
-            answer.read()
-        except (OSError, http.client.HTTPException):
-            connection.close()  # it is opened again by the next request
-            return False
-        return answer.status == 200
 
 
 @contextmanager

@@ -36,6 +36,11 @@ def default_url() -> str:
     return f"sqlite:///{directory / 'events.db'}"
 
 
+def is_readable(url: str) -> bool:
+    """Whether it is plain where in a database server's URL its parts begin and end."""
+    return shown(url) != _UNREADABLE
+
+
 def is_on_a_server(url: str) -> bool:
     """Whether this is the URL of a PostgreSQL database."""
     return url.partition(":")[0] in _POSTGRESQL

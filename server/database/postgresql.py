@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from .dialect import Inserted, Into, Session
 from .errors import StoreError
-from .place import shown
+from .place import is_readable, shown
 from .postgresql_trouble import explained, is_lost
 from .schema import metadata
 
@@ -70,11 +70,14 @@ class PostgresDialect:
     """A database on a server."""
 
     def __init__(self, url: str) -> None:
-        """Opens nothing yet; call `start`. The URL is `postgresql://USER:PASSWORD@HOST:PORT/NAME` as libpq takes it."""
+        """Opens nothing yet; call `start`. The URL is `postgresql://USER:PASSWORD@HOST:PORT/NAME` as libpq takes it.
+
+        Raises `StoreError` when it is not.
+        """
         self._shown = shown(url)
         self._told_by = secrets.token_hex(8)
         self._news: Callable[[], None] | None = None
-        self._url = re.sub(r"^postgres(ql)?(\+\w+)?:", "postgresql:", url)
+        self._given = _read(url)
         self._inserting = _Line(self._connect, "store: events", self._doubt)
         self._writing = _Line(self._connect, "store: ledger")
         self.engine = create_async_engine(
@@ -99,10 +102,6 @@ class PostgresDialect:
                 f"The store {self._shown} cannot be used: its encoding is {encoding}. Make the database with "
                 "createdb --encoding UTF8 --template template0."
             )
-
-    @property
-    def _given(self) -> dict[str, Any]:
-        return {**_SETTINGS, **conninfo_to_dict(self._url)}
 
     def _connect(self) -> Connection:
         connection = psycopg.connect(**self._given, autocommit=True)
@@ -253,6 +252,19 @@ class _Line:
         if connection is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
         self._thread.shutdown(wait=False)
+
+
+def _read(url: str) -> dict[str, Any]:
+    """What each connection is opened with. The driver's own words about a URL may repeat a password in it."""
+    try:
+        if is_readable(url):
+            return {**_SETTINGS, **conninfo_to_dict(f"postgresql:{url.partition(':')[2]}")}
+    except psycopg.ProgrammingError:
+        pass
+    raise StoreError(
+        "The database URL is not one that PostgreSQL takes. Write postgresql://USER@HOST:PORT/NAME, and in a user or "
+        "password %40 for @, %2F for /, %3A for :, %3F for ?, %23 for # and %25 for %."
+    )
 
 
 def _looked_at(line: _Line) -> tuple[int, str]:

@@ -28,6 +28,7 @@ _WORDS = {
     "no pg_hba.conf entry": "28000",
     '" does not exist': "3D000",
     "too many clients": "53300",
+    "too many connections": "53300",
     "connection slots are reserved": "53300",
     "session is read-only": "25006",
     "starting up": "57P03",
@@ -42,10 +43,6 @@ _CONNECTING = {
     "SSL": ("no encrypted connection came about", "See sslmode and the certificates."),
 }
 _LOST = ("the connection was lost", _AGAIN)
-_NOT_TAKEN = (
-    "the URL is not one that PostgreSQL takes",
-    "Write postgresql://USER@HOST:PORT/NAME, with %40 for @, %2F for / and %3A for : in a user or password.",
-)
 _TRANSIENT = ("08", "53", "57P")
 
 
@@ -81,7 +78,5 @@ def _may_pass(state: str | None) -> bool:
 def _unlisted(error: BaseException, state: str | None) -> tuple[str, str]:
     if state is not None and isinstance(error, psycopg.Error):  # the server's own words, which know no password
         return error.diag.message_primary or f"error {state}", ""
-    if isinstance(error, psycopg.ProgrammingError):
-        return _NOT_TAKEN
-    said = str(error)  # may repeat the URL, wrongly taken apart: only what is known of it is told
+    said = str(error)
     return next((told for words, told in _CONNECTING.items() if words in said), _LOST)

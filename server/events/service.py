@@ -14,7 +14,7 @@ import anyio
 from ...tools.base import Command, Tool
 from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEvent
 from ...tools.words import count, listed, quoted
-from ..database import Dialect
+from ..database import Dialect, StoreUnreachable
 from ..errors import CallFailed, Refused
 from .event import COUNT_AT_MOST, Event, StoredEvent, Wanted
 from .picture.lines import line
@@ -107,6 +107,9 @@ class EventService:
         self._settle = settle
         self._wake = anyio.Event()
         self._opened = anyio.Event()
+        """Set once the store is open, or could not be opened for the first time."""
+        self._decided = anyio.Event()
+        """Set once the store is open, or it is of no use to try again."""
         self._store: Store | None = None
         self._problem: StoreError | None = None
         self._waiting: set[_Waiting] = set()
@@ -137,26 +140,38 @@ class EventService:
     async def _run(self) -> None:
         with anyio.move_on_after(self._settle):
             await self._wake.wait()
+        while True:
+            if not await self._may_yet_open():
+                break
+            await anyio.sleep(_AGAIN)
+        self._decided.set()
+
+    async def _may_yet_open(self) -> bool:
+        """Have the store open until cancelled. If it cannot be opened, return whether that may pass by itself."""
         async with AsyncExitStack() as stack:
             try:
                 store = await stack.enter_async_context(self._open_store())
+                stack.callback(store.subscribe(self._news))  # before loading: the picture takes events in any order
+                await self._load(store)
+                with anyio.move_on_after(_LAST_WORDS):  # what happened before the first question belongs to its answer
+                    await self._drain(store)
+                latest = await store.latest_number()
             except StoreError as problem:
-                logger.error("Events are not available: %s", problem)
+                if self._problem is None:
+                    logger.error("Events are not available: %s", problem)
                 self._problem = problem
                 self._opened.set()
-                return
-            stack.callback(store.subscribe(self._news))  # before loading: the picture takes events in any order
-            await self._load(store)
-            with anyio.move_on_after(_LAST_WORDS):  # what happened before the first question belongs to its answer
-                await self._drain(store)
+                return isinstance(problem, StoreUnreachable)
             self._store = store
-            self._latest = self._before_command = max(self._latest, await store.latest_number())
+            self._latest = self._before_command = max(self._latest, latest)
             self._opened.set()
+            self._decided.set()
             try:
                 await self._take_backlog(store)
             finally:
                 with anyio.move_on_after(_LAST_WORDS, shield=True):
                     await self._drain(store)
+        return False
 
     async def _load(self, store: Store) -> None:
         """Fold what is stored of the recent past."""
@@ -197,10 +212,14 @@ class EventService:
     async def store(self) -> Store:
         """The store, opened now if it is not yet. Raises `Refused` when it cannot be."""
         self._wake.set()
-        return await self.opened()
+        return await self._store_or_refusal()
 
     async def opened(self) -> Store:
-        """The store, once it is opened: see `settle`. Raises `Refused` when it cannot be."""
+        """The store, once it is opened, however long that takes: see `settle`. Raises `Refused` when it cannot be."""
+        await self._decided.wait()
+        return await self._store_or_refusal()
+
+    async def _store_or_refusal(self) -> Store:
         try:
             return await self._until_open()
         except StoreError as problem:

@@ -129,7 +129,12 @@ async def test_an_event_of_another_process_is_told_though_this_one_stores_nothin
 
 
 async def test_processes_that_open_a_new_store_at_the_same_moment_all_have_it(empty_address: str) -> None:
-    async with another(empty_address, "one") as one, another(empty_address, "two") as two, another(empty_address, "three") as three:
+    address = empty_address
+    async with (
+        another(address, "one") as one,
+        another(address, "two") as two,
+        another(address, "three") as three,
+    ):
         for process in (one, two, three):
             await process.send("open")
         for process in (one, two, three):

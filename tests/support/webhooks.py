@@ -83,7 +83,7 @@ async def listening(port: int) -> None:
     await eventually(look)
 
 
-async def stored(path: Path, wanted: Wanted | None = None) -> list[StoredEvent]:
+async def stored(path: Path | str, wanted: Wanted | None = None) -> list[StoredEvent]:
     """What is in a store, oldest first."""
     async with Store.open(url_of(path)) as store:
         return await store.find(wanted or Wanted(), limit=100_000, newest_first=False)

@@ -78,14 +78,15 @@ class Reader:
         async with self._connection() as connection:
             return (await connection.execute(select(func.max(events.c.number)))).scalar() or 0
 
-    async def surplus(self, most: int) -> int:
-        """How many more events there are than so many. They are counted only if there may be more."""
-        numbers = select(func.max(events.c.number) - func.min(events.c.number) + 1)
+    async def beyond(self, most: int) -> int:
+        """The number of the newest event but so many; 0: there are no more. Only if there may be are they counted."""
+        number = events.c.number
         async with self._connection() as connection:
-            if ((await connection.execute(numbers)).scalar() or 0) <= most:
+            given_out = (await connection.execute(select(func.max(number) - func.min(number) + 1))).scalar() or 0
+            if given_out <= most:
                 return 0
-            total = (await connection.execute(select(func.count()).select_from(events))).scalar_one()
-        return max(0, total - most)
+            beyond = select(number).order_by(number.desc()).offset(most).limit(1)
+            return (await connection.execute(beyond)).scalar() or 0
 
     async def aside(self) -> list[Aside]:
         """What was set aside, newest first."""

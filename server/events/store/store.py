@@ -55,7 +55,7 @@ class Store:
         self._now = now
         self._reader = reader
         self._news = News(dialect, self._after)
-        self._upkeep = Upkeep(dialect, reader.surplus, keep_for=keep_for, keep_most=keep_most, now=now)
+        self._upkeep = Upkeep(dialect, reader.beyond, keep_for=keep_for, keep_most=keep_most, now=now)
         self._writer = Writer(dialect, self._committed)
 
     @classmethod

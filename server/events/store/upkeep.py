@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from ...database import Dialect, Session, StoreError, microseconds
 from ..event import StoredEvent
@@ -18,9 +19,10 @@ _EVERY_SECONDS = 3600.0
 _AT_ONCE = 200
 """Few enough that an event that comes meanwhile waits some milliseconds."""
 
-_PRUNE = """
-DELETE FROM events WHERE number IN (SELECT number FROM events ORDER BY number LIMIT :at_most) AND received_at < :before
+_OLDEST = """
+SELECT number, received_at FROM events WHERE number > :after AND number <= :last ORDER BY number LIMIT :at_most
 """
+_PRUNE = "DELETE FROM events WHERE number >= :first AND number <= :last AND received_at < :before"
 _PRUNE_ZONES = "DELETE FROM zones WHERE block < (SELECT min(number) FROM events) / :zone"
 _NOTE_ZONES = """
 INSERT INTO zones (block, earliest, latest)
@@ -30,13 +32,26 @@ AND number < (SELECT max(number) FROM events) / :zone * :zone
 GROUP BY number / :zone ON CONFLICT DO NOTHING
 """
 
-_NEVER = datetime.max.replace(tzinfo=UTC)
+_EVER = datetime.max.replace(tzinfo=UTC)
+_ALL = 2**63 - 1
 
 _log = logging.getLogger(__name__)
 
 
-def _prune(session: Session, *, at_most: int, before: int) -> int:
-    return session.change(_PRUNE, at_most=at_most, before=before)
+class _Pruned(NamedTuple):
+    """What came of deleting some."""
+
+    gone: int
+    after: int | None
+    """The last number that was looked at; None: there is nothing left to delete."""
+
+
+def _prune(session: Session, *, after: int, last: int, before: int) -> _Pruned:
+    """Look at the oldest after a number, for what is left of those before it takes long to pass over."""
+    found = session.rows(_OLDEST, after=after, last=last, at_most=_AT_ONCE)
+    old = [number for number, received_at in found if received_at < before]
+    gone = session.change(_PRUNE, first=old[0], last=old[-1], before=before) if old else 0
+    return _Pruned(gone, old[-1] if len(old) == _AT_ONCE else None)
 
 
 class Upkeep:
@@ -45,15 +60,15 @@ class Upkeep:
     def __init__(
         self,
         dialect: Dialect,
-        surplus: Callable[[int], Awaitable[int]],
+        beyond: Callable[[int], Awaitable[int]],
         *,
         keep_for: timedelta,
         keep_most: int,
         now: Callable[[], datetime],
     ) -> None:
-        """`surplus` says how many more events there are than so many."""
+        """`beyond` gives the number of the newest event that is one too many; 0: none is."""
         self._dialect = dialect
-        self._surplus = surplus
+        self._beyond = beyond
         self._keep_for = keep_for
         self._keep_most = keep_most
         self._now = now
@@ -69,8 +84,8 @@ class Upkeep:
 
     async def prune(self) -> int:
         """Delete what is too old or too much; return how many events went. Raises `StoreError`."""
-        gone = await self._delete(self._kept_since(), None)
-        gone += await self._delete(_NEVER, await self._surplus(self._keep_most))
+        gone = await self._delete(self._kept_since(), _ALL)
+        gone += await self._delete(_EVER, await self._beyond(self._keep_most))
         if gone:
             await self._dialect.transaction(lambda session: session.change(_PRUNE_ZONES, zone=ZONE))
         return gone
@@ -81,15 +96,14 @@ class Upkeep:
         except OverflowError:  # kept for ever
             return datetime.min.replace(tzinfo=UTC)
 
-    async def _delete(self, before: datetime, most: int | None) -> int:
-        """Delete at most so many of the oldest that were received before then, a few at a time."""
-        gone = 0
-        while most is None or gone < most:
-            at_most = _AT_ONCE if most is None else min(_AT_ONCE, most - gone)
-            some = await self._dialect.transaction(partial(_prune, at_most=at_most, before=microseconds(before)))
+    async def _delete(self, before: datetime, last: int) -> int:
+        """Delete the oldest up to a number that were received before then, a few at a time. Other processes may do the
+        same meanwhile."""
+        gone, after = 0, 0
+        while after is not None:
+            work = partial(_prune, after=after, last=last, before=microseconds(before))
+            some, after = await self._dialect.transaction(work, outlives="process")
             gone += some
-            if some < at_most:
-                break
         return gone
 
     async def run(self) -> None:

@@ -1,0 +1,174 @@
+"""PostgreSQL: what is said of one that cannot be used, what its tables are like, and that its password is a secret."""
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from support.command_line import run
+from support.postgres import PASSWORD, USER, Cluster, cluster
+from support.webhooks import NOWHERE, free_port
+from telnyx_conferencing.server.database import StoreError, StoreUnreachable, open_database, schema, shown
+
+pytestmark = pytest.mark.anyio
+
+
+async def refused(url: str) -> StoreError:
+    """What is said instead of opening this; never its password."""
+    with pytest.raises(StoreError) as raised:
+        async with open_database(url):
+            pass
+    said = str(raised.value)
+    assert said.endswith(".")
+    assert not [part for part in (PASSWORD, quote(PASSWORD, safe=""), "c@nary", "ss%word") if part in said]
+    return raised.value
+
+
+@contextmanager
+def crowded(postgres: Cluster) -> Generator[str]:
+    """The URL of a database that has as many connections as it takes."""
+    url = postgres.empty()
+    name = url.rpartition("/")[2]
+    postgres.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
+    postgres.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
+    yield url.replace(url.partition("//")[2].partition("@")[0], f"{name}:x")
+
+
+@contextmanager
+def read_only(postgres: Cluster) -> Generator[str]:
+    """The URL of a database that takes no writes, as a replica takes none."""
+    url = postgres.empty()
+    postgres.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_read_only = on")
+    yield url
+
+
+@contextmanager
+def in_latin_1(postgres: Cluster) -> Generator[str]:
+    """The URL of a database that has no place for every letter."""
+    name = f"latin{free_port()}"
+    postgres.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0")
+    yield postgres.url(name)
+
+
+@contextmanager
+def of_another_program(postgres: Cluster) -> Generator[str]:
+    url = postgres.empty()
+    postgres.execute("CREATE TABLE songs (name TEXT)", url.rpartition("/")[2])
+    yield url
+
+
+@contextmanager
+def of_a_newer_version(postgres: Cluster) -> Generator[str]:
+    url = postgres.store()
+    postgres.execute("UPDATE event_store_version SET version_num = '9999'", url.rpartition("/")[2])
+    yield url
+
+
+@contextmanager
+def of_somebody_without_rights(postgres: Cluster) -> Generator[str]:
+    url = postgres.empty()
+    name = url.rpartition("/")[2]
+    postgres.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
+    postgres.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC", name)
+    yield url.replace(url.partition("//")[2].partition("@")[0], f"{name}:x")
+
+
+UNUSABLE = {
+    "too many connections": crowded,
+    "read-only replica": read_only,
+    "encoding is LATIN1": in_latin_1,
+    "another program's tables": of_another_program,
+    "newer version": of_a_newer_version,
+    "lacks a right": of_somebody_without_rights,
+}
+
+
+@pytest.mark.parametrize("why", UNUSABLE)
+async def test_a_database_that_cannot_be_used_is_refused_in_words(postgres: Cluster, why: str) -> None:
+    with UNUSABLE[why](postgres) as url:
+        problem = await refused(url)
+    assert why in str(problem)
+    assert isinstance(problem, StoreUnreachable) is (why == "too many connections")
+
+
+async def test_a_wrong_password_a_missing_database_and_a_closed_port_are_named(postgres: Cluster) -> None:
+    assert "password is wrong" in str(await refused(postgres.url(password="c@nary")))
+    assert "there is no such database" in str(await refused(postgres.url("nothing")))
+    closed = postgres.url().replace(str(postgres.port), str(free_port()))
+    assert "nothing listens there" in str(await refused(closed))
+    assert isinstance(await refused(closed), StoreUnreachable)
+
+
+MISWRITTEN: dict[str, Callable[[str], str]] = {
+    "an @ in the password": lambda host: f"postgresql://{USER}:c@nary@{host}/store",
+    "a / in the password": lambda host: f"postgresql://{USER}:c@nary/x@{host}/store",
+    "a ? in the password": lambda host: f"postgresql://{USER}:c?ss%word@{host}/store",
+    "a # in the password": lambda host: f"postgresql://{USER}:c#ss%word@{host}/store",
+    "a % in the password": lambda host: f"postgresql://{USER}:ss%word@{host}/store",
+    "a [ in the password": lambda host: f"postgresql://{USER}:[ss%word@{host}/store",
+    "an unknown option": lambda host: f"postgresql://{host}/store?nothing=ss%25word",
+}
+
+
+@pytest.mark.parametrize("what", MISWRITTEN)
+async def test_a_url_that_is_not_written_as_it_should_be_is_refused_without_repeating_it(what: str) -> None:
+    url = MISWRITTEN[what]("127.0.0.1:1")
+    assert "is not one that PostgreSQL takes" in str(await refused(url))
+    assert "ss%word" not in shown(url)
+    assert "nary" not in shown(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://anna:secret@db.example:5432/calls", "postgresql://db.example:5432/calls"),
+        ("postgres://db.example/calls?password=secret", "postgresql://db.example/calls"),
+        ("postgresql+psycopg:///calls?host=/run/pg&user=anna", "postgresql:///calls?host=%2Frun%2Fpg"),
+        ("sqlite:////var/lib/a@b.db", "sqlite:////var/lib/a@b.db"),
+    ],
+)
+async def test_a_url_is_shown_without_user_and_password(url: str, told: str) -> None:
+    assert shown(url) == told
+
+
+async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert "pip install 'telnyx-conferencing[postgresql]'" in str(await refused("postgresql://127.0.0.1/store"))
+
+
+async def test_the_migrations_lead_to_the_tables_that_the_code_expects(postgres: Cluster) -> None:
+    url = postgres.store()
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": schema.VERSION_TABLE})
+        assert context.get_current_revision() == schema.REVISION
+        assert compare_metadata(context, schema.metadata) == []
+    engine.dispose()
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit SET at = 0", "DELETE FROM audit", "TRUNCATE audit"])
+async def test_the_audit_is_only_appended_to(postgres: Cluster, change: str) -> None:
+    url = postgres.store()
+    with pytest.raises(psycopg.Error, match="only appended to"):
+        postgres.execute(change, url.rpartition("/")[2])
+
+
+async def test_the_password_stands_nowhere(needs_postgresql: None) -> None:
+    with cluster() as own:
+        url = own.store()
+        env = {**NOWHERE, "TELNYX_CONFERENCING_DATABASE": url}
+        said = [run(*command, env=env) for command in COMMANDS]
+        own.stop()
+        said += [run(*command, env=env) for command in COMMANDS[-2:]]
+    text = "".join(ended.stdout + ended.stderr for ended in said)
+    assert "127.0.0.1" in text
+    assert not [part for part in (PASSWORD, quote(PASSWORD, safe="")) if part in text]
+
+
+COMMANDS = (("--help",), ("serve", "--help"), ("approvals",), ("audit", "verify"), ("serve", "--log-level", "debug"))
