@@ -39,7 +39,7 @@ from the webhook's answer to the tool's, {WAITS} of them; the floor is a call of
 
 _APART = timedelta(seconds=2)
 _PAGE = 21
-_SETTLED = 0.02
+SETTLED = 0.02
 """Seconds after which a tool that was called is sure to wait."""
 _IN_A_HURRY = 64
 """Connections, where it does not matter how many there are."""
@@ -101,16 +101,16 @@ async def _searched(directory: Path) -> Sequence[Mapping[str, list[float]]]:
     """Seconds of each kind of search in a store of few and one of many events."""
     async with AsyncExitStack() as stack:
         stores = [await stack.enter_async_context(_filled(directory / f"{size}.db", size)) for size in (FEW, MANY)]
-        wanted = [_wanted(size) for size in (FEW, MANY)]
+        wanted = [searches(size, _room(size)) for size in (FEW, MANY)]
         seconds = [{what: list[float]() for what in one} for one in wanted]
         for what in wanted[0]:
             for _ in range(SEARCHES):
                 for store, one, times in zip(stores, wanted, seconds, strict=True):
-                    times[what].append(await _timed_search(store, one[what]))
+                    times[what].append(await timed_search(store, one[what]))
     return seconds
 
 
-async def _timed_search(store: Store, wanted: Wanted) -> float:
+async def timed_search(store: Store, wanted: Wanted) -> float:
     started = perf_counter()
     await store.count(wanted)
     found = await store.find(wanted, limit=_PAGE)
@@ -120,12 +120,11 @@ async def _timed_search(store: Store, wanted: Wanted) -> float:
     return took
 
 
-def _wanted(size: int) -> dict[str, Wanted]:
-    """Searches that find as many events in a store of any size, from the middle of it."""
+def searches(size: int, room: str) -> dict[str, Wanted]:
+    """Searches that find as many events in a store of any size, from the middle of it, where this conference is."""
     middle = datetime.now(UTC) - size * _APART / 2
     hour = Wanted(since=middle - timedelta(hours=1), until=middle)
     joined = frozenset({"conference.participant.joined"})
-    room = f"{size // len(STORY) // 2:08x}-0000-4000-8000-00000000c04f"
     return {
         "of a conference": Wanted(conference_id=room),
         "of a type": Wanted(types=joined),
@@ -133,6 +132,10 @@ def _wanted(size: int) -> dict[str, Wanted]:
         "of a type in an hour": replace(hour, types=joined),
         "of a type in a conference in an hour": replace(hour, types=joined, conference_id=room),
     }
+
+
+def _room(size: int) -> str:
+    return f"{size // len(STORY) // 2:08x}-0000-4000-8000-00000000c04f"
 
 
 @asynccontextmanager
@@ -183,10 +186,10 @@ def _waits(env: Env) -> Iterator[Row]:
     posted: list[float] = []
     with _receiving(env, key) as (server, port), running(BARE, env) as bare, connected(port, 1) as load:
         for turn in range(WAITS):
-            after_200, after_sending = _wait(server, load, key, f"v3:bench-{turn}")
+            after_200, after_sending = timed_wait(server, load, key, f"v3:bench-{turn}")
             answered.append(after_200)
             posted.append(after_sending)
-            sleep(_SETTLED)
+            sleep(SETTLED)
             echoed.append(bare.timed_call("echo", {"text": f"v3:bench-{turn}"}))
     what = "webhook answered 200 to wait_for_event returned"
     yield Row(f"{what}, p50", median(answered), 5e-3, floor=median(echoed), limit=Limit.MORE)
@@ -195,11 +198,11 @@ def _waits(env: Env) -> Iterator[Row]:
     yield Row("webhook sent to wait_for_event returned, p99", _p99(posted), None)
 
 
-def _wait(server: Server, load: Load, key: Key, call: str) -> tuple[float, float]:
+def timed_wait(server: Server, load: Load, key: Key, call: str) -> tuple[float, float]:
     """Seconds from the webhook's answer, and from its sending, to the answer of the tool that waited for it."""
     request = key.request(happening("call.answered", {"call_control_id": call}, datetime.now(UTC)))
     server.begin_call("wait_for_event", {"types": ["call.answered"], "call_control_id": call})
-    sleep(_SETTLED)
+    sleep(SETTLED)
     sent = perf_counter()
     load.post([request])
     answered = perf_counter()

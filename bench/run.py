@@ -2,7 +2,8 @@
 
 The floor is a server of the bare SDK with one tool (`bare_server.py`) and, for a call, one plain HTTP request beside
 it. Ours and the floor take turns, so that whatever else the machine does meets both. Times are never asserted: the
-exit code is 0 unless something could not be measured. `run.py server` and `run.py events` measure one part alone.
+exit code is 0 unless something could not be measured. `run.py server`, `run.py events` and `run.py shared` measure one
+part alone.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ import httpx2
 from event_costs import METHOD as EVENTS_METHOD
 from event_costs import events
 from peers import BARE, DATABASE, SERVE, UNGUARDED, NotMeasured, Server, on_disk, resident, running, workplace
+from shared import METHOD as SHARED_METHOD
+from shared import shared
 from table import Gap, Row, table
 
 from telnyx_conferencing.server.catalog import model_bytes
@@ -205,8 +208,8 @@ def server(env: Mapping[str, str]) -> Iterator[Row | Gap]:
     yield from guard(env)
 
 
-_MEASURED = {"server": server, "events": events}
-_EXPLAINED = {"server": _about_server, "events": lambda: EVENTS_METHOD}
+_MEASURED = {"server": server, "events": events, "shared": shared}
+_EXPLAINED = {"server": _about_server, "events": lambda: EVENTS_METHOD, "shared": lambda: SHARED_METHOD}
 
 
 def main(parts: Sequence[str]) -> int:

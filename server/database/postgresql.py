@@ -48,9 +48,10 @@ _SETTINGS: Mapping[str, str | int] = {
 """Of each connection, where the URL does not say otherwise: who is not there any more is found out soon."""
 _PREPARE = (
     "SET lock_timeout = '30s'; SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '10s'; "
-    "SET jit = off"
+    "SET jit = off; SET max_parallel_workers_per_gather = 0; SET plan_cache_mode = force_custom_plan"
 )
-"""A process that stands still in the middle of a transaction must not hold up all others."""
+"""A process that stands still in the middle of a transaction must not hold up all others; and every search is a short
+one, if it is planned for what it is about."""
 
 _INSERTING, _WRITING, _MIGRATING = ((0x7E17, number) for number in (1, 2, 3))
 """What is locked. Inserting has a lock of its own: a call that notes what it does need not wait for a disk that a

@@ -70,6 +70,8 @@ class _Search:
     """The column whose index leads; None for the order of numbers alone."""
     types: Sequence[str] | None = None
     """With the index of types: each type to walk."""
+    lateral: bool = False
+    """Whether the database has to be told to look into one zone after another, which it can."""
 
     def walks(self) -> list[_Walk]:
         """Walks of which no two meet the same event, and which together find what is wanted: one for each type, and,
@@ -79,10 +81,11 @@ class _Search:
         timed = self.wanted.since is not None or self.wanted.until is not None
         if not timed or self.index in ("call_control_id", "conference_id"):
             return [_all.where(one, *conditions) for one in by_type]
+        in_zones = _in_each_zone if self.lateral else _in_zones
         return [
-            walk.where(one, *conditions)
+            walk
             for one in by_type
-            for walk in (_in_zones(self.wanted), _all.where(_after_zones))
+            for walk in (in_zones(self.wanted, [one, *conditions]), _all.where(_after_zones, one, *conditions))
         ]
 
     def _conditions(self) -> list[_Condition]:
@@ -111,13 +114,16 @@ class _Search:
 
 
 async def _plan(connection: AsyncConnection, wanted: Wanted) -> _Search:
+    lateral = connection.dialect.name == "postgresql"
     for name in ("call_control_id", "conference_id", "queue"):
         if getattr(wanted, name) is not None:
-            return _Search(wanted, name)
+            return _Search(wanted, name, lateral=lateral)
     if not wanted.types:
-        return _Search(wanted, None)
+        return _Search(wanted, None, lateral=lateral)
     types = await _existing(connection, wanted.types)
-    return _Search(wanted, "type", types) if len(types) <= _MANY_TYPES else _Search(wanted, None)
+    if len(types) <= _MANY_TYPES:
+        return _Search(wanted, "type", types, lateral=lateral)
+    return _Search(wanted, None, lateral=lateral)
 
 
 async def _existing(connection: AsyncConnection, wanted: Iterable[str]) -> list[str]:
@@ -135,8 +141,25 @@ _all = _Walk(select(_number), (_number,))
 _after_zones = _number >= select(func.coalesce(func.max(zones.c.block) + 1, 0) * ZONE).scalar_subquery()
 
 
-def _in_zones(wanted: Wanted) -> _Walk:
-    """The numbers of the zones in which an event of the wanted time may stand."""
+def _in_zones(wanted: Wanted, conditions: Sequence[_Condition]) -> _Walk:
+    """The numbers of the events that meet the conditions in the zones in which one of the wanted time may stand."""
+    walk = select(_number).select_from(zones.join(events, _inside)).where(*_zones_of(wanted), *conditions)
+    return _Walk(walk, (zones.c.block, _number))
+
+
+def _in_each_zone(wanted: Wanted, conditions: Sequence[_Condition]) -> _Walk:
+    """The same for a planner that would rather read the whole table: it knows how many events are of the wanted time,
+    and not that they stand together. An offset keeps it from taking the two parts as one."""
+    inside = select(_number).where(_inside, *conditions).offset(0).lateral()
+    walk = select(inside.c.number).select_from(zones.join(inside, true())).where(*_zones_of(wanted))
+    return _Walk(walk, (zones.c.block, inside.c.number))
+
+
+_inside = (_number >= zones.c.block * ZONE) & (_number < zones.c.block * ZONE + ZONE)
+
+
+def _zones_of(wanted: Wanted) -> list[_Condition]:
+    """What zones must meet."""
     block = zones.c.block
     conditions: list[_Condition] = []
     if wanted.since is not None:
@@ -147,8 +170,7 @@ def _in_zones(wanted: Wanted) -> _Walk:
         conditions.append(block >= wanted.after_number // ZONE)
     if wanted.before_number is not None:
         conditions.append(block <= wanted.before_number // ZONE)
-    inside = (_number >= block * ZONE) & (_number < block * ZONE + ZONE)
-    return _Walk(select(_number).select_from(zones.join(events, inside)).where(*conditions), (block, _number))
+    return conditions
 
 
 def _is_any_type(column: ColumnElement[Any], types: Iterable[str]) -> _Condition:
