@@ -24,10 +24,11 @@ from .facts import ApiFacts
 from .guarding import Guarding
 from .instructions import INSTRUCTIONS
 from .intake import Intake, database_of, open_store, verifier_of
+from .keys import key_of
 from .live import Live
 from .prompting import Prompting
 from .reading import Reading
-from .settings import Settings, SettingsError
+from .settings import Settings
 from .telling import CHANNEL, Telling
 from .telnyx import Telnyx, Timing
 from .whereabouts import Whereabouts
@@ -167,12 +168,7 @@ async def _open_line(settings: Settings) -> AsyncGenerator[_Line]:
         async with _open_sandbox(settings) as line:
             yield line
         return
-    if settings.api_key is None or not settings.api_key.get_secret_value():
-        raise SettingsError(
-            "no Telnyx to work on: set TELNYX_API_KEY to run on your account, or give --sandbox "
-            "to practise on the embedded Telnyx, which needs none."
-        )
-    async with _client(settings.base_url, settings.api_key.get_secret_value()) as http:
+    async with _client(settings.base_url, key_of(settings)) as http:
         yield _Line(http)
 
 

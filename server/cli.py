@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 
 import click
 
+from .hosts.commands import COMMANDS as HOST_COMMANDS
 from .operating import COMMANDS
-from .options import loaded, settings_options, since
+from .options import SERVING, loaded, settings_options, since
 from .settings import PREFIX, SettingsError
 
 
@@ -26,43 +27,17 @@ def cli() -> None:
     """Run live conference calls and call queues on Telnyx from an AI agent, over MCP."""
 
 
-for _command in COMMANDS:
+for _command in (*HOST_COMMANDS, *COMMANDS):
     cli.add_command(_command)
 
 
 @cli.command()
-@settings_options(
-    "sandbox",
-    "sandbox_port",
-    "read_only",
-    "toolsets",
-    "allow",
-    "deny",
-    "policy",
-    "approval",
-    "approval_ttl",
-    "calls_per_minute",
-    "most_people",
-    "dials_per_hour",
-    "concurrent_calls",
-    "dry_run",
-    "mask_numbers",
-    "audit_content",
-    "operator_page",
-    "webhook_port",
-    "insecure_webhooks",
-    "catch_up",
-    "push",
-    "database",
-    "keep",
-    "keep_most",
-    "log_level",
-)
+@settings_options(*SERVING)
 def serve(**given: Any) -> None:
     """Serve MCP on stdin and stdout. Logs go to stderr.
 
-    Runs on your Telnyx account with TELNYX_API_KEY (and TELNYX_BASE_URL, if it is not Telnyx's own), or on the
-    embedded Telnyx with --sandbox.
+    Runs on your Telnyx account with TELNYX_API_KEY (and TELNYX_BASE_URL, if it is not Telnyx's own), or with the key in
+    the system keyring (--keyring), or on the embedded Telnyx with --sandbox.
     """
     settings = loaded(given)
     _log_to_stderr(settings.log_level)

@@ -25,6 +25,34 @@ METAVARS = {
 }
 
 
+SERVING = (
+    "sandbox",
+    "sandbox_port",
+    "keyring",
+    "read_only",
+    "toolsets",
+    "allow",
+    "deny",
+    "policy",
+    "approval",
+    "approval_ttl",
+    "calls_per_minute",
+    "most_people",
+    "dry_run",
+    "mask_numbers",
+    "audit_content",
+    "operator_page",
+    "webhook_port",
+    "insecure_webhooks",
+    "catch_up",
+    "push",
+    "database",
+    "keep",
+    "log_level",
+)
+"""The settings of `serve` that have an option."""
+
+
 def settings_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Options for these settings."""
 

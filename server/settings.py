@@ -62,6 +62,9 @@ class Settings(BaseSettings):
         int | None,
         Field(ge=0, le=65535, description="With --sandbox: also serve the embedded Telnyx on this loopback port."),
     ] = None
+    keyring: Annotated[
+        bool, Field(description="Read the API key from the system keyring where TELNYX_API_KEY does not hold it.")
+    ] = False
     read_only: Annotated[bool, Field(description="Offer only tools that change nothing.")] = False
     toolsets: Annotated[
         frozenset[str] | None,
@@ -186,6 +189,13 @@ class Settings(BaseSettings):
     @classmethod
     def _is_number(cls, value: str | None) -> str | None:
         return value if value is None else caller_number(value)
+
+    @field_validator("api_key", "public_key", mode="before")
+    @classmethod
+    def _is_filled_in(cls, value: object) -> object:
+        if isinstance(value, str) and value.startswith("${"):
+            raise ValueError(f"the host handed on {value} as it stands: set the variable where the host is started")
+        return value
 
     @field_validator("base_url")
     @classmethod

@@ -1,6 +1,7 @@
 """What the documents say exists."""
 
 import re
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -23,6 +24,12 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"`([^`\n]+)`", text))
 
 
+@cache
+def help_texts() -> str:
+    commands = ("serve", "sandbox", "tools", "events", "install", "uninstall")
+    return "".join(run(command, "--help").stdout for command in commands)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_file_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text()
@@ -38,7 +45,7 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_option_and_variable_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text()
-    helped = "".join(run(command, "--help").stdout for command in ("serve", "sandbox", "tools", "events", "timeline"))
+    helped = help_texts()
     shared = {f"TELNYX_{name}" for name in ("API_KEY", "BASE_URL", "PUBLIC_KEY", "CONNECTION_ID", "FROM_NUMBER")}
     known_variables = set(re.findall(r"TELNYX_\w+", helped)) | shared
     assert set(re.findall(r"\bTELNYX_[A-Z_]+\b", text)) <= known_variables | {"TELNYX_CONFERENCING_"}

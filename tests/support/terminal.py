@@ -6,7 +6,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -69,13 +69,13 @@ def _is_busy(pid: int) -> bool:
 
 
 @contextmanager
-def at_terminal(*arguments: str, typed_before: str = "") -> Generator[Terminal]:
+def at_terminal(*arguments: str, typed_before: str = "", env: Mapping[str, str] | None = None) -> Generator[Terminal]:
     """`telnyx-conferencing ARGUMENTS` at a terminal, on which something was typed before already."""
     ours, theirs = pty.openpty()
     os.write(ours, typed_before.encode())
     command = [sys.executable, "-c", _OWN_IT, COMMAND, *arguments]
     with subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment({}), start_new_session=True
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment(env or {}), start_new_session=True
     ) as process:
         os.close(theirs)
         try:

@@ -1,0 +1,49 @@
+"""The commands that bring this server into a host, and say whether everything is well."""
+
+from typing import Any
+
+import click
+
+from ..options import SERVING, settings_options
+from .keeping import KeyPlace
+from .table import HOSTS
+
+# What each command needs beside is imported when it runs: --help need not wait for it.
+
+_host = click.argument("host", type=click.Choice(list(HOSTS)))
+
+
+@click.command()
+@_host
+@click.option("--print", "only_show", is_flag=True, help="Only show what would be written.")
+@click.option(
+    "--key",
+    type=click.Choice([str(place) for place in KeyPlace]),
+    help="Where the API key goes: the system keyring (if there is one), the host's environment (if not), or plain in "
+    "the configuration.",
+)
+@click.option("--public-key", metavar="KEY", help="Telnyx's public key for webhooks; TELNYX_PUBLIC_KEY if not given.")
+@settings_options(*(name for name in SERVING if name != "keyring"))
+def install(host: str, only_show: bool, key: str | None, public_key: str | None, **given: Any) -> None:
+    """Put this server into a host's configuration: HOST.
+
+    What stands there is kept, and a copy of the file beside it. The key is asked for unseen if TELNYX_API_KEY does not
+    hold it. Done again, it changes only what is different. The settings are those of `serve`.
+    """
+    from .installing import install as write  # noqa: PLC0415
+    from .installing import show  # noqa: PLC0415
+
+    (show if only_show else write)(HOSTS[host], given, key, public_key)
+
+
+@click.command()
+@_host
+@click.option("--forget-key", is_flag=True, help="Also take the API key out of the system keyring.")
+def uninstall(host: str, forget_key: bool) -> None:
+    """Take this server out of a host's configuration: HOST. A copy of the file is kept beside it."""
+    from .installing import uninstall as take_out  # noqa: PLC0415
+
+    take_out(HOSTS[host], forget=forget_key)
+
+
+COMMANDS = (install, uninstall)

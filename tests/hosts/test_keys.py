@@ -1,0 +1,125 @@
+"""Where the API key goes: never into a configuration unless a person says so."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.homes import Home
+from support.mcp import call, connected
+from support.telnyx import telnyx
+from support.terminal import ENTER, at_terminal
+
+KEY = "KEYcanary0123456789"
+
+
+def everything_but_the_ring(home: Home) -> str:
+    return "".join(file.read_text() for file in home.path.rglob("*") if file.is_file() and file.name != "ring.json")
+
+
+@pytest.mark.parametrize("host", ["claude-desktop", "codex"])
+def test_with_a_keyring_it_goes_there_and_the_server_is_told_to_look_there(host: str, tmp_path: Path) -> None:
+    home = Home(tmp_path, ring=True)
+    said = home.does("install", host, env={"TELNYX_API_KEY": KEY})
+    assert "kept in Test Keyring" in said
+    assert home.server(host)["args"] == ["serve", "--keyring"]
+    assert KEY in (tmp_path / "ring.json").read_text()
+    assert KEY not in everything_but_the_ring(home) + said
+    assert "already" in home.does("install", host)
+
+
+def test_it_is_asked_for_unseen_at_a_terminal(tmp_path: Path) -> None:
+    home = Home(tmp_path, ring=True)
+    with at_terminal("install", "claude-code", env=home.env) as terminal:
+        terminal.until("Telnyx API key (not shown)")
+        terminal.type(KEY + ENTER)
+        code, seen = terminal.ended()
+    assert code == 0
+    assert KEY not in seen
+    assert KEY in (tmp_path / "ring.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("host", "reference"),
+    [
+        ("claude-code", "${TELNYX_API_KEY:-}"),
+        ("cursor", "${env:TELNYX_API_KEY}"),
+        ("vscode", "${env:TELNYX_API_KEY}"),
+        ("gemini", "${TELNYX_API_KEY:-}"),
+    ],
+)
+def test_without_a_keyring_the_host_hands_its_variable_on(host: str, reference: str, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.does("install", host, env={"TELNYX_API_KEY": KEY})
+    assert home.server(host)["env"] == {"TELNYX_API_KEY": reference}
+    assert KEY not in everything_but_the_ring(home)
+
+
+def test_codex_hands_it_on_by_name(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.does("install", "codex")
+    assert home.server("codex")["env_vars"] == ["TELNYX_API_KEY"]
+
+
+def test_where_it_has_no_safe_place_nothing_is_written_unless_plain_is_said(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    for wanted, why in (([], "no safe place"), (["--key", "keyring"], "has no keyring")):
+        assert why in home.refuses("install", "claude-desktop", *wanted, env={"TELNYX_API_KEY": KEY})
+        assert not home.config("claude-desktop").exists()
+    said = home.does("install", "claude-desktop", "--key", "plain", env={"TELNYX_API_KEY": KEY})
+    assert "unprotected" in said
+    assert home.server("claude-desktop")["env"] == {"TELNYX_API_KEY": KEY}
+    assert KEY not in said
+    home.ring = True
+    home.does("install", "claude-desktop", env={"TELNYX_API_KEY": KEY})
+    assert "env" not in home.server("claude-desktop")
+
+
+def test_without_a_key_and_without_a_person_it_says_what_there_is(tmp_path: Path) -> None:
+    ended = Home(tmp_path, ring=True).run("install", "claude-code")
+    assert ended.returncode == 1
+    assert "--sandbox" in ended.stderr
+    assert not (tmp_path / ".claude.json").exists()
+
+
+def test_the_public_key_is_written_since_it_is_no_secret(tmp_path: Path) -> None:
+    home = Home(tmp_path, ring=True)
+    with telnyx() as phone:
+        public = phone.sandbox.public_key
+    home.does("install", "codex", "--webhook-port", "8090", "--public-key", public, "--key", "environment")
+    assert home.server("codex")["env"] == {"TELNYX_PUBLIC_KEY": public}
+    ended = home.run("install", "codex", "--webhook-port", "8090", "--public-key", "nonsense")
+    assert ended.returncode == 2
+    assert "TELNYX_PUBLIC_KEY" in ended.stderr
+
+
+@pytest.mark.anyio
+async def test_serve_takes_the_key_from_the_keyring_when_told_so(tmp_path: Path) -> None:
+    home = Home(tmp_path, ring=True)
+    with telnyx() as phone:
+        home.does("install", "claude-code", env=phone.env)
+        async with connected("--keyring", env={**home.env, "TELNYX_BASE_URL": phone.env["TELNYX_BASE_URL"]}) as client:
+            assert (await call(client, "list_queues"))["queues"]
+
+
+def test_serve_says_when_the_keyring_holds_none(tmp_path: Path) -> None:
+    for ring in (True, False):
+        ended = Home(tmp_path, ring=ring).run("serve", "--keyring")
+        assert ended.returncode == 2
+        assert "telnyx-conferencing install" in ended.stderr
+
+
+def test_a_variable_that_the_host_did_not_fill_in_is_said_to_be_that(tmp_path: Path) -> None:
+    ended = Home(tmp_path).run("serve", env={"TELNYX_API_KEY": "${TELNYX_API_KEY}"})
+    assert ended.returncode == 2
+    assert "where the host is started" in ended.stderr
+
+
+def test_uninstall_leaves_the_key_unless_told_to_forget_it(tmp_path: Path) -> None:
+    home = Home(tmp_path, ring=True)
+    home.does("install", "gemini", env={"TELNYX_API_KEY": KEY})
+    home.does("uninstall", "gemini")
+    assert KEY in (tmp_path / "ring.json").read_text()
+    assert "no longer" in home.does("uninstall", "gemini", "--forget-key")
+    assert json.loads((tmp_path / "ring.json").read_text()) == {}
+    assert "There is no key" in home.does("uninstall", "gemini", "--forget-key")
