@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml README.md LICENSE $(shell find tools prompts server -type f -not -name '*.pyc')
 
-.PHONY: help demo test check bench format lock clean
+.PHONY: help demo test check bench hosts newcomer bundle format lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -26,6 +26,19 @@ check: $(VENV)/installed ## Lint, types and the direction of imports
 
 bench: $(VENV)/installed ## Measure what it costs, as ratios against a floor in the same run
 	@$(BIN)/python bench/run.py
+
+hosts: $(VENV)/installed ## Have the hosts' own tools read what install writes (npm fetches a gigabyte)
+	@$(BIN)/python bench/hosts.py
+
+newcomer: $(VENV)/installed ## Walk a newcomer's path in an empty home
+	@$(BIN)/python bench/newcomer.py
+
+bundle: ## Pack the bundle for Claude Desktop into dist/
+	@rm -rf build/bundle && mkdir -p build/bundle dist
+	@cp -r .mcpb/manifest.json pyproject.toml README.md LICENSE tools prompts server build/bundle
+	@find build/bundle -name __pycache__ -prune -exec rm -rf {} +
+	@npx --yes @anthropic-ai/mcpb pack build/bundle dist/telnyx-conferencing.mcpb
+	@rm -rf build
 
 format: $(VENV)/installed ## Format and fix what can be fixed
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .

@@ -73,7 +73,7 @@ def _adding_to(store: Store) -> Callable[[Event, bytes], Awaitable[object]]:
     return add
 
 
-def _identity(settings: Settings) -> str:
+def identity_of(settings: Settings) -> str:
     """Which store it is, for others of ours on this machine; its hash is public, so without a password."""
     if settings.sandbox and settings.database is None:
         return f"practice of process {os.getpid()}"
@@ -193,7 +193,7 @@ class Intake:
         from .events.receiver import Receiver  # noqa: PLC0415
 
         via = Via.SANDBOX if self._settings.sandbox else Via.WEBHOOK
-        identity = _identity(self._settings)
+        identity = identity_of(self._settings)
         receiver = Receiver(_adding_to(store), store.set_aside, self._verifier, store=identity, via=via)
         try:
             async with hold(port, receiver.app, identity) as held, anyio.create_task_group() as tasks:

@@ -38,6 +38,8 @@ SERVING = (
     "approval_ttl",
     "calls_per_minute",
     "most_people",
+    "dials_per_hour",
+    "concurrent_calls",
     "dry_run",
     "mask_numbers",
     "audit_content",
@@ -48,6 +50,7 @@ SERVING = (
     "push",
     "database",
     "keep",
+    "keep_most",
     "log_level",
 )
 """The settings of `serve` that have an option."""

@@ -46,4 +46,28 @@ def uninstall(host: str, forget_key: bool) -> None:
     take_out(HOSTS[host], forget=forget_key)
 
 
-COMMANDS = (install, uninstall)
+@click.command()
+@click.option("--as-host", "as_host", is_flag=False, flag_value="", type=click.Choice(["", *HOSTS]), metavar="[HOST]")
+@settings_options("sandbox", "keyring", "webhook_port", "insecure_webhooks", "database")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_context
+def doctor(context: click.Context, as_host: str | None, as_json: bool, **given: Any) -> None:
+    """Say of each thing whether it is well, or the one thing to do; exit code 1 if something is wrong.
+
+    With --as-host: with the settings of a host's configuration, of which the server is then started and asked, as that
+    host would; of all that have it, if none is named.
+    """
+    from .doctor import examine, examine_as_host  # noqa: PLC0415
+
+    def options_of(arguments: list[str]) -> dict[str, Any]:
+        root = context.find_root().command
+        assert isinstance(root, click.Group)
+        return root.commands["serve"].make_context("serve", arguments).params
+
+    well = (
+        examine(given, json=as_json) if as_host is None else examine_as_host(as_host or None, options_of, json=as_json)
+    )
+    context.exit(0 if well else 1)
+
+
+COMMANDS = (install, uninstall, doctor)

@@ -14,11 +14,11 @@ import uvicorn
 
 
 @contextmanager
-def served(app: Any) -> Generator[str]:
-    """An ASGI app over HTTP; yields its base URL."""
+def served(app: Any, *, dated: bool = True) -> Generator[str]:
+    """An ASGI app over HTTP; yields its base URL. `dated`: with a Date in every answer."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body of an answer are two writes
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, date_header=dated))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:

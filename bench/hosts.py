@@ -1,0 +1,91 @@
+"""What the hosts' own tools say of the configurations that `install` writes: listing only, no account, no model.
+
+Fetches the tools from npm into .venv/hosts (a gigabyte, once), writes each configuration into an empty home directory,
+and prints each tool's version, its command and its words. The exit code is 1 if one of them does not find the server.
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[1]
+PLACE = ROOT / ".venv" / "hosts"
+COMMAND = str(Path(sys.executable).with_name("telnyx-conferencing"))
+PACKAGES = (
+    "@anthropic-ai/claude-code",
+    "@anthropic-ai/mcpb",
+    "@google/gemini-cli",
+    "@modelcontextprotocol/inspector",
+    "@openai/codex",
+)
+INSPECT = ("mcp-inspector", "--cli", COMMAND, "serve", "--sandbox", "--method")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One command of a host's own, and what it must say."""
+
+    command: tuple[str, ...]
+    says: str
+    version: tuple[str, ...] = ()
+    install: str = ""
+    """The host whose configuration it reads."""
+    env: dict[str, str] = field(default_factory=dict[str, str])
+
+
+CHECKS = (
+    Check(("claude", "mcp", "list"), "Connected", ("claude", "--version"), "claude-code"),
+    Check(("claude", "plugin", "validate", "--strict", str(ROOT)), "Validation passed"),
+    Check(("claude", "plugin", "validate", "--strict", f"{ROOT}/.claude-plugin/plugin.json"), "Validation passed"),
+    Check(("mcpb", "validate", f"{ROOT}/.mcpb/manifest.json"), "passes", ("mcpb", "--version")),
+    Check(
+        ("gemini", "mcp", "list"),
+        "Connected",
+        ("gemini", "--version"),
+        "gemini",
+        {"GEMINI_CLI_TRUST_WORKSPACE": "true"},
+    ),
+    Check(("codex", "mcp", "list"), "telnyx-conferencing", ("codex", "--version"), "codex"),
+    Check((*INSPECT, "tools/list"), '"list_conferences"'),
+    Check((*INSPECT, "tools/call", "--tool-name", "list_queues"), "support"),
+)
+
+
+def run(command: tuple[str, ...], env: dict[str, str], home: str) -> str:
+    """What a command of a host prints, on both streams."""
+    program = str(PLACE / "node_modules" / ".bin" / command[0])
+    ended = subprocess.run([program, *command[1:]], env=env, cwd=home, capture_output=True, text=True, check=False)
+    return ended.stdout + ended.stderr
+
+
+def holds(check: Check) -> bool:
+    """Print what a check shows, and say whether it is what it must be."""
+    with TemporaryDirectory(prefix="host-") as home:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("TELNYX", "XDG", "CLAUDE"))}
+        env = {**kept, "HOME": home, **check.env}
+        if check.install:
+            subprocess.run([COMMAND, "install", check.install, "--sandbox"], env=env, check=True, capture_output=True)
+        version = run(check.version, env, home).strip().splitlines() if check.version else []
+        said = run(check.command, env, home)
+    well = check.says in said
+    shown = [line for line in said.splitlines() if check.says in line] or said.splitlines()[:10]
+    print(f"{'good ' if well else 'WRONG'} {' '.join(check.command)}{f'   [{version[0]}]' if version else ''}")
+    for line in shown[:3]:
+        print(f"        {line.strip()[:140]}")
+    return well
+
+
+def main() -> None:
+    if not (PLACE / "node_modules" / ".bin" / "claude").exists():
+        print(f"Fetching {', '.join(PACKAGES)} ...")
+        install = ["npm", "install", "--prefix", str(PLACE), "--no-audit", "--no-fund", "--loglevel=error", *PACKAGES]
+        subprocess.run(install, check=True)
+    results = [holds(check) for check in CHECKS]
+    sys.exit(0 if all(results) else 1)
+
+
+if __name__ == "__main__":
+    main()
