@@ -14,6 +14,7 @@ from ..tools.words import clean, quoted
 from .desk import Desk
 from .events.times import iso
 from .guard.ledger import Ledger, Record
+from .terminal import working
 
 _AFTER_ALL = 2**63 - 1
 _DISORDER = timedelta(hours=1)
@@ -65,9 +66,13 @@ def _is_used(desk: Desk) -> bool:
     return bool(desk.do(Ledger.newest, 1))
 
 
-def verify(desk: Desk, known_head: str | None) -> None:
+def verify(desk: Desk, known_head: str | None, *, as_json: bool) -> None:
     """Print that the audit is whole, and how to prove later that it stayed so. Raises `Broken`."""
-    verified = desk.do(Ledger.verify, known_head)
+    with working("checking"):
+        verified = desk.do(Ledger.verify, known_head)
+    if as_json:
+        click.echo(json.dumps({"records": verified.records, "head": verified.head}))
+        return
     if not verified.records:
         click.echo(f"The audit in {desk.store} is empty.")
         return

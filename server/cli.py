@@ -1,6 +1,7 @@
 """The command line."""
 
 import gc
+import json
 import logging
 import os
 import sys
@@ -62,7 +63,8 @@ def serve(**given: Any) -> None:
 @click.option(
     "--webhook-url", default=None, envvar=f"{PREFIX}WEBHOOK_URL", show_envvar=True, help="Where its signed webhooks go."
 )
-def sandbox(port: int, webhook_url: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Say where it is in one JSON object.")
+def sandbox(port: int, webhook_url: str | None, as_json: bool) -> None:
     """Serve the embedded Telnyx alone, over HTTP on 127.0.0.1, for any Telnyx SDK.
 
     Any API key that begins with KEY is accepted; KEYreadonly may only read.
@@ -72,9 +74,11 @@ def sandbox(port: int, webhook_url: str | None) -> None:
 
     listener = listen(port)
     served = Sandbox(webhook_url=webhook_url)
-    click.echo(f"base URL    http://{LOOPBACK}:{listener.getsockname()[1]}/v2")
-    click.echo("API key     any that begins with KEY")
-    click.echo(f"public key  {served.public_key}")
+    url = f"http://{LOOPBACK}:{listener.getsockname()[1]}/v2"
+    if as_json:
+        click.echo(json.dumps({"base_url": url, "public_key": served.public_key}))
+    else:
+        click.echo(f"base URL    {url}\nAPI key     any that begins with KEY\npublic key  {served.public_key}")
     http_server(served).run([listener])
 
 
@@ -108,7 +112,7 @@ def events(  # noqa: PLR0917 (one argument an option)
     from .watching import show_aside, watch  # noqa: PLC0415
 
     if aside:
-        show_aside(settings)
+        show_aside(settings, as_json=as_json)
         return
     wanted = Wanted(types=frozenset(types), conference_id=conference_id, queue=queue, since=since(begin))
     try:
@@ -147,19 +151,20 @@ def demo() -> None:
 
 @cli.command()
 @settings_options("read_only", "toolsets", "allow", "deny", "policy")
-def tools(**given: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def tools(as_json: bool, **given: Any) -> None:
     """Print the tools: toolset, risk, retry class, and the bytes a model reads of each."""
     settings = loaded(given)
-    from .inventory import table  # noqa: PLC0415
+    from .inventory import lines_of_json, table  # noqa: PLC0415
 
-    for line in table(settings):
+    for line in (lines_of_json if as_json else table)(settings):
         click.echo(line)
 
 
 def main() -> NoReturn:
     """Run the command line; a wrong setting is one sentence and exit code 2."""
     try:
-        code = cli.main(standalone_mode=False) or 0
+        code = cli.main(standalone_mode=False, color=False if os.environ.get("NO_COLOR") else None) or 0
     except SettingsError as wrong:
         click.echo(f"telnyx-conferencing: {wrong}", err=True)
         code = 2

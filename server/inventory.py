@@ -1,5 +1,6 @@
 """The tools of a server as a table for people."""
 
+import json
 from collections.abc import Iterator
 
 from ..tools import TOOLS
@@ -9,6 +10,12 @@ from .guarding import source_of
 from .settings import Settings
 
 _HEADINGS = ("tool", "toolset", "risk", "retry", "bytes")
+
+
+def lines_of_json(settings: Settings) -> Iterator[str]:
+    """One JSON object a tool, with the headings of the table as keys."""
+    for command in source_of(settings).policy.allowed(TOOLS):
+        yield json.dumps(dict(zip(_HEADINGS, _row(command), strict=True)) | {"bytes": model_bytes(command)})
 
 
 def table(settings: Settings) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The operator's commands: what an agent asks leave for, the stop switch, the audit, and the policy."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +157,9 @@ _LAST = 50
 
 @audit.command()
 @click.option("--head", metavar="NUMBER:HASH", help="The head that an earlier check printed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @settings_options("database")
-def verify(head: str | None, database: str | None) -> None:
+def verify(head: str | None, as_json: bool, database: str | None) -> None:
     """Prove that nothing in the audit was altered or taken away; exit code 1 if something was.
 
     Without --head, whoever can write the store could have taken away its newest records, or written all of it anew,
@@ -167,7 +169,7 @@ def verify(head: str | None, database: str | None) -> None:
     from .desk import desk  # noqa: PLC0415
 
     with desk(database) as opened:
-        prove(opened, head)
+        prove(opened, head, as_json=as_json)
 
 
 @click.group()
@@ -177,14 +179,16 @@ def policy() -> None:
 
 @policy.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def check(file: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: lines under each heading.")
+def check(file: Path, as_json: bool) -> None:
     """Say in plain words what the policy FILE allows; exit code 2 if something in it is wrong."""
-    from .guard.policy import PolicyError, PolicySource, Rules, explain  # noqa: PLC0415
+    from .guard.policy import PolicyError, PolicySource, Rules, explain, sections  # noqa: PLC0415
 
     try:
-        click.echo(explain(PolicySource(file, Rules()).policy))
+        policy = PolicySource(file, Rules()).policy
     except PolicyError as problem:
         raise SettingsError(str(problem)) from None
+    click.echo(json.dumps(sections(policy), ensure_ascii=False) if as_json else explain(policy))
 
 
 @click.command()

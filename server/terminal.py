@@ -4,6 +4,8 @@ import getpass
 import os
 import socket
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import click
 
@@ -35,6 +37,19 @@ def must_be_terminal(doing: str) -> None:
             f"{doing} is for a person at a terminal, and here stdin or stdout is none: otherwise an agent that can "
             "run commands could give itself leave for what it asked for. Nothing was changed."
         )
+
+
+@contextmanager
+def working(doing: str) -> Generator[None]:
+    """Say at a terminal what takes a while, as long as it does. `doing`: such as `looking`."""
+    shown = sys.stderr.isatty()
+    if shown:
+        click.echo(f"{doing} ...", nl=False, err=True)
+    try:
+        yield
+    finally:
+        if shown:
+            click.echo(f"\r{'':{len(doing) + 4}}\r", nl=False, err=True)
 
 
 def someone() -> str:

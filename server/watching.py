@@ -57,15 +57,20 @@ async def _watch(
             leave()
 
 
-def show_aside(settings: Settings) -> None:
+def show_aside(settings: Settings, *, as_json: bool) -> None:
     """Print what was set aside, newest first. Raises `StoreError`."""
-    anyio.run(_show_aside, settings)
+    anyio.run(_show_aside, settings, as_json)
 
 
-async def _show_aside(settings: Settings) -> None:
+async def _show_aside(settings: Settings, as_json: bool) -> None:
     async with Store.open(settings.database or default_url(), keep_for=settings.keep) as store:
         for one in await store.aside():
-            body = quoted(one.body.decode(errors="replace"), 200)
+            text = one.body.decode(errors="replace")
+            if as_json:
+                said = {"received_at": iso(one.received_at), "reason": one.reason, "bytes": one.size, "body": text}
+                click.echo(json.dumps(said))
+                continue
+            body = quoted(text, 200)
             click.echo(f"{iso(one.received_at)}  {one.reason} ({one.size} bytes): {body}")
 
 

@@ -1,7 +1,6 @@
 """Says of each thing that the server needs whether it is well, or the one thing to do."""
 
 import os
-import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +10,7 @@ import click
 from ...tools.words import clean
 from ..options import loaded
 from ..settings import Settings
-from ..terminal import NotDone
+from ..terminal import NotDone, working
 from .checks import Finding, State, as_json, every
 from .installing import configured
 from .table import HOSTS, NAME, Host
@@ -87,14 +86,10 @@ def _line(finding: Finding) -> str:
 
 def _shown_coming(findings: Iterable[Finding]) -> Iterator[Finding]:
     """With a word at the terminal while the next one is looked at."""
-    waits = sys.stderr.isatty()
     coming = iter(findings)
     while True:
-        if waits:
-            click.echo("looking ...", nl=False, err=True)
-        found = next(coming, None)
-        if waits:
-            click.echo("\r           \r", nl=False, err=True)
+        with working("looking"):
+            found = next(coming, None)
         if found is None:
             return
         yield found

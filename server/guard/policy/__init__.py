@@ -1,6 +1,6 @@
 """What this server allows at all: which tools exist, what they may touch, when, how much, and who is asked."""
 
-from .explain import explain
+from .explain import explain, sections
 from .levels import Approval, Level
 from .limits import Limit
 from .policy import Policy
@@ -28,4 +28,5 @@ __all__ = [
     "ToolRules",
     "explain",
     "read_rules",
+    "sections",
 ]

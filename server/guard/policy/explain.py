@@ -23,15 +23,19 @@ _NAMES = {
 
 def explain(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> str:
     """Which tools exist, who is asked, what may be touched, how much and when; then warnings, one a line."""
-    sections = {
-        "Tools": _tools(policy, tools),
-        "Scope of writes": _scope(policy),
-        "Limits": (line for rules in policy.sources for line in _limits(rules.limits)),
-        "Hours of writes": map(str, policy.hours),
-        "Warnings": warnings(policy, tools),
-    }
-    said = {title: list(lines) for title, lines in sections.items()}
+    said = sections(policy, tools)
     return "\n\n".join("\n".join([title, *(f"  {line}" for line in said[title] or ["none"])]) for title in said)
+
+
+def sections(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> dict[str, list[str]]:
+    """The same: lines by heading."""
+    return {
+        "Tools": list(_tools(policy, tools)),
+        "Scope of writes": list(_scope(policy)),
+        "Limits": [line for rules in policy.sources for line in _limits(rules.limits)],
+        "Hours of writes": [str(window) for window in policy.hours],
+        "Warnings": list(warnings(policy, tools)),
+    }
 
 
 def _tools(policy: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
