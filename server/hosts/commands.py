@@ -47,7 +47,14 @@ def uninstall(host: str, forget_key: bool) -> None:
 
 
 @click.command()
-@click.option("--as-host", "as_host", is_flag=False, flag_value="", type=click.Choice(["", *HOSTS]), metavar="[HOST]")
+@click.option(
+    "--as-host",
+    is_flag=False,
+    flag_value="",
+    type=click.Choice(["", *HOSTS]),
+    metavar="[HOST]",
+    help="Start the server as this host would, or as each host would that has it.",
+)
 @settings_options("sandbox", "keyring", "webhook_port", "insecure_webhooks", "database")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
