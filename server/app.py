@@ -97,7 +97,7 @@ def build(settings: Settings, telnyx: Telnyx, events: EventService, guarding: Gu
     dispatcher = Dispatcher(catalog, guarding.guard, telnyx, events, defaults=defaults, where=where)
     live = Live(events, telnyx.read, hides_numbers=settings.mask_numbers)
     prompting = Prompting(catalog, guarding.policy, live, is_sandbox=settings.sandbox)
-    reading = Reading(events, prompting.complete, [session_audit.template(guarding.guard, guarding.ledger, events)])
+    reading = Reading(events, prompting.complete, [session_audit.template(guarding.guard, events)])
     mask = _mask() if settings.mask_numbers else None
     telling = Telling(events, reading, settings.push or frozenset(), mask.shown if mask else dict)
     guarding.on_change(telling.tools_changed)

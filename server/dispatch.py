@@ -4,6 +4,8 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from mcp.server import ServerRequestContext
@@ -13,14 +15,15 @@ from mcp_types import INVALID_PARAMS, CallToolRequestParams
 from ..tools.account import Whoami
 from ..tools.base import Command, Tool
 from ..tools.participants import ParticipantFilter
-from ..tools.words import clean, say
+from ..tools.words import say
 from .arguments import parse
 from .asking import Elicitation, QuestionPending
+from .callers import caller_of
 from .catalog import Catalog
 from .defaults import Defaults
 from .errors import CallFailed, Refused
 from .events.service import EventService
-from .guard import Guard, Journal, Policy
+from .guard import Caller, Guard, Journal, Policy
 from .listing import all_participants
 from .telnyx import Telnyx, TelnyxRefused, known_instead
 from .whereabouts import Whereabouts
@@ -31,6 +34,8 @@ Context = ServerRequestContext[Any, Any]
 
 _PATIENCE = 300.0
 """Seconds that a question waits for its answer."""
+_RECENT = timedelta(hours=5)
+"""Where nothing else tells where a conversation begins, a command that is older is of an earlier one."""
 
 
 class Dispatcher:
@@ -56,7 +61,7 @@ class Dispatcher:
     async def handle(self, context: Context, call: CallToolRequestParams) -> Any:
         """Answer `tools/call`. What goes wrong is a tool error that the model can read, never a stack trace."""
         tool_class = self._find(call.name)
-        journal = self._guard.journal(tool_class, call.arguments or {}, _client(context))
+        journal = self._guard.journal(caller_of(context), tool_class, call.arguments or {})
         try:
             policy = self._guard.policy()
             _exists(tool_class, policy)
@@ -102,7 +107,8 @@ class Dispatcher:
         if isinstance(tool, Whoami):
             return _content(await self._where.answer(context))
         if not isinstance(tool, Command):
-            return _content(await self._events.answer(tool, context.session.report_progress))
+            before = partial(self._before, journal.caller)
+            return _content(await self._events.answer(tool, context.session.report_progress, before))
         if tool.is_read():
             return await self._carry_out(tool, journal, policy)
         command = await self._expanded(tool)
@@ -111,13 +117,17 @@ class Dispatcher:
         # Judged as it was asked for: "everyone" is more than a list of all that it happens to be.
         asker = Elicitation(context, call, journal.call, _PATIENCE)
         await self._guard.gate.admit(tool, policy, self._read, asker, journal)
-        result = await self._carry_out(await self._expanded(tool), journal, policy)
-        self._guard.done.append((tool.tool_name(), dict(tool)))
-        return result
+        return await self._carry_out(await self._expanded(tool), journal, policy)
+
+    async def _before(self, caller: Caller) -> int:
+        """The number of the newest event before a caller's last command, or before the conversation."""
+        last = await self._guard.ledger.last_command(caller.session)
+        if caller.is_alone:
+            return last.newest_event if last else self._events.begun
+        return last.newest_event if last and last.at > self._events.now() - _RECENT else self._events.newest
 
     async def _carry_out(self, command: Command, journal: Journal, policy: Policy) -> dict[str, Any]:
         command = _identified(command)
-        self._events.before(command)
         try:
             answer = await self._telnyx.send(command)
         except TelnyxRefused as refused:
@@ -166,12 +176,6 @@ def _exists(tool: type[Tool], policy: Policy) -> None:
 
 def _unknown(name: str, hint: str) -> MCPError:
     return MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name}{hint}")
-
-
-def _client(context: Context) -> str:
-    """The client's own word for itself."""
-    params = context.session.client_params
-    return clean(f"{params.client_info.name} {params.client_info.version}", 80) if params is not None else "unknown"
 
 
 def _identified(command: Command) -> Command:

@@ -36,8 +36,16 @@ class Guarding:
         self.ledger = Ledger(events.database, settings.approval_ttl)
         where = f" --database {shlex.quote(database)}" if database else ""
         scope = LiveScope(telnyx.read, events)
-        gate = Gate(self.policy, self.ledger, Approvals(self.ledger, where), scope, about_call=scope.call)
-        self.guard = Guard(self.policy, gate, Recorder(self.ledger), settings.dry_run, settings.audit_content)
+        gate = Gate(
+            self.policy,
+            self.ledger,
+            Approvals(self.ledger, where),
+            scope,
+            about_call=scope.call,
+            newest_event=lambda: events.newest,
+        )
+        recorder = Recorder(self.ledger)
+        self.guard = Guard(self.policy, gate, self.ledger, recorder, settings.dry_run, settings.audit_content)
 
     def policy(self) -> Policy:
         """The policy that holds at the moment."""

@@ -38,6 +38,7 @@ from mcp_types import (
 )
 
 from ..tools.words import quoted, shortened
+from .callers import caller_of
 from .connections import connection_of
 from .errors import CallFailed
 from .events.picture.plain import uri
@@ -104,7 +105,7 @@ class Reading:
 
     async def read(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         try:
-            text, mime_type = await self._reader.read(params.uri)
+            text, mime_type = await self._reader.read(params.uri, caller_of(context))
         except NotFound as missing:
             raise MCPError(INVALID_PARAMS, str(missing), {"uri": params.uri}) from None
         except CallFailed as failed:

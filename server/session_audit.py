@@ -1,26 +1,33 @@
 """`telnyx://audit`: what the agent did itself in this session, and what it has left open."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
-from .events.resources import JSON, SCHEME, Reader, Template
+from .events.resources import JSON, SCHEME, Given, Reader, Template
 from .events.service import EventService
 from .events.times import iso
-from .guard import Guard, Ledger
+from .guard import Caller, Guard
 from .guard.ledger import Record
 from .guard.open_ends import open_ends
 
 _MOST = 50
+_MOST_RECORDS = 3_000
+_LASTS = timedelta(hours=5)
+"""What is older is over: no conference lasts longer than four hours."""
 _SHOWN = ("tool", "does", "arguments", "risk", "outcome", "why", "asked", "telnyx", "ms")
 
 
-def template(guard: Guard, ledger: Ledger, events: EventService) -> Template:
-    """The resource, for the agent of this server's session: nobody else's actions are in it."""
+def template(guard: Guard, events: EventService) -> Template:
+    """The resource, for the agent of one conversation: nobody else's actions are in it."""
 
-    async def read(reader: Reader, given: Mapping[str, str]) -> dict[str, Any]:
+    async def read(reader: Reader, given: Given) -> dict[str, Any]:
+        caller: Caller = given.reader
         await guard.recorder.flush()
-        records = await ledger.newest(3 * _MOST, guard.session)  # a call leaves three at the most
-        ends = [end for end in open_ends(guard.done) if not _is_over(events, end["arguments"])]
+        records = await guard.ledger.newest(_MOST_RECORDS, caller.session)
+        if not caller.is_alone:
+            records = [record for record in records if record.at > events.now() - _LASTS]
+        ends = [end for end in open_ends(_done(records)) if not _is_over(events, end["arguments"])]
         return {"actions": _actions(records)[:_MOST], "left_open": ends}
 
     return Template(
@@ -32,6 +39,13 @@ def template(guard: Guard, ledger: Ledger, events: EventService) -> Template:
         read,
         {},
     )
+
+
+def _done(records: list[Record]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What Telnyx has accepted, in order."""
+    for record in reversed(records):
+        if record.entry.get("outcome") == "done":
+            yield str(record.entry.get("tool")), record.entry.get("arguments", {})
 
 
 def _actions(records: list[Record]) -> list[dict[str, Any]]:

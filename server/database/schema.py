@@ -2,10 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration: what the code here expects to find."""
 
-KNOWN = ("0001", "0002")
+KNOWN = ("0001", "0002", "0003")
 """Every migration there is."""
 
 VERSION_TABLE = "event_store_version"
@@ -118,3 +118,15 @@ notes = Table(
     Column("value", Text, nullable=False),
 )
 """Single facts that all processes share."""
+
+Index("audit_by_session", audit.c.session, audit.c.number)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("session", Key, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("newest_event", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The last write of each conversation, and the number of the newest event before it."""

@@ -24,6 +24,14 @@ SCHEME = "telnyx://"
 _LIMIT, _MOST = 50, 200
 
 
+class Given(dict[str, str]):
+    """The variables of a URI, and who reads it."""
+
+    def __init__(self, variables: Mapping[str, str], reader: Any = None) -> None:
+        super().__init__(variables)
+        self.reader = reader
+
+
 class NotFound(LookupError):
     """There is no such resource; the message says so for whoever asked."""
 
@@ -37,7 +45,7 @@ class Template:
     title: str
     description: str
     mime_type: str
-    read: Callable[["Reader", Mapping[str, str]], Awaitable[Any]]
+    read: Callable[["Reader", Given], Awaitable[Any]]
     completes: Mapping[str, Field]
     """What each path variable completes from: a field of the stored events."""
 
@@ -63,12 +71,15 @@ class Reader:
         self.templates = (*TEMPLATES, *more)
         self._parsed = [(template, UriTemplate.parse(template.template)) for template in self.templates]
 
-    async def read(self, uri: str) -> tuple[str, str]:
-        """The content and its media type. Raises `NotFound`, or `Refused` when events are not available."""
+    async def read(self, uri: str, reader: Any = None) -> tuple[str, str]:
+        """The content and its media type. Raises `NotFound`, or `Refused` when events are not available.
+
+        `reader`: who reads it, for what is not the same for everybody.
+        """
         for template, parsed in self._parsed:
             found = parsed.match(uri)
             if found is not None:
-                given = {name: str(value) for name, value in found.items() if value}
+                given = Given({name: str(value) for name, value in found.items() if value}, reader)
                 content = await template.read(self, given)
                 text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
                 return text, template.mime_type

@@ -46,6 +46,7 @@ _SETTLE = 2.0
 
 Progress = Callable[[float, float, str], Awaitable[None]]
 """Seconds waited, seconds at the most, and a word."""
+Before = Callable[[], Awaitable[int]]
 Answered = tuple[Mapping[str, Any], Sequence[Mapping[str, Any]] | None]
 """What Telnyx's API said: a conference or a queue, and ALL who are in it (None: it did not say)."""
 Merge = Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]] | None, datetime], set[str]]
@@ -116,9 +117,10 @@ class EventService:
         self._on_change: list[OnChange] = []
         self._backlog: list[tuple[Event, bytes]] = []
         self._fresh = anyio.Event()
-        self._latest = 0
+        self.newest = 0
         """The number of the newest event that is known here."""
-        self._before_command = 0
+        self.begun = 0
+        """What that was when the store was opened."""
 
     @cached_property
     def picture(self) -> "Picture":
@@ -163,7 +165,7 @@ class EventService:
                 self._opened.set()
                 return isinstance(problem, StoreUnreachable)
             self._store = store
-            self._latest = self._before_command = max(self._latest, latest)
+            self.newest = self.begun = max(self.newest, latest)
             self._opened.set()
             self._decided.set()
             try:
@@ -249,7 +251,7 @@ class EventService:
         changed: set[str] = set()
         for event in events:
             changed |= self.picture.add(event)
-            self._latest = max(self._latest, event.number)
+            self.newest = max(self.newest, event.number)
         for waiting in list(self._waiting):
             waiting.offer(events)
         self._tell(changed, events)
@@ -258,31 +260,29 @@ class EventService:
         for told in self._on_change:
             told(changed, events)
 
-    def before(self, command: Command) -> None:
-        """Note where the events stand before a command: what it brings about comes after."""
-        if not command.is_read():
-            self._before_command = self._latest
-
     def after(self, command: Command) -> None:
         """Note what Telnyx has accepted: some of it, such as a mute, no event tells."""
         if not command.is_read():
             self._tell(self.picture.note_command(command.tool_name(), dict(command), self.now()), [])
 
-    async def answer(self, tool: Tool, progress: Progress) -> dict[str, Any]:
-        """The structured content of a tool of the toolset `events`. Raises `CallFailed`."""
+    async def answer(self, tool: Tool, progress: Progress, before: Before) -> dict[str, Any]:
+        """The structured content of a tool of the toolset `events`. Raises `CallFailed`.
+
+        `before`: gives the number of the newest event before the caller's last command, from which on they wait.
+        """
         try:
-            return await self._answer(tool, progress)
+            return await self._answer(tool, progress, before)
         except StoreError as problem:
             raise Refused(f"Events cannot be read now: {problem}") from None
 
-    async def _answer(self, tool: Tool, progress: Progress) -> dict[str, Any]:
+    async def _answer(self, tool: Tool, progress: Progress, before: Before) -> dict[str, Any]:
         match tool:
             case ListEvents():
                 return await self._list(tool)
             case GetEvent():
                 return await self._get(tool)
             case WaitForEvent():
-                return await self._wait(tool, progress)
+                return await self._wait(tool, progress, before)
             case ConferenceSummary():
                 return await self._summary(tool)
             case _:
@@ -306,11 +306,11 @@ class EventService:
             raise Refused(f"There is no event {quoted(tool.event_id)}: list_events has the ids of those there are.")
         return {"summary": line(event), "event": view(event, urls=tool.include_recording_urls)}
 
-    async def _wait(self, tool: WaitForEvent, progress: Progress) -> dict[str, Any]:
+    async def _wait(self, tool: WaitForEvent, progress: Progress, before: Before) -> dict[str, Any]:
         store = await self.store()
         wanted = await self._wanted(store, tool, tool.types, tool.since)
         if tool.since is None:
-            wanted = replace(wanted, after_number=self._before_command)
+            wanted = replace(wanted, after_number=await before())
         waiting = _Waiting(wanted)
         self._waiting.add(waiting)  # before looking, so that nothing falls in between
         try:

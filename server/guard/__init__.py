@@ -3,7 +3,7 @@
 from .approval import Answer, Approvals, Asker, Reply
 from .gate import Gate
 from .guard import Guard
-from .journal import Journal
+from .journal import Caller, Journal
 from .ledger import Ledger
 from .policy import Level, Policy
 from .question import Question
@@ -13,6 +13,7 @@ __all__ = [
     "Answer",
     "Approvals",
     "Asker",
+    "Caller",
     "Gate",
     "Guard",
     "Journal",

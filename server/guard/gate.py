@@ -28,15 +28,18 @@ class Gate:
         approvals: Approvals,
         facts: ScopeFacts,
         *,
+        *,
         about_call: AboutCall,
+        newest_event: Callable[[], int] = lambda: 0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`policy` gives the one that holds at the moment."""
+        """`policy` gives the one that holds at the moment, `newest_event` the number of the newest that is known."""
         self._about_call = about_call
         self._policy = policy
         self._ledger = ledger
         self._approvals = approvals
         self._facts = facts
+        self._newest_event = newest_event
         self._now = now
 
     async def check(self, policy: Policy, command: Command, read: Read) -> None:
@@ -99,7 +102,7 @@ class Gate:
             await self._noted(command, obtaining)
             policy = self._policy()  # a person takes their time, and the policy may have been edited meanwhile
             await self.check(policy, command, read)
-        admitting = self._ledger.admit(policy.limits(command), journal.entry("sends"))
+        admitting = self._ledger.admit(policy.limits(command), journal.entry("sends"), self._newest_event())
         self._none_in_the_way(command, await self._noted(command, admitting))
 
     async def _question(self, command: Command, read: Read) -> Question:

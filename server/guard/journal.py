@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ...tools.base import Command, Tool
 from ...tools.words import CONTENT, HIDDEN, PLAIN, clean, hidden, say
@@ -26,6 +26,8 @@ class Caller:
     """Name and version, as the client gives them: nobody has proved them."""
     identity: str | None = None
     """Who that is, where it was proved."""
+    is_alone: bool = True
+    """The process serves nobody else: the conversation began with it, and ends with it."""
 
 
 @dataclass(slots=True)
@@ -106,11 +108,16 @@ class Journal:
 
     def _arguments(self) -> dict[str, Any]:
         known = {about.alias or name for name, about in self.tool.model_fields.items()}
-        shown = dict(list(self.given.items())[:_MOST_ITEMS])
+        shown = {name: self._as_read(name, value) for name, value in list(self.given.items())[:_MOST_ITEMS]}
         if not self.keep_content:  # what is unknown may be a misspelt name of something secret
             secret = {name for name in shown if name in CONTENT or name not in known}
             shown = {name: hidden(value) if name in secret else value for name, value in shown.items()}
         return {clean(name, 80): _bounded(value) for name, value in shown.items()}
+
+    def _as_read(self, name: str, value: Any) -> Any:
+        """An argument as it was given; a list, which some hosts send as JSON in a string, as that list."""
+        read = getattr(self.parsed, name, value) if isinstance(value, str) else value
+        return cast("Any", read) if isinstance(read, list) else value
 
 
 _DISCREET = {**PLAIN, **HIDDEN}

@@ -12,7 +12,6 @@ from ...database import Session, microseconds, moment_of, note, noted
 
 _HEAD = "audit.head"
 GENESIS = "0" * 64
-_AMONG = 20_000
 BATCH = 1_000
 _WRITTEN_HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 
@@ -52,14 +51,13 @@ def append(session: Session, entries: Sequence[tuple[datetime, Entry]]) -> None:
 
 
 def newest(session: Session, most: int, of_session: str | None = None) -> list[Record]:
-    """The newest records, newest first; of one session: those among the newest 20,000 of all."""
+    """The newest records, of one session or of all, newest first."""
+    where = "" if of_session is None else "WHERE session = :of_session "
+    named = {} if of_session is None else {"of_session": of_session}
     rows = session.rows(
-        "SELECT number, at, entry, hash FROM audit "
-        "WHERE number > (SELECT max(number) FROM audit) - :among AND session = coalesce(:of_session, session) "
-        "ORDER BY number DESC LIMIT :most",
-        of_session=of_session,
-        among=_AMONG,
+        f"SELECT number, at, entry, hash FROM audit {where}ORDER BY number DESC LIMIT :most",  # noqa: S608 - constants
         most=most,
+        **named,
     )
     return [_record(row) for row in rows]
 

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from ...database import Dialect, Session, open_database
 from ..policy import Limit
-from . import approvals, audit, spending, switch
+from . import approvals, audit, conversations, spending, switch
 from .approvals import Approval, Asked
 from .audit import Entry, Record
+from .conversations import Command
 from .spending import Full
 from .switch import Stopped
 from .verifying import Verified, Verifier
@@ -128,11 +129,23 @@ class Ledger:
             lambda session: switch.stopped(session) or spending.full(session, limits, self._now()), "process"
         )
 
-    async def admit(self, limits: Sequence[Limit], entry: Entry) -> Stopped | Full | None:
-        """What stands in the way of a write. None: nothing; then it is counted, and noted in the audit, as begun."""
-        return await (await self._dialect()).at_once(
-            lambda session: switch.stopped(session) or self._count(session, limits, entry)
-        )
+    async def admit(self, limits: Sequence[Limit], entry: Entry, newest_event: int = 0) -> Stopped | Full | None:
+        """What stands in the way of a write. None: nothing; then it is counted, and noted in the audit, as begun.
+
+        `newest_event`: the number of the newest event before it, for `last_command`.
+        """
+
+        def work(session: Session) -> Stopped | Full | None:
+            found = switch.stopped(session) or self._count(session, limits, entry)
+            if found is None:
+                conversations.note_command(session, str(entry.get("session", "")), newest_event, self._now())
+            return found
+
+        return await (await self._dialect()).at_once(work)
+
+    async def last_command(self, of_session: str) -> Command | None:
+        """The last write of a conversation, through whichever process; None: there was none for a day or more."""
+        return await self._do(lambda session: conversations.last_command(session, of_session), "process")
 
     async def admit_read(self, limits: Sequence[Limit], entry: Entry) -> Full | None:
         """The same of a read, which no stop concerns."""
