@@ -25,6 +25,7 @@ from .guarding import Guarding
 from .instructions import INSTRUCTIONS
 from .intake import Intake, database_of, open_store, verifier_of
 from .keys import key_of
+from .leaving import Leaving
 from .live import Live
 from .prompting import Prompting
 from .reading import Reading
@@ -43,17 +44,40 @@ NAME = "telnyx-conferencing"
 VERSION = version(NAME)
 
 
+class Offering(Server[Any]):
+    """The SDK's server, which tells every client on every transport the same of itself."""
+
+    offered = NotificationOptions()
+    experimental: dict[str, dict[str, Any]] | None = None
+
+    def create_initialization_options(self, *given: Any, **named: Any) -> InitializationOptions:
+        return super().create_initialization_options(self.offered, self.experimental)
+
+
 @dataclass(frozen=True, slots=True)
 class Application:
     """A server and what it needs beside itself."""
 
     server: Server[Any]
     telling: Telling
-    options: InitializationOptions
+    dispatcher: Dispatcher
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A running server, and the parts that a transport has to do with."""
+
+    server: Server[Any]
+    dispatcher: Dispatcher
+    telnyx: Telnyx
+    events: EventService
+    guarding: Guarding
+    intake: Intake
+    leaving: Leaving
 
 
 @asynccontextmanager
-async def open_server(settings: Settings) -> AsyncGenerator[Application]:
+async def open_server(settings: Settings) -> AsyncGenerator[Opened]:
     """The MCP server that these settings describe, for as long as the context lasts.
 
     Raises `SettingsError` when there is neither an API key nor a sandbox, or a key is no key.
@@ -63,22 +87,23 @@ async def open_server(settings: Settings) -> AsyncGenerator[Application]:
         telnyx = Telnyx(line.http)
         verifier = verifier_of(settings, line.sandbox)
         database = stack.enter_context(database_of(settings))
-        events = EventService(lambda: open_store(settings, database), facts_from(telnyx), line.now)
+        leaving = Leaving()
+        events = EventService(lambda: open_store(settings, database), facts_from(telnyx), line.now, leaving=leaving)
         guarding = Guarding(settings, telnyx, events, database)
-        application = build(settings, telnyx, events, guarding)
+        application = build(settings, telnyx, events, guarding, leaving)
         intake = Intake(settings, events, telnyx, line.sandbox, verifier)
         await stack.enter_async_context(events.running())
         await stack.enter_async_context(guarding.guard.recorder.running())
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
-        if settings.operator_page is not None:
+        if settings.operator_page is not None and settings.transport == "stdio":
             from .operator_page.serving import print_link, serve_operator_page  # noqa: PLC0415 (a web server, for who wants it)
 
             page = serve_operator_page(guarding.ledger, settings.operator_page)
             print_link(await stack.enter_async_context(page))
         for work in (intake.run, application.telling.run, guarding.watch):
             tasks.start_soon(_beside, work)
-        yield application
+        yield Opened(application.server, application.dispatcher, telnyx, events, guarding, intake, leaving)
 
 
 async def _beside(work: Callable[[], Awaitable[None]]) -> None:
@@ -89,12 +114,15 @@ async def _beside(work: Callable[[], Awaitable[None]]) -> None:
         logger.exception("Events are no longer taken in or told of; everything else goes on")
 
 
-def build(settings: Settings, telnyx: Telnyx, events: EventService, guarding: Guarding) -> Application:
+def build(
+    settings: Settings, telnyx: Telnyx, events: EventService, guarding: Guarding, leaving: Leaving | None = None
+) -> Application:
     """The MCP server over this Telnyx and these events, behind this guard."""
+    leaving = leaving or Leaving()
     catalog = Catalog(TOOLS)
     defaults = Defaults(settings)
     where = Whereabouts(settings, defaults, guarding, events, f"{NAME} {VERSION}")
-    dispatcher = Dispatcher(catalog, guarding.guard, telnyx, events, defaults=defaults, where=where)
+    dispatcher = Dispatcher(catalog, guarding.guard, telnyx, events, defaults=defaults, where=where, leaving=leaving)
     live = Live(events, telnyx.read, hides_numbers=settings.mask_numbers)
     prompting = Prompting(catalog, guarding.policy, live, is_sandbox=settings.sandbox)
     reading = Reading(events, prompting.complete, [session_audit.template(guarding.guard, events)])
@@ -102,6 +130,7 @@ def build(settings: Settings, telnyx: Telnyx, events: EventService, guarding: Gu
     telling = Telling(events, reading, settings.push or frozenset(), mask.shown if mask else dict)
     guarding.on_change(telling.tools_changed)
     guarding.on_change(lambda: telling.prompts_changed() if prompting.changed() else None)
+    leaving.on_begin(reading.close)
 
     async def list_tools(
         context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None
@@ -109,7 +138,7 @@ def build(settings: Settings, telnyx: Telnyx, events: EventService, guarding: Gu
         events.needed()
         return ListToolsResult(tools=catalog.listing(guarding.policy().allowed))
 
-    server: Server[Any] = Server(
+    server = Offering(
         NAME,
         version=VERSION,
         title="Telnyx conferencing",
@@ -124,18 +153,17 @@ def build(settings: Settings, telnyx: Telnyx, events: EventService, guarding: Gu
     # Which question was asked travels with the client between the two halves of a call: sealed, so that it is ours.
     if mask is not None:
         server.middleware.append(mask)
-    sealed = RequestStateSecurity.ephemeral(ttl=settings.approval_ttl.total_seconds())
-    server.middleware.append(RequestStateBoundary(sealed, default_audience=NAME))
-    experimental: dict[str, dict[str, Any]] | None = {CHANNEL: {}} if settings.push else None
-    options = server.create_initialization_options(
-        NotificationOptions(
-            prompts_changed=settings.policy is not None,
-            resources_changed=True,
-            tools_changed=settings.policy is not None,
-        ),
-        experimental,
-    )
-    return Application(server, telling, options)
+    server.middleware.append(RequestStateBoundary(_sealed(settings), default_audience=NAME))
+    edited = settings.policy is not None
+    server.offered = NotificationOptions(prompts_changed=edited, resources_changed=True, tools_changed=edited)
+    server.experimental = {CHANNEL: {}} if settings.push else None
+    return Application(server, telling, dispatcher)
+
+
+def _sealed(settings: Settings) -> RequestStateSecurity:
+    ttl = settings.approval_ttl.total_seconds()
+    keys = settings.sealing_keys()
+    return RequestStateSecurity(keys=keys, ttl=ttl) if keys else RequestStateSecurity.ephemeral(ttl=ttl)
 
 
 def _mask() -> "NumberMask":

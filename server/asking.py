@@ -11,6 +11,7 @@ from mcp_types.version import is_version_at_least
 
 from ..tools.words import clean
 from .guard import Answer, Question, Reply
+from .leaving import Leaving
 
 _RETURNS_QUESTIONS = "2026-07-28"
 """From this protocol version on a question is returned and the call repeated; before, it is sent mid-call."""
@@ -46,13 +47,20 @@ class Elicitation:
     """One tool call's way to a person. Seconds without an answer count as nobody there."""
 
     def __init__(
-        self, context: ServerRequestContext[Any, Any], call: CallToolRequestParams, name: str, patience: float
+        self,
+        context: ServerRequestContext[Any, Any],
+        call: CallToolRequestParams,
+        name: str,
+        *,
+        patience: float,
+        leaving: Leaving,
     ) -> None:
-        """`name`: names the call, and so the answer to its question."""
+        """`name`: names the call, and so the answer to its question. `leaving`: ends the patience too."""
         self._context = context
         self._name = name
         self._call = call
         self._patience = patience
+        self._leaving = leaving
 
     async def ask(self, question: Question) -> Answer:
         if not self._can_ask:
@@ -83,7 +91,7 @@ class Elicitation:
         raise QuestionPending(InputRequiredResult(input_requests={_KEY: request}, request_state=state))
 
     async def _sent(self, question: str) -> Answer:
-        with anyio.move_on_after(self._patience):
+        with self._leaving.ending(), anyio.move_on_after(self._patience):
             try:
                 answer = await self._context.session.elicit_form(
                     question, _form(), related_request_id=self._context.request_id

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import logging
 import os
 import sys
 from pathlib import Path
@@ -14,12 +13,6 @@ from .hosts.commands import COMMANDS as HOST_COMMANDS
 from .operating import COMMANDS
 from .options import SERVING, loaded, settings_options, since
 from .settings import PREFIX, SettingsError
-
-
-def _log_to_stderr(level: str) -> None:
-    """This project's own log at the level wanted; libraries, which log addresses and contents, only their warnings."""
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("telnyx_conferencing").setLevel(level.upper())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,16 +28,21 @@ for _command in (*HOST_COMMANDS, *COMMANDS):
 @cli.command()
 @settings_options(*SERVING)
 def serve(**given: Any) -> None:
-    """Serve MCP on stdin and stdout. Logs go to stderr.
+    """Serve MCP on stdin and stdout, or over HTTP. Logs go to stderr.
 
     Runs on your Telnyx account with TELNYX_API_KEY (and TELNYX_BASE_URL, if it is not Telnyx's own), or with the key in
-    the system keyring (--keyring), or on the embedded Telnyx with --sandbox.
+    the system keyring (--keyring), or on the embedded Telnyx with --sandbox. Several processes that serve one team
+    share keys, by which one knows the other's questions: TELNYX_CONFERENCING_STATE_KEYS.
     """
     settings = loaded(given)
-    _log_to_stderr(settings.log_level)
     gc.disable()  # a tenth of the time to import MCP would go into looking for garbage in what stays for good
-    from .stdio import run  # noqa: PLC0415 (importing MCP takes a second that --help need not wait for)
+    from .logs import log_to_stderr  # noqa: PLC0415 (importing MCP takes a second that --help need not wait for)
 
+    log_to_stderr(settings)
+    if settings.transport == "http":
+        from .over_http import run  # noqa: PLC0415
+    else:
+        from .stdio import run  # noqa: PLC0415
     gc.freeze()
     gc.enable()
     run(settings)

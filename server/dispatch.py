@@ -10,7 +10,7 @@ from typing import Any
 
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, CallToolRequestParams
+from mcp_types import INVALID_PARAMS, CallToolRequestParams, RequestId
 
 from ..tools.account import Whoami
 from ..tools.base import Command, Tool
@@ -24,13 +24,17 @@ from .defaults import Defaults
 from .errors import CallFailed, Refused
 from .events.service import EventService
 from .guard import Caller, Guard, Journal, Policy
+from .leaving import Leaving
 from .listing import all_participants
+from .logs import log_call
 from .telnyx import Telnyx, TelnyxRefused, known_instead
+from .tracing import span
 from .whereabouts import Whereabouts
 
 logger = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
+Ended = Callable[[Journal, RequestId | None], None]
 
 _PATIENCE = 300.0
 """Seconds that a question waits for its answer."""
@@ -50,6 +54,7 @@ class Dispatcher:
         *,
         defaults: Defaults,
         where: Whereabouts,
+        leaving: Leaving | None = None,
     ) -> None:
         self._catalog = catalog
         self._defaults = defaults
@@ -57,6 +62,12 @@ class Dispatcher:
         self._guard = guard
         self._telnyx = telnyx
         self._events = events
+        self._leaving = leaving or Leaving()
+        self._ended: list[Ended] = [log_call]
+
+    def on_ended(self, told: Ended) -> None:
+        """Be told of every call that has ended, and of the id of its request."""
+        self._ended.append(told)
 
     async def handle(self, context: Context, call: CallToolRequestParams) -> Any:
         """Answer `tools/call`. What goes wrong is a tool error that the model can read, never a stack trace."""
@@ -85,7 +96,8 @@ class Dispatcher:
         finally:
             journal.close()
             self._guard.recorder.add(journal.entry)
-            logger.info("%s: %s in %d ms", call.name, journal.outcome, (journal.taken or 0) * 1000)
+            for told in self._ended:
+                told(journal, context.request_id)
 
     def _find(self, name: str) -> type[Tool]:
         tool = self._catalog.get(name)
@@ -114,9 +126,10 @@ class Dispatcher:
         command = await self._expanded(tool)
         if self._guard.dry_run:
             return _would(command, await self._guard.gate.dry_run(tool, command, self._read))
+        asker = Elicitation(context, call, journal.call, patience=_PATIENCE, leaving=self._leaving)
         # Judged as it was asked for: "everyone" is more than a list of all that it happens to be.
-        asker = Elicitation(context, call, journal.call, _PATIENCE)
-        await self._guard.gate.admit(tool, policy, self._read, asker, journal)
+        with span("policy"):
+            await self._guard.gate.admit(tool, policy, self._read, asker, journal)
         return await self._carry_out(await self._expanded(tool), journal, policy)
 
     async def _before(self, caller: Caller) -> int:
@@ -131,9 +144,10 @@ class Dispatcher:
         try:
             answer = await self._telnyx.send(command)
         except TelnyxRefused as refused:
-            journal.telnyx = {"status": refused.status}
+            journal.telnyx = _told({"status": refused.status, "request_id": refused.request_id})
             raise await self._explained(refused) from None
-        journal.telnyx = {"status": answer.status} | ({"attempts": answer.attempts} if answer.attempts > 1 else {})
+        told = {"status": answer.status, "request_id": answer.request_id}
+        journal.telnyx = _told(told | ({"attempts": answer.attempts} if answer.attempts > 1 else {}))
         self._events.after(command)
         return _result(command, answer.body, lambda name: self._exists_here(name, policy))
 
@@ -176,6 +190,10 @@ def _exists(tool: type[Tool], policy: Policy) -> None:
 
 def _unknown(name: str, hint: str) -> MCPError:
     return MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name}{hint}")
+
+
+def _told(of_telnyx: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in of_telnyx.items() if value}
 
 
 def _identified(command: Command) -> Command:

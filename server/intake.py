@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -25,6 +25,7 @@ from .telnyx import Telnyx
 
 if TYPE_CHECKING:
     from .events.port import Port
+    from .events.receiver import Receiver
     from .sandbox import Sandbox
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ logger = logging.getLogger(__name__)
 _AGAIN = 1.0
 """Seconds until a store that could not be read is tried again."""
 _SILENCE = (
-    "This server takes in no events while it runs: the operator can start it with --webhook-port or --catch-up 5s."
+    "This server takes in no events while it runs: the operator can start it with --webhook-port (over HTTP it is "
+    "enough to set TELNYX_PUBLIC_KEY) or --catch-up 5s."
 )
 
 
@@ -61,16 +63,6 @@ def verifier_of(settings: Settings, sandbox: "Sandbox | None") -> Verifier | Non
         return Verifier([key.strip() for key in keys.split(",") if key.strip()])
     except ValueError as wrong:
         raise SettingsError(f"TELNYX_PUBLIC_KEY: {wrong}") from None
-
-
-def _adding_to(store: Store) -> Callable[[Event, bytes], Awaitable[object]]:
-    async def add(event: Event, raw: bytes) -> object:
-        try:
-            return await store.add(event, raw)
-        except UnfitEvent as unfit:
-            raise NotAnEvent(str(unfit)) from None
-
-    return add
 
 
 def identity_of(settings: Settings) -> str:
@@ -133,8 +125,9 @@ class Intake:
         self._verifier = verifier
         self._gaps = Gaps(service.now, anyio.sleep)
         self._held: Port | None = None
+        self._told: list[Callable[[Event], None]] = []
         service.arrive = self.describe
-        if not settings.sandbox and settings.webhook_port is None and settings.catch_up is None:
+        if not settings.sandbox and not self.takes_webhooks and settings.catch_up is None:
             service.silence = _SILENCE
         if sandbox is not None and settings.webhook_port is None:
             take = self._taker(sandbox)
@@ -144,7 +137,9 @@ class Intake:
 
     def describe(self) -> str:
         """How events come in, in words."""
-        if self._settings.webhook_port is not None:
+        if self._settings.transport == "http":
+            by = "Webhooks come to this server's own port." if self.takes_webhooks else "No webhooks come here."
+        elif self._settings.webhook_port is not None:
             by = self._held.describe() if self._held else f"Port {self._settings.webhook_port} is not served."
         else:
             by = "From the embedded Telnyx directly." if self._sandbox else "No webhooks come here."
@@ -153,6 +148,41 @@ class Intake:
         every = self._settings.catch_up
         looked = f"every {every.total_seconds():.0f} s" if every else "once at the start"
         return f"{by} What was missed is looked for {looked}."
+
+    @property
+    def takes_webhooks(self) -> bool:
+        """Whether there is a port for them, and somebody who can tell whether they are Telnyx's."""
+        over_http = self._settings.transport == "http"
+        can_tell = self._verifier is not None or self._settings.insecure_webhooks
+        return (over_http and can_tell) or self._settings.webhook_port is not None
+
+    def on_event(self, told: Callable[[Event], None]) -> None:
+        """Be told of every event that comes here and was not known."""
+        self._told.append(told)
+
+    def receiver(self) -> "Receiver":
+        """Takes webhooks in over HTTP; what comes before the store is open waits for it."""
+        from .events.receiver import Receiver  # noqa: PLC0415 (for those who want one)
+
+        via = Via.SANDBOX if self._settings.sandbox else Via.WEBHOOK
+
+        async def add(event: Event, raw: bytes) -> object:
+            kept = await self._add(await self._service.store(), event, raw)
+            if kept is not None:
+                for told in self._told:
+                    told(event)
+            return kept
+
+        async def set_aside(raw: bytes, why: str) -> None:
+            await (await self._service.store()).set_aside(raw, why)
+
+        return Receiver(add, set_aside, self._verifier, store=identity_of(self._settings), via=via)
+
+    async def _add(self, store: Store, event: Event, raw: bytes) -> object:
+        try:
+            return await store.add(event, raw)
+        except UnfitEvent as unfit:
+            raise NotAnEvent(str(unfit)) from None
 
     def _taker(self, sandbox: "Sandbox") -> Callable[[dict[str, Any]], None]:
         """Takes the sandbox's events without a socket, signed and verified like any other."""
@@ -163,6 +193,8 @@ class Intake:
                 self._verifier.verify(body, headers[SIGNATURE.decode()], headers[TIMESTAMP.decode()])
             event = read_event(body, via=Via.SANDBOX, verified=True, received_at=datetime.now(UTC))
             self._service.take(event, body)
+            for told in self._told:
+                told(event)
 
         return take
 
@@ -173,7 +205,7 @@ class Intake:
         except Refused:
             return
         newest = await _newest(store)  # what comes to the port from now on says nothing of the gap
-        async with self._port(store), anyio.create_task_group() as tasks:
+        async with self._port(), anyio.create_task_group() as tasks:
             if not self._settings.sandbox:
                 every = self._settings.catch_up.total_seconds() if self._settings.catch_up else None
                 latest = newest[0].occurred_at if newest else None
@@ -184,19 +216,18 @@ class Intake:
             await anyio.sleep_forever()
 
     @asynccontextmanager
-    async def _port(self, store: Store) -> AsyncGenerator[None]:
+    async def _port(self) -> AsyncGenerator[None]:
         port = self._settings.webhook_port
         if port is None:
             yield
             return
         from .events.port import CannotListen, hold  # noqa: PLC0415 (a web server, for those who want one)
-        from .events.receiver import Receiver  # noqa: PLC0415
 
-        via = Via.SANDBOX if self._settings.sandbox else Via.WEBHOOK
-        identity = identity_of(self._settings)
-        receiver = Receiver(_adding_to(store), store.set_aside, self._verifier, store=identity, via=via)
         try:
-            async with hold(port, receiver.app, identity) as held, anyio.create_task_group() as tasks:
+            async with (
+                hold(port, self.receiver().app, identity_of(self._settings)) as held,
+                anyio.create_task_group() as tasks,
+            ):
                 self._held = held
                 tasks.start_soon(_warn_when_blocked, held)
                 tasks.start_soon(_note_takeover, held, self._gaps)

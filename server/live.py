@@ -8,7 +8,6 @@ from typing import Any, TypeGuard, TypeVar, cast
 import anyio
 
 from ..tools.conferences import ListConferences
-from ..tools.events import ConferenceSummary
 from ..tools.queues import ListQueues
 from ..tools.results import Conference, Queue
 from ..tools.words import clean
@@ -78,10 +77,7 @@ class Live:
             id_ = await self._id_of(given)
             if id_ is None:
                 return None
-            summary = await self._said(self._events.answer(ConferenceSummary(conference_id=id_), _no_progress))
-            if summary is not None:
-                return summary["conference"]
-            seen = await self._events.conference(id_)
+            seen = await self._said(self._events.conference_now(id_)) or await self._events.conference(id_)
             return None if seen is None else seen.lean()
         except _UNKNOWN:
             return None
@@ -207,7 +203,3 @@ def _leg(one: Mapping[str, Any]) -> Choice:
     """A call leg, found by its number or its label as well."""
     words = (one["call_control_id"], one.get("number"), one.get("label"))
     return tuple(str(word) for word in words if word)
-
-
-async def _no_progress(waited: float, most: float, word: str) -> None:
-    pass

@@ -22,10 +22,20 @@ METAVARS = {
     "keep": "30d",
     "database": "URL",
     "operator_page": "PORT",
+    "host": "ADDRESS",
+    "port": "PORT",
+    "allowed_hosts": "A,B",
+    "allowed_origins": "A,B",
 }
 
 
 SERVING = (
+    "transport",
+    "host",
+    "port",
+    "allowed_hosts",
+    "allowed_origins",
+    "stateless",
     "sandbox",
     "sandbox_port",
     "keyring",
@@ -52,6 +62,7 @@ SERVING = (
     "keep",
     "keep_most",
     "log_level",
+    "log_format",
 )
 """The settings of `serve` that have an option."""
 

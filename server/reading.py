@@ -62,6 +62,7 @@ class Reading:
         self._reader = Reader(service, more)
         self.bus = InMemorySubscriptionBus()
         """Carries changes to `subscriptions/listen` streams (2026-07-28)."""
+        self._listening = ListenHandler(self.bus)
         self._subscribed: dict[str, set[Connection]] = defaultdict(set)
         self.connections: set[Connection] = set()
         """Those of the handshake era that have been greeted, until they close: they are told without asking."""
@@ -75,7 +76,7 @@ class Reading:
             "on_completion": self.complete,
             "on_subscribe_resource": self.subscribe,
             "on_unsubscribe_resource": self.unsubscribe,
-            "on_subscriptions_listen": ListenHandler(self.bus),
+            "on_subscriptions_listen": self._listening,
         }
 
     async def list(self, context: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
@@ -139,6 +140,10 @@ class Reading:
     async def unsubscribe(self, context: Context, params: UnsubscribeRequestParams) -> EmptyResult:
         self._subscribed[params.uri].discard(connection_of(context))
         return EmptyResult()
+
+    def close(self) -> None:
+        """End the streams of those who listen, with a last word to each."""
+        self._listening.close()
 
     def greet(self, connection: Connection) -> None:
         """Remember a connection of the handshake era until it closes."""

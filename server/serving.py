@@ -49,9 +49,10 @@ class Server:
     """An app over HTTP, quiet on both standard streams.
 
     `at_once`: connections that are served at the same time; to a further one the answer is 503. None: any number.
+    `grace`: seconds for the requests in hand, on leaving.
     """
 
-    def __init__(self, app: Asgi, at_once: int | None = None) -> None:
+    def __init__(self, app: Asgi, at_once: int | None = None, grace: int = _GRACE) -> None:
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 app,
@@ -63,7 +64,7 @@ class Server:
                 log_level="critical",  # anybody can send what is worth a warning to it
                 proxy_headers=False,
                 server_header=False,
-                timeout_graceful_shutdown=_GRACE,
+                timeout_graceful_shutdown=grace,
                 ws="none",
             )
         )
@@ -74,7 +75,8 @@ class Server:
             await self._uvicorn.serve([listener])
 
     def leave(self) -> None:
-        """Accept nothing more, answer what is in hand, and end."""
+        """Accept nothing more, answer what is in hand, and end; told once more, end without that."""
+        self._uvicorn.force_exit = self._uvicorn.should_exit
         self._uvicorn.should_exit = True
 
 

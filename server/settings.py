@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,6 +14,7 @@ from ..tools.numbers import caller_number
 from .guard import Level
 
 PREFIX = "TELNYX_CONFERENCING_"
+_SHORTEST_KEY = 32
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -65,6 +67,35 @@ class Settings(BaseSettings):
     keyring: Annotated[
         bool, Field(description="Read the API key from the system keyring where TELNYX_API_KEY does not hold it.")
     ] = False
+    transport: Annotated[
+        Literal["stdio", "http"], Field(description="Serve one client on stdin and stdout, or many over HTTP.")
+    ] = "stdio"
+    host: Annotated[str, Field(description="With HTTP: the address to listen on; 127.0.0.1 if not given.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[
+        int, Field(ge=0, le=65535, description="With HTTP: the port, 8484 if not given; 0: a free one.")
+    ] = 8484
+    allowed_hosts: Annotated[
+        frozenset[str],
+        NoDecode,
+        Field(description="With HTTP: names that clients reach it by, comma-separated, beside those of loopback."),
+    ] = frozenset()
+    allowed_origins: Annotated[
+        frozenset[str],
+        NoDecode,
+        Field(description="With HTTP: sites whose pages may call it, such as https://example.com."),
+    ] = frozenset()
+    stateless: Annotated[
+        bool, Field(description="With HTTP: keep no sessions at protocol 2025-11-25, so that any process may answer.")
+    ] = False
+    state_keys: Annotated[
+        SecretStr | None,
+        Field(
+            exclude=True,
+            description="Keys that several processes of one service share, comma-separated, the newest first.",
+        ),
+    ] = None
     read_only: Annotated[bool, Field(description="Offer only tools that change nothing.")] = False
     toolsets: Annotated[
         frozenset[str] | None,
@@ -144,9 +175,11 @@ class Settings(BaseSettings):
     keep_most: Annotated[
         int, Field(ge=1, description="How many events are kept at most, the newest: 5000000 if not given.")
     ] = 5_000_000
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What goes to stderr.")] = (
-        "warning"
-    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        Field(description="What goes to stderr: warnings if not given, and with JSON a line for each call (info)."),
+    ] = None
+    log_format: Annotated[Literal["text", "json"], Field(description="How: text, or a JSON object a line.")] = "text"
 
     @field_validator("toolsets", mode="before")
     @classmethod
@@ -160,7 +193,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{named}; there are {', '.join(TOOLSETS)}")
         return names
 
-    @field_validator("push", "allow", "deny", mode="before")
+    @field_validator("push", "allow", "deny", "allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _types(cls, value: object) -> object:
         return _named(value) if isinstance(value, str) else value
@@ -197,12 +230,56 @@ class Settings(BaseSettings):
             raise ValueError(f"the host handed on {value} as it stands: set the variable where the host is started")
         return value
 
+    @field_validator("state_keys")
+    @classmethod
+    def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        keys = [] if value is None else _keys(value)
+        if value is not None and (not keys or len(set(keys)) < len(keys) or min(map(len, keys)) < _SHORTEST_KEY):
+            raise ValueError(
+                f"must be keys of at least {_SHORTEST_KEY} characters, comma-separated, the first seals and each opens "
+                "what it sealed; `openssl rand -hex 32` makes one"
+            )
+        return value
+
+    def sealing_keys(self) -> list[str]:
+        """The keys that all processes of one service share; none: each makes its own."""
+        return [] if self.state_keys is None else _keys(self.state_keys)
+
+    @model_validator(mode="after")
+    def _is_fit_for_http(self) -> Self:
+        if self.transport != "http":
+            return self
+        if self.webhook_port is not None:
+            raise ValueError(
+                "--webhook-port is for stdio: with --transport http webhooks come to its own port, at /webhooks/telnyx"
+            )
+        if self.insecure_webhooks and not is_loopback(self.host):
+            raise ValueError("--insecure-webhooks is for a loopback address: others could post events of their own")
+        if self.host in ("0.0.0.0", "::") and not self.allowed_hosts:  # noqa: S104
+            raise ValueError(
+                f"--host {self.host} needs --allowed-hosts: the names by which clients reach this server, so that a "
+                "web page cannot reach it by another"
+            )
+        return self
+
     @field_validator("base_url")
     @classmethod
     def _is_http(cls, value: str) -> str:
         if not value.startswith(("https://", "http://")):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _keys(value: SecretStr) -> list[str]:
+    return [key.strip() for key in value.get_secret_value().split(",") if key.strip()]
 
 
 def _named(text: str) -> frozenset[str]:

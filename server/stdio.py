@@ -13,5 +13,5 @@ def run(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    async with open_server(settings) as application, stdio_server() as (incoming, outgoing):
-        await application.server.run(incoming, outgoing, application.options)
+    async with open_server(settings) as opened, stdio_server() as (incoming, outgoing):
+        await opened.server.run(incoming, outgoing, opened.server.create_initialization_options())

@@ -139,7 +139,8 @@ async def test_what_is_on_record_before_it_is_sent_names_who_what_and_why(world:
     assert sends["asked"]["by"] == approved["by"] == "ben at a terminal"
     assert (sends["risk"], sends["arguments"]) == ("routine", RESIZE)
     assert sends["does"] == "let 7 calls wait in queue 'support'"
-    assert done["telnyx"] == {"status": 200}
+    assert done["telnyx"]["status"] == 200
+    assert done["telnyx"]["request_id"]
     assert done["ms"] >= sends["ms"] >= 0
 
 

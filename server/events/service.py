@@ -16,6 +16,7 @@ from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEven
 from ...tools.words import count, listed, quoted
 from ..database import Dialect, StoreUnreachable
 from ..errors import CallFailed, Refused
+from ..leaving import WORD, Leaving
 from .event import COUNT_AT_MOST, Event, StoredEvent, Wanted
 from .picture.lines import line
 from .store import Store, StoreError, UnfitEvent
@@ -97,6 +98,7 @@ class EventService:
         facts: Facts,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         settle: float = _SETTLE,
+        leaving: Leaving | None = None,
     ) -> None:
         self.silence = ""
         """Why no events can come, where that is so."""
@@ -106,6 +108,7 @@ class EventService:
         self._facts = facts
         self.now = now
         self._settle = settle
+        self._leaving = leaving or Leaving()
         self._wake = anyio.Event()
         self._opened = anyio.Event()
         """Set once the store is open, or could not be opened for the first time."""
@@ -243,6 +246,11 @@ class EventService:
         """Open the store now, since the first answer has been given."""
         self._wake.set()
 
+    @property
+    def waits(self) -> int:
+        """How many wait for events now."""
+        return len(self._waiting)
+
     def on_change(self, told: OnChange) -> None:
         """Be told of changes from now on."""
         self._on_change.append(told)
@@ -327,7 +335,7 @@ class EventService:
 
     async def _until(self, waiting: _Waiting, most: float, progress: Progress) -> None:
         started = anyio.current_time()
-        with anyio.move_on_after(most):
+        with self._leaving.ending(), anyio.move_on_after(most):
             while not waiting.arrived.is_set():
                 with anyio.move_on_after(_REPORT_EVERY):
                     await waiting.arrived.wait()
@@ -337,7 +345,13 @@ class EventService:
     async def _instead(self, store: Store, tool: WaitForEvent, wanted: Wanted) -> dict[str, Any]:
         others = await store.find(replace(wanted, types=frozenset()), limit=5)
         happened = listed([line(event) for event in others], most=3) if others else "nothing else"
-        summary = f"None of {listed(tool.types)} within {tool.timeout_secs} s. What happened instead: {happened}."
+        none = f"None of {listed(tool.types)}"
+        within = (
+            f"{none} until now. {WORD} Wait again."
+            if self._leaving.has_begun
+            else f"{none} within {tool.timeout_secs} s."
+        )
+        summary = f"{within} What happened instead: {happened}."
         summary = " ".join(filter(None, [summary, self._doubts(tool.types), self.silence]))
         content: dict[str, Any] = {"summary": summary, "timed_out": True, "events": []}
         return content | ({"instead": [view(event) for event in others]} if others else {})

@@ -28,7 +28,6 @@ class Gate:
         approvals: Approvals,
         facts: ScopeFacts,
         *,
-        *,
         about_call: AboutCall,
         newest_event: Callable[[], int] = lambda: 0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),

@@ -24,7 +24,8 @@ class Refused(Exception):
 
 def from_own_page(request: Request) -> None:
     """Refuse what another site, or a page of another port, makes a browser send. Raises `Refused`."""
-    if request.headers.getlist("origin") != [f"http://{request.headers['host'].lower()}"]:
+    host = request.headers["host"].lower()
+    if request.headers.getlist("origin") not in ([f"http://{host}"], [f"https://{host}"]):
         raise Refused(403, "This request did not come from this page.")
 
 

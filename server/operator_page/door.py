@@ -1,7 +1,7 @@
 """What stands before every handler: only this machine's own names get in, and every answer forbids what it can."""
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 from starlette.responses import PlainTextResponse
@@ -43,12 +43,12 @@ _NAMES = ("127.0.0.1", "localhost", "[::1]")
 _log = logging.getLogger(__name__)
 
 
-def door(app: Asgi, port: int) -> Asgi:
-    """The app, for requests that were sent to this port of this machine by name.
+def door(app: Asgi, port: int, names: Collection[str] = ()) -> Asgi:
+    """The app, for requests that were sent to this port of this machine by name, or to one of these names.
 
     A site whose name was made to point at this machine (DNS rebinding) sends its own name, and is refused.
     """
-    hosts = {f"{name}:{port}".encode() for name in _NAMES}
+    hosts = {f"{name}:{port}".encode() for name in _NAMES} | {name.lower().encode() for name in names}
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -1,7 +1,7 @@
 """The page's requests: who may make them, and what they do to the ledger."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -47,20 +47,23 @@ class OperatorPage:
         tell: Callable[[str], None],
         *,
         by: str = "operator page",
+        names: Collection[str] = (),
         now: Callable[[], datetime] = _now,
         every: float = 1.0,
     ) -> None:
-        """`tell` shows a sign-in link on the server's terminal. `every`: seconds between two looks at the ledger."""
+        """`names`: hosts by which it is reached too, through a proxy. `tell` shows a sign-in link on the server's
+        terminal. `every`: seconds between two looks at the ledger.
+        """
         self._ledger = ledger
         self._by = by
         self._tell = tell
-        self._address = f"http://127.0.0.1:{port}{PATH}"
+        self._address = f"https://{min(names)}{PATH}" if names else f"http://127.0.0.1:{port}{PATH}"
         # Browsers keep cookies by host alone: two servers on this machine must not sign each other out.
         self._cookie = f"operator_{port}"
         self._links = Links(now)
         self._sessions = Sessions(now)
         self._live = Live(partial(look, ledger), now, every)
-        self.app: Asgi = door(Starlette(routes=self._routes()), port)
+        self.app: Asgi = door(Starlette(routes=self._routes()), port, names)
 
     def link(self) -> str:
         """A new sign-in link: it works once, for ten minutes. Raises `TooManyLinks`."""

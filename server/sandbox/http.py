@@ -1,6 +1,7 @@
 """HTTP in and out: a plain ASGI function, because a request should cost next to nothing."""
 
 import json
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -60,7 +61,7 @@ class Reply:
         return cls(refused.status, encode({"errors": list(refused.errors)}), refused.headers)
 
     async def send(self, send: Send) -> None:
-        headers = list(self.headers)
+        headers = [*self.headers, (b"x-request-id", str(uuid.uuid4()).encode())]
         if self.status != 204:
             headers += [_JSON, (b"content-length", str(len(self.body)).encode())]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})

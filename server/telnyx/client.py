@@ -1,6 +1,7 @@
 """The Telnyx API over HTTP: one command, sent, and repeated where that is safe."""
 
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,10 +10,15 @@ from typing import Any
 
 import anyio
 import httpx2
+from opentelemetry.trace import SpanKind
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from ...tools.base import Command, Retry
+from ..tracing import span
 from .errors import OutcomeUnknown, RateLimited, TelnyxFailed, TelnyxRefused, Unreachable, read_problems
+
+REQUEST_ID = "x-request-id"
+Exchanged = Callable[[Command, int, float], None]
 
 _RATE_LIMITED, _NOT_FOUND = 429, 404
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
@@ -45,6 +51,8 @@ class Answer:
     """The JSON, or None where there was none."""
     attempts: int
     status: int
+    request_id: str | None = None
+    """Telnyx's own, of the last attempt: by it Telnyx's support finds the request."""
 
 
 class _AttemptError(Exception):
@@ -91,6 +99,11 @@ class Telnyx:
         self._timing = timing or Timing()
         self._now = now
         self._sleep = sleep
+        self._told: list[Exchanged] = []
+
+    def on_exchange(self, told: Exchanged) -> None:
+        """Be told of every request: the command, the status of the answer (0: there was none), seconds."""
+        self._told.append(told)
 
     async def send(self, command: Command) -> Answer:
         """Send a command and return Telnyx's answer.
@@ -144,36 +157,53 @@ class Telnyx:
             raise
 
     async def _exchange(self, command: Command) -> tuple[int, Any, httpx2.Headers]:
-        request = command.request()
-        try:
-            with anyio.fail_after(self._timing.attempt):
-                response = await self._http.request(
-                    request.method, request.path, params=request.query or None, json=request.body
-                )
-        except _NOT_SENT as error:
-            raise _AttemptError(_reason(error), sent=False) from None
-        except (httpx2.TransportError, httpx2.DecodingError, TimeoutError) as error:
-            raise _AttemptError(_reason(error), sent=True) from None
+        with span(f"{command.route.method} {command.route.path}", SpanKind.CLIENT) as current:
+            current.set_attribute("http.request.method", command.route.method)
+            current.set_attribute("url.template", command.route.path)
+            begun, status = time.monotonic(), 0
+            try:
+                response = await self._request(command)
+                status = response.status_code
+                current.set_attribute("http.response.status_code", status)
+                if request_id := response.headers.get(REQUEST_ID):
+                    current.set_attribute("telnyx.request_id", request_id)
+            finally:
+                for told in self._told:
+                    told(command, status, time.monotonic() - begun)
         try:
             body = response.json() if response.content else None
         except ValueError:
             body = None
         return response.status_code, body, response.headers
 
+    async def _request(self, command: Command) -> httpx2.Response:
+        request = command.request()
+        try:
+            with anyio.fail_after(self._timing.attempt):
+                return await self._http.request(
+                    request.method, request.path, params=request.query or None, json=request.body
+                )
+        except _NOT_SENT as error:
+            raise _AttemptError(_reason(error), sent=False) from None
+        except (httpx2.TransportError, httpx2.DecodingError, TimeoutError) as error:
+            raise _AttemptError(_reason(error), sent=True) from None
+
     def _judged(self, sending: _Sending, status: int, body: Any, headers: httpx2.Headers) -> Answer:
         if status < 300:
-            return Answer(body, sending.attempts, status)
+            return Answer(body, sending.attempts, status, headers.get(REQUEST_ID))
         if status == _RATE_LIMITED or status >= 500:
             after = _retry_after(headers.get("retry-after"))
             raise _AttemptError(f"Telnyx answered {status}", sent=True, status=status, retry_after=after)
         command = sending.command
         if status == _NOT_FOUND and command.route.method == "DELETE" and sending.uncertain:
-            return Answer(None, sending.attempts, status)  # gone, as an earlier attempt wanted
+            return Answer(None, sending.attempts, status, headers.get(REQUEST_ID))  # gone, as an earlier attempt wanted
         problems = read_problems(body)
         if sending.uncertain and not command.is_read():
             said = "; ".join(map(str, problems)) or "no reason given"
             raise OutcomeUnknown(command, f"an answer was lost, and a repeat was refused with {status} ({said})")
-        raise TelnyxRefused(command, status, problems)
+        refused = TelnyxRefused(command, status, problems)
+        refused.request_id = headers.get(REQUEST_ID)
+        raise refused
 
     def _wait(self, sending: _Sending, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

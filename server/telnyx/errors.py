@@ -102,6 +102,8 @@ class TelnyxRefused(CallFailed):
     def __init__(self, command: Command, status: int, problems: Sequence[Problem], known: str = "") -> None:
         self.command = command
         self.status = status
+        self.request_id: str | None = None
+        """Telnyx's own id of the request, by which its support finds it."""
         self.problems = tuple(problems)
         said = "; ".join(str(problem).rstrip(".") for problem in problems) or "no reason given"
         advice = known or _hint(status, problems) or _ADVICE.get(status, "Nothing was done.")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from ...database import Dialect, Session, open_database
+from ...tracing import span
 from ..policy import Limit
 from . import approvals, audit, conversations, spending, switch
 from .approvals import Approval, Asked
@@ -57,7 +58,12 @@ class Ledger:
             yield cls(opened, lasts, now)
 
     async def _do(self, work: Callable[[Session], T], outlives: str = "power") -> T:
-        return await (await self._dialect()).transaction(work, outlives=outlives)
+        with span("store"):
+            return await (await self._dialect()).transaction(work, outlives=outlives)
+
+    async def _at_once(self, work: Callable[[Session], T]) -> T:
+        with span("store"):
+            return await (await self._dialect()).at_once(work)
 
     # Approvals
 
@@ -141,7 +147,7 @@ class Ledger:
                 conversations.note_command(session, str(entry.get("session", "")), newest_event, self._now())
             return found
 
-        return await (await self._dialect()).at_once(work)
+        return await self._at_once(work)
 
     async def last_command(self, of_session: str) -> Command | None:
         """The last write of a conversation, through whichever process; None: there was none for a day or more."""
@@ -149,7 +155,7 @@ class Ledger:
 
     async def admit_read(self, limits: Sequence[Limit], entry: Entry) -> Full | None:
         """The same of a read, which no stop concerns."""
-        return await (await self._dialect()).at_once(lambda session: self._count(session, limits, entry))
+        return await self._at_once(lambda session: self._count(session, limits, entry))
 
     def _count(self, session: Session, limits: Sequence[Limit], entry: Entry) -> Full | None:
         now = self._now()

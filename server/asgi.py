@@ -1,0 +1,37 @@
+"""The server as an ASGI application: `uvicorn --factory telnyx_conferencing.server.asgi:create_app`."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from starlette.routing import Router
+
+from .door import Asgi, Receive, Scope, Send
+from .leaving import on_signals
+from .logs import log_to_stderr
+from .settings import load
+from .site import open_site
+
+
+def create_app() -> Asgi:
+    """The application, with its settings from the environment. It opens at the lifespan's startup.
+
+    Raises `SettingsError`, also at startup.
+    """
+    settings = load(transport="http")
+    log_to_stderr(settings)
+    opened: list[Asgi] = []
+
+    async def forward(scope: Scope, receive: Receive, send: Send) -> None:
+        await opened[0](scope, receive, send)
+
+    @asynccontextmanager
+    async def lifespan(router: Router) -> AsyncGenerator[None]:
+        async with open_site(settings) as site:
+            opened.append(site.app)
+            # The ASGI protocol tells an app of the end only once all its answers are given: some wait for the end.
+            loop = asyncio.get_running_loop()
+            with on_signals(lambda: loop.call_soon_threadsafe(site.leaving.begin), then=True):
+                yield
+
+    return Router(default=forward, lifespan=lifespan)

@@ -1,0 +1,84 @@
+"""The server as a team runs it: a process that serves HTTP, spoken to by the MCP SDK's own client."""
+
+import signal
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.abc
+import httpx2
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import ElicitRequestParams, ElicitResult, Implementation
+
+from support.mcp import COMMAND, ERAS, Answering
+from support.stdio import PATIENCE, environment
+from support.webhooks import free_port, listening, url_of
+
+
+@dataclass
+class Site:
+    """A server's process, and where it is."""
+
+    process: anyio.abc.Process
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @asynccontextmanager
+    async def client(
+        self, era: str = "2025-11-25", *, name: str = "tests", answering: Answering | None = None, token: str = ""
+    ) -> AsyncGenerator[Client]:
+        """A client of it, by this name. Without `answering` it cannot be asked anything."""
+
+        async def elicited(context: Any, params: ElicitRequestParams) -> ElicitResult:
+            assert answering is not None
+            return answering(params.message)
+
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE, headers=headers) as http:
+            callback = elicited if answering is not None else None
+            transport = streamable_http_client(f"{self.url}/mcp", http_client=http)
+            info = Implementation(name=name, version="1")
+            async with Client(transport, mode=ERAS[era], elicitation_callback=callback, client_info=info) as client:
+                yield client
+
+    async def get(self, path: str, **headers: str) -> httpx2.Response:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE) as http:
+            return await http.get(f"{self.url}{path}", headers=headers)
+
+    def told_to_end(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    async def ended(self) -> int:
+        """The exit code, once it has ended."""
+        with anyio.fail_after(PATIENCE):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def site(*arguments: str, home: Path, env: Mapping[str, str], port: int | None = None) -> AsyncGenerator[Site]:
+    """`telnyx-conferencing serve --transport http ARGUMENTS`, with its store and its log at home."""
+    port = port or free_port()
+    own = ("--transport", "http", "--port", str(port), "--database", url_of(home / "events.db"))
+    log = home / f"stderr-{port}.log"
+    with log.open("wb") as stderr:
+        command = [COMMAND, "serve", *own, *arguments]
+        async with await anyio.open_process(command, env=environment(env), stderr=stderr) as process:
+            try:
+                await listening(port)
+                yield Site(process, port, log)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    if process.returncode is None:
+                        process.terminate()
+                    with anyio.move_on_after(PATIENCE):
+                        await process.wait()
+                    if process.returncode is None:
+                        process.kill()
