@@ -1,10 +1,11 @@
 """The tools of a server as a table for people."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..tools import TOOLS
 from ..tools.base import Risk, Tool
+from ..tools.words import count
 from .catalog import model_bytes
 from .guarding import source_of
 from .settings import Settings
@@ -19,16 +20,23 @@ def lines_of_json(settings: Settings) -> Iterator[str]:
 
 
 def table(settings: Settings) -> Iterator[str]:
-    """Lines: a heading, one for each tool, and what they cost a model together."""
+    """Lines: a heading, one for each tool, and what each toolset and all together cost a model."""
     commands = source_of(settings).policy.allowed(TOOLS)
     rows = [_HEADINGS, *(_row(command) for command in commands)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     for row in rows:
         *cells, size = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join([*cells, size.strip().rjust(widths[-1])])
-    total = sum(model_bytes(command) for command in commands)
     yield ""
-    yield f"{len(commands)} tools, {total} bytes, {total / max(1, len(commands)):.0f} a tool"
+    for toolset in dict.fromkeys(command.toolset() for command in commands):
+        yield f"{toolset}: {_cost([command for command in commands if command.toolset() == toolset])}"
+    yield _cost(commands)
+
+
+def _cost(commands: Sequence[type[Tool]]) -> str:
+    """What a model reads of these on every turn."""
+    total = sum(model_bytes(command) for command in commands)
+    return f"{count(len(commands), 'tool')}, {total} bytes, {total / max(1, len(commands)):.0f} a tool"
 
 
 def _row(command: type[Tool]) -> tuple[str, ...]:

@@ -142,7 +142,8 @@ async def test_a_person_sees_the_numbers_and_who_is_called_into_what(world: Worl
     async with guarded(world, answering=person.slowly, approval="disruptive", mask_numbers=True) as client:
         said = await refusal(client, "dial", to=[ANN, BEN], conference_config={"id": standup})
     [question] = person.questions
-    assert question.startswith(f"Call {ANN}, {BEN} from +12025550100 into conference 'Standup'? 2 people are in it")
+    assert question.startswith(f"Call 2 numbers ('{ANN}', '{BEN}') from '+12025550100', on connection 'sandbox', into ")
+    assert "into conference 'Standup'? 2 people are in it" in question
     assert "2025550" not in said
     assert dialled(world.sandbox) == []
 

@@ -13,7 +13,7 @@ import pytest
 from support.command_line import run
 from support.mcp import COMMAND, ERAS, call, connected
 from support.telnyx import telnyx
-from telnyx_conferencing.tools import TOOLS
+from telnyx_conferencing.tools import TOOLS, TOOLSETS
 
 INITIALIZE: dict[str, Any] = {
     "jsonrpc": "2.0",
@@ -144,7 +144,8 @@ def test_tools_prints_a_line_for_each_tool_and_the_sum() -> None:
     assert lines[0].split() == ["tool", "toolset", "risk", "retry", "bytes"]
     assert any("routine; destructive with supervisor_role monitor or whisper" in line for line in lines)
     assert lines[-1].startswith(f"{len(TOOLS)} tools, ")
-    assert len(lines) == 1 + 38 + 2
+    costs = [line.partition(":")[0] for line in lines[1 + len(TOOLS) :]]
+    assert costs == ["", *TOOLSETS, lines[-1]]
 
 
 def test_tools_obeys_the_same_settings_as_serve() -> None:

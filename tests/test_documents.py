@@ -11,12 +11,13 @@ from support.command_line import run
 from telnyx_conferencing.server.instructions import GLOSSARY, INSTRUCTIONS
 from telnyx_conferencing.server.settings import Settings
 from telnyx_conferencing.tools import TOOLS
+from telnyx_conferencing.tools.calls import ConferenceConfig
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 FIELDS = {"expect_events", "would_send", "left_open"}
 """Of results and of `telnyx://audit`."""
-ARGUMENTS = {name for command in TOOLS for name in command.model_fields}
+ARGUMENTS = {name for command in (*TOOLS, ConferenceConfig) for name in command.model_fields}
 
 
 def words(text: str) -> set[str]:
@@ -26,7 +27,7 @@ def words(text: str) -> set[str]:
 
 @cache
 def help_texts() -> str:
-    commands = ("serve", "sandbox", "tools", "events", "install", "uninstall", "doctor")
+    commands = ("serve", "sandbox", "tools", "events", "timeline", "install", "uninstall", "doctor")
     return "".join(run(command, "--help").stdout for command in commands)
 
 

@@ -157,9 +157,9 @@ class EventService:
             try:
                 store = await stack.enter_async_context(self._open_store())
                 stack.callback(store.subscribe(self._news))  # before loading: the picture takes events in any order
-                await self._load(store)
                 with anyio.move_on_after(_LAST_WORDS):  # what happened before the first question belongs to its answer
                     await self._drain(store)
+                await self._load(store)
                 latest = await store.latest_number()
             except StoreError as problem:
                 if self._problem is None:

@@ -12,7 +12,7 @@ from telnyx_conferencing.prompts import files
 from telnyx_conferencing.prompts.files import Argument, Prompt
 from telnyx_conferencing.server.events.models import PAYLOADS
 from telnyx_conferencing.server.inventory import risk_words
-from telnyx_conferencing.server.options import metavar
+from telnyx_conferencing.server.options import SERVING, metavar
 from telnyx_conferencing.server.settings import PREFIX, Settings
 from telnyx_conferencing.tools import TOOLS, TOOLSETS
 from telnyx_conferencing.tools.base import ByArgument, Command, Tool
@@ -101,7 +101,8 @@ def configuration() -> str:
 def _setting(name: str) -> str:
     field = Settings.model_fields[name]
     alias = field.validation_alias
-    option = "" if alias else f"`--{name.replace('_', '-')} {metavar(name)}".replace("|", "\\|").rstrip() + "`"
+    spelt = f"--{name.replace('_', '-')} {metavar(name)}".replace("|", "\\|").rstrip()
+    option = f"`{spelt}`" if name in SERVING else ""
     variable = alias or f"{PREFIX}{name.upper()}"
     return f"| {option} | `{variable}` | {_default(field.default)} | {field.description} |"
 
