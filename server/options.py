@@ -29,13 +29,10 @@ METAVARS = {
 }
 
 
-SERVING = (
-    "transport",
-    "host",
-    "port",
-    "allowed_hosts",
-    "allowed_origins",
-    "stateless",
+FOR_MANY = ("transport", "host", "port", "allowed_hosts", "allowed_origins", "stateless")
+"""The settings of `serve` that are for many clients over HTTP."""
+
+FOR_ONE = (
     "sandbox",
     "sandbox_port",
     "keyring",
@@ -64,6 +61,9 @@ SERVING = (
     "log_level",
     "log_format",
 )
+"""Those that also go with one client over stdio."""
+
+SERVING = (*FOR_MANY, *FOR_ONE)
 """The settings of `serve` that have an option."""
 
 

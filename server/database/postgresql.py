@@ -306,7 +306,7 @@ def _insert_statement(into: Into) -> LiteralString:
 @cache
 def _statement(written: str) -> LiteralString:
     """A statement with `:name` parameters as the driver takes it."""
-    return cast("LiteralString", re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", written.replace("%", "%%")))
+    return cast("LiteralString", re.sub(r"(?<!:):([a-z_][a-z0-9_]*)", r"%(\1)s", written.replace("%", "%%")))
 
 
 def _taken(value: Any) -> Any:

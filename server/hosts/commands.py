@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from ..options import SERVING, settings_options
+from ..options import FOR_ONE, settings_options
 from .keeping import KeyPlace
 from .table import HOSTS
 
@@ -23,7 +23,7 @@ _host = click.argument("host", type=click.Choice(list(HOSTS)))
     "the configuration.",
 )
 @click.option("--public-key", metavar="KEY", help="Telnyx's public key for webhooks; TELNYX_PUBLIC_KEY if not given.")
-@settings_options(*(name for name in SERVING if name != "keyring"))
+@settings_options(*(name for name in FOR_ONE if name != "keyring"))
 def install(host: str, only_show: bool, key: str | None, public_key: str | None, **given: Any) -> None:
     """Put this server into a host's configuration: HOST.
 

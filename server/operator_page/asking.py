@@ -1,6 +1,7 @@
 """What a page asks to be changed: JSON of a bounded size, sent by a script of this very page."""
 
 import json
+from collections.abc import Collection
 from typing import Any, cast
 
 import anyio
@@ -22,10 +23,13 @@ class Refused(Exception):
         self.status = status
 
 
-def from_own_page(request: Request) -> None:
-    """Refuse what another site, or a page of another port, makes a browser send. Raises `Refused`."""
+def from_own_page(request: Request, schemes: Collection[str]) -> None:
+    """Refuse what another site, or a page of another port, makes a browser send. Raises `Refused`.
+
+    `schemes`: by which this page is reached; by https only through a proxy.
+    """
     host = request.headers["host"].lower()
-    if request.headers.getlist("origin") not in ([f"http://{host}"], [f"https://{host}"]):
+    if request.headers.getlist("origin") not in [[f"{scheme}://{host}"] for scheme in schemes]:
         raise Refused(403, "This request did not come from this page.")
 
 

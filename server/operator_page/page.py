@@ -57,6 +57,7 @@ class OperatorPage:
         self._ledger = ledger
         self._by = by
         self._tell = tell
+        self._schemes = ("http", "https") if names else ("http",)
         self._address = f"https://{min(names)}{PATH}" if names else f"http://127.0.0.1:{port}{PATH}"
         # Browsers keep cookies by host alone: two servers on this machine must not sign each other out.
         self._cookie = f"operator_{port}"
@@ -80,13 +81,13 @@ class OperatorPage:
 
     def _routes(self) -> list[Route]:
         posts = {
-            "sign-in": _changing(self._sign_in),
-            "link": _changing(self._new_link),
-            "sign-out": _changing(self._signed_in(self._sign_out)),
-            "present": _changing(self._signed_in(self._present)),
-            "decide": _changing(self._signed_in(self._decide)),
-            "stop": _changing(self._signed_in(self._stop)),
-            "resume": _changing(self._signed_in(self._resume)),
+            "sign-in": _changing(self._sign_in, self._schemes),
+            "link": _changing(self._new_link, self._schemes),
+            "sign-out": _changing(self._signed_in(self._sign_out), self._schemes),
+            "present": _changing(self._signed_in(self._present), self._schemes),
+            "decide": _changing(self._signed_in(self._decide), self._schemes),
+            "stop": _changing(self._signed_in(self._stop), self._schemes),
+            "resume": _changing(self._signed_in(self._resume), self._schemes),
         }
 
         async def served(request: Request) -> Response:
@@ -199,9 +200,9 @@ class OperatorPage:
         return request.cookies.get(self._cookie, "")
 
 
-def _changing(handler: Handler) -> Handler:
+def _changing(handler: Handler, schemes: Collection[str]) -> Handler:
     async def handle(request: Request) -> Response:
-        from_own_page(request)
+        from_own_page(request, schemes)
         return await handler(request)
 
     return _refusing(handle)

@@ -99,3 +99,11 @@ async def test_it_reads_resources(tmp_path: Path) -> None:
         [content] = (await server.read_resource("telnyx://queues")).contents
     assert "telnyx://queues" in listed
     assert '"support"' in getattr(content, "text", "")
+
+
+async def test_it_gets_a_prompt_that_shows_who_waits(tmp_path: Path) -> None:
+    async with practising(tmp_path / "events.db") as server:
+        names = {prompt.name for prompt in (await server.list_prompts()).prompts}
+        prompt = await server.get_prompt("work_the_queue", {"queue": "support"})
+    assert {"start_conference", "work_the_queue", "practise"} <= names
+    assert "+12025550111" in str(prompt.messages)

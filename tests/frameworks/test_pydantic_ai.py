@@ -86,3 +86,11 @@ async def test_it_reads_resources() -> None:
     assert "telnyx://queues" in listed
     assert "telnyx://conferences/{conference_id}/timeline" in templates
     assert '"support"' in str(queues)
+
+
+async def test_it_gets_a_prompt_that_shows_who_waits() -> None:
+    async with practising(Person(says=True)) as toolset:
+        names = {prompt.name for prompt in await toolset.list_prompts()}
+        prompt = await toolset.get_prompt("work_the_queue", {"queue": "support"})
+    assert {"start_conference", "work_the_queue", "practise"} <= names
+    assert "+12025550111" in str(prompt)
