@@ -17,7 +17,7 @@ from telnyx_conferencing.server.errors import CallFailed
 from telnyx_conferencing.server.events.catch_up import CatchUp, Gaps, keep_catching_up
 from telnyx_conferencing.server.events.event import Via, Wanted
 from telnyx_conferencing.server.events.store import Store
-from telnyx_conferencing.server.sandbox import Fault, Sandbox
+from telnyx_conferencing.server.sandbox import Fault, ManualClock, Sandbox
 from telnyx_conferencing.tools.base import Command
 
 pytestmark = pytest.mark.anyio
@@ -102,7 +102,7 @@ class Deliveries:
     """Telnyx's list of deliveries, which fails as often as told to."""
 
     def __init__(self, failures: int) -> None:
-        self.sandbox = Sandbox()
+        self.sandbox = Sandbox(clock=ManualClock())
         self.failures = failures
         self.slept: list[float] = []
         self.asked = 0

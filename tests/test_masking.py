@@ -199,9 +199,10 @@ def spellings(draw: st.DrawFn) -> str:
 APART = re.compile(r"[A-Za-z0-9%.:/=\\_-]\s*$")
 """Before a number that stands for itself none of these stands: it would be part of an id, a time or an address."""
 OTHERWISE = re.compile(
-    r"(19|20)\d\d-\d\d-\d\d|\d\d?\.\d\d?\.\d{4}|\d{1,6}\.\d{1,6}|\d{1,3}(\.\d{1,3}){3}|\d{8}-\d{6}|\d{16,}"
+    r"(19|20)\d\d-\d\d-\d\d|\d\d?\.\d\d?\.\d{4}|\d{1,6}\.\d{1,6}|\d{1,3}(\.\d{1,3}){3}|\d{8}-\d{6}|\d{16,}(\D.*)?"
 )
-"""What may be a number, but is more often a date, a decimal, an IP address or an id."""
+"""What may be a number, but is more often a date, a decimal, an IP address or an id: more digits in one piece than any
+number has are one, whatever follows."""
 
 
 @given(spellings(), LETTERS, LETTERS)
