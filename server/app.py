@@ -16,6 +16,7 @@ from mcp_types import ListToolsResult, PaginatedRequestParams
 
 from ..tools import TOOLS
 from . import session_audit
+from .callers import caller_of
 from .catalog import Catalog
 from .defaults import Defaults
 from .dispatch import Dispatcher
@@ -136,7 +137,7 @@ def build(
         context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None
     ) -> ListToolsResult:
         events.needed()
-        return ListToolsResult(tools=catalog.listing(guarding.policy().allowed))
+        return ListToolsResult(tools=catalog.listing(guarding.policy(caller_of(context)).allowed))
 
     server = Offering(
         NAME,

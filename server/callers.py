@@ -2,7 +2,8 @@
 
 Over stdio a process has one client, and the conversation is as long as the process. Over HTTP it is the client's
 session at protocol 2025-11-25. Protocol 2026-07-28 has no sessions, and neither has `--stateless`: there a conversation
-is an identity with a client's name, in whichever process it is answered.
+is an identity with a client's name, in whichever process it is answered. The identity is the one that the request's own
+token proved, not that with which a session began.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from mcp.server import ServerRequestContext
 from ..tools.words import clean
 from .connections import connection_of
 from .guard import Caller
+from .identity import Identity, Scope
 
 _OWN = secrets.token_hex(8)
 """The conversation of a process that has one client."""
@@ -24,10 +26,12 @@ def caller_of(context: ServerRequestContext[Any, Any]) -> Caller:
     client = _client(context)
     if context.request is None:
         return Caller(_OWN, client)
+    proved: Identity | None = context.request.scope.get("identity")
+    who, may_control = (proved.name, proved.may(Scope.CONTROL)) if proved is not None else (None, True)
     session = connection_of(context).session_id
     # The session's own id lets whoever knows it speak for the client: only its hash is kept.
-    name = _hashed("session", session) if session else _hashed("client", "", client.rpartition(" ")[0])
-    return Caller(name, client, is_alone=False)
+    name = _hashed("session", session) if session else _hashed("client", who or "", client.rpartition(" ")[0])
+    return Caller(name, client, who, may_control, is_alone=False)
 
 
 def _client(context: ServerRequestContext[Any, Any]) -> str:

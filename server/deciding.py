@@ -10,7 +10,7 @@ import click
 from ..tools.words import clean, quoted
 from .desk import Desk
 from .events.times import iso
-from .guard.ledger import Approval, Ledger, NoSuchApproval
+from .guard.ledger import Approval, Decision, Ledger, NoSuchApproval
 from .terminal import NotDone, agrees, answer, is_terminal, must_be_terminal, someone, words
 
 _LONGEST_QUESTION = 5_000
@@ -82,7 +82,7 @@ def _offer(desk: Desk, one: Approval) -> None:
 
 def _decide(desk: Desk, code: str, *, yes: bool, reason: str | None) -> None:
     why = clean(reason, _LONGEST_REASON) if reason else None
-    decided = desk.do(Ledger.decide, code, yes=yes, by=someone(), reason=why or None)
+    decided = desk.do(Ledger.decide, code, Decision(yes, someone(), why or None))
     if yes:
         click.echo(f"Approved {decided.code}. Tell the agent to repeat its call within {_left(decided)}.")
     else:
@@ -99,7 +99,7 @@ def _in_words(one: Approval) -> str:
         f"{_left(one)} left",
         click.style(clean(one.risk, 40), fg=_COLOURS.get(one.risk)),
         clean(one.tool, 80),
-        f"asked by {quoted(one.asked_by, 200)}",
+        f"asked by {quoted(one.asker, 200)}",
     )
     return f"{'  '.join(parts)}\n  {clean(one.question, _LONGEST_QUESTION)}"
 
@@ -112,6 +112,7 @@ def _view(one: Approval) -> dict[str, Any]:
         "risk": one.risk,
         "question": one.question,
         "asked_by": one.asked_by,
+        "identity": one.identity,
         "asked_at": iso(one.asked_at),
         "expires_at": iso(one.expires_at),
         "seconds_left": int(_until_end(one).total_seconds()),

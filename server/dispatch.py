@@ -74,7 +74,7 @@ class Dispatcher:
         tool_class = self._find(call.name)
         journal = self._guard.journal(caller_of(context), tool_class, call.arguments or {})
         try:
-            policy = self._guard.policy()
+            policy = self._guard.policy(journal.caller)
             _exists(tool_class, policy)
             journal.parsed = tool = self._defaults.fill(parse(tool_class, call.arguments or {}))
             result = await self._answer(tool, context, call, journal, policy)
@@ -117,7 +117,7 @@ class Dispatcher:
         if tool.is_read():
             await self._guard.gate.admit_read(tool, policy, journal)
         if isinstance(tool, Whoami):
-            return _content(await self._where.answer(context))
+            return _content(await self._where.answer(context, journal.caller))
         if not isinstance(tool, Command):
             before = partial(self._before, journal.caller)
             return _content(await self._events.answer(tool, context.session.report_progress, before))
@@ -125,7 +125,7 @@ class Dispatcher:
             return await self._carry_out(tool, journal, policy)
         command = await self._expanded(tool)
         if self._guard.dry_run:
-            return _would(command, await self._guard.gate.dry_run(tool, command, self._read))
+            return _would(command, await self._guard.gate.dry_run(tool, command, policy, self._read))
         asker = Elicitation(context, call, journal.call, patience=_PATIENCE, leaving=self._leaving)
         # Judged as it was asked for: "everyone" is more than a list of all that it happens to be.
         with span("policy"):

@@ -9,6 +9,8 @@ from mcp.server.transport_security import TransportSecurityMiddleware, Transport
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
+from .identity import Scope as Right
+from .identity.admission import Admission, carried
 from .leaving import Leaving
 from .settings import Settings, is_loopback
 
@@ -30,21 +32,26 @@ class _TooSlow(Exception):
 
 
 class Door:
-    """An app behind the checks of its host and origin, and of the place it is reached at.
+    """An app behind the checks of its host and origin, and of who is there.
 
     A site whose name was made to point here (DNS rebinding) sends its own name as the host, and is refused: 421 for a
-    host, 403 for an origin. A body that takes too long is given up: 408.
+    host, 403 for an origin. Who has no token that holds is refused too: 401, or 403 without the scope that is needed;
+    and where none is required, whoever did not come to a loopback address. A body that takes too long is given up: 408.
     """
 
-    def __init__(self, app: Asgi, settings: Settings, leaving: Leaving) -> None:
-        self._app = app
+    def __init__(self, app: Asgi, settings: Settings, leaving: Leaving, admission: Admission, needs: Right) -> None:
+        """`needs`: what whoever is let in must have."""
+        self._app: Asgi = carried(app)
         self._leaving = leaving
+        self._admission = admission
+        self._needs = needs
         self._names = TransportSecurityMiddleware(names_of(settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = await self._names.validate_request(Request(scope))
-        if refusal is None and not _came_from_here(scope):
+        if refusal is None and not self._admission.is_required and not _came_from_here(scope):
             refusal = PlainTextResponse("This server is open on this machine alone.", 401)
+        refusal = refusal or await self._admission.refusal(scope, self._needs)
         if refusal is not None:
             await refusal(scope, receive, send)
             return
@@ -62,7 +69,8 @@ class Door:
                 await PlainTextResponse("The body took too long.", 408, {"connection": "close"})(scope, receive, send)
 
     def _received(self, scope: Scope, receive: Receive) -> Receive:
-        """What the app receives: the body in its time, and at the server's end the end of what only listens."""
+        """What the app receives: the body in its time, and the end of what only listens at the server's end, and of
+        everything once the token holds no longer."""
         deadline = anyio.current_time() + _BODY_TIMEOUT
         is_whole = False
 
@@ -77,10 +85,11 @@ class Door:
         async def received() -> Message:
             if not is_whole:
                 return await body()
-            if scope["method"] != "GET":
-                return await receive()
-            with self._leaving.ending():
-                return await receive()
+            with self._admission.while_holding(scope):
+                if scope["method"] != "GET":
+                    return await receive()
+                with self._leaving.ending():
+                    return await receive()
             return {"type": "http.disconnect"}
 
         return received

@@ -8,7 +8,7 @@ import anyio
 from pydantic import ValidationError
 
 from .events.service import EventService
-from .guard import Approvals, Gate, Guard, Ledger, Policy, Recorder
+from .guard import Approvals, Caller, Gate, Guard, Ledger, Policy, Recorder
 from .guard.policy import PolicyError, PolicySource, Rules
 from .scope import LiveScope
 from .settings import Settings, SettingsError
@@ -47,8 +47,8 @@ class Guarding:
         recorder = Recorder(self.ledger)
         self.guard = Guard(self.policy, gate, self.ledger, recorder, settings.dry_run, settings.audit_content)
 
-    def policy(self) -> Policy:
-        """The policy that holds at the moment."""
+    def policy(self, caller: Caller | None = None) -> Policy:
+        """The policy that holds at the moment, for a caller; None: for whoever proved nothing."""
         if self._source.refresh():
             logger.warning("The policy file was edited: it holds from now on")
             for told in self._on_change:
@@ -59,7 +59,8 @@ class Guarding:
                 logger.error(
                     "The policy file was edited and cannot be used, the policy before it stays: %s", self._said
                 )
-        return self._source.policy
+        policy = self._source.policy
+        return policy if caller is None else policy.of(caller.identity, may_control=caller.may_control)
 
     def on_change(self, told: Callable[[], None]) -> None:
         """Be told when another policy holds."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .identity.scopes import SCOPES
 from .options import settings_options, since
 from .settings import SettingsError
 
@@ -211,4 +212,73 @@ def operator(port: int, database: str | None) -> None:
         run(url, port)
 
 
-COMMANDS = (approvals, stop, resume, audit, policy, operator)
+@click.group(invoke_without_command=True)
+@settings_options("database")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_context
+def tokens(context: click.Context, database: str | None, as_json: bool) -> None:
+    """List the tokens by which clients are let in over HTTP, and make or revoke them.
+
+    A token proves a name and gives rights: conferences:read, conferences:control (which includes reading) and
+    conferences:approve (the operator page).
+    """
+    _pass_on_database(context, database)
+    if context.invoked_subcommand is None:
+        _list_tokens(database, as_json=as_json)
+
+
+def _list_tokens(database: str | None, *, as_json: bool) -> None:
+    from .desk import desk  # noqa: PLC0415
+    from .granting import show  # noqa: PLC0415
+
+    with desk(database) as opened:
+        show(opened, as_json=as_json)
+
+
+@tokens.command("list")
+@settings_options("database")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_tokens(database: str | None, as_json: bool) -> None:
+    """List the tokens: whom they prove, their rights, and until when they hold."""
+    _list_tokens(database, as_json=as_json)
+
+
+@tokens.command()
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice(SCOPES),
+    help="A right of whoever has the token. May be repeated.",
+)
+@click.option("--expires", default="90d", show_default=True, metavar="90d", help="After which time it ends, or never.")
+@settings_options("database")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def create(name: str, scopes: tuple[str, ...], expires: str, database: str | None, as_json: bool) -> None:
+    """Make a token that proves NAME, and print it, this once.
+
+    NAME is a person or a program; several tokens of one name are one identity, so that one can take another's place.
+    With conferences:approve only at a terminal: an agent that can run commands must not give itself leave.
+    """
+    from .desk import desk  # noqa: PLC0415
+    from .granting import create as make  # noqa: PLC0415
+
+    with desk(database) as opened:
+        make(opened, name, scopes, expires, as_json=as_json)
+
+
+@tokens.command()
+@click.argument("name")
+@settings_options("database")
+def revoke(name: str, database: str | None) -> None:
+    """Take back every token of NAME, or the one with this id, at once."""
+    from .desk import desk  # noqa: PLC0415
+    from .granting import revoke as take_back  # noqa: PLC0415
+
+    with desk(database) as opened:
+        take_back(opened, name)
+
+
+COMMANDS = (approvals, stop, resume, audit, policy, operator, tokens)

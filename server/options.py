@@ -26,10 +26,24 @@ METAVARS = {
     "port": "PORT",
     "allowed_hosts": "A,B",
     "allowed_origins": "A,B",
+    "oauth_issuer": "URL",
+    "oauth_audience": "URL",
+    "oauth_jwks_url": "URL",
 }
 
 
-FOR_MANY = ("transport", "host", "port", "allowed_hosts", "allowed_origins", "stateless")
+FOR_MANY = (
+    "transport",
+    "host",
+    "port",
+    "allowed_hosts",
+    "allowed_origins",
+    "require_tokens",
+    "oauth_issuer",
+    "oauth_audience",
+    "oauth_jwks_url",
+    "stateless",
+)
 """The settings of `serve` that are for many clients over HTTP."""
 
 FOR_ONE = (

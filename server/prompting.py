@@ -19,8 +19,9 @@ from mcp_types import (
 from mcp_types import Prompt as PromptListed
 
 from ..tools.words import listed, quoted
+from .callers import caller_of
 from .catalog import Catalog
-from .guard import Policy
+from .guard import Caller, Policy
 from .live import Live, matching
 from .prompt_facts import facts
 
@@ -33,53 +34,63 @@ Context = ServerRequestContext[Any, Any]
 class Prompting:
     """The prompts of one server."""
 
-    def __init__(self, catalog: Catalog, policy: Callable[[], Policy], live: Live, *, is_sandbox: bool) -> None:
-        """`policy` gives the one that holds at the moment."""
+    def __init__(
+        self, catalog: Catalog, policy: Callable[[Caller | None], Policy], live: Live, *, is_sandbox: bool
+    ) -> None:
+        """`policy` gives the one that holds at the moment for a caller; for None, for whoever proved nothing."""
         self._catalog = catalog
         self._policy = policy
         self._live = live
         self._is_sandbox = is_sandbox
-        self._held = policy()
+        self._held = policy(None)
 
     async def listing(self, context: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
-        return ListPromptsResult(prompts=[_listed(prompt) for prompt in self._offered(self._policy()).values()])
+        offered = self._offered(self._policy(caller_of(context)))
+        return ListPromptsResult(prompts=[_listed(prompt) for prompt in offered.values()])
 
     async def get(self, context: Context, params: GetPromptRequestParams) -> GetPromptResult:
-        prompt = self._find(params.name)
+        policy = self._policy(caller_of(context))
+        prompt = self._find(params.name, policy)
         given = _checked(prompt, params.arguments or {})
-        text = await self._text(prompt, given)
+        text = await self._text(prompt, given, policy)
         message = PromptMessage(role="user", content=TextContent(text=text))
         return GetPromptResult(description=prompt.description, messages=[message])
 
-    async def complete(self, name: str, argument: str, typed: str, others: Mapping[str, str]) -> list[str]:
+    async def complete(
+        self, caller: Caller, name: str, argument: str, typed: str, others: Mapping[str, str]
+    ) -> list[str]:
         """Values for an argument that begin like what was typed, from what there is; `others`: what stands already.
 
         None for a prompt or an argument that there is not.
         """
-        prompt = self._offered(self._policy()).get(name)
+        offered = self._offered(self._policy(caller))
+        prompt = offered.get(name)
         completed = prompt.argument(argument) if prompt is not None else None
         if completed is None:
             return []
         if not completed.several:
-            return await self._values(completed, typed, others)
+            return await self._values(completed, typed, others, offered)
         before, comma, last = typed.rpartition(",")
         space = " " * (len(last) - len(last.lstrip()))
         there = {one.strip() for one in before.split(",")}
-        values = await self._values(completed, last.strip(), others)
+        values = await self._values(completed, last.strip(), others, offered)
         return [f"{before}{comma}{space}{value}" for value in values if value not in there]
 
-    async def _values(self, argument: "Argument", typed: str, others: Mapping[str, str]) -> list[str]:
+    async def _values(
+        self, argument: "Argument", typed: str, others: Mapping[str, str], offered: "Mapping[str, Prompt]"
+    ) -> list[str]:
         if not isinstance(argument.completes, str):
             return matching([(word,) for word in argument.completes], typed)
         if argument.completes == "prompts":
-            return matching([(name,) for name in self._offered(self._policy())], typed)
+            return matching([(name,) for name in offered], typed)
         within = others.get(argument.within) if argument.within is not None else None
         return await self._live.values(argument.completes, typed, within)
 
     def changed(self) -> bool:
-        """Whether the policy that holds now offers other prompts than the one that held when this was asked before."""
-        before, self._held = self._held, self._policy()
-        return self._offered(before).keys() != self._offered(self._held).keys()
+        """Whether prompts may have come or gone since this was asked before, for whomever."""
+        before, self._held = self._held, self._policy(None)
+        some_differ = before.identities != () or self._held.identities != ()
+        return some_differ or self._offered(before).keys() != self._offered(self._held).keys()
 
     def _offered(self, policy: Policy) -> "dict[str, Prompt]":
         from ..prompts.files import prompts  # noqa: PLC0415 (the tools are listed first, and need none of it)
@@ -97,10 +108,9 @@ class Prompting:
         tool = self._catalog.get(name)
         return "there is no such tool here" if tool is None else policy.refusal(tool)
 
-    def _find(self, name: str) -> "Prompt":
+    def _find(self, name: str, policy: Policy) -> "Prompt":
         from ..prompts.files import prompts  # noqa: PLC0415 (see `_offered`)
 
-        policy = self._policy()
         prompt = prompts().get(name)
         if prompt is None:
             near = difflib.get_close_matches(name, self._offered(policy), n=3, cutoff=0.5)
@@ -110,13 +120,12 @@ class Prompting:
             raise MCPError(INVALID_PARAMS, f"The prompt {name} is not offered here: {why}.")
         return prompt
 
-    async def _text(self, prompt: "Prompt", given: Mapping[str, str]) -> str:
+    async def _text(self, prompt: "Prompt", given: Mapping[str, str], policy: Policy) -> str:
         from ..prompts.files import render  # noqa: PLC0415 (see `_offered`)
 
         conference, queue = (given.get(name) if name in prompt.shows else None for name in ("conference", "queue"))
         room = await self._live.conference(conference) if conference is not None else None
         line = await self._live.queue(queue) if queue is not None else None
-        policy = self._policy()
         missing = [name for name in prompt.leans_on() if self._absent(name, policy)]
         return render(prompt, facts(prompt, given, room, line, missing) | {"sandbox": self._is_sandbox})
 

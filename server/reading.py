@@ -44,10 +44,11 @@ from .errors import CallFailed
 from .events.picture.plain import uri
 from .events.resources import JSON, NotFound, Reader, Template
 from .events.service import EventService
+from .guard import Caller
 
 Context = ServerRequestContext[Any, Any]
-CompletePrompt = Callable[[str, str, str, Mapping[str, str]], Awaitable[list[str]]]
-"""Values for an argument of a prompt: the prompt, the argument, what was typed, the other arguments so far."""
+CompletePrompt = Callable[[Caller, str, str, str, Mapping[str, str]], Awaitable[list[str]]]
+"""Values for an argument of a prompt: for whom, of which prompt and argument, what was typed, and beside it."""
 
 _MOST_VALUES = 100
 
@@ -115,20 +116,20 @@ class Reading:
 
     async def complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
         try:
-            values = [*await self._values(params)]
+            values = [*await self._values(caller_of(context), params)]
         except CallFailed:
             values = []
         shown, total = values[:_MOST_VALUES], len(values)
         return CompleteResult(completion=Completion(values=shown, total=total, has_more=total > len(shown)))
 
-    async def _values(self, params: CompleteRequestParams) -> Sequence[str]:
+    async def _values(self, caller: Caller, params: CompleteRequestParams) -> Sequence[str]:
         name, typed = params.argument.name, params.argument.value
         match params.ref:
             case ResourceTemplateReference():
                 return await self._reader.complete(params.ref.uri, name, typed)
             case PromptReference():
                 given = params.context.arguments if params.context else None
-                return await self._complete_prompt(params.ref.name, name, typed, given or {})
+                return await self._complete_prompt(caller, params.ref.name, name, typed, given or {})
 
     async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
         connection = connection_of(context)

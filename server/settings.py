@@ -5,6 +5,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -86,6 +87,26 @@ class Settings(BaseSettings):
         NoDecode,
         Field(description="With HTTP: sites whose pages may call it, such as https://example.com."),
     ] = frozenset()
+    require_tokens: Annotated[
+        bool,
+        Field(
+            description="With HTTP: let in only who has a token; so it is in any case on an address or by a name that "
+            "others reach, and with an OAuth issuer."
+        ),
+    ] = False
+    oauth_issuer: Annotated[
+        str | None, Field(description="With HTTP: take tokens of this OAuth authorization server too, by its URL.")
+    ] = None
+    oauth_audience: Annotated[
+        str | None,
+        Field(
+            description="What its tokens must be made for: this server's URL as clients write it, such as "
+            "https://calls.example.com/mcp."
+        ),
+    ] = None
+    oauth_jwks_url: Annotated[str | None, Field(description="Where its keys are, if its metadata does not say so.")] = (
+        None
+    )
     stateless: Annotated[
         bool, Field(description="With HTTP: keep no sessions at protocol 2025-11-25, so that any process may answer.")
     ] = False
@@ -201,12 +222,7 @@ class Settings(BaseSettings):
     @field_validator("catch_up", "keep", "approval_ttl", mode="before")
     @classmethod
     def _duration(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        found = _DURATION.fullmatch(value.strip())
-        if found is None or not int(found[1]):
-            raise ValueError("must be a time such as 30s, 5m, 12h or 30d")
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+        return read_duration(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _can_tell_who_signed(self) -> Self:
@@ -262,12 +278,50 @@ class Settings(BaseSettings):
             )
         return self
 
+    @property
+    def tokens_required(self) -> bool:
+        """Whether over HTTP only who has a token is let in: wherever others than this machine could come."""
+        reached = not is_loopback(self.host) or bool(self.allowed_hosts)
+        return self.require_tokens or reached or self.oauth_issuer is not None
+
+    @model_validator(mode="after")
+    def _names_its_issuer(self) -> Self:
+        if (self.oauth_issuer is None) is not (self.oauth_audience is None):
+            raise ValueError(
+                "--oauth-issuer and --oauth-audience belong together: without an audience, tokens that were made for "
+                "another service would be taken here"
+            )
+        if self.oauth_jwks_url is not None and self.oauth_issuer is None:
+            raise ValueError("--oauth-jwks-url needs --oauth-issuer and --oauth-audience")
+        return self
+
+    @field_validator("oauth_issuer", "oauth_audience", "oauth_jwks_url")
+    @classmethod
+    def _is_safe(cls, value: str | None) -> str | None:
+        if value is not None and not is_safe(value):
+            raise ValueError("must be an https URL (http only on this machine)")
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _is_http(cls, value: str) -> str:
         if not value.startswith(("https://", "http://")):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
+
+
+def read_duration(text: str) -> timedelta:
+    """A time such as `30s`, `5m`, `12h` or `30d`. Raises `ValueError`."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None or not int(found[1]):
+        raise ValueError("must be a time such as 30s, 5m, 12h or 30d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def is_safe(url: str) -> bool:
+    """Whether what comes from a URL can be trusted to be its host's: by TLS, or on this machine."""
+    at = urlsplit(url)
+    return bool(at.hostname) and (at.scheme == "https" or (at.scheme == "http" and is_loopback(at.hostname or "")))
 
 
 def is_loopback(host: str) -> bool:

@@ -3,25 +3,34 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
+import anyio
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from sse_starlette.sse import AppStatus
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from .app import Opened, open_server
+from .database import StoreError, default_url
 from .door import Asgi, Door, Receive, Scope, Send
 from .errors import CallFailed
 from .events.receiver import HEALTH, WEBHOOKS, mark
+from .guard import Ledger
 from .health import Health
+from .identity import Scope as Right
+from .identity.admission import Admission, metadata
+from .identity.tokens import OwnTokens
 from .intake import identity_of
 from .leaving import Leaving
 from .metrics import Metrics
 from .operator_page.page import PATH as OPERATOR
-from .settings import Settings
+from .settings import Settings, SettingsError
 
 MCP = "/mcp"
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
 READY = "/readyz"
 METRICS = "/metrics"
 _LARGEST = 1024 * 1024
@@ -45,10 +54,15 @@ async def open_site(settings: Settings) -> AsyncGenerator[Site]:
     """What these settings describe, over HTTP, for as long as the context lasts. Raises `SettingsError`."""
     # A stream is ended by what it waits for, which hears of the server's end: not cut off in the middle of an answer.
     AppStatus.disable_automatic_graceful_drain()
+    await _must_let_somebody_in(settings)
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(open_server(settings))
         with suppress(CallFailed):  # its log and `/readyz` say why, and a store may come back
             await opened.events.store()
+        admission = _admission(settings, opened.guarding.ledger)
+        watching = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(watching.cancel_scope.cancel)
+        watching.start_soon(admission.watch)
         manager = StreamableHTTPSessionManager(
             opened.server,
             stateless=settings.stateless,
@@ -59,8 +73,8 @@ async def open_site(settings: Settings) -> AsyncGenerator[Site]:
         await stack.enter_async_context(manager.run())
         pages = _Pages(settings, opened)
         served: dict[str, Asgi] = {
-            MCP: Door(manager.asgi_app, settings, opened.leaving),
-            METRICS: Door(pages.metrics, settings, opened.leaving),
+            MCP: Door(manager.asgi_app, settings, opened.leaving, admission, Right.READ),
+            METRICS: Door(pages.metrics, settings, opened.leaving, admission, Right.READ),
             HEALTH: pages.alive,
             READY: pages.ready,
         }
@@ -68,8 +82,11 @@ async def open_site(settings: Settings) -> AsyncGenerator[Site]:
             receiver = opened.intake.receiver()
             pages.numbers.receives(receiver)
             served[WEBHOOKS] = receiver.app
+        if settings.oauth_issuer is not None and settings.oauth_audience is not None:
+            about = pages.resource(metadata(settings.oauth_audience, settings.oauth_issuer))
+            served |= {WELL_KNOWN: about, urlsplit(_metadata_url(settings.oauth_audience)).path: about}
         if settings.operator_page is not None:
-            served[OPERATOR] = _operator_page(settings, opened)
+            served[OPERATOR] = _operator_page(settings, opened, admission)
         yield Site(_by_path(served), opened.leaving)
 
 
@@ -84,13 +101,55 @@ def _by_path(served: Mapping[str, Asgi]) -> Asgi:
     return app
 
 
-def _operator_page(settings: Settings, opened: Opened) -> Asgi:
+async def _must_let_somebody_in(settings: Settings) -> None:
+    """Raises `SettingsError` when nobody could come in."""
+    if not settings.tokens_required or settings.oauth_issuer is not None:
+        return
+    is_kept = settings.database is not None or not settings.sandbox  # practice begins with an empty store
+    with suppress(StoreError):  # as above
+        if not is_kept or not await _tokens_in(settings.database or default_url()):
+            raise _NOBODY
+
+
+async def _tokens_in(url: str) -> bool:
+    async with Ledger.open(url) as ledger:
+        return bool(await ledger.tokens())
+
+
+_NOBODY = SettingsError(
+    "Where others than this machine may come (--host, --allowed-hosts) or with --require-tokens, a client needs a "
+    "token, and there is none yet. Make one in the same store (--database) with `telnyx-conferencing tokens create "
+    "NAME --scope conferences:control`, or name an OAuth issuer with --oauth-issuer and --oauth-audience."
+)
+
+
+def _admission(settings: Settings, ledger: Ledger) -> Admission:
+    own = OwnTokens(ledger.token, lambda: datetime.now(UTC))
+    if settings.oauth_issuer is None or settings.oauth_audience is None:
+        return Admission(own, None, is_required=settings.tokens_required)
+    from .identity.issuer import Issuer  # noqa: PLC0415 (for who has one)
+
+    issuer = Issuer(settings.oauth_issuer, settings.oauth_audience, settings.oauth_jwks_url)
+    return Admission(own, issuer, is_required=True, metadata_url=_metadata_url(settings.oauth_audience))
+
+
+def _metadata_url(audience: str) -> str:
+    """Where RFC 9728 has clients look for what this server says of itself."""
+    at = urlsplit(audience)
+    return f"{at.scheme}://{at.netloc}{WELL_KNOWN}{at.path.rstrip('/')}"
+
+
+def _operator_page(settings: Settings, opened: Opened, admission: Admission) -> Asgi:
     from .operator_page.page import OperatorPage  # noqa: PLC0415 (for who wants it)
     from .operator_page.serving import print_link  # noqa: PLC0415
 
-    page = OperatorPage(opened.guarding.ledger, settings.port, print_link, names=settings.allowed_hosts)
+    by_token = admission if admission.is_required else None
+    page = OperatorPage(
+        opened.guarding.ledger, settings.port, print_link, names=settings.allowed_hosts, admission=by_token
+    )
     opened.leaving.on_begin(page.close)
-    print_link(page.link())
+    if by_token is None:
+        print_link(page.link())
     return page.app
 
 
@@ -119,6 +178,15 @@ class _Pages:
         self.numbers.waits.set(self._opened.events.waits)
         self.numbers.pending.set(len(await self._opened.guarding.ledger.pending()))
         await self._answer(scope, Response(self.numbers.text(), media_type=_TEXT))(scope, receive, send)
+
+    def resource(self, told: dict[str, Any]) -> Asgi:
+        """What this server says of who gives out its tokens, to anybody, pages of other sites included."""
+        headers = {"access-control-allow-origin": "*", "cache-control": "public, max-age=3600"}
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._answer(scope, JSONResponse(told, headers=headers))(scope, receive, send)
+
+        return app
 
     def _answer(self, scope: Scope, answer: Response) -> Response:
         reads = Request(scope).method in ("GET", "HEAD")

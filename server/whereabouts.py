@@ -13,6 +13,7 @@ from .defaults import Defaults
 from .errors import Refused
 from .events.event import Wanted
 from .events.service import EventService
+from .guard import Caller, Policy
 from .guarding import Guarding
 from .settings import Settings
 
@@ -35,23 +36,24 @@ class Whereabouts:
         self._events = events
         self._server = server
 
-    async def answer(self, context: ServerRequestContext[Any, Any]) -> dict[str, Any]:
+    async def answer(self, context: ServerRequestContext[Any, Any], caller: Caller) -> dict[str, Any]:
         """The structured content of `whoami`."""
         connections, heard = await self._heard()
-        policy, writes = self._policy(), await self._writes()
+        policy = self._guarding.policy(caller)
+        allowed, writes = self._allowed(policy), await self._writes(policy)
         told: dict[str, Any] = {
             "server": self._server,
-            "client": _client(context),
+            "client": _client(context, caller),
             "account": self._account,
             "connection_id": self._defaults.values["connection_id"],
             "from_number": self._defaults.values["from_number"],
             "connections_seen": connections,
-            "policy": policy,
+            "policy": allowed,
             "writes": writes,
             "events": heard,
         }
         dry = " Dry run: nothing is sent." if self._settings.dry_run else ""
-        summary = f"{count(policy['tools'], 'tool')} on {self._account}; writes are {writes}.{dry}"
+        summary = f"{count(allowed['tools'], 'tool')} on {self._account}; writes are {writes}.{dry}"
         return {"summary": summary} | {name: value for name, value in told.items() if value is not None}
 
     @property
@@ -60,8 +62,7 @@ class Whereabouts:
             return "the embedded Telnyx, for practice: no real calls"
         return f"the Telnyx account of the operator's API key, at {urlsplit(self._settings.base_url).netloc}"
 
-    def _policy(self) -> dict[str, Any]:
-        policy = self._guarding.policy()
+    def _allowed(self, policy: Policy) -> dict[str, Any]:
         tools = policy.allowed(TOOLS)
         toolsets = {tool.toolset() for tool in tools}
         said: dict[str, Any] = {
@@ -74,8 +75,8 @@ class Whereabouts:
         within = [clean(f"only {one}", _LONGEST) for one in policy.scope.kinds if one.lists]
         return said | ({"scope": within} if within else {})
 
-    async def _writes(self) -> str:
-        closed = self._guarding.policy().closed(self._events.now())
+    async def _writes(self, policy: Policy) -> str:
+        closed = policy.closed(self._events.now())
         if closed is not None:
             return clean(f"closed now: {closed}", _LONGEST)
         try:
@@ -101,7 +102,8 @@ class Whereabouts:
         return connections[:_MOST_CONNECTIONS], heard | last
 
 
-def _client(context: ServerRequestContext[Any, Any]) -> str:
+def _client(context: ServerRequestContext[Any, Any], caller: Caller) -> str:
     params = context.session.client_params
     name = f"{params.client_info.name} {params.client_info.version}" if params is not None else "unknown"
-    return clean(f"{name}, MCP {context.protocol_version}", 120)
+    known = f", as {caller.identity}" if caller.identity else ""
+    return clean(f"{name}, MCP {context.protocol_version}{known}", 400)

@@ -77,6 +77,7 @@ def test_json_has_everything_one_question_a_line(database: Path) -> None:
         "risk": "destructive",
         "question": QUESTION,
         "asked_by": "claude-code 2.1",
+        "identity": None,
         "asked_at": one.asked_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "expires_at": one.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }

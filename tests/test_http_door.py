@@ -11,6 +11,7 @@ from support.command_line import run
 from support.mcp import call, refusal
 from support.over_http import Site, site
 from support.telnyx import telnyx
+from support.tokens import CONTROL, given
 from support.webhooks import body_of, signed
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
@@ -29,7 +30,10 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Sit
     with telnyx() as phone:
         env = {**phone.env, "TELNYX_PUBLIC_KEY": SIGNER.public_key}
         options = ("--allowed-hosts", "team.example", "--operator-page", "0", "--log-format", "json")
-        async with site(*options, home=tmp_path_factory.mktemp("site"), env=env) as served:
+        home = tmp_path_factory.mktemp("site")
+        token = await given(home, "anna", CONTROL)
+        async with site(*options, home=home, env=env) as served:
+            served.token = token
             yield served
 
 
@@ -64,14 +68,12 @@ JSON_AND_SSE = {"accept": "application/json, text/event-stream", "content-type":
 async def test_who_is_answered_what(
     server: Site, method: str, path: str, headers: Mapping[str, str], status: int
 ) -> None:
-    async with httpx2.AsyncClient(trust_env=False) as http:
-        answer = await http.request(method, f"{server.url}{path}", headers=JSON_AND_SSE | dict(headers), content=b"{}")
+    answer = await server.request(method, path, JSON_AND_SSE | dict(headers))
     assert answer.status_code == status, answer.text
 
 
 async def test_a_body_that_is_too_large_is_refused_without_being_read(server: Site) -> None:
-    async with httpx2.AsyncClient(trust_env=False) as http:
-        answer = await http.post(f"{server.url}/mcp", headers=JSON_AND_SSE, content=b" " * 1_048_577)
+    answer = await server.request("POST", "/mcp", JSON_AND_SSE, b" " * 1_048_577)
     assert answer.status_code == 413
 
 
@@ -115,7 +117,12 @@ async def test_a_call_is_one_line_of_json_without_its_content(server: Site) -> N
     ("options", "said"),
     [
         (("--host", "0.0.0.0"), "needs --allowed-hosts"),
-        (("--host", "0.0.0.0", "--allowed-hosts", "team.example"), "this machine alone"),
+        (("--host", "0.0.0.0", "--allowed-hosts", "team.example"), "a client needs a token, and there is none yet"),
+        (("--allowed-hosts", "team.example"), "a client needs a token, and there is none yet"),
+        (("--require-tokens",), "telnyx-conferencing tokens create NAME"),
+        (("--oauth-issuer", "https://login.example"), "--oauth-issuer and --oauth-audience belong together"),
+        (("--oauth-issuer", "http://login.example", "--oauth-audience", "https://a.example"), "must be an https URL"),
+        (("--oauth-jwks-url", "https://login.example/keys"), "needs --oauth-issuer"),
         (("--webhook-port", "9000"), "/webhooks/telnyx"),
         (("--host", "10.0.0.1", "--insecure-webhooks"), "for a loopback address"),
     ],

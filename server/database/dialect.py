@@ -79,6 +79,13 @@ class Dialect(Protocol):
         """
         ...
 
+    async def look(self, work: Callable[[Session], T]) -> T:
+        """Read a little that is committed now, of which a request waits for the answer. Nobody is kept out meanwhile.
+
+        It may run in the event loop's own thread. Raises `StoreError`.
+        """
+        ...
+
     async def watch(self, news: Callable[[], None], wanted: asyncio.Event) -> None:
         """While `wanted` is set, call `news` whenever another process may have inserted rows. Runs until cancelled."""
         ...

@@ -81,6 +81,7 @@ class PostgresDialect:
         self._given = _read(url)
         self._inserting = _Line(self._connect, "store: events", self._doubt)
         self._writing = _Line(self._connect, "store: ledger")
+        self._looking = _Line(self._connect, "store: looks")
         self.engine = create_async_engine(
             "postgresql+psycopg://",
             async_creator=self._connect_async,
@@ -142,6 +143,14 @@ class PostgresDialect:
         """See `Dialect.at_once`."""
         return await self.transaction(work, outlives="process")
 
+    async def look(self, work: Callable[[Session], T]) -> T:
+        """See `Dialect.look`. Each statement is a transaction by itself."""
+
+        def looking(line: _Line) -> T:
+            return work(_PostgresSession(lambda statement, parameters: line.first(statement, parameters)[1]))
+
+        return await self._do(self._looking, looking)
+
     @asynccontextmanager
     async def changing_schema(self) -> AsyncGenerator[AsyncConnection]:
         """See `Dialect.changing_schema`: whoever comes first changes the tables, and the others wait for as long as it
@@ -191,7 +200,7 @@ class PostgresDialect:
     async def close(self) -> None:
         """See `Dialect.close`."""
         await self.engine.dispose()
-        for line in (self._inserting, self._writing):
+        for line in (self._inserting, self._writing, self._looking):
             await line.close()
 
     def explain(self, error: BaseException) -> StoreError:
@@ -228,7 +237,9 @@ class _Line:
                 self._was_lost = False
                 self._lost()
 
-    def first(self, statement: LiteralString, parameters: Sequence[Any] | None = None) -> tuple[Connection, Cursor]:
+    def first(
+        self, statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> tuple[Connection, Cursor]:
         """Execute the first statement of some work. If the connection turns out to be lost, it is done once more on
         another: so it must be one that does no harm twice."""
         if self._connection is not None:
@@ -278,7 +289,7 @@ def _looked_at(line: _Line) -> tuple[int, str]:
 def _together(line: _Line, begin: LiteralString, work: Callable[[Session], T]) -> T:
     connection, _ = line.first(begin)
     try:
-        done = work(_PostgresSession(connection))
+        done = work(_PostgresSession(connection.execute))
         connection.execute("COMMIT")
     except BaseException:
         with suppress(psycopg.Error):  # then it is lost, which ends the transaction too
@@ -317,8 +328,8 @@ def _taken(value: Any) -> Any:
 class _PostgresSession:
     """See `Session`."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, execute: Callable[[LiteralString, Mapping[str, Any]], Cursor]) -> None:
+        self._send = execute
 
     def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         return self._execute(statement, parameters).fetchall()
@@ -328,4 +339,4 @@ class _PostgresSession:
 
     def _execute(self, statement: str, parameters: Mapping[str, Any]) -> Cursor:
         given = {name: _taken(value) for name, value in parameters.items()}
-        return self._connection.execute(_statement(statement), given)
+        return self._send(_statement(statement), given)

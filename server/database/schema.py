@@ -2,10 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration: what the code here expects to find."""
 
-KNOWN = ("0001", "0002", "0003")
+KNOWN = ("0001", "0002", "0003", "0004")
 """Every migration there is."""
 
 VERSION_TABLE = "event_store_version"
@@ -84,6 +84,7 @@ approvals = Table(
     Column("decided_by", Text),
     Column("reason", Text),
     Column("spent_at", BigInteger),
+    Column("identity", Text),
     sqlite_autoincrement=True,
 )
 """Questions that a person answers outside the conversation. `binding` is what was asked: a call and its facts."""
@@ -130,3 +131,17 @@ conversations = Table(
     sqlite_with_rowid=False,
 )
 """The last write of each conversation, and the number of the newest event before it."""
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", Key, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    sqlite_with_rowid=False,
+)
+"""Who may use the server over HTTP. `id` is the public part of a token; of its secret there is only a hash."""

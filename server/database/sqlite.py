@@ -130,6 +130,15 @@ class SqliteDialect:
         done = self._try_here(boxed, "NORMAL") or await self._do_beside(boxed, "NORMAL")
         return done[0]
 
+    async def look(self, work: Callable[[Session], T]) -> T:
+        """See `Dialect.look`."""
+
+        def boxed(connection: sqlite3.Connection) -> tuple[T]:
+            return (work(_SqliteSession(connection)),)
+
+        done = self._try_here(boxed, "NORMAL") or await self._do_beside(boxed, "NORMAL")
+        return done[0]
+
     def _try_here(self, work: Callable[[sqlite3.Connection], T], synchronous: str) -> T | None:
         """Do it in this thread; None: it must be done beside, since somebody else is writing or it is time to."""
         if self._here_in_a_row >= _HERE_IN_A_ROW or not self._lock.acquire(blocking=False):

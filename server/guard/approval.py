@@ -43,6 +43,13 @@ class Asker(Protocol):
         ...
 
 
+class Elsewhere:
+    """Puts no question here: whoever asks must not be the one who answers."""
+
+    async def ask(self, question: Question) -> Answer:
+        return Answer(Reply.NOBODY, "this server's policy has somebody else answer than who asks", "")
+
+
 class PersonDeclined(Refused):
     """A person said no: final for this call."""
 
@@ -97,7 +104,7 @@ class Approvals:
                 return
             answer = await asker.ask(question)
             by = "" if answer.reply is Reply.NOBODY else "elicitation"
-            journal.call = answer.call
+            journal.call = answer.call or journal.call
             _note(journal, question, by, answer.reply.value, answer.reason)
             if answer.reply is Reply.NO:
                 await self._use_up(command, asked, answer)
@@ -145,7 +152,8 @@ def _asked(command: Command, question: Question, journal: Journal) -> Asked:
         tool=command.tool_name(),
         risk=str(command.current_risk()),
         question=question.text,
-        asked_by=journal.caller.identity or journal.caller.client,
+        asked_by=journal.caller.client,
+        identity=journal.caller.identity,
     )
 
 

@@ -9,8 +9,8 @@ from ...tools.calls import ListActiveCalls
 from ...tools.words import count, quoted
 from ..database import StoreError
 from ..errors import Refused
-from .approval import Approvals, Asker
-from .journal import Journal
+from .approval import Approvals, Asker, Elsewhere
+from .journal import Caller, Journal
 from .ledger import Full, Ledger, Stopped
 from .policy import Approval, Policy, ScopeFacts
 from .question import AboutCall, Question, Read, compose, people_touched
@@ -23,7 +23,7 @@ class Gate:
 
     def __init__(
         self,
-        policy: Callable[[], Policy],
+        policy: Callable[[Caller], Policy],
         ledger: Ledger,
         approvals: Approvals,
         facts: ScopeFacts,
@@ -32,7 +32,7 @@ class Gate:
         newest_event: Callable[[], int] = lambda: 0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`policy` gives the one that holds at the moment, `newest_event` the number of the newest that is known."""
+        """`policy` gives the one that holds for a caller, `newest_event` the number of the newest that is known."""
         self._about_call = about_call
         self._policy = policy
         self._ledger = ledger
@@ -97,9 +97,12 @@ class Gate:
         await self.check(policy, command, read)
         if policy.approval(command) is Approval.ASK:
             self._none_in_the_way(command, await self._noted(command, self._ledger.look(policy.limits(command))))
+            asker = Elsewhere() if policy.by_another else asker
             obtaining = self._approvals.obtain(command, lambda asked: self._question(asked, read), asker, journal)
             await self._noted(command, obtaining)
-            policy = self._policy()  # a person takes their time, and the policy may have been edited meanwhile
+            policy = self._policy(
+                journal.caller
+            )  # a person takes their time, and the policy may have been edited meanwhile
             await self.check(policy, command, read)
         admitting = self._ledger.admit(policy.limits(command), journal.entry("sends"), self._newest_event())
         self._none_in_the_way(command, await self._noted(command, admitting))
@@ -140,12 +143,11 @@ class Gate:
         seconds = max(1, round((full.until - self._now()).total_seconds()))
         return f"There is room for this call again in {seconds} s, at {full.until:%H:%M:%S} UTC."
 
-    async def dry_run(self, asked: Command, command: Command, read: Read) -> dict[str, Any]:
+    async def dry_run(self, asked: Command, command: Command, policy: Policy, read: Read) -> dict[str, Any]:
         """What would be sent, and what a person would be asked first. Raises as `check` does.
 
         `asked`: the command as it was asked for, by which it is judged.
         """
-        policy = self._policy()
         await self.check(policy, asked, read)
         request = command.request()
         would: dict[str, Any] = {"method": request.method, "path": request.path}

@@ -16,8 +16,8 @@ from .recorder import Recorder
 class Guard:
     """The guard of one server."""
 
-    policy: Callable[[], Policy]
-    """The one that holds at the moment."""
+    policy: Callable[[Caller], Policy]
+    """The one that holds at the moment for a caller."""
     gate: Gate
     ledger: Ledger
     recorder: Recorder

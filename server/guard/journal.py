@@ -26,6 +26,8 @@ class Caller:
     """Name and version, as the client gives them: nobody has proved them."""
     identity: str | None = None
     """Who that is, where it was proved."""
+    may_control: bool = True
+    """They may change something; otherwise what they proved lets them read only."""
     is_alone: bool = True
     """The process serves nobody else: the conversation began with it, and ends with it."""
 

@@ -16,6 +16,7 @@ SERVED = (
     "elements.js",
     "server.js",
     "sign_in.js",
+    "sign_in_by_token.js",
     "signed_out.js",
     "stream.js",
     "switch.js",

@@ -95,7 +95,7 @@ class Live:
 
     async def _events(self, session: Session, sessions: Sessions) -> AsyncGenerator[bytes]:
         told, spoken = 0, anyio.current_time()
-        while not (why := sessions.why_over(session)):
+        while not (why := await sessions.look(session)):
             state = await self.state()
             if state.number != told:
                 told, spoken = state.number, anyio.current_time()

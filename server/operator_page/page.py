@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..database import StoreError
-from ..guard.ledger import Ledger, NoSuchApproval
+from ..guard.ledger import Decision, Ledger, NoSuchApproval
+from ..identity import CannotTell, Identity, Scope
 from .asking import Refused, body_of, from_own_page, text_of
 from .door import Asgi, door
 from .files import SERVED, file
@@ -21,10 +22,14 @@ from .live import TOO_MANY, Live, Stream
 from .sessions import SIGNED_OUT, Session, Sessions
 from .state import look, told
 
+if TYPE_CHECKING:
+    from ..identity.admission import Admission
+
 PATH = "/operator"
 KEY = "x-operator-key"
 _LONGEST_REASON = 500
 _LONGEST_SECRET = 200
+_LONGEST_TOKEN = 12_000
 _NOT_SIGNED_IN = "You are not signed in."
 _LEAVING = "The server has ended."
 
@@ -48,11 +53,12 @@ class OperatorPage:
         *,
         by: str = "operator page",
         names: Collection[str] = (),
+        admission: "Admission | None" = None,
         now: Callable[[], datetime] = _now,
         every: float = 1.0,
     ) -> None:
-        """`names`: hosts by which it is reached too, through a proxy. `tell` shows a sign-in link on the server's
-        terminal. `every`: seconds between two looks at the ledger.
+        """`names`: hosts by which it is reached too, through a proxy. `admission`: people sign in by their token, and
+        not by a link, which `tell` shows on the server's terminal. `every`: seconds between two looks at the ledger.
         """
         self._ledger = ledger
         self._by = by
@@ -62,7 +68,8 @@ class OperatorPage:
         # Browsers keep cookies by host alone: two servers on this machine must not sign each other out.
         self._cookie = f"operator_{port}"
         self._links = Links(now)
-        self._sessions = Sessions(now)
+        self._admission = admission
+        self._sessions = Sessions(now, admission.holds if admission is not None else None)
         self._live = Live(partial(look, ledger), now, every)
         self.app: Asgi = door(Starlette(routes=self._routes()), port, names)
 
@@ -81,8 +88,7 @@ class OperatorPage:
 
     def _routes(self) -> list[Route]:
         posts = {
-            "sign-in": _changing(self._sign_in, self._schemes),
-            "link": _changing(self._new_link, self._schemes),
+            **self._ways_in(),
             "sign-out": _changing(self._signed_in(self._sign_out), self._schemes),
             "present": _changing(self._signed_in(self._present), self._schemes),
             "decide": _changing(self._signed_in(self._decide), self._schemes),
@@ -101,12 +107,23 @@ class OperatorPage:
             *(Route(f"{PATH}/{name}", handler, methods=["POST"]) for name, handler in posts.items()),
         ]
 
+    def _ways_in(self) -> dict[str, Handler]:
+        if self._admission is not None:
+            return {"sign-in": _changing(self._sign_in_by_token, self._schemes)}
+        return {
+            "sign-in": _changing(self._sign_in, self._schemes),
+            "link": _changing(self._new_link, self._schemes),
+        }
+
     # Pages
+
+    def _signed_out(self) -> Response:
+        return file("signed_out.html" if self._admission is None else "sign_in_by_token.html", 401)
 
     async def _page(self, request: Request) -> Response:
         session = self._sessions.of_cookie(self._cookie_of(request))
         if session is None:
-            return file("signed_out.html", 401)
+            return self._signed_out()
         self._sessions.use(session)
         return file("page.html")
 
@@ -114,14 +131,30 @@ class OperatorPage:
         # Only the button on it uses the link up: whatever looks at a link beforehand, such as a preview, does not.
         if self._links.holds(request.query_params.get("token", "")):
             return file("sign_in.html")
-        return file("signed_out.html", 401)
+        return self._signed_out()
 
     # Signing in and out
 
     async def _sign_in(self, request: Request) -> Response:
         if not self._links.spend(text_of(await body_of(request), "token", _LONGEST_SECRET)):
             raise Refused(401, "This link was used already, or is older than ten minutes.")
-        handed = self._sessions.begin()
+        return self._let_in(None)
+
+    async def _sign_in_by_token(self, request: Request) -> Response:
+        assert self._admission is not None
+        token = text_of(await body_of(request), "token", _LONGEST_TOKEN)
+        try:
+            identity = await self._admission.identity(token)
+        except CannotTell:
+            raise Refused(503, "Tokens cannot be checked now. Try again.") from None
+        if identity is None:
+            raise Refused(401, "This token is not valid.")
+        if not identity.may(Scope.APPROVE):
+            raise Refused(403, f"This token has not the scope {Scope.APPROVE}, which this page takes.")
+        return self._let_in(identity)
+
+    def _let_in(self, identity: Identity | None) -> Response:
+        handed = self._sessions.begin(identity)
         answer = JSONResponse({"key": handed.key})
         answer.set_cookie(self._cookie, handed.cookie, path=PATH, httponly=True, samesite="strict")
         _log.info("Somebody signed in to the operator page")
@@ -150,7 +183,7 @@ class OperatorPage:
     # What an operator sees and does
 
     async def _events(self, request: Request) -> Any:
-        session = self._session_of(request)
+        session = await self._session_of(request)
         if not self._live.has_room(session):
             raise Refused(429, TOO_MANY)
         return Stream(self._live, session, self._sessions)
@@ -162,19 +195,19 @@ class OperatorPage:
         if not isinstance(yes, bool):
             raise Refused(400, "yes: must be true or false.")
         try:
-            decided = await self._ledger.decide(code, yes=yes, by=self._by, reason=reason)
+            decided = await self._ledger.decide(code, self._decision(session, yes, reason))
         except NoSuchApproval as why:
             raise Refused(409, str(why)) from None
         return await self._changed(decided=told(decided))
 
     async def _stop(self, request: Request, session: Session) -> Response:
         reason = text_of(await body_of(request), "reason", _LONGEST_REASON) or None
-        await self._ledger.stop(self._by, reason)
+        await self._ledger.stop(self._by_whom(session), reason)
         return await self._changed()
 
     async def _resume(self, request: Request, session: Session) -> Response:
         await body_of(request)
-        await self._ledger.resume(self._by)
+        await self._ledger.resume(self._by_whom(session))
         return await self._changed()
 
     async def _changed(self, **said: Any) -> Response:
@@ -184,17 +217,23 @@ class OperatorPage:
 
     def _signed_in(self, handler: Callable[[Request, Session], Awaitable[Response]]) -> Handler:
         async def handle(request: Request) -> Response:
-            session = self._session_of(request)
+            session = await self._session_of(request)
             self._sessions.use(session)
             return await handler(request, session)
 
         return handle
 
-    def _session_of(self, request: Request) -> Session:
+    async def _session_of(self, request: Request) -> Session:
         session = self._sessions.of(self._cookie_of(request), request.headers.get(KEY, ""))
-        if session is None:
+        if session is None or await self._sessions.look(session):
             raise Refused(401, _NOT_SIGNED_IN)
         return session
+
+    def _by_whom(self, session: Session) -> str:
+        return self._by if session.identity is None else f"{session.identity.name} ({self._by})"
+
+    def _decision(self, session: Session, yes: bool, reason: str | None) -> Decision:
+        return Decision(yes, self._by_whom(session), reason, session.identity.name if session.identity else None)
 
     def _cookie_of(self, request: Request) -> str:
         return request.cookies.get(self._cookie, "")

@@ -5,13 +5,14 @@ whatever its port. The key is in the page's own storage, which only pages of thi
 header, which no other site can make a browser do. Either alone opens nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import anyio
 
+from ..identity import CannotTell, Identity
 from .secret import hashed, is_same, new_secret
 
 IDLE = timedelta(minutes=30)
@@ -20,6 +21,8 @@ LONGEST = timedelta(hours=12)
 _TOO_IDLE = f"You were signed out after {IDLE // timedelta(minutes=1)} minutes in which nobody used this page."
 _TOO_LONG = f"You were signed out: a sign-in lasts {LONGEST // timedelta(hours=1)} hours."
 SIGNED_OUT = "You signed out."
+_UNPROVED = "You were signed out: your token holds no longer."
+_CANNOT_TELL = "Your token cannot be checked now."
 
 
 @dataclass(eq=False, slots=True)
@@ -28,6 +31,8 @@ class Session:
 
     key: bytes
     """Hashed."""
+    identity: Identity | None
+    """Who signed in, where that was proved."""
     begun: datetime
     used: datetime
     streams: int = 0
@@ -53,16 +58,18 @@ class Handed(NamedTuple):
 class Sessions:
     """Everybody who is signed in."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], holds: Callable[[Identity], Awaitable[bool]] | None = None) -> None:
+        """`holds`: whether what proved who somebody is still does. May raise `CannotTell`."""
         self._now = now
+        self._holds = holds
         self._known: dict[bytes, Session] = {}
         """By the hash of the cookie."""
 
-    def begin(self) -> Handed:
+    def begin(self, identity: Identity | None = None) -> Handed:
         """Sign somebody in."""
         cookie, key, now = new_secret(), new_secret(), self._now()
         self._known = {known: session for known, session in self._known.items() if not self.why_over(session)}
-        self._known[cookie.hashed] = Session(key.hashed, begun=now, used=now)
+        self._known[cookie.hashed] = Session(key.hashed, identity, begun=now, used=now)
         return Handed(cookie.text, key.text)
 
     def of_cookie(self, cookie: str) -> Session | None:
@@ -88,6 +95,16 @@ class Sessions:
         elif not session.used <= now < session.used + IDLE:
             session.end(_TOO_IDLE)
         return session.ended
+
+    async def look(self, session: Session) -> str | None:
+        """The same, after a look whether their token still holds. While that cannot be told, nobody is let in."""
+        if session.identity is not None and self._holds is not None and not self.why_over(session):
+            try:
+                if not await self._holds(session.identity):
+                    session.end(_UNPROVED)
+            except CannotTell:
+                return _CANNOT_TELL
+        return self.why_over(session)
 
     def end_all(self, why: str) -> None:
         """Sign everybody out."""

@@ -37,7 +37,7 @@ def told(approval: Approval) -> dict[str, Any]:
         "tool": approval.tool,
         "risk": approval.risk,
         "question": clean(approval.question, _LONGEST_QUESTION),
-        "asked_by": clean(approval.asked_by, _LONGEST),
+        "asked_by": clean(approval.asker, _LONGEST),
         "asked_at": approval.asked_at.isoformat(),
         "expires_at": approval.expires_at.isoformat(),
         "state": approval.state,

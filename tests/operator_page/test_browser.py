@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from playwright.async_api import Route
 
-from telnyx_conferencing.server.guard.ledger import State
+from telnyx_conferencing.server.guard.ledger import Decision, State
 
 from .browsing import CHROMIUM, CONTRASTS, NAMELESS, Desk, Scheme, asked, at_desk
 
@@ -134,7 +134,7 @@ async def test_what_others_wrote_stays_text(desk: Desk) -> None:
 async def test_what_was_decided_elsewhere_is_told_on_the_card(desk: Desk) -> None:
     left = await desk.ledger.leave(asked())
     await desk.ready()
-    await desk.ledger.decide(left.code, yes=False, by="Anna")
+    await desk.ledger.decide(left.code, Decision(False, "Anna"))
     await desk.tab.get_by_text("Rejected elsewhere, by Anna.", exact=True).wait_for()
     assert await desk.tab.get_by_role("button", name="Approve").count() == 0
 
@@ -144,7 +144,7 @@ async def test_a_press_that_comes_too_late_is_answered_on_the_card(desk: Desk) -
     await desk.ready()
 
     async def decided_meanwhile(route: Route) -> None:
-        await desk.ledger.decide(left.code, yes=False, by="Anna")
+        await desk.ledger.decide(left.code, Decision(False, "Anna"))
         await route.continue_()
 
     await desk.tab.route("**/operator/decide", decided_meanwhile)

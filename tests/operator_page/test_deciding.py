@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from telnyx_conferencing.server.guard.ledger import State
+from telnyx_conferencing.server.guard.ledger import Decision, State
 
 from .visiting import Page, asked
 
@@ -47,7 +47,7 @@ async def test_a_reason_is_kept_as_text_that_every_store_takes(page: Page) -> No
 async def test_what_was_decided_elsewhere_or_has_expired_is_refused_in_words(page: Page) -> None:
     visitor = await page.signed_in()
     elsewhere, late = await page.ledger.leave(asked("1")), await page.ledger.leave(asked("2"))
-    await page.ledger.decide(elsewhere.code, yes=False, by="Anna")
+    await page.ledger.decide(elsewhere.code, Decision(False, "Anna"))
     page.clock.move(minutes=5)
     for code, word in ((elsewhere.code, "expired"), (late.code, "expired"), ("ZZZZ-ZZZZ", "There is no question")):
         answer = await visitor.post("decide", {"code": code, "yes": True})

@@ -22,7 +22,7 @@ from support.stdio import environment
 from support.telnyx import Telnyx
 from support.webhooks import eventually, url_of
 from telnyx_conferencing.server.guard import Gate
-from telnyx_conferencing.server.guard.ledger import Approval, Ledger
+from telnyx_conferencing.server.guard.ledger import Approval, Decision, Ledger
 from telnyx_conferencing.server.sandbox import Sandbox
 from telnyx_conferencing.server.sandbox.conference import Entry
 
@@ -181,7 +181,7 @@ async def decided(
 ) -> Approval:
     """Answer a question, as the command line and the operator page do: by a connection of one's own to the store."""
     async with Ledger.open(url_of(path), now=now) as ledger:
-        return await ledger.decide(code, yes=yes, by="ben at a terminal")
+        return await ledger.decide(code, Decision(yes, "ben at a terminal"))
 
 
 async def audited(path: Path | str) -> list[dict[str, Any]]:

@@ -26,6 +26,8 @@ class Site:
     process: anyio.abc.Process
     port: int
     log: Path
+    token: str = ""
+    """What everybody sends who is not given another."""
 
     @property
     def url(self) -> str:
@@ -33,7 +35,12 @@ class Site:
 
     @asynccontextmanager
     async def client(
-        self, era: str = "2025-11-25", *, name: str = "tests", answering: Answering | None = None, token: str = ""
+        self,
+        era: str = "2025-11-25",
+        *,
+        name: str = "tests",
+        answering: Answering | None = None,
+        token: str | None = None,
     ) -> AsyncGenerator[Client]:
         """A client of it, by this name. Without `answering` it cannot be asked anything."""
 
@@ -41,16 +48,25 @@ class Site:
             assert answering is not None
             return answering(params.message)
 
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE, headers=headers) as http:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE, headers=self._bearer(token)) as http:
             callback = elicited if answering is not None else None
             transport = streamable_http_client(f"{self.url}/mcp", http_client=http)
             info = Implementation(name=name, version="1")
             async with Client(transport, mode=ERAS[era], elicitation_callback=callback, client_info=info) as client:
                 yield client
 
+    def _bearer(self, token: str | None) -> dict[str, str]:
+        token = self.token if token is None else token
+        return {"authorization": f"Bearer {token}"} if token else {}
+
+    async def request(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b"{}"
+    ) -> httpx2.Response:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE, headers=self._bearer(None)) as http:
+            return await http.request(method, f"{self.url}{path}", headers=headers, content=content)
+
     async def get(self, path: str, **headers: str) -> httpx2.Response:
-        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE) as http:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE, headers=self._bearer(None)) as http:
             return await http.get(f"{self.url}{path}", headers=headers)
 
     def told_to_end(self) -> None:

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...database import Session, microseconds, moment_of
 
@@ -15,7 +15,8 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: none is mistaken 
 _LETTERS = _ALPHABET[10:]
 _HALF = 4
 _COLUMNS = (
-    "code, tool, risk, question, asked_by, asked_at, expires_at, decision, decided_at, decided_by, reason, spent_at"
+    "code, tool, risk, question, asked_by, identity, asked_at, expires_at, decision, decided_at, decided_by, reason, "
+    "spent_at"
 )
 _ELICITED = "elicitation"
 
@@ -31,7 +32,7 @@ class State(StrEnum):
 
 
 class NoSuchApproval(Exception):
-    """There is nothing to decide under a code; the message says why."""
+    """There is nothing for somebody to decide under a code; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,20 @@ class Approval:
     risk: str
     question: str
     asked_by: str
+    """The client, as it names itself."""
+    identity: str | None
+    """Who asked, where it was proved."""
     asked_at: datetime
     expires_at: datetime
     state: State
     decided_at: datetime | None
     decided_by: str | None
     reason: str | None
+
+    @property
+    def asker(self) -> str:
+        """Who asked, as a person is told."""
+        return f"{self.identity} ({self.asked_by})" if self.identity else self.asked_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,18 @@ class Asked:
     risk: str
     question: str
     asked_by: str
+    identity: str | None = None
+
+
+class Decision(NamedTuple):
+    """What a person answers to a question."""
+
+    yes: bool
+    by: str
+    """Who they are, for the audit."""
+    reason: str | None = None
+    identity: str | None = None
+    """The name they proved. Nobody approves what was asked in their own name."""
 
 
 def take(session: Session, asked: Asked, now: datetime) -> Approval | None:
@@ -79,8 +100,8 @@ def leave(session: Session, asked: Asked, now: datetime, lasts: timedelta) -> Ap
         return found
     code = _new_code()
     session.change(
-        "INSERT INTO approvals (code, binding, tool, risk, question, asked_by, asked_at, expires_at) "
-        "VALUES (:code, :binding, :tool, :risk, :question, :asked_by, :asked_at, :expires_at)",
+        "INSERT INTO approvals (code, binding, tool, risk, question, asked_by, identity, asked_at, expires_at) "
+        "VALUES (:code, :binding, :tool, :risk, :question, :asked_by, :identity, :asked_at, :expires_at)",
         code=code,
         asked_at=microseconds(now),
         expires_at=microseconds(now + lasts),
@@ -96,9 +117,9 @@ def use_answer(session: Session, asked: Asked, name: str, *, yes: bool, now: dat
     """
     decision = State.APPROVED if yes else State.REJECTED
     new = session.change(
-        "INSERT INTO approvals (code, binding, tool, risk, question, asked_by, asked_at, expires_at, decision, "
-        "decided_at, decided_by, spent_at) VALUES (:name, :binding, :tool, :risk, :question, :asked_by, :now, :now, "
-        ":decision, :now, :by, :now) ON CONFLICT DO NOTHING",
+        "INSERT INTO approvals (code, binding, tool, risk, question, asked_by, identity, asked_at, expires_at, "
+        "decision, decided_at, decided_by, spent_at) VALUES (:name, :binding, :tool, :risk, :question, :asked_by, "
+        ":identity, :now, :now, :decision, :now, :by, :now) ON CONFLICT DO NOTHING",
         name=name,
         now=microseconds(now),
         decision=decision,
@@ -117,16 +138,18 @@ def use_answer(session: Session, asked: Asked, name: str, *, yes: bool, now: dat
     return bool(new)
 
 
-def decide(session: Session, code: str, *, yes: bool, by: str, reason: str | None, now: datetime) -> Approval:
+def decide(session: Session, code: str, answer: Decision, now: datetime) -> Approval:
     """Answer a pending question. A yes holds as long from now as the question was to wait. Raises `NoSuchApproval`."""
     found = waiting(session, code, now)
+    if answer.yes and answer.identity is not None and answer.identity == found.identity:
+        raise NoSuchApproval(f"{found.code} was asked by {found.identity}: somebody else must approve it.")
     session.change(
         "UPDATE approvals SET decision = :decision, decided_at = :now, decided_by = :by, reason = :reason, "
         "expires_at = :expires WHERE code = :code",
-        decision=State.APPROVED if yes else State.REJECTED,
+        decision=State.APPROVED if answer.yes else State.REJECTED,
         now=microseconds(now),
-        by=by,
-        reason=reason,
+        by=answer.by,
+        reason=answer.reason,
         # By the clock of the server that asked: whoever answers may have been given other settings.
         expires=microseconds(now + (found.expires_at - found.asked_at)),
         code=found.code,
@@ -182,13 +205,14 @@ def _new_code() -> str:
 
 
 def _approval(row: tuple[Any, ...], now: datetime) -> Approval:
-    code, tool, risk, question, asked_by, asked, expires, decision, decided, decided_by, reason, spent = row
+    code, tool, risk, question, asked_by, identity, asked, expires, decision, decided, decided_by, reason, spent = row
     return Approval(
         code=code,
         tool=tool,
         risk=risk,
         question=question,
         asked_by=asked_by,
+        identity=identity,
         asked_at=moment_of(asked),
         expires_at=moment_of(expires),
         state=_state(decision, moment_of(decided or asked), moment_of(expires), spent, now),

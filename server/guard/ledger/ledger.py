@@ -8,12 +8,13 @@ from typing import TypeVar
 from ...database import Dialect, Session, open_database
 from ...tracing import span
 from ..policy import Limit
-from . import approvals, audit, conversations, spending, switch
-from .approvals import Approval, Asked
+from . import approvals, audit, conversations, spending, switch, tokens
+from .approvals import Approval, Asked, Decision
 from .audit import Entry, Record
 from .conversations import Command
 from .spending import Full
 from .switch import Stopped
+from .tokens import Token
 from .verifying import Verified, Verifier
 
 T = TypeVar("T")
@@ -79,14 +80,15 @@ class Ledger:
         """Note that the answer to a question put through the client is used now; False: it was used before."""
         return await self._do(lambda session: approvals.use_answer(session, asked, name, yes=yes, now=self._now()))
 
-    async def decide(self, code: str, *, yes: bool, by: str, reason: str | None = None) -> Approval:
+    async def decide(self, code: str, answer: Decision) -> Approval:
         """Answer a pending question, and note it in the audit. Raises `NoSuchApproval`."""
 
         def work(session: Session) -> Approval:
             now = self._now()
-            decided = approvals.decide(session, code, yes=yes, by=by, reason=reason, now=now)
-            told = {"outcome": f"{decided.state} by a person", "tool": decided.tool, "code": decided.code, "by": by}
-            audit.append(session, [(now, told | ({"reason": reason} if reason else {}))])
+            decided = approvals.decide(session, code, answer, now)
+            told = {"outcome": f"{decided.state} by a person", "tool": decided.tool, "code": decided.code}
+            told |= {"by": answer.by, "identity": answer.identity, "reason": answer.reason}
+            audit.append(session, [(now, {name: value for name, value in told.items() if value})])
             return decided
 
         return await self._do(work)
@@ -126,6 +128,38 @@ class Ledger:
     async def stopped(self) -> Stopped | None:
         """Who stopped writes, if somebody did."""
         return await self._do(switch.stopped, "process")
+
+    # Tokens
+
+    async def add_token(self, token: Token, by: str) -> None:
+        """Keep a new token, by its hash, and note it in the audit."""
+
+        def work(session: Session) -> None:
+            tokens.add(session, token)
+            told = {"outcome": "token made by a person", "token": token.id, "of": token.name, "by": by}
+            audit.append(session, [(self._now(), told | {"scopes": token.scopes})])
+
+        await self._do(work)
+
+    async def token(self, token_id: str) -> Token | None:
+        """The token with this public id, whatever became of it."""
+        return await (await self._dialect()).look(lambda session: tokens.by_id(session, token_id))
+
+    async def tokens(self) -> list[Token]:
+        """Every token, oldest first."""
+        return await self._do(tokens.every, "process")
+
+    async def revoke(self, name: str, by: str) -> list[Token]:
+        """Take back the tokens of a name, or the one with this id; returns those that were not taken back before."""
+
+        def work(session: Session) -> list[Token]:
+            now = self._now()
+            revoked = tokens.revoke(session, name, now)
+            told = {"outcome": "token revoked by a person", "by": by}
+            audit.append(session, [(now, told | {"token": one.id, "of": one.name}) for one in revoked])
+            return revoked
+
+        return await self._do(work)
 
     # Limits and the audit
 

@@ -161,5 +161,6 @@ Zone = Annotated[StrictStr, AfterValidator(_zone)]
 ToolName = Annotated[str, AfterValidator(_tool)]
 AskedTool = Annotated[str, AfterValidator(_asked)]
 LimitedRisk = Annotated[str, AfterValidator(_risk)]
+IdentityPattern = Annotated[str, AfterValidator(_pattern)]
 Count = Annotated[StrictInt, Field(ge=0)]
 Flag = StrictBool

@@ -8,7 +8,7 @@ from .entries import matching
 from .hours import Window
 from .levels import Approval, Level
 from .policy import Policy
-from .rules import LimitRules, Measures, Rules
+from .rules import LimitRules, Measures, OwnRules
 
 _NAMES = {
     "calls_per_minute": "calls a minute",
@@ -29,13 +29,31 @@ def explain(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> str:
 
 def sections(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> dict[str, list[str]]:
     """The same: lines by heading."""
+    said = _for_one(policy, tools)
+    own = {pattern: policy.of(pattern, may_control=True) for pattern in policy.identities}
+    if own:
+        lines = (f"{name}: {line}" for name, theirs in own.items() for line in _beside(said, theirs, tools))
+        said["Identities"] = list(lines)
+    said["Warnings"] = list(warnings(policy, tools))
+    for name, theirs in own.items():
+        also = (f"{name}: {line}" for line in warnings(theirs, tools))
+        said["Warnings"] += [line for line in also if line.removeprefix(f"{name}: ") not in said["Warnings"]]
+    return said
+
+
+def _for_one(policy: Policy, tools: Sequence[type[Tool]]) -> dict[str, list[str]]:
     return {
         "Tools": list(_tools(policy, tools)),
         "Scope of writes": list(_scope(policy)),
         "Limits": [line for rules in policy.sources for line in _limits(rules.limits)],
         "Hours of writes": [str(window) for window in policy.hours],
-        "Warnings": list(warnings(policy, tools)),
     }
+
+
+def _beside(everybodys: dict[str, list[str]], theirs: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
+    """What is otherwise for an identity than for everybody."""
+    for title, lines in _for_one(theirs, tools).items():
+        yield from (line for line in lines if line not in everybodys[title])
 
 
 def _tools(policy: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
@@ -47,6 +65,8 @@ def _tools(policy: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
         title = f"not here, because {why}" if why else _asked(policy, tool)
         groups.setdefault(title, []).append(tool.tool_name())
     yield from (f"{title}: {', '.join(groups[title])}" for title in sorted(groups, key=_place))
+    if policy.by_another:
+        yield "who asks is not asked: somebody else answers, outside the conversation"
 
 
 _ORDER = ("reads", "nobody is asked", "a person is asked with", "a person is asked")
@@ -111,14 +131,14 @@ def warnings(policy: Policy, tools: Iterable[type[Tool]] = TOOLS) -> Iterator[st
         yield from _of_approval(policy, rules, known)
 
 
-def _of_tools(policy: Policy, rules: Rules) -> Iterator[str]:
+def _of_tools(policy: Policy, rules: OwnRules) -> Iterator[str]:
     denied = {name for source in policy.sources for pattern in source.tools.deny for name in matching(pattern)}
     for pattern in rules.tools.allow or ():
         if denied.issuperset(matching(pattern)):
             yield f"tools.allow names {pattern}, and tools.deny takes it away: deny wins."
 
 
-def _of_scope(rules: Rules) -> Iterator[str]:
+def _of_scope(rules: OwnRules) -> Iterator[str]:
     for field, entries in rules.scope:
         if isinstance(entries, Collection) and not entries:
             yield f"scope.{field} is empty: nothing that it concerns may be touched."
@@ -126,7 +146,7 @@ def _of_scope(rules: Rules) -> Iterator[str]:
         yield "scope.audio_http is true: what is played may be changed by others on its way."
 
 
-def _of_limits(policy: Policy, rules: Rules, known: dict[str, type[Tool]]) -> Iterator[str]:
+def _of_limits(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) -> Iterator[str]:
     for place, measures in _measures(rules.limits):
         for field, words in _NAMES.items():
             if getattr(measures, field) == 0:
@@ -134,7 +154,7 @@ def _of_limits(policy: Policy, rules: Rules, known: dict[str, type[Tool]]) -> It
     yield from (f"limits.tool.{name}: {why}" for name, why in _absent(policy, rules.limits.tool, known))
 
 
-def _of_hours(rules: Rules) -> Iterator[str]:
+def _of_hours(rules: OwnRules) -> Iterator[str]:
     if rules.hours.open is not None and not rules.hours.open:
         yield "hours.open is empty: writes are never open."
     for text in rules.hours.open or ():
@@ -142,7 +162,7 @@ def _of_hours(rules: Rules) -> Iterator[str]:
             yield f"The window {text} ends when it begins and never opens; a whole day is 00:00-24:00."
 
 
-def _of_approval(policy: Policy, rules: Rules, known: dict[str, type[Tool]]) -> Iterator[str]:
+def _of_approval(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) -> Iterator[str]:
     if rules.approval.level is Level.NEVER:
         yield "approval.level is never: what cannot be undone is done without asking anybody."
     asked = [name for name, approval in rules.approval.tool.items() if approval is not Approval.REFUSE]

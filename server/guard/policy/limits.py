@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ....tools.base import Command, Risk, Tool
 from .rules import LimitRules, Measures
@@ -76,34 +77,41 @@ class Window:
         return Limit(self.key, self.most, self.measure.seconds, amount, self.what) if amount else None
 
 
-def windows(rules: Sequence[LimitRules], tool: type[Tool], risk: Risk) -> tuple[Window, ...]:
+class Share(NamedTuple):
+    """What one source allows of something."""
+
+    rules: LimitRules
+    of: str = ""
+    """Whose calls alone are counted, by their proved name; empty: everybody's together."""
+
+
+def windows(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> tuple[Window, ...]:
     """The windows of a tool at a risk, each once and with the least that any source lets through.
 
     The limits on all writes and on a risk are no limits on reads; one on a tool is, also when it only reads.
     """
     found: dict[str, Window] = {}
-    for one in rules:
-        for suffix, words, measures in _concerning(one, tool, risk):
-            for window in _of(measures, suffix, words):
+    for rules, of in shares:
+        key, whose = (f":of:{of}", f" of {of}") if of else ("", "")
+        for suffix, words, measures in _concerning(rules, tool, risk):
+            for window in _of(measures, f"{suffix}{key}", f"{words}{whose}"):
                 known = found.get(window.key)
                 found[window.key] = window if known is None or window.most < known.most else known
     return tuple(found.values())
 
 
-def most_people(rules: Sequence[LimitRules], tool: type[Tool], risk: Risk) -> int | None:
+def most_people(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> int | None:
     """The people that a call may touch; None: any number."""
-    return _least(rules, tool, risk, lambda measures: measures.most_people)
+    return _least(shares, tool, risk, lambda measures: measures.most_people)
 
 
-def concurrent_calls(rules: Sequence[LimitRules], tool: type[Tool], risk: Risk) -> int | None:
+def concurrent_calls(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> int | None:
     """The calls that may be up at once when it is done; None: any number."""
-    return _least(rules, tool, risk, lambda measures: measures.concurrent_calls)
+    return _least(shares, tool, risk, lambda measures: measures.concurrent_calls)
 
 
-def _least(
-    rules: Sequence[LimitRules], tool: type[Tool], risk: Risk, of: Callable[[Measures], int | None]
-) -> int | None:
-    said = [of(measures) for one in rules for _, _, measures in _concerning(one, tool, risk)]
+def _least(shares: Sequence[Share], tool: type[Tool], risk: Risk, of: Callable[[Measures], int | None]) -> int | None:
+    said = [of(measures) for share in shares for _, _, measures in _concerning(share.rules, tool, risk)]
     return min((most for most in said if most is not None), default=None)
 
 

@@ -10,6 +10,9 @@ The order of precedence, from the first that decides:
    Within a source, the tool's own entry stands in place of the level. If none says anything, the level is destructive.
 5. Every source's limits hold, and of two on the same thing the smaller.
 
+What a source says of an identity is a source of its own for whoever proved that name; its limits count their calls
+alone. Whoever proved no right to change something has only the tools that read.
+
 Nothing here looks at what a client sent beside the arguments of the call, so nothing it sends can loosen it.
 """
 
@@ -17,37 +20,52 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache, partial
 
 from ....tools.base import Command, Risk, Tool
 from . import limits as limiting
 from .hours import Hours, closed
 from .levels import Approval, Level, strictest
-from .limits import Limit, Window
-from .rules import Rules
+from .limits import Limit, Share, Window
+from .rules import OwnRules, Rules
 from .scope import Scope, ScopeFacts
 
 _UNSAID = Level.DESTRUCTIVE
 _RISING = (Level.NEVER, Level.DESTRUCTIVE, Level.DISRUPTIVE, Level.ALL)
+_REMEMBERED = 256
+"""Identities whose policy is kept."""
 
 
 class Policy:
     """What every one of these sources allows. Without any, every tool exists and the level is destructive."""
 
-    def __init__(self, sources: Sequence[Rules] = ()) -> None:
-        self.sources = tuple(sources)
+    def __init__(self, sources: Sequence[Rules] = (), identity: str | None = None, *, may_control: bool = True) -> None:
+        """For everybody, or for an identity. `may_control`: they have proved that they may change something."""
+        own = [rules for one in sources for pattern, rules in one.identity.items() if _is_of(identity, pattern)]
+        self.sources: tuple[OwnRules, ...] = (*sources, *own)
+        self.identities = tuple(dict.fromkeys(pattern for one in sources for pattern in one.identity))
+        """The patterns of names of which a source says something."""
+        self._may_control = may_control
         self.scope = Scope([source.scope for source in self.sources])
         hours = (source.hours.hours() for source in self.sources)
         self.hours: tuple[Hours, ...] = tuple(one for one in hours if one is not None)
-        self._limits = [source.limits for source in self.sources]
+        everyones = [Share(source.limits) for source in sources]
+        self._limits = [*everyones, *(Share(rules.limits, identity or "") for rules in own)]
+        self._of_identity = lru_cache(_REMEMBERED)(partial(_for_identity, tuple(sources)))
         self._of = cache(self._judged)  # a call asks several times, and nothing of it ever changes
         self._refusal = cache(self._refused)
+
+    def of(self, identity: str | None, *, may_control: bool) -> "Policy":
+        """The same for whoever has proved this name."""
+        return self if identity is None and may_control else self._of_identity(identity, may_control)
 
     def refusal(self, tool: type[Tool]) -> str | None:
         """Why a tool does not exist here; None when it does."""
         return self._refusal(tool)
 
     def _refused(self, tool: type[Tool]) -> str | None:
+        if not self._may_control and not tool.is_read():
+            return "you may only read here: changing something takes the scope conferences:control"
         found = (why for source in self.sources for refuses, why in _REFUSALS if refuses(source, tool))
         why = next(found, None)
         return why.format(toolset=tool.toolset()) if why else None
@@ -78,6 +96,11 @@ class Policy:
         said = [source.approval.level for source in self.sources if source.approval.level is not None]
         return max(said, key=_RISING.index, default=_UNSAID)
 
+    @property
+    def by_another(self) -> bool:
+        """Whether a question waits for somebody else than who asks."""
+        return any(source.approval.by_another for source in self.sources)
+
     def limits(self, tool: Tool) -> tuple[Limit, ...]:
         """The sliding windows that a call falls into."""
         windows = self._of(type(tool), tool.current_risk()).windows
@@ -107,6 +130,10 @@ class Policy:
         return strictest(_at(risk, word) for word in said)
 
 
+def _for_identity(sources: Sequence[Rules], identity: str | None, may_control: bool) -> Policy:
+    return Policy(sources, identity, may_control=may_control)
+
+
 @dataclass(frozen=True, slots=True)
 class _Judgement:
     """What holds for a tool at a risk."""
@@ -123,23 +150,27 @@ def _at(risk: Risk, word: Approval | Level) -> Approval:
     return Approval.ASK if word.asks(risk) else Approval.NEVER
 
 
-def _is_off(rules: Rules, tool: type[Tool]) -> bool:
+def _is_of(identity: str | None, pattern: str) -> bool:
+    return identity is not None and fnmatchcase(identity, pattern)
+
+
+def _is_off(rules: OwnRules, tool: type[Tool]) -> bool:
     return rules.tools.toolsets is not None and tool.toolset() not in rules.tools.toolsets
 
 
-def _is_not_a_read(rules: Rules, tool: type[Tool]) -> bool:
+def _is_not_a_read(rules: OwnRules, tool: type[Tool]) -> bool:
     return rules.tools.read_only and not tool.is_read()
 
 
-def _is_denied(rules: Rules, tool: type[Tool]) -> bool:
+def _is_denied(rules: OwnRules, tool: type[Tool]) -> bool:
     return _is_named(rules.tools.deny, tool)
 
 
-def _is_not_allowed(rules: Rules, tool: type[Tool]) -> bool:
+def _is_not_allowed(rules: OwnRules, tool: type[Tool]) -> bool:
     return rules.tools.allow is not None and not _is_named(rules.tools.allow, tool)
 
 
-def _is_refused(rules: Rules, tool: type[Tool]) -> bool:
+def _is_refused(rules: OwnRules, tool: type[Tool]) -> bool:
     return rules.approval.says(tool.tool_name()) is Approval.REFUSE
 
 
@@ -147,7 +178,7 @@ def _is_named(patterns: Iterable[str], tool: type[Tool]) -> bool:
     return any(fnmatchcase(tool.tool_name(), pattern) for pattern in patterns)
 
 
-_REFUSALS: tuple[tuple[Callable[[Rules, type[Tool]], bool], str], ...] = (
+_REFUSALS: tuple[tuple[Callable[[OwnRules, type[Tool]], bool], str], ...] = (
     (_is_off, "toolset {toolset} is switched off on this server"),
     (_is_not_a_read, "this server is read-only"),
     (_is_denied, "it is denied by this server's policy"),

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from ....tools.words import quoted
 from .entries import nearest
 from .levels import Approval, Level
-from .rules import ApprovalRules, HourRules, LimitRules, Measures, Rules, ScopeRules, ToolRules
+from .rules import ApprovalRules, HourRules, LimitRules, Measures, OwnRules, Rules, ScopeRules, ToolRules
 
 _WHERE = re.compile(r"(.*) \(at (.*)\)", re.DOTALL)
 
@@ -53,9 +53,19 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 def _unknown(path: tuple[str, ...], key: str) -> str:
-    takes = list(_TABLES.get(path, Measures).model_fields)
+    takes = list(_table(path).model_fields)
     table = f"[{'.'.join(path)}]" if path else "a policy"
     return f"There is no {quoted(key)} in {table} (did you mean {nearest(key, takes)}?); it takes {', '.join(takes)}."
+
+
+def _table(path: tuple[str, ...]) -> type[BaseModel]:
+    match path:
+        case ("identity", _):
+            return OwnRules
+        case ("identity", _, *inner):
+            return _table(tuple(inner))
+        case _:
+            return _TABLES.get(path, Measures)
 
 
 _TABLES: Mapping[tuple[str, ...], type[BaseModel]] = {

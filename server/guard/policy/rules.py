@@ -12,6 +12,7 @@ from .entries import (
     Count,
     Flag,
     HostPatterns,
+    IdentityPattern,
     LimitedRisk,
     NamePatterns,
     NumberPrefixes,
@@ -107,6 +108,8 @@ class ApprovalRules(_Table):
 
     level: Level | None = None
     """For the tools that are not named; None: says nothing of them."""
+    by_another: Flag = False
+    """Whoever asks is not asked: the question waits for somebody else."""
     tool: Mapping[AskedTool, Approval] = Field(default_factory=dict[str, Approval])
 
     def says(self, tool: str) -> Approval | Level | None:
@@ -114,11 +117,18 @@ class ApprovalRules(_Table):
         return self.tool.get(tool, self.level)
 
 
-class Rules(_Table):
-    """What one source, a file or the command line, says."""
+class OwnRules(_Table):
+    """What one source says of somebody."""
 
     tools: ToolRules = ToolRules()
     scope: ScopeRules = ScopeRules()
     limits: LimitRules = LimitRules()
     hours: HourRules = HourRules()
     approval: ApprovalRules = ApprovalRules()
+
+
+class Rules(OwnRules):
+    """What one source, a file or the command line, says of everybody, and beside that of some."""
+
+    identity: Mapping[IdentityPattern, OwnRules] = Field(default_factory=dict[str, OwnRules])
+    """By patterns of proved names, such as `anna` or `oauth:*`. All that match hold, on top of what holds for all."""

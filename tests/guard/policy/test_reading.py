@@ -107,13 +107,15 @@ WINDOW = "is not days and times such as mon-fri 08:00-18:00 or sat,sun 22:00-02:
 REGIONS = "there are Australia, Europe, Middle East, US"
 INSIDE = "is not a public host, and no policy allows another"
 WRONG = {
-    "[tols]": "There is no 'tols' in a policy (did you mean tools?); it takes tools, scope, limits, hours, approval.",
+    "[tols]": "There is no 'tols' in a policy (did you mean tools?); "
+    "it takes tools, scope, limits, hours, approval, identity.",
     "[tools]\ntoolset = []": "There is no 'toolset' in [tools] (did you mean toolsets?); "
     "it takes toolsets, allow, deny, read_only.",
     "[scope]\nconference = []": "There is no 'conference' in [scope] (did you mean conferences?); it takes "
     "conferences, queues, connections, regions, numbers, audio_hosts, audio_http.",
     "[hours]\ntimezone = 'UTC'": "There is no 'timezone' in [hours] (did you mean zone?); it takes zone, open.",
-    "[approval]\nlevels = 'all'": "There is no 'levels' in [approval] (did you mean level?); it takes level, tool.",
+    "[approval]\nlevels = 'all'": "There is no 'levels' in [approval] (did you mean level?); "
+    "it takes level, by_another, tool.",
     "[limits]\ncalls = 1": f"There is no 'calls' in [limits] (did you mean concurrent_calls?); {TAKES[:-1]}, "
     "risk, tool.",
     "[limits.risk.routine]\ncalls = 1": "There is no 'calls' in [limits.risk.routine] (did you mean "
