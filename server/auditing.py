@@ -39,6 +39,7 @@ class Wanted:
     outcomes: frozenset[str] = frozenset()
     session: str = ""
     """How its id begins."""
+    identities: frozenset[str] = frozenset()
     since: datetime | None = None
 
     def matches(self, record: Record) -> bool:
@@ -47,6 +48,7 @@ class Wanted:
         return (
             (not self.tools or entry.get("tool") in self.tools)
             and (not self.outcomes or entry.get("outcome") in self.outcomes)
+            and (not self.identities or entry.get("identity") in self.identities)
             and str(entry.get("session", "")).startswith(self.session)
             and (self.since is None or record.at >= self.since)
         )

@@ -125,6 +125,7 @@ def resume(database: str | None) -> None:
 @settings_options("database")
 @click.option("--tool", "tools", multiple=True, help="Only of this tool, such as end_conference. May be repeated.")
 @click.option("--outcome", "outcomes", multiple=True, help="Only with this outcome, such as refused. May be repeated.")
+@click.option("--identity", "identities", multiple=True, help="Only of this proved name. May be repeated.")
 @click.option("--session", default="", help="Only of the conversation whose id begins so.")
 @click.option("--since", "begin", metavar="TIME", help="From this ISO 8601 time on, or from a time ago such as 2h.")
 @click.option(
@@ -143,7 +144,7 @@ def audit(context: click.Context, database: str | None, as_json: bool, **given: 
         return
     if given["every"] and given["last"]:
         raise click.UsageError("Give --last or --all, not both.", context)
-    wanted = {name: frozenset(given[name]) for name in ("tools", "outcomes")}
+    wanted = {name: frozenset(given[name]) for name in ("tools", "outcomes", "identities")}
     begin = since(given["begin"])
     some = None if given["every"] or begin else _LAST
     from .auditing import Wanted, show  # noqa: PLC0415

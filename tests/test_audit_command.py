@@ -113,6 +113,8 @@ def test_what_callers_chose_stays_on_its_line_and_cannot_steer_a_terminal(databa
         (["--tool", "end_conference", "--outcome", "failed"], [3]),
         (["--outcome", "done", "--outcome", "writes stopped by a person"], [1, 5]),
         (["--session", "aa"], [1, 2]),
+        (["--identity", "anna"], [2]),
+        (["--identity", "an"], []),
         (["--last", "2"], [4, 5]),
         (["--last", "1", "--tool", "end_conference"], [3]),
         (["--since", "2026-01-31T12:03:00Z"], [4, 5]),

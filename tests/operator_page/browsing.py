@@ -15,7 +15,7 @@ from telnyx_conferencing.server.guard.ledger import Asked, Ledger
 from telnyx_conferencing.server.operator_page import serve_operator_page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-_ARGUMENTS = [
+ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
@@ -88,7 +88,7 @@ async def at_desk(directory: Path, scheme: Scheme = "light", width: int = 1100) 
     """A signed-in operator before the page of a new store."""
     terminal: list[str] = []
     async with Ledger.open(url_of(directory / "store.db")) as ledger, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         context = await browser.new_context(
             color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce", locale="en-GB"
         )

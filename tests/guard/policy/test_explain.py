@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.examples import COMMAND_OF
 from telnyx_conferencing.server.guard.policy import Policy, explain
 from telnyx_conferencing.tools import COMMANDS
 
@@ -58,6 +59,33 @@ def test_a_policy_in_plain_words() -> None:
         "\n"
         "Warnings\n"
         "  tools.allow names stop_recording, and tools.deny takes it away: deny wins."
+    )
+
+
+def test_what_is_otherwise_for_some_is_said_by_name() -> None:
+    said = explain(
+        policy(
+            """
+            limits.calls_per_minute = 120
+            [identity.anna]
+            tools = { deny = ["end_conference"] }
+            limits = { calls_per_minute = 5 }
+            [identity."oauth:*".approval]
+            level = "never"
+            by_another = true
+            """
+        ),
+        [COMMAND_OF[name] for name in ("list_queues", "end_conference")],
+    )
+    assert said.partition("Identities\n")[2] == (
+        "  anna: 1 of 2 exist\n"
+        "  anna: not here, because it is denied by this server's policy: end_conference\n"
+        "  anna: all writes: at most 5 calls a minute\n"
+        "  oauth:*: nobody is asked: end_conference\n"
+        "  oauth:*: who asks is not asked: somebody else answers, outside the conversation\n"
+        "\n"
+        "Warnings\n"
+        "  oauth:*: approval.level is never: what cannot be undone is done without asking anybody."
     )
 
 

@@ -4,6 +4,7 @@ from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from support.examples import CALL, CONFERENCE_ID, OTHER_CALL
 from telnyx_conferencing.server.guard import Level as GuardLevel
@@ -173,6 +174,31 @@ def test_another_source_makes_no_approval_laxer_that_was_said(one: Rules, other:
     alone, both = Policy([one]).approval(call), Policy([one, other]).approval(call)
     was_said = one.approval.says(call.tool_name()) is not None
     assert not was_said or rising.index(both) >= rising.index(alone)
+
+
+@FEW
+@given(RULES, RULES, ANY_COMMAND, st.sampled_from(["anna", "an*", "*", "ben", "Anna"]))
+def test_what_is_said_of_somebody_is_one_more_source_for_them_alone(
+    everybodys: Rules, own: Rules, call: Command, pattern: str
+) -> None:
+    both = Policy([everybodys.model_copy(update={"identity": {pattern: own}})])
+    theirs = both.of("anna", may_control=True)
+    matches = pattern in ("anna", "an*", "*")
+    same = Policy([everybodys, own] if matches else [everybodys])
+    assert theirs.allowed(TOOLS) == same.allowed(TOOLS)
+    assert theirs.approval(call) is same.approval(call)
+    assert told(refuses(theirs, call)) == told(refuses(same, call))
+    assert both.allowed(TOOLS) == Policy([everybodys]).allowed(TOOLS)
+    counted = {limit.key for limit in theirs.limits(call)} - {limit.key for limit in both.limits(call)}
+    assert all(key.endswith(":of:anna") for key in counted)
+
+
+@FEW
+@given(RULES)
+def test_who_may_not_control_has_what_reads_and_no_more_than_others(rules: Rules) -> None:
+    policy = Policy([rules])
+    reads = [tool for tool in policy.allowed(TOOLS) if tool.is_read()]
+    assert policy.of("anna", may_control=False).allowed(TOOLS) == reads
 
 
 @FEW
