@@ -31,4 +31,5 @@ def test_the_registrys_own_rules_are_kept() -> None:
     assert package["version"] == said["version"] != "latest"
     formats = {variable.get("format", "string") for variable in package["environmentVariables"]}
     assert formats <= {"string", "number", "boolean", "filepath"}
-    assert [one["name"] for one in package["environmentVariables"] if one.get("isSecret")] == ["TELNYX_API_KEY"]
+    secret = [one["name"] for one in package["environmentVariables"] if one.get("isSecret")]
+    assert secret == ["TELNYX_API_KEY", "TELNYX_CONFERENCING_STATE_KEYS"]

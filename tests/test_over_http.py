@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx2
 import pytest
 from mcp.client import Client
 from mcp_types import TextResourceContents
@@ -135,41 +134,9 @@ async def test_a_question_put_by_one_process_is_answered_to_another_that_shares_
             first = site(home=tmp_path, env={**phone.env, "TELNYX_CONFERENCING_STATE_KEYS": keys["one"]})
             second = site(home=tmp_path, env={**phone.env, "TELNYX_CONFERENCING_STATE_KEYS": keys[shared]})
             async with first as one, second as other:
-                state = await asked(one.url, "support")
-                outcomes[shared] = await accepted(other.url, "support", state)
+                state = await one.asked_to_delete("support")
+                outcomes[shared] = await other.takes_yes("support", state)
     assert outcomes == {"strange": False, "rotated": True}
-
-
-async def asked(url: str, queue: str) -> str:
-    """The sealed state that comes with a question."""
-    result = (await posted(url, queue, {}))["result"]
-    assert result["resultType"] == "input_required"
-    state: str = result["requestState"]
-    return state
-
-
-async def accepted(url: str, queue: str, state: str) -> bool:
-    answer = {"approval": {"action": "accept", "content": {"approve": True}}}
-    return "result" in await posted(url, queue, {"inputResponses": answer, "requestState": state})
-
-
-async def posted(url: str, queue: str, more: dict[str, Any]) -> dict[str, Any]:
-    """What a call of 2026-07-28 is answered that a person must agree to."""
-    meta: dict[str, Any] = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
-    }
-    params = {"name": "delete_queue", "arguments": {"queue_name": queue}, "_meta": meta, **more}
-    headers = {
-        "accept": "application/json, text/event-stream",
-        "mcp-protocol-version": "2026-07-28",
-        "mcp-method": "tools/call",
-        "mcp-name": "delete_queue",
-    }
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
-        return (await http.post(f"{url}/mcp", json=body, headers=headers)).json()
 
 
 async def test_a_server_whose_telnyx_cannot_be_reached_is_ready_all_the_same(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from support.mcp import call, refusal, yes
-from support.over_http import Site, site
+from support.over_http import ASKS, Site, site
 from support.telnyx import open_room, telnyx
 from support.tokens import APPROVE, CONTROL, READ, given, revoked
 from telnyx_conferencing.server.guard.ledger import Ledger, Token
@@ -110,12 +110,7 @@ async def test_a_revoked_token_lets_nobody_in_from_then_on(server: Site, home: P
 
 async def test_what_goes_on_ends_when_its_token_is_revoked(server: Site, home: Path) -> None:
     token = await given(home, "frank", READ)
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-    params = {"notifications": {"resourcesListChanged": True}, "_meta": meta}
+    params = {"notifications": {"resourcesListChanged": True}, "_meta": ASKS}
     body = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params}
     headers = {
         "authorization": f"Bearer {token}",
@@ -160,6 +155,13 @@ async def test_one_persons_session_is_no_use_to_another(server: Site, home: Path
             for token in (ben, anna)
         ]
     assert [answer.status_code for answer in answers] == [404, 200]
+
+
+async def test_one_persons_sealed_question_is_no_use_to_another(server: Site, home: Path) -> None:
+    anna, ben = await given(home, "anna", CONTROL), await given(home, "ben", CONTROL)
+    state = await server.asked_to_delete("support", anna)
+    assert not await server.takes_yes("support", state, ben)
+    assert await server.takes_yes("support", state, anna)
 
 
 async def test_rights_are_those_of_the_token_that_is_sent_now(server: Site, home: Path) -> None:

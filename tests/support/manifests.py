@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import SecretStr
+
 from telnyx_conferencing.server.hosts.installing import cursor_link
 from telnyx_conferencing.server.hosts.table import API_KEY, NAME, PUBLIC_KEY
 from telnyx_conferencing.server.settings import PREFIX, Settings
@@ -114,7 +116,7 @@ def _variable(name: str) -> dict[str, Any]:
     field = Settings.model_fields[name]
     kinds = [field.annotation, *get_args(field.annotation)]
     said: dict[str, Any] = {"name": variable(name), "description": field.description or _SHARED[variable(name)]}
-    if name == "api_key":
+    if SecretStr in kinds:
         said["isSecret"] = True
     if bool in kinds:
         said["format"] = "boolean"

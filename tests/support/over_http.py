@@ -18,6 +18,13 @@ from support.mcp import COMMAND, ERAS, Answering
 from support.stdio import PATIENCE, environment
 from support.webhooks import free_port, listening, url_of
 
+ASKS: dict[str, Any] = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
+}
+"""What a client of 2026-07-28 that can ask a person says of itself with each request."""
+
 
 @dataclass
 class Site:
@@ -68,6 +75,30 @@ class Site:
     async def get(self, path: str, **headers: str) -> httpx2.Response:
         async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE, headers=self._bearer(None)) as http:
             return await http.get(f"{self.url}{path}", headers=headers)
+
+    async def asked_to_delete(self, queue: str, token: str | None = None) -> str:
+        """The sealed state that comes with the question of 2026-07-28 whether to delete a queue."""
+        result = (await self._delete(queue, {}, token))["result"]
+        assert result["resultType"] == "input_required"
+        state: str = result["requestState"]
+        return state
+
+    async def takes_yes(self, queue: str, state: str, token: str | None = None) -> bool:
+        """Whether a person's yes, with this state, deletes the queue."""
+        answer = {"approval": {"action": "accept", "content": {"approve": True}}}
+        return "result" in await self._delete(queue, {"inputResponses": answer, "requestState": state}, token)
+
+    async def _delete(self, queue: str, more: dict[str, Any], token: str | None) -> dict[str, Any]:
+        params = {"name": "delete_queue", "arguments": {"queue_name": queue}, "_meta": ASKS, **more}
+        headers = {
+            "accept": "application/json, text/event-stream",
+            "mcp-protocol-version": "2026-07-28",
+            "mcp-method": "tools/call",
+            "mcp-name": "delete_queue",
+        }
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE, headers=self._bearer(token)) as http:
+            return (await http.post(f"{self.url}/mcp", json=body, headers=headers)).json()
 
     def told_to_end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
