@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml README.md LICENSE $(shell find tools prompts server -type f -not -name '*.pyc')
 
-.PHONY: help demo test check bench hosts newcomer bundle format lock clean
+.PHONY: help demo test check bench conformance hosts newcomer bundle format lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -26,6 +26,9 @@ check: $(VENV)/installed ## Lint, types and the direction of imports
 
 bench: $(VENV)/installed ## Measure what it costs, as ratios against a floor in the same run
 	@$(BIN)/python bench/run.py
+
+conformance: $(VENV)/installed ## Run MCP's own conformance suite over HTTP (fetches Node and the suite, once)
+	@$(BIN)/python bench/conformance.py
 
 hosts: $(VENV)/installed ## Have the hosts' own tools read what install writes (npm fetches a gigabyte)
 	@$(BIN)/python bench/hosts.py
