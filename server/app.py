@@ -144,6 +144,7 @@ def build(
         version=VERSION,
         title="Telnyx conferencing",
         instructions=INSTRUCTIONS,
+        get_tool_input_schema=catalog.schema,  # or every call at 2026-07-28 would list all the tools, to find its own
         on_list_tools=list_tools,
         on_call_tool=dispatcher.handle,
         on_list_prompts=prompting.listing,

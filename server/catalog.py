@@ -2,8 +2,9 @@
 
 import difflib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from typing import Any
 
 import mcp_types
 
@@ -19,6 +20,11 @@ class Catalog:
 
     def get(self, name: str) -> type[Tool] | None:
         return self._tools.get(name)
+
+    def schema(self, name: str) -> Mapping[str, Any] | None:
+        """The schema of a tool's arguments; None: there is no such tool."""
+        tool = self.get(name)
+        return None if tool is None else definition(tool).input_schema
 
     def nearest(self, name: str) -> list[str]:
         """Tools whose names are like this one."""
