@@ -2,8 +2,8 @@
 
 The floor is a server of the bare SDK with one tool (`bare_server.py`) and, for a call, one plain HTTP request beside
 it. Ours and the floor take turns, so that whatever else the machine does meets both. Times are never asserted: the
-exit code is 0 unless something could not be measured. `run.py server`, `run.py events` and `run.py shared` measure one
-part alone.
+exit code is 0 unless something could not be measured. `run.py server`, `run.py events`, `run.py shared` and `run.py
+http` measure one part alone.
 """
 
 import asyncio
@@ -16,6 +16,9 @@ from time import perf_counter, sleep
 import httpx2
 from event_costs import METHOD as EVENTS_METHOD
 from event_costs import events
+from http_calls import ECHO, MUTE
+from http_costs import METHOD as HTTP_METHOD
+from http_costs import http
 from peers import BARE, DATABASE, SERVE, UNGUARDED, NotMeasured, Server, on_disk, resident, running, workplace
 from shared import METHOD as SHARED_METHOD
 from shared import shared
@@ -40,8 +43,6 @@ LIMITED = 20 * BLOCK
 _BETWEEN = 0.01
 """Seconds between calls: what one leaves to be done later is not in the way of the next."""
 
-_MUTE = {"conference_id": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "call_control_ids": ["v3:bench-1", "v3:bench-2"]}
-_ECHO = {"text": "v3:bench-1, v3:bench-2"}
 _POLICY = """
 [limits]
 calls_per_minute = 1000
@@ -144,7 +145,7 @@ def _in_turns(ours: Server, floor: Server, calls: int) -> tuple[list[float], lis
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(calls):
         for server, seconds in zip((ours, floor), times, strict=True):
-            seconds.append(server.timed_call("mute_participants", _MUTE))
+            seconds.append(server.timed_call(MUTE.tool, MUTE.arguments))
             sleep(_BETWEEN)
     return times
 
@@ -173,14 +174,14 @@ def _p50(times: Sequence[float]) -> float:
 
 
 def _calls(ours: Server, bare: Server, base_url: str, rounds: int, in_a_row: int) -> Called:
-    command = MuteParticipants.model_validate(_MUTE).request()
+    command = MuteParticipants.model_validate(MUTE.arguments).request()
     called = Called()
     with asyncio.Runner() as loop:
         http = httpx2.AsyncClient(base_url=base_url, timeout=Timing().http())
         loop.run(_requests(http, command, 1))  # opens the connection
         for _ in range(rounds):
-            called.mute += [ours.timed_call("mute_participants", _MUTE) for _ in range(in_a_row)]
-            called.echo += [bare.timed_call("echo", _ECHO) for _ in range(in_a_row)]
+            called.mute += [ours.timed_call(MUTE.tool, MUTE.arguments) for _ in range(in_a_row)]
+            called.echo += [bare.timed_call(ECHO.tool, ECHO.arguments) for _ in range(in_a_row)]
             called.request += loop.run(_requests(http, command, in_a_row))
         loop.run(http.aclose())
     return called
@@ -208,8 +209,13 @@ def server(env: Mapping[str, str]) -> Iterator[Row | Gap]:
     yield from guard(env)
 
 
-_MEASURED = {"server": server, "events": events, "shared": shared}
-_EXPLAINED = {"server": _about_server, "events": lambda: EVENTS_METHOD, "shared": lambda: SHARED_METHOD}
+_MEASURED = {"server": server, "events": events, "shared": shared, "http": http}
+_EXPLAINED = {
+    "server": _about_server,
+    "events": lambda: EVENTS_METHOD,
+    "shared": lambda: SHARED_METHOD,
+    "http": lambda: HTTP_METHOD,
+}
 
 
 def main(parts: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 _HEADINGS = ("", "ours", "floor", "ratio", "target", "")
-_UNITS = {"ms": 1e-3, "MB": 1e6, "bytes": 1.0, "/s": 1.0}
+_UNITS = {"ms": 1e-3, "MB": 1e6, "bytes": 1.0, "/s": 1.0, "of them": 1.0}
 
 
 class Limit(Enum):

@@ -1,12 +1,15 @@
 """OpenTelemetry spans under those of the MCP SDK, without content. Free where nothing exports them."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
-from opentelemetry.trace import Span, SpanKind, get_tracer
+from opentelemetry.trace import INVALID_SPAN, ProxyTracerProvider, Span, SpanKind, get_tracer, get_tracer_provider
 
 _tracer = get_tracer("telnyx-conferencing")
+_none = nullcontext(INVALID_SPAN)
 
 
 def span(name: str, kind: SpanKind = SpanKind.INTERNAL) -> AbstractContextManager[Span]:
     """A span under the current one. Exceptions, whose messages may repeat what is said on a call, are not in it."""
+    if isinstance(get_tracer_provider(), ProxyTracerProvider):  # nothing that takes spans is installed
+        return _none
     return _tracer.start_as_current_span(name, kind=kind, record_exception=False, set_status_on_exception=False)

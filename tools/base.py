@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import cache
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 from urllib.parse import quote
 
@@ -179,6 +180,7 @@ class Tool(BaseModel):
         return cls.model_fields[argument].serialization_alias or argument
 
     @classmethod
+    @cache
     def tool_name(cls) -> str:
         """The tool's name: the class's, in snake case."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
