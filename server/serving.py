@@ -1,9 +1,10 @@
 """HTTP servers inside this process: a listening socket, and an app served on it beside whatever else goes on."""
 
+import asyncio
 import socket
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import anyio
@@ -14,6 +15,9 @@ Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 LOOPBACK = "127.0.0.1"
 _GRACE = 5
 """Seconds for the requests in hand, on leaving."""
+_LOOK = 0.02
+_LOOKS = 50
+"""How often, and so many seconds apart, it is looked on leaving whether all connections have had a request."""
 
 
 def listen(port: int, host: str = LOOPBACK, backlog: int = 128) -> socket.socket:
@@ -38,11 +42,40 @@ def listen(port: int, host: str = LOOPBACK, backlog: int = 128) -> socket.socket
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn without its signal handlers: whoever started this process decides when it ends."""
+    """Uvicorn without its signal handlers: whoever started this process decides when it ends.
+
+    And whoever has reached it by then is answered. Uvicorn breaks off a connection that waits to be accepted, or whose
+    request is still on its way: a proxy cannot tell that from a command that was lost in the middle.
+    """
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        waiting = list(_waiting_at(sockets or []))
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        for connection in waiting:
+            await loop.connect_accepted_socket(self._protocol, connection)
+        for _ in range(_LOOKS):
+            await anyio.sleep(_LOOK)
+            if all(getattr(one, "cycle", one) is not None for one in self.server_state.connections):
+                break
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+def _waiting_at(listeners: Iterable[socket.socket]) -> Iterator[socket.socket]:
+    """The connections that are made and not accepted yet."""
+    for listener in listeners:
+        with suppress(BlockingIOError):
+            while True:
+                yield listener.accept()[0]
 
 
 class Server:

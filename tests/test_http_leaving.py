@@ -88,6 +88,19 @@ async def test_a_webhook_in_hand_is_stored_before_its_socket_closes(tmp_path: Pa
     assert "the last one" in [event.id for event in await stored(tmp_path / "events.db")]
 
 
+async def test_who_came_before_the_end_is_answered_though_nothing_was_asked_yet(tmp_path: Path) -> None:
+    with telnyx() as phone:
+        async with (
+            site(home=tmp_path, env=phone.env) as server,
+            await anyio.connect_tcp("127.0.0.1", server.port) as early,
+        ):
+            server.told_to_end()
+            await eventually(lambda: refuses(server))
+            await early.send(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+            assert (await early.receive()).startswith(b"HTTP/1.1 200")
+            assert await server.ended() == 0
+
+
 async def refuses(server: Site) -> bool:
     """Whether it takes no further connections."""
     try:
