@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support import nginx
 from support.mcp import ERAS
 from support.postgres import Cluster, programs, shared, sharing
 from support.webhooks import url_of
@@ -39,13 +40,21 @@ def era(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+def without(why: str) -> None:
+    """Skips, which must not happen in CI."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+
+
 @pytest.fixture(scope="session")
 def needs_postgresql() -> None:
-    """Skips where there is none, which must not happen in CI."""
     if programs() is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(
-            "PostgreSQL is not installed: apt-get install postgresql"
-        )
+        without("PostgreSQL is not installed: apt-get install postgresql")
+
+
+@pytest.fixture(scope="session")
+def needs_nginx() -> None:
+    if nginx.program() is None:
+        without("nginx is not installed: apt-get install nginx-light")
 
 
 @pytest.fixture(scope="session")
