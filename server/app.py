@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx2
 from mcp.server import InitializationOptions, NotificationOptions, Server, ServerRequestContext
+from mcp.server.apps import EXTENSION_ID
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp_types import ListToolsResult, PaginatedRequestParams
 
 from ..tools import TOOLS
 from . import session_audit
+from .board.board import Board
+from .board.over_mcp import Boarding, has_cards, page_template
 from .callers import caller_of
 from .catalog import Catalog
 from .defaults import Defaults
@@ -62,6 +65,7 @@ class Application:
     server: Server[Any]
     telling: Telling
     dispatcher: Dispatcher
+    board: Board
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Opened:
 
     server: Server[Any]
     dispatcher: Dispatcher
+    board: Board
     telnyx: Telnyx
     events: EventService
     guarding: Guarding
@@ -104,7 +109,16 @@ async def open_server(settings: Settings) -> AsyncGenerator[Opened]:
             print_link(await stack.enter_async_context(page))
         for work in (intake.run, application.telling.run, guarding.watch):
             tasks.start_soon(_beside, work)
-        yield Opened(application.server, application.dispatcher, telnyx, events, guarding, intake, leaving)
+        yield Opened(
+            application.server,
+            application.dispatcher,
+            application.board,
+            telnyx,
+            events,
+            guarding,
+            intake,
+            leaving,
+        )
 
 
 async def _beside(work: Callable[[], Awaitable[None]]) -> None:
@@ -123,10 +137,14 @@ def build(
     catalog = Catalog(TOOLS)
     defaults = Defaults(settings)
     where = Whereabouts(settings, defaults, guarding, events, f"{NAME} {VERSION}")
-    dispatcher = Dispatcher(catalog, guarding.guard, telnyx, events, defaults=defaults, where=where, leaving=leaving)
+    board = Board(events, guarding.ledger, guarding.policy, catalog.allows)
+    boarding = Boarding(board, guarding.guard)
+    dispatcher = Dispatcher(
+        catalog, guarding.guard, telnyx, events, defaults=defaults, where=where, boarding=boarding, leaving=leaving
+    )
     live = Live(events, telnyx.read, hides_numbers=settings.mask_numbers)
     prompting = Prompting(catalog, guarding.policy, live, is_sandbox=settings.sandbox)
-    reading = Reading(events, prompting.complete, [session_audit.template(guarding.guard, events)])
+    reading = Reading(events, prompting.complete, [session_audit.template(guarding.guard, events), page_template()])
     mask = _mask() if settings.mask_numbers else None
     telling = Telling(events, reading, settings.push or frozenset(), mask.shown if mask else dict)
     guarding.on_change(telling.tools_changed)
@@ -137,7 +155,8 @@ def build(
         context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None
     ) -> ListToolsResult:
         events.needed()
-        return ListToolsResult(tools=catalog.listing(guarding.policy(caller_of(context)).allowed))
+        policy = guarding.policy(caller_of(context))
+        return ListToolsResult(tools=catalog.listing(policy.allowed, cards=has_cards(context, policy)))
 
     server = Offering(
         NAME,
@@ -157,9 +176,10 @@ def build(
         server.middleware.append(mask)
     server.middleware.append(RequestStateBoundary(_sealed(settings), default_audience=NAME))
     edited = settings.policy is not None
+    server.extensions[EXTENSION_ID] = {}
     server.offered = NotificationOptions(prompts_changed=edited, resources_changed=True, tools_changed=edited)
     server.experimental = {CHANNEL: {}} if settings.push else None
-    return Application(server, telling, dispatcher)
+    return Application(server, telling, dispatcher, board)
 
 
 def _sealed(settings: Settings) -> RequestStateSecurity:

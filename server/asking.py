@@ -6,7 +6,14 @@ from typing import Any
 import anyio
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolRequestParams, ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
+from mcp_types import (
+    CallToolRequestParams,
+    ClientCapabilities,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+)
 from mcp_types.version import is_version_at_least
 
 from ..tools.words import clean
@@ -36,6 +43,13 @@ def _form() -> dict[str, Any]:
     }
 
 
+def can_be_asked(capabilities: ClientCapabilities | None) -> bool:
+    """Whether a client with these capabilities puts questions to a person."""
+    elicitation = capabilities.elicitation if capabilities is not None else None
+    # A bare `elicitation: {}` is how form questions were declared before there were other modes.
+    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+
+
 class QuestionPending(Exception):
     """The call ends here with a question; the client repeats it with the answer."""
 
@@ -63,18 +77,11 @@ class Elicitation:
         self._leaving = leaving
 
     async def ask(self, question: Question) -> Answer:
-        if not self._can_ask:
+        if not can_be_asked(self._context.session.client_capabilities):
             return Answer(Reply.NOBODY, _CANNOT_ASK, self._name)
         if is_version_at_least(self._context.protocol_version, _RETURNS_QUESTIONS):
             return self._returned(question)
         return await self._sent(question.text)
-
-    @property
-    def _can_ask(self) -> bool:
-        capabilities = self._context.session.client_capabilities
-        elicitation = capabilities.elicitation if capabilities is not None else None
-        # A bare `elicitation: {}` is how form questions were declared before there were other modes.
-        return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
     def _returned(self, question: Question) -> Answer:
         """The answer that came with the call, if it answers this very question.

@@ -10,6 +10,8 @@ import mcp_types
 
 from ..tools.base import Risk, Tool
 from ..tools.schema import input_schema, output_schema
+from .board.over_mcp import meta_of
+from .guard import Policy
 
 
 class Catalog:
@@ -30,9 +32,16 @@ class Catalog:
         """Tools whose names are like this one."""
         return difflib.get_close_matches(name, self._tools, n=3, cutoff=0.5)
 
-    def listing(self, allowed: Callable[[Iterable[type[Tool]]], Iterable[type[Tool]]]) -> list[mcp_types.Tool]:
-        """What `tools/list` answers, of the tools that are allowed."""
-        return [definition(tool) for tool in allowed(self._tools.values())]
+    def allows(self, name: str, policy: Policy) -> bool:
+        """Whether there is a tool of this name under a policy."""
+        tool = self.get(name)
+        return tool is not None and policy.refusal(tool) is None
+
+    def listing(
+        self, allowed: Callable[[Iterable[type[Tool]]], Iterable[type[Tool]]], *, cards: bool = False
+    ) -> list[mcp_types.Tool]:
+        """What `tools/list` answers, of the tools that are allowed. `cards`: a person answers by them there."""
+        return [definition(tool) for tool in allowed(self._tools.values()) if cards or not tool.needs_cards]
 
 
 @cache
@@ -52,6 +61,7 @@ def definition(tool: type[Tool]) -> mcp_types.Tool:
             idempotent_hint=tool.is_idempotent(),
             open_world_hint=True,
         ),
+        _meta=meta_of(tool),
     )
 
 

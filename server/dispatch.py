@@ -17,18 +17,19 @@ from ..tools.base import Command, Tool
 from ..tools.participants import ParticipantFilter
 from ..tools.words import say
 from .arguments import parse
-from .asking import Elicitation, QuestionPending
-from .callers import caller_of
+from .asking import QuestionPending
+from .board.over_mcp import BOARD, PENDING, Boarding, has_cards
 from .catalog import Catalog
 from .defaults import Defaults
 from .errors import CallFailed, Refused
 from .events.service import EventService
-from .guard import Caller, Guard, Journal, Policy
+from .guard import Caller, Guard, Journal, Pending, Policy
 from .leaving import Leaving
 from .listing import all_participants
 from .logs import log_call
 from .telnyx import Telnyx, TelnyxRefused, known_instead
 from .tracing import span
+from .ways import OverMcp, Way
 from .whereabouts import Whereabouts
 
 logger = logging.getLogger(__name__)
@@ -36,8 +37,6 @@ logger = logging.getLogger(__name__)
 Context = ServerRequestContext[Any, Any]
 Ended = Callable[[Journal, RequestId | None], None]
 
-_PATIENCE = 300.0
-"""Seconds that a question waits for its answer."""
 _RECENT = timedelta(hours=5)
 """Where nothing else tells where a conversation begins, a command that is older is of an earlier one."""
 
@@ -54,11 +53,13 @@ class Dispatcher:
         *,
         defaults: Defaults,
         where: Whereabouts,
+        boarding: Boarding,
         leaving: Leaving | None = None,
     ) -> None:
         self._catalog = catalog
         self._defaults = defaults
         self._where = where
+        self._boarding = boarding
         self._guard = guard
         self._telnyx = telnyx
         self._events = events
@@ -71,13 +72,17 @@ class Dispatcher:
 
     async def handle(self, context: Context, call: CallToolRequestParams) -> Any:
         """Answer `tools/call`. What goes wrong is a tool error that the model can read, never a stack trace."""
+        return await self.answer(call, OverMcp(context, call, self._leaving))
+
+    async def answer(self, call: CallToolRequestParams, way: Way) -> Any:
+        """Answer a call that came by this way. Raises `MCPError` for a tool that there is not."""
         tool_class = self._find(call.name)
-        journal = self._guard.journal(caller_of(context), tool_class, call.arguments or {})
+        journal = self._guard.journal(way.caller, tool_class, call.arguments or {})
         try:
             policy = self._guard.policy(journal.caller)
             _exists(tool_class, policy)
             journal.parsed = tool = self._defaults.fill(parse(tool_class, call.arguments or {}))
-            result = await self._answer(tool, context, call, journal, policy)
+            result = await self._answer(tool, way, journal, policy)
             journal.ended("dry run" if self._guard.dry_run and not tool.is_read() else "done")
             return result
         except QuestionPending as pending:
@@ -88,7 +93,8 @@ class Dispatcher:
             raise
         except CallFailed as failed:
             journal.ended(failed.outcome, failed.why)
-            return _error(str(failed))
+            policy = self._guard.policy(journal.caller)
+            return _failed(failed, journal, cards=way.context is not None and has_cards(way.context, policy))
         except Exception:
             journal.ended("failed", "a fault of this server")
             logger.exception("%s failed unexpectedly", call.name)
@@ -97,7 +103,7 @@ class Dispatcher:
             journal.close()
             self._guard.recorder.add(journal.entry)
             for told in self._ended:
-                told(journal, context.request_id)
+                told(journal, way.request_id)
 
     def _find(self, name: str) -> type[Tool]:
         tool = self._catalog.get(name)
@@ -106,31 +112,33 @@ class Dispatcher:
         near = self._catalog.nearest(name)
         raise _unknown(name, f". Did you mean {', '.join(near)}?" if near else "")
 
-    def _exists_here(self, name: str, policy: Policy) -> bool:
-        tool = self._catalog.get(name)
-        return tool is not None and policy.refusal(tool) is None
-
-    async def _answer(
-        self, tool: Tool, context: Context, call: CallToolRequestParams, journal: Journal, policy: Policy
-    ) -> Any:
+    async def _answer(self, tool: Tool, way: Way, journal: Journal, policy: Policy) -> Any:
         """`policy`: the one that held when the call came."""
         if tool.is_read():
             await self._guard.gate.admit_read(tool, policy, journal)
-        if isinstance(tool, Whoami):
-            return _content(await self._where.answer(context, journal.caller))
         if not isinstance(tool, Command):
-            before = partial(self._before, journal.caller)
-            return _content(await self._events.answer(tool, context.session.report_progress, before))
+            return await self._answer_here(tool, way)
         if tool.is_read():
             return await self._carry_out(tool, journal, policy)
         command = await self._expanded(tool)
         if self._guard.dry_run:
             return _would(command, await self._guard.gate.dry_run(tool, command, policy, self._read))
-        asker = Elicitation(context, call, journal.call, patience=_PATIENCE, leaving=self._leaving)
+        asker = way.asker(journal.call)
         # Judged as it was asked for: "everyone" is more than a list of all that it happens to be.
         with span("policy"):
             await self._guard.gate.admit(tool, policy, self._read, asker, journal)
         return await self._carry_out(await self._expanded(tool), journal, policy)
+
+    async def _answer_here(self, tool: Tool, way: Way) -> dict[str, Any]:
+        """What this server answers itself."""
+        if way.context is None:
+            raise Refused(f"{tool.tool_name()} is for MCP clients.")
+        if isinstance(tool, Whoami):
+            return _content(await self._where.answer(way.context, way.caller))
+        if tool.toolset() == BOARD:
+            return await self._boarding.answer(tool, way.context)
+        before = partial(self._before, way.caller)
+        return _content(await self._events.answer(tool, way.context.session.report_progress, before))
 
     async def _before(self, caller: Caller) -> int:
         """The number of the newest event before a caller's last command, or before the conversation."""
@@ -149,7 +157,7 @@ class Dispatcher:
         told = {"status": answer.status, "request_id": answer.request_id}
         journal.telnyx = _told(told | ({"attempts": answer.attempts} if answer.attempts > 1 else {}))
         self._events.after(command)
-        return _result(command, answer.body, lambda name: self._exists_here(name, policy))
+        return _result(command, answer.body, lambda name: self._catalog.allows(name, policy))
 
     async def _expanded(self, command: Command) -> Command:
         """Where Telnyx wants a list even for everyone, the list of those it concerns."""
@@ -229,6 +237,15 @@ def _content(structured: Mapping[str, Any]) -> dict[str, Any]:
     # Some hosts show the model only the text, others only the structured content: both say everything.
     text = json.dumps(structured, ensure_ascii=False, separators=(",", ":"))
     return {"resultType": "complete", "content": [{"type": "text", "text": text}], "structuredContent": structured}
+
+
+def _failed(failed: CallFailed, journal: Journal, *, cards: bool) -> dict[str, Any]:
+    """What went wrong; of a question left for a person its code by itself too, and how they see it as a card."""
+    code = journal.asked.get("code") if isinstance(failed, Pending) else None
+    if code is None:
+        return _error(str(failed))
+    card = f" Or better, show it to them as a card: call show_approval with approval {code}, then wait."
+    return _error(f"{failed}{card if cards else ''}") | {"_meta": {PENDING: code}}
 
 
 def _error(message: str) -> dict[str, Any]:

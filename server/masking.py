@@ -131,6 +131,8 @@ def _masked(value: Any, key: str) -> Any:
 
 
 def _masked_object(fields: Mapping[str, Any]) -> dict[str, Any]:
+    if fields.get("mimeType") == _PAGE:  # the same for everybody: what it shows comes by calls
+        return dict(fields)
     if fields.get("mimeType") == _PICTURE and isinstance(fields.get("text"), str):
         return {**fields, "text": _masked_picture(fields["text"])}
     shown: dict[str, Any] = {}
@@ -143,6 +145,7 @@ def _masked_object(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _PICTURE = "image/svg+xml"
+_PAGE = "text/html;profile=mcp-app"
 _WORDS = re.compile(r"(?<=>)[^<>]+(?=</(?!style>))")
 """What stands in the elements of a picture: in its attributes are coordinates, which could look like numbers."""
 

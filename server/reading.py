@@ -83,7 +83,14 @@ class Reading:
     async def list(self, context: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
         self._service.needed()
         fixed = [
-            Resource(uri=one.uri, name=one.name, title=one.title, description=one.description, mime_type=one.mime_type)
+            Resource(
+                uri=one.uri,
+                name=one.name,
+                title=one.title,
+                description=one.description,
+                mime_type=one.mime_type,
+                _meta=one.meta,
+            )
             for one in self._reader.templates
             if one.is_fixed
         ]
@@ -107,12 +114,13 @@ class Reading:
 
     async def read(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         try:
-            text, mime_type = await self._reader.read(params.uri, caller_of(context))
+            text, found = await self._reader.read(params.uri, caller_of(context))
         except NotFound as missing:
             raise MCPError(INVALID_PARAMS, str(missing), {"uri": params.uri}) from None
         except CallFailed as failed:
             raise MCPError(INTERNAL_ERROR, str(failed), {"uri": params.uri}) from None
-        return ReadResourceResult(contents=[TextResourceContents(uri=params.uri, mime_type=mime_type, text=text)])
+        contents = TextResourceContents(uri=params.uri, mime_type=found.mime_type, text=text, _meta=found.meta)
+        return ReadResourceResult(contents=[contents])
 
     async def complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
         try:

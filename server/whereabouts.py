@@ -63,7 +63,7 @@ class Whereabouts:
         return f"the Telnyx account of the operator's API key, at {urlsplit(self._settings.base_url).netloc}"
 
     def _allowed(self, policy: Policy) -> dict[str, Any]:
-        tools = policy.allowed(TOOLS)
+        tools = [tool for tool in policy.allowed(TOOLS) if not tool.needs_cards]
         toolsets = {tool.toolset() for tool in tools}
         said: dict[str, Any] = {
             "tools": len(tools),

@@ -13,6 +13,7 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, Tool
 
+from support.apps import LISTED
 from support.examples import (
     AUDIO_URL,
     CALL,
@@ -34,7 +35,6 @@ from support.examples import (
 from support.http import Received, recording
 from support.mcp import connected, text
 from telnyx_conferencing.server.catalog import definition
-from telnyx_conferencing.tools import TOOLS
 from telnyx_conferencing.tools.base import Command
 from telnyx_conferencing.tools.schema import input_schema
 
@@ -580,7 +580,7 @@ def test_a_refusal_does_not_repeat_the_value(example: Example, era: str) -> None
 async def test_a_client_is_told_of_the_tools_as_the_snapshots_have_them(era: str) -> None:
     async with connected("--sandbox", era=era) as client:
         listed = (await client.list_tools()).tools
-    assert [_told(each) for each in listed] == [_told(definition(command)) for command in TOOLS]
+    assert [_told(each) for each in listed] == [_told(definition(command)) for command in LISTED]
 
 
 def _told(described: Tool) -> dict[str, Any]:

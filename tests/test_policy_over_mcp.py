@@ -21,6 +21,7 @@ from mcp.client.subscriptions import ToolsListChanged
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult
 
+from support.apps import LISTED
 from support.examples import CALL, COMMAND_OF, CONFERENCE_ID, EXAMPLES, LEGS
 from support.guarded import Clock, changes, guarded, overheard, room, write_policy
 from support.inprocess import World
@@ -29,13 +30,13 @@ from support.stdio import spoken_to
 from support.telnyx import telnyx
 from telnyx_conferencing.server.sandbox import Sandbox
 from telnyx_conferencing.server.sandbox.conference import Entry
-from telnyx_conferencing.tools import TOOLS, TOOLSETS
+from telnyx_conferencing.tools import TOOLSETS
 from telnyx_conferencing.tools.base import EVERYONE, Tool
 
 in_a_loop = pytest.mark.anyio
 
-ALL = {tool.tool_name() for tool in TOOLS}
-READS = {tool.tool_name() for tool in TOOLS if tool.is_read()}
+ALL = {tool.tool_name() for tool in LISTED}
+READS = {tool.tool_name() for tool in LISTED if tool.is_read()}
 WRITES = ALL - READS
 
 
@@ -62,7 +63,7 @@ FEWER: Mapping[str, set[str]] = {
     'tools = { allow = ["list_*"], deny = ["list_queues"] }': {name for name in ALL if name.startswith("list_")}
     - {"list_queues"},
     "tools.read_only = true": READS,
-    'tools.toolsets = ["audio"]': {tool.tool_name() for tool in TOOLS if tool.toolset() == "audio"},
+    'tools.toolsets = ["audio"]': {tool.tool_name() for tool in LISTED if tool.toolset() == "audio"},
     'approval.tool.end_conference = "refuse"': ALL - {"end_conference"},
 }
 

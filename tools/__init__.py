@@ -1,6 +1,6 @@
 """What an agent can do: every tool, in the order a reader meets them."""
 
-from . import account, audio, calls, conferences, events, participants, queues, recordings
+from . import account, audio, board, calls, conferences, events, participants, queues, recordings
 from .base import Command, Tool
 
 COMMANDS: tuple[type[Command], ...] = (
@@ -56,6 +56,9 @@ TOOLS: tuple[type[Tool], ...] = (
     events.GetEvent,
     events.WaitForEvent,
     events.ConferenceSummary,
+    board.ShowSwitchboard,
+    board.ShowApproval,
+    board.DecideApproval,
     account.Whoami,
 )
 """Every tool: the commands, and what this server answers itself."""

@@ -163,6 +163,14 @@ class Tool(BaseModel):
     """Pairs of arguments of which at most one may be given."""
     one_of: ClassVar[tuple[str, ...]] = ()
     """Arguments of which one must be given."""
+    page: ClassVar[str | None] = None
+    """The page that hosts which render pages show with its result."""
+    for_page_alone: ClassVar[bool] = False
+    """Whether it is there for that page, and not for a model."""
+    needs_cards: ClassVar[bool] = False
+    """Whether it is offered only where a person answers by cards: pages are rendered, and no questions are put."""
+    is_secret: ClassVar[bool] = False
+    """Whether no record may keep its arguments."""
 
     @model_validator(mode="after")
     def _obeys_its_pairs(self, info: ValidationInfo) -> Self:

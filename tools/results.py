@@ -391,6 +391,19 @@ class SummaryOutcome(Outcome):
     figures: dict[str, Any] | None = None
 
 
+class BoardOutcome(Outcome):
+    """The switchboard: for a page as data, for a reader as a table."""
+
+    board: dict[str, Any] | None = None
+    table: str | None = None
+
+
+class ApprovalOutcome(Outcome):
+    """What waits for a person's yes."""
+
+    approval: dict[str, Any]
+
+
 class WhereOutcome(Outcome):
     """What an agent should know first."""
 

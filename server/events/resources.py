@@ -48,6 +48,8 @@ class Template:
     read: Callable[["Reader", Given], Awaitable[Any]]
     completes: Mapping[str, Field]
     """What each path variable completes from: a field of the stored events."""
+    meta: dict[str, Any] | None = None
+    """What hosts are told of it beside that."""
 
     @property
     def template(self) -> str:
@@ -71,8 +73,8 @@ class Reader:
         self.templates = (*TEMPLATES, *more)
         self._parsed = [(template, UriTemplate.parse(template.template)) for template in self.templates]
 
-    async def read(self, uri: str, reader: Any = None) -> tuple[str, str]:
-        """The content and its media type. Raises `NotFound`, or `Refused` when events are not available.
+    async def read(self, uri: str, reader: Any = None) -> tuple[str, Template]:
+        """The content and what it is. Raises `NotFound`, or `Refused` when events are not available.
 
         `reader`: who reads it, for what is not the same for everybody.
         """
@@ -82,7 +84,7 @@ class Reader:
                 given = Given({name: str(value) for name, value in found.items() if value}, reader)
                 content = await template.read(self, given)
                 text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-                return text, template.mime_type
+                return text, template
         raise NotFound(f"There is no resource {uri}.")
 
     async def complete(self, template_uri: str, argument: str, typed: str) -> list[str]:

@@ -109,6 +109,8 @@ class Journal:
         return say(self.parsed.does, dict(self.parsed), PLAIN if self.keep_content else _DISCREET)
 
     def _arguments(self) -> dict[str, Any]:
+        if self.tool.is_secret:
+            return {}
         known = {about.alias or name for name, about in self.tool.model_fields.items()}
         shown = {name: self._as_read(name, value) for name, value in list(self.given.items())[:_MOST_ITEMS]}
         if not self.keep_content:  # what is unknown may be a misspelt name of something secret

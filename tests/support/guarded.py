@@ -1,7 +1,7 @@
 """The guard seen from outside: people who answer, a server whose clock the test moves, what reached Telnyx."""
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from mcp import StdioServerParameters
 from mcp.client import Client
+from mcp.client.extension import ClientExtension
 from mcp.client.stdio import stdio_client
 from mcp_types import ElicitRequestParams, ElicitResult
 
@@ -74,6 +75,7 @@ async def guarded(
     answering: Slowly | None = None,
     clock: Callable[[], datetime] | None = None,
     patience: float | None = None,
+    extensions: Sequence[ClientExtension] = (),
     transport: httpx2.AsyncBaseTransport | None = None,
     **given: Any,
 ) -> AsyncGenerator[Client]:
@@ -92,12 +94,12 @@ async def guarded(
             patch.setattr("telnyx_conferencing.server.guarding.Ledger", partial(Ledger, now=clock))
             patch.setattr("telnyx_conferencing.server.guarding.Gate", partial(Gate, now=clock))
         if patience is not None:
-            patch.setattr("telnyx_conferencing.server.dispatch._PATIENCE", patience)
+            patch.setattr("telnyx_conferencing.server.ways._PATIENCE", patience)
         callback = elicited if answering is not None else None
         async with (
             world.http(transport) as http,
             serving(world, http, **({"approval": None} | given)) as server,
-            Client(server, mode=ERAS[era], elicitation_callback=callback) as client,
+            Client(server, mode=ERAS[era], elicitation_callback=callback, extensions=extensions) as client,
         ):
             yield client
 
@@ -121,13 +123,17 @@ class Overheard:
 
 @asynccontextmanager
 async def overheard(
-    *arguments: str, home: Path, env: Mapping[str, str], era: str = "2025-11-25"
+    *arguments: str,
+    home: Path,
+    env: Mapping[str, str],
+    era: str = "2025-11-25",
+    extensions: Sequence[ClientExtension] = (),
 ) -> AsyncGenerator[Overheard]:
     """A client of `telnyx-conferencing serve ARGUMENTS`, which keeps its store and what it says on stderr at home."""
     command = ["serve", *arguments, "--database", url_of(home / "events.db")]
     process = StdioServerParameters(command=COMMAND, args=command, env=environment(env))
     with (home / "stderr.log").open("w") as log:
-        async with Client(stdio_client(process, errlog=log), mode=ERAS[era]) as client:
+        async with Client(stdio_client(process, errlog=log), mode=ERAS[era], extensions=extensions) as client:
             yield Overheard(client, home / "stderr.log")
 
 

@@ -1,7 +1,7 @@
 """The server as a team runs it: a process that serves HTTP, spoken to by the MCP SDK's own client."""
 
 import signal
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ import anyio
 import anyio.abc
 import httpx2
 from mcp.client import Client
+from mcp.client.extension import ClientExtension
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import ElicitRequestParams, ElicitResult, Implementation
 
@@ -48,6 +49,7 @@ class Site:
         name: str = "tests",
         answering: Answering | None = None,
         token: str | None = None,
+        extensions: Sequence[ClientExtension] = (),
     ) -> AsyncGenerator[Client]:
         """A client of it, by this name. Without `answering` it cannot be asked anything."""
 
@@ -59,7 +61,9 @@ class Site:
             callback = elicited if answering is not None else None
             transport = streamable_http_client(f"{self.url}/mcp", http_client=http)
             info = Implementation(name=name, version="1")
-            async with Client(transport, mode=ERAS[era], elicitation_callback=callback, client_info=info) as client:
+            async with Client(
+                transport, mode=ERAS[era], elicitation_callback=callback, client_info=info, extensions=extensions
+            ) as client:
                 yield client
 
     def _bearer(self, token: str | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from ...database import Dialect, Session, open_database
 from ...tracing import span
 from ..policy import Limit
-from . import approvals, audit, conversations, spending, switch, tokens
+from . import approvals, audit, cards, conversations, spending, switch, tokens
 from .approvals import Approval, Asked, Decision
 from .audit import Entry, Record
 from .conversations import Command
@@ -82,14 +82,36 @@ class Ledger:
 
     async def decide(self, code: str, answer: Decision) -> Approval:
         """Answer a pending question, and note it in the audit. Raises `NoSuchApproval`."""
+        return await self._do(lambda session: self._decide(session, code, answer))
 
-        def work(session: Session) -> Approval:
+    def _decide(self, session: Session, code: str, answer: Decision) -> Approval:
+        now = self._now()
+        decided = approvals.decide(session, code, answer, now)
+        told = {"outcome": f"{decided.state} by a person", "tool": decided.tool, "code": decided.code}
+        told |= {"by": answer.by, "identity": answer.identity, "reason": answer.reason}
+        audit.append(session, [(now, {name: value for name, value in told.items() if value})])
+        return decided
+
+    async def hand_out_card(self, code: str, conversation: str, secret: str) -> None:
+        """Keep the hash of a card's secret, with which one conversation may answer. Raises `NoSuchApproval`."""
+
+        def work(session: Session) -> None:
             now = self._now()
-            decided = approvals.decide(session, code, answer, now)
-            told = {"outcome": f"{decided.state} by a person", "tool": decided.tool, "code": decided.code}
-            told |= {"by": answer.by, "identity": answer.identity, "reason": answer.reason}
-            audit.append(session, [(now, {name: value for name, value in told.items() if value})])
-            return decided
+            cards.hand_out(session, approvals.waiting(session, code, now), conversation, secret, now)
+
+        await self._do(work)
+
+    async def decide_by_card(self, code: str, conversation: str, secret: str, answer: Decision) -> Approval | None:
+        """Answer a pending question by its card, whose secret's hash this is; None: it is no card of it.
+
+        Raises `NoSuchApproval`.
+        """
+
+        def work(session: Session) -> Approval | None:
+            waiting = approvals.waiting(session, code, self._now())
+            if not cards.use_up(session, waiting, conversation, secret):
+                return None
+            return self._decide(session, waiting.code, answer)
 
         return await self._do(work)
 

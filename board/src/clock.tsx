@@ -1,0 +1,56 @@
+// Durations count by themselves: one timer writes them all, and nothing else is drawn for it.
+
+import { useEffect, useRef } from "preact/hooks";
+
+const EVERY = 250;
+const counted = new Map<HTMLElement, () => void>();
+let ahead = 0;
+
+/** By how many milliseconds this clock is ahead of the server's. */
+export function setAhead(milliseconds: number): void {
+  ahead = milliseconds;
+}
+
+setInterval(() => {
+  if (document.visibilityState !== "hidden") for (const write of counted.values()) write();
+}, EVERY);
+
+/** A duration as `2:13`, or `1:02:13`. */
+export function spell(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const rest = String(seconds % 60).padStart(2, "0");
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+interface Counting {
+  /** The moment from which it counts, or to which it counts down. */
+  moment: string;
+  down?: boolean;
+  class?: string;
+  /** Seconds from which on it is long. */
+  long?: number;
+}
+
+/** How long something has lasted, or how much time is left. */
+export function Lasting({ moment, down, long, class: name }: Counting) {
+  const at = useRef<HTMLTimeElement>(null);
+  useEffect(() => {
+    const node = at.current!;
+    const write = () => {
+      const past = Date.now() - ahead - Date.parse(moment);
+      const text = spell(down ? -past : past);
+      if (node.textContent !== text) node.textContent = text;
+      if (long) node.toggleAttribute("data-long", past > long * 1000);
+    };
+    counted.set(node, write);
+    write();
+    return () => void counted.delete(node);
+  }, [moment, down, long]);
+  return <time class={name ? `lasting ${name}` : "lasting"} ref={at} dateTime={moment} />;
+}
+
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+
+/** A moment as the viewer's locale writes it. */
+export const when = (iso: string): string => TIME.format(new Date(iso));

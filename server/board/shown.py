@@ -1,0 +1,173 @@
+"""What the board shows, as lean JSON: what callers chose is cleaned and cut, and every list is bounded.
+
+Times are moments, not durations: nothing in it changes but by what happens.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ...tools.words import clean, quoted, shortened
+from ..events.event import StoredEvent
+from ..events.picture.lines import kind, line
+from ..events.picture.plain import is_identifier
+from ..events.times import iso
+from ..guard.ledger import Approval
+
+if TYPE_CHECKING:
+    from ..events.picture.views import ConferenceView, ParticipantView, QueueView, WaitingCall
+
+MOST_ROOMS = 40
+MOST_PEOPLE = 1_000
+"""In all rooms together: as many as one conference can hold, and some."""
+MOST_QUEUES = 40
+MOST_WAITING = 200
+"""In all queues together."""
+_LONGEST_NAME = 80
+_LONGEST_QUESTION = 2_000
+
+
+def rooms(seen: "Sequence[ConferenceView]") -> list[dict[str, Any]]:
+    """Open conferences, with who is in each, first come first."""
+    left, shown = MOST_PEOPLE, list[dict[str, Any]]()
+    for one in seen[:MOST_ROOMS]:
+        inside = [person for person in one.participants if person.left_at is None]
+        shown.append(_room(one, inside[:left]))
+        left -= min(left, len(inside))
+    return shown
+
+
+def _room(one: "ConferenceView", people: "Sequence[ParticipantView]") -> dict[str, Any]:
+    return _lean(
+        id=one.id,
+        name=_name(one.name) or shortened(one.id),
+        since=_at(one.started_at),
+        present=one.present,
+        people=[_person(person, one) for person in people],
+        recording=one.recording.value if one.recording else None,
+        playing=len(one.playing or ()) or None,
+    )
+
+
+def _person(one: "ParticipantView", room: "ConferenceView") -> dict[str, Any]:
+    held, role = one.on_hold, one.role.value if one.role else None
+    number = _name(one.number)
+    label = _name(one.label)
+    return _lean(
+        leg=one.call_control_id,
+        name=label or number or _leg(one.call_control_id),
+        number=number if label else None,
+        since=_at(one.joined_at),
+        talking=_at(room.floor.since) if one.has_floor and room.floor else None,
+        muted=bool(one.muted and one.muted.value) or None,
+        held=_at(held.as_of) if held and held.value else None,
+        role=role if role in ("monitor", "whisper", "barge") else None,
+    )
+
+
+def queues(seen: "Sequence[QueueView]") -> list[dict[str, Any]]:
+    """Queues, with who waits in each, in order."""
+    left, shown = MOST_WAITING, list[dict[str, Any]]()
+    for one in seen[:MOST_QUEUES]:
+        calls = [_waiting(call) for call in one.calls[:left]]
+        left -= len(calls)
+        most = one.max_size.value if one.max_size else None
+        shown.append(_lean(name=_name(one.name) or "?", size=one.size, most=most, calls=calls))
+    return shown
+
+
+def _waiting(one: "WaitingCall") -> dict[str, Any]:
+    name = _name(one.number) or _leg(one.call_control_id)
+    return _lean(leg=one.call_control_id, name=name, since=_at(one.since), gone=True if one.is_alive is False else None)
+
+
+def approvals(pending: Sequence[Approval], codes: frozenset[str] | None) -> dict[str, Any]:
+    """The questions that wait: in full those of these codes (None: all), of the others how many."""
+    own = [one for one in pending if codes is None or one.code in codes]
+    others = len(pending) - len(own)
+    return _lean(approvals=[approval(one) for one in own[:20]], others_waiting=others or None)
+
+
+def approval(one: Approval) -> dict[str, Any]:
+    """One question, as its card shows it."""
+    return {
+        "code": one.code,
+        "tool": one.tool,
+        "risk": one.risk,
+        "question": clean(one.question, _LONGEST_QUESTION),
+        "expires_at": iso(one.expires_at),
+    }
+
+
+class Names:
+    """What to call legs and rooms in a sentence."""
+
+    def __init__(self, seen: "Sequence[ConferenceView]", waiting: "Sequence[QueueView]") -> None:
+        people = [(one.call_control_id, one.label or one.number) for room in seen for one in room.participants]
+        calls = [(one.call_control_id, one.number) for queue in waiting for one in queue.calls]
+        self._legs = {leg: name for leg, name in (*calls, *people) if name}
+        self._rooms = {room.id: room.name for room in seen if room.name}
+
+    def said_of(self, event: StoredEvent) -> Mapping[str, str]:
+        """The words in which an event is told."""
+        leg, room = event.call_control_id, event.conference_id
+        return {
+            "who": _said(self._legs.get(leg) if leg else None, leg, "somebody"),
+            "room": _said(self._rooms.get(room) if room else None, room, "a conference"),
+            "queue": quoted(event.queue) if event.queue else "a queue",
+        }
+
+
+def happened(events: Sequence[StoredEvent], names: Names) -> list[dict[str, Any]]:
+    """Events, each in a line."""
+    return [
+        {"id": one.id, "at": iso(one.occurred_at), "kind": kind(one.type), "text": _sentence(one, names)}
+        for one in events
+    ]
+
+
+_SENTENCES: Mapping[str, str] = {
+    "call.enqueued": "{who} waits in {queue}.",
+    "call.dequeued": "{who} left {queue}.",
+    "call.hangup": "{who} hung up.",
+    "conference.created": "{room} was opened.",
+    "conference.ended": "{room} ended.",
+    "conference.participant.joined": "{who} joined {room}.",
+    "conference.participant.left": "{who} left {room}.",
+    "conference.floor.changed": "{who} speaks in {room}.",
+    "conference.playback.started": "A file began to play in {room}.",
+    "conference.playback.ended": "A file ended in {room}.",
+    "conference.speak.started": "A text is being said in {room}.",
+    "conference.speak.ended": "A text ended in {room}.",
+    "conference.recording.saved": "A recording of {room} was saved.",
+}
+
+
+def _sentence(event: StoredEvent, names: Names) -> str:
+    template = _SENTENCES.get(event.type)
+    if template is None:
+        return line(event)
+    said = template.format_map(names.said_of(event))
+    return f"{said[0].upper()}{said[1:]}"
+
+
+def _said(name: str | None, id_: str | None, otherwise: str) -> str:
+    if name:
+        return quoted(name)
+    return _leg(id_) if id_ else otherwise
+
+
+def _leg(id_: str) -> str:
+    return shortened(id_) if is_identifier(id_) else quoted(id_)
+
+
+def _name(text: str | None) -> str | None:
+    return clean(text, _LONGEST_NAME) or None if text else None
+
+
+def _at(moment: datetime | None) -> str | None:
+    return None if moment is None else iso(moment)
+
+
+def _lean(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
