@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -103,9 +104,11 @@ async def open_server(settings: Settings) -> AsyncGenerator[Opened]:
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         if settings.operator_page is not None and settings.transport == "stdio":
-            from .operator_page.serving import print_link, serve_operator_page  # noqa: PLC0415 (a web server, for who wants it)
+            from .board.over_http import beside  # noqa: PLC0415 (a web server, for who wants it)
+            from .operator_page.serving import print_link, serve_operator_page  # noqa: PLC0415
 
-            page = serve_operator_page(guarding.ledger, settings.operator_page)
+            both = partial(beside, application.board, events, application.dispatcher.answer)
+            page = serve_operator_page(guarding.ledger, settings.operator_page, beside=both)
             print_link(await stack.enter_async_context(page))
         for work in (intake.run, application.telling.run, guarding.watch):
             tasks.start_soon(_beside, work)

@@ -1,4 +1,4 @@
-"""Everything that is served over HTTP on one port: MCP, webhooks, health, metrics and the operator page."""
+"""Everything that is served over HTTP on one port: MCP, webhooks, health, metrics, the operator page and the board."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -31,6 +31,7 @@ from .settings import Settings, SettingsError
 
 MCP = "/mcp"
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
+BOARD = "/board"
 READY = "/readyz"
 METRICS = "/metrics"
 _LARGEST = 1024 * 1024
@@ -86,7 +87,7 @@ async def open_site(settings: Settings) -> AsyncGenerator[Site]:
             about = pages.resource(metadata(settings.oauth_audience, settings.oauth_issuer))
             served |= {WELL_KNOWN: about, urlsplit(_metadata_url(settings.oauth_audience)).path: about}
         if settings.operator_page is not None:
-            served[OPERATOR] = _operator_page(settings, opened, admission)
+            served |= _for_people(settings, opened, admission)
         yield Site(_by_path(served), opened.leaving)
 
 
@@ -95,7 +96,8 @@ def _by_path(served: Mapping[str, Asgi]) -> Asgi:
         if scope["type"] != "http":
             return
         path: str = scope["path"]
-        found = served.get(path) or (served.get(OPERATOR) if path.startswith(f"{OPERATOR}/") else None)
+        within = next((place for place in (OPERATOR, BOARD) if path.startswith(f"{place}/")), "")
+        found = served.get(path) or served.get(within)
         await (found or PlainTextResponse("There is nothing here.", 404))(scope, receive, send)
 
     return app
@@ -139,18 +141,20 @@ def _metadata_url(audience: str) -> str:
     return f"{at.scheme}://{at.netloc}{WELL_KNOWN}{at.path.rstrip('/')}"
 
 
-def _operator_page(settings: Settings, opened: Opened, admission: Admission) -> Asgi:
-    from .operator_page.page import OperatorPage  # noqa: PLC0415 (for who wants it)
+def _for_people(settings: Settings, opened: Opened, admission: Admission) -> dict[str, Asgi]:
+    """The operator page and the board, which share a sign-in."""
+    from .board.over_http import BoardPage  # noqa: PLC0415 (for who wants it)
+    from .operator_page.page import OperatorPage  # noqa: PLC0415
     from .operator_page.serving import print_link  # noqa: PLC0415
 
     by_token = admission if admission.is_required else None
-    page = OperatorPage(
-        opened.guarding.ledger, settings.port, print_link, names=settings.allowed_hosts, admission=by_token
-    )
+    names = settings.allowed_hosts
+    page = OperatorPage(opened.guarding.ledger, settings.port, print_link, names=names, admission=by_token)
+    board = BoardPage(page, opened.board, opened.events, opened.dispatcher.answer, settings.port, names=names)
     opened.leaving.on_begin(page.close)
     if by_token is None:
         print_link(page.link())
-    return page.app
+    return {OPERATOR: page.app, BOARD: board.app}
 
 
 class _Pages:

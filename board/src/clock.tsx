@@ -50,7 +50,7 @@ export function Lasting({ moment, down, long, class: name }: Counting) {
   return <time class={name ? `lasting ${name}` : "lasting"} ref={at} dateTime={moment} />;
 }
 
-const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 
 /** A moment as the viewer's locale writes it. */
 export const when = (iso: string): string => TIME.format(new Date(iso));

@@ -26,11 +26,13 @@ ACTIONS = (
 
 _ASK_EVERY = 10.0
 """Seconds between two rounds of questions to Telnyx, however many look."""
+_MEET_EVERY = 1.0
+"""The same while a conference is new."""
 _PATIENCE = 2.0
 """Seconds that a round may take; then what events tell must do."""
 _MOST_ASKED = 10
 """Rooms and queues of a round, those that were longest not asked about first."""
-_MOST_EVENTS = 12
+_MOST_EVENTS = 10
 _LONGEST = 300
 _UNKNOWN = (CallFailed, StoreError)
 _NEVER = ""
@@ -57,11 +59,17 @@ class Board:
     async def ask(self) -> None:
         """Have Telnyx tell what no event does, such as names; nothing if that was done a moment ago."""
         async with self._asking:
-            if anyio.current_time() < self._asked + _ASK_EVERY:
+            if anyio.current_time() < self._asked + (_MEET_EVERY if self._has_met_one else _ASK_EVERY):
                 return
             self._asked = anyio.current_time()
             with anyio.move_on_after(_PATIENCE):
                 await self._round()
+
+    @property
+    def _has_met_one(self) -> bool:
+        """Whether there is a conference of which Telnyx has told nothing yet, such as its name."""
+        seen = self._events.picture.conferences(self._events.now(), open_only=True)
+        return any(one.api_asked_at is None for one in seen[:MOST_ROOMS])
 
     async def _round(self) -> None:
         try:
@@ -92,7 +100,7 @@ class Board:
         shown: dict[str, Any] = {
             "rooms": rooms(seen),
             "queues": queues(waiting),
-            "events": happened(latest, Names([*seen, *self._ended()], waiting)),
+            "events": happened(latest, Names([*seen, *self._ended()], picture.number)),
             **approvals(pending, None if codes is None else frozenset(codes)),
             "actions": [name for name in ACTIONS if self._allows(name, policy)],
         }

@@ -3,7 +3,8 @@
 Times are moments, not durations: nothing in it changes but by what happens.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ MOST_WAITING = 200
 """In all queues together."""
 _LONGEST_NAME = 80
 _LONGEST_QUESTION = 2_000
+_NUMBER = re.compile(r"\+[0-9]{5,15}")
+
+Number = Callable[[str], str | None]
 
 
 def rooms(seen: "Sequence[ConferenceView]") -> list[dict[str, Any]]:
@@ -102,19 +106,20 @@ def approval(one: Approval) -> dict[str, Any]:
 class Names:
     """What to call legs and rooms in a sentence."""
 
-    def __init__(self, seen: "Sequence[ConferenceView]", waiting: "Sequence[QueueView]") -> None:
-        people = [(one.call_control_id, one.label or one.number) for room in seen for one in room.participants]
-        calls = [(one.call_control_id, one.number) for queue in waiting for one in queue.calls]
-        self._legs = {leg: name for leg, name in (*calls, *people) if name}
-        self._rooms = {room.id: room.name for room in seen if room.name}
+    def __init__(self, seen: "Sequence[ConferenceView]", number: Number) -> None:
+        """`number`: the far end's, by the leg."""
+        self._labels = {one.call_control_id: one.label for room in seen for one in room.participants}
+        self._rooms = {room.id: room.name for room in seen}
+        self._number = number
 
     def said_of(self, event: StoredEvent) -> Mapping[str, str]:
         """The words in which an event is told."""
-        leg, room = event.call_control_id, event.conference_id
+        leg, room = event.call_control_id or "", self._rooms.get(event.conference_id or "")
+        name = self._labels.get(leg) or self._number(leg)
         return {
-            "who": _said(self._legs.get(leg) if leg else None, leg, "somebody"),
-            "room": _said(self._rooms.get(room) if room else None, room, "a conference"),
-            "queue": quoted(event.queue) if event.queue else "a queue",
+            "who": _said(name) if name else _leg(leg) if leg else "somebody",
+            "room": _said(room) if room else "a conference",
+            "queue": _said(event.queue) if event.queue else "a queue",
         }
 
 
@@ -127,6 +132,9 @@ def happened(events: Sequence[StoredEvent], names: Names) -> list[dict[str, Any]
 
 
 _SENTENCES: Mapping[str, str] = {
+    "call.initiated incoming": "{who} calls.",
+    "call.initiated outgoing": "{who} is called.",
+    "call.answered": "{who} is on the line.",
     "call.enqueued": "{who} waits in {queue}.",
     "call.dequeued": "{who} left {queue}.",
     "call.hangup": "{who} hung up.",
@@ -144,17 +152,17 @@ _SENTENCES: Mapping[str, str] = {
 
 
 def _sentence(event: StoredEvent, names: Names) -> str:
-    template = _SENTENCES.get(event.type)
+    direction = event.payload.get("direction")
+    template = _SENTENCES.get(event.type) or _SENTENCES.get(f"{event.type} {direction}")
     if template is None:
         return line(event)
     said = template.format_map(names.said_of(event))
     return f"{said[0].upper()}{said[1:]}"
 
 
-def _said(name: str | None, id_: str | None, otherwise: str) -> str:
-    if name:
-        return quoted(name)
-    return _leg(id_) if id_ else otherwise
+def _said(name: str) -> str:
+    """A name as somebody chose it, in quotation marks; a number needs none."""
+    return name if _NUMBER.fullmatch(name) else quoted(name)
 
 
 def _leg(id_: str) -> str:

@@ -12,23 +12,28 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-        # No text can become markup, whatever a script does with it.
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    ]
-)
+
+def policy_of(scripts: str = "'self'", styles: str = "'self'") -> str:
+    """What a page may do: run these scripts with these styles, and speak with this server."""
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src {scripts}",
+            f"style-src {styles}",
+            "connect-src 'self'",
+            "img-src 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            # No text can become markup, whatever a script does with it.
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ]
+    )
+
+
 HEADERS = {
-    "Content-Security-Policy": _POLICY,
+    "Content-Security-Policy": policy_of(),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -36,19 +41,23 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-_OURS = frozenset(name for name, _ in _RAW)
+_OURS = frozenset(name.lower().encode() for name in HEADERS)
 _NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 _log = logging.getLogger(__name__)
 
 
-def door(app: Asgi, port: int, names: Collection[str] = ()) -> Asgi:
+def door(app: Asgi, port: int, names: Collection[str] = (), policy: str = HEADERS["Content-Security-Policy"]) -> Asgi:
     """The app, for requests that were sent to this port of this machine by name, or to one of these names.
+
+    `policy`: what its pages may do.
 
     A site whose name was made to point at this machine (DNS rebinding) sends its own name, and is refused.
     """
     hosts = {f"{name}:{port}".encode() for name in _NAMES} | {name.lower().encode() for name in names}
+
+    headers = {**HEADERS, "Content-Security-Policy": policy}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,7 +69,7 @@ def door(app: Asgi, port: int, names: Collection[str] = ()) -> Asgi:
             if message["type"] == "http.response.start":
                 begun = True
                 kept = [pair for pair in message.get("headers", ()) if pair[0].lower() not in _OURS]
-                message = {**message, "headers": kept + _RAW}
+                message = {**message, "headers": kept + raw}
             await send(message)
 
         named = [value.lower() for name, value in scope["headers"] if name == b"host"]

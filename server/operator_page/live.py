@@ -14,6 +14,8 @@ from .sessions import Session, Sessions
 
 _QUIET = 15.0
 """Seconds after which a word is sent that says nothing, by which the page knows that the connection holds."""
+_LOOK_WITHIN = 1.0
+"""Seconds between two looks whether the token of who watches still holds."""
 _MOST_STREAMS = 16
 _MOST_STREAMS_OF_ONE = 4
 """A browser holds six connections to a host: the others are for pressing the stop switch."""
@@ -95,7 +97,7 @@ class Live:
 
     async def _events(self, session: Session, sessions: Sessions) -> AsyncGenerator[bytes]:
         told, spoken = 0, anyio.current_time()
-        while not (why := await sessions.look(session)):
+        while not (why := await sessions.look(session, _LOOK_WITHIN)):
             state = await self.state()
             if state.number != told:
                 told, spoken = state.number, anyio.current_time()

@@ -23,6 +23,7 @@ function show(state) {
   showSwitch(state);
   showActions(state);
   showCards(state);
+  byId("board").hidden = !state.board;
   document.title = `${state.waiting ? `(${state.waiting}) ` : ""}${state.stopped ? "Stopped - " : ""}Operator`;
 }
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -70,7 +69,9 @@ class OperatorPage:
         self._links = Links(now)
         self._admission = admission
         self._sessions = Sessions(now, admission.holds if admission is not None else None)
-        self._live = Live(partial(look, ledger), now, every)
+        self.has_board = False
+        """Whether the switchboard is served beside it."""
+        self._live = Live(self._look, now, every)
         self.app: Asgi = door(Starlette(routes=self._routes()), port, names)
 
     def link(self) -> str:
@@ -156,7 +157,7 @@ class OperatorPage:
     def _let_in(self, identity: Identity | None) -> Response:
         handed = self._sessions.begin(identity)
         answer = JSONResponse({"key": handed.key})
-        answer.set_cookie(self._cookie, handed.cookie, path=PATH, httponly=True, samesite="strict")
+        answer.set_cookie(self._cookie, handed.cookie, path="/", httponly=True, samesite="strict")
         _log.info("Somebody signed in to the operator page")
         return answer
 
@@ -172,7 +173,7 @@ class OperatorPage:
         await body_of(request)
         session.end(SIGNED_OUT)
         answer = Response(status_code=204)
-        answer.delete_cookie(self._cookie, path=PATH, httponly=True, samesite="strict")
+        answer.delete_cookie(self._cookie, path="/", httponly=True, samesite="strict")
         return answer
 
     async def _present(self, request: Request, session: Session) -> Response:
@@ -180,7 +181,36 @@ class OperatorPage:
         await body_of(request)
         return Response(status_code=204)
 
+    # For the switchboard, which the same sign-in serves
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who is signed in."""
+        return self._sessions
+
+    def is_signed_in(self, request: Request) -> bool:
+        """Whether a page may be shown; what is in it needs `session_of`."""
+        session = self._sessions.of_cookie(self._cookie_of(request))
+        if session is not None:
+            self._sessions.use(session)
+        return session is not None
+
+    async def session_of(self, request: Request) -> Session:
+        """Who asks. Raises `Refused`."""
+        return await self._session_of(request)
+
+    def changing(self, handler: Callable[[Request, Session], Awaitable[Response]]) -> Handler:
+        """The handler of a change, for whoever is signed in and asks by a page of this very server."""
+        return _changing(self._signed_in(handler), self._schemes)
+
+    def refusing(self, handler: Handler) -> Handler:
+        """The handler, with what it refuses told as a sentence in JSON."""
+        return _refusing(handler)
+
     # What an operator sees and does
+
+    async def _look(self) -> dict[str, Any]:
+        return await look(self._ledger) | ({"board": True} if self.has_board else {})
 
     async def _events(self, request: Request) -> Any:
         session = await self._session_of(request)

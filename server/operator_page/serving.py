@@ -10,6 +10,7 @@ import click
 from ..guard.ledger import Ledger
 from ..serving import listen, serving
 from ..settings import SettingsError
+from .door import Asgi
 from .page import OperatorPage
 
 
@@ -32,12 +33,17 @@ async def _run(url: str, port: int) -> None:
 
 @asynccontextmanager
 async def serve_operator_page(
-    ledger: Ledger, port: int, tell: Callable[[str], None] = print_link, by: str = "operator page"
+    ledger: Ledger,
+    port: int,
+    tell: Callable[[str], None] = print_link,
+    by: str = "operator page",
+    beside: Callable[[OperatorPage, int], Asgi] = lambda page, port: page.app,
 ) -> AsyncGenerator[str]:
     """Serve the page for as long as the context lasts; yields the first sign-in link, for the terminal.
 
     `port`: 0 takes a free one. `tell` shows a further link to whoever sees the server's terminal; it is called when
-    somebody asks for one on the page. `by`: how the audit names who decided here. Raises `SettingsError` when the port
+    somebody asks for one on the page. `by`: how the audit names who decided here. `beside`: the page at this port as an
+    app, with whatever else its sign-in serves. Raises `SettingsError` when the port
     is taken.
     """
     try:
@@ -45,8 +51,9 @@ async def serve_operator_page(
     except OSError as error:
         why = "is already in use" if error.errno == errno.EADDRINUSE else f"cannot be listened on ({error.strerror})"
         raise SettingsError(f"operator page: port {port} {why}: choose another, or 0 for a free one.") from None
-    page = OperatorPage(ledger, listener.getsockname()[1], tell, by=by)
-    async with serving(page.app, listener):
+    taken: int = listener.getsockname()[1]
+    page = OperatorPage(ledger, taken, tell, by=by)
+    async with serving(beside(page, taken), listener):
         try:
             yield page.link()
         finally:

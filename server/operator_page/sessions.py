@@ -39,6 +39,8 @@ class Session:
     """How many pages show it live."""
     ended: str | None = None
     """Why, as a sentence."""
+    looked: float = float("-inf")
+    """When it was found out last that their token holds."""
     over: anyio.Event = field(default_factory=anyio.Event)
     """Set when it was ended; running out of time sets nothing."""
 
@@ -96,14 +98,17 @@ class Sessions:
             session.end(_TOO_IDLE)
         return session.ended
 
-    async def look(self, session: Session) -> str | None:
-        """The same, after a look whether their token still holds. While that cannot be told, nobody is let in."""
-        if session.identity is not None and self._holds is not None and not self.why_over(session):
+    async def look(self, session: Session, within: float = 0) -> str | None:
+        """The same, after a look whether their token still holds, if there was none within so many seconds. While that
+        cannot be told, nobody is let in."""
+        proved, now = session.identity, anyio.current_time()
+        if proved is not None and self._holds is not None and now >= session.looked + within:
             try:
-                if not await self._holds(session.identity):
+                if not await self._holds(proved):
                     session.end(_UNPROVED)
             except CannotTell:
                 return _CANNOT_TELL
+            session.looked = now
         return self.why_over(session)
 
     def end_all(self, why: str) -> None:

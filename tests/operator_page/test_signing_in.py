@@ -63,7 +63,7 @@ async def test_a_token_has_256_bits_and_none_is_given_twice(page: Page) -> None:
 async def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(page: Page) -> None:
     [cookie] = (await page.visitor().sign_in(page.page.link())).headers.get_list("set-cookie")
     flags = {part.strip().lower() for part in cookie.split(";")[1:]}
-    assert flags == {"httponly", "samesite=strict", "path=/operator"}
+    assert flags == {"httponly", "samesite=strict", "path=/"}
 
 
 async def test_without_signing_in_nothing_is_revealed_but_how_to(page: Page) -> None:
