@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml README.md LICENSE $(shell find tools prompts server -type f -not -name '*.pyc')
 
-.PHONY: help demo test check bench conformance hosts newcomer bundle format lock clean
+.PHONY: help demo test check bench conformance hosts newcomer board pictures bundle format lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -35,6 +35,12 @@ hosts: $(VENV)/installed ## Have the hosts' own tools read what install writes (
 
 newcomer: $(VENV)/installed ## Walk a newcomer's path in an empty home
 	@$(BIN)/python bench/newcomer.py
+
+board: ## Build the switchboard's page anew, from board/
+	@cd board && npm ci --no-audit --no-fund && npm run build
+
+pictures: $(VENV)/installed ## Make the pictures of the board in docs/ anew
+	@$(BIN)/python bench/pictures.py
 
 bundle: ## Pack the bundle for Claude Desktop into dist/
 	@rm -rf build/bundle && mkdir -p build/bundle dist

@@ -49,11 +49,15 @@ export class App extends Component<{ source: Source }, State> {
     this.doing = { ...this.doing, can: (tool) => board.actions.includes(tool) };
   }
 
-  private async act(tool: string, given: Record<string, unknown>): Promise<void> {
-    const said = await this.props.source.act(tool, given);
+  private say = (said: Outcome): void => {
     clearTimeout(this.unsay);
     this.setState({ said });
     this.unsay = setTimeout(() => this.setState({ said: undefined as never }), SAID_FOR);
+  };
+
+  private async act(tool: string, given: Record<string, unknown>): Promise<void> {
+    const { text, ...said } = await this.props.source.act(tool, given);
+    this.say({ ...said, text: said.failed ? text : "" }); // what was done is seen
   }
 
   override render({ source }: { source: Source }, { board, card, trouble, said }: State) {
@@ -73,6 +77,7 @@ export class App extends Component<{ source: Source }, State> {
           others={board.others_waiting ?? 0}
           source={source}
           cards={board.cards ?? false}
+          answered={(text) => this.say({ failed: false, text })}
         />
         <div class="columns">
           <div class="rooms">
@@ -127,9 +132,9 @@ function Head({ board, source, trouble }: { board: Board; source: Source; troubl
 
 function Said({ said }: { said: Outcome }) {
   if (said.pending) {
-    return <p class="notice">It needs a person’s yes, and waits as <code>{said.pending}</code>. Then press it again.</p>;
+    return <p class="notice">It needs a person's yes, and waits as <code>{said.pending}</code>. Then press it again.</p>;
   }
-  return said.failed ? <p class="trouble">{said.text}</p> : null;
+  return said.text ? <p class={said.failed ? "trouble" : "said"}>{said.text}</p> : null;
 }
 
 function Empty() {

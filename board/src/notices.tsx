@@ -5,12 +5,15 @@ import { Lasting } from "./clock";
 import type { Approval, Card, Outcome, Source } from "./model";
 import { count, Icon, Theirs } from "./parts";
 
-export function Notices({ approvals, others, source, cards }: {
-  approvals: Approval[];
-  others: number;
+interface Waiting {
   source: Source;
+  /** Whether a person may answer here, by cards. */
   cards: boolean;
-}) {
+  /** What was answered: the notice itself is gone then. */
+  answered: (said: string) => void;
+}
+
+export function Notices({ approvals, others, ...waiting }: Waiting & { approvals: Approval[]; others: number }) {
   if (!approvals.length && !others) return null;
   return (
     <section class="notices" aria-labelledby="notices-title">
@@ -20,7 +23,7 @@ export function Notices({ approvals, others, source, cards }: {
       <ul role="list">
         {approvals.map((approval) => (
           <li key={approval.code}>
-            <Notice approval={approval} source={source} cards={cards} />
+            <Notice approval={approval} {...waiting} />
           </li>
         ))}
       </ul>
@@ -29,7 +32,7 @@ export function Notices({ approvals, others, source, cards }: {
   );
 }
 
-function Notice({ approval, source, cards }: { approval: Approval; source: Source; cards: boolean }) {
+function Notice({ approval, source, cards, answered }: Waiting & { approval: Approval }) {
   const [card, setCard] = useState<Card>();
   const [trouble, setTrouble] = useState("");
   const open = async () => {
@@ -37,7 +40,7 @@ function Notice({ approval, source, cards }: { approval: Approval; source: Sourc
     if ("secret" in found) setCard(found);
     else setTrouble(found.text);
   };
-  if (card) return <CardPart card={card} source={source} inside />;
+  if (card) return <CardPart card={card} source={source} answered={answered} />;
   return (
     <article class="notice">
       <Question approval={approval} />
@@ -80,26 +83,28 @@ function Question({ approval }: { approval: Approval }) {
 }
 
 /** An approval with Approve and Reject. */
-export function CardPart({ card, source, inside }: { card: Card; source: Source; inside?: boolean }) {
+export function CardPart({ card, source, answered }: { card: Card; source: Source; answered?: (said: string) => void }) {
   const [said, setSaid] = useState<Outcome & { yes: boolean }>();
   const [busy, setBusy] = useState(false);
   const decide = async (yes: boolean) => {
     if (busy) return;
     setBusy(true);
-    setSaid({ ...(await source.decide!(card, yes)), yes });
+    const outcome = await source.decide!(card, yes);
+    setSaid({ ...outcome, yes });
     setBusy(false);
+    if (!outcome.failed) answered?.(inWords(yes));
   };
   const done = said && !said.failed;
   return (
     <article class="card" aria-label={`Approval ${card.approval.code}`}>
-      {!inside && (
+      {!answered && (
         <h1>
           <Icon name="bell" /> {done ? (said.yes ? "Approved" : "Rejected") : "Do you approve this?"}
         </h1>
       )}
       <Question approval={card.approval} />
       <p class="said" role="status">
-        {done && (said.yes ? "Approved. The agent may now repeat exactly this call, once." : "Rejected. Nothing is sent.")}
+        {done && inWords(said.yes)}
       </p>
       {said?.failed && (
         <p class="trouble" role="alert">
@@ -119,3 +124,6 @@ export function CardPart({ card, source, inside }: { card: Card; source: Source;
     </article>
   );
 }
+
+const inWords = (yes: boolean): string =>
+  yes ? "Approved. The agent may now repeat exactly this call, once." : "Rejected. Nothing is sent.";

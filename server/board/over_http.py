@@ -37,6 +37,7 @@ _EVERY = 0.1
 _LEDGER_EVERY = 1.0
 """Seconds after which is looked again although no event came: at approvals, and at the stop switch."""
 _CLIENT = "switchboard"
+_ICON = f'<link rel="icon" href="{OPERATOR}/icon.svg" type="image/svg+xml">'
 _LONGEST_NAME = 100
 
 Call = Callable[[CallToolRequestParams, Way], Awaitable[Any]]
@@ -72,7 +73,7 @@ class BoardPage:
     async def _shown(self, request: Request) -> Response:
         if not self._page.is_signed_in(request):
             return RedirectResponse(OPERATOR, 303)
-        return HTMLResponse(html())
+        return HTMLResponse(html().replace("<head>", f"<head>{_ICON}", 1))
 
     async def _events(self, request: Request) -> Any:
         session = await self._page.session_of(request)

@@ -4,12 +4,10 @@ The host's half of the protocol is a script in a static page; calls go on to a r
 """
 
 import json
-import os
 import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -25,8 +23,6 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium: install one, such as Debian's package `chromium`"
 )
-ROOT = Path(__file__).parents[2]
-AXE = ROOT / "board" / "node_modules" / "axe-core" / "axe.min.js"
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -137,7 +133,7 @@ class Host(Viewer):
         guarded = page.text.replace(
             "<head>", f'<head><meta http-equiv="Content-Security-Policy" content="{_POLICY}">', 1
         )
-        await self.tab.evaluate("html => { frame.srcdoc = html; }", guarded)
+        await self.tab.evaluate("html => { window.ready = false; frame.srcdoc = html; }", guarded)
         await self.tab.wait_for_function("window.ready")
 
     async def tell(self, method: str, params: Any) -> None:
@@ -189,14 +185,6 @@ async def host(client: Client, scheme: Scheme = "light", width: int = 1000) -> A
         await hosting.start({"theme": scheme, "displayMode": "inline", "locale": "en-GB", "platform": "web"})
         yield hosting
         assert hosting.wrong == []
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """The accessibility check, as npm has it: see `board/package-lock.json`."""
-    if not AXE.exists():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("axe-core is not there: run `npm ci` in board/")
-    return AXE.read_text("utf-8")
 
 
 FINDINGS = """async () => {

@@ -1,0 +1,50 @@
+"""What npm has for the board, as its lock file says: fetched once, and kept in .venv."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_NAMES = ("package.json", "package-lock.json")
+_PATIENCE = 300
+
+
+def run(directory: Path, *command: str) -> None:
+    """Run a command that must succeed."""
+    ended = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def installed() -> Path:
+    """The packages. Skips where they cannot be fetched, which must not happen in CI."""
+    wanted = b"".join((ROOT / "board" / name).read_bytes() for name in _NAMES)
+    place = ROOT / ".venv" / f"board-{hashlib.sha256(wanted).hexdigest()[:12]}"
+    if not place.exists():
+        _install(place)
+    return place / "node_modules"
+
+
+def _install(place: Path) -> None:
+    if not shutil.which("npm"):
+        _without("Node.js is not installed: apt-get install nodejs npm")
+    draft = Path(mkdtemp(prefix="board-", dir=place.parent))
+    for name in _NAMES:
+        shutil.copy(ROOT / "board" / name, draft)
+    try:
+        run(draft, "npm", "ci", "--no-audit", "--no-fund")
+    except AssertionError as failed:
+        shutil.rmtree(draft)
+        _without(f"npm cannot fetch what the board is built with: {failed}")
+    try:
+        draft.rename(place)
+    except OSError:  # another worker was first
+        shutil.rmtree(draft)
+
+
+def _without(why: str) -> None:
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
