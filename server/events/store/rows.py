@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import to_json
+
 from ...database import Into, microseconds, moment_of
 from ..event import Event, StoredEvent, Via
 from .errors import UnfitEvent
@@ -49,10 +51,7 @@ def _or_none(text: str | None) -> str | None:
 
 def row_of(event: Event, received_at: datetime, raw: bytes | None) -> Row:
     """The row of an event. Raises `UnfitEvent` when its payload cannot be written as JSON."""
-    try:
-        payload = _encode(event.payload)
-    except (RecursionError, TypeError, ValueError) as error:
-        raise UnfitEvent(f"An event's payload cannot be stored as JSON: {type(error).__name__}.") from None
+    payload = _payload_text(event.payload)
     return (
         stored_text(event.id),
         stored_text(event.type),
@@ -67,6 +66,17 @@ def row_of(event: Event, received_at: datetime, raw: bytes | None) -> Row:
         payload,
         raw,
     )
+
+
+def _payload_text(payload: Mapping[str, Any]) -> str:
+    try:
+        return to_json(payload, fallback=dict).decode()  # several times quicker, where it takes what it is given
+    except ValueError:
+        pass
+    try:
+        return _encode(payload)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise UnfitEvent(f"An event's payload cannot be stored as JSON: {type(error).__name__}.") from None
 
 
 def stored(event: Event, received_at: datetime, number: int) -> StoredEvent:
