@@ -204,6 +204,7 @@ class Tool(BaseModel):
         return cls.__module__.rpartition(".")[2]
 
     @classmethod
+    @cache
     def worst_risk(cls) -> Risk:
         """The highest risk any arguments can give it."""
         return max(cls.risk.every()) if isinstance(cls.risk, ByArgument) else cls.risk

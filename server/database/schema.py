@@ -2,10 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration: what the code here expects to find."""
 
-KNOWN = ("0001", "0002", "0003", "0004")
+KNOWN = ("0001", "0002", "0003", "0004", "0005")
 """Every migration there is."""
 
 VERSION_TABLE = "event_store_version"
@@ -91,15 +91,17 @@ approvals = Table(
 
 Index("approvals_by_binding", approvals.c.binding, approvals.c.number)
 
-spending = Table(
-    "spending",
+spent = Table(
+    "spent",
     metadata,
     Column("key", Key, primary_key=True),
     Column("at", BigInteger, primary_key=True, autoincrement=False),
     Column("amount", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-"""What was used of each limit, and when: one tree, since every write that is limited waits for it."""
+"""What was used of each limit, when, and how much of it up to then: one tree, since every write that is limited waits
+for it."""
 
 audit = Table(
     "audit",

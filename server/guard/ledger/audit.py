@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from ...database import Session, microseconds, moment_of, note, noted
 
-_HEAD = "audit.head"
+HEAD = "audit.head"
+"""The note of the newest record."""
 GENESIS = "0" * 64
 BATCH = 1_000
 _WRITTEN_HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
@@ -32,9 +33,9 @@ class Record:
     hash: str
 
 
-def append(session: Session, entries: Sequence[tuple[datetime, Entry]]) -> None:
-    """Add records after the newest."""
-    number, last = head_of(session)
+def append(session: Session, entries: Sequence[tuple[datetime, Entry]], head: str | None = None) -> None:
+    """Add records after the newest. `head`: what is noted of that, where it has been read in this transaction."""
+    number, last = head_of(session) if head is None else read_head(head)
     for at, entry in entries:
         text = _text(entry)
         number += 1
@@ -47,7 +48,7 @@ def append(session: Session, entries: Sequence[tuple[datetime, Entry]]) -> None:
             entry=text,
             hash=last,
         )
-    note(session, _HEAD, f"{number}:{last}")
+    note(session, HEAD, f"{number}:{last}")
 
 
 def newest(session: Session, most: int, of_session: str | None = None) -> list[Record]:
@@ -95,7 +96,12 @@ def _record(row: tuple[Any, ...]) -> Record:
 
 def head_of(session: Session) -> tuple[int, str]:
     """Number and hash of the newest record, as noted when it was added."""
-    return parsed(noted(session, _HEAD) or "") or (0, GENESIS)
+    return read_head(noted(session, HEAD) or "")
+
+
+def read_head(noted: str) -> tuple[int, str]:
+    """Number and hash of the newest record by what is noted of it, which is nothing before the first."""
+    return parsed(noted) or (0, GENESIS)
 
 
 def parsed(head: str) -> tuple[int, str] | None:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from ...database import Dialect, Session, open_database
+from ...database import Dialect, Session, noted_together, open_database
 from ...tracing import span
 from ..policy import Limit
 from . import approvals, audit, cards, conversations, spending, switch, tokens
@@ -198,7 +198,9 @@ class Ledger:
         """
 
         def work(session: Session) -> Stopped | Full | None:
-            found = switch.stopped(session) or self._count(session, limits, entry)
+            facts = noted_together(session, switch.NAME, audit.HEAD)
+            stopped = switch.said_by(facts.get(switch.NAME))
+            found = stopped or self._count(session, limits, entry, facts.get(audit.HEAD, ""))
             if found is None:
                 conversations.note_command(session, str(entry.get("session", "")), newest_event, self._now())
             return found
@@ -213,12 +215,11 @@ class Ledger:
         """The same of a read, which no stop concerns."""
         return await self._at_once(lambda session: self._count(session, limits, entry))
 
-    def _count(self, session: Session, limits: Sequence[Limit], entry: Entry) -> Full | None:
+    def _count(self, session: Session, limits: Sequence[Limit], entry: Entry, head: str | None = None) -> Full | None:
         now = self._now()
-        full = spending.full(session, limits, now)
+        full = spending.spend(session, limits, now)
         if full is None:
-            spending.spend(session, limits, now)
-            audit.append(session, [(now, entry)])
+            audit.append(session, [(now, entry)], head)
         return full
 
     async def record(self, entries: Sequence[tuple[datetime, Entry]]) -> None:

@@ -1,4 +1,8 @@
-"""What was used of each limit, in a sliding window. Each function is part of a transaction."""
+"""What was used of each limit, in a sliding window. Each function is part of a transaction.
+
+Each row also has the total of its key up to it, so that what was used since any moment is a difference of two, however
+many calls lie between. A call that comes before others, since a clock was put back, adds to their totals too.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -22,57 +26,104 @@ class Full(NamedTuple):
     """When there is room for it; None: there never is."""
 
 
+class _Newest(NamedTuple):
+    """The newest row of a key, and what was used in the window."""
+
+    at: int
+    total: int
+    used: int
+
+
+_NEVER = _Newest(-(2**63), 0, 0)
+
+
 def full(session: Session, limits: Sequence[Limit], now: datetime) -> Full | None:
     """The limit that stands in the way longest."""
-    if not limits:
-        return None
+    return _full(session, limits, now, _newest(session, limits, microseconds(now)))
+
+
+def spend(session: Session, limits: Sequence[Limit], now: datetime) -> Full | None:
+    """Note what a call uses, unless a limit stands in the way."""
     at = microseconds(now)
-    parameters: dict[str, Any] = {}
-    for place, limit in enumerate(limits):
-        parameters |= {f"key{place}": limit.key, f"since{place}": at - _window(limit)}
-    used = session.rows(_used_statement(len(limits)), **parameters)
+    newest = _newest(session, limits, at)
+    found = _full(session, limits, now, newest)
+    if found is None and limits:
+        _note(session, limits, at, newest)
+    return found
+
+
+def _full(session: Session, limits: Sequence[Limit], now: datetime, newest: Sequence[_Newest]) -> Full | None:
+    at = microseconds(now)
     found = [
-        Full(limit, _until(session, limit, at - _window(limit), amount))
-        for limit, (_, amount) in zip(limits, used, strict=True)
-        if amount + limit.amount > limit.most
+        Full(limit, _until(session, limit, at - _window(limit), one.used))
+        for limit, one in zip(limits, newest, strict=True)
+        if one.used + limit.amount > limit.most
     ]
     return max(found, key=lambda one: (one.until is None, one.until or now)) if found else None
 
 
-def spend(session: Session, limits: Sequence[Limit], now: datetime) -> None:
-    """Note what a call uses."""
+def _newest(session: Session, limits: Sequence[Limit], at: int) -> list[_Newest]:
+    """Of each limit's key."""
     if not limits:
-        return
-    at = microseconds(now)
-    parameters: dict[str, Any] = {"at": at}
+        return []
+    parameters: dict[str, Any] = {}
     for place, limit in enumerate(limits):
-        parameters |= {f"key{place}": limit.key, f"amount{place}": limit.amount}
+        parameters |= {f"key{place}": limit.key, f"since{place}": at - _window(limit)}
+    rows = session.rows(_newest_statement(len(limits)), **parameters)
+    found = {place: _Newest(*row) for place, *row in rows}
+    return [found.get(place, _NEVER) for place in range(len(limits))]
+
+
+def _note(session: Session, limits: Sequence[Limit], at: int, newest: Sequence[_Newest]) -> None:
+    parameters: dict[str, Any] = {"at": at}
+    for place, (limit, one) in enumerate(zip(limits, newest, strict=True)):
+        before = one.total if one.at <= at else _insert_before(session, limit, at)
+        parameters |= {f"key{place}": limit.key, f"amount{place}": limit.amount, f"total{place}": before + limit.amount}
     session.change(_spend_statement(len(limits)), **parameters)
     if at % _NOW_AND_THEN == 0:
         for limit in limits:
-            session.change(_FORGET, key=limit.key, before=microseconds(now - _LONGEST))
+            session.change(_FORGET, key=limit.key, before=at - _LONGEST // timedelta(microseconds=1))
+
+
+def _insert_before(session: Session, limit: Limit, at: int) -> int:
+    """Make room for a row before others; return the total before it."""
+    session.change(_RAISE, key=limit.key, at=at, amount=limit.amount)
+    return session.rows(_BEFORE, key=limit.key, at=at, amount=limit.amount)[0][0]
 
 
 # Each part of a call's transaction is one statement for all of its limits: others wait for it.
 
+_BEGINNING = "SELECT total - amount FROM spent WHERE key = :key{0} ORDER BY at LIMIT 1"
+"""The total before the oldest row that is left."""
+
 
 @cache
-def _used_statement(limits: int) -> str:
-    one = "SELECT {0} AS place, coalesce(sum(amount), 0) FROM spending WHERE key = :key{0} AND at > :since{0}"
-    return " UNION ALL ".join(one.format(place) for place in range(limits)) + " ORDER BY place"
+def _newest_statement(limits: int) -> str:
+    until = "SELECT total FROM spent WHERE key = :key{0} AND at <= :since{0} ORDER BY at DESC LIMIT 1"
+    one = (
+        f"SELECT {{0}}, at, total, total - coalesce(({until}), ({_BEGINNING})) "  # noqa: S608 - constants
+        "FROM (SELECT at, total FROM spent WHERE key = :key{0} ORDER BY at DESC LIMIT 1) AS newest{0}"
+    )
+    return " UNION ALL ".join(one.format(place) for place in range(limits))
 
 
 @cache
 def _spend_statement(limits: int) -> str:
-    rows = ", ".join(f"(:key{place}, :at, :amount{place})" for place in range(limits))
+    rows = ", ".join(f"(:key{place}, :at, :amount{place}, :total{place})" for place in range(limits))
     return (
-        f"INSERT INTO spending (key, at, amount) VALUES {rows} "  # noqa: S608 - constants
-        "ON CONFLICT (key, at) DO UPDATE SET amount = spending.amount + excluded.amount"
+        f"INSERT INTO spent (key, at, amount, total) VALUES {rows} "  # noqa: S608 - constants
+        "ON CONFLICT (key, at) DO UPDATE SET amount = spent.amount + excluded.amount, "
+        "total = spent.total + excluded.amount"
     )
 
 
-_EACH = "SELECT at, amount FROM spending WHERE key = :key AND at > :since ORDER BY at"
-_FORGET = "DELETE FROM spending WHERE key = :key AND at < :before"
+_RAISE = "UPDATE spent SET total = total + :amount WHERE key = :key AND at > :at"
+_BEFORE = (
+    "SELECT coalesce((SELECT total FROM spent WHERE key = :key AND at <= :at ORDER BY at DESC LIMIT 1), "
+    "(SELECT total - amount FROM spent WHERE key = :key ORDER BY at LIMIT 1) - :amount)"
+)
+_EACH = "SELECT at, amount FROM spent WHERE key = :key AND at > :since ORDER BY at"
+_FORGET = "DELETE FROM spent WHERE key = :key AND at < :before"
 
 
 def _window(limit: Limit) -> int:

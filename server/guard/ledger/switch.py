@@ -6,7 +6,8 @@ from datetime import datetime
 
 from ...database import Session, note, noted
 
-_NAME = "stopped"
+NAME = "stopped"
+"""The note that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +24,24 @@ def stop(session: Session, by: str, reason: str | None, now: datetime) -> Stoppe
     found = stopped(session)
     if found is not None:
         return found
-    note(session, _NAME, json.dumps({"at": now.isoformat(), "by": by, "reason": reason}))
+    note(session, NAME, json.dumps({"at": now.isoformat(), "by": by, "reason": reason}))
     return Stopped(now, by, reason)
 
 
 def resume(session: Session) -> bool:
     """Let writes go on; False: they were not stopped."""
     was = stopped(session) is not None
-    note(session, _NAME, "")
+    note(session, NAME, "")
     return was
 
 
 def stopped(session: Session) -> Stopped | None:
     """Who stopped writes, if somebody did."""
-    text = noted(session, _NAME)
+    return said_by(noted(session, NAME))
+
+
+def said_by(text: str | None) -> Stopped | None:
+    """Who stopped writes by what is noted, if somebody did."""
     if not text:
         return None
     found = json.loads(text)
