@@ -73,7 +73,7 @@ class _Uvicorn(uvicorn.Server):
 def _waiting_at(listeners: Iterable[socket.socket]) -> Iterator[socket.socket]:
     """The connections that are made and not accepted yet."""
     for listener in listeners:
-        with suppress(BlockingIOError):
+        with suppress(OSError):  # there is none left, or one has gone again
             while True:
                 yield listener.accept()[0]
 
