@@ -1,7 +1,7 @@
 """A newcomer's path in an empty home directory: each step, what it says, and how long it takes.
 
 Install on the sandbox, look whether all is well, start the server as the host does, open the first conference, see its
-first event, and take everything out again. Every step is checked; the exit code is 1 if one fails.
+first event and the board, and take everything out again. Every step is checked; the exit code is 1 if one fails.
 """
 
 import json
@@ -71,6 +71,9 @@ async def first_conference(home: str) -> None:
             wanted = {"types": opened["expect_events"], "conference_id": opened["conference"]["id"]}
             seen = await called(client, "wait_for_event", **wanted, timeout_secs=10)
             say(seen["summary"])
+        with step("The board"):
+            board = await called(client, "show_switchboard")
+            say(f"{board['summary']}\n\n{board['table']}")
 
 
 async def called(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:

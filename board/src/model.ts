@@ -43,6 +43,7 @@ export interface Happened {
 }
 
 export interface Approval {
+  /** Empty where nobody can answer by it. */
   code: string;
   tool: string;
   risk: string;

@@ -22,7 +22,7 @@ export function Notices({ approvals, others, ...waiting }: Waiting & { approvals
       </h2>
       <ul role="list">
         {approvals.map((approval) => (
-          <li key={approval.code}>
+          <li key={approval.code || approval.question}>
             <Notice approval={approval} {...waiting} />
           </li>
         ))}
@@ -70,7 +70,7 @@ function Question({ approval }: { approval: Approval }) {
       <p class="facts">
         <span class={`badge risk-${approval.risk}`}>{approval.risk}</span>
         <code>{approval.tool}</code>
-        <code>{approval.code}</code>
+        {approval.code && <code>{approval.code}</code>}
         <span class="left">
           <Lasting moment={approval.expires_at} down /> left
         </span>

@@ -96,7 +96,10 @@ class Boarding:
         policy = self._guard.policy(caller_of(context))
         seen, now = await self._board.look(policy, await self._codes(context)), self._board.now()
         said, drawn = summary(seen), table(seen, now)
-        shown = {"board": {"now": now, "cards": has_cards(context, policy), **seen}}
+        cards = has_cards(context, policy)
+        # A code is for a person: the refusal names it once, and only a card's button needs it again.
+        asked = [one if cards else {**one, "code": ""} for one in seen["approvals"]]
+        shown = {"board": {"now": now, "cards": cards, **seen, "approvals": asked}}
         told = shown if client_supports_apps(context) else {"table": drawn}
         return _result(f"{said}\n\n{drawn}".strip(), {"summary": said, **told})
 

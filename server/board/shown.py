@@ -32,9 +32,9 @@ Number = Callable[[str], str | None]
 
 
 def rooms(seen: "Sequence[ConferenceView]") -> list[dict[str, Any]]:
-    """Open conferences, with who is in each, first come first."""
+    """Open conferences, of a list with the newest first, and who is in each: a new one comes last and moves nothing."""
     left, shown = MOST_PEOPLE, list[dict[str, Any]]()
-    for one in seen[:MOST_ROOMS]:
+    for one in reversed(seen[:MOST_ROOMS]):
         inside = [person for person in one.participants if person.left_at is None]
         shown.append(_room(one, inside[:left]))
         left -= min(left, len(inside))
@@ -117,9 +117,9 @@ class Names:
         leg, room = event.call_control_id or "", self._rooms.get(event.conference_id or "")
         name = self._labels.get(leg) or self._number(leg)
         return {
-            "who": _said(name) if name else _leg(leg) if leg else "somebody",
-            "room": _said(room) if room else "a conference",
-            "queue": _said(event.queue) if event.queue else "a queue",
+            "who": said(name) if name else _leg(leg) if leg else "somebody",
+            "room": said(room) if room else "a conference",
+            "queue": said(event.queue) if event.queue else "a queue",
         }
 
 
@@ -156,13 +156,13 @@ def _sentence(event: StoredEvent, names: Names) -> str:
     template = _SENTENCES.get(event.type) or _SENTENCES.get(f"{event.type} {direction}")
     if template is None:
         return line(event)
-    said = template.format_map(names.said_of(event))
-    return f"{said[0].upper()}{said[1:]}"
+    told = template.format_map(names.said_of(event))
+    return f"{told[0].upper()}{told[1:]}"
 
 
-def _said(name: str) -> str:
+def said(name: str, longest: int = _LONGEST_NAME) -> str:
     """A name as somebody chose it, in quotation marks; a number needs none."""
-    return name if _NUMBER.fullmatch(name) else quoted(name)
+    return name if _NUMBER.fullmatch(name) else quoted(name, longest)
 
 
 def _leg(id_: str) -> str:

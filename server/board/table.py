@@ -7,6 +7,7 @@ from typing import Any
 from ...tools.words import clean, count, quoted
 from ..events.picture.plain import spell
 from ..events.times import read_time
+from .shown import said
 
 _MOST_ROOMS, _MOST_PEOPLE, _MOST_QUEUES, _MOST_WAITING, _MOST_EVENTS, _MOST_APPROVALS = 12, 20, 8, 10, 8, 5
 _LONGEST = 40
@@ -21,13 +22,13 @@ def summary(board: Part) -> str:
     here, wait = sum(room["present"] for room in rooms), sum(queue["size"] for queue in queues)
     asks = len(board["approvals"]) + board.get("others_waiting", 0)
     open_rooms = len(rooms) + board.get("more_rooms", 0)
-    said = [
+    parts = [
         f"{count(open_rooms, 'open conference')} with {count(here, 'person')}" if open_rooms else "No open conference",
         f"{count(wait, 'call')} waiting in {count(len(queues) + board.get('more_queues', 0), 'queue')}",
         *([f"{count(asks, 'question')} waiting for a person's yes"] if asks else []),
         *(["writes are stopped by a person"] if "stopped" in board else []),
     ]
-    return f"{', '.join(said)}."
+    return f"{', '.join(parts)}."
 
 
 def table(board: Part, now: str) -> str:
@@ -90,7 +91,7 @@ def _approvals(board: Part, now: datetime) -> Iterator[str]:
         yield "Waiting for a person's yes"
     for one in waiting[:_MOST_APPROVALS]:
         left = spell(max(read_time(one["expires_at"]) - now, timedelta()))
-        yield f"  {one['code']}  {one['tool']}, {one['risk']}, {left} left: {clean(one['question'], _LONGEST_QUESTION)}"
+        yield f"  {one['tool']}, {one['risk']}, {left} left: {clean(one['question'], _LONGEST_QUESTION)}"
     if more := max(0, len(waiting) - _MOST_APPROVALS) + others:
         yield f"  and {more} more, of others" if others == more else f"  and {more} more"
 
@@ -108,7 +109,7 @@ def _more(parts: Sequence[Part], most: int, noun: str) -> Iterator[str]:
 
 
 def _cell(one: Part) -> str:
-    return quoted(one["name"], _LONGEST)
+    return said(one["name"], _LONGEST)
 
 
 def _for(since: str | None, now: datetime) -> str:

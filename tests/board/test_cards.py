@@ -11,7 +11,7 @@ from mcp.client import Client
 from support.apps import CARD, PENDING, RENDERS
 from support.guarded import Clock, Person, audited, changes, code_in, guarded, overheard, room
 from support.inprocess import World
-from support.mcp import call, refusal, text, yes
+from support.mcp import call, closes, refusal, text, yes
 from support.over_http import site
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +86,22 @@ async def test_a_card_shows_what_will_be_touched() -> None:
         "tool": "end_conference",
         "risk": "destructive",
     }
+
+
+async def test_a_code_stands_on_the_board_only_where_its_card_can_be_shown() -> None:
+    world, person = World(), Person(closes)
+    conference_id = room(world.sandbox)
+    async with guarded(world, extensions=RENDERS) as client:
+        code = await left_open(client, conference_id)
+        assert code in json.dumps(await call(client, "show_switchboard"))
+    async with guarded(world) as text_only:
+        code = await left_open(text_only, conference_id)
+        table: str = (await call(text_only, "show_switchboard"))["table"]
+        assert "end_conference, destructive, " in table
+        assert code not in table
+    async with guarded(world, answering=person.slowly, extensions=RENDERS) as asked:
+        code = await left_open(asked, conference_id)
+        assert code not in json.dumps(await call(asked, "show_switchboard"))
 
 
 @pytest.mark.parametrize("wrong", ["0" * 64, "yes", "{code}"])

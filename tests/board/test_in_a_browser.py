@@ -99,7 +99,7 @@ async def test_250_people_who_change_ten_times_a_second_are_shown_as_they_are(tm
         for number in range(30):
             await happens(f"talks {number}", "conference.floor.changed", number)
             await viewer.tab.evaluate("leg => window.told.push([leg, Date.now()])", f"v3:{number}")
-            await anyio.sleep(0.1)
+            await anyio.sleep(0.1)  # ten a second
         await viewer.tab.locator('[data-leg="v3:29"][data-talking]').wait_for()
         told, seen = await viewer.tab.evaluate("[window.told, [...window.seen]]")
     moments = dict(told)

@@ -17,5 +17,6 @@ def test_from_an_empty_home_to_the_first_event_and_out_again() -> None:
         "The host starts it",
         "First conference",
         "First event",
+        "The board",
         "Uninstall",
     ]
