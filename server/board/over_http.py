@@ -141,6 +141,7 @@ class _Watched:
         self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._board.ask()  # so that the first picture has the names
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._ask)
             await self._stream(scope, receive, send)
