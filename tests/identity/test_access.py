@@ -11,6 +11,7 @@ import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 
+from support.apps import RENDERS
 from support.examples import EXAMPLES
 from support.http import recording
 from support.mcp import text
@@ -30,13 +31,14 @@ WHO = {
     "control, approve": (CONTROL, APPROVE),
 }
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {one.tool: one.minimal for one in EXAMPLES}
-PAGES = ("GET /metrics", "GET /operator", "GET /healthz", "GET /readyz", "POST /webhooks/telnyx")
+PAGES = ("GET /metrics", "GET /operator", "GET /board", "GET /healthz", "GET /readyz", "POST /webhooks/telnyx")
 HEAD = """\
 # Who may do what over HTTP
 
 Made by trying each by `UPDATE_SNAPSHOTS=1 make test`, on a server with `--require-tokens` and no policy. The columns
 are the scopes of a token without their `conferences:`. Tools with ✓ are listed and callable, others neither.
-At `/operator` a token is given on the page. Health needs no token; a webhook is let in by its signature.
+At `/operator`, which `/board` shares, a token is given on the page. Health needs no token, and a webhook a
+signature alone.
 """
 
 
@@ -53,7 +55,7 @@ async def may_connect(server: Site, token: str, era: str, stack: AsyncExitStack)
     answer = await server.request("POST", "/mcp", {"authorization": f"Bearer {token}"} if token else {})
     if answer.status_code in (401, 403):
         return None
-    return await stack.enter_async_context(server.client(era, token=token))
+    return await stack.enter_async_context(server.client(era, token=token, extensions=RENDERS))
 
 
 async def tools_of(client: Client) -> set[str]:
@@ -99,23 +101,24 @@ async def pages_of(server: Site, token: str) -> set[str]:
     found: set[str] = set()
     for page in PAGES:
         method, path = page.split()
-        if path == "/operator":
-            if await signs_in(server, token):
-                found.add(page)
+        if path in ("/operator", "/board"):
+            found |= {page} if await is_shown(server, token, path) else set()
             continue
         answer = await server.request(method, path, {"authorization": f"Bearer {token}"} if token else {})
         found |= {page} if answer.status_code not in (401, 403) else set()
     return found
 
 
-async def signs_in(server: Site, token: str) -> bool:
+async def is_shown(server: Site, token: str, path: str) -> bool:
+    """Whether whoever signs in with a token sees what a page tells."""
     async with httpx2.AsyncClient(trust_env=False) as http:
         headers = {"origin": server.url, "content-type": "application/json"}
         answer = await http.post(f"{server.url}/operator/sign-in", json={"token": token}, headers=headers)
         if answer.status_code != 200:
             return False
-        page = await http.get(f"{server.url}/operator")
-    return page.status_code == 200 and "Sign in" not in page.text
+        headers = {"x-operator-key": answer.json()["key"]}
+        async with http.stream("GET", f"{server.url}{path}/events", headers=headers) as told:
+            return told.status_code == 200 and "event: state" in await anext(told.aiter_text())
 
 
 def rows(title: str, may: Mapping[str, set[str]], names: list[str]) -> list[str]:
@@ -159,4 +162,6 @@ async def test_the_table_of_who_may_do_what(era: str, tmp_path: Path) -> None:
     assert tools["no token"] == tools["approve"] == set()
     assert tools["read"] == tools["read, approve"] == reads
     assert tools["control"] == tools["control, approve"] == {tool.tool_name() for tool in TOOLS}
-    assert {who for who, found in pages.items() if "GET /operator" in found} == {who for who in WHO if "approve" in who}
+    shown = {page: {who for who, found in pages.items() if f"GET {page}" in found} for page in ("/operator", "/board")}
+    assert shown["/operator"] == {who for who in WHO if "approve" in who}
+    assert shown["/board"] == shown["/operator"] - {"approve"}
