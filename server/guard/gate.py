@@ -12,7 +12,7 @@ from ..errors import Refused
 from .approval import Approvals, Asker, Elsewhere
 from .journal import Caller, Journal
 from .ledger import Full, Ledger, Stopped
-from .policy import Approval, Policy, ScopeFacts
+from .policy import Approval, Judgement, Policy, ScopeFacts
 from .question import AboutCall, Question, Read, compose, people_touched
 
 T = TypeVar("T")
@@ -41,24 +41,25 @@ class Gate:
         self._newest_event = newest_event
         self._now = now
 
-    async def check(self, policy: Policy, command: Command, read: Read) -> None:
-        """Return when the policy allows this command now. Raises `Refused`, or what `read` raises."""
+    async def check(self, policy: Policy, command: Command, read: Read) -> Judgement:
+        """What the policy says of this command, if it allows it now. Raises `Refused`, or what `read` raises."""
+        judged = policy.judged(command)
         why = policy.refusal(type(command)) or policy.closed(self._now())
         why = why or await policy.out_of_scope(command, self._facts)
-        if why is None and policy.approval(command) is Approval.REFUSE:
+        if why is None and judged.approval is Approval.REFUSE:
             why = "this server's policy always refuses it with these arguments"
-        if why is None and (most := policy.most_people(command)) is not None:
+        if why is None and (most := judged.most_people) is not None:
             touched = await people_touched(command, read)
             if touched > most:
                 why = f"it would touch {touched} people, and this server's policy lets one action touch {most} at most"
         if why is None:
-            why = await self._too_many_calls(policy, command, read)
+            why = await self._too_many_calls(judged.concurrent_calls, command, read)
         if why is not None:
             raise Refused(f"{command.tool_name()} was not sent: {why.rstrip('.')}. {_FINAL}")
+        return judged
 
-    async def _too_many_calls(self, policy: Policy, command: Command, read: Read) -> str | None:
-        """Why no more calls may be made now, as a clause. Raises what `read` raises."""
-        most = policy.concurrent_calls(command)
+    async def _too_many_calls(self, most: int | None, command: Command, read: Read) -> str | None:
+        """Why no more calls may be made now, of which `most` may be up, as a clause. Raises what `read` raises."""
         more = len(command.numbers())
         if most is None or not more:
             return None
@@ -83,7 +84,7 @@ class Gate:
 
     async def admit_read(self, tool: Tool, policy: Policy, journal: Journal) -> None:
         """Return when this read may be done: only a limit of its own stands in its way. Raises `Refused`."""
-        if limits := policy.limits(tool):
+        if limits := policy.judged(tool).limits(tool):
             self._none_in_the_way(
                 tool, await self._noted(tool, self._ledger.admit_read(limits, journal.entry("reads")))
             )
@@ -94,17 +95,17 @@ class Gate:
         `policy`: the one that held when the call came. Raises `Refused`, what `asker` raises to put its question, or
         what `read` raises.
         """
-        await self.check(policy, command, read)
-        if policy.approval(command) is Approval.ASK:
-            self._none_in_the_way(command, await self._noted(command, self._ledger.look(policy.limits(command))))
+        judged = await self.check(policy, command, read)
+        if judged.approval is Approval.ASK:
+            self._none_in_the_way(command, await self._noted(command, self._ledger.look(judged.limits(command))))
             asker = Elsewhere() if policy.by_another else asker
             obtaining = self._approvals.obtain(command, lambda asked: self._question(asked, read), asker, journal)
             await self._noted(command, obtaining)
             policy = self._policy(
                 journal.caller
             )  # a person takes their time, and the policy may have been edited meanwhile
-            await self.check(policy, command, read)
-        admitting = self._ledger.admit(policy.limits(command), journal.entry("sends"), self._newest_event())
+            judged = await self.check(policy, command, read)
+        admitting = self._ledger.admit(judged.limits(command), journal.entry("sends"), self._newest_event())
         self._none_in_the_way(command, await self._noted(command, admitting))
 
     async def _question(self, command: Command, read: Read) -> Question:
@@ -148,12 +149,12 @@ class Gate:
 
         `asked`: the command as it was asked for, by which it is judged.
         """
-        await self.check(policy, asked, read)
+        judged = await self.check(policy, asked, read)
         request = command.request()
         would: dict[str, Any] = {"method": request.method, "path": request.path}
         if request.body is not None:
             would["body"] = request.body
-        if policy.approval(asked) is Approval.ASK:
+        if judged.approval is Approval.ASK:
             would["asks_first"] = (await self._question(asked, read)).text
         return would
 

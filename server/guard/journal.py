@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, cast
 
 from ...tools.base import Command, Tool
@@ -13,7 +14,6 @@ _LONGEST = 500
 _MOST_ITEMS = 100
 _TELLING = 4
 """Letters or digits: what is shorter is no secret, and stands in other words by chance."""
-_NOTHING: tuple[Any, ...] = (None, {}, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,16 @@ class Journal:
         """A record of this moment, or of an `outcome` that is not the last; lean."""
         if self._said_of is not self.parsed:
             self._said, self._said_of = self._about(), self.parsed
-        told = (
-            {"call": self.call}
-            | self._said
-            | {
-                "outcome": outcome or self.outcome,
-                "why": self._discreet(self.why),
-                "asked": self.asked,
-                "telnyx": self.telnyx,
-                "ms": round((self.taken or time.monotonic() - self.begun) * 1000),
-            }
-        )
-        return {name: value for name, value in told.items() if value not in _NOTHING}
+        told: dict[str, Any] = {
+            "call": self.call,
+            **self._said,
+            "outcome": outcome or self.outcome,
+            "why": self._discreet(self.why),
+            "asked": self.asked,
+            "telnyx": self.telnyx,
+            "ms": round((self.taken or time.monotonic() - self.begun) * 1000),
+        }
+        return {name: value for name, value in told.items() if value or value == 0}
 
     def _about(self) -> dict[str, Any]:
         """What is the same in every record of the call, once it is parsed."""
@@ -111,10 +109,9 @@ class Journal:
     def _arguments(self) -> dict[str, Any]:
         if self.tool.is_secret:
             return {}
-        known = {about.alias or name for name, about in self.tool.model_fields.items()}
         shown = {name: self._as_read(name, value) for name, value in list(self.given.items())[:_MOST_ITEMS]}
         if not self.keep_content:  # what is unknown may be a misspelt name of something secret
-            secret = {name for name in shown if name in CONTENT or name not in known}
+            secret = {name for name in shown if name in CONTENT or name not in _known(self.tool)}
             shown = {name: hidden(value) if name in secret else value for name, value in shown.items()}
         return {clean(name, 80): _bounded(value) for name, value in shown.items()}
 
@@ -122,6 +119,12 @@ class Journal:
         """An argument as it was given; a list, which some hosts send as JSON in a string, as that list."""
         read = getattr(self.parsed, name, value) if isinstance(value, str) else value
         return cast("Any", read) if isinstance(read, list) else value
+
+
+@cache
+def _known(tool: type[Tool]) -> frozenset[str]:
+    """The arguments of a tool, by the names under which they are given."""
+    return frozenset(about.alias or name for name, about in tool.model_fields.items())
 
 
 _DISCREET = {**PLAIN, **HIDDEN}

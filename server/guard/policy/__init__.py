@@ -3,7 +3,7 @@
 from .explain import explain, sections
 from .levels import Approval, Level
 from .limits import Limit
-from .policy import Policy
+from .policy import Judgement, Policy
 from .reading import PolicyError, read_rules
 from .rules import ApprovalRules, HourRules, LimitRules, Measures, Rules, ScopeRules, ToolRules
 from .scope import ConferenceFacts, QueuedFacts, ScopeFacts
@@ -14,6 +14,7 @@ __all__ = [
     "ApprovalRules",
     "ConferenceFacts",
     "HourRules",
+    "Judgement",
     "Level",
     "Limit",
     "LimitRules",

@@ -82,9 +82,9 @@ class Policy:
         """Why a command may not touch what it names, as a clause; None when it may. Raises what `facts` raises."""
         return await self.scope.refusal(command, facts)
 
-    def approval(self, tool: Tool) -> Approval:
-        """What a call needs before it is sent, with these arguments."""
-        return self._of(type(tool), tool.current_risk()).approval
+    def judged(self, tool: Tool) -> "Judgement":
+        """What holds for a call with these arguments."""
+        return self._of(type(tool), tool.current_risk())
 
     def approval_at(self, tool: type[Tool], risk: Risk) -> Approval:
         """What a tool needs at a risk. A read never needs anything."""
@@ -101,21 +101,8 @@ class Policy:
         """Whether a question waits for somebody else than who asks."""
         return any(source.approval.by_another for source in self.sources)
 
-    def limits(self, tool: Tool) -> tuple[Limit, ...]:
-        """The sliding windows that a call falls into."""
-        windows = self._of(type(tool), tool.current_risk()).windows
-        return tuple(limit for window in windows if (limit := window.limit(tool))) if windows else ()
-
-    def most_people(self, tool: Tool) -> int | None:
-        """How many people a call may touch; None: any number."""
-        return self._of(type(tool), tool.current_risk()).most_people
-
-    def concurrent_calls(self, tool: Tool) -> int | None:
-        """How many calls may be up at once when a call that dials is done; None: any number."""
-        return self._of(type(tool), tool.current_risk()).concurrent_calls
-
-    def _judged(self, tool: type[Tool], risk: Risk) -> "_Judgement":
-        return _Judgement(
+    def _judged(self, tool: type[Tool], risk: Risk) -> "Judgement":
+        return Judgement(
             self._needed(tool, risk),
             limiting.windows(self._limits, tool, risk),
             limiting.most_people(self._limits, tool, risk),
@@ -135,13 +122,20 @@ def _for_identity(sources: Sequence[Rules], identity: str | None, may_control: b
 
 
 @dataclass(frozen=True, slots=True)
-class _Judgement:
+class Judgement:
     """What holds for a tool at a risk."""
 
     approval: Approval
+    """What a call needs before it is sent."""
     windows: tuple[Window, ...]
     most_people: int | None
+    """How many people a call may touch; None: any number."""
     concurrent_calls: int | None
+    """How many calls may be up at once when a call that dials is done; None: any number."""
+
+    def limits(self, tool: Tool) -> tuple[Limit, ...]:
+        """The sliding windows that a call falls into."""
+        return tuple(limit for window in self.windows if (limit := window.limit(tool)))
 
 
 def _at(risk: Risk, word: Approval | Level) -> Approval:

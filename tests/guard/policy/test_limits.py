@@ -58,17 +58,19 @@ WINDOWS: list[tuple[Command, list[Limit]]] = [
 def test_a_call_falls_into_the_windows_of_all_writes_of_its_risk_and_of_its_tool(
     call: Command, limits: list[Limit]
 ) -> None:
-    assert policy(ALL).limits(call) == tuple(limits)
+    assert policy(ALL).judged(call).limits(call) == tuple(limits)
 
 
 def test_the_same_window_of_two_sources_takes_the_smaller() -> None:
     both = policy("limits.calls_per_minute = 9", "limits.calls_per_minute = 4", "limits.most_people = 3")
-    assert both.limits(command("end_conference")) == (Limit("calls", 4, 60, 1, "4 calls a minute"),)
+    assert both.judged(command("end_conference")).limits(command("end_conference")) == (
+        Limit("calls", 4, 60, 1, "4 calls a minute"),
+    )
 
 
 def test_nobody_is_limited_who_is_not_told_to_be() -> None:
-    assert all(Policy().limits(command(tool.tool_name())) == () for tool in COMMANDS)
-    assert Policy().most_people(command("end_conference")) is None
+    assert all(Policy().judged(command(tool.tool_name())).limits(command(tool.tool_name())) == () for tool in COMMANDS)
+    assert Policy().judged(command("end_conference")).most_people is None
 
 
 @pytest.mark.parametrize(
@@ -81,13 +83,13 @@ def test_nobody_is_limited_who_is_not_told_to_be() -> None:
     ],
 )
 def test_the_smallest_number_of_people_holds(call: Command, most: int | None) -> None:
-    assert policy(ALL).most_people(call) == most
+    assert policy(ALL).judged(call).most_people == most
 
 
 def test_a_tool_that_is_no_command_may_be_limited_too() -> None:
     summary = ConferenceSummary(conference_id="c")
     limited = policy("limits.tool.conference_summary.calls_per_minute = 2\nlimits.whole_room_per_hour = 1")
-    assert limited.limits(summary) == (
+    assert limited.judged(summary).limits(summary) == (
         Limit("calls:tool:conference_summary", 2, 60, 1, "2 calls by conference_summary a minute"),
     )
 
@@ -110,11 +112,11 @@ def test_what_is_spoken_is_an_argument() -> None:
 @given(LIMIT_RULES, LIMIT_RULES, ANY_COMMAND)
 def test_no_source_raises_what_another_limits(first: LimitRules, second: LimitRules, call: Command) -> None:
     alone, both = (Policy([Rules(limits=one) for one in sources]) for sources in ([first], [first, second]))
-    limits = {limit.key: limit for limit in both.limits(call)}
-    assert len(limits) == len(both.limits(call))
-    for limit in alone.limits(call):
+    limits = {limit.key: limit for limit in both.judged(call).limits(call)}
+    assert len(limits) == len(both.judged(call).limits(call))
+    for limit in alone.judged(call).limits(call):
         assert limits[limit.key].most <= limit.most
         assert limits[limit.key].amount == limit.amount
-    people = alone.most_people(call)
-    fewest = both.most_people(call)
+    people = alone.judged(call).most_people
+    fewest = both.judged(call).most_people
     assert people is None or (fewest is not None and fewest <= people)

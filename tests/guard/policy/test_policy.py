@@ -39,8 +39,8 @@ def names(of: Policy) -> set[str]:
 
 def test_without_a_source_every_tool_exists_and_the_level_is_destructive() -> None:
     assert Policy().allowed(TOOLS) == list(TOOLS)
-    assert Policy().approval(command("end_conference")) is Approval.ASK
-    assert Policy().approval(command("leave_conference")) is Approval.NEVER
+    assert Policy().judged(command("end_conference")).approval is Approval.ASK
+    assert Policy().judged(command("leave_conference")).approval is Approval.NEVER
 
 
 def test_the_guard_passes_it_on() -> None:
@@ -124,12 +124,12 @@ def test_a_person_is_asked_as_the_stricter_source_wants(
 ) -> None:
     for order in permutations(sources):
         rulings = policy(*order)
-        assert rulings.approval(command("mute_participants", call_control_ids=[CALL])) is routine
-        assert rulings.approval(command("mute_participants")) is disruptive
+        assert rulings.judged(command("mute_participants", call_control_ids=[CALL])).approval is routine
+        assert rulings.judged(command("mute_participants")).approval is disruptive
 
 
 def test_a_tool_for_which_nobody_is_asked_is_not_asked_about_at_the_default_level_either() -> None:
-    assert policy("approval.tool.end_conference = 'never'").approval(command("end_conference")) is Approval.NEVER
+    assert policy("approval.tool.end_conference = 'never'").judged(command("end_conference")).approval is Approval.NEVER
 
 
 @pytest.mark.parametrize("tool", sorted(READS))
@@ -149,7 +149,7 @@ def known() -> Known:
 
 async def refuses(rulings: Policy, call: Command) -> bool:
     why = rulings.refusal(type(call)) or await rulings.out_of_scope(call, known())
-    return why is not None or rulings.approval(call) is Approval.REFUSE
+    return why is not None or rulings.judged(call).approval is Approval.REFUSE
 
 
 @FEW
@@ -171,7 +171,7 @@ def test_another_source_adds_no_tool(one: Rules, other: Rules) -> None:
 @given(RULES, RULES, ANY_COMMAND)
 def test_another_source_makes_no_approval_laxer_that_was_said(one: Rules, other: Rules, call: Command) -> None:
     rising = list(Approval)
-    alone, both = Policy([one]).approval(call), Policy([one, other]).approval(call)
+    alone, both = Policy([one]).judged(call).approval, Policy([one, other]).judged(call).approval
     was_said = one.approval.says(call.tool_name()) is not None
     assert not was_said or rising.index(both) >= rising.index(alone)
 
@@ -186,10 +186,12 @@ def test_what_is_said_of_somebody_is_one_more_source_for_them_alone(
     matches = pattern in ("anna", "an*", "*")
     same = Policy([everybodys, own] if matches else [everybodys])
     assert theirs.allowed(TOOLS) == same.allowed(TOOLS)
-    assert theirs.approval(call) is same.approval(call)
+    assert theirs.judged(call).approval is same.judged(call).approval
     assert told(refuses(theirs, call)) == told(refuses(same, call))
     assert both.allowed(TOOLS) == Policy([everybodys]).allowed(TOOLS)
-    counted = {limit.key for limit in theirs.limits(call)} - {limit.key for limit in both.limits(call)}
+    counted = {limit.key for limit in theirs.judged(call).limits(call)} - {
+        limit.key for limit in both.judged(call).limits(call)
+    }
     assert all(key.endswith(":of:anna") for key in counted)
 
 
@@ -206,6 +208,6 @@ def test_who_may_not_control_has_what_reads_and_no_more_than_others(rules: Rules
 def test_the_order_of_the_sources_decides_nothing(one: Rules, other: Rules, call: Command) -> None:
     first, second = Policy([one, other]), Policy([other, one])
     assert first.allowed(TOOLS) == second.allowed(TOOLS)
-    assert first.approval(call) is second.approval(call)
-    assert set(first.limits(call)) == set(second.limits(call))
-    assert first.most_people(call) == second.most_people(call)
+    assert first.judged(call).approval is second.judged(call).approval
+    assert set(first.judged(call).limits(call)) == set(second.judged(call).limits(call))
+    assert first.judged(call).most_people == second.judged(call).most_people
