@@ -1,30 +1,17 @@
 """A real browser at the page, which notes whatever should not happen in it."""
 
-import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from playwright.async_api import ConsoleMessage, Request, Route, async_playwright
 from playwright.async_api import Page as Tab
 
+from support.pages import ARGUMENTS, CHROMIUM, Scheme
 from support.webhooks import PATIENCE, url_of
 from telnyx_conferencing.server.guard.ledger import Asked, Ledger
 from telnyx_conferencing.server.operator_page import serve_operator_page
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-Scheme = Literal["light", "dark"]
 
 
 @dataclass

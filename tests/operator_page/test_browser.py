@@ -8,14 +8,12 @@ from typing import get_args
 import pytest
 from playwright.async_api import Route
 
+from support.pages import Scheme, needs_chromium
 from telnyx_conferencing.server.guard.ledger import Decision, State
 
-from .browsing import CHROMIUM, CONTRASTS, NAMELESS, Desk, Scheme, asked, at_desk
+from .browsing import CONTRASTS, NAMELESS, Desk, asked, at_desk
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install one, such as Debian's package `chromium`"),
-]
+pytestmark = [pytest.mark.anyio, needs_chromium]
 
 HOSTILE = "End '<img src=x onerror=alert(1)><script>alert(2)</script><b>&amp;</b>'? javascript:alert(3)"
 

@@ -6,14 +6,12 @@ import pytest
 from playwright.async_api import async_playwright
 
 from support.over_http import site
+from support.pages import ARGUMENTS, CHROMIUM, needs_chromium
 from support.tokens import APPROVE, READ, given, revoked
 
-from .browsing import ARGUMENTS, CHROMIUM, CONTRASTS
+from .browsing import CONTRASTS
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install one, such as Debian's package `chromium`"),
-]
+pytestmark = [pytest.mark.anyio, needs_chromium]
 
 
 async def test_a_token_signs_in_by_keyboard_and_signs_out_when_it_is_revoked(tmp_path: Path) -> None:
