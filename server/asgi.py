@@ -5,22 +5,22 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .door import Asgi, Receive, Scope, Send
 from .leaving import on_signals
 from .logs import log_to_stderr
 from .settings import load
 from .site import open_site
 
 
-def create_app() -> Asgi:
+def create_app() -> ASGIApp:
     """The application, with its settings from the environment. It opens at the lifespan's startup.
 
     Raises `SettingsError`, also at startup.
     """
     settings = load(transport="http")
     log_to_stderr(settings)
-    opened: list[Asgi] = []
+    opened: list[ASGIApp] = []
 
     async def forward(scope: Scope, receive: Receive, send: Send) -> None:
         await opened[0](scope, receive, send)

@@ -1,30 +1,21 @@
 """What stands before everything that clients reach over HTTP: who is let in, and for how long a request may take."""
 
-import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
 import anyio
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .identity import Scope as Right
 from .identity.admission import Admission, carried
 from .leaving import Leaving
 from .settings import Settings, is_loopback
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 _BODY_TIMEOUT = 30.0
 """Seconds that a body may take."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-
-logger = logging.getLogger(__name__)
 
 
 class _TooSlow(Exception):
@@ -39,9 +30,9 @@ class Door:
     and where none is required, whoever did not come to a loopback address. A body that takes too long is given up: 408.
     """
 
-    def __init__(self, app: Asgi, settings: Settings, leaving: Leaving, admission: Admission, needs: Right) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, leaving: Leaving, admission: Admission, needs: Right) -> None:
         """`needs`: what whoever is let in must have."""
-        self._app: Asgi = carried(app)
+        self._app: ASGIApp = carried(app)
         self._leaving = leaving
         self._admission = admission
         self._needs = needs

@@ -35,8 +35,9 @@ def create(desk: Desk, name: str, scopes: Sequence[str], expires: str, *, as_jso
         click.echo(json.dumps({"token": text, **_view(token)}))
         return
     click.echo(text)
-    until = f"until {token.expires_at:%Y-%m-%d %H:%M} UTC" if token.expires_at else "until it is revoked"
-    click.echo(f"It proves {name} {until}, with {token.scopes.replace(' ', ', ')}. It is not shown again.", err=True)
+    click.echo(
+        f"It proves {name} {_until(token)}, with {token.scopes.replace(' ', ', ')}. It is not shown again.", err=True
+    )
 
 
 def _lasts(expires: str) -> timedelta | None:
@@ -78,6 +79,9 @@ def _view(token: Token) -> dict[str, Any]:
 
 def _in_words(token: Token) -> str:
     over = token.why_over(datetime.now(UTC))
-    until = f"until {token.expires_at:%Y-%m-%d %H:%M} UTC" if token.expires_at else "until it is revoked"
-    state = click.style(over, fg=_COLOURS[over]) if over else until
+    state = click.style(over, fg=_COLOURS[over]) if over else _until(token)
     return f"{token.id}  {click.style(token.name, bold=True)}  {token.scopes}  {state}"
+
+
+def _until(token: Token) -> str:
+    return f"until {token.expires_at:%Y-%m-%d %H:%M} UTC" if token.expires_at else "until it is revoked"

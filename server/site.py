@@ -12,10 +12,11 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from sse_starlette.sse import AppStatus
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .app import Opened, open_server
 from .database import StoreError, default_url
-from .door import Asgi, Door, Receive, Scope, Send
+from .door import Door
 from .errors import CallFailed
 from .events.receiver import HEALTH, WEBHOOKS, mark
 from .guard import Ledger
@@ -46,7 +47,7 @@ _TEXT = "text/plain; version=1.0.0; charset=utf-8"
 class Site:
     """A running server as an ASGI app, and its end."""
 
-    app: Asgi
+    app: ASGIApp
     leaving: Leaving
 
 
@@ -73,7 +74,7 @@ async def open_site(settings: Settings) -> AsyncGenerator[Site]:
         )
         await stack.enter_async_context(manager.run())
         pages = _Pages(settings, opened)
-        served: dict[str, Asgi] = {
+        served: dict[str, ASGIApp] = {
             MCP: Door(manager.asgi_app, settings, opened.leaving, admission, Right.READ),
             METRICS: Door(pages.metrics, settings, opened.leaving, admission, Right.READ),
             HEALTH: pages.alive,
@@ -91,7 +92,7 @@ async def open_site(settings: Settings) -> AsyncGenerator[Site]:
         yield Site(_by_path(served), opened.leaving)
 
 
-def _by_path(served: Mapping[str, Asgi]) -> Asgi:
+def _by_path(served: Mapping[str, ASGIApp]) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
@@ -141,7 +142,7 @@ def _metadata_url(audience: str) -> str:
     return f"{at.scheme}://{at.netloc}{WELL_KNOWN}{at.path.rstrip('/')}"
 
 
-def _for_people(settings: Settings, opened: Opened, admission: Admission) -> dict[str, Asgi]:
+def _for_people(settings: Settings, opened: Opened, admission: Admission) -> dict[str, ASGIApp]:
     """The operator page and the board, which share a sign-in."""
     from .board.over_http import BoardPage  # noqa: PLC0415 (for who wants it)
     from .operator_page.page import OperatorPage  # noqa: PLC0415
@@ -183,7 +184,7 @@ class _Pages:
         self.numbers.pending.set(len(await self._opened.guarding.ledger.pending()))
         await self._answer(scope, Response(self.numbers.text(), media_type=_TEXT))(scope, receive, send)
 
-    def resource(self, told: dict[str, Any]) -> Asgi:
+    def resource(self, told: dict[str, Any]) -> ASGIApp:
         """What this server says of who gives out its tokens, to anybody, pages of other sites included."""
         headers = {"access-control-allow-origin": "*", "cache-control": "public, max-age=3600"}
 

@@ -7,7 +7,7 @@ from mcp_types import CallToolRequestParams, RequestId
 
 from .asking import Elicitation
 from .callers import caller_of
-from .guard import Answer, Asker, Caller, Question, Reply
+from .guard import Asker, Caller, Nobody
 from .leaving import Leaving
 
 _PATIENCE = 300.0
@@ -60,12 +60,4 @@ class ByButton:
         self.caller = caller
 
     def asker(self, name: str) -> Asker:
-        return _Nobody(name)
-
-
-class _Nobody:
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    async def ask(self, question: Question) -> Answer:
-        return Answer(Reply.NOBODY, "a button of the board puts no questions", self._name)
+        return Nobody("a button of the board puts no questions")

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..database import StoreError
 from ..errors import CallFailed
@@ -21,10 +22,10 @@ from ..events.service import EventService
 from ..guard import Caller
 from ..identity import Scope as Right
 from ..operator_page.asking import Refused, body_of, text_of
-from ..operator_page.door import Asgi, Receive, Scope, Send, door, policy_of
+from ..operator_page.door import door, policy_of
 from ..operator_page.live import TOO_MANY, Live, Stream
 from ..operator_page.page import PATH as OPERATOR
-from ..operator_page.page import OperatorPage
+from ..operator_page.page import OperatorPage, refusing
 from ..operator_page.sessions import Session
 from ..ways import ByButton, Way
 from .board import ACTIONS, Board
@@ -64,10 +65,10 @@ class BoardPage:
         self._live = Live(self._look, lambda: datetime.now(UTC), _EVERY)
         routes = [
             Route(PATH, self._shown, methods=["GET"]),
-            Route(f"{PATH}/events", page.refusing(self._events), methods=["GET"]),
+            Route(f"{PATH}/events", refusing(self._events), methods=["GET"]),
             Route(f"{PATH}/call", page.changing(self._press), methods=["POST"]),
         ]
-        self.app: Asgi = door(Starlette(routes=routes), port, names, _policy())
+        self.app: ASGIApp = door(Starlette(routes=routes), port, names, _policy())
         page.has_board = True
 
     async def _shown(self, request: Request) -> Response:
@@ -153,7 +154,7 @@ class _Watched:
             await anyio.sleep(_LEDGER_EVERY)
 
 
-def beside(board: Board, events: EventService, call: Call, page: OperatorPage, port: int) -> Asgi:
+def beside(board: Board, events: EventService, call: Call, page: OperatorPage, port: int) -> ASGIApp:
     """An operator page at this port and the board as one app."""
     at_board = BoardPage(page, board, events, call, port)
 

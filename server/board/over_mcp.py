@@ -1,6 +1,5 @@
 """The board and its cards over MCP: three tools and a page (extension `io.modelcontextprotocol/ui`)."""
 
-import hashlib
 import secrets
 from typing import Any
 
@@ -17,6 +16,7 @@ from ..errors import Refused
 from ..events.resources import Given, Reader, Template
 from ..guard import Guard, Policy
 from ..guard.ledger import Approval, Decision, NoSuchApproval
+from ..secret import hashed
 from .board import Board
 from .page import html
 from .shown import approval as shown_approval
@@ -118,7 +118,7 @@ class Boarding:
             )
         waiting = await self._own(tool.approval, context)
         secret = secrets.token_hex(32)  # hex: a mask of numbers finds none in it
-        await self._guard.ledger.hand_out_card(waiting.code, caller_of(context).session, _hashed(secret))
+        await self._guard.ledger.hand_out_card(waiting.code, caller_of(context).session, hashed(secret).hex())
         about = {"now": self._board.now(), **shown_approval(waiting)}
         said = f"A card for {waiting.code} is before the person: {about['question']} Wait for their answer."
         return _result(said, {"summary": said, "approval": about}) | {
@@ -135,16 +135,12 @@ class Boarding:
     async def _decide(self, tool: DecideApproval, context: Context) -> dict[str, Any]:
         session = caller_of(context).session
         decided = await self._guard.ledger.decide_by_card(
-            clean(tool.approval, _LONGEST_CODE), session, _hashed(tool.secret), Decision(tool.yes, BY)
+            clean(tool.approval, _LONGEST_CODE), session, hashed(tool.secret).hex(), Decision(tool.yes, BY)
         )
         if decided is None:
             raise Refused(_OVER)
         said = f"A person {'approved' if tool.yes else 'rejected'} {decided.code}."
         return _result(said, {"summary": said})
-
-
-def _hashed(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
 def _result(text: str, structured: dict[str, Any]) -> dict[str, Any]:

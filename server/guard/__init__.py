@@ -1,6 +1,6 @@
 """What an operator lets an agent do."""
 
-from .approval import Answer, Approvals, Asker, Pending, Reply
+from .approval import Answer, Approvals, Asker, Nobody, Pending, Reply
 from .gate import Gate
 from .guard import Guard
 from .journal import Caller, Journal
@@ -19,6 +19,7 @@ __all__ = [
     "Journal",
     "Ledger",
     "Level",
+    "Nobody",
     "Pending",
     "Policy",
     "Question",

@@ -32,7 +32,7 @@ class Answer:
     reason: str | None
     """A person's, for the audit; for NOBODY, why nobody could be asked."""
     call: str
-    """The call in which the question was put: it names this very answer, however often that is sent."""
+    """The call in which the question was put: it names this very answer, however often that is sent. Empty: none."""
 
 
 class Asker(Protocol):
@@ -43,11 +43,14 @@ class Asker(Protocol):
         ...
 
 
-class Elsewhere:
-    """Puts no question here: whoever asks must not be the one who answers."""
+class Nobody:
+    """Puts no question: it is left for a person elsewhere."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
 
     async def ask(self, question: Question) -> Answer:
-        return Answer(Reply.NOBODY, "this server's policy has somebody else answer than who asks", "")
+        return Answer(Reply.NOBODY, self._why, "")
 
 
 class PersonDeclined(Refused):

@@ -9,7 +9,7 @@ from ...tools.calls import ListActiveCalls
 from ...tools.words import count, quoted
 from ..database import StoreError
 from ..errors import Refused
-from .approval import Approvals, Asker, Elsewhere
+from .approval import Approvals, Asker, Nobody
 from .journal import Caller, Journal
 from .ledger import Full, Ledger, Stopped
 from .policy import Approval, Judgement, Policy, ScopeFacts
@@ -98,12 +98,11 @@ class Gate:
         judged = await self.check(policy, command, read)
         if judged.approval is Approval.ASK:
             self._none_in_the_way(command, await self._noted(command, self._ledger.look(judged.limits(command))))
-            asker = Elsewhere() if policy.by_another else asker
+            asker = Nobody(_ANOTHER) if policy.by_another else asker
             obtaining = self._approvals.obtain(command, lambda asked: self._question(asked, read), asker, journal)
             await self._noted(command, obtaining)
-            policy = self._policy(
-                journal.caller
-            )  # a person takes their time, and the policy may have been edited meanwhile
+            # A person takes their time, and the policy may have been edited meanwhile.
+            policy = self._policy(journal.caller)
             judged = await self.check(policy, command, read)
         admitting = self._ledger.admit(judged.limits(command), journal.entry("sends"), self._newest_event())
         self._none_in_the_way(command, await self._noted(command, admitting))
@@ -159,4 +158,5 @@ class Gate:
         return would
 
 
+_ANOTHER = "this server's policy has somebody else answer than who asks"
 _FINAL = "The operator decides on that; trying another way around it is not wanted."

@@ -1,7 +1,7 @@
 """Who is let in over HTTP: by a bearer token, and where none is required, whoever comes from this machine."""
 
 import logging
-from collections.abc import Generator, MutableMapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.authentication import AuthCredentials
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Scope as HttpScope
 
 from ...tools.words import listed
 from .identity import CannotTell, Identity
@@ -30,8 +31,6 @@ carried = AuthContextMiddleware
 """An app that knows of each request who makes it, as the SDK's sessions and sealed states ask."""
 
 _log = logging.getLogger(__name__)
-
-HttpScope = MutableMapping[str, Any]
 
 
 class Admission:

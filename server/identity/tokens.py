@@ -1,10 +1,9 @@
 """This server's own tokens: made, and found again by what is kept of them.
 
 A token is `tcx_ID_SECRET`. The id finds it, so that no name is ever looked up by what a stranger sends; of the whole
-only a hash is kept. The secret is random, so that a plain hash is as good as a slow one.
+only a hash is kept.
 """
 
-import hashlib
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
@@ -14,6 +13,7 @@ from hmac import compare_digest
 from ..database import StoreError
 from ..errors import CallFailed
 from ..guard.ledger import Token
+from ..secret import hashed
 from .identity import CannotTell, Identity
 from .scopes import Scope, scopes_of
 
@@ -22,7 +22,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 """Names have no colon, which those of issuers' tokens have."""
 _WRITTEN = re.compile(r"tcx_([a-z2-7]{16})_[A-Za-z0-9_-]{43}")
 _ID = "abcdefghijklmnopqrstuvwxyz234567"
-_NOBODYS = hashlib.sha256(b"nobody's").hexdigest()
+_NOBODYS = hashed("nobody's").hex()
 
 Find = Callable[[str], Awaitable[Token | None]]
 """The token with an id. Raises what the ledger raises."""
@@ -33,7 +33,7 @@ def new_token(name: str, scopes: Iterable[Scope], now: datetime, lasts: timedelt
     token_id = "".join(secrets.choice(_ID) for _ in range(16))
     text = f"{BEGINS}{token_id}_{secrets.token_urlsafe(32)}"
     expires = None if lasts is None else now + lasts
-    return text, Token(token_id, name, _hashed(text), " ".join(sorted(scopes)), now, expires)
+    return text, Token(token_id, name, hashed(text).hex(), " ".join(sorted(scopes)), now, expires)
 
 
 class OwnTokens:
@@ -48,7 +48,7 @@ class OwnTokens:
         written = _WRITTEN.fullmatch(text)
         token = await self._found(written[1]) if written else None
         # What is not there is compared as well: an answer takes as long.
-        is_same = compare_digest(_hashed(text), token.hash if token else _NOBODYS)
+        is_same = compare_digest(hashed(text).hex(), token.hash if token else _NOBODYS)
         if token is None or not is_same or token.why_over(self._now()):
             return None
         return Identity(token.name, scopes_of(token.scopes.split()), token.id, token.expires_at)
@@ -63,7 +63,3 @@ class OwnTokens:
             return await self._find(token_id)
         except (StoreError, CallFailed) as problem:
             raise CannotTell(f"tokens cannot be looked up: {problem}") from None
-
-
-def _hashed(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="replace")).hexdigest()

@@ -1,16 +1,10 @@
 """What stands before every handler: only this machine's own names get in, and every answer forbids what it can."""
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
-from typing import Any
+from collections.abc import Collection
 
 from starlette.responses import PlainTextResponse
-
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 def policy_of(scripts: str = "'self'", styles: str = "'self'") -> str:
@@ -47,7 +41,9 @@ _NAMES = ("127.0.0.1", "localhost", "[::1]")
 _log = logging.getLogger(__name__)
 
 
-def door(app: Asgi, port: int, names: Collection[str] = (), policy: str = HEADERS["Content-Security-Policy"]) -> Asgi:
+def door(
+    app: ASGIApp, port: int, names: Collection[str] = (), policy: str = HEADERS["Content-Security-Policy"]
+) -> ASGIApp:
     """The app, for requests that were sent to this port of this machine by name, or to one of these names.
 
     `policy`: what its pages may do.

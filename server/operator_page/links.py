@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from .secret import hashed, new_secret
+from ..secret import hashed, new_secret
 
 LASTS = timedelta(minutes=10)
 _MOST = 8

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 import anyio
+from starlette.types import Receive, Scope, Send
 
 from ..database import StoreError
-from .door import Receive, Scope, Send
 from .sessions import Session, Sessions
 
 _QUIET = 15.0

@@ -9,12 +9,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from ..database import StoreError
 from ..guard.ledger import Decision, Ledger, NoSuchApproval
 from ..identity import CannotTell, Identity, Scope
 from .asking import Refused, body_of, from_own_page, text_of
-from .door import Asgi, door
+from .door import door
 from .files import SERVED, file
 from .links import Links, TooManyLinks
 from .live import TOO_MANY, Live, Stream
@@ -72,7 +73,7 @@ class OperatorPage:
         self.has_board = False
         """Whether the switchboard is served beside it."""
         self._live = Live(self._look, now, every)
-        self.app: Asgi = door(Starlette(routes=self._routes()), port, names)
+        self.app: ASGIApp = door(Starlette(routes=self._routes()), port, names)
 
     def link(self) -> str:
         """A new sign-in link: it works once, for ten minutes. Raises `TooManyLinks`."""
@@ -90,11 +91,11 @@ class OperatorPage:
     def _routes(self) -> list[Route]:
         posts = {
             **self._ways_in(),
-            "sign-out": _changing(self._signed_in(self._sign_out), self._schemes),
-            "present": _changing(self._signed_in(self._present), self._schemes),
-            "decide": _changing(self._signed_in(self._decide), self._schemes),
-            "stop": _changing(self._signed_in(self._stop), self._schemes),
-            "resume": _changing(self._signed_in(self._resume), self._schemes),
+            "sign-out": self.changing(self._sign_out),
+            "present": self.changing(self._present),
+            "decide": self.changing(self._decide),
+            "stop": self.changing(self._stop),
+            "resume": self.changing(self._resume),
         }
 
         async def served(request: Request) -> Response:
@@ -103,7 +104,7 @@ class OperatorPage:
         return [
             Route(PATH, self._page, methods=["GET"]),
             Route(f"{PATH}/sign-in", self._before_sign_in, methods=["GET"]),
-            Route(f"{PATH}/events", _refusing(self._events), methods=["GET"]),
+            Route(f"{PATH}/events", refusing(self._events), methods=["GET"]),
             *(Route(f"{PATH}/{name}", served, methods=["GET"]) for name in SERVED),
             *(Route(f"{PATH}/{name}", handler, methods=["POST"]) for name, handler in posts.items()),
         ]
@@ -122,11 +123,7 @@ class OperatorPage:
         return file("signed_out.html" if self._admission is None else "sign_in_by_token.html", 401)
 
     async def _page(self, request: Request) -> Response:
-        session = self._sessions.of_cookie(self._cookie_of(request))
-        if session is None:
-            return self._signed_out()
-        self._sessions.use(session)
-        return file("page.html")
+        return file("page.html") if self.is_signed_in(request) else self._signed_out()
 
     async def _before_sign_in(self, request: Request) -> Response:
         # Only the button on it uses the link up: whatever looks at a link beforehand, such as a preview, does not.
@@ -197,15 +194,20 @@ class OperatorPage:
 
     async def session_of(self, request: Request) -> Session:
         """Who asks. Raises `Refused`."""
-        return await self._session_of(request)
+        session = self._sessions.of(self._cookie_of(request), request.headers.get(KEY, ""))
+        if session is None or await self._sessions.look(session):
+            raise Refused(401, _NOT_SIGNED_IN)
+        return session
 
     def changing(self, handler: Callable[[Request, Session], Awaitable[Response]]) -> Handler:
         """The handler of a change, for whoever is signed in and asks by a page of this very server."""
-        return _changing(self._signed_in(handler), self._schemes)
 
-    def refusing(self, handler: Handler) -> Handler:
-        """The handler, with what it refuses told as a sentence in JSON."""
-        return _refusing(handler)
+        async def handle(request: Request) -> Response:
+            session = await self.session_of(request)
+            self._sessions.use(session)
+            return await handler(request, session)
+
+        return _changing(handle, self._schemes)
 
     # What an operator sees and does
 
@@ -213,7 +215,7 @@ class OperatorPage:
         return await look(self._ledger) | ({"board": True} if self.has_board else {})
 
     async def _events(self, request: Request) -> Any:
-        session = await self._session_of(request)
+        session = await self.session_of(request)
         if not self._live.has_room(session):
             raise Refused(429, TOO_MANY)
         return Stream(self._live, session, self._sessions)
@@ -245,20 +247,6 @@ class OperatorPage:
 
     # Who asks
 
-    def _signed_in(self, handler: Callable[[Request, Session], Awaitable[Response]]) -> Handler:
-        async def handle(request: Request) -> Response:
-            session = await self._session_of(request)
-            self._sessions.use(session)
-            return await handler(request, session)
-
-        return handle
-
-    async def _session_of(self, request: Request) -> Session:
-        session = self._sessions.of(self._cookie_of(request), request.headers.get(KEY, ""))
-        if session is None or await self._sessions.look(session):
-            raise Refused(401, _NOT_SIGNED_IN)
-        return session
-
     def _by_whom(self, session: Session) -> str:
         return self._by if session.identity is None else f"{session.identity.name} ({self._by})"
 
@@ -274,10 +262,10 @@ def _changing(handler: Handler, schemes: Collection[str]) -> Handler:
         from_own_page(request, schemes)
         return await handler(request)
 
-    return _refusing(handle)
+    return refusing(handle)
 
 
-def _refusing(handler: Handler) -> Handler:
+def refusing(handler: Handler) -> Handler:
     """The handler, with what it refuses told as a sentence in JSON."""
 
     async def handle(request: Request) -> Response:

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 
 import anyio
 import click
+from starlette.types import ASGIApp
 
 from ..guard.ledger import Ledger
 from ..serving import listen, serving
 from ..settings import SettingsError
-from .door import Asgi
 from .page import OperatorPage
 
 
@@ -37,7 +37,7 @@ async def serve_operator_page(
     port: int,
     tell: Callable[[str], None] = print_link,
     by: str = "operator page",
-    beside: Callable[[OperatorPage, int], Asgi] = lambda page, port: page.app,
+    beside: Callable[[OperatorPage, int], ASGIApp] = lambda page, port: page.app,
 ) -> AsyncGenerator[str]:
     """Serve the page for as long as the context lasts; yields the first sign-in link, for the terminal.
 

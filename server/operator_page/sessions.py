@@ -13,7 +13,7 @@ from typing import NamedTuple
 import anyio
 
 from ..identity import CannotTell, Identity
-from .secret import hashed, is_same, new_secret
+from ..secret import hashed, is_same, new_secret
 
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
