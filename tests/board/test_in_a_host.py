@@ -1,12 +1,14 @@
 """The page in a real browser, inside a host that speaks the app protocol: seen, pressed, read out, not overwhelmed."""
 
 import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
+from playwright.async_api import expect
 
 from support.apps import RENDERS
 from support.guarded import guarded, room
@@ -82,15 +84,14 @@ async def test_rooms_and_people_are_named_and_have_their_states() -> None:
 
 async def test_it_follows_the_hosts_theme_and_colours() -> None:
     async with shown(world()) as hosting:
-        ground = "getComputedStyle(document.documentElement).getPropertyValue('--ground')"
-        frame = hosting.tab.frames[1]
+        frame, root = hosting.tab.frames[1], expect(hosting.page.locator("html"))
         light = await frame.evaluate("getComputedStyle(document.querySelector('.room, .empty')).backgroundColor")
         await hosting.tell("ui/notifications/host-context-changed", {"theme": "dark"})
-        await frame.wait_for_function("document.documentElement.style.colorScheme === 'dark'")
+        await root.to_have_css("color-scheme", "dark")
         dark = await frame.evaluate("getComputedStyle(document.querySelector('.room, .empty')).backgroundColor")
         variables = {"--color-background-primary": "rgb(1, 2, 3)"}
         await hosting.tell("ui/notifications/host-context-changed", {"styles": {"variables": variables}})
-        await frame.wait_for_function(f"{ground}.trim() === 'rgb(1, 2, 3)'")
+        await root.to_have_css("background-color", "rgb(1, 2, 3)")
     assert light != dark
 
 
@@ -244,7 +245,7 @@ async def test_250_people_change_ten_times_a_second_and_the_page_does_not_fall_b
         before = await frame.evaluate(boxes)
         await frame.evaluate(_NOTE_TICKS)
         sent = await hosting.tab.evaluate(_FLOOD, told(crowd(250)))
-        await frame.wait_for_function("window.seen.has(49)")
+        await expect(hosting.page.locator(".events bdi").first).to_have_text(re.compile(r"^tick 49\b"))
         seen = dict(await frame.evaluate("[...window.seen]"))
         after = await frame.evaluate(boxes)
     lags = [seen[tick] - moment for tick, moment in enumerate(sent) if tick in seen]

@@ -14,12 +14,13 @@ import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextResourceContents
-from playwright.async_api import Browser, ConsoleMessage, FrameLocator, Page, Request, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, FrameLocator, Page, Request, async_playwright, expect
 
 from support.apps import SWITCHBOARD
 from support.webhooks import PATIENCE
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+expect.set_options(timeout=PATIENCE * 1000)
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium: install one, such as Debian's package `chromium`"
 )
@@ -37,7 +38,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'none'"
 )
-"""What a host lets a page do that asks for nothing."""
+"""What a host lets a page do that asks for nothing. Nor can a test wait for a script in the page; `expect` can wait."""
 
 _HOST = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Host</title>
 <style>
