@@ -142,7 +142,7 @@ class Dispatcher:
 
     async def _before(self, caller: Caller) -> int:
         """The number of the newest event before a caller's last command, or before the conversation."""
-        last = await self._guard.ledger.last_command(caller.session)
+        last = await self._guard.ledger.last_sent(caller.session)
         if caller.is_alone:
             return last.newest_event if last else self._events.begun
         return last.newest_event if last and last.at > self._events.now() - _RECENT else self._events.newest
@@ -214,7 +214,7 @@ def _identified(command: Command) -> Command:
 def _result(command: Command, body: Any, exists: Callable[[str], bool]) -> dict[str, Any]:
     outcome = command.result
     fields = command.read(body)
-    done = "" if command.is_read() else f"Telnyx accepted: {say(command.does, dict(command))}."
+    done = "" if command.is_read() else f"Telnyx accepted: {say(command.does, vars(command))}."
     content: dict[str, Any] = {"summary": outcome.describe(fields, done), **fields}
     if command.is_deduped():
         content["command_id"] = getattr(command, "command_id", None)
@@ -228,7 +228,7 @@ def _result(command: Command, body: Any, exists: Callable[[str], bool]) -> dict[
 
 def _would(command: Command, would: Mapping[str, Any]) -> dict[str, Any]:
     outcome = command.result
-    summary = f"Dry run, nothing was sent: this would {say(command.does, dict(command))}."
+    summary = f"Dry run, nothing was sent: this would {say(command.does, vars(command))}."
     content: dict[str, Any] = {"summary": summary, **command.read(None), "would_send": would}
     return _content(outcome.model_construct(**content).model_dump(mode="json", by_alias=True, exclude_none=True))
 

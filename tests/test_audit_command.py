@@ -230,13 +230,18 @@ def test_a_head_that_was_kept_proves_that_nothing_was_taken_away_since(database:
     [
         ("UPDATE audit SET entry = replace(entry, 'declined', 'done') WHERE number = 2", "Record 2 was altered"),
         ("UPDATE audit SET at = at + 1 WHERE number = 4", "Record 4 was altered"),
+        ("UPDATE audit SET session = 'another' WHERE number = 4", "Record 4 was altered: it is filed under another"),
+        ("UPDATE audit SET newest_event = 9 WHERE number = 1", "Record 1 was altered: it is filed under another"),
         ("UPDATE audit SET entry = 'not JSON', at = 'never' WHERE number = 3", "Record 3 was altered"),
         ("DELETE FROM audit WHERE number = 3", "Record 3 is missing: after 2 comes 4."),
         ("DELETE FROM audit WHERE number = 1", "Record 1 is missing: after 0 comes 2."),
         ("DELETE FROM audit WHERE number > 3", "The newest records are missing: there are 3, and there were 5."),
         ("DELETE FROM audit", "The newest records are missing: there are 0, and there were 5."),
         ("DELETE FROM notes WHERE name = 'audit.head'", "The note of the newest record was altered"),
-        ("INSERT INTO audit SELECT 0, at, session, entry, hash FROM audit WHERE number = 1", "Record 0 was slipped in"),
+        (
+            "INSERT INTO audit SELECT 0, at, session, entry, hash, newest_event FROM audit WHERE number = 1",
+            "Record 0 was slipped in",
+        ),
     ],
 )
 def test_what_was_changed_behind_its_back_is_found(database: Path, change: str, said: str) -> None:

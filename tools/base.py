@@ -86,12 +86,22 @@ def DELETE(path: str) -> Route:
     return Route("DELETE", path)
 
 
+_KEYS = (str, bool)
+"""What properties depend on."""
+_PLAIN = (str, bool, int, float, list)
+
+
 def given(command: BaseModel) -> dict[str, Any]:
     """The arguments that were given, those within an object among them by their own names."""
     found: dict[str, Any] = {}
-    for name, value in command:
-        if value is not None:
-            found |= given(value) if isinstance(value, BaseModel) and name != "filter" else {name: value}
+    for name, value in vars(command).items():
+        if value is None:
+            continue
+        # Whether something is a model takes long to tell, and what is plain is none.
+        if not isinstance(value, _PLAIN) and isinstance(value, BaseModel) and name != "filter":
+            found |= given(value)
+        else:
+            found[name] = value
     return found
 
 
@@ -106,7 +116,7 @@ class ByArgument(Generic[T]):
     def of(self, command: BaseModel) -> T:
         """The property for this command."""
         value = given(command).get(self.argument)
-        return self.values.get(value, self.otherwise) if isinstance(value, str | bool | None) else self.otherwise
+        return self.values.get(value, self.otherwise) if value is None or isinstance(value, _KEYS) else self.otherwise
 
     def every(self) -> Iterator[T]:
         """Each value the property can take."""

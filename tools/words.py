@@ -3,6 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 _LONGEST = 80
@@ -118,12 +120,19 @@ PLAIN: Mapping[str, Callable[[Any], str]] = {
 
 def say(template: str, arguments: Mapping[str, Any], words: Mapping[str, Callable[[Any], str]] = PLAIN) -> str:
     """The template with `{argument}` replaced, and a `[part]` left out when an argument in it was not given."""
+    said: list[str] = []
+    for is_optional, texts, names in _parts(template):
+        if is_optional and any(arguments.get(name) is None for name in names):
+            continue
+        for text, name in zip_longest(texts, names):
+            said.append(text)
+            if name is not None:
+                said.append(words.get(name, str)(arguments[name]))
+    return "".join(said)
 
-    def fill(text: str) -> str:
-        return _PLACEHOLDER.sub(lambda found: words.get(found[1], str)(arguments[found[1]]), text)
 
-    def part(found: re.Match[str]) -> str:
-        given = all(arguments.get(name) is not None for name in _PLACEHOLDER.findall(found[1]))
-        return found[1] if given else ""
-
-    return fill(_OPTIONAL.sub(part, template))
+@cache
+def _parts(template: str) -> list[tuple[bool, list[str], list[str]]]:
+    """The parts of a template: whether one is optional, its texts, and the arguments between them."""
+    pieces = [_PLACEHOLDER.split(part) for part in _OPTIONAL.split(template)]
+    return [(place % 2 == 1, piece[::2], piece[1::2]) for place, piece in enumerate(pieces)]

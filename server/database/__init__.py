@@ -5,7 +5,7 @@ Loads the database libraries only when it is opened.
 
 from .dialect import Dialect, Into, Session
 from .errors import StoreError, StoreUnreachable
-from .notes import note, noted, noted_together
+from .notes import note, noted
 from .opening import open_database
 from .place import default_url, shown
 from .times import microseconds, moment_of
@@ -21,7 +21,6 @@ __all__ = [
     "moment_of",
     "note",
     "noted",
-    "noted_together",
     "open_database",
     "shown",
 ]

@@ -1,7 +1,5 @@
 """Single facts that all processes share. Each function is part of a transaction."""
 
-from functools import cache
-
 from .dialect import Session
 
 
@@ -16,16 +14,5 @@ def note(session: Session, name: str, value: str) -> None:
 
 def noted(session: Session, name: str) -> str | None:
     """The value under a name."""
-    return noted_together(session, name).get(name)
-
-
-def noted_together(session: Session, *names: str) -> dict[str, str]:
-    """The values under those of several names that have one, by one statement."""
-    parameters = {f"name{place}": name for place, name in enumerate(names)}
-    return dict(session.rows(_statement(len(names)), **parameters))
-
-
-@cache
-def _statement(names: int) -> str:
-    named = ", ".join(f":name{place}" for place in range(names))
-    return f"SELECT name, value FROM notes WHERE name IN ({named})"  # noqa: S608 - no values
+    rows = session.rows("SELECT value FROM notes WHERE name = :name", name=name)
+    return rows[0][0] if rows else None

@@ -2,10 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration: what the code here expects to find."""
 
-KNOWN = ("0001", "0002", "0003", "0004", "0005")
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every migration there is."""
 
 VERSION_TABLE = "event_store_version"
@@ -111,8 +111,11 @@ audit = Table(
     Column("session", Key, nullable=False),
     Column("entry", Text, nullable=False),
     Column("hash", Text, nullable=False),
+    Column("newest_event", BigInteger),
 )
-"""What was done. Nothing is changed or deleted here, which triggers see to; each hash covers the one before it."""
+"""What was done. Nothing is changed or deleted here, which triggers see to; each hash covers the one before it.
+
+`session` and `newest_event` repeat what `entry` says, so that a conversation's records and its last write are found."""
 
 notes = Table(
     "notes",
@@ -123,16 +126,14 @@ notes = Table(
 """Single facts that all processes share."""
 
 Index("audit_by_session", audit.c.session, audit.c.number)
-
-conversations = Table(
-    "conversations",
-    metadata,
-    Column("session", Key, primary_key=True),
-    Column("at", BigInteger, nullable=False),
-    Column("newest_event", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
+_is_command = audit.c.newest_event.is_not(None)
+Index(
+    "audit_of_commands",
+    audit.c.session,
+    audit.c.number,
+    sqlite_where=_is_command,
+    postgresql_where=_is_command,
 )
-"""The last write of each conversation, and the number of the newest event before it."""
 
 tokens = Table(
     "tokens",

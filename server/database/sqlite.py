@@ -56,10 +56,12 @@ class _Manner(NamedTuple):
     never in the event loop's own thread, where that would take too long."""
 
 
+@cache
 def _here(synchronous: str) -> _Manner:
     return _Manner(synchronous, 0, 0)
 
 
+@cache
 def _beside(synchronous: str) -> _Manner:
     return _Manner(synchronous, int(_BUSY_SECONDS * 1000), 4000)
 
@@ -163,7 +165,7 @@ class SqliteDialect:
 
     def _connection(self, manner: _Manner) -> sqlite3.Connection:
         assert self._writer is not None
-        if manner != self._manner:
+        if manner is not self._manner:
             self._manner = None
             for name, value in manner._asdict().items():
                 self._writer.execute(f"PRAGMA {name} = {value}")

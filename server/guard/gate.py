@@ -104,7 +104,7 @@ class Gate:
             # A person takes their time, and the policy may have been edited meanwhile.
             policy = self._policy(journal.caller)
             judged = await self.check(policy, command, read)
-        admitting = self._ledger.admit(judged.limits(command), journal.entry("sends"), self._newest_event())
+        admitting = self._ledger.admit(judged.limits(command), journal.entry("sends", self._newest_event()))
         self._none_in_the_way(command, await self._noted(command, admitting))
 
     async def _question(self, command: Command, read: Read) -> Question:

@@ -63,14 +63,18 @@ class Journal:
         """The call is over."""
         self.taken = time.monotonic() - self.begun
 
-    def entry(self, outcome: str | None = None) -> dict[str, Any]:
-        """A record of this moment, or of an `outcome` that is not the last; lean."""
+    def entry(self, outcome: str | None = None, newest_event: int | None = None) -> dict[str, Any]:
+        """A record of this moment, or of an `outcome` that is not the last; lean.
+
+        `newest_event`: of a write that is let through, the number of the newest event before it.
+        """
         if self._said_of is not self.parsed:
             self._said, self._said_of = self._about(), self.parsed
         told: dict[str, Any] = {
             "call": self.call,
             **self._said,
             "outcome": outcome or self.outcome,
+            "newest_event": newest_event,
             "why": self._discreet(self.why),
             "asked": self.asked,
             "telnyx": self.telnyx,
@@ -104,16 +108,21 @@ class Journal:
     def _does(self) -> str:
         if not isinstance(self.parsed, Command):
             return ""
-        return say(self.parsed.does, dict(self.parsed), PLAIN if self.keep_content else _DISCREET)
+        return say(self.parsed.does, vars(self.parsed), PLAIN if self.keep_content else _DISCREET)
 
     def _arguments(self) -> dict[str, Any]:
         if self.tool.is_secret:
             return {}
-        shown = {name: self._as_read(name, value) for name, value in list(self.given.items())[:_MOST_ITEMS]}
-        if not self.keep_content:  # what is unknown may be a misspelt name of something secret
-            secret = {name for name in shown if name in CONTENT or name not in _known(self.tool)}
-            shown = {name: hidden(value) if name in secret else value for name, value in shown.items()}
-        return {clean(name, 80): _bounded(value) for name, value in shown.items()}
+        known = _known(self.tool)
+        return {
+            name if name in known else clean(name, 80): _bounded(self._shown(name, value, is_known=name in known))
+            for name, value in list(self.given.items())[:_MOST_ITEMS]
+        }
+
+    def _shown(self, name: str, value: Any, *, is_known: bool) -> Any:
+        """An argument as it is kept. What is unknown may be a misspelt name of something secret."""
+        read = self._as_read(name, value)
+        return read if self.keep_content or (is_known and name not in CONTENT) else hidden(read)
 
     def _as_read(self, name: str, value: Any) -> Any:
         """An argument as it was given; a list, which some hosts send as JSON in a string, as that list."""

@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from ...database import Dialect, Session, noted_together, open_database
+from ...database import Dialect, Session, open_database
 from ...tracing import span
 from ..policy import Limit
-from . import approvals, audit, cards, conversations, spending, switch, tokens
+from . import approvals, audit, cards, spending, standing, switch, tokens
 from .approvals import Approval, Asked, Decision
-from .audit import Entry, Record
-from .conversations import Command
+from .audit import Entry, Record, Sent
 from .spending import Full
+from .standing import Standing
 from .switch import Stopped
 from .tokens import Token
 from .verifying import Verified, Verifier
@@ -187,40 +187,36 @@ class Ledger:
 
     async def look(self, limits: Sequence[Limit]) -> Stopped | Full | None:
         """What stands in the way of a write now, without using anything up."""
-        return await self._do(
-            lambda session: switch.stopped(session) or spending.full(session, limits, self._now()), "process"
-        )
-
-    async def admit(self, limits: Sequence[Limit], entry: Entry, newest_event: int = 0) -> Stopped | Full | None:
-        """What stands in the way of a write. None: nothing; then it is counted, and noted in the audit, as begun.
-
-        `newest_event`: the number of the newest event before it, for `last_command`.
-        """
 
         def work(session: Session) -> Stopped | Full | None:
-            facts = noted_together(session, switch.NAME, audit.HEAD)
-            stopped = switch.said_by(facts.get(switch.NAME))
-            found = stopped or self._count(session, limits, entry, facts.get(audit.HEAD, ""))
-            if found is None:
-                conversations.note_command(session, str(entry.get("session", "")), newest_event, self._now())
-            return found
+            now = self._now()
+            found = standing.read(session, limits, now)
+            return found.stopped or spending.full(session, limits, now, found.used)
+
+        return await self._do(work, "process")
+
+    async def admit(self, limits: Sequence[Limit], entry: Entry) -> Stopped | Full | None:
+        """What stands in the way of a write. None: nothing; then it is counted, and noted in the audit, as begun."""
+
+        def work(session: Session) -> Stopped | Full | None:
+            now = self._now()
+            found = standing.read(session, limits, now)
+            return found.stopped or _count(session, limits, entry, now, found)
 
         return await self._at_once(work)
 
-    async def last_command(self, of_session: str) -> Command | None:
-        """The last write of a conversation, through whichever process; None: there was none for a day or more."""
-        return await self._do(lambda session: conversations.last_command(session, of_session), "process")
+    async def last_sent(self, of_session: str) -> Sent | None:
+        """The last write of a conversation that was let through, by whichever process."""
+        return await (await self._dialect()).look(lambda session: audit.last_sent(session, of_session))
 
     async def admit_read(self, limits: Sequence[Limit], entry: Entry) -> Full | None:
         """The same of a read, which no stop concerns."""
-        return await self._at_once(lambda session: self._count(session, limits, entry))
 
-    def _count(self, session: Session, limits: Sequence[Limit], entry: Entry, head: str | None = None) -> Full | None:
-        now = self._now()
-        full = spending.spend(session, limits, now)
-        if full is None:
-            audit.append(session, [(now, entry)], head)
-        return full
+        def work(session: Session) -> Full | None:
+            now = self._now()
+            return _count(session, limits, entry, now, standing.read(session, limits, now))
+
+        return await self._at_once(work)
 
     async def record(self, entries: Sequence[tuple[datetime, Entry]]) -> None:
         """Add to the audit."""
@@ -252,3 +248,10 @@ class Ledger:
         while (verified := await self._do(verifier.some, "process")) is None:
             pass
         return verified
+
+
+def _count(session: Session, limits: Sequence[Limit], entry: Entry, now: datetime, found: Standing) -> Full | None:
+    full = spending.spend(session, limits, now, found.used)
+    if full is None:
+        audit.append(session, [(now, entry)], found.head)
+    return full

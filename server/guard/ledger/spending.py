@@ -26,57 +26,42 @@ class Full(NamedTuple):
     """When there is room for it; None: there never is."""
 
 
-class _Newest(NamedTuple):
-    """The newest row of a key, and what was used in the window."""
+class Used(NamedTuple):
+    """What was used of a limit."""
 
     at: int
+    """When last."""
     total: int
-    used: int
+    """Since its beginning."""
+    within: int
+    """In its window, as it is now."""
 
 
-_NEVER = _Newest(-(2**63), 0, 0)
+NEVER = Used(-(2**63), 0, 0)
 
 
-def full(session: Session, limits: Sequence[Limit], now: datetime) -> Full | None:
-    """The limit that stands in the way longest."""
-    return _full(session, limits, now, _newest(session, limits, microseconds(now)))
-
-
-def spend(session: Session, limits: Sequence[Limit], now: datetime) -> Full | None:
-    """Note what a call uses, unless a limit stands in the way."""
-    at = microseconds(now)
-    newest = _newest(session, limits, at)
-    found = _full(session, limits, now, newest)
-    if found is None and limits:
-        _note(session, limits, at, newest)
-    return found
-
-
-def _full(session: Session, limits: Sequence[Limit], now: datetime, newest: Sequence[_Newest]) -> Full | None:
+def full(session: Session, limits: Sequence[Limit], now: datetime, used: Sequence[Used]) -> Full | None:
+    """The limit that stands in the way longest. `used`: of each of them."""
     at = microseconds(now)
     found = [
-        Full(limit, _until(session, limit, at - _window(limit), one.used))
-        for limit, one in zip(limits, newest, strict=True)
-        if one.used + limit.amount > limit.most
+        Full(limit, _until(session, limit, at - _window(limit), one.within))
+        for limit, one in zip(limits, used, strict=True)
+        if one.within + limit.amount > limit.most
     ]
     return max(found, key=lambda one: (one.until is None, one.until or now)) if found else None
 
 
-def _newest(session: Session, limits: Sequence[Limit], at: int) -> list[_Newest]:
-    """Of each limit's key."""
-    if not limits:
-        return []
-    parameters: dict[str, Any] = {}
-    for place, limit in enumerate(limits):
-        parameters |= {f"key{place}": limit.key, f"since{place}": at - _window(limit)}
-    rows = session.rows(_newest_statement(len(limits)), **parameters)
-    found = {place: _Newest(*row) for place, *row in rows}
-    return [found.get(place, _NEVER) for place in range(len(limits))]
+def spend(session: Session, limits: Sequence[Limit], now: datetime, used: Sequence[Used]) -> Full | None:
+    """Note what a call uses, unless a limit stands in the way. `used`: of each of them, before."""
+    found = full(session, limits, now, used)
+    if found is None and limits:
+        _note(session, limits, microseconds(now), used)
+    return found
 
 
-def _note(session: Session, limits: Sequence[Limit], at: int, newest: Sequence[_Newest]) -> None:
+def _note(session: Session, limits: Sequence[Limit], at: int, used: Sequence[Used]) -> None:
     parameters: dict[str, Any] = {"at": at}
-    for place, (limit, one) in enumerate(zip(limits, newest, strict=True)):
+    for place, (limit, one) in enumerate(zip(limits, used, strict=True)):
         before = one.total if one.at <= at else _insert_before(session, limit, at)
         parameters |= {f"key{place}": limit.key, f"amount{place}": limit.amount, f"total{place}": before + limit.amount}
     session.change(_spend_statement(len(limits)), **parameters)
@@ -91,20 +76,29 @@ def _insert_before(session: Session, limit: Limit, at: int) -> int:
     return session.rows(_BEFORE, key=limit.key, at=at, amount=limit.amount)[0][0]
 
 
-# Each part of a call's transaction is one statement for all of its limits: others wait for it.
-
 _BEGINNING = "SELECT total - amount FROM spent WHERE key = :key{0} ORDER BY at LIMIT 1"
 """The total before the oldest row that is left."""
 
 
-@cache
-def _newest_statement(limits: int) -> str:
-    until = "SELECT total FROM spent WHERE key = :key{0} AND at <= :since{0} ORDER BY at DESC LIMIT 1"
-    one = (
-        f"SELECT {{0}}, at, total, total - coalesce(({until}), ({_BEGINNING})) "  # noqa: S608 - constants
-        "FROM (SELECT at, total FROM spent WHERE key = :key{0} ORDER BY at DESC LIMIT 1) AS newest{0}"
-    )
-    return " UNION ALL ".join(one.format(place) for place in range(limits))
+_UNTIL = "SELECT total FROM spent WHERE key = :key{0} AND at <= :since{0} ORDER BY at DESC LIMIT 1"
+"""The total before the window."""
+_LAST = "SELECT at, total FROM spent WHERE key = :key{0} ORDER BY at DESC LIMIT 1"
+_NEWEST = f"at, total, total - coalesce(({_UNTIL}), ({_BEGINNING})) FROM ({_LAST}) AS newest{{0}}"
+
+
+def newest(place: int) -> str:
+    """What of a statement selects the `Used` of the limit at a place, if it was ever used; see `parameters`."""
+    return _NEWEST.format(place)
+
+
+def parameters(limits: Sequence[Limit], now: datetime) -> dict[str, Any]:
+    """What `newest` needs of each of these limits."""
+    at = microseconds(now)
+    return {
+        name: value
+        for place, limit in enumerate(limits)
+        for name, value in ((f"key{place}", limit.key), (f"since{place}", at - _window(limit)))
+    }
 
 
 @cache

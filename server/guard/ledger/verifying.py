@@ -1,9 +1,10 @@
 """Proves that the audit is whole: record after record, some at a time, so that no writer waits long for the store."""
 
+import json
 from dataclasses import dataclass
 
 from ...database import Session
-from .audit import BATCH, GENESIS, hash_of, head_of, parsed
+from .audit import BATCH, GENESIS, filed_under, hash_of, head_of, parsed
 
 _BEFORE_ALL = -(2**63)
 
@@ -37,7 +38,8 @@ class Verifier:
     def some(self, session: Session) -> Verified | None:
         """Check the next records, as a part of a transaction; None: there are more. Raises `Broken`."""
         rows = session.rows(
-            "SELECT number, at, entry, hash FROM audit WHERE number > :last ORDER BY number LIMIT :most",
+            "SELECT number, at, entry, hash, session, newest_event FROM audit "
+            "WHERE number > :last ORDER BY number LIMIT :most",
             last=self._at,
             most=BATCH,
         )
@@ -45,7 +47,7 @@ class Verifier:
             self._one(*row)
         return self._end(session) if len(rows) < BATCH else None
 
-    def _one(self, found: int, at: int, text: str, written: str) -> None:
+    def _one(self, found: int, at: int, text: str, written: str, *filed: str | int | None) -> None:
         number = self._number + 1
         if found < number:
             raise Broken(f"Record {found} was slipped in: the first is number 1.")
@@ -54,6 +56,8 @@ class Verifier:
         last = hash_of(self._hash, number, at, text)
         if written != last:
             raise Broken(f"Record {number} was altered: its hash is not that of what it says and what came before it.")
+        if filed != filed_under(json.loads(text)):
+            raise Broken(f"Record {number} was altered: it is filed under another session or event than it names.")
         self._number, self._hash, self._at = number, last, found
         self._meet()
 
