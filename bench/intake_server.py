@@ -3,7 +3,6 @@
 Takes the database's URL and the public key; prints its port, then serves until it is ended.
 """
 
-import gc
 import sys
 
 import anyio
@@ -12,6 +11,7 @@ from telnyx_conferencing.server.events.port import hold
 from telnyx_conferencing.server.events.receiver import Asgi, Receive, Receiver, Scope, Send
 from telnyx_conferencing.server.events.signature import SIGNATURE, TIMESTAMP, Verifier
 from telnyx_conferencing.server.events.store import Store
+from telnyx_conferencing.server.garbage import search_seldom
 
 VERIFIED = "/verified"
 
@@ -38,7 +38,7 @@ async def main(url: str, public_key: str) -> None:
     verifier = Verifier([public_key])
     floor = verifying(verifier)
     async with Store.open(url) as store:
-        gc.freeze()  # as `serve` does
+        search_seldom()  # as `serve` does
         receiver = Receiver(store.add, store.set_aside, verifier)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:

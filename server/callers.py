@@ -8,6 +8,7 @@ token proved, not that with which a session began.
 
 import hashlib
 import secrets
+from functools import lru_cache
 from typing import Any
 
 from mcp.server import ServerRequestContext
@@ -17,6 +18,8 @@ from .connections import connection_of
 from .guard import Caller
 from .identity import Identity, Scope
 
+_REMEMBERED = 1_000
+"""Names of conversations that are not worked out anew."""
 _OWN = secrets.token_hex(8)
 """The conversation of a process that has one client."""
 
@@ -40,5 +43,6 @@ def _client(context: ServerRequestContext[Any, Any]) -> str:
     return clean(f"{params.client_info.name} {params.client_info.version}", 80) if params is not None else "unknown"
 
 
+@lru_cache(_REMEMBERED)
 def _hashed(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()[:16]

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
+from .garbage import search_seldom
 from .hosts.commands import COMMANDS as HOST_COMMANDS
 from .operating import COMMANDS
 from .options import SERVING, loaded, settings_options, since
@@ -43,8 +44,7 @@ def serve(**given: Any) -> None:
         from .over_http import run  # noqa: PLC0415
     else:
         from .stdio import run  # noqa: PLC0415
-    gc.freeze()
-    gc.enable()
+    search_seldom()
     run(settings)
 
 

@@ -1,6 +1,5 @@
 """A tool call, from the model to Telnyx and back: parse, policy, approval, send, result."""
 
-import json
 import logging
 import uuid
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from typing import Any
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolRequestParams, RequestId
+from pydantic_core import to_jsonable_python
 
 from ..tools.account import Whoami
 from ..tools.base import Command, Tool
@@ -20,6 +20,7 @@ from .arguments import parse
 from .asking import QuestionPending
 from .board.over_mcp import BOARD, PENDING, Boarding, has_cards
 from .catalog import Catalog
+from .compact_json import compact_json
 from .defaults import Defaults
 from .errors import CallFailed, Refused
 from .events.service import EventService
@@ -215,28 +216,30 @@ def _result(command: Command, body: Any, exists: Callable[[str], bool]) -> dict[
     outcome = command.result
     fields = command.read(body)
     done = "" if command.is_read() else f"Telnyx accepted: {say(command.does, vars(command))}."
-    content: dict[str, Any] = {"summary": outcome.describe(fields, done), **fields}
+    content: dict[str, Any] = {"summary": outcome.describe(fields, done)}
     if command.is_deduped():
         content["command_id"] = getattr(command, "command_id", None)
     if events := command.expected_events():
         content["expect_events"] = list(events)
     if (undo := command.taken_back_by(fields)) and exists(undo["tool"]):
         content["undo"] = undo
-    structured = outcome.model_construct(**content).model_dump(mode="json", by_alias=True, exclude_none=True)
-    return _content(structured)
+    return _content(_as_json(content | fields))
 
 
 def _would(command: Command, would: Mapping[str, Any]) -> dict[str, Any]:
-    outcome = command.result
     summary = f"Dry run, nothing was sent: this would {say(command.does, vars(command))}."
-    content: dict[str, Any] = {"summary": summary, **command.read(None), "would_send": would}
-    return _content(outcome.model_construct(**content).model_dump(mode="json", by_alias=True, exclude_none=True))
+    return _content(_as_json({"summary": summary, "would_send": would, **command.read(None)}))
+
+
+def _as_json(content: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in content.items() if value is not None}
+    return to_jsonable_python(given, by_alias=True, exclude_none=True)
 
 
 def _content(structured: Mapping[str, Any]) -> dict[str, Any]:
     # Some hosts show the model only the text, others only the structured content: both say everything.
-    text = json.dumps(structured, ensure_ascii=False, separators=(",", ":"))
-    return {"resultType": "complete", "content": [{"type": "text", "text": text}], "structuredContent": structured}
+    content = [{"type": "text", "text": compact_json(structured)}]
+    return {"resultType": "complete", "content": content, "structuredContent": structured}
 
 
 def _failed(failed: CallFailed, journal: Journal, *, cards: bool) -> dict[str, Any]:

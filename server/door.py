@@ -1,8 +1,8 @@
 """What stands before everything that clients reach over HTTP: who is let in, and for how long a request may take."""
 
+import asyncio
 from collections.abc import Iterable
 
-import anyio
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -62,16 +62,18 @@ class Door:
     def _received(self, scope: Scope, receive: Receive) -> Receive:
         """What the app receives: the body in its time, and the end of what only listens at the server's end, and of
         everything once the token holds no longer."""
-        deadline = anyio.current_time() + _BODY_TIMEOUT
+        deadline = asyncio.get_running_loop().time() + _BODY_TIMEOUT
         is_whole = False
 
         async def body() -> Message:
             nonlocal is_whole
-            with anyio.move_on_at(deadline):
-                message = await receive()
-                is_whole = not message.get("more_body", False)
-                return message
-            raise _TooSlow
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise _TooSlow from None
+            is_whole = not message.get("more_body", False)
+            return message
 
         async def received() -> Message:
             if not is_whole:

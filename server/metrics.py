@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily
@@ -52,6 +53,13 @@ class Metrics:
             "telnyx_conferencing_pending_approvals", "Questions in the store that wait for a person.", registry=registry
         )
 
+        # The library looks a number up under a lock, each time.
+        self._ended = cache(self._calls.labels)
+        self._answered = cache(self._answers)
+
+    def _answers(self, command: str, hundreds: int) -> Histogram:
+        return self._telnyx.labels(command, f"{hundreds}xx" if hundreds else "none")
+
     def text(self) -> bytes:
         """In Prometheus's text format."""
         return generate_latest(self._registry)
@@ -61,13 +69,13 @@ class Metrics:
         self._registry.register(_Webhooks(receiver.counts))
 
     def call_ended(self, journal: Journal, request_id: object) -> None:
-        self._calls.labels(journal.tool.tool_name(), journal.outcome).inc()
+        self._ended(journal.tool.tool_name(), journal.outcome).inc()
         if answer := journal.asked.get("answer"):
             by = "client" if journal.asked.get("by", "elicitation") == "elicitation" else "operator"
             self._approvals.labels(by, answer).inc()
 
     def exchanged(self, command: Command, status: int, seconds: float) -> None:
-        self._telnyx.labels(command.tool_name(), f"{status // 100}xx" if status else "none").observe(seconds)
+        self._answered(command.tool_name(), status // 100).observe(seconds)
 
     def event(self, event: Event) -> None:
         self._events.labels(event.type if event.type in PAYLOADS else "other").inc()

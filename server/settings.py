@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -324,6 +325,7 @@ def is_safe(url: str) -> bool:
     return bool(at.hostname) and (at.scheme == "https" or (at.scheme == "http" and is_loopback(at.hostname or "")))
 
 
+@lru_cache
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches an address."""
     try:

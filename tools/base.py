@@ -67,7 +67,7 @@ class Route:
 
     def fill(self, arguments: Mapping[str, Any]) -> str:
         """The path with every placeholder replaced by its percent-encoded argument."""
-        return _PLACEHOLDER.sub(lambda found: quote(str(arguments[found[1]]), safe=_SEGMENT), self.path)
+        return self.path.format_map({name: quote(str(arguments[name]), safe=_SEGMENT) for name in self.parameters})
 
 
 def GET(path: str) -> Route:
@@ -259,6 +259,7 @@ class Command(Tool):
     """Whether Telnyx takes more arguments than are offered here: a request may have them, and they are ignored."""
 
     @classmethod
+    @cache
     def is_deduped(cls) -> bool:
         """Whether it takes a `command_id`."""
         return "command_id" in cls.model_fields
@@ -305,10 +306,10 @@ class Command(Tool):
         sent = self.model_dump(by_alias=True, exclude_none=True, exclude=set(self.route.parameters))
         if self.concerns_everyone():
             del sent["call_control_ids"]
-        sent = {_PAGING.get(name, name): value for name, value in sent.items()}
-        path = self.route.fill(dict(self))
+        path = self.route.fill(vars(self))
         if self.route.method == "GET":
-            return Request("GET", path, dict(_flatten(sent)), None)
+            paged = {_PAGING.get(name, name): value for name, value in sent.items()}
+            return Request("GET", path, dict(_flatten(paged)), None)
         takes_body = self.route.method in ("POST", "PATCH")
         return Request(self.route.method, path, {}, sent if takes_body else None)
 

@@ -271,7 +271,7 @@ class EventService:
     def after(self, command: Command) -> None:
         """Note what Telnyx has accepted: some of it, such as a mute, no event tells."""
         if not command.is_read():
-            self._tell(self.picture.note_command(command.tool_name(), dict(command), self.now()), [])
+            self._tell(self.picture.note_command(command.tool_name(), vars(command), self.now()), [])
 
     async def answer(self, tool: Tool, progress: Progress, before: Before) -> dict[str, Any]:
         """The structured content of a tool of the toolset `events`. Raises `CallFailed`.

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -96,13 +96,13 @@ class Admission:
         body = {"error": error or "unauthorized", "error_description": why}
         return JSONResponse(body, status, {"www-authenticate": f"Bearer {said}"})
 
-    @contextmanager
-    def while_holding(self, scope: HttpScope) -> Generator[None]:
+    def while_holding(self, scope: HttpScope) -> AbstractContextManager[None]:
         """Leaves the block when the token that let a request in holds no longer."""
         identity: Identity | None = scope.get("identity")
-        if identity is None:
-            yield
-            return
+        return nullcontext() if identity is None else self._visit(identity)
+
+    @contextmanager
+    def _visit(self, identity: Identity) -> Generator[None]:
         with anyio.CancelScope() as visit:
             visits = self._visits.setdefault(identity, set())
             visits.add(visit)

@@ -1,9 +1,10 @@
 """The Telnyx API over HTTP: one command, sent, and repeated where that is safe."""
 
+import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -79,7 +80,6 @@ class _Sending:
     attempts: int = 0
     uncertain: bool = False
     """An earlier attempt may have taken effect."""
-    waits: random.Random = field(default_factory=random.Random)
 
 
 class Telnyx:
@@ -96,6 +96,8 @@ class Telnyx:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._http = http
+        self._base_url = str(http.base_url).rstrip("/")
+        self._extensions = {"timeout": http.timeout.as_dict()}
         self._timing = timing or Timing()
         self._now = now
         self._sleep = sleep
@@ -177,12 +179,19 @@ class Telnyx:
         return response.status_code, body, response.headers
 
     async def _request(self, command: Command) -> httpx2.Response:
-        request = command.request()
+        sent = command.request()
+        # What the client would put together for each request is the same for all.
+        request = httpx2.Request(
+            sent.method,
+            self._base_url + sent.path,
+            params=sent.query or None,
+            headers=self._http.headers,
+            json=sent.body,
+            extensions=self._extensions,
+        )
         try:
-            with anyio.fail_after(self._timing.attempt):
-                return await self._http.request(
-                    request.method, request.path, params=request.query or None, json=request.body
-                )
+            async with asyncio.timeout(self._timing.attempt):
+                return await self._http.send(request)
         except _NOT_SENT as error:
             raise _AttemptError(_reason(error), sent=False) from None
         except (httpx2.TransportError, httpx2.DecodingError, TimeoutError) as error:
@@ -209,7 +218,7 @@ class Telnyx:
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after if isinstance(error, _AttemptError) and error.retry_after else 0.0
         most = min(self._timing.longest_wait, self._timing.first_wait * 2 ** (sending.attempts - 1))
-        return asked + sending.waits.uniform(most / 2, most)
+        return asked + random.uniform(most / 2, most)  # noqa: S311 - so that not all come back at once
 
 
 def _repeatable(command: Command, failed: _AttemptError) -> bool:

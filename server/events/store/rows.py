@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic_core import to_json
-
+from ...compact_json import compact_json
 from ...database import Into, microseconds, moment_of
 from ..event import Event, StoredEvent, Via
 from .errors import UnfitEvent
@@ -34,8 +33,6 @@ READ = ("number", *EVENTS.columns[:-1])
 """What makes a `StoredEvent`, in this order."""
 
 Row = tuple[str, str, int, int, str, bool, str | None, str | None, str | None, str | None, str, bytes | None]
-
-_encode = json.JSONEncoder(separators=(",", ":"), default=dict).encode
 
 
 def stored_text(text: str) -> str:
@@ -70,11 +67,7 @@ def row_of(event: Event, received_at: datetime, raw: bytes | None) -> Row:
 
 def _payload_text(payload: Mapping[str, Any]) -> str:
     try:
-        return to_json(payload, fallback=dict).decode()  # several times quicker, where it takes what it is given
-    except ValueError:
-        pass
-    try:
-        return _encode(payload)
+        return stored_text(compact_json(payload, dict))
     except (RecursionError, TypeError, ValueError) as error:
         raise UnfitEvent(f"An event's payload cannot be stored as JSON: {type(error).__name__}.") from None
 
