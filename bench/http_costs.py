@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from time import perf_counter, sleep
 
 from http_calls import ECHO, MUTE, STATEFUL, STATELESS, Clients
@@ -28,7 +29,7 @@ _QUIET = 0.1
 METHOD = f"""
 Over HTTP: mute_participants, against a tool of the bare SDK's server over HTTP that sends the same request to the same
 Telnyx and says its text back; the same loop and HTTP parser on both sides, the same version and the same clients, which
-call again as soon as they are answered. {BLOCKS} blocks of {CALLS} calls to each in turn, the best.
+call again as soon as they are answered. {BLOCKS} blocks of {CALLS} calls to each in turn, the median.
 Workers: `uvicorn --workers`, {CLIENTS[-1]} clients at {STATELESS}, on one SQLite file. What two could do more shows
 only where there are processors for it (target 1.7 from {ENOUGH} on; here are {os.cpu_count()}): beside it stands how
 many the workers had, and what they did with each second of one, which no lack of processors changes (at least 0.85,
@@ -61,14 +62,14 @@ def _calls(env: Mapping[str, str]) -> Iterator[Row]:
 
 
 def _in_turns(sides: Sequence[Clients]) -> Sequence[float]:
-    """The best rate of each: a busy machine slows three processes that wait for each other more than two."""
+    """The median rate of each: both sides are three processes that wait for each other."""
     rates = [list[float]() for _ in sides]
     for turn in range(BLOCKS + 1):
         for side, found in zip(sides, rates, strict=True):
             rate = side.rate(CALLS)
             if turn:  # the first warms up
                 found.append(rate)
-    return [max(found) for found in rates]
+    return [median(found) for found in rates]
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class _Worked:
     """Seconds of a processor that they took."""
 
     def rate(self) -> float:
-        return max(self.rates)
+        return median(self.rates)
 
     def thrift(self) -> float:
         """Calls in each second of a processor."""

@@ -2,7 +2,8 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -22,7 +23,7 @@ from .board.over_mcp import BOARD, PENDING, Boarding, has_cards
 from .catalog import Catalog
 from .compact_json import compact_json
 from .defaults import Defaults
-from .errors import CallFailed, Refused
+from .errors import CallFailed, NotLookedInto, Refused
 from .events.service import EventService
 from .guard import Caller, Guard, Journal, Pending, Policy
 from .leaving import Leaving
@@ -121,14 +122,16 @@ class Dispatcher:
             return await self._answer_here(tool, way)
         if tool.is_read():
             return await self._carry_out(tool, journal, policy)
-        command = await self._expanded(tool)
-        if self._guard.dry_run:
-            return _would(command, await self._guard.gate.dry_run(tool, command, policy, self._read))
-        asker = way.asker(journal.call)
-        # Judged as it was asked for: "everyone" is more than a list of all that it happens to be.
-        with span("policy"):
-            await self._guard.gate.admit(tool, policy, self._read, asker, journal)
-        return await self._carry_out(await self._expanded(tool), journal, policy)
+        with _looking_into(tool):
+            command = await self._expanded(tool)
+            if self._guard.dry_run:
+                return _would(command, await self._guard.gate.dry_run(tool, command, policy, self._read))
+            asker = way.asker(journal.call)
+            # Judged as it was asked for: "everyone" is more than a list of all that it happens to be.
+            with span("policy"):
+                await self._guard.gate.admit(tool, policy, self._read, asker, journal)
+            command = await self._expanded(tool)
+        return await self._carry_out(command, journal, policy)
 
     async def _answer_here(self, tool: Tool, way: Way) -> dict[str, Any]:
         """What this server answers itself."""
@@ -187,6 +190,17 @@ class Dispatcher:
         except CallFailed:
             return refused
         return TelnyxRefused(refused.command, refused.status, refused.problems, known) if known else refused
+
+
+@contextmanager
+def _looking_into(command: Command) -> Generator[None]:
+    """Before a command is sent: whatever fails here, it was not."""
+    try:
+        yield
+    except Refused:
+        raise
+    except CallFailed as failed:
+        raise NotLookedInto(command.tool_name(), failed) from None
 
 
 _LOOK_AGAIN = "If it was to change something, look at the state before you repeat it."

@@ -19,3 +19,11 @@ class Refused(CallFailed):
     """This server did not pass the command on: nothing was sent."""
 
     outcome = "refused"
+
+
+class NotLookedInto(Refused):
+    """What must be known before a command is sent could not be found out."""
+
+    def __init__(self, tool: str, failed: CallFailed) -> None:
+        """`failed`: what came of looking."""
+        super().__init__(f"{tool} was not sent, since what it concerns could not be looked at first. {failed}")

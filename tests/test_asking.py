@@ -122,6 +122,7 @@ async def test_what_does_not_exist_is_said_before_anybody_is_asked(era: str) -> 
             room = await open_room(client, *phone.waiting())
             message = await refusal(client, "end_conference", conference_id="Standup")
     assert person.questions == []
+    assert message.startswith("end_conference was not sent, since what it concerns could not be looked at first. ")
     assert f"'Standup' (in_progress, id {room})" in message
 
 
