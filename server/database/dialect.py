@@ -46,10 +46,14 @@ class Dialect(Protocol):
     """One kind of database. Everything else is the same on all of them."""
 
     engine: "AsyncEngine"
-    """For reading: every statement sees what is committed now."""
+    """Its connections: every statement sees what is committed now."""
 
     async def start(self) -> None:
         """Open it for writing, before anything else. Raises `StoreError`."""
+        ...
+
+    def reading(self) -> "AbstractAsyncContextManager[AsyncConnection]":
+        """A connection to read with, which is in order afterwards even if whoever reads is cancelled meanwhile."""
         ...
 
     def changing_schema(self) -> "AbstractAsyncContextManager[AsyncConnection]":

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import cache
 from typing import Any, LiteralString, TypeVar, cast
 
@@ -150,6 +150,10 @@ class PostgresDialect:
             return work(_PostgresSession(lambda statement, parameters: line.first(statement, parameters)[1]))
 
         return await self._do(self._looking, looking)
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """See `Dialect.reading`: the driver calls off what is under way."""
+        return self.engine.connect()
 
     @asynccontextmanager
     async def changing_schema(self) -> AsyncGenerator[AsyncConnection]:

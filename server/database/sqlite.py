@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
+import anyio
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -171,6 +172,13 @@ class SqliteDialect:
                 self._writer.execute(f"PRAGMA {name} = {value}")
             self._manner = manner
         return self._writer
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncConnection]:
+        """See `Dialect.reading`: a read is short, and its thread cannot be told that nobody waits for it any more."""
+        with anyio.CancelScope(shield=True):
+            async with self.engine.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def changing_schema(self) -> AsyncGenerator[AsyncConnection]:

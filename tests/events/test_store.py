@@ -3,12 +3,16 @@
 import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
+from sqlalchemy import event
 
+from support.webhooks import url_of
 from telnyx_conferencing.server.events.event import Event, StoredEvent, Via, Wanted
 from telnyx_conferencing.server.events.store import Store, StoreError, UnfitEvent
 
@@ -334,3 +338,19 @@ class TestKeeping:
         finally:
             tracemalloc.stop()
         assert late - early < 300_000
+
+
+async def test_a_read_that_is_given_up_leaves_its_connection_in_order(tmp_path: Path) -> None:
+    """On a file, where a thread reads; the driver of a database server calls a read off."""
+    async with Store.open(url_of(tmp_path / "events.db")) as store:
+        await add_all(store, series(50))
+        opened: list[object] = []
+        event.listen(store.dialect.engine.sync_engine, "connect", lambda *connection: opened.append(connection))
+        for turns in range(100):
+            async with anyio.create_task_group() as reading:
+                reading.start_soon(partial(store.find, Wanted(), limit=50))
+                for _ in range(turns):
+                    await anyio.lowlevel.checkpoint()
+                reading.cancel_scope.cancel()
+        assert len(await store.find(Wanted(), limit=100)) == 50
+    assert opened == []

@@ -39,7 +39,7 @@ class Reader:
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[AsyncConnection]:
         try:
-            async with self._dialect.engine.connect() as connection:
+            async with self._dialect.reading() as connection:
                 yield connection
         except DBAPIError as error:
             raise self._dialect.explain(error.orig or error) from error

@@ -1,7 +1,7 @@
 """The event store: every event that Telnyx sent, on disk, found by what it is about."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -85,9 +85,10 @@ class Store:
     @asynccontextmanager
     async def _running(self) -> AsyncGenerator[None]:
         writing = asyncio.create_task(self._writer.run(), name="event store: writer")
+        ending = anyio.CancelScope(), anyio.CancelScope()  # unlike a task's own end, these let a read come to its end
         beside = [
-            asyncio.create_task(self._news.run(), name="event store: news"),
-            asyncio.create_task(self._upkeep.run(), name="event store: upkeep"),
+            asyncio.create_task(_within(ending[0], self._news.run), name="event store: news"),
+            asyncio.create_task(_within(ending[1], self._upkeep.run), name="event store: upkeep"),
         ]
         try:
             yield
@@ -95,8 +96,8 @@ class Store:
             with anyio.CancelScope(shield=True):
                 self._writer.close()
                 await writing
-                for task in beside:
-                    task.cancel()
+                for scope in ending:
+                    scope.cancel()
                 await asyncio.gather(*beside, return_exceptions=True)
 
     async def add(self, event: Event, raw: bytes | None = None) -> StoredEvent | None:
@@ -188,3 +189,8 @@ class Store:
 
     async def _after(self, number: int) -> list[StoredEvent]:
         return await self.find(Wanted(after_number=number), limit=_NEWS_AT_ONCE, newest_first=False)
+
+
+async def _within(scope: anyio.CancelScope, run: Callable[[], Awaitable[None]]) -> None:
+    with scope:
+        await run()
