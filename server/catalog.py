@@ -1,7 +1,6 @@
 """Tool -> MCP tool: what a client is told."""
 
 import difflib
-import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -11,6 +10,7 @@ import mcp_types
 from ..tools.base import Risk, Tool
 from ..tools.schema import input_schema, output_schema
 from .board.over_mcp import meta_of
+from .compact_json import compact_json
 from .guard import Policy
 
 
@@ -72,4 +72,4 @@ def model_bytes(tool: type[Tool]) -> int:
         "description": tool.__doc__,
         "inputSchema": input_schema(tool),
     }
-    return len(json.dumps(read, separators=(",", ":"), ensure_ascii=False).encode())
+    return len(compact_json(read).encode())

@@ -12,6 +12,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.methods import is_input_required
 from pydantic import BaseModel
 
+from .compact_json import compact_json
+
 METHODS = frozenset({"tools/call", "resources/read", "resources/list", "completion/complete", "prompts/get"})
 """What a model reads the results of."""
 
@@ -106,7 +108,7 @@ def masked_text(text: str) -> str:
     if parsed is None:
         return _FOUND.sub(_mask_found, text)
     shown = masked(parsed)
-    return text if shown == parsed else json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+    return text if shown == parsed else compact_json(shown)
 
 
 def _parsed(text: str) -> Any:

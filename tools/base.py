@@ -86,7 +86,7 @@ def DELETE(path: str) -> Route:
     return Route("DELETE", path)
 
 
-_KEYS = (str, bool)
+_KEYS = (str, bool, type(None))
 """What properties depend on."""
 _PLAIN = (str, bool, int, float, list)
 
@@ -116,7 +116,7 @@ class ByArgument(Generic[T]):
     def of(self, command: BaseModel) -> T:
         """The property for this command."""
         value = given(command).get(self.argument)
-        return self.values.get(value, self.otherwise) if value is None or isinstance(value, _KEYS) else self.otherwise
+        return self.values.get(value, self.otherwise) if isinstance(value, _KEYS) else self.otherwise
 
     def every(self) -> Iterator[T]:
         """Each value the property can take."""
