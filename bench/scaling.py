@@ -27,6 +27,7 @@ from webhooks import PEOPLE, STORY, conferences
 from telnyx_conferencing.server.events.envelope import read_event
 from telnyx_conferencing.server.events.event import Event, Via
 from telnyx_conferencing.server.events.store import Store
+from telnyx_conferencing.server.events.store.zones import note_zones
 
 if TYPE_CHECKING:
     from support.postgres import Cluster
@@ -39,19 +40,19 @@ _APART = timedelta(seconds=2)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FILL = """
 INSERT INTO events (id, type, occurred_at, received_at, via, verified, conference_id, call_control_id, call_session_id,
-    payload, raw)
+    body)
 SELECT md5(i::text)::uuid::text, type, %(start)s + i * %(apart)s, %(start)s + i * %(apart)s, 'webhook', TRUE,
     CASE WHEN type LIKE 'conference.%%' THEN room END, 'v3:' || room || md5((i %% %(people)s)::text), room,
-    %(payload)s, %(raw)s
+    %(body)s
 FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS i,
     LATERAL (SELECT md5((i / %(story)s)::text)::uuid::text AS room,
         (%(types)s::text[])[i %% %(story)s + 1] AS type) AS one
 """
-_ZONES = """
-INSERT INTO zones SELECT number / 256, min(occurred_at), max(occurred_at) FROM events
-WHERE number < (SELECT max(number) FROM events) / 256 * 256 GROUP BY number / 256
-"""
 _PART = 200_000
+_SIZES = {
+    "with all it is found by": "pg_total_relation_size('events') + pg_total_relation_size('event_keys')",
+    "of them the table": "pg_table_size('events')",
+}
 
 
 def main(sizes: Sequence[int]) -> None:
@@ -71,8 +72,8 @@ def main(sizes: Sequence[int]) -> None:
 
 def _measured(cluster: "Cluster", url: str, size: int) -> Iterator[tuple[str, str]]:
     with psycopg.connect(url) as connection:
-        for what, function in {"with indexes": "pg_total_relation_size", "of them the table": "pg_table_size"}.items():
-            found = connection.execute(f"SELECT {function}('events')".encode()).fetchone()
+        for what, counted in _SIZES.items():
+            found = connection.execute(f"SELECT {counted}".encode()).fetchone()
             yield f"bytes an event, {what}", f"{found[0] / size:,.0f}" if found else ""
     yield from asyncio.run(_read(url, size))
     yield from asyncio.run(_pruned(url, size))
@@ -81,7 +82,7 @@ def _measured(cluster: "Cluster", url: str, size: int) -> Iterator[tuple[str, st
 
 
 async def _fill(url: str, size: int) -> None:
-    """Straight through the driver, with ids as random as Telnyx's, and payloads and bodies as long as the bench's."""
+    """Straight through the driver, with ids as random as Telnyx's, and bodies as long as the bench's."""
     happened = next(islice(conferences(datetime.now(UTC), _APART), 8, None))
     filled: dict[str, Any] = {
         "apart": _APART // timedelta(microseconds=1),
@@ -89,14 +90,17 @@ async def _fill(url: str, size: int) -> None:
         "types": [told for told, _ in STORY],
         "story": len(STORY),
         "people": PEOPLE,
-        "payload": json.dumps(happened["payload"], separators=(",", ":")),
-        "raw": _envelope(happened).encode(),
+        "body": _envelope(happened).encode(),
     }
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         for first in range(0, size, _PART):
             await connection.execute(_FILL.encode(), {**filled, "first": first, "last": min(size, first + _PART) - 1})
-        await connection.execute(_ZONES)
+    async with _opened(url) as store:
+        while await store.dialect.transaction(note_zones, outlives="process"):
+            pass
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         await connection.execute("VACUUM ANALYZE events")
+        await connection.execute("VACUUM ANALYZE event_keys")
 
 
 @asynccontextmanager

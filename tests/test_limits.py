@@ -7,20 +7,17 @@ from typing import Any, NamedTuple
 
 import anyio
 import pytest
-from alembic.command import downgrade
-from alembic.config import Config
 from anyio.from_thread import start_blocking_portal
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp.client import Client
-from sqlalchemy import Connection
 
 from support.guarded import Clock, Person, changes, guarded, room
 from support.inprocess import World
 from support.mcp import call, closes, connected, no, refusal
+from support.older import put_back
 from support.telnyx import telnyx
 from support.webhooks import url_of
-from telnyx_conferencing.server.database import open_database, schema
 from telnyx_conferencing.server.guard import Ledger
 from telnyx_conferencing.server.guard.policy import Limit
 from telnyx_conferencing.server.sandbox import Fault
@@ -342,16 +339,3 @@ async def test_what_was_used_before_an_update_still_counts(address: str, clock: 
         clock.move(seconds=20)  # the first has left its window
         assert await ledger.admit([taking("one", 3)], {"outcome": "sends"}) is None
         assert await ledger.look([taking("one", 1)])
-
-
-async def put_back(address: str, revision: str) -> None:
-    """Give a store the tables of an older version, as it would have left them."""
-    config = Config()
-    config.set_main_option("script_location", "telnyx_conferencing.server.database:migrations")
-    async with open_database(address) as database, database.changing_schema() as connection:
-
-        def downgraded(connection: Connection) -> None:
-            config.attributes |= {"connection": connection, "version_table": schema.VERSION_TABLE}
-            downgrade(config, revision)
-
-        await connection.run_sync(downgraded)

@@ -1,11 +1,11 @@
 """The tables. Loads SQLAlchemy: import it only once a store is being opened."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration: what the code here expects to find."""
 
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006")
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every migration there is."""
 
 VERSION_TABLE = "event_store_version"
@@ -30,16 +30,24 @@ events = Table(
     Column("call_control_id", Key),
     Column("call_session_id", Key),
     Column("queue", Key),
-    Column("payload", Text, nullable=False),
-    Column("raw", LargeBinary),
+    Column("body", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )
-"""Every event. Times are microseconds since 1970. `raw` stands last: it is long and seldom read."""
+"""Every event. Times are microseconds since 1970. `body` is what Telnyx posted, and stands last, since it is long."""
 
-Index("events_by_type", events.c.type, events.c.number)
-for _column in (events.c.conference_id, events.c.call_control_id, events.c.queue):
-    _given = _column.is_not(None)
-    Index(f"events_by_{_column.name}", _column, events.c.number, sqlite_where=_given, postgresql_where=_given)
+event_keys = Table(
+    "event_keys",
+    metadata,
+    Column("field", SmallInteger, primary_key=True, autoincrement=False),
+    Column("value", Key, primary_key=True),
+    Column("number", Number, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""The numbers of the events with a value in a field (`zones.FIELDS`), for every event in `zones`.
+
+An index of `events` on each field would be changed in as many places as there are values with every commit that a
+webhook waits for. This is filled afterwards, for many events at once; what is newer is few enough to be read through.
+"""
 
 zones = Table(
     "zones",
@@ -48,7 +56,7 @@ zones = Table(
     Column("earliest", BigInteger, nullable=False),
     Column("latest", BigInteger, nullable=False),
 )
-"""Between which times the events of each run of `upkeep.ZONE` numbers occurred, once all of its numbers are given out.
+"""Between which times the events of each run of `zones.ZONE` numbers occurred, once all of its numbers are given out.
 
 Events are read in the order of their numbers, and come nearly in the order of their times: by this small table a
 search between two times passes over what cannot match. An index on time could not: late events stand elsewhere in it

@@ -48,6 +48,11 @@ def read_event(body: bytes, *, via: Via, verified: bool, received_at: datetime) 
     )
 
 
+def payload_of(body: bytes) -> dict[str, Any]:
+    """The payload of the event in a body that `read_event` took."""
+    return _payload(_unwrapped(_parsed(body)))
+
+
 def event_from_data(data: Mapping[str, Any], *, via: Via, verified: bool, received_at: datetime) -> Event:
     """The event in JSON that is parsed already, such as `webhook` of an item of Telnyx's `/webhook_deliveries`.
 

@@ -48,8 +48,8 @@ async def pour(store: Store, name: str) -> None:
 
     async def send(sender: int) -> None:
         for place in range(1_000_000):
-            event = made(f"{name}-{sender}-{place}", payload={"pad": "x" * 500})
-            if await store.add(event, b"y" * 500):
+            event = made(f"{name}-{sender}-{place}", payload={"pad": "x" * 1000})
+            if await store.add(event):
                 print(event.id, flush=True)
 
     async with anyio.create_task_group() as tasks:

@@ -69,7 +69,7 @@ class TestAdding:
             id="4c5e",
             type="call.enqueued",
             occurred_at=datetime(2026, 5, 1, 9, 30, 0, 123456, tzinfo=UTC),
-            payload={"from": "Zoë \u202e\0 \ud800", "tags": [1, 2.5, None, {"x": True}]},
+            payload={"from": "Zoë \u202e\0", "tags": [1, 2.5, None, {"x": True}]},
             via=Via.CATCH_UP,
             verified=False,
             conference_id="room",
@@ -77,25 +77,21 @@ class TestAdding:
             call_session_id="session",
             queue="support",
         )
-        added = await store.add(event, b'{"raw": \xff}')
+        added = await store.add(event)
         assert added == await store.get("4c5e")
         assert added
         assert Event(**{name: getattr(added, name) for name in Event.__dataclass_fields__}) == event
         assert added.number == 1
-        assert await store.raw("4c5e") == b'{"raw": \xff}'
 
     async def test_what_is_not_there_is_none(self, store: Store) -> None:
         await store.add(made("without a body"))
         assert await store.get("nothing") is None
-        assert await store.raw("nothing") is None
-        assert await store.raw("without a body") is None
 
     async def test_a_second_event_with_the_same_id_is_counted_and_changes_nothing(self, store: Store) -> None:
-        first = await store.add(made("a"), b"first")
-        assert await store.add(made("a", type="other"), b"second") is None
+        first = await store.add(made("a"))
+        assert await store.add(made("a", type="other", payload={"digits": "2"})) is None
         assert store.duplicates == 1
         assert await store.get("a") == first
-        assert await store.raw("a") == b"first"
 
     async def test_the_same_id_added_many_times_at_once_is_stored_once(self, store: Store) -> None:
         answers = await add_all(store, [made("a")] * 50)

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, false, func, null, or_, select, true, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Select, func, null, or_, select, true, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...database import microseconds
-from ...database.schema import events, zones
+from ...database.schema import event_keys, events, zones
 from ..event import COUNT_AT_MOST, StoredEvent, Wanted
 from .rows import READ, event_of, stored_text
-from .upkeep import ZONE
+from .zones import FIELDS, ZONE
 
 Field = Literal["conference_id", "call_control_id", "queue", "type", "id"]
 
@@ -21,28 +21,30 @@ _RECENT = (2_000, 50_000)
 _number = events.c.number
 _columns = [events.c[name] for name in READ]
 _Condition = ColumnElement[bool]
+_Seen = Select[Any, Any]
+"""Values, and the number of the latest event with each."""
 
 
 async def find(connection: AsyncConnection, wanted: Wanted, limit: int, *, newest_first: bool) -> list[StoredEvent]:
     """The first `limit` events that are wanted, in the order of their numbers."""
-    search = await _plan(connection, wanted)
+    walks = await _walks(connection, wanted)
 
     def first(statement: Select[Any], *order: ColumnElement[Any]) -> Select[Any]:
         return statement.order_by(*(column.desc() if newest_first else column.asc() for column in order)).limit(limit)
 
-    walks = [first(walk.numbers, *walk.order) for walk in search.walks()]
-    if len(walks) == 1:
-        statement = walks[0].with_only_columns(*_columns)
+    numbers = [first(walk.numbers, *walk.order) for walk in walks]
+    if len(numbers) == 1:
+        statement = numbers[0].with_only_columns(*_columns)
     else:
-        statement = first(select(*_columns).where(_number.in_(_together(walks))), _number)
+        statement = first(select(*_columns).where(_number.in_(_together(numbers))), _number)
     return [event_of(row) for row in await connection.execute(statement)]
 
 
 async def count(connection: AsyncConnection, wanted: Wanted) -> int:
     """How many events are wanted, but at most `COUNT_AT_MOST`."""
-    search = await _plan(connection, wanted)
-    walks = [walk.numbers.order_by(*walk.order).limit(COUNT_AT_MOST) for walk in search.walks()]
-    found = _together(walks).limit(COUNT_AT_MOST).subquery()
+    walks = await _walks(connection, wanted)
+    some = [walk.numbers.order_by(*walk.order).limit(COUNT_AT_MOST) for walk in walks]
+    found = _together(some).limit(COUNT_AT_MOST).subquery()
     return (await connection.execute(select(func.count()).select_from(found))).scalar_one()
 
 
@@ -57,77 +59,90 @@ class _Walk:
     numbers: Select[Any]
     order: tuple[ColumnElement[Any], ...]
 
-    def where(self, *conditions: _Condition) -> "_Walk":
-        return _Walk(self.numbers.where(*conditions), self.order)
+
+_noted = select(func.coalesce(func.max(zones.c.block) + 1, 0) * ZONE).scalar_subquery()
+"""The first number of which the keys and the zone are not noted yet."""
+
+
+async def _walks(connection: AsyncConnection, wanted: Wanted) -> list[_Walk]:
+    """Walks of which no two meet the same event, and which together find what is wanted: through what is noted of the
+    zones, by the keys that say most or by times, and one through the numbers that came after."""
+    keys = await _keys(connection, wanted)
+    timed = wanted.since is not None or wanted.until is not None
+    if keys is None and not timed:
+        return [_Walk(select(_number).where(*_conditions(wanted, None), *_between(wanted, _number)), (_number,))]
+    later = select(_number).where(_number >= _noted, *_conditions(wanted, None), *_between(wanted, _number))
+    return [*_through_zones(connection, wanted, keys, timed=timed), _Walk(later, (_number,))]
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
-    """How a search goes: by which index, and what else must hold."""
+class _Keys:
+    """A field, and the values in it that are wanted."""
 
-    wanted: Wanted
-    index: str | None
-    """The column whose index leads; None for the order of numbers alone."""
-    types: Sequence[str] | None = None
-    """With the index of types: each type to walk."""
-    lateral: bool = False
-    """Whether the database has to be told to look into one zone after another, which it can."""
+    field: str
+    values: Sequence[str]
 
-    def walks(self) -> list[_Walk]:
-        """Walks of which no two meet the same event, and which together find what is wanted: one for each type, and,
-        between two times, one through the zones that may hold it and one through the numbers after them."""
-        by_type = [true()] if self.types is None else [events.c.type == name for name in self.types] or [false()]
-        conditions = self._conditions()
-        timed = self.wanted.since is not None or self.wanted.until is not None
-        if not timed or self.index in ("call_control_id", "conference_id"):
-            return [_all.where(one, *conditions) for one in by_type]
-        in_zones = _in_each_zone if self.lateral else _in_zones
-        return [
-            walk
-            for one in by_type
-            for walk in (in_zones(self.wanted, [one, *conditions]), _all.where(_after_zones, one, *conditions))
-        ]
-
-    def _conditions(self) -> list[_Condition]:
-        """Every condition but `types`. A column whose index must not be chosen is wrapped: a planner without statistics
-        may take any of several indexes for the narrowest."""
-        wanted = self.wanted
-        found = [
-            self._column(name) == stored_text(value)
-            for name in ("conference_id", "call_control_id", "queue")
-            if (value := getattr(wanted, name)) is not None
-        ]
-        if wanted.types and self.types is None:
-            found.append(_is_any_type(self._column("type"), wanted.types))
-        if wanted.since is not None:
-            found.append(events.c.occurred_at >= microseconds(wanted.since))
-        if wanted.until is not None:
-            found.append(events.c.occurred_at < microseconds(wanted.until))
-        if wanted.after_number is not None:
-            found.append(_number > wanted.after_number)
-        if wanted.before_number is not None:
-            found.append(_number < wanted.before_number)
-        return found
-
-    def _column(self, name: str) -> ColumnElement[Any]:
-        return events.c[name] if name == self.index else func.coalesce(events.c[name], null())
+    @property
+    def are_few(self) -> bool:
+        """Whether a value stands for so few events that each may be looked at."""
+        return self.field in ("call_control_id", "conference_id")
 
 
-async def _plan(connection: AsyncConnection, wanted: Wanted) -> _Search:
-    lateral = connection.dialect.name == "postgresql"
+async def _keys(connection: AsyncConnection, wanted: Wanted) -> _Keys | None:
+    """The keys to go by; None: the numbers alone."""
     for name in ("call_control_id", "conference_id", "queue"):
-        if getattr(wanted, name) is not None:
-            return _Search(wanted, name, lateral=lateral)
+        value = getattr(wanted, name)
+        if value is not None:
+            return _Keys(name, [stored_text(value)])
     if not wanted.types:
-        return _Search(wanted, None, lateral=lateral)
+        return None
     types = await _existing(connection, wanted.types)
-    if len(types) <= _MANY_TYPES:
-        return _Search(wanted, "type", types, lateral=lateral)
-    return _Search(wanted, None, lateral=lateral)
+    return _Keys("type", types) if len(types) <= _MANY_TYPES else None
+
+
+def _through_zones(connection: AsyncConnection, wanted: Wanted, keys: _Keys | None, *, timed: bool) -> list[_Walk]:
+    """The walks through what is noted."""
+    conditions = _conditions(wanted, keys.field if keys else None)
+    if keys is None:
+        return [_in_zones(connection, wanted, _number, select(_number).where(*conditions, *_between(wanted, _number)))]
+    number = event_keys.c.number
+    keyed = select(number).where(event_keys.c.field == FIELDS[keys.field], *_between(wanted, number))
+    if conditions:
+        by_key = _number == func.coalesce(number, null())  # so written, events cannot be where the search begins
+        keyed = keyed.select_from(event_keys.join(events, by_key)).where(*conditions)
+    each = [keyed.where(event_keys.c.value == value) for value in keys.values]
+    if timed and not keys.are_few:
+        return [_in_zones(connection, wanted, number, one) for one in each]
+    return [_Walk(one, (number,)) for one in each]
+
+
+def _conditions(wanted: Wanted, keyed: str | None) -> list[_Condition]:
+    """What events must meet, but for their numbers and for what the keys of a field tell."""
+    found = [
+        events.c[name] == stored_text(value)
+        for name in ("conference_id", "call_control_id", "queue")
+        if name != keyed and (value := getattr(wanted, name)) is not None
+    ]
+    if wanted.types and keyed != "type":
+        found.append(_is_any_type(events.c.type, wanted.types))
+    if wanted.since is not None:
+        found.append(events.c.occurred_at >= microseconds(wanted.since))
+    if wanted.until is not None:
+        found.append(events.c.occurred_at < microseconds(wanted.until))
+    return found
+
+
+def _between(wanted: Wanted, number: ColumnElement[int]) -> list[_Condition]:
+    found: list[_Condition] = []
+    if wanted.after_number is not None:
+        found.append(number > wanted.after_number)
+    if wanted.before_number is not None:
+        found.append(number < wanted.before_number)
+    return found
 
 
 async def _existing(connection: AsyncConnection, wanted: Iterable[str]) -> list[str]:
-    """The types to look for: those named, and those that exist under each prefix."""
+    """The types to look for among what is noted: those named, and those that exist under each prefix."""
     found: set[str] = set()
     for name in wanted:
         if name.endswith(".*"):
@@ -137,25 +152,18 @@ async def _existing(connection: AsyncConnection, wanted: Iterable[str]) -> list[
     return sorted(found)
 
 
-_all = _Walk(select(_number), (_number,))
-_after_zones = _number >= select(func.coalesce(func.max(zones.c.block) + 1, 0) * ZONE).scalar_subquery()
+def _in_zones(connection: AsyncConnection, wanted: Wanted, number: ColumnElement[int], some: Select[Any]) -> _Walk:
+    """Of some numbers, those in the zones in which an event of the wanted time may stand.
 
-
-def _in_zones(wanted: Wanted, conditions: Sequence[_Condition]) -> _Walk:
-    """The numbers of the events that meet the conditions in the zones in which one of the wanted time may stand."""
-    walk = select(_number).select_from(zones.join(events, _inside)).where(*_zones_of(wanted), *conditions)
-    return _Walk(walk, (zones.c.block, _number))
-
-
-def _in_each_zone(wanted: Wanted, conditions: Sequence[_Condition]) -> _Walk:
-    """The same for a planner that would rather read the whole table: it knows how many events are of the wanted time,
-    and not that they stand together. An offset keeps it from taking the two parts as one."""
-    inside = select(_number).where(_inside, *conditions).offset(0).lateral()
-    walk = select(inside.c.number).select_from(zones.join(inside, true())).where(*_zones_of(wanted))
-    return _Walk(walk, (zones.c.block, inside.c.number))
-
-
-_inside = (_number >= zones.c.block * ZONE) & (_number < zones.c.block * ZONE + ZONE)
+    PostgreSQL knows how many events are of the wanted time, and not that they stand together: it would rather read the
+    whole table. So it is told to look into one zone after another; an offset keeps it from taking the two as one.
+    """
+    inside = some.where(number >= zones.c.block * ZONE, number < zones.c.block * ZONE + ZONE)
+    if connection.dialect.name == "postgresql":
+        each = inside.offset(0).lateral()
+        walk = select(each.c.number).select_from(zones.join(each, true()))
+        return _Walk(walk.where(*_zones_of(wanted)), (zones.c.block, each.c.number))
+    return _Walk(inside.where(*_zones_of(wanted)), (zones.c.block, number))
 
 
 def _zones_of(wanted: Wanted) -> list[_Condition]:
@@ -200,32 +208,55 @@ def _range(prefix: str) -> tuple[str, str | None]:
 async def distinct(connection: AsyncConnection, field: Field, prefix: str, limit: int) -> list[str]:
     """The values of a field that start with `prefix`, most recently seen first."""
     if field in ("type", "queue"):
-        return list((await connection.execute(_each(field, prefix).limit(limit))).scalars())
+        return await _first(connection, limit, _each(field, prefix), _later(field, prefix))
     found: list[str] = []
-    for recent in (*_RECENT, None):
-        found = list((await connection.execute(_latest(field, prefix, limit, recent))).scalars())
+    for recent in _RECENT:
+        found = await _first(connection, limit, _latest(field, prefix, _number > _newest - recent))
         if len(found) >= limit:
-            break
-    return found
+            return found
+    if field == "id":
+        return await _first(connection, limit, _latest(field, prefix))
+    return await _first(connection, limit, _noted_of(field, prefix), _later(field, prefix))
 
 
-def _latest(field: Field, prefix: str, limit: int, recent: int | None) -> Select[Any]:
-    """Values by their latest event: of so many of the newest events, or of all, through the field's index."""
+_newest = select(func.max(_number)).scalar_subquery()
+
+
+async def _first(connection: AsyncConnection, limit: int, *parts: _Seen) -> list[str]:
+    """Values of which each part says at which number it saw them last, the latest first."""
+    seen = union_all(*parts).subquery()
+    found = select(seen.c.value).group_by(seen.c.value).order_by(func.max(seen.c.last).desc()).limit(limit)
+    return list((await connection.execute(found)).scalars())
+
+
+def _latest(field: Field, prefix: str, *of: _Condition) -> _Seen:
+    """Values by their latest event, of some events or, by the index of ids, of all."""
     column = events.c[field]
-    value: ColumnElement[Any] = column if recent is None else func.coalesce(column, null())
-    found = select(value).where(value.is_not(None), _starts_with(value, prefix))
-    if recent is not None:
-        found = found.where(_number > select(func.max(_number)).scalar_subquery() - recent)
-    return found.group_by(value).order_by(func.max(_number).desc()).limit(limit)
+    value: ColumnElement[Any] = func.coalesce(column, null()) if of else column
+    last = func.max(_number).label("last")
+    return (
+        select(value.label("value"), last).where(value.is_not(None), _starts_with(value, prefix), *of).group_by(value)
+    )
 
 
-def _each(field: Field, prefix: str) -> Select[Any]:
-    """The values of a field with few of them, by their latest event: from one to the next by the index, not by row."""
-    low, high = _range(prefix)
-    value = events.c[field]
-    in_range = [value >= low] if high is None else [value >= low, value < high]
-    walk = select(func.min(value).label("value")).where(*in_range).cte("walk", recursive=True)
-    following = select(func.min(value)).where(value > walk.c.value, *in_range).correlate(walk).scalar_subquery()
+def _later(field: Field, prefix: str) -> _Seen:
+    """Values by their latest event, of the events whose keys are not noted yet."""
+    return _latest(field, prefix, _number >= _noted)
+
+
+def _noted_of(field: Field, prefix: str) -> _Seen:
+    """Values by their latest event, of all that is noted."""
+    value = event_keys.c.value
+    noted = select(value, func.max(event_keys.c.number).label("last"))
+    return noted.where(event_keys.c.field == FIELDS[field], _starts_with(value, prefix)).group_by(value)
+
+
+def _each(field: Field, prefix: str) -> _Seen:
+    """The same for a field with few values: from one to the next, not from event to event."""
+    value, number = event_keys.c.value, event_keys.c.number
+    conditions = [event_keys.c.field == FIELDS[field], _starts_with(value, prefix)]
+    walk = select(func.min(value).label("value")).where(*conditions).cte("walk", recursive=True)
+    following = select(func.min(value)).where(value > walk.c.value, *conditions).correlate(walk).scalar_subquery()
     walk = walk.union_all(select(following).where(walk.c.value.is_not(None)))
-    last = select(func.max(_number)).where(value == walk.c.value).correlate(walk).scalar_subquery()
-    return select(walk.c.value).where(walk.c.value.is_not(None)).order_by(last.desc())
+    last = select(func.max(number)).where(conditions[0], value == walk.c.value).correlate(walk).scalar_subquery()
+    return select(walk.c.value, last.label("last")).where(walk.c.value.is_not(None))

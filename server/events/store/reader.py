@@ -52,12 +52,6 @@ class Reader:
             row = (await connection.execute(_by_id.where(events.c.id == stored_text(event_id)))).first()
         return None if row is None else event_of(row)
 
-    async def raw(self, event_id: str) -> bytes | None:
-        """The body in which the event with this id came, where it was kept."""
-        async with self._connection() as connection:
-            statement = select(events.c.raw).where(events.c.id == stored_text(event_id))
-            return (await connection.execute(statement)).scalar_one_or_none()
-
     async def find(self, wanted: Wanted, limit: int, *, newest_first: bool) -> list[StoredEvent]:
         """See `query.find`."""
         async with self._connection() as connection:

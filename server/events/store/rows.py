@@ -1,12 +1,12 @@
 """An event as a row of the table, and back."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from ...compact_json import compact_json
 from ...database import Into, microseconds, moment_of
+from ..envelope import payload_of
 from ..event import Event, StoredEvent, Via
 from .errors import UnfitEvent
 
@@ -23,16 +23,15 @@ EVENTS = Into(
         "call_control_id",
         "call_session_id",
         "queue",
-        "payload",
-        "raw",
+        "body",
     ),
 )
 """What is written, in this order."""
 
-READ = ("number", *EVENTS.columns[:-1])
+READ = ("number", *EVENTS.columns)
 """What makes a `StoredEvent`, in this order."""
 
-Row = tuple[str, str, int, int, str, bool, str | None, str | None, str | None, str | None, str, bytes | None]
+Row = tuple[str, str, int, int, str, bool, str | None, str | None, str | None, str | None, bytes]
 
 
 def stored_text(text: str) -> str:
@@ -46,9 +45,9 @@ def _or_none(text: str | None) -> str | None:
     return None if text is None else stored_text(text)
 
 
-def row_of(event: Event, received_at: datetime, raw: bytes | None) -> Row:
-    """The row of an event. Raises `UnfitEvent` when its payload cannot be written as JSON."""
-    payload = _payload_text(event.payload)
+def row_of(event: Event, received_at: datetime, body: bytes | None) -> Row:
+    """The row of an event, with the body that it came in; None: one is made. Raises `UnfitEvent` when its payload
+    cannot be written as JSON."""
     return (
         stored_text(event.id),
         stored_text(event.type),
@@ -60,14 +59,13 @@ def row_of(event: Event, received_at: datetime, raw: bytes | None) -> Row:
         _or_none(event.call_control_id),
         _or_none(event.call_session_id),
         _or_none(event.queue),
-        payload,
-        raw,
+        _body(event.payload) if body is None else body,
     )
 
 
-def _payload_text(payload: Mapping[str, Any]) -> str:
+def _body(payload: Mapping[str, Any]) -> bytes:
     try:
-        return stored_text(compact_json(payload, dict))
+        return compact_json({"payload": payload}, dict).encode(errors="replace")
     except (RecursionError, TypeError, ValueError) as error:
         raise UnfitEvent(f"An event's payload cannot be stored as JSON: {type(error).__name__}.") from None
 
@@ -92,12 +90,12 @@ def stored(event: Event, received_at: datetime, number: int) -> StoredEvent:
 
 def event_of(row: Sequence[Any]) -> StoredEvent:
     """The event of a row whose columns are `READ`."""
-    number, name, kind, occurred, received, via, verified, conference, call, session, queue, payload = row
+    number, name, kind, occurred, received, via, verified, conference, call, session, queue, body = row
     return StoredEvent(
         id=name,
         type=kind,
         occurred_at=moment_of(occurred),
-        payload=_payload(payload),
+        payload=payload_of(body),
         via=Via(via),
         verified=bool(verified),
         conference_id=conference,
@@ -107,7 +105,3 @@ def event_of(row: Sequence[Any]) -> StoredEvent:
         number=number,
         received_at=moment_of(received),
     )
-
-
-def _payload(text: str) -> Mapping[str, Any]:
-    return json.loads(text)

@@ -100,21 +100,18 @@ class Store:
                     scope.cancel()
                 await asyncio.gather(*beside, return_exceptions=True)
 
-    async def add(self, event: Event, raw: bytes | None = None) -> StoredEvent | None:
-        """Store one event, with the body it came in. It is on disk when this returns; None when its id was there.
+    async def add(self, event: Event, body: bytes | None = None) -> StoredEvent | None:
+        """Store one event. It is on disk when this returns; None when its id was there.
 
+        `body`: what it came in, from which its payload is read again; None makes one.
         Events added at the same time share one commit. Cancelling the caller leaves the event stored or not, whole.
         Raises `UnfitEvent` when this event can never be stored, and `StoreError` otherwise: then it may be tried again.
         """
-        return await self._writer.add(event, raw, self._now())
+        return await self._writer.add(event, body, self._now())
 
     async def get(self, event_id: str) -> StoredEvent | None:
         """The event with this id."""
         return await self._reader.get(event_id)
-
-    async def raw(self, event_id: str) -> bytes | None:
-        """The body in which the event with this id came, verbatim; None when there is no such event or no body."""
-        return await self._reader.raw(event_id)
 
     async def find(self, wanted: Wanted, *, limit: int, newest_first: bool = True) -> list[StoredEvent]:
         """The first `limit` of the wanted events in the order of their numbers, from the newest or from the oldest."""

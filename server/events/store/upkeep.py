@@ -9,9 +9,7 @@ from typing import NamedTuple
 
 from ...database import Dialect, Session, StoreError, microseconds
 from ..event import StoredEvent
-
-ZONE = 256
-"""How many numbers in a row share one line of the table `zones`."""
+from .zones import ZONE, keys_of, note_zones
 
 _NOTE_EVERY = 4 * ZONE
 _AFTER_OPEN_SECONDS = 60.0
@@ -22,15 +20,10 @@ _AT_ONCE = 200
 _OLDEST = """
 SELECT number, received_at FROM events WHERE number > :after AND number <= :last ORDER BY number LIMIT :at_most
 """
-_PRUNE = "DELETE FROM events WHERE number >= :first AND number <= :last AND received_at < :before"
+_PRUNED = "FROM events WHERE number >= :first AND number <= :last AND received_at < :before"
+_PRUNE = f"DELETE {_PRUNED}"
+_PRUNE_KEYS = f"DELETE FROM event_keys WHERE (field, value, number) IN ({keys_of(_PRUNED)})"  # noqa: S608 - constants
 _PRUNE_ZONES = "DELETE FROM zones WHERE block < (SELECT min(number) FROM events) / :zone"
-_NOTE_ZONES = """
-INSERT INTO zones (block, earliest, latest)
-SELECT number / :zone, min(occurred_at), max(occurred_at) FROM events
-WHERE number >= (SELECT coalesce(max(block) + 1, 0) FROM zones) * :zone
-AND number < (SELECT max(number) FROM events) / :zone * :zone
-GROUP BY number / :zone ON CONFLICT DO NOTHING
-"""
 
 _EVER = datetime.max.replace(tzinfo=UTC)
 _ALL = 2**63 - 1
@@ -50,7 +43,11 @@ def _prune(session: Session, *, after: int, last: int, before: int) -> _Pruned:
     """Look at the oldest after a number, for what is left of those before it takes long to pass over."""
     found = session.rows(_OLDEST, after=after, last=last, at_most=_AT_ONCE)
     old = [number for number, received_at in found if received_at < before]
-    gone = session.change(_PRUNE, first=old[0], last=old[-1], before=before) if old else 0
+    gone = 0
+    if old:
+        these = {"first": old[0], "last": old[-1], "before": before}
+        session.change(_PRUNE_KEYS, **these)
+        gone = session.change(_PRUNE, **these)
     return _Pruned(gone, old[-1] if len(old) == _AT_ONCE else None)
 
 
@@ -125,6 +122,7 @@ class Upkeep:
             await self._zones_ended.wait()
             self._zones_ended.clear()
             try:
-                await self._dialect.transaction(lambda session: session.change(_NOTE_ZONES, zone=ZONE))
+                while await self._dialect.transaction(note_zones, outlives="process"):
+                    pass
             except StoreError as error:
                 _log.warning("Searches by time may be slow: %s", error)

@@ -72,9 +72,9 @@ class Writer:
         self._pace = _Pace()
         self.duplicates = 0
 
-    async def add(self, event: Event, raw: bytes | None, received_at: datetime) -> StoredEvent | None:
+    async def add(self, event: Event, body: bytes | None, received_at: datetime) -> StoredEvent | None:
         """Store one event. Returns None when its id was there. Raises `StoreError`; then it may be tried again."""
-        row = row_of(event, received_at, raw)
+        row = row_of(event, received_at, body)
         if self._closing:
             raise StoreError("The store is closed.")
         answer: asyncio.Future[StoredEvent | None] = asyncio.get_running_loop().create_future()
