@@ -15,7 +15,7 @@ demo: $(VENV)/installed ## Run the main job: a story on the embedded Telnyx, thr
 	@$(BIN)/telnyx-conferencing demo
 
 test: $(VENV)/installed ## Run every test
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 3
 
 check: $(VENV)/installed ## Lint, types and the direction of imports
 	@$(BIN)/ruff check --quiet .

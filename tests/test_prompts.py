@@ -202,7 +202,8 @@ async def test_every_argument_completes_from_what_there_is(era: str) -> None:
     async with practising(era) as client:
         legs = await legs_in(client, "support")
         conference_id = await open_room(client, *legs[:2])
-        await call(client, "wait_for_event", types=["conference.created"], conference_id=conference_id)
+        created = {"types": ["conference.created"], "conference_id": conference_id, "since": "2020-01-01"}
+        await call(client, "wait_for_event", **created)
         given = {"conference": "Standup", "queue": "support"}
         for prompt in (await client.list_prompts()).prompts:
             for argument in prompt.arguments or ():

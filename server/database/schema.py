@@ -1,6 +1,21 @@
 """The tables. Loads SQLAlchemy: import it only once a store is being opened."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    event,
+)
 
 REVISION = "0007"
 """The newest migration: what the code here expects to find."""
@@ -10,11 +25,27 @@ KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 
 VERSION_TABLE = "event_store_version"
 
+version = Table(
+    VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
+"""Alembic's own: the newest migration that was applied."""
+
 Number = BigInteger().with_variant(Integer, "sqlite")
 Key = Text().with_variant(Text(collation="C"), "postgresql")
 """Text compared byte by byte, so that a prefix is a range."""
 
 metadata = MetaData()
+
+
+def _made_with(table: Table, statement: str, *dialects: str) -> None:
+    """Execute this when the table was made: what the tables here cannot say, or only by loading a dialect that is not
+    there to be used."""
+    for dialect in dialects:
+        event.listen(table, "after_create", DDL(statement).execute_if(dialect=dialect))
+
 
 events = Table(
     "events",
@@ -48,6 +79,11 @@ event_keys = Table(
 An index of `events` on each field would be changed in as many places as there are values with every commit that a
 webhook waits for. This is filled afterwards, for many events at once; what is newer is few enough to be read through.
 """
+
+# A fifth of a great table, as it is otherwise, is long to wait for room, statistics and what a count needs.
+_SOON = ", ".join(f"autovacuum_{what}_scale_factor = 0.02" for what in ("vacuum", "vacuum_insert", "analyze"))
+for _table in (events, event_keys):
+    _made_with(_table, f"ALTER TABLE {_table.name} SET ({_SOON})", "postgresql")
 
 zones = Table(
     "zones",
@@ -125,6 +161,28 @@ audit = Table(
 
 `session` and `newest_event` repeat what `entry` says, so that a conversation's records and its last write are found."""
 
+_made_with(
+    audit,
+    "CREATE INDEX audit_of_commands ON audit (session, number) WHERE newest_event IS NOT NULL",
+    "sqlite",
+    "postgresql",
+)
+_REFUSED = "the audit is only appended to"
+for _change in ("UPDATE", "DELETE"):
+    _made_with(
+        audit,
+        f"CREATE TRIGGER audit_{_change.lower()} BEFORE {_change} ON audit "
+        f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
+        "sqlite",
+    )
+for _statement in (
+    "CREATE FUNCTION audit_is_only_appended_to() RETURNS trigger AS "
+    f"$$ BEGIN RAISE EXCEPTION '{_REFUSED}'; END $$ LANGUAGE plpgsql",
+    "CREATE TRIGGER audit_changed BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+    "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_only_appended_to()",
+):
+    _made_with(audit, _statement, "postgresql")
+
 notes = Table(
     "notes",
     metadata,
@@ -134,14 +192,6 @@ notes = Table(
 """Single facts that all processes share."""
 
 Index("audit_by_session", audit.c.session, audit.c.number)
-_is_command = audit.c.newest_event.is_not(None)
-Index(
-    "audit_of_commands",
-    audit.c.session,
-    audit.c.number,
-    sqlite_where=_is_command,
-    postgresql_where=_is_command,
-)
 
 tokens = Table(
     "tokens",

@@ -202,19 +202,20 @@ def _code(result: Any) -> str:
 # Hostile names
 
 
-@pytest.mark.parametrize(
-    "name", [*HOSTILE.values(), "<img src=x onerror=alert(1)>", "x" * 10_000], ids=[*HOSTILE, "an image", "very long"]
-)
-async def test_a_name_is_text_and_nothing_else(name: str) -> None:
+async def test_a_name_is_text_and_nothing_else() -> None:
+    names = [*HOSTILE.values(), "<img src=x onerror=alert(1)>", "x" * 10_000]
     phone = world()
-    room(phone.sandbox, name, 1)
+    for name in names:
+        room(phone.sandbox, name, 1)
     async with shown(phone) as hosting:
         frame = hosting.tab.frames[1]
-        await hosting.page.locator(".person").wait_for()
+        await expect(hosting.page.locator(".person")).to_have_count(len(names))
         wide = await frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        strange = await frame.evaluate("document.querySelectorAll('#root :is(img, script, iframe, b, system)').length")
+        strange = await frame.evaluate(
+            "[...document.querySelectorAll('#root :is(img, script, iframe, b, system)')].map(one => one.outerHTML)"
+        )
         texts = await hosting.page.locator("h2").all_inner_texts()
-    assert (wide, strange) == (True, 0)
+    assert (wide, strange) == (True, [])
     assert max(map(len, texts)) <= 80
 
 

@@ -7,14 +7,11 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
 
 from support.command_line import run
 from support.postgres import PASSWORD, USER, Cluster, cluster
 from support.webhooks import NOWHERE, free_port
-from telnyx_conferencing.server.database import StoreError, StoreUnreachable, open_database, schema, shown
+from telnyx_conferencing.server.database import StoreError, StoreUnreachable, open_database, shown
 
 pytestmark = pytest.mark.anyio
 
@@ -140,16 +137,6 @@ async def test_a_url_is_shown_without_user_and_password(url: str, told: str) -> 
 async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     assert "pip install 'telnyx-conferencing[postgresql]'" in str(await refused("postgresql://127.0.0.1/store"))
-
-
-async def test_the_migrations_lead_to_the_tables_that_the_code_expects(postgres: Cluster) -> None:
-    url = postgres.store()
-    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": schema.VERSION_TABLE})
-        assert context.get_current_revision() == schema.REVISION
-        assert compare_metadata(context, schema.metadata) == []
-    engine.dispose()
 
 
 @pytest.mark.parametrize("change", ["UPDATE audit SET at = 0", "DELETE FROM audit", "TRUNCATE audit"])

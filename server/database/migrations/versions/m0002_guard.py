@@ -76,3 +76,5 @@ def _only_append() -> None:
 def downgrade() -> None:
     for table in ("notes", "audit", "spending", "approvals"):
         op.drop_table(table)
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION audit_is_only_appended_to()")
