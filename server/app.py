@@ -37,6 +37,7 @@ from .reading import Reading
 from .settings import Settings
 from .telling import CHANNEL, Telling
 from .telnyx import Telnyx, Timing
+from .telnyx.spreading import spread_unless_proxied
 from .whereabouts import Whereabouts
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ async def _open_line(settings: Settings) -> AsyncGenerator[_Line]:
         async with _open_sandbox(settings) as line:
             yield line
         return
-    async with _client(settings.base_url, key_of(settings)) as http:
+    async with _client(settings.base_url, key_of(settings), spread_unless_proxied()) as http:
         yield _Line(http)
 
 
