@@ -24,12 +24,14 @@ class SpreadTransport(httpx2.AsyncBaseTransport):
     """
 
     def __init__(self) -> None:
-        """Opens nothing yet."""
-        context = httpx2.create_ssl_context()
-        self._pools = [_Pool(httpx2.AsyncHTTPTransport(verify=context)) for _ in range(_POOLS)]
+        """Opens nothing yet, and loads no certificates: a server's start need not wait for those."""
+        self._pools: list[_Pool] = []
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request through one of the pools. Raises what that raises."""
+        if not self._pools:
+            context = httpx2.create_ssl_context()
+            self._pools = [_Pool(httpx2.AsyncHTTPTransport(verify=context)) for _ in range(_POOLS)]
         pool = min(self._pools, key=_in_hand)
         pool.in_hand += 1
         try:
