@@ -10,7 +10,7 @@ from support.older import put_back
 from support.webhooks import eventually
 from telnyx_conferencing.server.database import Session
 from telnyx_conferencing.server.events.event import Event, StoredEvent, Wanted
-from telnyx_conferencing.server.events.store import Store
+from telnyx_conferencing.server.events.store import Store, query
 from telnyx_conferencing.server.events.store.zones import FIELDS, ZONE, note_zones
 
 from .storing import START, add_all, made, series
@@ -100,6 +100,28 @@ async def test_numbers_that_no_event_has_hold_nothing_up(address: str) -> None:
         newest = max(event.number for event in everything)
         assert newest > 102 * ZONE
         assert await noted(store) == keys([event for event in everything if event.number < newest // ZONE * ZONE])
+
+
+@pytest.mark.parametrize("timed", [False, True])
+async def test_nothing_is_missed_that_is_noted_in_the_middle_of_a_search(
+    address: str, timed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which types there are is asked by a statement of its own."""
+    async with Store.open(address) as store:
+        await add_all(store, assorted(ZONE))
+        await note_all(store)
+        await add_all(store, series(ZONE, "new", type="new.type"))
+        existing = vars(query)["_existing"]
+
+        async def and_note(*given: Any) -> list[str]:
+            found = await existing(*given)
+            await note_all(store)
+            return found
+
+        monkeypatch.setattr(query, "_existing", and_note)
+        wanted = Wanted(types=frozenset({"new.*", "type.*"}), since=START if timed else None)
+        assert len(await store.find(wanted, limit=1_000)) == 2 * ZONE
+        assert await store.count(wanted) == 2 * ZONE
 
 
 async def test_keys_go_with_their_events(address: str) -> None:

@@ -63,16 +63,21 @@ class _Walk:
 _noted = select(func.coalesce(func.max(zones.c.block) + 1, 0) * ZONE).scalar_subquery()
 """The first number of which the keys and the zone are not noted yet."""
 
+_Bound = ColumnElement[int] | int
+
 
 async def _walks(connection: AsyncConnection, wanted: Wanted) -> list[_Walk]:
     """Walks of which no two meet the same event, and which together find what is wanted: through what is noted of the
     zones, by the keys that say most or by times, and one through the numbers that came after."""
+    # Which types there are is asked before the search, and more may be noted in between: then this is where to part.
+    asks_twice = any(name.endswith(".*") for name in wanted.types)
+    noted: _Bound = (await connection.execute(select(_noted))).scalar_one() if asks_twice else _noted
     keys = await _keys(connection, wanted)
     timed = wanted.since is not None or wanted.until is not None
     if keys is None and not timed:
         return [_Walk(select(_number).where(*_conditions(wanted, None), *_between(wanted, _number)), (_number,))]
-    later = select(_number).where(_number >= _noted, *_conditions(wanted, None), *_between(wanted, _number))
-    return [*_through_zones(connection, wanted, keys, timed=timed), _Walk(later, (_number,))]
+    later = select(_number).where(_number >= noted, *_conditions(wanted, None), *_between(wanted, _number))
+    return [*_through_zones(connection, wanted, keys, noted, timed=timed), _Walk(later, (_number,))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +105,16 @@ async def _keys(connection: AsyncConnection, wanted: Wanted) -> _Keys | None:
     return _Keys("type", types) if len(types) <= _MANY_TYPES else None
 
 
-def _through_zones(connection: AsyncConnection, wanted: Wanted, keys: _Keys | None, *, timed: bool) -> list[_Walk]:
+def _through_zones(
+    connection: AsyncConnection, wanted: Wanted, keys: _Keys | None, noted: _Bound, *, timed: bool
+) -> list[_Walk]:
     """The walks through what is noted."""
     conditions = _conditions(wanted, keys.field if keys else None)
     if keys is None:
-        return [_in_zones(connection, wanted, _number, select(_number).where(*conditions, *_between(wanted, _number)))]
+        numbers = select(_number).where(_number < noted, *conditions, *_between(wanted, _number))
+        return [_in_zones(connection, wanted, _number, numbers)]
     number = event_keys.c.number
-    keyed = select(number).where(event_keys.c.field == FIELDS[keys.field], *_between(wanted, number))
+    keyed = select(number).where(event_keys.c.field == FIELDS[keys.field], number < noted, *_between(wanted, number))
     if conditions:
         by_key = _number == func.coalesce(number, null())  # so written, events cannot be where the search begins
         keyed = keyed.select_from(event_keys.join(events, by_key)).where(*conditions)
