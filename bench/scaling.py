@@ -104,8 +104,8 @@ async def _fill(url: str, size: int) -> None:
 
 
 @asynccontextmanager
-async def _opened(url: str, **given: Any) -> AsyncGenerator[Store]:
-    async with Store.open(url, keep_for=timedelta.max, **given) as store:
+async def _opened(url: str, keep_most: int = 10**12) -> AsyncGenerator[Store]:
+    async with Store.open(url, keep_for=timedelta.max, keep_most=keep_most) as store:
         yield store
 
 
