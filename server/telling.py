@@ -1,6 +1,7 @@
 """News to clients: resources that changed, and events pushed into the conversation; a burst is told once."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -42,6 +43,8 @@ class Telling:
         self._changed: set[str] = set()
         self._tools_changed = False
         self._prompts_changed = False
+        self._pushed_from: datetime | None = None
+        """When the client was initialized: what came before is not news to it, however late it is told here."""
         self._events: list[StoredEvent] = []
         self._news = anyio.Event()
         self._to_push = anyio.Event()
@@ -52,6 +55,7 @@ class Telling:
         reading = self._reading
 
         async def initialized(context: Context, params: NotificationParams) -> None:
+            self._pushed_from = self._pushed_from or datetime.now(UTC)
             reading.greet(connection_of(context))
 
         server.add_notification_handler("notifications/initialized", NotificationParams, initialized)
@@ -62,8 +66,9 @@ class Telling:
             self._changed |= _lists_with(event)
         if self._changed:
             self._news.set()
-        if self._pushed is not None and self._reading.connections:
-            self._events += [event for event in events if self._pushed.matches(event)]
+        since = self._pushed_from
+        if self._pushed is not None and since is not None:
+            self._events += [one for one in events if one.received_at >= since and self._pushed.matches(one)]
             if self._events:
                 self._to_push.set()
 

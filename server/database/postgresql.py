@@ -112,7 +112,11 @@ class PostgresDialect:
 
     async def _connect_async(self) -> psycopg.AsyncConnection[TupleRow]:
         connection = await psycopg.AsyncConnection.connect(**self._given, autocommit=True)
-        await connection.execute(_PREPARE)
+        try:
+            await connection.execute(_PREPARE)
+        except BaseException:  # whoever wanted it may be gone
+            await connection.close()
+            raise
         return connection
 
     async def _do(self, line: "_Line", work: Callable[["_Line"], T]) -> T:

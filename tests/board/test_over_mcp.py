@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -15,6 +16,7 @@ from support.guarded import guarded, room
 from support.hostile import HOSTILE, unseen
 from support.inprocess import World, in_process
 from support.mcp import call, text
+from support.webhooks import eventually
 from telnyx_conferencing.server.board.board import ACTIONS
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.tools import COMMANDS
@@ -37,6 +39,10 @@ class Nowhere(httpx2.AsyncBaseTransport):
 
 async def board(client: Client) -> dict[str, Any]:
     return (await call(client, "show_switchboard"))["board"]
+
+
+async def rooms(client: Client) -> list[dict[str, Any]]:
+    return (await board(client))["rooms"]
 
 
 async def test_a_server_declares_that_it_has_pages() -> None:
@@ -126,8 +132,12 @@ async def test_a_name_is_shown_on_one_line_with_nothing_hidden_in_it(name: str) 
     phone = world()
     room(phone.sandbox, name, 1)
     async with guarded(phone) as client, guarded(phone, extensions=RENDERS) as host:
-        table: str = (await call(client, "show_switchboard"))["table"]
-        [shown] = (await board(host))["rooms"]
+
+        async def told() -> str:
+            return (await call(client, "show_switchboard"))["table"]
+
+        table = await eventually(told)
+        [shown] = await eventually(partial(rooms, host))
     assert [line for line in table.splitlines() if line.startswith("Conference ")] == [table.splitlines()[0]]
     assert unseen(table.replace("\n", "")) == unseen(shown["name"]) == []
     assert len(shown["name"]) <= 80
