@@ -111,10 +111,11 @@ def _through_zones(
     """The walks through what is noted."""
     conditions = _conditions(wanted, keys.field if keys else None)
     if keys is None:
-        numbers = select(_number).where(_number < noted, *conditions, *_between(wanted, _number))
+        numbers = select(_number).where(_before(noted, _number), *conditions, *_between(wanted, _number))
         return [_in_zones(connection, wanted, _number, numbers)]
     number = event_keys.c.number
-    keyed = select(number).where(event_keys.c.field == FIELDS[keys.field], number < noted, *_between(wanted, number))
+    found_by = (event_keys.c.field == FIELDS[keys.field], _before(noted, number), *_between(wanted, number))
+    keyed = select(number).where(*found_by)
     if conditions:
         by_key = _number == func.coalesce(number, null())  # so written, events cannot be where the search begins
         keyed = keyed.select_from(event_keys.join(events, by_key)).where(*conditions)
@@ -122,6 +123,11 @@ def _through_zones(
     if timed and not keys.are_few:
         return [_in_zones(connection, wanted, number, one) for one in each]
     return [_Walk(one, (number,)) for one in each]
+
+
+def _before(noted: _Bound, number: ColumnElement[int]) -> _Condition:
+    """So written, it is no reason to walk all numbers up to there."""
+    return func.coalesce(number, null()) < noted
 
 
 def _conditions(wanted: Wanted, keyed: str | None) -> list[_Condition]:
