@@ -146,8 +146,7 @@ async def _filled(path: Path, size: int) -> AsyncGenerator[Store]:
         pass
     await asyncio.to_thread(_fill, path, size)
     async with Store.open(url) as store:
-        while await store.dialect.transaction(note_zones, outlives="process"):
-            pass
+        await note_zones(store.dialect)
         yield store
 
 

@@ -245,8 +245,10 @@ def test_a_head_that_was_kept_proves_that_nothing_was_taken_away_since(database:
     ],
 )
 def test_what_was_changed_behind_its_back_is_found(database: Path, change: str, said: str) -> None:
+    kept = head(database)
     tampered(database, change)
     assert broken(database).startswith(said)
+    assert broken(database, "--head", kept).startswith(said)
 
 
 def test_newest_records_removed_with_their_note_are_missed_only_by_a_head_that_was_kept(database: Path) -> None:

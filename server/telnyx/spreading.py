@@ -2,6 +2,7 @@
 
 import urllib.request
 from dataclasses import dataclass
+from operator import attrgetter
 
 import httpx2
 
@@ -32,7 +33,7 @@ class SpreadTransport(httpx2.AsyncBaseTransport):
         if not self._pools:
             context = httpx2.create_ssl_context()
             self._pools = [_Pool(httpx2.AsyncHTTPTransport(verify=context)) for _ in range(_POOLS)]
-        pool = min(self._pools, key=_in_hand)
+        pool = min(self._pools, key=attrgetter("in_hand"))
         pool.in_hand += 1
         try:
             return await pool.transport.handle_async_request(request)
@@ -43,10 +44,6 @@ class SpreadTransport(httpx2.AsyncBaseTransport):
         """Close every connection."""
         for pool in self._pools:
             await pool.transport.aclose()
-
-
-def _in_hand(pool: _Pool) -> int:
-    return pool.in_hand
 
 
 def spread_unless_proxied() -> SpreadTransport | None:

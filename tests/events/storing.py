@@ -14,6 +14,16 @@ from telnyx_conferencing.server.events.store import Store
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
 def url(path: Path) -> str:
     """The URL of a store in this file."""
     return f"sqlite:///{path}"

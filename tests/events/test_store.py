@@ -16,7 +16,7 @@ from support.webhooks import url_of
 from telnyx_conferencing.server.events.event import Event, StoredEvent, Via, Wanted
 from telnyx_conferencing.server.events.store import Store, StoreError, UnfitEvent
 
-from .storing import START, add_all, made, series
+from .storing import START, Clock, add_all, made, series
 
 pytestmark = pytest.mark.anyio
 
@@ -29,16 +29,6 @@ async def store(address: str, anyio_backend: str) -> AsyncIterator[Store]:
 
 def numbers(events: list[StoredEvent] | list[StoredEvent | None]) -> list[int]:
     return [event.number for event in events if event]
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def __call__(self) -> datetime:
-        return self.time
 
 
 class Heard:

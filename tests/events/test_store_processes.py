@@ -23,7 +23,7 @@ from .storing import add_all, series
 pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[1]
-KILLS = int(os.environ.get("STORE_KILLS", "8"))
+KILLS = int(os.environ.get("STORE_KILLS", "20"))
 COMMITS = 300
 
 

@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 from telnyx_conferencing.server.database import open_database, schema
 
 
-async def put_back(address: str, revision: str) -> None:
-    """Give a store the tables of an older version, as it would have left them."""
+async def put_back(address: str, revision: str, *statements: str) -> None:
+    """Give a store the tables of an older version, as it would have left them, and then do something to those."""
     config = Config()
     config.set_main_option("script_location", "telnyx_conferencing.server.database:migrations")
     async with open_database(address) as database, database.changing_schema() as connection:
@@ -16,5 +16,7 @@ async def put_back(address: str, revision: str) -> None:
         def downgraded(connection: Connection) -> None:
             config.attributes |= {"connection": connection, "version_table": schema.VERSION_TABLE}
             downgrade(config, revision)
+            for statement in statements:
+                connection.exec_driver_sql(statement)
 
         await connection.run_sync(downgraded)

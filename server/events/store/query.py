@@ -74,10 +74,14 @@ async def _walks(connection: AsyncConnection, wanted: Wanted) -> list[_Walk]:
     noted: _Bound = (await connection.execute(select(_noted))).scalar_one() if asks_twice else _noted
     keys = await _keys(connection, wanted)
     timed = wanted.since is not None or wanted.until is not None
-    if keys is None and not timed:
-        return [_Walk(select(_number).where(*_conditions(wanted, None), *_between(wanted, _number)), (_number,))]
-    later = select(_number).where(_number >= noted, *_conditions(wanted, None), *_between(wanted, _number))
-    return [*_through_zones(connection, wanted, keys, noted, timed=timed), _Walk(later, (_number,))]
+    numbers = select(_number).where(*_conditions(wanted, None), *_between(wanted, _number))
+    if keys is not None:
+        walks = _by_keys(connection, wanted, keys, noted, timed=timed)
+    elif timed:
+        walks = [_in_zones(connection, wanted, _number, numbers.where(_before(noted, _number)))]
+    else:
+        return [_Walk(numbers, (_number,))]
+    return [*walks, _Walk(numbers.where(_number >= noted), (_number,))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +109,12 @@ async def _keys(connection: AsyncConnection, wanted: Wanted) -> _Keys | None:
     return _Keys("type", types) if len(types) <= _MANY_TYPES else None
 
 
-def _through_zones(
-    connection: AsyncConnection, wanted: Wanted, keys: _Keys | None, noted: _Bound, *, timed: bool
-) -> list[_Walk]:
-    """The walks through what is noted."""
-    conditions = _conditions(wanted, keys.field if keys else None)
-    if keys is None:
-        numbers = select(_number).where(_before(noted, _number), *conditions, *_between(wanted, _number))
-        return [_in_zones(connection, wanted, _number, numbers)]
+def _by_keys(connection: AsyncConnection, wanted: Wanted, keys: _Keys, noted: _Bound, *, timed: bool) -> list[_Walk]:
+    """The walks through what is noted, one for each key."""
+    conditions = _conditions(wanted, keys.field)
     number = event_keys.c.number
-    found_by = (event_keys.c.field == FIELDS[keys.field], _before(noted, number), *_between(wanted, number))
-    keyed = select(number).where(*found_by)
+    of_field = event_keys.c.field == FIELDS[keys.field]
+    keyed = select(number).where(of_field, _before(noted, number), *_between(wanted, number))
     if conditions:
         by_key = _number == func.coalesce(number, null())  # so written, events cannot be where the search begins
         keyed = keyed.select_from(event_keys.join(events, by_key)).where(*conditions)

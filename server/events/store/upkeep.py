@@ -122,7 +122,6 @@ class Upkeep:
             await self._zones_ended.wait()
             self._zones_ended.clear()
             try:
-                while await self._dialect.transaction(note_zones, outlives="process"):
-                    pass
+                await note_zones(self._dialect)
             except StoreError as error:
                 _log.warning("Searches by time may be slow: %s", error)

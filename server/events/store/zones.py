@@ -3,7 +3,7 @@
 What a webhook waits for is thereby short: a commit appends events, and changes no index but that of ids.
 """
 
-from ...database import Session
+from ...database import Dialect, Session
 
 ZONE = 256
 """How many numbers in a row share one line of the table `zones`."""
@@ -39,8 +39,14 @@ SELECT field, value, number FROM ({keys_of(_IN_RANGE)}) AS told
 """  # noqa: S608 - constants
 
 
-def note_zones(session: Session) -> bool:
-    """Note the oldest zones that are not noted, in the transaction of a session. Returns whether there were any."""
+async def note_zones(dialect: Dialect) -> None:
+    """Note every zone that is finished and not noted, a few at a time. Raises `StoreError`."""
+    while await dialect.transaction(_note_some, outlives="process"):
+        pass
+
+
+def _note_some(session: Session) -> bool:
+    """Note the oldest zones that are not noted. Returns whether there were any."""
     ((first, newest),) = session.rows(_UNNOTED, zone=ZONE)
     if first is None:
         return False
