@@ -39,7 +39,7 @@ async def main(url: str, public_key: str) -> None:
     floor = verifying(verifier)
     async with Store.open(url) as store:
         search_seldom()  # as `serve` does
-        receiver = Receiver(store.add, store.set_aside, verifier)
+        receiver = Receiver(store.add_unread, store.set_aside, verifier)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await (floor if scope["path"] == VERIFIED else receiver.app)(scope, receive, send)

@@ -24,8 +24,8 @@ from event_costs import SEARCHES, searches, timed_search
 from shared import postgresql
 from webhooks import PEOPLE, STORY, conferences
 
-from telnyx_conferencing.server.events.envelope import read_event
-from telnyx_conferencing.server.events.event import Event, Via
+from telnyx_conferencing.server.events.envelope import Unread
+from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.events.store.zones import note_zones
 
@@ -160,16 +160,16 @@ async def _pour(url: str) -> None:
     told = conferences(datetime.now(UTC), _APART)
     bodies = [_envelope(one).encode() for one in islice(told, POURED)]
     now = datetime.now(UTC)
-    events = iter([(read_event(body, via=Via.WEBHOOK, verified=True, received_at=now), body) for body in bodies])
+    unread = iter([Unread(body, Via.WEBHOOK, verified=True, received_at=now) for body in bodies])
     async with _opened(url) as store:
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        await asyncio.gather(*(_send(store, events) for _ in range(AT_ONCE)))
+        await asyncio.gather(*(_send(store, unread) for _ in range(AT_ONCE)))
 
 
-async def _send(store: Store, events: Iterator[tuple[Event, bytes]]) -> None:
-    for event, body in events:
-        await store.add(event, body)
+async def _send(store: Store, unread: Iterator[Unread]) -> None:
+    for one in unread:
+        await store.add_unread(one)
 
 
 def _envelope(event: Mapping[str, Any]) -> str:

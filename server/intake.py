@@ -15,11 +15,11 @@ import anyio
 from .database import StoreError, default_url, shown
 from .errors import Refused
 from .events.catch_up import CatchUp, Gaps, keep_catching_up
-from .events.envelope import NotAnEvent, read_event
+from .events.envelope import Unread, read_event
 from .events.event import Event, StoredEvent, Via, Wanted
 from .events.service import EventService
 from .events.signature import SIGNATURE, TIMESTAMP, Verifier
-from .events.store import Store, UnfitEvent
+from .events.store import Store
 from .settings import Settings, SettingsError
 from .telnyx import Telnyx
 
@@ -166,23 +166,17 @@ class Intake:
 
         via = Via.SANDBOX if self._settings.sandbox else Via.WEBHOOK
 
-        async def add(event: Event, raw: bytes) -> object:
-            kept = await self._add(await self._service.store(), event, raw)
+        async def add(unread: Unread) -> object:
+            kept = await (await self._service.store()).add_unread(unread)
             if kept is not None:
                 for told in self._told:
-                    told(event)
+                    told(kept)
             return kept
 
         async def set_aside(raw: bytes, why: str) -> None:
             await (await self._service.store()).set_aside(raw, why)
 
         return Receiver(add, set_aside, self._verifier, store=identity_of(self._settings), via=via)
-
-    async def _add(self, store: Store, event: Event, raw: bytes) -> object:
-        try:
-            return await store.add(event, raw)
-        except UnfitEvent as unfit:
-            raise NotAnEvent(str(unfit)) from None
 
     def _taker(self, sandbox: "Sandbox") -> Callable[[dict[str, Any]], None]:
         """Takes the sandbox's events without a socket, signed and verified like any other."""

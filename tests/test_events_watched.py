@@ -24,7 +24,7 @@ from support.mcp import call, connected
 from support.stdio import Message, Raw, spoken_to
 from support.webhooks import NOWHERE, body_of, free_port, listening, post, signed, url_of
 from telnyx_conferencing.server.connections import connection_of
-from telnyx_conferencing.server.events.envelope import read_event
+from telnyx_conferencing.server.events.envelope import Unread
 from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.sandbox.webhooks import Signer
@@ -50,8 +50,7 @@ async def store_all(database: Path, bodies: Sequence[bytes]) -> None:
     """Store events at once, as another process on the same database."""
     async with Store.open(url_of(database)) as store, anyio.create_task_group() as tasks:
         for body in bodies:
-            event = read_event(body, via=Via.WEBHOOK, verified=True, received_at=datetime.now(UTC))
-            tasks.start_soon(store.add, event, body)
+            tasks.start_soon(store.add_unread, Unread(body, Via.WEBHOOK, verified=True, received_at=datetime.now(UTC)))
 
 
 def a_burst(room: str) -> list[bytes]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import anyio
 
-from .envelope import LARGEST, NotAnEvent, read_event
-from .event import Event, Via
+from .envelope import LARGEST, NotAnEvent, Unread
+from .event import Via
 from .signature import SIGNATURE, TIMESTAMP, BadSignature, Verifier
 
 Message = MutableMapping[str, Any]
@@ -76,8 +76,8 @@ def mark(store: str) -> dict[str, str]:
 class Receiver:
     """An ASGI app for `POST /webhooks/telnyx` and `GET /healthz`.
 
-    `add` keeps an event with the raw body it came in, and returns once it is durable: None if it was known already.
-    It raises `NotAnEvent` for one that can never be kept; after any other exception Telnyx is to send it again.
+    `add` reads and keeps the event in a body, and returns once it is durable: None if it was known already. It raises
+    `NotAnEvent` when there is none in it; after any other exception Telnyx is to send it again.
     `set_aside` keeps a signed body that is no event, with the reason. `verifier`: None takes everything for Telnyx's,
     and every event is then marked as not verified. `health`: what `/healthz` says beyond that it is there. `store`: the
     identity of what `add` writes to. `via`: how its events are said to have come. `body_timeout`: seconds.
@@ -85,7 +85,7 @@ class Receiver:
 
     def __init__(
         self,
-        add: Callable[[Event, bytes], Awaitable[object]],
+        add: Callable[[Unread], Awaitable[object]],
         set_aside: Callable[[bytes, str], Awaitable[None]],
         verifier: Verifier | None,
         health: Callable[[], Mapping[str, Any]] = dict,
@@ -134,8 +134,7 @@ class Receiver:
         if self._verifier is not None:
             self._verify(self._verifier, headers, body)
         try:
-            event = read_event(body, via=self._via, verified=self._verifier is not None, received_at=datetime.now(UTC))
-            return await self._keep(event, body)
+            return await self._keep(Unread(body, self._via, self._verifier is not None, datetime.now(UTC)))
         except NotAnEvent as why:
             return await self._put_aside(body, str(why))
 
@@ -184,9 +183,9 @@ class Receiver:
             _log.warning("What is no event could not be set aside: %r", failure)
         return 400
 
-    async def _keep(self, event: Event, body: bytes) -> int:
+    async def _keep(self, unread: Unread) -> int:
         try:
-            kept = await self._add(event, body)
+            kept = await self._add(unread)
         except NotAnEvent:
             raise
         except Exception as failure:

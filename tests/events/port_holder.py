@@ -8,13 +8,13 @@ import sys
 
 import anyio
 
-from telnyx_conferencing.server.events.event import Event
+from telnyx_conferencing.server.events.envelope import Unread
 from telnyx_conferencing.server.events.port import Hold, Port, hold
 from telnyx_conferencing.server.events.receiver import Receiver
 
 
-async def add(event: Event, body: bytes) -> int:
-    print(f"took {event.id}", flush=True)
+async def add(unread: Unread) -> int:
+    print(f"took {unread.read().id}", flush=True)
     return 1
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from telnyx_conferencing.server.events.envelope import Unread
 from telnyx_conferencing.server.events.event import Event
 from telnyx_conferencing.server.events.receiver import Receiver
 from telnyx_conferencing.server.events.signature import Verifier
@@ -37,7 +38,8 @@ class Kept:
         self.aside: list[tuple[bytes, str]] = []
         self.failure: Exception | None = None
 
-    async def add(self, event: Event, body: bytes) -> object:
+    async def add(self, unread: Unread) -> object:
+        event = unread.read()
         if self.failure is not None:
             raise self.failure
         json.dumps(dict(event.payload), ensure_ascii=False, allow_nan=False).encode()
@@ -46,7 +48,7 @@ class Kept:
         if event.id in self.events:
             return None
         self.events[event.id] = event
-        self.bodies.append(body)
+        self.bodies.append(unread.body)
         return len(self.events)
 
     async def set_aside(self, body: bytes, why: str) -> None:

@@ -108,6 +108,7 @@ def test_a_bare_event_may_have_a_field_called_data() -> None:
         (b"hello", "it is not JSON"),
         (b'{"id": "1", "event_type": "x", "payload": {"a": NaN}}', "NaN is not JSON"),
         (b'{"id": "1", "event_type": "x", "payload": {"a": 1e999}}', "a number is out of range"),
+        (b'{"id": "1", "event_type": "x", "payload": {"a": [{"b": -1e999}]}}', "a number is out of range"),
         (b'{"id": "1", "event_type": "x", "payload": {"a": %b}}' % (b"9" * 5000), "it is not JSON"),
         (b"\xff\xfe", "it is not UTF-8"),
         (b'\xef\xbb\xbf{"id": "1", "event_type": "x"}', "it is not JSON"),
@@ -200,6 +201,20 @@ _JSON = st.recursive(
     max_leaves=20,
 )
 _ODD_EVENT = st.dictionaries(st.sampled_from(["id", "event_type", "occurred_at", "payload", "data", "meta"]), _JSON)
+
+
+_READABLE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.text(), _READABLE), st.booleans(), st.sampled_from([None, 1, "\t"]))
+def test_json_is_read_as_everybody_reads_it(payload: Json, ascii_only: bool, indent: int | str | None) -> None:
+    body = {"data": {"id": "1", "event_type": "x", "payload": payload}}
+    found = read(json.dumps(body, ensure_ascii=ascii_only, indent=indent).encode())
+    assert repr(found.payload) == repr(payload)  # 0 and 0.0, 1 and true are not the same here
 
 
 @given(st.binary() | (_JSON | _ODD_EVENT).map(lambda value: json.dumps(value).encode()))

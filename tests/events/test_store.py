@@ -1,5 +1,6 @@
 """The event store: what is added is there, once, and is found by what it is about."""
 
+import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import event
 
 from support.webhooks import url_of
+from telnyx_conferencing.server.events.envelope import NotAnEvent, Unread
 from telnyx_conferencing.server.events.event import Event, StoredEvent, Via, Wanted
 from telnyx_conferencing.server.events.store import Store, StoreError, UnfitEvent
 
@@ -51,6 +53,18 @@ class Heard:
             while len(self.events) < count:
                 await self._more.wait()
         return self.events
+
+
+async def add_bodies(store: Store, bodies: list[bytes]) -> list[StoredEvent | NotAnEvent | None]:
+    """Add what is still to be read, all at the same time; the answers and refusals, in their order."""
+
+    async def add(body: bytes) -> StoredEvent | NotAnEvent | None:
+        try:
+            return await store.add_unread(Unread(body, Via.WEBHOOK, verified=True, received_at=START))
+        except NotAnEvent as refused:
+            return refused
+
+    return await asyncio.gather(*map(add, bodies))
 
 
 class TestAdding:
@@ -136,6 +150,23 @@ class TestAdding:
         with pytest.raises(UnfitEvent, match="payload"):
             await store.add(made("a", payload={"x": object()}))
         assert await store.add(made("b"))
+
+    async def test_a_body_that_is_no_event_harms_none_that_is_read_with_it(self, store: Store) -> None:
+        bodies = [b'{"id": "%d", "event_type": "x"}' % place if place % 3 else b"{" for place in range(20)]
+        answers = await add_bodies(store, bodies)
+        assert [type(answer) for answer in answers] == [StoredEvent if place % 3 else NotAnEvent for place in range(20)]
+        found = await store.find(Wanted(), limit=100, newest_first=False)
+        assert [event.id for event in found] == [str(place) for place in range(20) if place % 3]
+        assert found == [answer for answer in answers if isinstance(answer, StoredEvent)]
+
+    async def test_many_large_bodies_are_stored_a_few_at_a_time(self, store: Store) -> None:
+        heard = Heard()
+        store.subscribe(heard)
+        pad = b"x" * 300_000
+        bodies = [b'{"id": "%d", "event_type": "x", "payload": {"pad": "%b"}}' % (place, pad) for place in range(12)]
+        assert None not in await add_bodies(store, bodies)
+        await heard.until(12)
+        assert heard.calls >= 3
 
     @pytest.mark.parametrize("text", ["", "\0", "\ud800", "Zoë", "'; DROP TABLE events; --", "x" * 100_000])
     async def test_any_text_is_taken_as_an_id_a_type_and_a_queue(self, store: Store, text: str) -> None:

@@ -15,7 +15,7 @@ from telnyx_conferencing.server.events.store import Store
 
 async def main(port: int, database: str, key: str) -> None:
     async with Store.open(database) as store:
-        receiver = Receiver(store.add, store.set_aside, Verifier([key]), store=database)
+        receiver = Receiver(store.add_unread, store.set_aside, Verifier([key]), store=database)
         async with hold(port, receiver.app, database):
             await anyio.sleep_forever()
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,6 +12,8 @@ from ..event import Event, StoredEvent
 from .rows import EVENTS, Row, row_of, stored
 
 _GROUP = 512
+_GROUP_BYTES = 1024 * 1024
+"""Of bodies, the largest of which has as many: reading more at once would keep the event loop from others too long."""
 _FEW = 64
 _LEAST = 8
 _QUICK_SECONDS = 0.002
@@ -21,10 +23,16 @@ _QUIET_TURNS = 4
 
 
 class _Waiting(NamedTuple):
-    row: Row
-    event: Event
+    read: Callable[[], Event]
+    body: bytes | None
     received_at: datetime
     answer: "asyncio.Future[StoredEvent | None]"
+
+
+class _Read(NamedTuple):
+    waiting: _Waiting
+    event: Event
+    row: Row
 
 
 class _Pace:
@@ -72,13 +80,15 @@ class Writer:
         self._pace = _Pace()
         self.duplicates = 0
 
-    async def add(self, event: Event, body: bytes | None, received_at: datetime) -> StoredEvent | None:
-        """Store one event. Returns None when its id was there. Raises `StoreError`; then it may be tried again."""
-        row = row_of(event, received_at, body)
+    async def add(self, read: Callable[[], Event], body: bytes | None, received_at: datetime) -> StoredEvent | None:
+        """Store the event that `read` returns. Returns None when its id was there.
+
+        Raises what `read` raises, and `StoreError`; then it may be tried again.
+        """
         if self._closing:
             raise StoreError("The store is closed.")
         answer: asyncio.Future[StoredEvent | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(row, event, received_at, answer))
+        self._waiting.append(_Waiting(read, body, received_at, answer))
         self._wake.set()
         return await answer
 
@@ -95,14 +105,30 @@ class Writer:
                 await self._wake.wait()
                 continue
             await self._gather()
-            group = [self._waiting.popleft() for _ in range(self._pace.size(len(self._waiting)))]
-            try:
-                done = await self._dialect.insert(EVENTS, [waiting.row for waiting in group])
-            except Exception as error:  # whatever it is, those who wait must hear of it
-                _fail(group, error)
-            else:
-                self._pace.took(done.seconds)
-                self._answer(group, {name: number for number, name in done.new})
+            await self._write(_read(self._taken()))
+
+    def _taken(self) -> Iterator[_Waiting]:
+        """Those to write now."""
+        size = 0
+        for _ in range(self._pace.size(len(self._waiting))):
+            waiting = self._waiting.popleft()
+            yield waiting
+            size += len(waiting.body or b"")
+            if size >= _GROUP_BYTES:
+                return
+
+    async def _write(self, group: Sequence[_Read]) -> None:
+        if not group:
+            return
+        try:
+            done = await self._dialect.insert(EVENTS, [read.row for read in group])
+        except Exception as error:  # whatever it is, those who wait must hear of it
+            failed = error if isinstance(error, StoreError) else StoreError(str(error))
+            for read in group:
+                _fail(read.waiting, failed)
+        else:
+            self._pace.took(done.seconds)
+            self._answer(group, {name: number for number, name in done.new})
 
     async def _gather(self) -> None:
         """Let what the event loop has in hand come here before a group is written."""
@@ -114,11 +140,11 @@ class Writer:
             quiet = quiet + 1 if len(self._waiting) == known else 0
             known = len(self._waiting)
 
-    def _answer(self, group: list[_Waiting], numbers: dict[str, int]) -> None:
+    def _answer(self, group: Sequence[_Read], numbers: dict[str, int]) -> None:
         new: list[StoredEvent] = []
-        for waiting in group:
-            number = numbers.pop(waiting.row[0], None)
-            found = None if number is None else stored(waiting.event, waiting.received_at, number)
+        for waiting, event, row in group:
+            number = numbers.pop(row[0], None)
+            found = None if number is None else stored(event, waiting.received_at, number)
             if found is None:
                 self.duplicates += 1
             else:
@@ -129,7 +155,18 @@ class Writer:
             self._committed(new)
 
 
-def _fail(group: list[_Waiting], error: Exception) -> None:
+def _read(group: Iterable[_Waiting]) -> list[_Read]:
+    """The events of a group; whoever's cannot be read hears of it."""
+    found: list[_Read] = []
     for waiting in group:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(error if isinstance(error, StoreError) else StoreError(str(error)))
+        try:
+            event = waiting.read()
+            found.append(_Read(waiting, event, row_of(event, waiting.received_at, waiting.body)))
+        except Exception as error:
+            _fail(waiting, error)
+    return found
+
+
+def _fail(waiting: _Waiting, error: Exception) -> None:
+    if not waiting.answer.done():
+        waiting.answer.set_exception(error)
