@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, NoReturn, cast
 
@@ -119,13 +119,16 @@ def _decoded(body: bytes) -> Any:
     return _decode(body.decode()) if _is_endless((parsed,)) else parsed
 
 
-def _is_endless(values: Iterable[Any]) -> bool:
+def _is_endless(values: Iterable[object]) -> bool:
     """Whether a number among these, or in them, is too large for a float."""
     for value in values:
-        if isinstance(value, float):
-            if math.isinf(value):
+        kind = type(value)
+        if kind is str:  # as most are; and every event is looked through
+            continue
+        if kind is float:
+            if math.isinf(cast("float", value)):
                 return True
-        elif isinstance(value, (dict, list)) and _is_endless(_children(value)):
+        elif kind in (dict, list) and _is_endless(_children(value)):
             return True
     return False
 
@@ -140,7 +143,7 @@ def _safe(body: bytes, parsed: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_deep(value: Any) -> bool:
-    level: list[Any] = [value]
+    level: list[object] = [value]
     for _ in range(_DEEPEST):
         level = [child for one in level for child in _children(one)]
         if not any(isinstance(one, (dict, list)) for one in level):
@@ -148,10 +151,10 @@ def _is_deep(value: Any) -> bool:
     return True
 
 
-def _children(value: Any) -> list[Any]:
+def _children(value: object) -> Collection[object]:
     if isinstance(value, dict):
-        return list(cast("dict[str, Any]", value).values())
-    return cast("list[Any]", value) if isinstance(value, list) else []
+        return cast("dict[str, object]", value).values()
+    return cast("list[object]", value) if isinstance(value, list) else ()
 
 
 def _unwrapped(envelope: dict[str, Any]) -> dict[str, Any]:
