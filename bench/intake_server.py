@@ -1,9 +1,13 @@
-"""The webhook port with a store behind it, and beside it, at `/verified`, the floor: what only checks signatures.
+"""The webhook port with a store behind it, and beside it two floors: at `/verified` what only checks signatures, and at
+`/appended` what besides appends bodies to a plain file and syncs it, which is the least that the disk takes.
 
-Takes the database's URL and the public key; prints its port, then serves until it is ended.
+Takes the database's URL, the public key and a file to append to; prints its port, then serves until it is ended.
 """
 
+import asyncio
+import os
 import sys
+from collections.abc import Awaitable, Callable
 
 import anyio
 
@@ -14,10 +18,49 @@ from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.garbage import search_seldom
 
 VERIFIED = "/verified"
+APPENDED = "/appended"
+
+_QUIET_TURNS = 4
+"""Turns of the event loop that bring no further body: then those that are there are written."""
+
+Keep = Callable[[bytes], Awaitable[None]]
 
 
-def verifying(verifier: Verifier) -> Asgi:
-    """An endpoint that reads a body, checks its signature, and answers 200."""
+class Appended:
+    """A file to which bodies are appended, all that have come by one write and one sync."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def keep(self, body: bytes) -> None:
+        """Return once a body is on disk."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((body, done))
+        if len(self._waiting) == 1:
+            self._writing = asyncio.create_task(self._write())
+        await done
+
+    async def _write(self) -> None:
+        known, quiet = 0, 0
+        while quiet < _QUIET_TURNS:
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if len(self._waiting) == known else 0
+            known = len(self._waiting)
+        group, self._waiting = self._waiting, []
+        os.writev(self._file, [body for body, _ in group])
+        os.fdatasync(self._file)
+        for _, done in group:
+            done.set_result(None)
+
+
+async def _keep_nothing(_: bytes) -> None:
+    pass
+
+
+def verifying(verifier: Verifier, keep: Keep = _keep_nothing) -> Asgi:
+    """An endpoint that reads a body, checks its signature, keeps it, and answers 200."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -27,22 +70,23 @@ def verifying(verifier: Verifier) -> Asgi:
             message = await receive()
             body += message["body"]
         verifier.verify(body, headers[SIGNATURE].decode("latin-1"), headers[TIMESTAMP].decode("latin-1"))
+        await keep(body)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 
     return app
 
 
-async def main(url: str, public_key: str) -> None:
+async def main(url: str, public_key: str, log: str) -> None:
     """Serve until ended."""
     verifier = Verifier([public_key])
-    floor = verifying(verifier)
+    floors = {VERIFIED: verifying(verifier), APPENDED: verifying(verifier, Appended(log).keep)}
     async with Store.open(url) as store:
         search_seldom()  # as `serve` does
         receiver = Receiver(store.add_unread, store.set_aside, verifier)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await (floor if scope["path"] == VERIFIED else receiver.app)(scope, receive, send)
+            await floors.get(scope["path"], receiver.app)(scope, receive, send)
 
         async with hold(0, app, url) as port:
             print(port.number, flush=True)
@@ -50,5 +94,5 @@ async def main(url: str, public_key: str) -> None:
 
 
 if __name__ == "__main__":
-    database, key = sys.argv[1:]
-    anyio.run(main, database, key)
+    database, key, appended = sys.argv[1:]
+    anyio.run(main, database, key, appended)

@@ -10,8 +10,8 @@ from statistics import median, quantiles
 from time import sleep
 from typing import TYPE_CHECKING
 
-from event_costs import SETTLED, timed_wait
-from peers import DATABASE, SERVE, NotMeasured, Server, database, helper, on_disk, running
+from event_costs import SETTLED, intake_server, timed_wait
+from peers import DATABASE, SERVE, NotMeasured, Server, database, on_disk, running
 from table import Gap, Limit, Row
 from webhooks import Key, Load, conferences, connected, free_port, opened
 
@@ -59,8 +59,8 @@ def _intake(cluster: "Cluster") -> Iterator[Row]:
     told = conferences(datetime.now(UTC), _APART)
     with (
         on_disk() as directory,
-        helper("intake_server.py", cluster.store(), key.public) as ours,
-        helper("intake_server.py", database(directory), key.public) as floor,
+        intake_server(directory, cluster.store(), key) as ours,
+        intake_server(directory, database(directory), key) as floor,
     ):
         rates: Mapping[int, list[float]] = {ours: [], floor: []}
         for turn in range(BLOCKS + 1):
