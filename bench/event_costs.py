@@ -14,7 +14,20 @@ from time import perf_counter, sleep
 
 from peers import BARE, DATABASE, SERVE, NotMeasured, Server, database, helper, on_disk, resident, running
 from table import Gap, Limit, Row
-from webhooks import PEOPLE, STORY, WEBHOOKS, Key, Load, conferences, connected, free_port, happening, opened
+from webhooks import (
+    APPENDED,
+    PEOPLE,
+    STORY,
+    VERIFIED,
+    WEBHOOKS,
+    Key,
+    Load,
+    conferences,
+    connected,
+    free_port,
+    happening,
+    opened,
+)
 
 from telnyx_conferencing.server.events.event import Wanted
 from telnyx_conferencing.server.events.store import Store
@@ -76,7 +89,7 @@ def events(env: Env) -> Iterator[Row | Gap]:
 def _intake(env: Env) -> Iterator[Row]:
     key = Key()
     told = conferences(datetime.now(UTC), _APART)
-    rates = {path: list[float]() for path in (WEBHOOKS, "/verified", "/appended")}
+    rates = {path: list[float]() for path in (WEBHOOKS, VERIFIED, APPENDED)}
     with on_disk() as directory, intake_server(directory, database(directory), key) as port:
         for turn in range(BLOCKS + 1):
             block = list(islice(told, POSTED))

@@ -10,15 +10,13 @@ import sys
 from collections.abc import Awaitable, Callable
 
 import anyio
+from webhooks import APPENDED, VERIFIED
 
 from telnyx_conferencing.server.events.port import hold
 from telnyx_conferencing.server.events.receiver import Asgi, Receive, Receiver, Scope, Send
 from telnyx_conferencing.server.events.signature import SIGNATURE, TIMESTAMP, Verifier
 from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.garbage import search_seldom
-
-VERIFIED = "/verified"
-APPENDED = "/appended"
 
 _QUIET_TURNS = 4
 """Turns of the event loop that bring no further body: then those that are there are written."""

@@ -18,6 +18,9 @@ from peers import NotMeasured
 
 LOOPBACK = "127.0.0.1"
 WEBHOOKS = "/webhooks/telnyx"
+VERIFIED = "/verified"
+APPENDED = "/appended"
+"""The floors of `intake_server.py`."""
 
 _END = b"\r\n\r\n"
 _ANSWERED = b"HTTP/1.1 200 "
