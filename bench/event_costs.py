@@ -47,10 +47,11 @@ BEFORE, AFTER = 10_000, 100_000
 
 METHOD = f"""
 Webhooks a second: {CONNECTIONS} connections, {BLOCKS} blocks of {POSTED} to each endpoint in turn, the median; the
-floors are endpoints of the same process: one checks the signature and answers, one also appends the bodies that have
-come to a plain file and syncs it, which is the least that the disk takes. list_events: what the tool does to find and
-to count, the median of {SEARCHES}; the floor is the same in a store of {FEW:,}, where events came as often. Waits: from
-the webhook's answer to the tool's, {WAITS} of them; the floor is a call of the bare SDK's echo tool."""
+floors are endpoints of the same process: one checks the signature as soon as a body is there and answers, one also
+appends the bodies that have come to a plain file and syncs it, which is the least that the disk takes. list_events:
+what the tool does to find and to count, the median of {SEARCHES}; the floor is the same in a store of {FEW:,}, where
+events came as often. Waits: from the webhook's answer to the tool's, {WAITS} of them; the floor is a call of the bare
+SDK's echo tool."""
 
 _APART = timedelta(seconds=2)
 _PAGE = 21

@@ -13,6 +13,7 @@ import anyio
 
 from .envelope import LARGEST, NotAnEvent, Unread
 from .event import Via
+from .proving import Prover
 from .signature import SIGNATURE, TIMESTAMP, BadSignature, Verifier
 
 Message = MutableMapping[str, Any]
@@ -97,7 +98,8 @@ class Receiver:
         self.counts = Counts()
         self._add = add
         self._set_aside = set_aside
-        self._verifier = verifier
+        self._prover = Prover(verifier)
+        self._is_verified = verifier is not None
         self._health = health
         self._mark = mark(store)
         self._via = via
@@ -131,10 +133,9 @@ class Receiver:
         """The status to answer a webhook with. Raises `_Refused`, `_Gone`."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         body = await self._read(headers, receive)
-        if self._verifier is not None:
-            self._verify(self._verifier, headers, body)
+        await self._prove(headers, body)
         try:
-            return await self._keep(Unread(body, self._via, self._verifier is not None, datetime.now(UTC)))
+            return await self._keep(Unread(body, self._via, self._is_verified, datetime.now(UTC)))
         except NotAnEvent as why:
             return await self._put_aside(body, str(why))
 
@@ -168,9 +169,9 @@ class Receiver:
         self.counts.too_large += 1
         return _Refused(413)
 
-    def _verify(self, verifier: Verifier, headers: Mapping[bytes, bytes], body: bytes) -> None:
+    async def _prove(self, headers: Mapping[bytes, bytes], body: bytes) -> None:
         try:
-            verifier.verify(body, _text(headers.get(SIGNATURE)), _text(headers.get(TIMESTAMP)))
+            await self._prover.prove(body, _text(headers.get(SIGNATURE)), _text(headers.get(TIMESTAMP)))
         except BadSignature as bad:
             self.counts.refused[bad.reason] += 1
             raise _Refused(401) from None

@@ -1,15 +1,20 @@
 """Events to store, and a process that stores them, for tests: `python -m events.storing pour|share DATABASE NAME`."""
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
+from telnyx_conferencing.server.database.dialect import Inserted, Into
 from telnyx_conferencing.server.events.event import Event, StoredEvent
 from telnyx_conferencing.server.events.store import Store
+
+if TYPE_CHECKING:
+    import pytest
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -51,6 +56,19 @@ async def add_all(store: Store, events: list[Event]) -> list[StoredEvent | None]
         for place in range(len(events)):
             tasks.start_soon(add, place)
     return answers
+
+
+def groups_of(store: Store, monkeypatch: "pytest.MonkeyPatch") -> list[int]:
+    """How many events each group has that is stored from now on."""
+    groups: list[int] = []
+    insert = store.dialect.insert
+
+    async def counted(into: Into, rows: Sequence[tuple[Any, ...]]) -> Inserted:
+        groups.append(len(rows))
+        return await insert(into, rows)
+
+    monkeypatch.setattr(store.dialect, "insert", counted)
+    return groups
 
 
 async def pour(store: Store, name: str) -> None:

@@ -2,12 +2,11 @@
 
 import asyncio
 import tracemalloc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -15,12 +14,11 @@ import pytest
 from sqlalchemy import event
 
 from support.webhooks import url_of
-from telnyx_conferencing.server.database.dialect import Inserted, Into
 from telnyx_conferencing.server.events.envelope import NotAnEvent, Unread
 from telnyx_conferencing.server.events.event import Event, StoredEvent, Via, Wanted
 from telnyx_conferencing.server.events.store import Store, StoreError, UnfitEvent
 
-from .storing import START, Clock, add_all, made, series
+from .storing import START, Clock, add_all, groups_of, made, series
 
 pytestmark = pytest.mark.anyio
 
@@ -164,14 +162,7 @@ class TestAdding:
     async def test_many_large_bodies_are_stored_a_few_at_a_time(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        groups: list[int] = []
-        insert = store.dialect.insert
-
-        async def counted(into: Into, rows: Sequence[tuple[Any, ...]]) -> Inserted:
-            groups.append(len(rows))
-            return await insert(into, rows)
-
-        monkeypatch.setattr(store.dialect, "insert", counted)
+        groups = groups_of(store, monkeypatch)
         pad = b"x" * 300_000
         bodies = [b'{"id": "%d", "event_type": "x", "payload": {"pad": "%b"}}' % (place, pad) for place in range(12)]
         assert None not in await add_bodies(store, bodies)

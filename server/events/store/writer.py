@@ -1,7 +1,6 @@
 """Writes events in groups: all that wait are stored by one commit, and each is answered when it is on disk."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -17,9 +16,6 @@ _GROUP_BYTES = 1024 * 1024
 _FEW = 64
 _LEAST = 8
 _QUICK_SECONDS = 0.002
-_GATHER_SECONDS = 0.005
-_QUIET_TURNS = 4
-"""Turns of the event loop that bring no further event: then there is nothing to wait for."""
 
 
 class _Waiting(NamedTuple):
@@ -38,33 +34,22 @@ class _Read(NamedTuple):
 class _Pace:
     """How many events to write at once: each commit costs as much work as several events, and a wait for the disk.
 
-    Where the disk is quick, the work counts: whoever is on the way is waited for. Where it is slow, the wait counts: of
-    a few, only half are taken, so that the others are made ready meanwhile.
+    Where the disk is quick, the work counts: all that wait are taken. Where it is slow, the wait counts: of a few, only
+    half are taken, so that the others are made ready meanwhile.
     """
 
     def __init__(self) -> None:
         self._seconds = 0.0
-        self._size = 0
-
-    def target(self) -> int:
-        """How many to wait for, as long as more are coming."""
-        return _GROUP if self._is_quick else self._size
 
     def size(self, waiting: int) -> int:
         """How many of those that wait to write now."""
-        if self._is_quick or waiting > _FEW:
-            self._size = min(_GROUP, waiting)
-        else:
-            self._size = min(waiting, max(_LEAST, (waiting + 1) // 2))
-        return self._size
+        if self._seconds < _QUICK_SECONDS or waiting > _FEW:
+            return min(_GROUP, waiting)
+        return min(waiting, max(_LEAST, (waiting + 1) // 2))
 
     def took(self, seconds: float) -> None:
         """A commit took so long: remember a mean, in which the last ten or so count."""
         self._seconds += (seconds - self._seconds) / 10
-
-    @property
-    def _is_quick(self) -> bool:
-        return self._seconds < _QUICK_SECONDS
 
 
 class Writer:
@@ -104,7 +89,6 @@ class Writer:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            await self._gather()
             await self._write(_read(self._taken()))
 
     def _taken(self) -> Iterator[_Waiting]:
@@ -129,16 +113,6 @@ class Writer:
         else:
             self._pace.took(done.seconds)
             self._answer(group, {name: number for number, name in done.new})
-
-    async def _gather(self) -> None:
-        """Let what the event loop has in hand come here before a group is written."""
-        until = time.perf_counter() + _GATHER_SECONDS
-        target = self._pace.target()
-        known, quiet = len(self._waiting), 0
-        while quiet < _QUIET_TURNS and known < target and time.perf_counter() < until:
-            await asyncio.sleep(0)
-            quiet = quiet + 1 if len(self._waiting) == known else 0
-            known = len(self._waiting)
 
     def _answer(self, group: Sequence[_Read], numbers: dict[str, int]) -> None:
         new: list[StoredEvent] = []
