@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from .signature import Verifier
 
-_GROUP = 512
+_GROUP = 64
 _GROUP_BYTES = 1024 * 1024
-"""Of bodies, the largest of which has as many: checking more at once would keep the event loop from others too long."""
+"""Of bodies, the largest of which has as many. Checking more at once would keep the event loop from others too long."""
 _GATHER_SECONDS = 0.005
 _QUIET_TURNS = 4
 """Turns of the event loop that bring no further webhook: then there is nothing to wait for."""
