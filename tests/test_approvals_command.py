@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from support.command_line import run
+from support.commands import forked
 from support.ledgers import QUESTION, asked, left, on
-from support.mcp import COMMAND
 from support.stdio import PATIENCE, environment
 from support.terminal import CTRL_C, CTRL_D, ENTER, Terminal, at_terminal
 from support.webhooks import url_of
@@ -158,7 +158,7 @@ def test_only_a_person_at_a_terminal_can_say_yes(database: Path, terminals: set[
     one = left(database)
     ours, theirs = pty.openpty()
     os.write(ours, b"y\ry\r")
-    command = [COMMAND, *approvals(database, "approve", one.code)]
+    command = forked(*approvals(database, "approve", one.code))
     with subprocess.Popen(
         command,
         stdin=theirs if "stdin" in terminals else subprocess.DEVNULL,
@@ -237,7 +237,7 @@ def test_of_two_who_decide_at_once_one_is_told_that_it_is_decided(database: Path
 
 def test_of_many_who_say_no_at_once_one_does(database: Path) -> None:
     one = left(database)
-    command = [COMMAND, *approvals(database, "reject", one.code)]
+    command = forked(*approvals(database, "reject", one.code))
     several = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(4)]
     assert sorted(process.wait(PATIENCE) for process in several) == [0, 1, 1, 1]
 
@@ -303,7 +303,7 @@ def test_watched_through_a_pipe_questions_are_shown_and_not_answered(
 ) -> None:
     first = left(database)
     with subprocess.Popen(
-        [COMMAND, *watched(database), *arguments],
+        forked(*watched(database), *arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from support.command_line import run
-from support.mcp import COMMAND, ERAS, call, connected
+from support.commands import COMMAND
+from support.mcp import ERAS, call, connected
 from support.telnyx import telnyx
 from telnyx_conferencing.tools import TOOLS, TOOLSETS
 

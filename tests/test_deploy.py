@@ -13,7 +13,7 @@ import anyio
 import pytest
 import yaml
 
-from support.mcp import COMMAND
+from support.commands import COMMAND
 from support.nginx import program, written
 from support.over_http import site
 from support.webhooks import NOWHERE

@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from support.command_line import run
-from support.mcp import COMMAND
+from support.commands import forked
 from support.stdio import environment
 from support.webhooks import PATIENCE, url_of
 from telnyx_conferencing.server.events.event import Event
@@ -99,7 +99,7 @@ def test_only_what_is_wanted_is_printed(database: Path, arguments: list[str], wa
 
 @contextmanager
 def following(database: Path, *arguments: str) -> Generator[subprocess.Popen[str]]:
-    command = [COMMAND, "events", "--database", url_of(database), *arguments]
+    command = forked("events", "--database", url_of(database), *arguments)
     with subprocess.Popen(
         command, env=environment({}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -139,7 +139,7 @@ def test_a_reader_that_leaves_early_is_no_crash(tmp_path: Path) -> None:
 
 def test_on_a_terminal_it_has_a_colour_by_kind(database: Path) -> None:
     ours, theirs = pty.openpty()
-    command = [COMMAND, "events", "--once", "--database", url_of(database), "--type", "conference.ended"]
+    command = forked("events", "--once", "--database", url_of(database), "--type", "conference.ended")
     with subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL) as process:
         os.close(theirs)
         shown = b""

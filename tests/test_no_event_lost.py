@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from support.commands import COMMAND
 from support.load import SENDERS, Load
-from support.mcp import COMMAND, call
+from support.mcp import call
 from support.stdio import FIRST_WORDS, environment
 from support.telnyx import open_room
 from support.webhooks import (

@@ -9,6 +9,7 @@ import pytest
 from mcp.client import Client
 from mcp_types import TextResourceContents
 
+from support.commands import installed
 from support.examples import COMMAND_OF, EXAMPLES, Example, mismatches
 from support.http import recording
 from support.mcp import call, refusal, text, yes
@@ -48,7 +49,10 @@ async def test_a_sample_of_the_tools_answers_as_over_stdio(era: str, tmp_path: P
     answer: dict[str, Any] = {}
     with recording(answer=answer) as (base_url, received):
         env = {"TELNYX_API_KEY": "KEYtest", "TELNYX_BASE_URL": base_url}
-        async with site("--approval", "never", home=tmp_path, env=env) as server, server.client(era) as client:
+        async with (
+            site("--approval", "never", home=tmp_path, env=env, start=installed) as server,
+            server.client(era) as client,
+        ):
             for example in SAMPLE:
                 answer.clear()
                 answer.update(example.answer)

@@ -17,7 +17,8 @@ from anyio.abc import TaskStatus
 from mcp.client import Client
 
 from support.command_line import run
-from support.mcp import COMMAND, call, connected, refusal
+from support.commands import forked
+from support.mcp import call, connected, refusal
 from support.stdio import FIRST_WORDS, environment
 from support.telnyx import open_room
 from support.webhooks import (
@@ -66,7 +67,7 @@ def receiving(tmp_path_factory: pytest.TempPathFactory) -> Generator[Receiving]:
     database = tmp_path_factory.mktemp("receiving") / "events.db"
     port = free_port()
     env = environment({**NOWHERE, "TELNYX_PUBLIC_KEY": f"{OLD.public_key}, {NEW.public_key}"})
-    command = [COMMAND, "serve", "--webhook-port", str(port), "--database", url_of(database)]
+    command = forked("serve", "--webhook-port", str(port), "--database", url_of(database))
     with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         assert process.stdin
         try:
@@ -276,7 +277,7 @@ async def test_two_servers_share_a_store_and_when_one_ends_the_other_takes_the_p
 def test_a_port_that_another_program_holds_is_said_to_the_operator(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        command = [COMMAND, "serve", "--webhook-port", port, "--insecure-webhooks"]
+        command = forked("serve", "--webhook-port", port, "--insecure-webhooks")
         with subprocess.Popen(
             [*command, "--database", url_of(tmp_path / "events.db")],
             env=environment(NOWHERE),

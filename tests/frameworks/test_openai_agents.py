@@ -14,8 +14,8 @@ from agents import Agent, Model, ModelResponse, RunConfig, Runner, Usage
 from agents.mcp import MCPServerStdio
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 
+from support.commands import COMMAND
 from support.guarded import code_in, decided
-from support.mcp import COMMAND
 from support.webhooks import url_of
 
 from .script import AGAIN, Script, Step

@@ -11,7 +11,7 @@ from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from support.mcp import COMMAND
+from support.commands import COMMAND
 
 from .script import STORY, Script
 

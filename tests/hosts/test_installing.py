@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from support.commands import COMMAND
 from support.homes import NAME, PLACES, Home
-from support.mcp import COMMAND
 from telnyx_conferencing.server.hosts.table import HOSTS
 
 EVERY = pytest.mark.parametrize("host", PLACES)

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from support.commands import forked
 from support.guarded import overheard
-from support.mcp import COMMAND
 from support.stdio import environment
 from support.telnyx import telnyx
 from support.terminal import CTRL_C, at_terminal
@@ -29,7 +29,7 @@ def test_at_a_terminal_it_prints_a_link_and_serves_until_interrupted(tmp_path: P
 
 
 def test_without_a_terminal_nobody_gets_a_link(tmp_path: Path) -> None:
-    command = [COMMAND, "operator", "--port", "0", "--database", url_of(tmp_path / "events.db")]
+    command = forked("operator", "--port", "0", "--database", url_of(tmp_path / "events.db"))
     done = subprocess.run(
         command, check=False, env=environment({}), capture_output=True, text=True, stdin=subprocess.DEVNULL
     )

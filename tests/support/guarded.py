@@ -17,8 +17,9 @@ from mcp.client.extension import ClientExtension
 from mcp.client.stdio import stdio_client
 from mcp_types import ElicitRequestParams, ElicitResult
 
+from support.commands import forked
 from support.inprocess import World, serving
-from support.mcp import COMMAND, ERAS, Answering
+from support.mcp import ERAS, Answering
 from support.stdio import environment
 from support.telnyx import Telnyx
 from support.webhooks import eventually, url_of
@@ -130,8 +131,8 @@ async def overheard(
     extensions: Sequence[ClientExtension] = (),
 ) -> AsyncGenerator[Overheard]:
     """A client of `telnyx-conferencing serve ARGUMENTS`, which keeps its store and what it says on stderr at home."""
-    command = ["serve", *arguments, "--database", url_of(home / "events.db")]
-    process = StdioServerParameters(command=COMMAND, args=command, env=environment(env))
+    command, *rest = forked("serve", *arguments, "--database", url_of(home / "events.db"))
+    process = StdioServerParameters(command=command, args=rest, env=environment(env))
     with (home / "stderr.log").open("w") as log:
         async with Client(stdio_client(process, errlog=log), mode=ERAS[era], extensions=extensions) as client:
             yield Overheard(client, home / "stderr.log")

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import uvicorn
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of loopback: to load every certificate there is takes longer than most tests."""
 
 
 @contextmanager

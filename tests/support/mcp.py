@@ -1,10 +1,8 @@
 """The server as a host runs it: a subprocess on stdio, spoken to by the MCP SDK's own client."""
 
 import os
-import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -14,10 +12,10 @@ from mcp.client.client import ConnectMode
 from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
 
+from support.commands import forked
+
 ERAS: Mapping[str, ConnectMode] = {"2025-11-25": "legacy", "2026-07-28": "2026-07-28"}
 """Protocol versions, and how the client is told to speak each."""
-
-COMMAND = str(Path(sys.executable).with_name("telnyx-conferencing"))
 
 Answering = Callable[[str], ElicitResult]
 """What a person answers to a question."""
@@ -41,6 +39,7 @@ async def connected(
     era: str = "2025-11-25",
     answering: Answering | None = None,
     env: Mapping[str, str] | None = None,
+    start: Callable[..., list[str]] = forked,
 ) -> AsyncGenerator[Client]:
     """A client of `telnyx-conferencing serve ARGUMENTS`. Without `answering` it cannot be asked anything."""
 
@@ -52,9 +51,8 @@ async def connected(
     callback = elicited if answering is not None else None
     with TemporaryDirectory(prefix="tests-") as home:
         own = {"TELNYX_CONFERENCING_DATABASE": f"sqlite:///{home}/events.db"}
-        process = StdioServerParameters(
-            command=COMMAND, args=["serve", *arguments], env={**inherited, **own, **(env or {})}
-        )
+        command, *rest = start("serve", *arguments)
+        process = StdioServerParameters(command=command, args=rest, env={**inherited, **own, **(env or {})})
         async with Client(stdio_client(process), mode=ERAS[era], elicitation_callback=callback) as client:
             yield client
 

@@ -1,7 +1,7 @@
 """The server as a team runs it: a process that serves HTTP, spoken to by the MCP SDK's own client."""
 
 import signal
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,9 @@ from mcp.client.extension import ClientExtension
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import ElicitRequestParams, ElicitResult, Implementation
 
-from support.mcp import COMMAND, ERAS, Answering
+from support.commands import forked
+from support.http import NO_TLS
+from support.mcp import ERAS, Answering
 from support.stdio import PATIENCE, environment
 from support.webhooks import free_port, listening, url_of
 
@@ -57,7 +59,7 @@ class Site:
             assert answering is not None
             return answering(params.message)
 
-        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE, headers=self._bearer(token)) as http:
+        async with self._http(token) as http:
             callback = elicited if answering is not None else None
             transport = streamable_http_client(f"{self.url}/mcp", http_client=http)
             info = Implementation(name=name, version="1")
@@ -66,18 +68,19 @@ class Site:
             ) as client:
                 yield client
 
-    def _bearer(self, token: str | None) -> dict[str, str]:
+    def _http(self, token: str | None = None) -> httpx2.AsyncClient:
         token = self.token if token is None else token
-        return {"authorization": f"Bearer {token}"} if token else {}
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return httpx2.AsyncClient(trust_env=False, verify=NO_TLS, timeout=PATIENCE, headers=headers)
 
     async def request(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b"{}"
     ) -> httpx2.Response:
-        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE, headers=self._bearer(None)) as http:
+        async with self._http() as http:
             return await http.request(method, f"{self.url}{path}", headers=headers, content=content)
 
     async def get(self, path: str, **headers: str) -> httpx2.Response:
-        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE, headers=self._bearer(None)) as http:
+        async with self._http() as http:
             return await http.get(f"{self.url}{path}", headers=headers)
 
     async def asked_to_delete(self, queue: str, token: str | None = None) -> str:
@@ -101,7 +104,7 @@ class Site:
             "mcp-name": "delete_queue",
         }
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE, headers=self._bearer(token)) as http:
+        async with self._http(token) as http:
             return (await http.post(f"{self.url}/mcp", json=body, headers=headers)).json()
 
     def told_to_end(self) -> None:
@@ -114,13 +117,19 @@ class Site:
 
 
 @asynccontextmanager
-async def site(*arguments: str, home: Path, env: Mapping[str, str], port: int | None = None) -> AsyncGenerator[Site]:
+async def site(
+    *arguments: str,
+    home: Path,
+    env: Mapping[str, str],
+    port: int | None = None,
+    start: Callable[..., list[str]] = forked,
+) -> AsyncGenerator[Site]:
     """`telnyx-conferencing serve --transport http ARGUMENTS`, with its store and its log at home."""
     port = port or free_port()
     own = ("--transport", "http", "--port", str(port), "--database", url_of(home / "events.db"))
     log = home / f"stderr-{port}.log"
     with log.open("wb") as stderr:
-        command = [COMMAND, "serve", *own, *arguments]
+        command = start("serve", *own, *arguments)
         async with await anyio.open_process(command, env=environment(env), stderr=stderr) as process:
             try:
                 await listening(port)

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import anyio.abc
 
-from support.mcp import COMMAND
+from support.commands import forked
 
 Message = dict[str, Any]
 PATIENCE = 30.0
@@ -101,7 +101,7 @@ class Raw:
 @asynccontextmanager
 async def spoken_to(*arguments: str, env: Mapping[str, str]) -> AsyncGenerator[Raw]:
     """`telnyx-conferencing serve ARGUMENTS`, which ends when its input does."""
-    command = [COMMAND, "serve", *arguments]
+    command = forked("serve", *arguments)
     async with await anyio.open_process(command, env=environment(env), stderr=DEVNULL) as process:
         raw = Raw(process)
         async with anyio.create_task_group() as tasks:

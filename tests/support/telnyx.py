@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 from mcp.client import Client
 
-from support.http import served
+from support.http import NO_TLS, served
 from support.mcp import call
 from telnyx_conferencing.server.sandbox import Sandbox, create_app
 
@@ -28,7 +28,8 @@ class Telnyx:
     def request(self, method: str, path: str, body: Any = None, key: str = "KEYtests") -> Any:
         """One HTTP request, as anybody could send it."""
         headers = {"Authorization": f"Bearer {key}"}
-        answer = httpx2.request(method, f"{self.url}{path}", json=body, headers=headers)
+        with httpx2.Client(trust_env=False, verify=NO_TLS) as client:
+            answer = client.request(method, f"{self.url}{path}", json=body, headers=headers)
         return answer.json() if answer.content else None
 
     def commands(self) -> list[str]:

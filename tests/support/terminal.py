@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from support.mcp import COMMAND
+from support.commands import COMMAND
 from support.stdio import PATIENCE, environment
 
 ENTER = "\r"

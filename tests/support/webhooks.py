@@ -15,7 +15,7 @@ import anyio
 import httpx2
 from mcp.client import Client
 
-from support.http import served
+from support.http import NO_TLS, served
 from support.mcp import call, connected
 from support.telnyx import Telnyx
 from telnyx_conferencing.server.events.event import StoredEvent, Wanted
@@ -67,7 +67,7 @@ def signed(signer: Signer, body: bytes, ago: float = 0) -> dict[str, str]:
 
 def post(port: int, body: bytes, headers: Mapping[str, str]) -> int:
     """Post a webhook; the status."""
-    with httpx2.Client(trust_env=False, timeout=PATIENCE) as http:
+    with httpx2.Client(trust_env=False, verify=NO_TLS, timeout=PATIENCE) as http:
         return http.post(f"http://127.0.0.1:{port}/webhooks/telnyx", content=body, headers=dict(headers)).status_code
 
 
@@ -85,7 +85,7 @@ async def listening(port: int) -> None:
 
     async def look() -> bool:
         try:
-            async with httpx2.AsyncClient(trust_env=False) as http:
+            async with httpx2.AsyncClient(trust_env=False, verify=NO_TLS) as http:
                 return (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
         except httpx2.TransportError:
             return False

@@ -1,0 +1,151 @@
+"""A process that has loaded the server, and forks into commands: `python -I forker.py SOCKET`.
+
+Each connection to the socket brings what a command is to be (see `launcher.py`), and is told the number of the process
+that it became and, at its end, how that ended. Whoever closes the connection before kills it. Says a word once it
+listens, and ends with its input.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import pkgutil
+import selectors
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+_PACKAGE = "telnyx_conferencing"
+_LONGEST = 1024 * 1024
+NUMBER = struct.Struct("!q")
+
+
+def _load() -> None:
+    package = import_module(_PACKAGE)
+    for module in pkgutil.walk_packages(package.__path__, f"{_PACKAGE}."):
+        if ".migrations." not in module.name and not module.name.endswith("__main__"):
+            with contextlib.suppress(ImportError):  # of an extra that is not installed
+                import_module(module.name)
+
+
+def _wake(number: int, frame: object) -> None:
+    """Handles nothing: that there is a handler lets a signal be seen at the file descriptor."""
+
+
+class _Forker:
+    """Waits for what is asked, and for the end of what was."""
+
+    def __init__(self, path: str) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        self._listener.listen(128)
+        self._ended, self._wake = os.pipe()
+        os.set_blocking(self._ended, False)
+        os.set_blocking(self._wake, False)
+        signal.signal(signal.SIGCHLD, _wake)
+        signal.set_wakeup_fd(self._wake)
+        self._asking: dict[int, socket.socket] = {}
+        for source in (self._listener, self._ended, 0):
+            self._selector.register(source, selectors.EVENT_READ)
+
+    def run(self) -> dict[str, Any]:
+        """Fork until it is asked to end; returns in each fork, with what that is to be."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._listener:
+                    asked = self._fork()
+                    if asked is not None:
+                        return asked
+                elif key.fileobj == self._ended:
+                    self._tell_ends()
+                elif key.fileobj == 0:
+                    for number in self._asking:
+                        os.kill(number, signal.SIGKILL)
+                    os._exit(0)
+                else:
+                    self._kill(key.data)
+
+    def _fork(self) -> dict[str, Any] | None:
+        connection, _ = self._listener.accept()
+        head, files, _, _ = socket.recv_fds(connection, NUMBER.size, 3)
+        length = NUMBER.unpack(head)[0]
+        told = b""
+        while len(told) < length:
+            told += connection.recv(_LONGEST)
+        number = os.fork()
+        if number == 0:
+            self._leave()
+            connection.close()
+            for wanted, file in enumerate(files):
+                os.dup2(file, wanted)
+                os.close(file)
+            return json.loads(told)
+        for file in files:
+            os.close(file)
+        connection.sendall(NUMBER.pack(number))
+        self._asking[number] = connection
+        self._selector.register(connection, selectors.EVENT_READ, number)
+        return None
+
+    def _leave(self) -> None:
+        """In a fork: keep nothing of this."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._selector.close()
+        self._listener.close()
+        os.close(self._ended)
+        os.close(self._wake)
+        for connection in self._asking.values():
+            connection.close()
+
+    def _tell_ends(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._ended, 4096):
+                pass
+        while True:
+            try:
+                number, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if number == 0:
+                return
+            connection = self._asking.pop(number)
+            with contextlib.suppress(KeyError):  # it was closed
+                self._selector.unregister(connection)
+            with contextlib.suppress(OSError):
+                connection.sendall(NUMBER.pack(os.waitstatus_to_exitcode(status)))
+            connection.close()
+
+    def _kill(self, number: int) -> None:
+        if number in self._asking:
+            self._selector.unregister(self._asking[number])
+            os.kill(number, signal.SIGKILL)
+
+
+def _become(arguments: Sequence[str], environment: Mapping[str, str], directory: str) -> None:
+    """Be a process that was started with these."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(directory)
+    sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+    sys.argv = list(arguments)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (until the process ends)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+
+
+if __name__ == "__main__":
+    _load()
+    gc.collect()
+    gc.freeze()  # what is there now stays, and is not looked through and thereby copied in each fork
+    _forker = _Forker(sys.argv[1])
+    print("listening", flush=True)
+    _become(**_forker.run())
+    from telnyx_conferencing.server.cli import main
+
+    main()
