@@ -20,7 +20,6 @@ from importlib import import_module
 from typing import Any
 
 _PACKAGE = "telnyx_conferencing"
-_LONGEST = 1024 * 1024
 NUMBER = struct.Struct("!q")
 
 
@@ -72,11 +71,16 @@ class _Forker:
 
     def _fork(self) -> dict[str, Any] | None:
         connection, _ = self._listener.accept()
-        head, files, _, _ = socket.recv_fds(connection, NUMBER.size, 3)
-        length = NUMBER.unpack(head)[0]
-        told = b""
-        while len(told) < length:
-            told += connection.recv(_LONGEST)
+        files: list[int] = []
+        try:
+            head, files, _, _ = socket.recv_fds(connection, NUMBER.size, 3)
+            with connection.makefile("rb") as told:
+                asked: dict[str, Any] = json.loads(told.read(NUMBER.unpack(head)[0]))
+        except (OSError, ValueError, struct.error):  # whoever asked was killed meanwhile
+            for file in files:
+                os.close(file)
+            connection.close()
+            return None
         number = os.fork()
         if number == 0:
             self._leave()
@@ -84,10 +88,11 @@ class _Forker:
             for wanted, file in enumerate(files):
                 os.dup2(file, wanted)
                 os.close(file)
-            return json.loads(told)
+            return asked
         for file in files:
             os.close(file)
-        connection.sendall(NUMBER.pack(number))
+        with contextlib.suppress(OSError):  # then it is seen to be closed
+            connection.sendall(NUMBER.pack(number))
         self._asking[number] = connection
         self._selector.register(connection, selectors.EVENT_READ, number)
         return None
