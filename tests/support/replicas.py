@@ -13,7 +13,6 @@ import anyio
 import anyio.lowlevel
 import httpx2
 
-from support.commands import installed
 from support.mcp import ERAS
 from support.nginx import proxy
 from support.over_http import Site, site
@@ -209,9 +208,7 @@ async def team(
         given = {**phone.env, **shared, **(env or {})}
 
         def replica(own: int) -> Replica:
-            # as it is: nginx takes a second to see that one is there again, and a fork would be back before
-            whole = ("--database", database, *arguments)
-            return Replica(lambda: site(*whole, home=home, env=given, port=own, start=installed))
+            return Replica(lambda: site("--database", database, *arguments, home=home, env=given, port=own))
 
         replicas = first, second = replica(ports[0]), replica(ports[1])
         try:
