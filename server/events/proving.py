@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from .grouping import taken
 from .signature import Verifier
 
 _GROUP = 64
-_GROUP_BYTES = 1024 * 1024
-"""Of bodies, the largest of which has as many. Checking more at once would keep the event loop from others too long."""
+"""Signatures: checking more at once would keep the event loop from others too long."""
 _GATHER_SECONDS = 0.005
 _QUIET_TURNS = 4
 """Turns of the event loop that bring no further webhook: then there is nothing to wait for."""
@@ -69,7 +69,7 @@ class Prover:
     async def _prove_all(self) -> None:
         while self._claims:
             await self._gather()
-            group = self._taken()
+            group = list(taken(self._claims, _GROUP))
             if self._verifier is not None:
                 self._check(self._verifier, group)
             for claim in group:
@@ -83,15 +83,6 @@ class Prover:
             await asyncio.sleep(0)
             quiet = quiet + 1 if len(self._claims) == known else 0
             known = len(self._claims)
-
-    def _taken(self) -> list[_Claim]:
-        """Those to check now."""
-        group: list[_Claim] = []
-        size = 0
-        while self._claims and len(group) < _GROUP and size < _GROUP_BYTES:
-            group.append(self._claims.popleft())
-            size += len(group[-1].body)
-        return group
 
     def _check(self, verifier: Verifier, group: Sequence[_Claim]) -> None:
         unchecked = deque(group)

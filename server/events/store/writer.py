@@ -2,17 +2,16 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from ...database import Dialect, StoreError
 from ..event import Event, StoredEvent
+from ..grouping import taken
 from .rows import EVENTS, Row, row_of, stored
 
 _GROUP = 512
-_GROUP_BYTES = 1024 * 1024
-"""Of bodies, the largest of which has as many: reading more at once would keep the event loop from others too long."""
 _FEW = 64
 _LEAST = 8
 _QUICK_SECONDS = 0.002
@@ -89,17 +88,8 @@ class Writer:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            await self._write(_read(self._taken()))
-
-    def _taken(self) -> Iterator[_Waiting]:
-        """Those to write now."""
-        size = 0
-        for _ in range(self._pace.size(len(self._waiting))):
-            waiting = self._waiting.popleft()
-            yield waiting
-            size += len(waiting.body or b"")
-            if size >= _GROUP_BYTES:
-                return
+            group = taken(self._waiting, self._pace.size(len(self._waiting)))
+            await self._write(_read(group))
 
     async def _write(self, group: Sequence[_Read]) -> None:
         if not group:
