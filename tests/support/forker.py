@@ -20,7 +20,7 @@ from importlib import import_module
 from typing import Any
 
 _PACKAGE = "telnyx_conferencing"
-NUMBER = struct.Struct("!q")
+_NUMBER = struct.Struct("!q")
 
 
 def _load() -> None:
@@ -31,7 +31,7 @@ def _load() -> None:
                 import_module(module.name)
 
 
-def _wake(number: int, frame: object) -> None:
+def _noticed(number: int, frame: object) -> None:
     """Handles nothing: that there is a handler lets a signal be seen at the file descriptor."""
 
 
@@ -46,7 +46,7 @@ class _Forker:
         self._ended, self._wake = os.pipe()
         os.set_blocking(self._ended, False)
         os.set_blocking(self._wake, False)
-        signal.signal(signal.SIGCHLD, _wake)
+        signal.signal(signal.SIGCHLD, _noticed)
         signal.set_wakeup_fd(self._wake)
         self._asking: dict[int, socket.socket] = {}
         for source in (self._listener, self._ended, 0):
@@ -73,9 +73,9 @@ class _Forker:
         connection, _ = self._listener.accept()
         files: list[int] = []
         try:
-            head, files, _, _ = socket.recv_fds(connection, NUMBER.size, 3)
+            head, files, _, _ = socket.recv_fds(connection, _NUMBER.size, 3)
             with connection.makefile("rb") as told:
-                asked: dict[str, Any] = json.loads(told.read(NUMBER.unpack(head)[0]))
+                asked: dict[str, Any] = json.loads(told.read(_NUMBER.unpack(head)[0]))
         except (OSError, ValueError, struct.error):  # whoever asked was killed meanwhile
             for file in files:
                 os.close(file)
@@ -92,7 +92,7 @@ class _Forker:
         for file in files:
             os.close(file)
         with contextlib.suppress(OSError):  # then it is seen to be closed
-            connection.sendall(NUMBER.pack(number))
+            connection.sendall(_NUMBER.pack(number))
         self._asking[number] = connection
         self._selector.register(connection, selectors.EVENT_READ, number)
         return None
@@ -123,7 +123,7 @@ class _Forker:
             with contextlib.suppress(KeyError):  # it was closed
                 self._selector.unregister(connection)
             with contextlib.suppress(OSError):
-                connection.sendall(NUMBER.pack(os.waitstatus_to_exitcode(status)))
+                connection.sendall(_NUMBER.pack(os.waitstatus_to_exitcode(status)))
             connection.close()
 
     def _kill(self, number: int) -> None:

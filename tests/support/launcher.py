@@ -10,7 +10,7 @@ import socket
 import struct
 import sys
 
-NUMBER = struct.Struct("!q")
+_NUMBER = struct.Struct("!q")
 _HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     told = json.dumps({"arguments": arguments, "environment": dict(os.environ), "directory": os.getcwd()}).encode()
     forker = socket.socket(socket.AF_UNIX)
     forker.connect(path)
-    socket.send_fds(forker, [NUMBER.pack(len(told))], [0, 1, 2])
+    socket.send_fds(forker, [_NUMBER.pack(len(told))], [0, 1, 2])
     forker.sendall(told)
     process = _number(forker)
     for one in _HANDED_ON:
@@ -35,10 +35,10 @@ def main() -> None:
 
 
 def _number(forker: socket.socket) -> int:
-    said = forker.recv(NUMBER.size, socket.MSG_WAITALL)
-    if len(said) < NUMBER.size:
+    said = forker.recv(_NUMBER.size, socket.MSG_WAITALL)
+    if len(said) < _NUMBER.size:
         os._exit(70)
-    return NUMBER.unpack(said)[0]
+    return _NUMBER.unpack(said)[0]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The server as a host runs it: a subprocess on stdio, spoken to by the MCP SDK's own client."""
 
-import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from tempfile import TemporaryDirectory
@@ -13,6 +12,7 @@ from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
 
 from support.commands import forked
+from support.stdio import environment
 
 ERAS: Mapping[str, ConnectMode] = {"2025-11-25": "legacy", "2026-07-28": "2026-07-28"}
 """Protocol versions, and how the client is told to speak each."""
@@ -47,12 +47,11 @@ async def connected(
         assert answering is not None
         return answering(params.message)
 
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TELNYX")}
     callback = elicited if answering is not None else None
     with TemporaryDirectory(prefix="tests-") as home:
         own = {"TELNYX_CONFERENCING_DATABASE": f"sqlite:///{home}/events.db"}
         command, *rest = start("serve", *arguments)
-        process = StdioServerParameters(command=command, args=rest, env={**inherited, **own, **(env or {})})
+        process = StdioServerParameters(command=command, args=rest, env=environment({**own, **(env or {})}))
         async with Client(stdio_client(process), mode=ERAS[era], elicitation_callback=callback) as client:
             yield client
 
