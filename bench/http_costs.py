@@ -10,10 +10,10 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
 
+from baseline_servers import DATABASE, SERVE, NotMeasured, database, on_disk
 from http_calls import ECHO, MUTE, STATEFUL, STATELESS, Clients
-from peers import DATABASE, SERVE, NotMeasured, database, on_disk
 from table import Gap, Limit, Row
-from webhooks import free_port, opened
+from webhook_load import free_port, opened
 
 CLIENTS = (1, 8, 32)
 CALLS = 100
@@ -37,7 +37,7 @@ half of 1.7)."""
 
 _SCRIPT = Path(__file__).with_name("bare_http_server.py")
 _OURS = (*SERVE, "--transport", "http", "--approval", "never", "--port")
-_APP = (sys.executable, "-m", "uvicorn", "--factory", "telnyx_conferencing.server.asgi:create_app")
+_APP = (sys.executable, "-m", "uvicorn", "--factory", "telnyx_conferencing.server.http.asgi:create_app")
 
 
 def http(env: Mapping[str, str]) -> Iterator[Row | Gap]:

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Awaitable, Callable
 
 import anyio
-from webhooks import APPENDED, VERIFIED
+from webhook_load import APPENDED, VERIFIED
 
-from telnyx_conferencing.server.events.port import hold
-from telnyx_conferencing.server.events.receiver import Asgi, Receive, Receiver, Scope, Send
-from telnyx_conferencing.server.events.signature import SIGNATURE, TIMESTAMP, Verifier
+from telnyx_conferencing.server.cli.garbage import search_seldom
 from telnyx_conferencing.server.events.store import Store
-from telnyx_conferencing.server.garbage import search_seldom
+from telnyx_conferencing.server.webhooks.port import hold
+from telnyx_conferencing.server.webhooks.receiver import Asgi, Receive, Receiver, Scope, Send
+from telnyx_conferencing.server.webhooks.signature import SIGNATURE, TIMESTAMP, SignatureVerifier
 
 _QUIET_TURNS = 4
 """Turns of the event loop that bring no further body: then those that are there are written."""
@@ -57,7 +57,7 @@ async def _keep_nothing(_: bytes) -> None:
     pass
 
 
-def verifying(verifier: Verifier, keep: Keep = _keep_nothing) -> Asgi:
+def verifying(verifier: SignatureVerifier, keep: Keep = _keep_nothing) -> Asgi:
     """An endpoint that reads a body, checks its signature, keeps it, and answers 200."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +77,7 @@ def verifying(verifier: Verifier, keep: Keep = _keep_nothing) -> Asgi:
 
 async def main(url: str, public_key: str, log: str) -> None:
     """Serve until ended."""
-    verifier = Verifier([public_key])
+    verifier = SignatureVerifier([public_key])
     floors = {VERIFIED: verifying(verifier), APPENDED: verifying(verifier, Appended(log).keep)}
     async with Store.open(url) as store:
         search_seldom()  # as `serve` does

@@ -21,10 +21,10 @@ from mcp.client.stdio import stdio_client
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.apps import PENDING, RENDERS  # noqa: E402 (found by the line before)
+from support.browser_pages import host, tab  # noqa: E402
 from support.commands import COMMAND  # noqa: E402
 from support.mcp import call, text  # noqa: E402
-from support.pages import host, tab  # noqa: E402
+from support.mcp_apps import PENDING, RENDERS  # noqa: E402 (found by the line before)
 from support.webhooks import eventually, free_port  # noqa: E402
 
 DOCS = ROOT / "docs"

@@ -14,17 +14,28 @@ from statistics import median
 from time import perf_counter, sleep
 
 import httpx2
+from baseline_servers import (
+    BARE,
+    DATABASE,
+    SERVE,
+    UNGUARDED,
+    NotMeasured,
+    Server,
+    on_disk,
+    resident,
+    running,
+    workplace,
+)
 from event_costs import METHOD as EVENTS_METHOD
 from event_costs import events
 from http_calls import ECHO, MUTE
 from http_costs import METHOD as HTTP_METHOD
 from http_costs import http
-from peers import BARE, DATABASE, SERVE, UNGUARDED, NotMeasured, Server, on_disk, resident, running, workplace
 from shared import METHOD as SHARED_METHOD
 from shared import shared
 from table import Gap, Row, table
 
-from telnyx_conferencing.server.catalog import model_bytes
+from telnyx_conferencing.server.mcp.tool_definitions import model_bytes
 from telnyx_conferencing.server.telnyx import Timing
 from telnyx_conferencing.tools import TOOLS
 from telnyx_conferencing.tools.base import Request

@@ -22,9 +22,9 @@ from uuid import UUID
 import psycopg
 from event_costs import SEARCHES, searches, timed_search
 from shared import postgresql
-from webhooks import PEOPLE, STORY, conferences
+from webhook_load import PEOPLE, STORY, conferences
 
-from telnyx_conferencing.server.events.envelope import Unread
+from telnyx_conferencing.server.events.envelope import RawWebhook
 from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.events.store.zones import note_zones
@@ -160,14 +160,14 @@ async def _pour(url: str) -> None:
     told = conferences(datetime.now(UTC), _APART)
     bodies = [_envelope(one).encode() for one in islice(told, POURED)]
     now = datetime.now(UTC)
-    unread = iter([Unread(body, Via.WEBHOOK, verified=True, received_at=now) for body in bodies])
+    unread = iter([RawWebhook(body, Via.WEBHOOK, verified=True, received_at=now) for body in bodies])
     async with _opened(url) as store:
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
         await asyncio.gather(*(_send(store, unread) for _ in range(AT_ONCE)))
 
 
-async def _send(store: Store, unread: Iterator[Unread]) -> None:
+async def _send(store: Store, unread: Iterator[RawWebhook]) -> None:
     for one in unread:
         await store.add_unread(one)
 

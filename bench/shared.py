@@ -10,10 +10,10 @@ from statistics import median, quantiles
 from time import sleep
 from typing import TYPE_CHECKING
 
+from baseline_servers import DATABASE, SERVE, NotMeasured, Server, database, on_disk, running
 from event_costs import SETTLED, intake_server, timed_wait
-from peers import DATABASE, SERVE, NotMeasured, Server, database, on_disk, running
 from table import Gap, Limit, Row
-from webhooks import Key, Load, conferences, connected, free_port, opened
+from webhook_load import Key, Load, conferences, connected, free_port, opened
 
 if TYPE_CHECKING:
     from support.postgres import Cluster

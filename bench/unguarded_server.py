@@ -5,8 +5,8 @@ Takes the command line of `telnyx-conferencing`.
 
 from typing import Any
 
-from telnyx_conferencing.server import cli
-from telnyx_conferencing.server.guard import Gate, Journal, Recorder
+from telnyx_conferencing.server.cli import main as cli
+from telnyx_conferencing.server.guard import AuditWriter, CallRecord, Gate
 
 
 async def _admit(*_: Any) -> None:
@@ -22,6 +22,10 @@ def _nothing(*_: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for part, name, instead in ((Gate, "admit", _admit), (Recorder, "add", _ignore), (Journal, "entry", _nothing)):
+    for part, name, instead in (
+        (Gate, "admit", _admit),
+        (AuditWriter, "add", _ignore),
+        (CallRecord, "entry", _nothing),
+    ):
         setattr(part, name, instead)
     cli.main()

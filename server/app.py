@@ -17,31 +17,31 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp_types import ListToolsResult, PaginatedRequestParams
 
 from ..tools import TOOLS
-from . import session_audit
+from .adapters.api_key import key_of
+from .adapters.guard_factory import GuardRuntime
+from .adapters.live_facts import TelnyxFacts
 from .board.board import Board
-from .board.over_mcp import Boarding, has_cards, page_template
-from .callers import caller_of
-from .catalog import Catalog
-from .defaults import Defaults
-from .dispatch import Dispatcher
 from .events.service import EventService, Facts
-from .facts import ApiFacts
-from .guarding import Guarding
-from .instructions import INSTRUCTIONS
-from .intake import Intake, database_of, open_store, verifier_of
-from .keys import key_of
-from .leaving import Leaving
-from .live import Live
-from .prompting import Prompting
-from .reading import Reading
+from .mcp import audit_resource as session_audit
+from .mcp.board_tools import BoardTools, has_cards, page_template
+from .mcp.completions import CompletionSource
+from .mcp.default_arguments import DefaultArguments
+from .mcp.instructions import INSTRUCTIONS
+from .mcp.notifications import CHANNEL, Notifier
+from .mcp.prompts import PromptHandlers
+from .mcp.resources import ResourceHandlers
+from .mcp.sessions import caller_of
+from .mcp.tool_calls import Dispatcher
+from .mcp.tool_definitions import Catalog
+from .mcp.whoami import WhoamiReport
 from .settings import Settings
-from .telling import CHANNEL, Telling
-from .telnyx import Telnyx, Timing
+from .shutdown import Shutdown
+from .telnyx import TelnyxClient, Timing
 from .telnyx.spreading import spread_unless_proxied
-from .whereabouts import Whereabouts
+from .webhooks.ingest import EventIngest, database_of, open_store, verifier_of
 
 if TYPE_CHECKING:
-    from .masking import NumberMask
+    from .mcp.number_masking import NumberMask
     from .sandbox import Sandbox
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ NAME = "telnyx-conferencing"
 VERSION = version(NAME)
 
 
-class Offering(Server[Any]):
+class AdvertisingServer(Server[Any]):
     """The SDK's server, which tells every client on every transport the same of itself."""
 
     offered = NotificationOptions()
@@ -61,59 +61,59 @@ class Offering(Server[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Application:
+class ServerParts:
     """A server and what it needs beside itself."""
 
     server: Server[Any]
-    telling: Telling
+    telling: Notifier
     dispatcher: Dispatcher
     board: Board
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class RunningServer:
     """A running server, and the parts that a transport has to do with."""
 
     server: Server[Any]
     dispatcher: Dispatcher
     board: Board
-    telnyx: Telnyx
+    telnyx: TelnyxClient
     events: EventService
-    guarding: Guarding
-    intake: Intake
-    leaving: Leaving
+    guarding: GuardRuntime
+    intake: EventIngest
+    leaving: Shutdown
 
 
 @asynccontextmanager
-async def open_server(settings: Settings) -> AsyncGenerator[Opened]:
+async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
     """The MCP server that these settings describe, for as long as the context lasts.
 
     Raises `SettingsError` when there is neither an API key nor a sandbox, or a key is no key.
     """
     async with AsyncExitStack() as stack:
         line = await stack.enter_async_context(_open_line(settings))
-        telnyx = Telnyx(line.http)
+        telnyx = TelnyxClient(line.http)
         verifier = verifier_of(settings, line.sandbox)
         database = stack.enter_context(database_of(settings))
-        leaving = Leaving()
+        leaving = Shutdown()
         events = EventService(lambda: open_store(settings, database), facts_from(telnyx), line.now, leaving=leaving)
-        guarding = Guarding(settings, telnyx, events, database)
+        guarding = GuardRuntime(settings, telnyx, events, database)
         application = build(settings, telnyx, events, guarding, leaving)
-        intake = Intake(settings, events, telnyx, line.sandbox, verifier)
+        intake = EventIngest(settings, events, telnyx, line.sandbox, verifier)
         await stack.enter_async_context(events.running())
         await stack.enter_async_context(guarding.guard.recorder.running())
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         if settings.operator_page is not None and settings.transport == "stdio":
-            from .board.over_http import beside  # noqa: PLC0415 (a web server, for who wants it)
-            from .operator_page.serving import print_link, serve_operator_page  # noqa: PLC0415
+            from .web.board import beside  # noqa: PLC0415 (a web server, for who wants it)
+            from .web.operator.server import print_link, serve_operator_page  # noqa: PLC0415
 
             both = partial(beside, application.board, events, application.dispatcher.answer)
             page = serve_operator_page(guarding.ledger, settings.operator_page, beside=both)
             print_link(await stack.enter_async_context(page))
         for work in (intake.run, application.telling.run, guarding.watch):
             tasks.start_soon(_beside, work)
-        yield Opened(
+        yield RunningServer(
             application.server,
             application.dispatcher,
             application.board,
@@ -134,23 +134,29 @@ async def _beside(work: Callable[[], Awaitable[None]]) -> None:
 
 
 def build(
-    settings: Settings, telnyx: Telnyx, events: EventService, guarding: Guarding, leaving: Leaving | None = None
-) -> Application:
+    settings: Settings,
+    telnyx: TelnyxClient,
+    events: EventService,
+    guarding: GuardRuntime,
+    leaving: Shutdown | None = None,
+) -> ServerParts:
     """The MCP server over this Telnyx and these events, behind this guard."""
-    leaving = leaving or Leaving()
+    leaving = leaving or Shutdown()
     catalog = Catalog(TOOLS)
-    defaults = Defaults(settings)
-    where = Whereabouts(settings, defaults, guarding, events, f"{NAME} {VERSION}")
+    defaults = DefaultArguments(settings)
+    where = WhoamiReport(settings, defaults, guarding, events, f"{NAME} {VERSION}")
     board = Board(events, guarding.ledger, guarding.policy, catalog.allows)
-    boarding = Boarding(board, guarding.guard)
+    boarding = BoardTools(board, guarding.guard)
     dispatcher = Dispatcher(
         catalog, guarding.guard, telnyx, events, defaults=defaults, where=where, boarding=boarding, leaving=leaving
     )
-    live = Live(events, telnyx.read, hides_numbers=settings.mask_numbers)
-    prompting = Prompting(catalog, guarding.policy, live, is_sandbox=settings.sandbox)
-    reading = Reading(events, prompting.complete, [session_audit.template(guarding.guard, events), page_template()])
+    live = CompletionSource(events, telnyx.read, hides_numbers=settings.mask_numbers)
+    prompting = PromptHandlers(catalog, guarding.policy, live, is_sandbox=settings.sandbox)
+    reading = ResourceHandlers(
+        events, prompting.complete, [session_audit.template(guarding.guard, events), page_template()]
+    )
     mask = _mask() if settings.mask_numbers else None
-    telling = Telling(events, reading, settings.push or frozenset(), mask.shown if mask else dict)
+    telling = Notifier(events, reading, settings.push or frozenset(), mask.shown if mask else dict)
     guarding.on_change(telling.tools_changed)
     guarding.on_change(lambda: telling.prompts_changed() if prompting.changed() else None)
     leaving.on_begin(reading.close)
@@ -162,7 +168,7 @@ def build(
         policy = guarding.policy(caller_of(context))
         return ListToolsResult(tools=catalog.listing(policy.allowed, cards=has_cards(context, policy)))
 
-    server = Offering(
+    server = AdvertisingServer(
         NAME,
         version=VERSION,
         title="Telnyx conferencing",
@@ -183,7 +189,7 @@ def build(
     server.extensions[EXTENSION_ID] = {}
     server.offered = NotificationOptions(prompts_changed=edited, resources_changed=True, tools_changed=edited)
     server.experimental = {CHANNEL: {}} if settings.push else None
-    return Application(server, telling, dispatcher, board)
+    return ServerParts(server, telling, dispatcher, board)
 
 
 def _sealed(settings: Settings) -> RequestStateSecurity:
@@ -193,15 +199,15 @@ def _sealed(settings: Settings) -> RequestStateSecurity:
 
 
 def _mask() -> "NumberMask":
-    from .masking import NumberMask  # noqa: PLC0415 (for those who want it)
+    from .mcp.number_masking import NumberMask  # noqa: PLC0415 (for those who want it)
 
     return NumberMask()
 
 
-def facts_from(telnyx: Telnyx) -> Facts:
+def facts_from(telnyx: TelnyxClient) -> Facts:
     """What only the API knows, asked of this Telnyx."""
 
-    return ApiFacts(telnyx.read)
+    return TelnyxFacts(telnyx.read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +234,7 @@ async def _open_line(settings: Settings) -> AsyncGenerator[_Line]:
 
 @asynccontextmanager
 async def _open_sandbox(settings: Settings) -> AsyncGenerator[_Line]:
-    from .embedded import SandboxTransport, serving  # noqa: PLC0415 (costs start-up time only where it is used)
+    from .adapters.sandbox_transport import SandboxTransport, serving  # noqa: PLC0415 (costs start-up time only where it is used)
     from .sandbox import Sandbox  # noqa: PLC0415
 
     sandbox = Sandbox()

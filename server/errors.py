@@ -15,13 +15,13 @@ class CallFailed(Exception):
         return str(self)
 
 
-class Refused(CallFailed):
+class CallRefused(CallFailed):
     """This server did not pass the command on: nothing was sent."""
 
     outcome = "refused"
 
 
-class NotLookedInto(Refused):
+class LookupFailed(CallRefused):
     """What must be known before a command is sent could not be found out."""
 
     def __init__(self, tool: str, failed: CallFailed) -> None:

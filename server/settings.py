@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..tools import TOOLSETS
 from ..tools.numbers import caller_number
-from .guard import Level
+from .guard import ApprovalLevel
 
 PREFIX = "TELNYX_CONFERENCING_"
 _SHORTEST_KEY = 32
@@ -133,7 +133,7 @@ class Settings(BaseSettings):
         frozenset[str] | None, NoDecode, Field(description="Do not offer these tools, comma-separated, as for --allow.")
     ] = None
     approval: Annotated[
-        Level | None,
+        ApprovalLevel | None,
         Field(
             description="From which risk on a person is asked first: destructive (if not given), disruptive, all or "
             "never."

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from support import nginx
 from support.mcp import ERAS
+from support.npm import installed
 from support.postgres import Cluster, programs, shared, sharing
 from support.webhooks import url_of
 
@@ -89,3 +90,15 @@ def new_store(request: pytest.FixtureRequest, directory: Path) -> str:
         return url_of(directory / "events.db")
     postgres: Cluster = request.getfixturevalue("postgres")
     return postgres.store()
+
+
+@pytest.fixture(scope="session")
+def packages() -> Path:
+    """The directory of the packages that the board is built and checked with."""
+    return installed()
+
+
+@pytest.fixture(scope="session")
+def axe(packages: Path) -> str:
+    """The accessibility check, as a script."""
+    return (packages / "axe-core" / "axe.min.js").read_text("utf-8")

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from support.commands import COMMAND
+from support.mcp_http import site
 from support.nginx import program, written
-from support.over_http import site
 from support.webhooks import NOWHERE
 from telnyx_conferencing.server.settings import PREFIX, Settings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.command_line import run
-from telnyx_conferencing.server.instructions import GLOSSARY, INSTRUCTIONS
+from telnyx_conferencing.server.mcp.instructions import GLOSSARY, INSTRUCTIONS
 from telnyx_conferencing.server.settings import Settings
 from telnyx_conferencing.tools import TOOLS
 from telnyx_conferencing.tools.calls import ConferenceConfig

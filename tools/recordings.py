@@ -6,16 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .base import GET, POST, Command, Retry, Risk, Undo
 from .results import Done, RecordingOutcome, RecordingPage
-from .types import (
-    ClientState,
-    CommandId,
-    ConferenceId,
-    Identifier,
-    NotEmpty,
-    PageNumber,
-    PageSize,
-    Region,
-)
+from .types import ClientState, CommandId, ConferenceId, Identifier, NotEmpty, PageNumber, PageSize, Region
 
 RecordingId = Annotated[NotEmpty, Field(description="Default: all.")]
 

@@ -8,11 +8,11 @@ import anyio
 from ...tools.words import clean
 from ..database import StoreError
 from ..errors import CallFailed
-from ..events.event import Wanted
+from ..events.event import EventFilter
 from ..events.service import EventService
 from ..events.times import iso
 from ..guard import Ledger, Policy
-from .shown import MOST_QUEUES, MOST_ROOMS, Names, approvals, happened, queues, rooms
+from .view import MOST_QUEUES, MOST_ROOMS, Names, approvals, happened, queues, rooms
 
 ACTIONS = (
     "mute_participants",
@@ -95,7 +95,7 @@ class Board:
         store = await self._events.store()
         picture, now = self._events.picture, self._events.now()
         seen, waiting = picture.conferences(now, open_only=True), picture.queues(now)
-        latest = await store.find(Wanted(), limit=_MOST_EVENTS)
+        latest = await store.find(EventFilter(), limit=_MOST_EVENTS)
         pending, stopped = await self._ledger.pending(), await self._ledger.stopped()
         shown: dict[str, Any] = {
             "rooms": rooms(seen),

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ...tools.words import clean, count, quoted
-from ..events.picture.plain import spell
+from ..events.projection.sanitize import spell
 from ..events.times import read_time
-from .shown import said
+from .view import said
 
 _MOST_ROOMS, _MOST_PEOPLE, _MOST_QUEUES, _MOST_WAITING, _MOST_EVENTS, _MOST_APPROVALS = 12, 20, 8, 10, 8, 5
 _LONGEST = 40

@@ -3,17 +3,17 @@
 Loads the database libraries only when it is opened.
 """
 
-from .dialect import Dialect, Into, Session
+from .connect import open_database
+from .dialect import Dialect, Into, Transaction
 from .errors import StoreError, StoreUnreachable
 from .notes import note, noted
-from .opening import open_database
-from .place import default_url, shown
-from .times import microseconds, moment_of
+from .timestamps import microseconds, moment_of
+from .url import default_url, redacted_url
 
 __all__ = [
     "Dialect",
     "Into",
-    "Session",
+    "Transaction",
     "StoreError",
     "StoreUnreachable",
     "default_url",
@@ -22,5 +22,5 @@ __all__ = [
     "note",
     "noted",
     "open_database",
-    "shown",
+    "redacted_url",
 ]

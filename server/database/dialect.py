@@ -30,7 +30,7 @@ class Inserted(NamedTuple):
     """That the database took, with the wait for the disk."""
 
 
-class Session(Protocol):
+class Transaction(Protocol):
     """One transaction, seen from inside. Statements are SQL that every dialect takes, with `:name` parameters."""
 
     def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -67,7 +67,7 @@ class Dialect(Protocol):
         """
         ...
 
-    async def transaction(self, work: Callable[[Session], T], *, outlives: str = "power") -> T:
+    async def transaction(self, work: Callable[[Transaction], T], *, outlives: str = "power") -> T:
         """Do some work while no other transaction is under way, and commit it; if it raises, nothing is changed.
 
         The work runs in another thread, and is short; meanwhile `insert` may insert rows. `outlives`: what the commit
@@ -76,14 +76,14 @@ class Dialect(Protocol):
         """
         ...
 
-    async def at_once(self, work: Callable[[Session], T]) -> T:
+    async def at_once(self, work: Callable[[Transaction], T]) -> T:
         """A `transaction` that only outlives the process, for a few statements that a call waits for.
 
         It may run in the event loop's own thread, where that is quicker than to wait for another. Raises `StoreError`.
         """
         ...
 
-    async def look(self, work: Callable[[Session], T]) -> T:
+    async def look(self, work: Callable[[Transaction], T]) -> T:
         """Read a little that is committed now, of which a request waits for the answer. Nobody is kept out meanwhile.
 
         It may run in the event loop's own thread. Raises `StoreError`.

@@ -21,11 +21,11 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from .dialect import Inserted, Into, Session
+from .dialect import Inserted, Into, Transaction
 from .errors import StoreError
-from .place import is_readable, shown
-from .postgresql_trouble import explained, is_lost
+from .postgresql_errors import explained, is_lost
 from .schema import metadata
+from .url import is_readable, redacted_url
 
 T = TypeVar("T")
 Connection = psycopg.Connection[TupleRow]
@@ -75,7 +75,7 @@ class PostgresDialect:
 
         Raises `StoreError` when it is not.
         """
-        self._shown = shown(url)
+        self._shown = redacted_url(url)
         self._told_by = secrets.token_hex(8)
         self._news: Callable[[], None] | None = None
         self._given = _read(url)
@@ -138,16 +138,16 @@ class PostgresDialect:
 
         return await self._do(self._inserting, work)
 
-    async def transaction(self, work: Callable[[Session], T], *, outlives: str = "power") -> T:
+    async def transaction(self, work: Callable[[Transaction], T], *, outlives: str = "power") -> T:
         """See `Dialect.transaction`. What need only outlive the process does not wait for the server's disk."""
         begin = _BEGIN[outlives]
         return await self._do(self._writing, lambda line: _together(line, begin, work))
 
-    async def at_once(self, work: Callable[[Session], T]) -> T:
+    async def at_once(self, work: Callable[[Transaction], T]) -> T:
         """See `Dialect.at_once`."""
         return await self.transaction(work, outlives="process")
 
-    async def look(self, work: Callable[[Session], T]) -> T:
+    async def look(self, work: Callable[[Transaction], T]) -> T:
         """See `Dialect.look`. Each statement is a transaction by itself."""
 
         def looking(line: _Line) -> T:
@@ -294,7 +294,7 @@ def _looked_at(line: _Line) -> tuple[int, str]:
     return connection.info.server_version, encoding
 
 
-def _together(line: _Line, begin: LiteralString, work: Callable[[Session], T]) -> T:
+def _together(line: _Line, begin: LiteralString, work: Callable[[Transaction], T]) -> T:
     connection, _ = line.first(begin)
     try:
         done = work(_PostgresSession(connection.execute))

@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from .dialect import Inserted, Into, Session
+from .dialect import Inserted, Into, Transaction
 from .errors import StoreError
 
 T = TypeVar("T")
@@ -120,11 +120,11 @@ class SqliteDialect:
         self._seconds += (done.seconds - self._seconds) / (4 if done.seconds < self._seconds else 16)
         return done
 
-    async def transaction(self, work: Callable[[Session], T], *, outlives: str = "power") -> T:
+    async def transaction(self, work: Callable[[Transaction], T], *, outlives: str = "power") -> T:
         """See `Dialect.transaction`."""
         return await self._do_beside(partial(_together, work=work), "FULL" if outlives == "power" else "NORMAL")
 
-    async def at_once(self, work: Callable[[Session], T]) -> T:
+    async def at_once(self, work: Callable[[Transaction], T]) -> T:
         """See `Dialect.at_once`."""
 
         def boxed(connection: sqlite3.Connection) -> tuple[T]:
@@ -133,7 +133,7 @@ class SqliteDialect:
         done = self._try_here(boxed, "NORMAL") or await self._do_beside(boxed, "NORMAL")
         return done[0]
 
-    async def look(self, work: Callable[[Session], T]) -> T:
+    async def look(self, work: Callable[[Transaction], T]) -> T:
         """See `Dialect.look`."""
 
         def boxed(connection: sqlite3.Connection) -> tuple[T]:
@@ -238,7 +238,7 @@ _ADVICE = {
 }
 
 
-def _together(connection: sqlite3.Connection, work: Callable[[Session], T]) -> T:
+def _together(connection: sqlite3.Connection, work: Callable[[Transaction], T]) -> T:
     connection.execute("BEGIN IMMEDIATE")
     try:
         done = work(_SqliteSession(connection))

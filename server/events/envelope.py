@@ -50,7 +50,7 @@ def read_event(body: bytes, *, via: Via, verified: bool, received_at: datetime) 
     )
 
 
-class Unread(NamedTuple):
+class RawWebhook(NamedTuple):
     """A webhook's raw body that is still to be read."""
 
     body: bytes

@@ -63,7 +63,7 @@ COUNT_AT_MOST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EventFilter:
     """Which events: all of these hold; None and empty mean any."""
 
     types: frozenset[str] = frozenset()

@@ -15,18 +15,18 @@ from ...tools.base import Command, Tool
 from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEvent
 from ...tools.words import count, listed, quoted
 from ..database import Dialect, StoreUnreachable
-from ..errors import CallFailed, Refused
-from ..leaving import WORD, Leaving
-from .event import COUNT_AT_MOST, Event, StoredEvent, Wanted
-from .picture.lines import line
+from ..errors import CallFailed, CallRefused
+from ..shutdown import WORD, Shutdown
+from .event import COUNT_AT_MOST, Event, EventFilter, StoredEvent
+from .projection.event_text import line
 from .store import Store, StoreError, UnfitEvent
 from .story import LOOK_BACK, story_of
 from .times import read_time
 from .views import view
 
 if TYPE_CHECKING:
-    from .picture.picture import Picture
-    from .picture.views import ConferenceView, QueueView
+    from .projection.projection import Projection
+    from .projection.views import ConferenceView, QueueView
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Facts(Protocol):
 class _Waiting:
     """Somebody who waits for events."""
 
-    wanted: Wanted
+    wanted: EventFilter
     seen: list[StoredEvent] = field(default_factory=list[StoredEvent])
     arrived: anyio.Event = field(default_factory=anyio.Event)
 
@@ -98,7 +98,7 @@ class EventService:
         facts: Facts,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         settle: float = _SETTLE,
-        leaving: Leaving | None = None,
+        leaving: Shutdown | None = None,
     ) -> None:
         self.silence = ""
         """Why no events can come, where that is so."""
@@ -108,7 +108,7 @@ class EventService:
         self._facts = facts
         self.now = now
         self._settle = settle
-        self._leaving = leaving or Leaving()
+        self._leaving = leaving or Shutdown()
         self._wake = anyio.Event()
         self._opened = anyio.Event()
         """Set once the store is open, or could not be opened for the first time."""
@@ -126,11 +126,11 @@ class EventService:
         """What that was when the store was opened."""
 
     @cached_property
-    def picture(self) -> "Picture":
+    def picture(self) -> "Projection":
         """What is true now, as far as events, commands and the API's answers tell."""
-        from .picture.picture import Picture  # noqa: PLC0415 (the first answer need not wait for it)
+        from .projection.projection import Projection  # noqa: PLC0415 (the first answer need not wait for it)
 
-        return Picture()
+        return Projection()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -180,7 +180,7 @@ class EventService:
 
     async def _load(self, store: Store) -> None:
         """Fold what is stored of the recent past."""
-        wanted = Wanted(since=self.now() - LOOK_BACK)
+        wanted = EventFilter(since=self.now() - LOOK_BACK)
         for _ in range(_MOST_LOADED // _BATCH):
             batch = await store.find(wanted, limit=_BATCH, newest_first=False)
             for event in batch:
@@ -228,7 +228,7 @@ class EventService:
         try:
             return await self._until_open()
         except StoreError as problem:
-            raise Refused(f"Events are not available on this server: {problem}") from None
+            raise CallRefused(f"Events are not available on this server: {problem}") from None
 
     async def database(self) -> Dialect:
         """The database that events are in, opened now if it is not yet. Raises `StoreError` when it cannot be."""
@@ -281,7 +281,7 @@ class EventService:
         try:
             return await self._answer(tool, progress, before)
         except StoreError as problem:
-            raise Refused(f"Events cannot be read now: {problem}") from None
+            raise CallRefused(f"Events cannot be read now: {problem}") from None
 
     async def _answer(self, tool: Tool, progress: Progress, before: Before) -> dict[str, Any]:
         match tool:
@@ -311,7 +311,7 @@ class EventService:
     async def _get(self, tool: GetEvent) -> dict[str, Any]:
         event = await (await self.store()).get(tool.event_id)
         if event is None:
-            raise Refused(f"There is no event {quoted(tool.event_id)}: list_events has the ids of those there are.")
+            raise CallRefused(f"There is no event {quoted(tool.event_id)}: list_events has the ids of those there are.")
         return {"summary": line(event), "event": view(event, urls=tool.include_recording_urls)}
 
     async def _wait(self, tool: WaitForEvent, progress: Progress, before: Before) -> dict[str, Any]:
@@ -342,7 +342,7 @@ class EventService:
                     return
                 await progress(anyio.current_time() - started, most, "still waiting")
 
-    async def _instead(self, store: Store, tool: WaitForEvent, wanted: Wanted) -> dict[str, Any]:
+    async def _instead(self, store: Store, tool: WaitForEvent, wanted: EventFilter) -> dict[str, Any]:
         others = await store.find(replace(wanted, types=frozenset()), limit=5)
         happened = listed([line(event) for event in others], most=3) if others else "nothing else"
         none = f"None of {listed(tool.types)}"
@@ -464,11 +464,11 @@ class EventService:
             if not one.endswith(".*") and one not in PAYLOADS and (near := get_close_matches(one, PAYLOADS, 1))
         )
 
-    async def _wanted(self, store: Store, tool: Any, types: Sequence[str] | None, since: str | None) -> Wanted:
+    async def _wanted(self, store: Store, tool: Any, types: Sequence[str] | None, since: str | None) -> EventFilter:
         strange = [one for one in types or () if not one.startswith(_KINDS)]
         if strange:
-            raise Refused(f"types must begin with {' or '.join(_KINDS)} {self._doubts(strange)}".strip())
-        wanted = Wanted(
+            raise CallRefused(f"types must begin with {' or '.join(_KINDS)} {self._doubts(strange)}".strip())
+        wanted = EventFilter(
             types=frozenset(types or ()),
             conference_id=tool.conference_id,
             call_control_id=tool.call_control_id,
@@ -499,4 +499,4 @@ def _time(text: str, argument: str) -> datetime:
         return read_time(text)
     except ValueError:
         either = "the id of a stored event or " if argument == "since" else ""
-        raise Refused(f"{argument} must be {either}an ISO 8601 time such as 2026-01-31T12:00:00Z.") from None
+        raise CallRefused(f"{argument} must be {either}an ISO 8601 time such as 2026-01-31T12:00:00Z.") from None

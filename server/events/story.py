@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from .event import StoredEvent, Wanted
+from .event import EventFilter, StoredEvent
 from .store import Store
 
 LOOK_BACK = timedelta(hours=5)
@@ -17,11 +17,11 @@ async def story_of(conference_id: str, store: Store) -> list[StoredEvent]:
 
     What is said of a leg alone, such as its number and its hang-up, belongs to the story too. Raises `StoreError`.
     """
-    told = (await store.find(Wanted(conference_id=conference_id), limit=_MOST_EVENTS))[::-1]
+    told = (await store.find(EventFilter(conference_id=conference_id), limit=_MOST_EVENTS))[::-1]
     legs = list(dict.fromkeys(event.call_control_id for event in told if event.call_control_id))
     about = list(told)
     for leg in legs[:_MOST_LEGS]:
         since = told[0].occurred_at - LOOK_BACK
-        wanted = Wanted(call_control_id=leg, types=frozenset({"call.*"}), since=since)
+        wanted = EventFilter(call_control_id=leg, types=frozenset({"call.*"}), since=since)
         about += await store.find(wanted, limit=20, newest_first=False)
     return about

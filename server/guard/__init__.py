@@ -1,13 +1,13 @@
 """What an operator lets an agent do."""
 
-from .approval import Answer, Approvals, Asker, Nobody, Pending, Reply
+from .approvals import Answer, ApprovalPending, Approvals, Asker, NobodyToAsk, Reply
+from .audit_writer import AuditWriter
+from .call_record import Caller, CallRecord
 from .gate import Gate
 from .guard import Guard
-from .journal import Caller, Journal
 from .ledger import Ledger
-from .policy import Level, Policy
-from .question import Question
-from .recorder import Recorder
+from .policy import ApprovalLevel, Policy
+from .questions import Question
 
 __all__ = [
     "Answer",
@@ -16,13 +16,13 @@ __all__ = [
     "Caller",
     "Gate",
     "Guard",
-    "Journal",
+    "CallRecord",
     "Ledger",
-    "Level",
-    "Nobody",
-    "Pending",
+    "ApprovalLevel",
+    "NobodyToAsk",
+    "ApprovalPending",
     "Policy",
     "Question",
-    "Recorder",
+    "AuditWriter",
     "Reply",
 ]

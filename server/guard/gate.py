@@ -8,12 +8,12 @@ from ...tools.base import Command, Tool
 from ...tools.calls import ListActiveCalls
 from ...tools.words import count, quoted
 from ..database import StoreError
-from ..errors import Refused
-from .approval import Approvals, Asker, Nobody
-from .journal import Caller, Journal
-from .ledger import Full, Ledger, Stopped
-from .policy import Approval, Judgement, Policy, ScopeFacts
-from .question import AboutCall, Question, Read, compose, people_touched
+from ..errors import CallRefused
+from .approvals import Approvals, Asker, NobodyToAsk
+from .call_record import Caller, CallRecord
+from .ledger import Ledger, LimitReached, Stopped
+from .policy import ApprovalPolicy, Policy, PolicyDecision, ScopeFacts
+from .questions import AboutCall, Question, Read, compose, people_touched
 
 T = TypeVar("T")
 
@@ -41,12 +41,12 @@ class Gate:
         self._newest_event = newest_event
         self._now = now
 
-    async def check(self, policy: Policy, command: Command, read: Read) -> Judgement:
+    async def check(self, policy: Policy, command: Command, read: Read) -> PolicyDecision:
         """What the policy says of this command, if it allows it now. Raises `Refused`, or what `read` raises."""
         judged = policy.judged(command)
         why = policy.refusal(type(command)) or policy.closed(self._now())
         why = why or await policy.out_of_scope(command, self._facts)
-        if why is None and judged.approval is Approval.REFUSE:
+        if why is None and judged.approval is ApprovalPolicy.REFUSE:
             why = "this server's policy always refuses it with these arguments"
         if why is None and (most := judged.most_people) is not None:
             touched = await people_touched(command, read)
@@ -55,7 +55,7 @@ class Gate:
         if why is None:
             why = await self._too_many_calls(judged.concurrent_calls, command, read)
         if why is not None:
-            raise Refused(f"{command.tool_name()} was not sent: {why.rstrip('.')}. {_FINAL}")
+            raise CallRefused(f"{command.tool_name()} was not sent: {why.rstrip('.')}. {_FINAL}")
         return judged
 
     async def _too_many_calls(self, most: int | None, command: Command, read: Read) -> str | None:
@@ -82,23 +82,23 @@ class Gate:
         leg: str | None = getattr(command, "call_control_id", None)
         return given or (await self._facts.connection_of(leg) if leg else None)
 
-    async def admit_read(self, tool: Tool, policy: Policy, journal: Journal) -> None:
+    async def admit_read(self, tool: Tool, policy: Policy, journal: CallRecord) -> None:
         """Return when this read may be done: only a limit of its own stands in its way. Raises `Refused`."""
         if limits := policy.judged(tool).limits(tool):
             self._none_in_the_way(
                 tool, await self._noted(tool, self._ledger.admit_read(limits, journal.entry("reads")))
             )
 
-    async def admit(self, command: Command, policy: Policy, read: Read, asker: Asker, journal: Journal) -> None:
+    async def admit(self, command: Command, policy: Policy, read: Read, asker: Asker, journal: CallRecord) -> None:
         """Return when this write may be sent; then it is counted, and noted as begun.
 
         `policy`: the one that held when the call came. Raises `Refused`, what `asker` raises to put its question, or
         what `read` raises.
         """
         judged = await self.check(policy, command, read)
-        if judged.approval is Approval.ASK:
+        if judged.approval is ApprovalPolicy.ASK:
             self._none_in_the_way(command, await self._noted(command, self._ledger.look(judged.limits(command))))
-            asker = Nobody(_ANOTHER) if policy.by_another else asker
+            asker = NobodyToAsk(_ANOTHER) if policy.by_another else asker
             obtaining = self._approvals.obtain(command, lambda asked: self._question(asked, read), asker, journal)
             await self._noted(command, obtaining)
             # A person takes their time, and the policy may have been edited meanwhile.
@@ -116,28 +116,28 @@ class Gate:
             return await doing
         except StoreError as problem:
             why = str(problem).rstrip(".")
-            raise Refused(
+            raise CallRefused(
                 f"{command.tool_name()} was not sent: this server cannot note what it does ({why}), and changes "
                 "nothing until it can. The operator must mend the store."
             ) from None
 
-    def _none_in_the_way(self, command: Tool, found: Stopped | Full | None) -> None:
+    def _none_in_the_way(self, command: Tool, found: Stopped | LimitReached | None) -> None:
         match found:
             case Stopped():
                 reason = f" ({found.reason})" if found.reason else ""
-                raise Refused(
+                raise CallRefused(
                     f"{command.tool_name()} was not sent: a person has stopped all writes of this server{reason}. "
                     "Reading goes on. Only they can let writes go on: tell them, and do not try again until then."
                 )
-            case Full():
-                raise Refused(
+            case LimitReached():
+                raise CallRefused(
                     f"{command.tool_name()} was not sent: this server's policy allows {found.limit.what}. "
                     + self._when(found)
                 )
             case None:
                 pass
 
-    def _when(self, full: Full) -> str:
+    def _when(self, full: LimitReached) -> str:
         if full.until is None:
             return f"This one call would use {full.limit.amount}, which is never allowed: do less at once."
         seconds = max(1, round((full.until - self._now()).total_seconds()))
@@ -153,7 +153,7 @@ class Gate:
         would: dict[str, Any] = {"method": request.method, "path": request.path}
         if request.body is not None:
             would["body"] = request.body
-        if judged.approval is Approval.ASK:
+        if judged.approval is ApprovalPolicy.ASK:
             would["asks_first"] = (await self._question(asked, read)).text
         return would
 

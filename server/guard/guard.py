@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...tools.base import Tool
+from .audit_writer import AuditWriter
+from .call_record import Caller, CallRecord
 from .gate import Gate
-from .journal import Caller, Journal
 from .ledger import Ledger
 from .policy import Policy
-from .recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,12 @@ class Guard:
     """The one that holds at the moment for a caller."""
     gate: Gate
     ledger: Ledger
-    recorder: Recorder
+    recorder: AuditWriter
     dry_run: bool = False
     """Nothing that changes something is sent."""
     keep_content: bool = False
     """The audit keeps what is said and keyed."""
 
-    def journal(self, caller: Caller, tool: type[Tool], given: Mapping[str, Any]) -> Journal:
+    def journal(self, caller: Caller, tool: type[Tool], given: Mapping[str, Any]) -> CallRecord:
         """A new call."""
-        return Journal(caller, tool, given, self.keep_content)
+        return CallRecord(caller, tool, given, self.keep_content)

@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from ...tools import COMMANDS
 from ...tools.base import Command
 from .clock import Timers
-from .errors import ConnectionDropped, Refused, bad_request, error, invalid, missing, unprocessable
+from .errors import ApiError, ConnectionDropped, bad_request, error, invalid, missing, unprocessable
 from .faults import Fault, Faults
 from .http import Incoming, Receive, Reply, authorize, encode
 from .routes import Routes
+from .state import SandboxState
 from .webhooks import ListWebhookDeliveries
-from .world import World
 
 BEYOND: tuple[type[Command], ...] = (ListWebhookDeliveries,)
 """What is served beside the tools."""
@@ -47,7 +47,7 @@ class ReceivedRequest:
 class Api:
     def __init__(
         self,
-        world: Callable[[], World],
+        world: Callable[[], SandboxState],
         faults: Faults,
         delays: Timers,
         run_due: Callable[[], None],
@@ -111,7 +111,7 @@ class Api:
             command = _parse(command_type, path, query, record.body or {})
             record.command_id = getattr(command, "command_id", None)
             return self._execute(command, record)
-        except Refused as refused:
+        except ApiError as refused:
             return Reply.refusing(refused)
 
     def _execute(self, command: Command, record: ReceivedRequest) -> Reply:
@@ -132,7 +132,7 @@ def _identify(incoming: Incoming, record: ReceivedRequest) -> None:
     try:
         record.command = _ROUTES.find(incoming.method, incoming.path)[0].tool_name()
         record.body = incoming.body() if incoming.method in ("POST", "PATCH") else None
-    except Refused:
+    except ApiError:
         return
     command_id = (record.body or {}).get("command_id")
     record.command_id = command_id if isinstance(command_id, str) else None

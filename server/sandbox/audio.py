@@ -9,10 +9,10 @@ from ...tools.base import EVERYONE
 from .clock import Timer
 from .conference import Conference
 from .conferences import Conferences
-from .core import Core
+from .context import SandboxContext
 from .legs import Leg
 from .participants import chosen
-from .wire import Answer, Json, done
+from .responses import Answer, Json, done
 
 FILE_LASTS = 10.0
 """Seconds an audio file plays, each time."""
@@ -25,7 +25,7 @@ _TAG = re.compile(r"<[^>]*>")
 class Sound:
     """A file or a text that is heard, by one leg or the whole room, until it ends or is stopped."""
 
-    core: Core
+    core: SandboxContext
     conference: Conference
     kind: str
     """playback or speak."""
@@ -66,7 +66,7 @@ def sounds(conference: Conference) -> list[Sound]:
 
 
 class Audio:
-    def __init__(self, core: Core, conferences: Conferences) -> None:
+    def __init__(self, core: SandboxContext, conferences: Conferences) -> None:
         self._core = core
         self._conferences = conferences
 

@@ -15,14 +15,14 @@ from ...tools.calls import (
     RejectCall,
     TransferCall,
 )
+from .callees import DETECTIONS, far_end
 from .conference import Conference, Entry
 from .conferences import Conferences
-from .core import Core
+from .context import SandboxContext
 from .errors import impossible, invalid, not_found
-from .far_ends import DETECTIONS, far_end
 from .legs import ANSWERED_AFTER, CONNECTION_ID, RINGS_FOR, Leg, Legs
 from .queues import QueuedCall, Queues
-from .wire import Answer, Json, data, done, page
+from .responses import Answer, Json, data, done, page
 
 _DETECTED_AFTER = 2.0
 """Seconds from the answer until it is known whether a machine has answered."""
@@ -56,7 +56,7 @@ class BridgeEnd:
 
 
 class Calls:
-    def __init__(self, core: Core, legs: Legs, conferences: Conferences, queues: Queues) -> None:
+    def __init__(self, core: SandboxContext, legs: Legs, conferences: Conferences, queues: Queues) -> None:
         self._core = core
         self._legs = legs
         self._conferences = conferences

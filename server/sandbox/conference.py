@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Protocol, Self
 
 from .clock import Timer
-from .core import Core
-from .errors import Refused, impossible
+from .context import SandboxContext
+from .errors import ApiError, impossible
 from .legs import Leg, Legs
-from .wire import Json, iso, present
+from .responses import Json, iso, present
 
 _REASON_IN_WEBHOOK = {"ended_via_api": "all_left"}
 """The documented webhook has fewer reasons than the API."""
@@ -113,7 +113,7 @@ class Participant:
 
 @dataclass(eq=False, slots=True)
 class Conference:
-    core: Core
+    core: SandboxContext
     legs: Legs
     id: str
     name: str
@@ -150,7 +150,7 @@ class Conference:
         """The same as a question."""
         try:
             self.check_can_admit(leg, entry)
-        except Refused:
+        except ApiError:
             return False
         return True
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from ...tools.conferences import ConferenceFilter, CreateConference, EndConference, GetConference, ListConferences
 from .conference import Conference, Entry
-from .core import Core, forget_oldest
+from .context import SandboxContext, forget_oldest
 from .errors import impossible, not_found
 from .legs import APPLICATION_NAME, Leg, Legs
-from .wire import Answer, data, done, during, page
+from .responses import Answer, data, done, during, page
 
 LONGEST = 4 * 3600.0
 """Seconds after which every conference ends."""
@@ -18,7 +18,7 @@ MAX_PARTICIPANTS = 250
 class Conferences:
     """Every conference there is or was."""
 
-    def __init__(self, core: Core, legs: Legs) -> None:
+    def __init__(self, core: SandboxContext, legs: Legs) -> None:
         self._core = core
         self._legs = legs
         self.by_id: dict[str, Conference] = {}

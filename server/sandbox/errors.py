@@ -12,7 +12,7 @@ class ConnectionDropped(Exception):
     """A fault: the connection broke before an answer came."""
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """An answer that is an error."""
 
     def __init__(self, status: int, *errors: dict[str, Any], headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
@@ -28,64 +28,64 @@ def error(code: str, title: str, detail: str, pointer: str | None = None) -> dic
     return entry if pointer is None else entry | {"source": {"pointer": pointer}}
 
 
-def unauthenticated() -> Refused:
-    return Refused(401, error("10009", "Authentication failed", "The API key is missing or not valid."))
+def unauthenticated() -> ApiError:
+    return ApiError(401, error("10009", "Authentication failed", "The API key is missing or not valid."))
 
 
-def forbidden(detail: str) -> Refused:
-    return Refused(403, error("10010", "Authorization failed", detail))
+def forbidden(detail: str) -> ApiError:
+    return ApiError(403, error("10010", "Authorization failed", detail))
 
 
-def not_found(detail: str) -> Refused:
-    return Refused(404, error("10005", "Resource not found", detail))
+def not_found(detail: str) -> ApiError:
+    return ApiError(404, error("10005", "Resource not found", detail))
 
 
-def method_not_allowed(method: str, allowed: list[str]) -> Refused:
+def method_not_allowed(method: str, allowed: list[str]) -> ApiError:
     detail = f"{method} is not possible here; {' and '.join(allowed)} is." if allowed else "Not possible here."
-    return Refused(
+    return ApiError(
         405, error("10015", "Bad Request", detail), headers=((b"allow", ", ".join(allowed).encode("latin-1")),)
     )
 
 
-def bad_request(detail: str, code: str = "10015", title: str = "Bad Request", status: int = 400) -> Refused:
-    return Refused(status, error(code, title, detail))
+def bad_request(detail: str, code: str = "10015", title: str = "Bad Request", status: int = 400) -> ApiError:
+    return ApiError(status, error(code, title, detail))
 
 
-def invalid(field: str, detail: str) -> Refused:
+def invalid(field: str, detail: str) -> ApiError:
     """422: an argument that cannot be."""
-    return Refused(422, error("10015", "Bad Request", detail, f"/{field}"))
+    return ApiError(422, error("10015", "Bad Request", detail, f"/{field}"))
 
 
-def unknown_call(call_control_id: str, field: str = "call_control_id") -> Refused:
+def unknown_call(call_control_id: str, field: str = "call_control_id") -> ApiError:
     """422: a body names a call that does not exist."""
-    return Refused(422, error("90015", "Invalid Call Control ID", f"There is no call {call_control_id}.", f"/{field}"))
+    return ApiError(422, error("90015", "Invalid Call Control ID", f"There is no call {call_control_id}.", f"/{field}"))
 
 
-def call_ended(call_control_id: str) -> Refused:
+def call_ended(call_control_id: str) -> ApiError:
     detail = f"Call {call_control_id} is no longer active and can't receive commands."
-    return Refused(422, error("90018", "Call has already ended", detail))
+    return ApiError(422, error("90018", "Call has already ended", detail))
 
 
-def not_answered(call_control_id: str) -> Refused:
+def not_answered(call_control_id: str) -> ApiError:
     detail = f"Call {call_control_id} has not been answered yet and can't receive this command."
-    return Refused(422, error("90034", "Call not answered yet", detail))
+    return ApiError(422, error("90034", "Call not answered yet", detail))
 
 
-def impossible(title: str, detail: str, field: str | None = None) -> Refused:
+def impossible(title: str, detail: str, field: str | None = None) -> ApiError:
     """422: a command that cannot be carried out in this state."""
-    return Refused(422, error("90055", title, detail, None if field is None else f"/{field}"))
+    return ApiError(422, error("90055", title, detail, None if field is None else f"/{field}"))
 
 
-def missing(fields: list[str]) -> Refused:
+def missing(fields: list[str]) -> ApiError:
     """422: arguments that must be given."""
-    return Refused(422, *(_missing(field) for field in fields))
+    return ApiError(422, *(_missing(field) for field in fields))
 
 
 def _missing(name: str) -> dict[str, Any]:
     return error("10004", "Missing required parameter", f"The parameter '{name}' is required.", f"/{name}")
 
 
-def unprocessable(refused: ValidationError) -> Refused:
+def unprocessable(refused: ValidationError) -> ApiError:
     """422: one error for each argument that pydantic refused."""
     by_field: dict[str, list[str]] = {}
     missing: set[str] = set()
@@ -99,7 +99,7 @@ def unprocessable(refused: ValidationError) -> Refused:
             said.append(message)
         if found["type"] == "missing" and len(place) <= depth:
             missing.add(pointer)
-    return Refused(422, *(_unacceptable(pointer, said, pointer in missing) for pointer, said in by_field.items()))
+    return ApiError(422, *(_unacceptable(pointer, said, pointer in missing) for pointer, said in by_field.items()))
 
 
 def _unacceptable(pointer: str, said: list[str], is_missing: bool) -> dict[str, Any]:

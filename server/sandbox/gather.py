@@ -6,10 +6,10 @@ from ...tools.audio import GatherDtmf
 from .audio import FILE_LASTS
 from .clock import Timer
 from .conferences import Conferences
-from .core import Core
+from .context import SandboxContext
 from .legs import Leg
 from .participants import only
-from .wire import Answer, done
+from .responses import Answer, done
 
 TIMEOUT = 60.0
 """Seconds to wait for input after the prompt, if the command does not say."""
@@ -24,7 +24,7 @@ _LONGEST = 10**12
 class Gather:
     """One gather: a prompt, then digits until there are enough, or it took too long; then perhaps another try."""
 
-    def __init__(self, core: Core, leg: Leg, command: GatherDtmf) -> None:
+    def __init__(self, core: SandboxContext, leg: Leg, command: GatherDtmf) -> None:
         self._core = core
         self._leg = leg
         self._command = command
@@ -129,7 +129,7 @@ def _seconds(millis: int | None, otherwise: float) -> float:
 
 
 class Gathers:
-    def __init__(self, core: Core, conferences: Conferences) -> None:
+    def __init__(self, core: SandboxContext, conferences: Conferences) -> None:
         self._core = core
         self._conferences = conferences
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote
 
-from .errors import Refused, bad_request, forbidden, unauthenticated
+from .errors import ApiError, bad_request, forbidden, unauthenticated
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -57,7 +57,7 @@ class Reply:
         return cls(204) if answer is None else cls(200, encode(answer))
 
     @classmethod
-    def refusing(cls, refused: Refused) -> "Reply":
+    def refusing(cls, refused: ApiError) -> "Reply":
         return cls(refused.status, encode({"errors": list(refused.errors)}), refused.headers)
 
     async def send(self, send: Send) -> None:

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from .clock import Timer
-from .core import Core, forget_oldest
+from .context import SandboxContext, forget_oldest
 from .errors import call_ended, not_answered, not_found, unknown_call
-from .wire import Json, iso, present
+from .responses import Json, iso, present
 
 CONNECTION_ID = "sandbox"
 APPLICATION_NAME = "Sandbox"
@@ -93,7 +93,7 @@ class Leg:
 class Legs:
     """Every leg there is or was."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: SandboxContext) -> None:
         self._core = core
         self.by_id: dict[str, Leg] = {}
 

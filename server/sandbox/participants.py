@@ -18,10 +18,10 @@ from ...tools.participants import (
 )
 from .conference import Conference, Entry, Participant, supervision
 from .conferences import Conferences
-from .core import Core
+from .context import SandboxContext
 from .errors import impossible, not_found
 from .legs import Legs
-from .wire import Answer, Json, data, done, iso, page, present
+from .responses import Answer, Json, data, done, iso, page, present
 
 
 def chosen(conference: Conference, call_control_ids: list[str] | str) -> list[Participant]:
@@ -39,7 +39,7 @@ def only(conference: Conference, call_control_id: str) -> Participant:
 
 
 class Participants:
-    def __init__(self, core: Core, legs: Legs, conferences: Conferences) -> None:
+    def __init__(self, core: SandboxContext, legs: Legs, conferences: Conferences) -> None:
         self._core = core
         self._legs = legs
         self._conferences = conferences

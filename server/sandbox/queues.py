@@ -17,10 +17,10 @@ from ...tools.queues import (
     UpdateQueueCall,
 )
 from .clock import Timer
-from .core import Core
-from .errors import Refused, impossible, not_found
+from .context import SandboxContext
+from .errors import ApiError, impossible, not_found
 from .legs import Leg, Legs
-from .wire import Answer, Json, data, done, iso, page
+from .responses import Answer, Json, data, done, iso, page
 
 MAX_SIZE = 100
 """If its creation does not say."""
@@ -71,7 +71,7 @@ class QueuedCall:
 
 @dataclass(eq=False, slots=True)
 class Queue:
-    core: Core
+    core: SandboxContext
     id: str
     name: str
     max_size: int
@@ -135,7 +135,7 @@ class Queue:
 
 
 class Queues:
-    def __init__(self, core: Core, legs: Legs) -> None:
+    def __init__(self, core: SandboxContext, legs: Legs) -> None:
         self._core = core
         self._legs = legs
         self.by_name: dict[str, Queue] = {}
@@ -237,5 +237,5 @@ class Queues:
         call.queue.take_out(call, "leave")
         return done()
 
-    def _not_queued(self, leg: Leg) -> Refused:
+    def _not_queued(self, leg: Leg) -> ApiError:
         return impossible("Call not queued", f"Call {leg.call_control_id} is in no queue.")

@@ -15,10 +15,10 @@ from ...tools.recordings import (
 )
 from .conference import Conference
 from .conferences import Conferences
-from .core import Core, forget_oldest
+from .context import SandboxContext, forget_oldest
 from .errors import impossible, not_found
 from .legs import Leg
-from .wire import Answer, Json, data, done, during, iso, page, present
+from .responses import Answer, Json, data, done, during, iso, page, present
 
 LINKS_LIVE = 600
 """Seconds that a recording's links work."""
@@ -28,7 +28,7 @@ LINKS_LIVE = 600
 class Recording:
     """One recording, from its start until it is stopped and saved."""
 
-    core: Core
+    core: SandboxContext
     conference: Conference
     id: str
     format: str
@@ -123,7 +123,7 @@ def _safe(name: str) -> str:
 
 
 class Recordings:
-    def __init__(self, core: Core, conferences: Conferences) -> None:
+    def __init__(self, core: SandboxContext, conferences: Conferences) -> None:
         self._core = core
         self._conferences = conferences
         self.by_id: dict[str, Recording] = {}

@@ -10,15 +10,15 @@ import anyio
 
 from .api import Api, ReceivedRequest
 from .clock import Clock, SystemClock, Timers, later
-from .control import Controls
-from .errors import Refused, not_found
+from .control_api import Controls
+from .errors import ApiError, not_found
 from .faults import Faults
+from .fixtures import set_scene
 from .http import Receive, Reply, Scope, Send, read
 from .ids import Ids
-from .scene import set_scene
+from .responses import Json
+from .state import SandboxState
 from .webhooks import KEPT, Outbox, Signer
-from .wire import Json
-from .world import World
 
 if TYPE_CHECKING:
     import httpx2
@@ -53,12 +53,12 @@ class Sandbox:
         self._api = Api(lambda: self.world, self.faults, self._delays, self.run_due, self.requests.append)
         self._controls = Controls(self)
 
-    def _new_world(self) -> World:
+    def _new_world(self) -> SandboxState:
         ids = Ids(self._seed)
         outbox = Outbox(self._timers, ids, self.faults, self._signer, self._webhook_url)
         outbox.observers = self._observers
         outbox.on_waiting = self._timers.on_change = self._wake
-        world = World(self._timers, ids, outbox)
+        world = SandboxState(self._timers, ids, outbox)
         if self._scene:
             set_scene(self._timers, world.legs, world.queues)
         return world
@@ -181,7 +181,7 @@ class Sandbox:
     async def _serve(self, scope: Scope, receive: Receive) -> Reply | None:
         try:
             incoming = await read(scope, receive)
-        except Refused as refused:
+        except ApiError as refused:
             return Reply.refusing(refused)
         _, top, rest = (*incoming.path.split("/", 2), "", "")[:3]
         incoming.path = f"/{rest}"

@@ -18,7 +18,7 @@ from ...tools.base import GET, Command
 from .clock import Timers
 from .faults import Faults
 from .ids import Ids
-from .wire import Answer, Json, during, iso, page
+from .responses import Answer, Json, during, iso, page
 
 if TYPE_CHECKING:
     import httpx2

@@ -1,14 +1,14 @@
 """Telnyx's API over HTTP."""
 
-from .client import Answer, Telnyx, Timing
+from .client import ApiResponse, TelnyxClient, Timing
 from .errors import OutcomeUnknown, RateLimited, TelnyxFailed, TelnyxRefused, Unreachable
 from .known import known_instead
 
 __all__ = [
-    "Answer",
+    "ApiResponse",
     "OutcomeUnknown",
     "RateLimited",
-    "Telnyx",
+    "TelnyxClient",
     "TelnyxFailed",
     "TelnyxRefused",
     "Timing",

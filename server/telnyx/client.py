@@ -45,7 +45,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """What Telnyx answered."""
 
     body: Any
@@ -82,7 +82,7 @@ class _Sending:
     """An earlier attempt may have taken effect."""
 
 
-class Telnyx:
+class TelnyxClient:
     """Telnyx's API, through one HTTP client for the server's life.
 
     `now` and `sleep` are the clock that waiting between attempts goes by, in seconds.
@@ -107,7 +107,7 @@ class Telnyx:
         """Be told of every request: the command, the status of the answer (0: there was none), seconds."""
         self._told.append(told)
 
-    async def send(self, command: Command) -> Answer:
+    async def send(self, command: Command) -> ApiResponse:
         """Send a command and return Telnyx's answer.
 
         Deduped and idempotent commands are repeated on a lost connection, a timeout, 429 and 5xx, until the deadline;
@@ -131,7 +131,7 @@ class Telnyx:
         """The JSON that Telnyx answers a read with. Raises as `send` does."""
         return (await self.send(command)).body
 
-    async def _repeated(self, sending: _Sending, first: _AttemptError) -> Answer:
+    async def _repeated(self, sending: _Sending, first: _AttemptError) -> ApiResponse:
         """The answer to a later attempt. Retrying costs time even when it is not needed, so it starts here."""
         attempts = AsyncRetrying(
             sleep=self._sleep,
@@ -149,7 +149,7 @@ class Telnyx:
                 return await self._attempt(sending)
         raise AssertionError("tenacity returns or raises")
 
-    async def _attempt(self, sending: _Sending) -> Answer:
+    async def _attempt(self, sending: _Sending) -> ApiResponse:
         sending.attempts += 1
         try:
             status, body, headers = await self._exchange(sending.command)
@@ -197,15 +197,17 @@ class Telnyx:
         except (httpx2.TransportError, httpx2.DecodingError, TimeoutError) as error:
             raise _AttemptError(_reason(error), sent=True) from None
 
-    def _judged(self, sending: _Sending, status: int, body: Any, headers: httpx2.Headers) -> Answer:
+    def _judged(self, sending: _Sending, status: int, body: Any, headers: httpx2.Headers) -> ApiResponse:
         if status < 300:
-            return Answer(body, sending.attempts, status, headers.get(REQUEST_ID))
+            return ApiResponse(body, sending.attempts, status, headers.get(REQUEST_ID))
         if status == _RATE_LIMITED or status >= 500:
             after = _retry_after(headers.get("retry-after"))
             raise _AttemptError(f"Telnyx answered {status}", sent=True, status=status, retry_after=after)
         command = sending.command
         if status == _NOT_FOUND and command.route.method == "DELETE" and sending.uncertain:
-            return Answer(None, sending.attempts, status, headers.get(REQUEST_ID))  # gone, as an earlier attempt wanted
+            return ApiResponse(
+                None, sending.attempts, status, headers.get(REQUEST_ID)
+            )  # gone, as an earlier attempt wanted
         problems = read_problems(body)
         if sending.uncertain and not command.is_read():
             said = "; ".join(map(str, problems)) or "no reason given"

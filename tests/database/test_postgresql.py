@@ -11,7 +11,7 @@ import pytest
 from support.command_line import run
 from support.postgres import PASSWORD, USER, Cluster, cluster
 from support.webhooks import NOWHERE, free_port
-from telnyx_conferencing.server.database import StoreError, StoreUnreachable, open_database, shown
+from telnyx_conferencing.server.database import StoreError, StoreUnreachable, open_database, redacted_url
 
 pytestmark = pytest.mark.anyio
 
@@ -117,8 +117,8 @@ MISWRITTEN: dict[str, Callable[[str], str]] = {
 async def test_a_url_that_is_not_written_as_it_should_be_is_refused_without_repeating_it(what: str) -> None:
     url = MISWRITTEN[what]("127.0.0.1:1")
     assert "is not one that PostgreSQL takes" in str(await refused(url))
-    assert "ss%word" not in shown(url)
-    assert "nary" not in shown(url)
+    assert "ss%word" not in redacted_url(url)
+    assert "nary" not in redacted_url(url)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_a_url_that_is_not_written_as_it_should_be_is_refused_without_repe
     ],
 )
 async def test_a_url_is_shown_without_user_and_password(url: str, told: str) -> None:
-    assert shown(url) == told
+    assert redacted_url(url) == told
 
 
 async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

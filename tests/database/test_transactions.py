@@ -8,7 +8,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from telnyx_conferencing.server.database import Dialect, Session, StoreError, open_database
+from telnyx_conferencing.server.database import Dialect, StoreError, Transaction, open_database
 
 pytestmark = pytest.mark.anyio
 
@@ -26,8 +26,8 @@ async def names(database: Dialect) -> list[str]:
     return [name for (name,) in await database.transaction(lambda session: session.rows(NOTES))]
 
 
-def noting(*given: str, then: Exception | None = None) -> Callable[[Session], int]:
-    def work(session: Session) -> int:
+def noting(*given: str, then: Exception | None = None) -> Callable[[Transaction], int]:
+    def work(session: Transaction) -> int:
         for name in given:
             session.change(NOTE, name=name, value="")
         if then is not None:
@@ -58,7 +58,7 @@ async def test_a_quick_transaction_waits_its_turn_while_another_process_writes(d
     begun, may_end = threading.Event(), threading.Event()
     done: list[int] = []
 
-    def slow(session: Session) -> int:
+    def slow(session: Transaction) -> int:
         begun.set()
         may_end.wait(30)
         return noting("early")(session)

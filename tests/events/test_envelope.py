@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.documented_webhooks import OCCURRED_AT, TYPES, Json, event, wrapped
 from telnyx_conferencing.server.events.envelope import LARGEST, NotAnEvent, event_from_data, read_event
 from telnyx_conferencing.server.events.event import Event, Via
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
-
-from .documented import OCCURRED_AT, TYPES, Json, event, wrapped
 
 RECEIVED_AT = datetime(2025, 3, 1, 13, tzinfo=UTC)
 

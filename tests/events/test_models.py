@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from support.documented_webhooks import CONTRACT, TYPES, Json, event, payload, wrapped
 from telnyx_conferencing.server.events.envelope import read_event
 from telnyx_conferencing.server.events.event import Event, Via
 from telnyx_conferencing.server.events.models import PAYLOADS, Payload, typed
-
-from .documented import CONTRACT, TYPES, Json, event, payload, wrapped
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 

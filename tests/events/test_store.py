@@ -13,12 +13,11 @@ import anyio.lowlevel
 import pytest
 from sqlalchemy import event
 
+from support.stored_events import START, Clock, add_all, groups_of, made, series
 from support.webhooks import url_of
-from telnyx_conferencing.server.events.envelope import NotAnEvent, Unread
-from telnyx_conferencing.server.events.event import Event, StoredEvent, Via, Wanted
+from telnyx_conferencing.server.events.envelope import NotAnEvent, RawWebhook
+from telnyx_conferencing.server.events.event import Event, EventFilter, StoredEvent, Via
 from telnyx_conferencing.server.events.store import Store, StoreError, UnfitEvent
-
-from .storing import START, Clock, add_all, groups_of, made, series
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +59,7 @@ async def add_bodies(store: Store, bodies: list[bytes]) -> list[StoredEvent | No
 
     async def add(body: bytes) -> StoredEvent | NotAnEvent | None:
         try:
-            return await store.add_unread(Unread(body, Via.WEBHOOK, verified=True, received_at=START))
+            return await store.add_unread(RawWebhook(body, Via.WEBHOOK, verified=True, received_at=START))
         except NotAnEvent as refused:
             return refused
 
@@ -101,7 +100,7 @@ class TestAdding:
         answers = await add_all(store, [made("a")] * 50)
         assert len(numbers(answers)) == 1
         assert store.duplicates == 49
-        assert await store.count(Wanted()) == 1
+        assert await store.count(EventFilter()) == 1
 
     @pytest.mark.parametrize("count", [1, 20, 64, 65, 700])
     async def test_each_event_of_a_group_is_answered_its_own_number(self, store: Store, count: int) -> None:
@@ -109,7 +108,7 @@ class TestAdding:
         answers = await add_all(store, [*series(count), *series(5, "twice"), *series(count, "more")])
         assert numbers(answers) == sorted(numbers(answers))
         assert len(numbers(answers)) == 2 * count
-        assert await store.find(Wanted(after_number=10), limit=2 * count, newest_first=False) == [
+        assert await store.find(EventFilter(after_number=10), limit=2 * count, newest_first=False) == [
             answer for answer in answers if answer
         ]
 
@@ -128,7 +127,7 @@ class TestAdding:
                 await anyio.lowlevel.checkpoint()
                 impatient.cancel()
         await add_all(store, series(5, "after"))
-        found = await store.find(Wanted(), limit=100)
+        found = await store.find(EventFilter(), limit=100)
         assert {event.id for event in found} >= {f"after{place}" for place in range(5)}
         assert all(event.payload == {"digits": "1"} for event in found)
 
@@ -138,7 +137,7 @@ class TestAdding:
                 tasks.start_soon(store.add, event)
             await anyio.lowlevel.checkpoint()
         async with Store.open(address) as store:
-            assert await store.count(Wanted()) == 20
+            assert await store.count(EventFilter()) == 20
 
     async def test_a_closed_store_takes_nothing(self, address: str) -> None:
         async with Store.open(address) as store:
@@ -155,7 +154,7 @@ class TestAdding:
         bodies = [b'{"id": "%d", "event_type": "x"}' % place if place % 3 else b"{" for place in range(20)]
         answers = await add_bodies(store, bodies)
         assert [type(answer) for answer in answers] == [StoredEvent if place % 3 else NotAnEvent for place in range(20)]
-        found = await store.find(Wanted(), limit=100, newest_first=False)
+        found = await store.find(EventFilter(), limit=100, newest_first=False)
         assert [event.id for event in found] == [str(place) for place in range(20) if place % 3]
         assert found == [answer for answer in answers if isinstance(answer, StoredEvent)]
 
@@ -173,7 +172,7 @@ class TestAdding:
     async def test_any_text_is_taken_as_an_id_a_type_and_a_queue(self, store: Store, text: str) -> None:
         added = await store.add(made(text, type=text, queue=text))
         assert added
-        for wanted in (Wanted(queue=text), Wanted(types=frozenset({text}))):
+        for wanted in (EventFilter(queue=text), EventFilter(types=frozenset({text}))):
             assert numbers(await store.find(wanted, limit=10)) == [1]
         assert await store.get(text)
         assert len(await store.distinct("queue", text)) == 1
@@ -183,14 +182,14 @@ class TestFinding:
     async def test_events_come_in_the_order_in_which_they_were_stored_not_of_their_times(self, store: Store) -> None:
         for place in (5, 1, 9):
             await store.add(made(str(place), occurred_at=START + timedelta(seconds=place)))
-        assert [event.id for event in await store.find(Wanted(), limit=10)] == ["9", "1", "5"]
-        assert [event.id for event in await store.find(Wanted(), limit=2, newest_first=False)] == ["5", "1"]
+        assert [event.id for event in await store.find(EventFilter(), limit=10)] == ["9", "1", "5"]
+        assert [event.id for event in await store.find(EventFilter(), limit=2, newest_first=False)] == ["5", "1"]
 
     async def test_a_count_stops_at_a_thousand(self, store: Store) -> None:
         await add_all(store, series(1_050, queue="support"))
-        assert await store.count(Wanted()) == 1_000
-        assert await store.count(Wanted(queue="support", since=START)) == 1_000
-        assert await store.count(Wanted(since=START + timedelta(seconds=1_000))) == 50
+        assert await store.count(EventFilter()) == 1_000
+        assert await store.count(EventFilter(queue="support", since=START)) == 1_000
+        assert await store.count(EventFilter(since=START + timedelta(seconds=1_000))) == 50
 
     async def test_distinct_values_come_most_recently_seen_first(self, store: Store) -> None:
         rooms = ["aa", "ab", "b", "aa"]
@@ -276,7 +275,7 @@ class TestKeeping:
             assert await store.prune() == 0
             clock.time += timedelta(seconds=1)
             assert await store.prune() == 500
-            assert {event.id for event in await store.find(Wanted(), limit=1000)} == {f"new{n}" for n in range(10)}
+            assert {event.id for event in await store.find(EventFilter(), limit=1000)} == {f"new{n}" for n in range(10)}
 
     async def test_events_can_be_kept_for_ever(self, address: str) -> None:
         async with Store.open(address, keep_for=timedelta.max) as store:
@@ -290,7 +289,7 @@ class TestKeeping:
             assert await store.prune() == 0
             await add_all(store, series(700, "more"))
             assert await store.prune() == 650
-            assert [event.id for event in await store.find(Wanted(), limit=1000)] == [
+            assert [event.id for event in await store.find(EventFilter(), limit=1000)] == [
                 f"more{place}" for place in range(699, 599, -1)
             ]
 
@@ -311,7 +310,7 @@ class TestKeeping:
         async with Store.open(address, keep_most=1500) as store:
             await add_all(store, series(3000))
             await store.prune()
-            found = await store.find(Wanted(until=START + timedelta(seconds=1600)), limit=3000)
+            found = await store.find(EventFilter(until=START + timedelta(seconds=1600)), limit=3000)
             assert numbers(found) == list(range(1600, 1500, -1))
 
     async def test_intake_goes_on_while_many_events_are_pruned(self, address: str) -> None:
@@ -324,9 +323,9 @@ class TestKeeping:
                 tasks.start_soon(store.prune)
                 for event in series(5, "new"):
                     await store.add(event)
-                    left.append(await store.count(Wanted()))
+                    left.append(await store.count(EventFilter()))
             assert left[0] == 1_000  # or more: the first was stored in the middle of it
-            assert await store.count(Wanted()) == 5
+            assert await store.count(EventFilter()) == 5
 
     async def test_bodies_set_aside_are_kept_newest_first_and_bounded(self, address: str) -> None:
         async with Store.open(address) as store:
@@ -346,7 +345,7 @@ class TestKeeping:
         async def some(count: int) -> int:
             for place in range(0, count, 200):
                 await add_all(store, series(200, f"{count}-{place}-", conference_id=f"{count}-{place}"))
-                await store.find(Wanted(conference_id=f"{count}-{place}"), limit=20)
+                await store.find(EventFilter(conference_id=f"{count}-{place}"), limit=20)
             return tracemalloc.get_traced_memory()[0]
 
         tracemalloc.start()
@@ -366,9 +365,9 @@ async def test_a_read_that_is_given_up_leaves_its_connection_in_order(tmp_path: 
         event.listen(store.dialect.engine.sync_engine, "connect", lambda *connection: opened.append(connection))
         for turns in range(100):
             async with anyio.create_task_group() as reading:
-                reading.start_soon(partial(store.find, Wanted(), limit=50))
+                reading.start_soon(partial(store.find, EventFilter(), limit=50))
                 for _ in range(turns):
                     await anyio.lowlevel.checkpoint()
                 reading.cancel_scope.cancel()
-        assert len(await store.find(Wanted(), limit=100)) == 50
+        assert len(await store.find(EventFilter(), limit=100)) == 50
     assert opened == []

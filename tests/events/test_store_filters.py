@@ -8,11 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.stored_events import START, add_all, made
 from support.webhooks import eventually
-from telnyx_conferencing.server.events.event import COUNT_AT_MOST, Event, StoredEvent, Wanted
+from telnyx_conferencing.server.events.event import COUNT_AT_MOST, Event, EventFilter, StoredEvent
 from telnyx_conferencing.server.events.store import Store
-
-from .storing import START, add_all, made
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +25,7 @@ wanted_types = st.frozensets(
 
 
 wanteds = st.builds(
-    Wanted,
+    EventFilter,
     types=wanted_types,
     conference_id=st.none() | st.sampled_from(["room 1", "room 2", "no room"]),
     call_control_id=st.none() | st.sampled_from(["leg 1", "leg 2", "no leg"]),
@@ -82,13 +81,13 @@ async def full(module_address: str, anyio_backend: str) -> AsyncIterator[Store]:
 
 @pytest.fixture(scope="module")
 async def everything(full: Store) -> list[StoredEvent]:
-    return await full.find(Wanted(), limit=3000, newest_first=False)
+    return await full.find(EventFilter(), limit=3000, newest_first=False)
 
 
 @given(wanted=wanteds, limit=st.sampled_from([1, 7, 3000]), newest_first=st.booleans())
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_what_is_found_is_what_is_wanted(
-    full: Store, everything: list[StoredEvent], wanted: Wanted, limit: int, newest_first: bool
+    full: Store, everything: list[StoredEvent], wanted: EventFilter, limit: int, newest_first: bool
 ) -> None:
     matching = [event for event in everything if wanted.matches(event)]
     ordered = matching[::-1] if newest_first else matching
@@ -106,10 +105,10 @@ async def test_text_is_compared_character_by_character(full: Store, kinds: list[
     ]
     added = [event for event in await add_all(full, events) if event]
     for types in ({prefix}, {f"{prefix}.*"}, {*kinds, ".*"}):
-        wanted = Wanted(types=frozenset(types), after_number=before)
+        wanted = EventFilter(types=frozenset(types), after_number=before)
         matching = [event for event in added if wanted.matches(event)]
         assert await full.find(wanted, limit=100, newest_first=False) == matching
-        both = Wanted(types=frozenset(types), conference_id=room, after_number=before)
+        both = EventFilter(types=frozenset(types), conference_id=room, after_number=before)
         matching = [event for event in added if both.matches(event)]
         assert await full.find(both, limit=100, newest_first=False) == matching
     starting = {kind for kind in kinds if kind.startswith(prefix)}

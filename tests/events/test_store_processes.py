@@ -15,10 +15,9 @@ import anyio.abc
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from telnyx_conferencing.server.events.event import StoredEvent, Wanted
+from support.stored_events import add_all, series
+from telnyx_conferencing.server.events.event import EventFilter, StoredEvent
 from telnyx_conferencing.server.events.store import Store
-
-from .storing import add_all, series
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +27,7 @@ COMMITS = 300
 
 
 def command(what: str, address: str, name: str) -> list[str]:
-    return [sys.executable, "-m", "events.storing", what, address, name]
+    return [sys.executable, "-m", "support.stored_events", what, address, name]
 
 
 class Other:
@@ -95,7 +94,7 @@ async def test_after_kill_9_every_event_that_was_said_to_be_stored_is_there_once
     for run in range(KILLS):
         said += await anyio.to_thread.run_sync(killed_while_pouring, address, f"run{run}", chance.randrange(1, 600))
     async with Store.open(address) as store:
-        there = [event.id for event in await store.find(Wanted(), limit=1_000_000)]
+        there = [event.id for event in await store.find(EventFilter(), limit=1_000_000)]
     assert len(said) >= KILLS
     assert len(there) == len(set(there))
     assert set(said) <= set(there)
@@ -160,5 +159,5 @@ async def test_a_reader_that_follows_the_numbers_misses_no_event_while_several_p
         with anyio.fail_after(60):
             while len(seen) < COMMITS * len(names):
                 after = seen[-1].number if seen else 0
-                seen += await store.find(Wanted(after_number=after), limit=1_000, newest_first=False)
+                seen += await store.find(EventFilter(after_number=after), limit=1_000, newest_first=False)
     assert {event.id for event in seen} == {f"{name}-{place}" for name in names for place in range(COMMITS)}

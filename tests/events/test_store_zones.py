@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from support.older import put_back
+from support.older_store import put_back
+from support.stored_events import START, Clock, add_all, made, series
 from support.webhooks import eventually
-from telnyx_conferencing.server.database import Session
-from telnyx_conferencing.server.events.event import Event, StoredEvent, Wanted
+from telnyx_conferencing.server.database import Transaction
+from telnyx_conferencing.server.events.event import Event, EventFilter, StoredEvent
 from telnyx_conferencing.server.events.store import Store, query
 from telnyx_conferencing.server.events.store.zones import FIELDS, ZONE, note_zones
-
-from .storing import START, Clock, add_all, made, series
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +57,7 @@ async def noted(store: Store) -> set[Key]:
 async def moved(store: Store, *, first: int, by: int) -> None:
     """Give the events from a number on greater ones, and forget what is noted."""
 
-    def work(session: Session) -> None:
+    def work(session: Transaction) -> None:
         for table in ("zones", "event_keys"):
             session.change(f"DELETE FROM {table}")
         session.change("UPDATE events SET number = number + :by WHERE number >= :first", first=first, by=by)
@@ -70,7 +69,7 @@ async def test_every_key_of_a_finished_zone_is_noted_and_no_other(address: str) 
     async with Store.open(address) as store:
         await add_all(store, assorted(5 * ZONE + 100))
         await note_zones(store.dialect)
-        everything = await store.find(Wanted(), limit=2_000)
+        everything = await store.find(EventFilter(), limit=2_000)
         assert await noted(store) == keys([event for event in everything if event.number < 5 * ZONE])
 
 
@@ -90,7 +89,7 @@ async def test_numbers_that_no_event_has_hold_nothing_up(address: str) -> None:
         await add_all(store, assorted(3 * ZONE))
         await moved(store, first=2 * ZONE - 5, by=100 * ZONE)
         await note_zones(store.dialect)
-        everything = await store.find(Wanted(), limit=2_000)
+        everything = await store.find(EventFilter(), limit=2_000)
         newest = max(event.number for event in everything)
         assert newest > 102 * ZONE
         assert await noted(store) == keys([event for event in everything if event.number < newest // ZONE * ZONE])
@@ -113,7 +112,7 @@ async def test_nothing_is_missed_that_is_noted_in_the_middle_of_a_search(
             return found
 
         monkeypatch.setattr(query, "_existing", and_note)
-        wanted = Wanted(types=frozenset({"new.*", "type.*"}), since=START if timed else None)
+        wanted = EventFilter(types=frozenset({"new.*", "type.*"}), since=START if timed else None)
         assert len(await store.find(wanted, limit=1_000)) == 2 * ZONE
         assert await store.count(wanted) == 2 * ZONE
 
@@ -124,7 +123,7 @@ async def test_keys_go_with_their_events(address: str) -> None:
         await add_all(store, assorted(5 * ZONE))
         await note_zones(store.dialect)
         assert await store.prune() == 5 * ZONE - 300
-        left = await store.find(Wanted(), limit=300)
+        left = await store.find(EventFilter(), limit=300)
         assert await noted(store) == keys([event for event in left if event.number < 5 * ZONE])
         clock.time += timedelta(days=31)
         assert await store.prune() == 300
@@ -135,12 +134,12 @@ async def test_events_of_an_older_version_are_found_as_before(address: str) -> N
     async with Store.open(address) as store:
         await add_all(store, assorted(5 * ZONE))
         await note_zones(store.dialect)
-        everything = await store.find(Wanted(), limit=2_000)
+        everything = await store.find(EventFilter(), limit=2_000)
     await put_back(address, "0006", "UPDATE events SET raw = NULL WHERE number < 500")  # not every event had its body
     async with Store.open(address) as store:
-        assert await store.find(Wanted(), limit=2_000) == everything
+        assert await store.find(EventFilter(), limit=2_000) == everything
         assert await noted(store) == keys([event for event in everything if event.number < 5 * ZONE])
-        assert {event.id for event in await store.find(Wanted(conference_id="room 3"), limit=100)} == {
+        assert {event.id for event in await store.find(EventFilter(conference_id="room 3"), limit=100)} == {
             event.id for event in everything if event.conference_id == "room 3"
         }
         added = await store.add(made("next"))

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from support.projection_stories import START, Story, event, fold
 from telnyx_conferencing.server.events.event import StoredEvent
-from telnyx_conferencing.server.events.picture.summary import summarize, timeline
-
-from .picture_stories import START, Story, event, fold
+from telnyx_conferencing.server.events.projection.summary import summarize, timeline
 
 SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "timeline.md"
 ROOM = "11111111-2222-4333-8444-555555555555"

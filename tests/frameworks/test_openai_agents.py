@@ -15,7 +15,7 @@ from agents.mcp import MCPServerStdio
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 
 from support.commands import COMMAND
-from support.guarded import code_in, decided
+from support.guarded_server import code_in, decided
 from support.webhooks import url_of
 
 from .script import AGAIN, Script, Step

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from support.sandbox_client import Telnyx
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
-
-from .client import Telnyx
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .client import Telnyx
+from support.sandbox_client import Telnyx
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .client import Json, Telnyx
+from support.sandbox_client import Json, Telnyx
 
 pytestmark = pytest.mark.anyio
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
+from support.sandbox_client import Telnyx
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox, SystemClock
-
-from .client import Telnyx
 
 pytestmark = pytest.mark.anyio
 

@@ -3,9 +3,8 @@
 import anyio
 import pytest
 
+from support.sandbox_client import Telnyx
 from telnyx_conferencing.server.sandbox import ConnectionDropped, Fault, Sandbox, SystemClock
-
-from .client import Telnyx
 
 pytestmark = pytest.mark.anyio
 

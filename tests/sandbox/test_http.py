@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.sandbox_client import Telnyx
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.tools import COMMANDS
-
-from .client import Telnyx
 
 pytestmark = pytest.mark.anyio
 

@@ -5,9 +5,8 @@ from collections import Counter
 
 import pytest
 
+from support.sandbox_client import Json, Telnyx
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
-
-from .client import Json, Telnyx
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .client import Json, Telnyx
+from support.sandbox_client import Json, Telnyx
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .client import Telnyx
+from support.sandbox_client import Telnyx
 
 pytestmark = pytest.mark.anyio
 

@@ -11,10 +11,9 @@ import telnyx
 from pydantic import BaseModel
 from telnyx import Telnyx, omit
 
+from support.sandbox_client import Telnyx as InProcess
+from support.sandbox_http_server import served
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox, SystemClock
-
-from .client import Telnyx as InProcess
-from .serving import served
 
 T = TypeVar("T", bound=BaseModel)
 

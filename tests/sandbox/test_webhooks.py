@@ -9,10 +9,9 @@ import anyio
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from support.sandbox_client import Telnyx
+from support.sandbox_receiver import Receiver
 from telnyx_conferencing.server.sandbox import Fault, ManualClock, Sandbox, SystemClock
-
-from .client import Telnyx
-from .receiver import Receiver
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Mapping
 
 from support.commands import forked
-from support.stdio import environment
+from support.mcp_stdio import environment
 
 
 def run(

@@ -151,6 +151,6 @@ if __name__ == "__main__":
     _forker = _Forker(sys.argv[1])
     print("listening", flush=True)
     _become(**_forker.run())
-    from telnyx_conferencing.server.cli import main
+    from telnyx_conferencing.server.cli.main import main
 
     main()

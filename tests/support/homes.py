@@ -12,8 +12,8 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from support.command_line import run
-from support.ring import NO_RING, ring_env
-from telnyx_conferencing.server.cli import cli
+from support.keyring_backend import NO_RING, ring_env
+from telnyx_conferencing.server.cli.main import cli
 
 NAME = "telnyx-conferencing"
 PLACES = {

@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import anyio
 
 from support.webhooks import url_of
-from telnyx_conferencing.server.guard.ledger import LASTS, Approval, Asked, Ledger
+from telnyx_conferencing.server.guard.ledger import LASTS, ApprovalRequest, Ledger, PendingApproval
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,16 +26,16 @@ def on(database: Path, method: Callable[Concatenate[Ledger, P], Awaitable[T]], *
     return anyio.run(work)
 
 
-def asked(question: str = QUESTION, **other: str) -> Asked:
+def asked(question: str = QUESTION, **other: str) -> ApprovalRequest:
     """A question about a call; its own words stand for all it is bound to."""
     facts = {"tool": "end_conference", "risk": "destructive", "asked_by": "claude-code 2.1", **other}
-    return Asked(binding=question, question=question, **facts)
+    return ApprovalRequest(binding=question, question=question, **facts)
 
 
-def left(database: Path, question: Asked | None = None, lasts: timedelta = LASTS) -> Approval:
+def left(database: Path, question: ApprovalRequest | None = None, lasts: timedelta = LASTS) -> PendingApproval:
     """A question that a server has left for a person."""
 
-    async def work() -> Approval:
+    async def work() -> PendingApproval:
         async with Ledger.open(url_of(database), lasts) as ledger:
             return await ledger.leave(question or asked())
 

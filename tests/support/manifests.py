@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 from pydantic import SecretStr
 
-from telnyx_conferencing.server.hosts.installing import cursor_link
-from telnyx_conferencing.server.hosts.table import API_KEY, NAME, PUBLIC_KEY
+from telnyx_conferencing.server.cli.hosts.install import cursor_link
+from telnyx_conferencing.server.cli.hosts.registry import API_KEY, NAME, PUBLIC_KEY
 from telnyx_conferencing.server.settings import PREFIX, Settings
 from telnyx_conferencing.tools import TOOLS
 

@@ -12,7 +12,7 @@ from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
 
 from support.commands import forked
-from support.stdio import environment
+from support.mcp_stdio import environment
 
 ERAS: Mapping[str, ConnectMode] = {"2025-11-25": "legacy", "2026-07-28": "2026-07-28"}
 """Protocol versions, and how the client is told to speak each."""

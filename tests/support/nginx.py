@@ -7,8 +7,8 @@ from pathlib import Path
 
 import anyio
 
-from support.over_http import Site
-from support.stdio import PATIENCE
+from support.mcp_http import Site
+from support.mcp_stdio import PATIENCE
 from support.webhooks import listening
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx.conf"

@@ -7,12 +7,12 @@ from typing import Any
 import anyio
 from mcp_types import Resource, ResourceTemplate
 
-from support.inprocess import World, in_process
+from support.mcp_in_process import World, in_process
 from telnyx_conferencing.prompts import files
 from telnyx_conferencing.prompts.files import Argument, Prompt
+from telnyx_conferencing.server.cli.options import SERVING, metavar
+from telnyx_conferencing.server.cli.tools import risk_words
 from telnyx_conferencing.server.events.models import PAYLOADS
-from telnyx_conferencing.server.inventory import risk_words
-from telnyx_conferencing.server.options import SERVING, metavar
 from telnyx_conferencing.server.settings import PREFIX, Settings
 from telnyx_conferencing.tools import TOOLS, TOOLSETS
 from telnyx_conferencing.tools.base import ByArgument, Command, Tool

@@ -14,8 +14,8 @@ import anyio.lowlevel
 import httpx2
 
 from support.mcp import ERAS
+from support.mcp_http import Site, site
 from support.nginx import proxy
-from support.over_http import Site, site
 from support.telnyx import Telnyx
 from support.webhooks import PATIENCE, eventually, free_port, posting_telnyx
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from support.commands import COMMAND
-from support.stdio import PATIENCE, environment
+from support.mcp_stdio import PATIENCE, environment
 
 ENTER = "\r"
 CTRL_C = "\x03"

@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from support.webhooks import url_of
+from telnyx_conferencing.server.auth import TokenScope
+from telnyx_conferencing.server.auth.access_tokens import new_token
 from telnyx_conferencing.server.guard.ledger import Ledger
-from telnyx_conferencing.server.identity import Scope
-from telnyx_conferencing.server.identity.tokens import new_token
 
-READ, CONTROL, APPROVE = Scope.READ, Scope.CONTROL, Scope.APPROVE
+READ, CONTROL, APPROVE = TokenScope.READ, TokenScope.CONTROL, TokenScope.APPROVE
 
 
 async def given(
-    home: Path, name: str, *scopes: Scope, lasts: timedelta | None = None, at: datetime | None = None
+    home: Path, name: str, *scopes: TokenScope, lasts: timedelta | None = None, at: datetime | None = None
 ) -> str:
     """The text of a new token in the store at home. `at`: when it was made; now if not given."""
     text, token = new_token(name, scopes, at or datetime.now(UTC), lasts)

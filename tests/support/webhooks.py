@@ -18,7 +18,7 @@ from mcp.client import Client
 from support.http import NO_TLS, served
 from support.mcp import call, connected
 from support.telnyx import Telnyx
-from telnyx_conferencing.server.events.event import StoredEvent, Wanted
+from telnyx_conferencing.server.events.event import EventFilter, StoredEvent
 from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.sandbox import Fault, Sandbox, create_app
 from telnyx_conferencing.server.sandbox.webhooks import Signer
@@ -93,10 +93,10 @@ async def listening(port: int) -> None:
     await eventually(look)
 
 
-async def stored(path: Path | str, wanted: Wanted | None = None) -> list[StoredEvent]:
+async def stored(path: Path | str, wanted: EventFilter | None = None) -> list[StoredEvent]:
     """What is in a store, oldest first."""
     async with Store.open(url_of(path)) as store:
-        return await store.find(wanted or Wanted(), limit=100_000, newest_first=False)
+        return await store.find(wanted or EventFilter(), limit=100_000, newest_first=False)
 
 
 async def listed(client: Client, **wanted: Any) -> list[dict[str, Any]]:

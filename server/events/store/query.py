@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...database import microseconds
 from ...database.schema import event_keys, events, zones
-from ..event import COUNT_AT_MOST, StoredEvent, Wanted
+from ..event import COUNT_AT_MOST, EventFilter, StoredEvent
 from .rows import READ, event_of, stored_text
 from .zones import FIELDS, ZONE
 
@@ -25,7 +25,9 @@ _Seen = Select[Any, Any]
 """Values, and the number of the latest event with each."""
 
 
-async def find(connection: AsyncConnection, wanted: Wanted, limit: int, *, newest_first: bool) -> list[StoredEvent]:
+async def find(
+    connection: AsyncConnection, wanted: EventFilter, limit: int, *, newest_first: bool
+) -> list[StoredEvent]:
     """The first `limit` events that are wanted, in the order of their numbers."""
     walks = await _walks(connection, wanted)
 
@@ -40,7 +42,7 @@ async def find(connection: AsyncConnection, wanted: Wanted, limit: int, *, newes
     return [event_of(row) for row in await connection.execute(statement)]
 
 
-async def count(connection: AsyncConnection, wanted: Wanted) -> int:
+async def count(connection: AsyncConnection, wanted: EventFilter) -> int:
     """How many events are wanted, but at most `COUNT_AT_MOST`."""
     walks = await _walks(connection, wanted)
     some = [walk.numbers.order_by(*walk.order).limit(COUNT_AT_MOST) for walk in walks]
@@ -66,7 +68,7 @@ _noted = select(func.coalesce(func.max(zones.c.block) + 1, 0) * ZONE).scalar_sub
 _Bound = ColumnElement[int] | int
 
 
-async def _walks(connection: AsyncConnection, wanted: Wanted) -> list[_Walk]:
+async def _walks(connection: AsyncConnection, wanted: EventFilter) -> list[_Walk]:
     """Walks of which no two meet the same event, and which together find what is wanted: through what is noted of the
     zones, by the keys that say most or by times, and one through the numbers that came after."""
     # Which types there are is asked before the search, and more may be noted in between: then this is where to part.
@@ -97,7 +99,7 @@ class _Keys:
         return self.field in ("call_control_id", "conference_id")
 
 
-async def _keys(connection: AsyncConnection, wanted: Wanted) -> _Keys | None:
+async def _keys(connection: AsyncConnection, wanted: EventFilter) -> _Keys | None:
     """The keys to go by; None: the numbers alone."""
     for name in ("call_control_id", "conference_id", "queue"):
         value = getattr(wanted, name)
@@ -109,7 +111,9 @@ async def _keys(connection: AsyncConnection, wanted: Wanted) -> _Keys | None:
     return _Keys("type", types) if len(types) <= _MANY_TYPES else None
 
 
-def _by_keys(connection: AsyncConnection, wanted: Wanted, keys: _Keys, noted: _Bound, *, timed: bool) -> list[_Walk]:
+def _by_keys(
+    connection: AsyncConnection, wanted: EventFilter, keys: _Keys, noted: _Bound, *, timed: bool
+) -> list[_Walk]:
     """The walks through what is noted, one for each key."""
     conditions = _conditions(wanted, keys.field)
     number = event_keys.c.number
@@ -129,7 +133,7 @@ def _before(noted: _Bound, number: ColumnElement[int]) -> _Condition:
     return func.coalesce(number, null()) < noted
 
 
-def _conditions(wanted: Wanted, keyed: str | None) -> list[_Condition]:
+def _conditions(wanted: EventFilter, keyed: str | None) -> list[_Condition]:
     """What events must meet, but for their numbers and for what the keys of a field tell."""
     found = [
         events.c[name] == stored_text(value)
@@ -145,7 +149,7 @@ def _conditions(wanted: Wanted, keyed: str | None) -> list[_Condition]:
     return found
 
 
-def _between(wanted: Wanted, number: ColumnElement[int]) -> list[_Condition]:
+def _between(wanted: EventFilter, number: ColumnElement[int]) -> list[_Condition]:
     found: list[_Condition] = []
     if wanted.after_number is not None:
         found.append(number > wanted.after_number)
@@ -165,7 +169,7 @@ async def _existing(connection: AsyncConnection, wanted: Iterable[str]) -> list[
     return sorted(found)
 
 
-def _in_zones(connection: AsyncConnection, wanted: Wanted, number: ColumnElement[int], some: Select[Any]) -> _Walk:
+def _in_zones(connection: AsyncConnection, wanted: EventFilter, number: ColumnElement[int], some: Select[Any]) -> _Walk:
     """Of some numbers, those in the zones in which an event of the wanted time may stand.
 
     PostgreSQL knows how many events are of the wanted time, and not that they stand together: it would rather read the
@@ -179,7 +183,7 @@ def _in_zones(connection: AsyncConnection, wanted: Wanted, number: ColumnElement
     return _Walk(inside.where(*_zones_of(wanted)), (zones.c.block, number))
 
 
-def _zones_of(wanted: Wanted) -> list[_Condition]:
+def _zones_of(wanted: EventFilter) -> list[_Condition]:
     """What zones must meet."""
     block = zones.c.block
     conditions: list[_Condition] = []

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...database import Dialect, StoreError, moment_of
 from ...database.schema import aside, events
-from ..event import StoredEvent, Wanted
+from ..event import EventFilter, StoredEvent
 from . import query
 from .rows import READ, event_of, stored_text
 
@@ -30,7 +30,7 @@ class Aside:
     """The first of them."""
 
 
-class Reader:
+class EventReader:
     """Each call borrows a connection and sees what is committed. All raise `StoreError`."""
 
     def __init__(self, dialect: Dialect) -> None:
@@ -52,12 +52,12 @@ class Reader:
             row = (await connection.execute(_by_id.where(events.c.id == stored_text(event_id)))).first()
         return None if row is None else event_of(row)
 
-    async def find(self, wanted: Wanted, limit: int, *, newest_first: bool) -> list[StoredEvent]:
+    async def find(self, wanted: EventFilter, limit: int, *, newest_first: bool) -> list[StoredEvent]:
         """See `query.find`."""
         async with self._connection() as connection:
             return await query.find(connection, wanted, limit, newest_first=newest_first)
 
-    async def count(self, wanted: Wanted) -> int:
+    async def count(self, wanted: EventFilter) -> int:
         """See `query.count`."""
         async with self._connection() as connection:
             return await query.count(connection, wanted)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Literal
 
 import anyio
 
-from ...database import Dialect, Session, microseconds, note, noted, open_database
-from ..envelope import Unread
-from ..event import Event, StoredEvent, Wanted
-from .news import News
+from ...database import Dialect, Transaction, microseconds, note, noted, open_database
+from ..envelope import RawWebhook
+from ..event import Event, EventFilter, StoredEvent
+from .change_feed import ChangeFeed
+from .retention import Retention
 from .rows import stored_text
-from .upkeep import Upkeep
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from .reader import Aside, Reader
+    from .reader import Aside, EventReader
 
 KEEP_FOR = timedelta(days=30)
 KEEP_MOST = 5_000_000
@@ -44,7 +44,7 @@ class Store:
     def __init__(
         self,
         dialect: Dialect,
-        reader: "Reader",
+        reader: "EventReader",
         *,
         keep_for: timedelta,
         keep_most: int,
@@ -55,8 +55,8 @@ class Store:
         """The database it is in."""
         self._now = now
         self._reader = reader
-        self._news = News(dialect, self._after)
-        self._upkeep = Upkeep(dialect, reader.beyond, keep_for=keep_for, keep_most=keep_most, now=now)
+        self._news = ChangeFeed(dialect, self._after)
+        self._upkeep = Retention(dialect, reader.beyond, keep_for=keep_for, keep_most=keep_most, now=now)
         self._writer = Writer(dialect, self._committed)
 
     @classmethod
@@ -76,9 +76,9 @@ class Store:
         What was handed to `add` before the end is stored before this ends.
         """
         async with open_database(url) as dialect:
-            from .reader import Reader  # noqa: PLC0415 (loads SQLAlchemy, which an open database has loaded)
+            from .reader import EventReader  # noqa: PLC0415 (loads SQLAlchemy, which an open database has loaded)
 
-            store = cls(dialect, Reader(dialect), keep_for=keep_for, keep_most=keep_most, now=now)
+            store = cls(dialect, EventReader(dialect), keep_for=keep_for, keep_most=keep_most, now=now)
             store._news.told = await store.latest_number()
             async with store._running():
                 yield store
@@ -110,7 +110,7 @@ class Store:
         """
         return await self._writer.add(lambda: event, body, self._now())
 
-    async def add_unread(self, unread: Unread) -> StoredEvent | None:
+    async def add_unread(self, unread: RawWebhook) -> StoredEvent | None:
         """The same for an event that is still to be read, which is done for all that are stored together: one after
         another, that is quicker than each between two requests. Raises `NotAnEvent` too."""
         return await self._writer.add(unread.read, unread.body, self._now())
@@ -119,11 +119,11 @@ class Store:
         """The event with this id."""
         return await self._reader.get(event_id)
 
-    async def find(self, wanted: Wanted, *, limit: int, newest_first: bool = True) -> list[StoredEvent]:
+    async def find(self, wanted: EventFilter, *, limit: int, newest_first: bool = True) -> list[StoredEvent]:
         """The first `limit` of the wanted events in the order of their numbers, from the newest or from the oldest."""
         return await self._reader.find(wanted, limit, newest_first=newest_first)
 
-    async def count(self, wanted: Wanted) -> int:
+    async def count(self, wanted: EventFilter) -> int:
         """How many events are wanted; `COUNT_AT_MOST` stands for that many or more."""
         return await self._reader.count(wanted)
 
@@ -149,7 +149,7 @@ class Store:
             "body": body[:_ASIDE_BYTES],
         }
 
-        def work(session: Session) -> None:
+        def work(session: Transaction) -> None:
             session.change(_SET_ASIDE, **said)
             session.change(_TRIM_ASIDE, most=_ASIDE_AT_MOST)
 
@@ -191,7 +191,7 @@ class Store:
         self._news.committed(events)
 
     async def _after(self, number: int) -> list[StoredEvent]:
-        return await self.find(Wanted(after_number=number), limit=_NEWS_AT_ONCE, newest_first=False)
+        return await self.find(EventFilter(after_number=number), limit=_NEWS_AT_ONCE, newest_first=False)
 
 
 async def _within(scope: anyio.CancelScope, run: Callable[[], Awaitable[None]]) -> None:

@@ -3,7 +3,7 @@
 What a webhook waits for is thereby short: a commit appends events, and changes no index but that of ids.
 """
 
-from ...database import Dialect, Session
+from ...database import Dialect, Transaction
 
 ZONE = 256
 """How many numbers in a row share one line of the table `zones`."""
@@ -45,7 +45,7 @@ async def note_zones(dialect: Dialect) -> None:
         pass
 
 
-def _note_some(session: Session) -> bool:
+def _note_some(session: Transaction) -> bool:
     """Note the oldest zones that are not noted. Returns whether there were any."""
     ((first, newest),) = session.rows(_UNNOTED, zone=ZONE)
     if first is None:

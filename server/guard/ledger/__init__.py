@@ -1,23 +1,23 @@
 """What the guard remembers, in the store that all processes share: approvals, the stop switch, limits, the audit."""
 
-from .approvals import Approval, Asked, Decision, NoSuchApproval, State
-from .audit import Record
+from .audit import AuditRecord
+from .audit_verifier import AuditTampered, Verified
 from .ledger import LASTS, Ledger
-from .spending import Full
-from .switch import Stopped
+from .pending_approvals import ApprovalRequest, Decision, NoSuchApproval, PendingApproval, State
+from .rate_limits import LimitReached
+from .stop_switch import Stopped
 from .tokens import Token
-from .verifying import Broken, Verified
 
 __all__ = [
     "LASTS",
-    "Approval",
-    "Asked",
-    "Broken",
+    "PendingApproval",
+    "ApprovalRequest",
+    "AuditTampered",
     "Decision",
-    "Full",
+    "LimitReached",
     "Ledger",
     "NoSuchApproval",
-    "Record",
+    "AuditRecord",
     "State",
     "Stopped",
     "Token",

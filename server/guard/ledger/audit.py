@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 from ...compact_json import compact_json
-from ...database import Session, microseconds, moment_of, note, noted
+from ...database import Transaction, microseconds, moment_of, note, noted
 
 HEAD = "audit.head"
 """The note of the newest record."""
@@ -30,7 +30,7 @@ _UNREADABLE: Entry = {"outcome": "unreadable", "why": "this is not what was reco
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AuditRecord:
     """One record of the audit."""
 
     number: int
@@ -47,7 +47,7 @@ class Sent(NamedTuple):
     """The number of the newest event before it: what it brings about comes after."""
 
 
-def append(session: Session, entries: Sequence[tuple[datetime, Entry]], head: str | None = None) -> None:
+def append(session: Transaction, entries: Sequence[tuple[datetime, Entry]], head: str | None = None) -> None:
     """Add records after the newest. `head`: what is noted of that, where it has been read in this transaction."""
     number, last = head_of(session) if head is None else read_head(head)
     for at, entry in entries:
@@ -73,7 +73,7 @@ def filed_under(entry: Entry) -> tuple[str, int | None]:
     return str(entry.get("session", "")), entry.get("newest_event")
 
 
-def newest(session: Session, most: int, of_session: str | None = None) -> list[Record]:
+def newest(session: Transaction, most: int, of_session: str | None = None) -> list[AuditRecord]:
     """The newest records, of one session or of all, newest first."""
     where = "" if of_session is None else "WHERE session = :of_session "
     named = {} if of_session is None else {"of_session": of_session}
@@ -85,7 +85,7 @@ def newest(session: Session, most: int, of_session: str | None = None) -> list[R
     return [_record(row) for row in rows]
 
 
-def last_sent(session: Session, of_session: str) -> Sent | None:
+def last_sent(session: Transaction, of_session: str) -> Sent | None:
     """The last write of a session that was let through."""
     rows = session.rows(
         "SELECT at, newest_event FROM audit WHERE session = :of_session AND newest_event IS NOT NULL "
@@ -95,7 +95,7 @@ def last_sent(session: Session, of_session: str) -> Sent | None:
     return Sent(moment_of(rows[0][0]), rows[0][1]) if rows else None
 
 
-def before(session: Session, number: int) -> list[Record]:
+def before(session: Transaction, number: int) -> list[AuditRecord]:
     """Some of the records before a number, newest first."""
     rows = session.rows(
         "SELECT number, at, entry, hash FROM audit WHERE number < :number ORDER BY number DESC LIMIT :most",
@@ -105,7 +105,7 @@ def before(session: Session, number: int) -> list[Record]:
     return [_record(row) for row in rows]
 
 
-def after(session: Session, number: int) -> list[Record]:
+def after(session: Transaction, number: int) -> list[AuditRecord]:
     """Some of the records after a number, oldest first."""
     rows = session.rows(
         "SELECT number, at, entry, hash FROM audit WHERE number > :number ORDER BY number LIMIT :most",
@@ -115,18 +115,18 @@ def after(session: Session, number: int) -> list[Record]:
     return [_record(row) for row in rows]
 
 
-def _record(row: tuple[Any, ...]) -> Record:
+def _record(row: tuple[Any, ...]) -> AuditRecord:
     number, at, text, written = row
     try:
         entry = json.loads(text)
         if isinstance(entry, dict):
-            return Record(number, moment_of(at), cast("dict[str, Any]", entry), written)
+            return AuditRecord(number, moment_of(at), cast("dict[str, Any]", entry), written)
     except (TypeError, ValueError, OverflowError):
         pass
-    return Record(number, moment_of(0), dict(_UNREADABLE), str(written))  # somebody altered it: `verify` says so
+    return AuditRecord(number, moment_of(0), dict(_UNREADABLE), str(written))  # somebody altered it: `verify` says so
 
 
-def head_of(session: Session) -> tuple[int, str]:
+def head_of(session: Transaction) -> tuple[int, str]:
     """Number and hash of the newest record, as noted when it was added."""
     return read_head(noted(session, HEAD) or "")
 

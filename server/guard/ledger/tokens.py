@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from ...database import Session, microseconds, moment_of
+from ...database import Transaction, microseconds, moment_of
 
 _COLUMNS = "id, name, hash, scopes, created_at, expires_at, revoked_at"
 
@@ -35,7 +35,7 @@ class Token:
         return None
 
 
-def add(session: Session, token: Token) -> None:
+def add(session: Transaction, token: Token) -> None:
     """Keep a new token."""
     moments = {name: microseconds(value) for name, value in asdict(token).items() if isinstance(value, datetime)}
     session.change(
@@ -45,18 +45,18 @@ def add(session: Session, token: Token) -> None:
     )
 
 
-def by_id(session: Session, token_id: str) -> Token | None:
+def by_id(session: Transaction, token_id: str) -> Token | None:
     """The token with this id, whatever became of it."""
     rows = session.rows(f"SELECT {_COLUMNS} FROM tokens WHERE id = :token_id", token_id=token_id)  # noqa: S608
     return _token(rows[0]) if rows else None
 
 
-def every(session: Session) -> list[Token]:
+def every(session: Transaction) -> list[Token]:
     """Every token, oldest first."""
     return [_token(row) for row in session.rows(f"SELECT {_COLUMNS} FROM tokens ORDER BY created_at, id")]  # noqa: S608
 
 
-def revoke(session: Session, name: str, now: datetime) -> list[Token]:
+def revoke(session: Transaction, name: str, now: datetime) -> list[Token]:
     """Take back the tokens of a name, or the one with this id; those that were not taken back before."""
     session.change(
         "UPDATE tokens SET revoked_at = :now WHERE (name = :name OR id = :name) AND revoked_at IS NULL",

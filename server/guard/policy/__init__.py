@@ -1,21 +1,21 @@
 """What this server allows at all: which tools exist, what they may touch, when, how much, and who is asked."""
 
+from .approval_level import ApprovalLevel, ApprovalPolicy
 from .explain import explain, sections
-from .levels import Approval, Level
 from .limits import Limit
-from .policy import Judgement, Policy
-from .reading import PolicyError, read_rules
+from .loader import PolicySource
+from .parser import PolicyError, read_rules
+from .policy import Policy, PolicyDecision
 from .rules import ApprovalRules, HourRules, LimitRules, Measures, Rules, ScopeRules, ToolRules
 from .scope import ConferenceFacts, QueuedFacts, ScopeFacts
-from .source import PolicySource
 
 __all__ = [
-    "Approval",
+    "ApprovalPolicy",
     "ApprovalRules",
     "ConferenceFacts",
     "HourRules",
-    "Judgement",
-    "Level",
+    "PolicyDecision",
+    "ApprovalLevel",
     "Limit",
     "LimitRules",
     "Measures",

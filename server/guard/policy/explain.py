@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ....tools import TOOLS
 from ....tools.base import ByArgument, Tool
-from .entries import matching
+from .approval_level import ApprovalLevel, ApprovalPolicy
+from .field_types import matching
 from .hours import Window
-from .levels import Approval, Level
 from .policy import Policy
 from .rules import LimitRules, Measures, OwnRules
 
@@ -86,14 +86,14 @@ def _asked(policy: Policy, tool: type[Tool]) -> str:
     otherwise = policy.approval_at(tool, risk.otherwise)
     if set(asked.values()) == {otherwise}:
         return _TITLES[otherwise]
-    values = " or ".join(str(value).lower() for value, approval in asked.items() if approval is Approval.ASK)
+    values = " or ".join(str(value).lower() for value, approval in asked.items() if approval is ApprovalPolicy.ASK)
     return f"a person is asked with {risk.argument} {values}"
 
 
 _TITLES = {
-    Approval.NEVER: "nobody is asked",
-    Approval.ASK: "a person is asked",
-    Approval.REFUSE: "refused",
+    ApprovalPolicy.NEVER: "nobody is asked",
+    ApprovalPolicy.ASK: "a person is asked",
+    ApprovalPolicy.REFUSE: "refused",
 }
 
 
@@ -163,9 +163,9 @@ def _of_hours(rules: OwnRules) -> Iterator[str]:
 
 
 def _of_approval(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) -> Iterator[str]:
-    if rules.approval.level is Level.NEVER:
+    if rules.approval.level is ApprovalLevel.NEVER:
         yield "approval.level is never: what cannot be undone is done without asking anybody."
-    asked = [name for name, approval in rules.approval.tool.items() if approval is not Approval.REFUSE]
+    asked = [name for name, approval in rules.approval.tool.items() if approval is not ApprovalPolicy.REFUSE]
     yield from (f"approval.tool.{name}: {why}" for name, why in _absent(policy, asked, known))
 
 

@@ -24,14 +24,14 @@ from functools import cache, lru_cache, partial
 
 from ....tools.base import Command, Risk, Tool
 from . import limits as limiting
+from .approval_level import ApprovalLevel, ApprovalPolicy, strictest
 from .hours import Hours, closed
-from .levels import Approval, Level, strictest
 from .limits import Limit, Share, Window
 from .rules import OwnRules, Rules
-from .scope import Scope, ScopeFacts
+from .scope import PolicyScope, ScopeFacts
 
-_UNSAID = Level.DESTRUCTIVE
-_RISING = (Level.NEVER, Level.DESTRUCTIVE, Level.DISRUPTIVE, Level.ALL)
+_UNSAID = ApprovalLevel.DESTRUCTIVE
+_RISING = (ApprovalLevel.NEVER, ApprovalLevel.DESTRUCTIVE, ApprovalLevel.DISRUPTIVE, ApprovalLevel.ALL)
 _REMEMBERED = 256
 """Identities whose policy is kept."""
 
@@ -46,7 +46,7 @@ class Policy:
         self.identities = tuple(dict.fromkeys(pattern for one in sources for pattern in one.identity))
         """The patterns of names of which a source says something."""
         self._may_control = may_control
-        self.scope = Scope([source.scope for source in self.sources])
+        self.scope = PolicyScope([source.scope for source in self.sources])
         hours = (source.hours.hours() for source in self.sources)
         self.hours: tuple[Hours, ...] = tuple(one for one in hours if one is not None)
         everyones = [Share(source.limits) for source in sources]
@@ -82,16 +82,16 @@ class Policy:
         """Why a command may not touch what it names, as a clause; None when it may. Raises what `facts` raises."""
         return await self.scope.refusal(command, facts)
 
-    def judged(self, tool: Tool) -> "Judgement":
+    def judged(self, tool: Tool) -> "PolicyDecision":
         """What holds for a call with these arguments."""
         return self._of(type(tool), tool.current_risk())
 
-    def approval_at(self, tool: type[Tool], risk: Risk) -> Approval:
+    def approval_at(self, tool: type[Tool], risk: Risk) -> ApprovalPolicy:
         """What a tool needs at a risk. A read never needs anything."""
         return self._of(tool, risk).approval
 
     @property
-    def level(self) -> Level:
+    def level(self) -> ApprovalLevel:
         """From which risk on a person is asked about tools that are not named: the strictest that a source says."""
         said = [source.approval.level for source in self.sources if source.approval.level is not None]
         return max(said, key=_RISING.index, default=_UNSAID)
@@ -101,17 +101,17 @@ class Policy:
         """Whether a question waits for somebody else than who asks."""
         return any(source.approval.by_another for source in self.sources)
 
-    def _judged(self, tool: type[Tool], risk: Risk) -> "Judgement":
-        return Judgement(
+    def _judged(self, tool: type[Tool], risk: Risk) -> "PolicyDecision":
+        return PolicyDecision(
             self._needed(tool, risk),
             limiting.windows(self._limits, tool, risk),
             limiting.most_people(self._limits, tool, risk),
             limiting.concurrent_calls(self._limits, tool, risk),
         )
 
-    def _needed(self, tool: type[Tool], risk: Risk) -> Approval:
+    def _needed(self, tool: type[Tool], risk: Risk) -> ApprovalPolicy:
         if tool.is_read():
-            return Approval.NEVER
+            return ApprovalPolicy.NEVER
         says = (source.approval.says(tool.tool_name()) for source in self.sources)
         said = [word for word in says if word is not None] or [_UNSAID]
         return strictest(_at(risk, word) for word in said)
@@ -122,10 +122,10 @@ def _for_identity(sources: Sequence[Rules], identity: str | None, may_control: b
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class PolicyDecision:
     """What holds for a tool at a risk."""
 
-    approval: Approval
+    approval: ApprovalPolicy
     """What a call needs before it is sent."""
     windows: tuple[Window, ...]
     most_people: int | None
@@ -138,10 +138,10 @@ class Judgement:
         return tuple(limit for window in self.windows if (limit := window.limit(tool)))
 
 
-def _at(risk: Risk, word: Approval | Level) -> Approval:
-    if isinstance(word, Approval):
+def _at(risk: Risk, word: ApprovalPolicy | ApprovalLevel) -> ApprovalPolicy:
+    if isinstance(word, ApprovalPolicy):
         return word
-    return Approval.ASK if word.asks(risk) else Approval.NEVER
+    return ApprovalPolicy.ASK if word.asks(risk) else ApprovalPolicy.NEVER
 
 
 def _is_of(identity: str | None, pattern: str) -> bool:
@@ -165,7 +165,7 @@ def _is_not_allowed(rules: OwnRules, tool: type[Tool]) -> bool:
 
 
 def _is_refused(rules: OwnRules, tool: type[Tool]) -> bool:
-    return rules.approval.says(tool.tool_name()) is Approval.REFUSE
+    return rules.approval.says(tool.tool_name()) is ApprovalPolicy.REFUSE
 
 
 def _is_named(patterns: Iterable[str], tool: type[Tool]) -> bool:

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .entries import (
+from .approval_level import ApprovalLevel, ApprovalPolicy
+from .field_types import (
     AskedTool,
     Connections,
     Count,
@@ -24,7 +25,6 @@ from .entries import (
     Zone,
 )
 from .hours import Hours, Window
-from .levels import Approval, Level
 
 
 class _Table(BaseModel):
@@ -106,13 +106,13 @@ class HourRules(_Table):
 class ApprovalRules(_Table):
     """When a person is asked."""
 
-    level: Level | None = None
+    level: ApprovalLevel | None = None
     """For the tools that are not named; None: says nothing of them."""
     by_another: Flag = False
     """Whoever asks is not asked: the question waits for somebody else."""
-    tool: Mapping[AskedTool, Approval] = Field(default_factory=dict[str, Approval])
+    tool: Mapping[AskedTool, ApprovalPolicy] = Field(default_factory=dict[str, ApprovalPolicy])
 
-    def says(self, tool: str) -> Approval | Level | None:
+    def says(self, tool: str) -> ApprovalPolicy | ApprovalLevel | None:
         """What it says of a tool: its own entry, else the level."""
         return self.tool.get(tool, self.level)
 

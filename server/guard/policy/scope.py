@@ -11,8 +11,8 @@ from typing import Any, Protocol, cast
 
 from ....tools.base import EVERYONE, Command, given
 from ....tools.words import quoted
-from .addresses import url_problem
 from .rules import ScopeRules
+from .url_safety import url_problem
 
 _LEGS = ("call_control_id", "call_control_ids")
 """How the names of arguments end that name call legs."""
@@ -150,7 +150,7 @@ def _each(value: Any) -> Iterator[str]:
     yield from [value] if isinstance(value, str) else cast("Collection[str]", value)
 
 
-class Scope:
+class PolicyScope:
     """What all the sources together let be touched."""
 
     def __init__(self, rules: Sequence[ScopeRules]) -> None:
@@ -190,7 +190,7 @@ class Scope:
         return None
 
 
-async def _urls(scope: Scope, touched: _Touched) -> str | None:
+async def _urls(scope: PolicyScope, touched: _Touched) -> str | None:
     for name, value in touched.given.items():
         for url in _each(value) if name.endswith("_url") else ():
             if (problem := url_problem(url, scope.takes_http, scope.hosts)) is not None:
@@ -198,12 +198,12 @@ async def _urls(scope: Scope, touched: _Touched) -> str | None:
     return None
 
 
-async def _numbers(scope: Scope, touched: _Touched) -> str | None:
+async def _numbers(scope: PolicyScope, touched: _Touched) -> str | None:
     numbers = touched.command.numbers()
     return _first(scope.numbers.problem("number to call", number) for number in numbers)
 
 
-async def _regions(scope: Scope, touched: _Touched) -> str | None:
+async def _regions(scope: PolicyScope, touched: _Touched) -> str | None:
     """By the argument, and by where the conference really is: the one does not stand for the other."""
     asked = touched.given.get("region")
     if asked is None and touched.opens("/conferences"):
@@ -217,7 +217,7 @@ async def _regions(scope: Scope, touched: _Touched) -> str | None:
     return scope.regions.problem("region of this conference", conference.region)
 
 
-async def _conferences(scope: Scope, touched: _Touched) -> str | None:
+async def _conferences(scope: PolicyScope, touched: _Touched) -> str | None:
     if touched.named is not None:
         return scope.conferences.problem("name of this conference", touched.named)
     conference = await touched.conference()
@@ -228,7 +228,7 @@ _OPEN_QUEUES = ("/queues", "/calls/{call_control_id}/actions/enqueue")
 """They open a queue under the name they are given, if there is none."""
 
 
-async def _queues(scope: Scope, touched: _Touched) -> str | None:
+async def _queues(scope: PolicyScope, touched: _Touched) -> str | None:
     name = touched.given.get("queue_name")
     if name is not None:
         is_opened = any(map(touched.opens, _OPEN_QUEUES))
@@ -239,7 +239,7 @@ async def _queues(scope: Scope, touched: _Touched) -> str | None:
     return scope.queues.problem("queue in which this call waits", queued.queue if queued else None)
 
 
-async def _connections(scope: Scope, touched: _Touched) -> str | None:
+async def _connections(scope: PolicyScope, touched: _Touched) -> str | None:
     """The one it calls with, the conference's, and that of every call leg it names."""
     if (own := touched.given.get("connection_id")) is not None:
         problem = scope.connections.problem("connection to call with", own)
@@ -268,7 +268,7 @@ def _first(problems: Iterator[str | None]) -> str | None:
     return next((problem for problem in problems if problem is not None), None)
 
 
-_CHECKS: tuple[tuple[str | None, Callable[[Scope, _Touched], Awaitable[str | None]]], ...] = (
+_CHECKS: tuple[tuple[str | None, Callable[[PolicyScope, _Touched], Awaitable[str | None]]], ...] = (
     (None, _urls),
     ("numbers", _numbers),
     ("regions", _regions),

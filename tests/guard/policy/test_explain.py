@@ -6,7 +6,7 @@ from support.examples import COMMAND_OF
 from telnyx_conferencing.server.guard.policy import Policy, explain
 from telnyx_conferencing.tools import COMMANDS
 
-from .making import policy
+from .policies import policy
 
 SMALL = """
 [tools]

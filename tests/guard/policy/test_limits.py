@@ -8,7 +8,7 @@ from telnyx_conferencing.tools import COMMANDS, TOOLS
 from telnyx_conferencing.tools.base import Command
 from telnyx_conferencing.tools.events import ConferenceSummary
 
-from .making import ANY_COMMAND, LIMIT_RULES, command, policy
+from .policies import ANY_COMMAND, LIMIT_RULES, command, policy
 
 ALL = """
 [limits]

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.examples import CALL, CONFERENCE_ID, OTHER_CALL
-from telnyx_conferencing.server.guard import Level as GuardLevel
+from telnyx_conferencing.server.guard import ApprovalLevel as GuardLevel
 from telnyx_conferencing.server.guard import Policy as GuardPolicy
 from telnyx_conferencing.server.guard.policy import (
-    Approval,
+    ApprovalLevel,
+    ApprovalPolicy,
     ConferenceFacts,
-    Level,
     Policy,
     QueuedFacts,
     Rules,
@@ -21,7 +21,7 @@ from telnyx_conferencing.server.guard.policy import (
 from telnyx_conferencing.tools import TOOLS
 from telnyx_conferencing.tools.base import Command, Risk, Tool
 
-from .making import ANY_COMMAND, RULES, Known, command, policy, told
+from .policies import ANY_COMMAND, RULES, Known, command, policy, told
 
 TOOL_OF = {tool.tool_name(): tool for tool in TOOLS}
 READS = {tool.tool_name() for tool in TOOLS if tool.is_read()}
@@ -39,12 +39,12 @@ def names(of: Policy) -> set[str]:
 
 def test_without_a_source_every_tool_exists_and_the_level_is_destructive() -> None:
     assert Policy().allowed(TOOLS) == list(TOOLS)
-    assert Policy().judged(command("end_conference")).approval is Approval.ASK
-    assert Policy().judged(command("leave_conference")).approval is Approval.NEVER
+    assert Policy().judged(command("end_conference")).approval is ApprovalPolicy.ASK
+    assert Policy().judged(command("leave_conference")).approval is ApprovalPolicy.NEVER
 
 
 def test_the_guard_passes_it_on() -> None:
-    assert (GuardPolicy, GuardLevel) == (Policy, Level)
+    assert (GuardPolicy, GuardLevel) == (Policy, ApprovalLevel)
 
 
 REFUSALS = [
@@ -94,9 +94,9 @@ def test_what_one_source_takes_away_no_other_gives_back() -> None:
         assert names(policy(*sources)) == READS
 
 
-NEVER, ASK, REFUSE = Approval
+NEVER, ASK, REFUSE = ApprovalPolicy
 ENTRY = "approval.tool.mute_participants = "
-APPROVALS: list[tuple[list[str], Approval, Approval]] = [
+APPROVALS: list[tuple[list[str], ApprovalPolicy, ApprovalPolicy]] = [
     # (sources, for routine, for disruptive)
     ([], NEVER, NEVER),
     (["approval.level = 'destructive'"], NEVER, NEVER),
@@ -120,7 +120,7 @@ APPROVALS: list[tuple[list[str], Approval, Approval]] = [
 
 @pytest.mark.parametrize(("sources", "routine", "disruptive"), APPROVALS)
 def test_a_person_is_asked_as_the_stricter_source_wants(
-    sources: list[str], routine: Approval, disruptive: Approval
+    sources: list[str], routine: ApprovalPolicy, disruptive: ApprovalPolicy
 ) -> None:
     for order in permutations(sources):
         rulings = policy(*order)
@@ -129,12 +129,15 @@ def test_a_person_is_asked_as_the_stricter_source_wants(
 
 
 def test_a_tool_for_which_nobody_is_asked_is_not_asked_about_at_the_default_level_either() -> None:
-    assert policy("approval.tool.end_conference = 'never'").judged(command("end_conference")).approval is Approval.NEVER
+    assert (
+        policy("approval.tool.end_conference = 'never'").judged(command("end_conference")).approval
+        is ApprovalPolicy.NEVER
+    )
 
 
 @pytest.mark.parametrize("tool", sorted(READS))
 def test_a_read_is_never_asked_about(tool: str) -> None:
-    assert policy("approval.level = 'all'").approval_at(TOOL_OF[tool], Risk.READ) is Approval.NEVER
+    assert policy("approval.level = 'all'").approval_at(TOOL_OF[tool], Risk.READ) is ApprovalPolicy.NEVER
 
 
 FEW = settings(max_examples=50)
@@ -149,7 +152,7 @@ def known() -> Known:
 
 async def refuses(rulings: Policy, call: Command) -> bool:
     why = rulings.refusal(type(call)) or await rulings.out_of_scope(call, known())
-    return why is not None or rulings.judged(call).approval is Approval.REFUSE
+    return why is not None or rulings.judged(call).approval is ApprovalPolicy.REFUSE
 
 
 @FEW
@@ -170,7 +173,7 @@ def test_another_source_adds_no_tool(one: Rules, other: Rules) -> None:
 @FEW
 @given(RULES, RULES, ANY_COMMAND)
 def test_another_source_makes_no_approval_laxer_that_was_said(one: Rules, other: Rules, call: Command) -> None:
-    rising = list(Approval)
+    rising = list(ApprovalPolicy)
     alone, both = Policy([one]).judged(call).approval, Policy([one, other]).judged(call).approval
     was_said = one.approval.says(call.tool_name()) is not None
     assert not was_said or rising.index(both) >= rising.index(alone)

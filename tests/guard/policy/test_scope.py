@@ -10,7 +10,7 @@ from telnyx_conferencing.server.guard.policy import ConferenceFacts, QueuedFacts
 from telnyx_conferencing.tools import COMMANDS as ALL
 from telnyx_conferencing.tools.base import Command
 
-from .making import COMMANDS, Known, command, policy
+from .policies import COMMANDS, Known, command, policy
 
 pytestmark = pytest.mark.anyio
 

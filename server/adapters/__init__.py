@@ -1,0 +1,1 @@
+"""Code that joins packages which must not know each other."""

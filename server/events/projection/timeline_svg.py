@@ -1,0 +1,329 @@
+"""A conference as a picture: people as bars over time, in one SVG file that needs nothing else."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import accumulate
+from unicodedata import east_asian_width
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from ....tools.words import clean, count, listed, quoted, shortened
+from . import sanitize as plain
+from .conference import LONGEST, Conference
+from .intervals import (
+    HEARING,
+    MUTED,
+    ON_HOLD,
+    PAUSED,
+    PLAYBACK,
+    RECORDED,
+    SPEAK,
+    TALKING,
+    Person,
+    Span,
+    Stay,
+    Trace,
+    trace,
+)
+from .log import Log
+from .presenter import MOST_PEOPLE
+from .sanitize import spell
+from .scale import Piece, Scale, clock
+from .svg_style import SIGNS, style, textures
+from .timeline_text import length
+
+_WIDTH, _MARGIN, _ROW = 1080, 24, 28
+_LABELS, _LEFT, _RIGHT = 176, 214, 1034
+"""How wide labels are, and where time begins and ends, in pixels."""
+_LABEL, _TITLE = 22, 80
+"""Characters of a name that are shown in its row, a wide one counted twice, and of the conference's."""
+_MOST_PIECES = 24_000
+"""Pieces of bars: all turns to speak that a log holds have room, since bars that run together would tell a lie."""
+_SIGN_ROOM = 8
+_STAYS_TOLD = 3
+_NO_XML = {0xFFFE: None, 0xFFFF: None}
+
+_BARS: Mapping[str, tuple[float, float]] = {
+    "stay": (6, 16),
+    ON_HOLD: (6, 16),
+    TALKING: (9.5, 9),
+    MUTED: (6, 16),
+    HEARING: (24, 3),
+}
+"""Each kind of bar in a row: how far down, and how high; what comes first is drawn first."""
+_BANDS: Mapping[str, Sequence[str]] = {"Recording": (RECORDED, PAUSED), "Played to everyone": (PLAYBACK, SPEAK)}
+_BAND = (9, 10)
+
+_LEGEND: Mapping[str, str] = {
+    "stay": "in the conference",
+    TALKING: "talking (has the floor)",
+    MUTED: "muted",
+    ON_HOLD: "on hold",
+    HEARING: "hears a file or text alone",
+    RECORDED: "recording",
+    PAUSED: "recording paused",
+    PLAYBACK: "file to everyone",
+    SPEAK: "text to everyone",
+    "joined": "joined",
+    "unknown": "was there before",
+    "left": "left",
+    "hangup": "hung up",
+    "conference ended": "conference ended",
+    "not listed": "no longer there, says the API",
+}
+_HOW: Mapping[str, str] = {"hangup": "hung up", "not listed": "no longer there"}
+
+
+def drawing(conference_id: str, log: Log[Conference], names: Mapping[str, str], now: datetime) -> str:
+    """One self-contained SVG, in light and dark: a row for each of at most 300 people, in the order in which they came.
+
+    `names` are what to call legs, by call_control_id. A conference that is open is drawn up to `now`. The size is
+    bounded: what is too close together for that is drawn as one, and the picture says so.
+    """
+    told = trace(log, now)
+    name = log.state.told.get("name")
+    title = f"Conference {plain.identifier(conference_id) if name is None else quoted(name, _TITLE)}"
+    rows = [_Row(one, _name(one.call, names)) for one in told.people[:MOST_PEOPLE]]
+    picture = _Picture(told, rows, title, length(log.state, told.start, now, plain.reason))
+    return tostring(picture.draw(), encoding="unicode") + "\n"
+
+
+def _name(call: str, names: Mapping[str, str]) -> str:
+    """What somebody is called: by a name or number, or else by the id."""
+    return plain.text(names.get(call)) or (shortened(call) if plain.is_identifier(call) else clean(call, _LABEL))
+
+
+def _cut(name: str) -> str:
+    """As much of it as a row has room for."""
+    widths = list(accumulate(2 if east_asian_width(letter) in "WF" else 1 for letter in name))
+    return name if widths[-1] <= _LABEL else f"{name[: sum(width < _LABEL for width in widths)]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    person: Person
+    name: str
+
+    def spans(self, kind: str, told: Trace) -> Iterable[Span]:
+        if kind == "stay":
+            ends = ((stay.start or told.cut_at or told.start, stay.end or told.end) for stay in self.person.stays)
+            return [Span(min(start, end), end) for start, end in ends]
+        return self.person.doing.get(kind, ())
+
+    def signs(self) -> Iterator[tuple[str, datetime | None]]:
+        """How and when the person came and went."""
+        for stay in self.person.stays:
+            yield ("unknown", None) if stay.start is None else ("joined", stay.start)
+            if stay.end is not None and stay.because is not None:
+                yield stay.because, stay.end
+
+
+class _Picture:
+    def __init__(self, told: Trace, rows: Sequence[_Row], title: str, subtitle: str) -> None:
+        self._told = told
+        self._rows = rows
+        self._title = title
+        self._subtitle = subtitle
+        came = [stay.start for row in rows for stay in row.person.stays if stay.start is not None]
+        first = max(min([told.start, *came]), told.start - LONGEST)
+        self._scale = Scale(told.start, first, told.end, _LEFT, _RIGHT - _LEFT)
+        self._grain = self._coarseness()
+        self._used = {"stay"}
+        """What the legend must explain."""
+
+    def _coarseness(self) -> float:
+        """How close together two bars may be: as close as can be seen, or as the bound on their number allows."""
+        grain = 1.0
+        every = [row.spans(kind, self._told) for row in self._rows for kind in _BARS]
+        every += self._told.bands.values()
+        while sum(len(self._scale.pieces(spans, grain)) for spans in every) > _MOST_PIECES and grain < _WIDTH:
+            grain *= 2
+        return grain
+
+    def draw(self) -> Element:
+        """Everything, from top to bottom."""
+        body = Element("g")
+        height = self._draw_bands(body)
+        for row in self._rows:
+            self._draw_row(SubElement(body, "g", {"role": "img", "transform": f"translate(0 {height})"}), row)
+            height += _ROW
+        legend, top = self._legend()
+        top += 26
+        body.set("transform", f"translate(0 {top})")
+        notes = self._notes()
+        bottom = top + height + 14 + 20 * len(notes)
+        root = self._root(bottom + 10)
+        root.extend([*self._heading(notes), legend, self._stripes(top, top + height)])
+        root.extend([self._axis(top, top + height), body])
+        for number, note in enumerate(notes):
+            _text(root, _MARGIN, top + height + 24 + 20 * number, note, "soft small")
+        indent(root, " ")
+        return root
+
+    def _root(self, height: int) -> Element:
+        given = {
+            "xmlns": "http://www.w3.org/2000/svg",
+            "viewBox": f"0 0 {_WIDTH} {height}",
+            "width": str(_WIDTH),
+            "height": str(height),
+            "role": "graphics-document document",
+            "aria-labelledby": "conference-title",
+            "aria-describedby": "conference-about",
+        }
+        return Element("svg", given)
+
+    def _heading(self, notes: Sequence[str]) -> Iterator[Element]:
+        title, about = Element("title", {"id": "conference-title"}), Element("desc", {"id": "conference-about"})
+        title.text = _fit(self._title)
+        people = listed([quoted(row.name) for row in self._rows])
+        who = f"{count(len(self._told.people), 'person')}: {people}." if people else "Nobody was ever in it."
+        about.text = _fit(" ".join([self._subtitle, who, *notes]))
+        yield from (title, about, style(), textures())
+        heading = Element("g", {"aria-hidden": "true"})
+        SubElement(heading, "rect", {"class": "paper", "width": "100%", "height": "100%"})
+        _text(heading, _MARGIN, 40, self._title, "ink title")
+        _text(heading, _MARGIN, 63, self._subtitle, "soft")
+        yield heading
+
+    def _stripes(self, top: int, bottom: int) -> Element:
+        """Behind every second row, from the last one up."""
+        wide = (_MARGIN - 8, _WIDTH - _MARGIN + 8)
+        shape = "".join(_box(wide, y, _ROW) for y in range(bottom - _ROW, top - 1, -2 * _ROW))
+        return Element("path", {"class": "band", "d": shape})
+
+    def _axis(self, top: int, bottom: int) -> Element:
+        axis = Element("g", {"class": "ticks", "aria-hidden": "true"})
+        last = clock(self._told.end - self._told.start)
+        end = last if self._told.is_over else f"now {last}"
+        ticks = list(self._scale.ticks())
+        lines = "".join(f"M{_number(x)} {top - 4}V{bottom}" for x, _ in ticks if x < _RIGHT)
+        SubElement(axis, "path", {"class": "grid", "d": lines})
+        edge = SubElement(axis, "path", {"class": "edge", "d": f"M{_RIGHT} {top - 4}V{bottom}"})
+        if not self._told.is_over:
+            edge.set("stroke-dasharray", "4 3")
+        for x, label in ticks:
+            if x < _RIGHT - (64 if last == end else 116):
+                _text(axis, x, top - 10, label, "soft small").set("text-anchor", "middle")
+        _text(axis, _RIGHT, top - 10, end, "ink small strong").set("text-anchor", "middle" if last == end else "end")
+        return axis
+
+    def _draw_bands(self, body: Element) -> int:
+        height = 0
+        for label, kinds in _BANDS.items():
+            spans = {kind: self._told.bands[kind] for kind in kinds if self._told.bands.get(kind)}
+            if not spans:
+                continue
+            band = SubElement(body, "g", {"role": "img", "transform": f"translate(0 {height})"})
+            said = (f"{_LEGEND[kind].capitalize()} {self._times(some)}." for kind, some in spans.items())
+            SubElement(band, "title").text = " ".join(said)
+            _text(band, _MARGIN, 19, label, "soft")
+            for kind, some in spans.items():
+                self._bar(band, kind, some, *_BAND)
+            height += _ROW
+        return height
+
+    def _draw_row(self, group: Element, row: _Row) -> None:
+        SubElement(group, "title").text = _fit(self._about(row))
+        # A picture of its own cuts off what is too wide or too tall, whatever letters a name is made of.
+        label = SubElement(group, "svg", {"x": str(_MARGIN), "width": str(_LABELS), "height": str(_ROW)})
+        _text(label, 0, 18.5, _cut(row.name), "ink")
+        for kind, (down, high) in _BARS.items():
+            self._bar(group, kind, row.spans(kind, self._told), down, high)
+        self._draw_signs(group, row)
+
+    def _bar(self, group: Element, kind: str, spans: Iterable[Span], down: float, high: float) -> None:
+        pieces = self._scale.pieces(spans, self._grain)
+        if pieces:
+            self._used.add(kind)
+            SubElement(group, "path", {"class": kind, "d": "".join(_box(piece, down, high) for piece in pieces)})
+
+    def _draw_signs(self, group: Element, row: _Row) -> None:
+        shapes: dict[str, list[str]] = {}
+        last: dict[str, float] = {}
+        for kind, at in row.signs():
+            x = self._scale.first if at is None else at
+            place = self._scale.x(x) + (-_SIGN_ROOM if kind in ("joined", "unknown") else _SIGN_ROOM)
+            if place - last.get(kind, -_WIDTH) >= max(self._grain, 4):
+                last[kind] = place
+                shapes.setdefault(kind, []).append(SIGNS[kind][1].format(_number(place), 14))
+        for kind, some in shapes.items():
+            self._used.add(kind)
+            SubElement(group, "path", {"class": SIGNS[kind][0], "d": "".join(some)})
+
+    def _legend(self) -> tuple[Element, int]:
+        """It explains what there is in the picture; and how far down it reaches."""
+        legend = Element("g", {"aria-hidden": "true"})
+        x, y = _MARGIN, 92
+        for kind, label in _LEGEND.items():
+            if kind not in self._used:
+                continue
+            wide = 30 + round(6.2 * len(label)) + 16
+            if x + wide > _WIDTH - _MARGIN:
+                x, y = _MARGIN, y + 22
+            self._sample(legend, kind, x, y)
+            _text(legend, x + (30 if kind not in SIGNS else 16), y + 4, label, "ink small")
+            x += wide if kind not in SIGNS else wide - 14
+        return legend, y + 16
+
+    def _sample(self, legend: Element, kind: str, x: int, y: int) -> None:
+        if kind in SIGNS:
+            SubElement(legend, "path", {"class": SIGNS[kind][0], "d": SIGNS[kind][1].format(x + 5, y)})
+            return
+        high = _BARS.get(kind, _BAND)[1]
+        if kind in (TALKING, MUTED):
+            SubElement(legend, "path", {"class": "stay", "d": _box((x, x + 22), y - 8, 16)})
+        SubElement(legend, "path", {"class": kind, "d": _box((x, x + 22), y - high / 2, high)})
+
+    def _notes(self) -> list[str]:
+        told, more = self._told, len(self._told.people) - len(self._rows)
+        notes: list[str] = []
+        if more > 0:
+            notes.append(f"{count(more, 'person')} who came later {'is' if more == 1 else 'are'} not shown.")
+        if told.cut_at is not None:
+            notes.append(f"What happened before {clock(told.cut_at - told.start)} is left out here.")
+        if self._grain > 1:
+            notes.append(f"What is less than {spell(self._scale.lasts(self._grain))} apart is drawn as one.")
+        return notes
+
+    def _about(self, row: _Row) -> str:
+        """A row in words, for whoever does not see it."""
+        stays = [self._stay(stay) for stay in row.person.stays]
+        doing = [
+            f"{_LEGEND[kind].capitalize()} {self._times(row.person.doing[kind])}."
+            for kind in (TALKING, MUTED, ON_HOLD, HEARING)
+            if row.person.doing.get(kind)
+        ]
+        return " ".join([f"{row.name}: in it {listed(stays, _STAYS_TOLD)}.", *doing])
+
+    def _stay(self, stay: Stay) -> str:
+        start = "from the beginning" if stay.start is None else f"from {clock(stay.start - self._told.start)}"
+        if stay.end is None:
+            return f"{start} until now"
+        how = _HOW.get(stay.because or "", stay.because)
+        return f"{start} to {clock(stay.end - self._told.start)} ({how})"
+
+    def _times(self, spans: Sequence[Span]) -> str:
+        """How often and how long in all."""
+        total = sum((span.end - span.start for span in spans), timedelta())
+        return f"{count(len(spans), 'time')}, {spell(total)} in all"
+
+
+def _text(parent: Element, x: float, y: float, words: str, style_class: str) -> Element:
+    text = SubElement(parent, "text", {"x": _number(x), "y": _number(y), "class": style_class})
+    text.text = _fit(words)
+    return text
+
+
+def _fit(words: str) -> str:
+    """Without what no XML may hold; the rest of it is gone already, being invisible."""
+    return words.translate(_NO_XML)
+
+
+def _box(piece: Piece, down: float, high: float) -> str:
+    begin, end = piece
+    wide = _number(end - begin)
+    return f"M{_number(begin)} {_number(down)}h{wide}v{_number(high)}h-{wide}z"
+
+
+def _number(pixels: float) -> str:
+    return f"{pixels:.1f}".removesuffix(".0")

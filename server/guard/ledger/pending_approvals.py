@@ -1,0 +1,231 @@
+"""Questions that a person answers outside the conversation: each is bound to what was asked, and its yes is spent once.
+
+Every function is part of a transaction.
+"""
+
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from ...database import Transaction, microseconds, moment_of
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: none is mistaken for another
+_LETTERS = _ALPHABET[10:]
+_HALF = 4
+_COLUMNS = (
+    "code, tool, risk, question, asked_by, identity, asked_at, expires_at, decision, decided_at, decided_by, reason, "
+    "spent_at"
+)
+_ELICITED = "elicitation"
+
+
+class State(StrEnum):
+    """What has become of a question."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    SPENT = "spent"
+    EXPIRED = "expired"
+
+
+class NoSuchApproval(Exception):
+    """There is nothing for somebody to decide under a code; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingApproval:
+    """One question, and what became of it."""
+
+    code: str
+    tool: str
+    risk: str
+    question: str
+    asked_by: str
+    """The client, as it names itself."""
+    identity: str | None
+    """Who asked, where it was proved."""
+    asked_at: datetime
+    expires_at: datetime
+    state: State
+    decided_at: datetime | None
+    decided_by: str | None
+    reason: str | None
+
+    @property
+    def asker(self) -> str:
+        """Who asked, as a person is told."""
+        return f"{self.identity} ({self.asked_by})" if self.identity else self.asked_by
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """A question about one call, and all that a yes to it is bound to."""
+
+    binding: str
+    """The same for the same call with the same facts, and for no other."""
+    tool: str
+    risk: str
+    question: str
+    asked_by: str
+    identity: str | None = None
+
+
+class Decision(NamedTuple):
+    """What a person answers to a question."""
+
+    yes: bool
+    by: str
+    """Who they are, for the audit."""
+    reason: str | None = None
+    identity: str | None = None
+    """The name they proved. Nobody approves what was asked in their own name."""
+
+
+def take(session: Transaction, asked: ApprovalRequest, now: datetime) -> PendingApproval | None:
+    """What a person has said to this outside the conversation. A yes is spent by being returned, as `SPENT`."""
+    found = _current(session, asked.binding, now)
+    if found is None or found.state is not State.APPROVED:
+        return found
+    session.change("UPDATE approvals SET spent_at = :now WHERE code = :code", now=microseconds(now), code=found.code)
+    return _by_code(session, found.code, now)
+
+
+def leave(session: Transaction, asked: ApprovalRequest, now: datetime, lasts: timedelta) -> PendingApproval:
+    """Leave a question for a person; if it is left already, that one stands."""
+    found = _current(session, asked.binding, now)
+    if found is not None:
+        return found
+    code = _new_code()
+    session.change(
+        "INSERT INTO approvals (code, binding, tool, risk, question, asked_by, identity, asked_at, expires_at) "
+        "VALUES (:code, :binding, :tool, :risk, :question, :asked_by, :identity, :asked_at, :expires_at)",
+        code=code,
+        asked_at=microseconds(now),
+        expires_at=microseconds(now + lasts),
+        **asdict(asked),
+    )
+    return _by_code(session, code, now)
+
+
+def use_answer(session: Transaction, asked: ApprovalRequest, name: str, *, yes: bool, now: datetime) -> bool:
+    """Note that the answer to a question put through the client is used now; False: this very answer was used before.
+
+    What was left for a person about the same call, answered or not, is thereby over too.
+    """
+    decision = State.APPROVED if yes else State.REJECTED
+    new = session.change(
+        "INSERT INTO approvals (code, binding, tool, risk, question, asked_by, identity, asked_at, expires_at, "
+        "decision, decided_at, decided_by, spent_at) VALUES (:name, :binding, :tool, :risk, :question, :asked_by, "
+        ":identity, :now, :now, :decision, :now, :by, :now) ON CONFLICT DO NOTHING",
+        name=name,
+        now=microseconds(now),
+        decision=decision,
+        by=_ELICITED,
+        **asdict(asked),
+    )
+    if new:
+        session.change(
+            "UPDATE approvals SET decision = coalesce(decision, :decision), decided_at = coalesce(decided_at, :now), "
+            "decided_by = coalesce(decided_by, :by), spent_at = :now WHERE binding = :binding AND spent_at IS NULL",
+            decision=decision,
+            now=microseconds(now),
+            by=_ELICITED,
+            binding=asked.binding,
+        )
+    return bool(new)
+
+
+def decide(session: Transaction, code: str, answer: Decision, now: datetime) -> PendingApproval:
+    """Answer a pending question. A yes holds as long from now as the question was to wait. Raises `NoSuchApproval`."""
+    found = waiting(session, code, now)
+    if answer.yes and answer.identity is not None and answer.identity == found.identity:
+        raise NoSuchApproval(f"{found.code} was asked by {found.identity}: somebody else must approve it.")
+    session.change(
+        "UPDATE approvals SET decision = :decision, decided_at = :now, decided_by = :by, reason = :reason, "
+        "expires_at = :expires WHERE code = :code",
+        decision=State.APPROVED if answer.yes else State.REJECTED,
+        now=microseconds(now),
+        by=answer.by,
+        reason=answer.reason,
+        # By the clock of the server that asked: whoever answers may have been given other settings.
+        expires=microseconds(now + (found.expires_at - found.asked_at)),
+        code=found.code,
+    )
+    return _by_code(session, found.code, now)
+
+
+def waiting(session: Transaction, code: str, now: datetime) -> PendingApproval:
+    """The pending question under a code. Raises `NoSuchApproval`."""
+    found = _by_code(session, normal(code), now)
+    if found.state is not State.PENDING:
+        raise NoSuchApproval(f"{found.code} is {found.state} already: {found.question}")
+    return found
+
+
+def pending(session: Transaction, now: datetime) -> list[PendingApproval]:
+    """The questions that wait for an answer, oldest first."""
+    rows = session.rows(
+        f"SELECT {_COLUMNS} FROM approvals WHERE decision IS NULL AND expires_at > :now ORDER BY number",  # noqa: S608
+        now=microseconds(now),
+    )
+    return [one for row in rows if (one := _approval(row, now)).state is State.PENDING]
+
+
+def normal(code: str) -> str:
+    """A code as it is kept, however a person wrote it."""
+    letters = "".join(code.upper().split()).replace("-", "").translate(str.maketrans("OIL", "011"))
+    return "-".join(part for part in (letters[:_HALF], letters[_HALF:]) if part)
+
+
+def _current(session: Transaction, binding: str, now: datetime) -> PendingApproval | None:
+    """The newest question of a binding that is neither spent nor expired."""
+    rows = session.rows(
+        f"SELECT {_COLUMNS} FROM approvals "  # noqa: S608 - constants
+        "WHERE binding = :binding AND spent_at IS NULL ORDER BY number DESC LIMIT 1",
+        binding=binding,
+    )
+    found = [_approval(row, now) for row in rows]
+    return found[0] if found and found[0].state is not State.EXPIRED else None
+
+
+def _by_code(session: Transaction, code: str, now: datetime) -> PendingApproval:
+    rows = session.rows(f"SELECT {_COLUMNS} FROM approvals WHERE code = :code", code=code)  # noqa: S608 - constants
+    if not rows:
+        raise NoSuchApproval(f"There is no question {code}. `telnyx-conferencing approvals` lists those that wait.")
+    return _approval(rows[0], now)
+
+
+def _new_code() -> str:
+    # Each half begins with a letter, so that no code can be taken for a number.
+    halves = (secrets.choice(_LETTERS) + "".join(secrets.choice(_ALPHABET) for _ in range(_HALF - 1)) for _ in "ab")
+    return "-".join(halves)
+
+
+def _approval(row: tuple[Any, ...], now: datetime) -> PendingApproval:
+    code, tool, risk, question, asked_by, identity, asked, expires, decision, decided, decided_by, reason, spent = row
+    return PendingApproval(
+        code=code,
+        tool=tool,
+        risk=risk,
+        question=question,
+        asked_by=asked_by,
+        identity=identity,
+        asked_at=moment_of(asked),
+        expires_at=moment_of(expires),
+        state=_state(decision, moment_of(decided or asked), moment_of(expires), spent, now),
+        decided_at=None if decided is None else moment_of(decided),
+        decided_by=decided_by,
+        reason=reason,
+    )
+
+
+def _state(decision: str | None, begun: datetime, ends: datetime, spent: int | None, now: datetime) -> State:
+    if spent is not None:
+        return State.SPENT
+    # A clock set back must not make a yes last longer: before its beginning it does not hold either.
+    if not begun <= now < ends:
+        return State.EXPIRED
+    return State(decision) if decision else State.PENDING

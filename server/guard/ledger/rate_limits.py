@@ -1,0 +1,134 @@
+"""What was used of each limit, in a sliding window. Each function is part of a transaction.
+
+Each row also has the total of its key up to it, so that what was used since any moment is a difference of two, however
+many calls lie between. A call that comes before others, since a clock was put back, adds to their totals too.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple
+
+from ...database import Transaction, microseconds, moment_of
+from ..policy import Limit
+
+_LONGEST = timedelta(hours=2)
+"""Longer than any window: what is older goes."""
+_NOW_AND_THEN = 50
+"""One call in so many takes away what is older."""
+
+
+class LimitReached(NamedTuple):
+    """A limit that a call would go beyond."""
+
+    limit: Limit
+    until: datetime | None
+    """When there is room for it; None: there never is."""
+
+
+class Used(NamedTuple):
+    """What was used of a limit."""
+
+    at: int
+    """When last."""
+    total: int
+    """Since its beginning."""
+    within: int
+    """In its window, as it is now."""
+
+
+NEVER = Used(-(2**63), 0, 0)
+
+
+def full(session: Transaction, limits: Sequence[Limit], now: datetime, used: Sequence[Used]) -> LimitReached | None:
+    """The limit that stands in the way longest. `used`: of each of them."""
+    at = microseconds(now)
+    found = [
+        LimitReached(limit, _until(session, limit, at - _window(limit), one.within))
+        for limit, one in zip(limits, used, strict=True)
+        if one.within + limit.amount > limit.most
+    ]
+    return max(found, key=lambda one: (one.until is None, one.until or now)) if found else None
+
+
+def spend(session: Transaction, limits: Sequence[Limit], now: datetime, used: Sequence[Used]) -> LimitReached | None:
+    """Note what a call uses, unless a limit stands in the way. `used`: of each of them, before."""
+    found = full(session, limits, now, used)
+    if found is None and limits:
+        _note(session, limits, microseconds(now), used)
+    return found
+
+
+def _note(session: Transaction, limits: Sequence[Limit], at: int, used: Sequence[Used]) -> None:
+    parameters: dict[str, Any] = {"at": at}
+    for place, (limit, one) in enumerate(zip(limits, used, strict=True)):
+        before = one.total if one.at <= at else _insert_before(session, limit, at)
+        parameters |= {f"key{place}": limit.key, f"amount{place}": limit.amount, f"total{place}": before + limit.amount}
+    session.change(_spend_statement(len(limits)), **parameters)
+    if at % _NOW_AND_THEN == 0:
+        for limit in limits:
+            session.change(_FORGET, key=limit.key, before=at - _LONGEST // timedelta(microseconds=1))
+
+
+def _insert_before(session: Transaction, limit: Limit, at: int) -> int:
+    """Make room for a row before others; return the total before it."""
+    session.change(_RAISE, key=limit.key, at=at, amount=limit.amount)
+    return session.rows(_BEFORE, key=limit.key, at=at, amount=limit.amount)[0][0]
+
+
+_BEGINNING = "SELECT total - amount FROM spent WHERE key = :key{0} ORDER BY at LIMIT 1"
+"""The total before the oldest row that is left."""
+
+
+_UNTIL = "SELECT total FROM spent WHERE key = :key{0} AND at <= :since{0} ORDER BY at DESC LIMIT 1"
+"""The total before the window."""
+_LAST = "SELECT at, total FROM spent WHERE key = :key{0} ORDER BY at DESC LIMIT 1"
+_NEWEST = f"at, total, total - coalesce(({_UNTIL}), ({_BEGINNING})) FROM ({_LAST}) AS newest{{0}}"
+
+
+def newest(place: int) -> str:
+    """What of a statement selects the `Used` of the limit at a place, if it was ever used; see `parameters`."""
+    return _NEWEST.format(place)
+
+
+def parameters(limits: Sequence[Limit], now: datetime) -> dict[str, Any]:
+    """What `newest` needs of each of these limits."""
+    at = microseconds(now)
+    return {
+        name: value
+        for place, limit in enumerate(limits)
+        for name, value in ((f"key{place}", limit.key), (f"since{place}", at - _window(limit)))
+    }
+
+
+@cache
+def _spend_statement(limits: int) -> str:
+    rows = ", ".join(f"(:key{place}, :at, :amount{place}, :total{place})" for place in range(limits))
+    return (
+        f"INSERT INTO spent (key, at, amount, total) VALUES {rows} "  # noqa: S608 - constants
+        "ON CONFLICT (key, at) DO UPDATE SET amount = spent.amount + excluded.amount, "
+        "total = spent.total + excluded.amount"
+    )
+
+
+_RAISE = "UPDATE spent SET total = total + :amount WHERE key = :key AND at > :at"
+_BEFORE = (
+    "SELECT coalesce((SELECT total FROM spent WHERE key = :key AND at <= :at ORDER BY at DESC LIMIT 1), "
+    "(SELECT total - amount FROM spent WHERE key = :key ORDER BY at LIMIT 1) - :amount)"
+)
+_EACH = "SELECT at, amount FROM spent WHERE key = :key AND at > :since ORDER BY at"
+_FORGET = "DELETE FROM spent WHERE key = :key AND at < :before"
+
+
+def _window(limit: Limit) -> int:
+    """In microseconds."""
+    return round(limit.seconds * 1_000_000)
+
+
+def _until(session: Transaction, limit: Limit, since: int, used: int) -> datetime | None:
+    """When there is room, of which there is none now."""
+    for at, amount in session.rows(_EACH, key=limit.key, since=since):
+        used -= amount
+        if used + limit.amount <= limit.most:
+            return moment_of(at + _window(limit))
+    return None

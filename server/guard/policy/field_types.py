@@ -1,0 +1,166 @@
+"""What may stand in the lists of a policy file: each entry is checked, and a wrong one is said in plain words.
+
+What checks an entry takes its text and returns it as it is compared later; it raises `ValueError` with words that
+follow the name of the list.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Collection, Iterable
+from fnmatch import fnmatchcase
+from typing import Annotated, cast, get_args
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictInt, StrictStr
+
+from ....tools import TOOLS, TOOLSETS
+from ....tools.base import Risk, Tool
+from ....tools.types import Region
+from ....tools.words import quoted
+from .hours import Window
+from .url_safety import is_public
+
+_TOOL_OF: dict[str, type[Tool]] = {tool.tool_name(): tool for tool in TOOLS}
+_RISKS = tuple(str(risk) for risk in Risk if risk is not Risk.READ)
+_NUMBER = re.compile(r"\+[1-9][0-9]{0,14}")
+_HOST = re.compile(r"[a-z0-9*._-]+|[0-9a-f]*:[0-9a-f:.]+")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The one of them that is most like a name, whatever its case."""
+    by_letters = {one.casefold(): one for one in known}
+    return by_letters[difflib.get_close_matches(name.casefold(), list(by_letters), n=1, cutoff=0.0)[0]]
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    return f" (did you mean {nearest(name, known)}?)"
+
+
+def matching(pattern: str) -> list[str]:
+    """The tools that a pattern such as `list_*` means."""
+    return [name for name in _TOOL_OF if fnmatchcase(name, pattern)]
+
+
+def _one_of(value: str, known: Collection[str], what: str) -> str:
+    if value not in known:
+        raise ValueError(f"there is no {what} {quoted(value)}{_meant(value, known)}; there are {', '.join(known)}")
+    return value
+
+
+def _toolset(entry: str) -> str:
+    return _one_of(entry, TOOLSETS, "toolset")
+
+
+def _region(entry: str) -> str:
+    return _one_of(entry, get_args(Region), "region")
+
+
+def _risk(entry: str) -> str:
+    return _one_of(entry, _RISKS, "risk to limit")
+
+
+def _tool_pattern(entry: str) -> str:
+    if not matching(entry):
+        raise ValueError(f"no tool is named {quoted(entry)}{_meant(entry, _TOOL_OF)}")
+    return entry
+
+
+def _tool(entry: str) -> str:
+    if entry not in _TOOL_OF:
+        raise ValueError(f"there is no tool {quoted(entry)}{_meant(entry, _TOOL_OF)}")
+    return entry
+
+
+def _asked(entry: str) -> str:
+    if _TOOL_OF[_tool(entry)].is_read():
+        raise ValueError("it changes nothing, so nobody is asked; to take it away, name it in tools.deny")
+    return entry
+
+
+def _pattern(entry: str) -> str:
+    if not entry.strip():
+        raise ValueError("an entry is empty; every name is *")
+    return entry
+
+
+def _connection(entry: str) -> str:
+    if not entry or " " in entry:
+        raise ValueError(f"{quoted(entry)} is not an id of a connection, such as 1494404757140276705")
+    return entry
+
+
+def _number(entry: str) -> str:
+    if not _NUMBER.fullmatch(entry):
+        raise ValueError(f"{quoted(entry)} is not the beginning of an E.164 number, such as +1 or +4930")
+    return entry
+
+
+def _host(entry: str) -> str:
+    host = entry.lower().removesuffix(".")
+    if not _HOST.fullmatch(host):
+        raise ValueError(
+            f"{quoted(entry)} is not a host such as cdn.example.com or *.example.org, "
+            "without scheme, port and path, and in its xn-- form if it is not ASCII"
+        )
+    if host != "*" and not is_public(host.replace("*", "x")):
+        raise ValueError(f"{quoted(entry)} is not a public host, and no policy allows another")
+    return host
+
+
+def _window(entry: str) -> str:
+    try:
+        return Window.parse(entry).text
+    except ValueError as wrong:
+        raise ValueError(f"{quoted(entry)} {wrong}") from None
+
+
+def _zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (LookupError, ValueError, OSError):
+        known = available_timezones()
+    if not known:
+        raise ValueError("no time zones are installed on this machine: install the Python package tzdata")
+    raise ValueError(f"there is no time zone {quoted(name)}{_meant(name, sorted(known))}")
+
+
+def _list_of(check: Callable[[str], str]) -> PlainValidator:
+    def read(value: object) -> tuple[str, ...]:
+        entries = _texts(value)
+        problems: list[str] = []
+        for entry in entries:
+            try:
+                check(entry)
+            except ValueError as wrong:
+                problems.append(str(wrong))
+        if problems:
+            raise ValueError("; ".join(problems))
+        return tuple(check(entry) for entry in entries)
+
+    return PlainValidator(read)
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, list | tuple | set | frozenset):
+        entries = cast("Collection[object]", value)
+        texts = [entry for entry in entries if isinstance(entry, str)]
+        if len(texts) == len(entries):
+            return texts if isinstance(value, list | tuple) else sorted(texts)
+    raise ValueError('must be a list of texts, each in quotes, such as ["a", "b"]')
+
+
+Toolsets = Annotated[Collection[str], _list_of(_toolset)]
+ToolPatterns = Annotated[Collection[str], _list_of(_tool_pattern)]
+NamePatterns = Annotated[Collection[str], _list_of(_pattern)]
+Connections = Annotated[Collection[str], _list_of(_connection)]
+Regions = Annotated[Collection[str], _list_of(_region)]
+NumberPrefixes = Annotated[Collection[str], _list_of(_number)]
+HostPatterns = Annotated[Collection[str], _list_of(_host)]
+Windows = Annotated[Collection[str], _list_of(_window)]
+Zone = Annotated[StrictStr, AfterValidator(_zone)]
+ToolName = Annotated[str, AfterValidator(_tool)]
+AskedTool = Annotated[str, AfterValidator(_asked)]
+LimitedRisk = Annotated[str, AfterValidator(_risk)]
+IdentityPattern = Annotated[str, AfterValidator(_pattern)]
+Count = Annotated[StrictInt, Field(ge=0)]
+Flag = StrictBool

@@ -1,0 +1,86 @@
+"""The policy in force while its file is edited: a broken edit keeps the one before it and says so."""
+
+import os
+import stat
+from pathlib import Path
+
+from .parser import PolicyError, read_rules
+from .policy import Policy
+from .rules import Rules
+
+_MOST_BYTES = 2**20
+
+Seen = tuple[int, ...]
+
+
+class PolicySource:
+    """A policy from the command line and, if there is a path, from a file that is looked at again when asked."""
+
+    def __init__(self, path: Path | None, flags: Rules) -> None:
+        """Raises `PolicyError` when there is a file and it cannot be taken."""
+        self._path = path
+        self._flags = flags
+        self._seen: Seen | None = None
+        self._rules: Rules | None = None
+        self.policy = Policy([flags])
+        self.problem = ""
+        """Why the file as it is now was not taken, so that the policy before it stays; empty when it was."""
+        self.refresh()
+        if self.problem:
+            raise PolicyError(self.problem)
+
+    def refresh(self) -> bool:
+        """Read the file again if it is another than the last time. Whether the policy changed."""
+        if self._path is None:
+            return False
+        try:
+            rules = self._changed(self._path)
+        except PolicyError as problem:
+            self.problem = f"{self._path}: {problem}"
+            return False
+        if rules is None:
+            return False
+        self.problem = ""
+        if rules == self._rules:
+            return False
+        self._rules = rules
+        self.policy = Policy([self._flags, rules])
+        return True
+
+    def _changed(self, path: Path) -> Rules | None:
+        """What the file says now; None when it is the one that was read before."""
+        seen, self._seen = self._seen, None
+        found = _stat(path)
+        # Remembered from before it is read, and also if it cannot be taken: an edit that goes on meanwhile, which
+        # may be why, shows as another file the next time.
+        self._seen = found
+        return None if found == seen else read_rules(_read(path))
+
+
+def _stat(path: Path) -> Seen:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError) as problem:
+        raise PolicyError(f"It cannot be found ({_words(problem)}).") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise PolicyError("It is not a file.")
+    # The time of its last change of any kind tells also that it may be read now.
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as problem:
+        raise PolicyError(f"It cannot be read ({_words(problem)}).") from None
+    if len(content) > _MOST_BYTES:
+        raise PolicyError("It is larger than 1 MiB.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise PolicyError(f"It is not UTF-8 at byte {problem.start}.") from None
+
+
+def _words(problem: Exception) -> str:
+    return getattr(problem, "strerror", None) or str(problem)

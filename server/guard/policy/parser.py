@@ -1,0 +1,105 @@
+"""A policy file read exactly, and refused in plain sentences."""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ....tools.words import quoted
+from .approval_level import ApprovalLevel, ApprovalPolicy
+from .field_types import nearest
+from .rules import ApprovalRules, HourRules, LimitRules, Measures, OwnRules, Rules, ScopeRules, ToolRules
+
+_WHERE = re.compile(r"(.*) \(at (.*)\)", re.DOTALL)
+
+
+class PolicyError(Exception):
+    """A policy cannot be read; the message has one plain sentence for each thing that is wrong."""
+
+
+def read_rules(text: str) -> Rules:
+    """What a policy file says. Raises `PolicyError`."""
+    try:
+        return Rules.model_validate(tomllib.loads(text))
+    except ValidationError as wrong:
+        errors = wrong.errors(include_url=False, include_input=False)
+        raise PolicyError(" ".join(dict.fromkeys(map(_sentence, errors)))) from None
+    except RecursionError:
+        raise PolicyError("It is not TOML that can be read: it is nested too deep.") from None
+    except ValueError as wrong:
+        raise PolicyError(_syntax(str(wrong), text)) from None
+
+
+def _syntax(message: str, text: str) -> str:
+    """tomllib's `Invalid value (at line 3, column 5)`, the place first."""
+    found = _WHERE.fullmatch(message)
+    if found is None:
+        return f"It is not TOML: {message}."
+    last = text.rstrip().count("\n") + 1
+    place = f"line {last}, where it ends," if found[2] == "end of document" else found[2]
+    return f"At {place} it is not TOML: {found[1]}."
+
+
+def _sentence(error: ErrorDetails) -> str:
+    *path, last = (str(step) for step in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return _unknown(tuple(path), last)
+    where = ".".join(path if last == "[key]" else [*path, last])
+    own_words = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {_WORDS.get(error['type'], lambda _: own_words)(error)}."
+
+
+def _unknown(path: tuple[str, ...], key: str) -> str:
+    takes = list(_table(path).model_fields)
+    table = f"[{'.'.join(path)}]" if path else "a policy"
+    return f"There is no {quoted(key)} in {table} (did you mean {nearest(key, takes)}?); it takes {', '.join(takes)}."
+
+
+def _table(path: tuple[str, ...]) -> type[BaseModel]:
+    match path:
+        case ("identity", _):
+            return OwnRules
+        case ("identity", _, *inner):
+            return _table(tuple(inner))
+        case _:
+            return _TABLES.get(path, Measures)
+
+
+_TABLES: Mapping[tuple[str, ...], type[BaseModel]] = {
+    (): Rules,
+    ("tools",): ToolRules,
+    ("scope",): ScopeRules,
+    ("limits",): LimitRules,
+    ("hours",): HourRules,
+    ("approval",): ApprovalRules,
+}
+"""The tables of a file; those of a risk or a tool in [limits] beside."""
+
+
+def _choice(error: ErrorDetails) -> str:
+    choices: type[ApprovalLevel] | type[ApprovalPolicy] = (
+        ApprovalLevel if error["loc"][-1] == "level" else ApprovalPolicy
+    )
+    return f"must be one of {', '.join(choices)}"
+
+
+def _always(words: str) -> Callable[[Any], str]:
+    return lambda _: words
+
+
+_COUNT = _always("must be a whole number, 0 or more")
+_TABLE = _always("must be a table, its keys below a line with its name in brackets")
+_WORDS: Mapping[str, Callable[[ErrorDetails], str]] = {
+    "enum": _choice,
+    "int_type": _COUNT,
+    "greater_than_equal": _COUNT,
+    "bool_type": _always("must be true or false"),
+    "string_type": _always("must be a text in quotes"),
+    "model_type": _TABLE,
+    "mapping_type": _TABLE,
+    "dict_type": _TABLE,
+}
+"""How pydantic's types of error are said; a rule of ours is said in its own words."""

@@ -1,0 +1,37 @@
+"""The server as an ASGI application: `uvicorn --factory telnyx_conferencing.server.asgi:create_app`."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..observability.logs import log_to_stderr
+from ..settings import load
+from ..shutdown import on_signals
+from .app import open_http_app
+
+
+def create_app() -> ASGIApp:
+    """The application, with its settings from the environment. It opens at the lifespan's startup.
+
+    Raises `SettingsError`, also at startup.
+    """
+    settings = load(transport="http")
+    log_to_stderr(settings)
+    opened: list[ASGIApp] = []
+
+    async def forward(scope: Scope, receive: Receive, send: Send) -> None:
+        await opened[0](scope, receive, send)
+
+    @asynccontextmanager
+    async def lifespan(router: Router) -> AsyncGenerator[None]:
+        async with open_http_app(settings) as site:
+            opened.append(site.app)
+            # The ASGI protocol tells an app of the end only once all its answers are given: some wait for the end.
+            loop = asyncio.get_running_loop()
+            with on_signals(lambda: loop.call_soon_threadsafe(site.leaving.begin), then=True):
+                yield
+
+    return Router(default=forward, lifespan=lifespan)

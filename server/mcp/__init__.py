@@ -1,0 +1,1 @@
+"""MCP over the Python SDK: tools, resources, prompts, elicitation and notifications."""

@@ -1,0 +1,201 @@
+"""Resources over MCP: listed, read, completed and subscribed to, in both protocol eras."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from mcp.server import ServerRequestContext
+from mcp.server.connection import Connection
+from mcp.server.subscriptions import (
+    InMemorySubscriptionBus,
+    ListenHandler,
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ToolsListChanged,
+)
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CompleteRequestParams,
+    CompleteResult,
+    Completion,
+    EmptyResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    PaginatedRequestParams,
+    PromptReference,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    Resource,
+    ResourceTemplate,
+    ResourceTemplateReference,
+    SubscribeRequestParams,
+    TextResourceContents,
+    UnsubscribeRequestParams,
+)
+
+from ...tools.words import quoted, shortened
+from ..errors import CallFailed
+from ..events.projection.sanitize import uri
+from ..events.service import EventService
+from ..guard import Caller
+from .connections import connection_of
+from .event_resources import JSON, ResourceKind, ResourceNotFound, ResourceReader
+from .sessions import caller_of
+
+Context = ServerRequestContext[Any, Any]
+CompletePrompt = Callable[[Caller, str, str, str, Mapping[str, str]], Awaitable[list[str]]]
+"""Values for an argument of a prompt: for whom, of which prompt and argument, what was typed, and beside it."""
+
+_MOST_VALUES = 100
+
+
+class ResourceHandlers:
+    """The resources of one server."""
+
+    def __init__(
+        self, service: EventService, complete_prompt: CompletePrompt, more: Sequence[ResourceKind] = ()
+    ) -> None:
+        """`more`: resources beside those of events."""
+        self._service = service
+        self._complete_prompt = complete_prompt
+        self._reader = ResourceReader(service, more)
+        self.bus = InMemorySubscriptionBus()
+        """Carries changes to `subscriptions/listen` streams (2026-07-28)."""
+        self._listening = ListenHandler(self.bus)
+        self._subscribed: dict[str, set[Connection]] = defaultdict(set)
+        self.connections: set[Connection] = set()
+        """Those of the handshake era that have been greeted, until they close: they are told without asking."""
+
+    def handlers(self) -> dict[str, Any]:
+        """The low-level server's keyword arguments."""
+        return {
+            "on_list_resources": self.list,
+            "on_list_resource_templates": self.templates,
+            "on_read_resource": self.read,
+            "on_completion": self.complete,
+            "on_subscribe_resource": self.subscribe,
+            "on_unsubscribe_resource": self.unsubscribe,
+            "on_subscriptions_listen": self._listening,
+        }
+
+    async def list(self, context: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
+        self._service.needed()
+        fixed = [
+            Resource(
+                uri=one.uri,
+                name=one.name,
+                title=one.title,
+                description=one.description,
+                mime_type=one.mime_type,
+                _meta=one.meta,
+            )
+            for one in self._reader.templates
+            if one.is_fixed
+        ]
+        rooms = self._service.picture.conferences(self._service.now(), open_only=True)[:100]
+        return ListResourcesResult(resources=fixed + [_room(room.id, room.name) for room in rooms])
+
+    async def templates(self, context: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
+        return ListResourceTemplatesResult(
+            resource_templates=[
+                ResourceTemplate(
+                    uri_template=one.template,
+                    name=one.name,
+                    title=one.title,
+                    description=one.description,
+                    mime_type=one.mime_type,
+                )
+                for one in self._reader.templates
+                if "{" in one.template
+            ]
+        )
+
+    async def read(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+        try:
+            text, found = await self._reader.read(params.uri, caller_of(context))
+        except ResourceNotFound as missing:
+            raise MCPError(INVALID_PARAMS, str(missing), {"uri": params.uri}) from None
+        except CallFailed as failed:
+            raise MCPError(INTERNAL_ERROR, str(failed), {"uri": params.uri}) from None
+        contents = TextResourceContents(uri=params.uri, mime_type=found.mime_type, text=text, _meta=found.meta)
+        return ReadResourceResult(contents=[contents])
+
+    async def complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
+        try:
+            values = [*await self._values(caller_of(context), params)]
+        except CallFailed:
+            values = []
+        shown, total = values[:_MOST_VALUES], len(values)
+        return CompleteResult(completion=Completion(values=shown, total=total, has_more=total > len(shown)))
+
+    async def _values(self, caller: Caller, params: CompleteRequestParams) -> Sequence[str]:
+        name, typed = params.argument.name, params.argument.value
+        match params.ref:
+            case ResourceTemplateReference():
+                return await self._reader.complete(params.ref.uri, name, typed)
+            case PromptReference():
+                given = params.context.arguments if params.context else None
+                return await self._complete_prompt(caller, params.ref.name, name, typed, given or {})
+
+    async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
+        connection = connection_of(context)
+        self._subscribed[params.uri].add(connection)
+        self.greet(connection)
+        self._service.needed()
+        return EmptyResult()
+
+    async def unsubscribe(self, context: Context, params: UnsubscribeRequestParams) -> EmptyResult:
+        self._subscribed[params.uri].discard(connection_of(context))
+        return EmptyResult()
+
+    def close(self) -> None:
+        """End the streams of those who listen, with a last word to each."""
+        self._listening.close()
+
+    def greet(self, connection: Connection) -> None:
+        """Remember a connection of the handshake era until it closes."""
+        if connection not in self.connections:
+            self.connections.add(connection)
+            connection.exit_stack.callback(self._forget, connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        for subscribers in self._subscribed.values():
+            subscribers.discard(connection)
+
+    async def tell(self, changed: set[str]) -> None:
+        """Tell everybody who wants to know that these resources have changed."""
+        # Clients write the colon of a call_control_id as it is or percent-encoded: both name the same resource.
+        for one in sorted(changed | {unquote(one) for one in changed}):
+            await self.bus.publish(ResourceUpdated(uri=one))
+            for connection in list(self._subscribed.get(one, ())):
+                await connection.send_resource_updated(one)
+
+    async def tell_list_changed(self) -> None:
+        """Tell everybody that conferences have appeared or ended."""
+        await self.bus.publish(ResourcesListChanged())
+        for connection in list(self.connections):
+            await connection.send_resource_list_changed()
+
+    async def tell_tools_changed(self) -> None:
+        """Tell everybody that tools have come or gone."""
+        await self.bus.publish(ToolsListChanged())
+        for connection in list(self.connections):
+            await connection.send_tool_list_changed()
+
+    async def tell_prompts_changed(self) -> None:
+        """Tell everybody that prompts have come or gone."""
+        await self.bus.publish(PromptsListChanged())
+        for connection in list(self.connections):
+            await connection.send_prompt_list_changed()
+
+
+def _room(conference_id: str, name: str | None) -> Resource:
+    title = f"Conference {quoted(name)}" if name else f"Conference {shortened(conference_id)}"
+    return Resource(
+        uri=uri("conferences", conference_id), name=f"conference {conference_id}", title=title, mime_type=JSON
+    )

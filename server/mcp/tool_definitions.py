@@ -1,0 +1,75 @@
+"""Tool -> MCP tool: what a client is told."""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import mcp_types
+
+from ...tools.base import Risk, Tool
+from ...tools.schema import input_schema, output_schema
+from ..compact_json import compact_json
+from ..guard import Policy
+from .board_tools import meta_of
+
+
+class Catalog:
+    """The tools of one server."""
+
+    def __init__(self, tools: Iterable[type[Tool]]) -> None:
+        self._tools = {tool.tool_name(): tool for tool in tools}
+
+    def get(self, name: str) -> type[Tool] | None:
+        return self._tools.get(name)
+
+    def schema(self, name: str) -> Mapping[str, Any] | None:
+        """The schema of a tool's arguments; None: there is no such tool."""
+        tool = self.get(name)
+        return None if tool is None else definition(tool).input_schema
+
+    def nearest(self, name: str) -> list[str]:
+        """Tools whose names are like this one."""
+        return difflib.get_close_matches(name, self._tools, n=3, cutoff=0.5)
+
+    def allows(self, name: str, policy: Policy) -> bool:
+        """Whether there is a tool of this name under a policy."""
+        tool = self.get(name)
+        return tool is not None and policy.refusal(tool) is None
+
+    def listing(
+        self, allowed: Callable[[Iterable[type[Tool]]], Iterable[type[Tool]]], *, cards: bool = False
+    ) -> list[mcp_types.Tool]:
+        """What `tools/list` answers, of the tools that are allowed. `cards`: a person answers by them there."""
+        return [definition(tool) for tool in allowed(self._tools.values()) if cards or not tool.needs_cards]
+
+
+@cache
+def definition(tool: type[Tool]) -> mcp_types.Tool:
+    """What a client is told about a tool."""
+    worst = tool.worst_risk()
+    return mcp_types.Tool(
+        name=tool.tool_name(),
+        title=tool.title(),
+        description=tool.__doc__,
+        input_schema=input_schema(tool),
+        output_schema=output_schema(tool.result),
+        annotations=mcp_types.ToolAnnotations(
+            title=tool.title(),
+            read_only_hint=worst is Risk.READ,
+            destructive_hint=worst is Risk.DESTRUCTIVE,
+            idempotent_hint=tool.is_idempotent(),
+            open_world_hint=True,
+        ),
+        _meta=meta_of(tool),
+    )
+
+
+def model_bytes(tool: type[Tool]) -> int:
+    """What a model reads of a tool: bytes of its name, description and input schema as compact JSON."""
+    read = {
+        "name": tool.tool_name(),
+        "description": tool.__doc__,
+        "inputSchema": input_schema(tool),
+    }
+    return len(compact_json(read).encode())

@@ -1,0 +1,56 @@
+"""What goes to stderr: this project's own log, as text or as a JSON object a line; of a call never its content."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from opentelemetry.trace import INVALID_TRACE_ID, format_trace_id, get_current_span
+
+from ..guard import CallRecord
+from ..settings import Settings
+
+_TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_FIELDS = "fields"
+
+calls = logging.getLogger("telnyx_conferencing.calls")
+
+
+def log_to_stderr(settings: Settings) -> None:
+    """This project's own log at the level wanted; libraries, which log addresses and contents, only their warnings."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if settings.log_format == "json" else logging.Formatter(_TEXT))
+    logging.basicConfig(handlers=[handler])
+    level = settings.log_level or ("info" if settings.log_format == "json" else "warning")
+    logging.getLogger("telnyx_conferencing").setLevel(level.upper())
+
+
+def log_call(journal: CallRecord, request_id: str | int | None) -> None:
+    """One line for a call that has ended."""
+    if not calls.isEnabledFor(logging.INFO):
+        return
+    milliseconds = round((journal.taken or 0) * 1000)
+    trace = get_current_span().get_span_context().trace_id
+    fields = {
+        "tool": journal.tool.tool_name(),
+        "outcome": journal.outcome,
+        "ms": milliseconds,
+        "session": journal.caller.session,
+        "call": journal.call,
+        "request_id": request_id,
+        "telnyx_request_id": journal.telnyx.get("request_id"),
+        "trace_id": None if trace == INVALID_TRACE_ID else format_trace_id(trace),
+    }
+    told = {name: value for name, value in fields.items() if value is not None}
+    calls.info("%s: %s in %d ms", fields["tool"], journal.outcome, milliseconds, extra={_FIELDS: told})
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        told: dict[str, Any] = {"time": at, "level": record.levelname.lower(), "logger": record.name}
+        told |= {"message": record.getMessage(), **getattr(record, _FIELDS, {})}
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        return json.dumps(told, default=str)

@@ -1,0 +1,57 @@
+"""The people at the far ends, played by number: who picks up, who does not, and what answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """What happens where a telephone rings."""
+
+    ends_with: str | None = None
+    """The cause with which it ends instead of being answered."""
+    never_answers: bool = False
+    is_machine: bool = False
+    stays: float | None = None
+    """Seconds until it hangs up by itself; None: it does not."""
+
+
+_SOMEBODY = Callee()
+
+_BY_LAST_DIGITS: Mapping[str, Callee] = {
+    "0195": Callee(stays=20.0),
+    "0196": Callee(is_machine=True),
+    "0197": Callee(ends_with="call_rejected"),
+    "0198": Callee(ends_with="user_busy"),
+    "0199": Callee(never_answers=True),
+}
+
+
+def far_end(number: str) -> Callee:
+    """Who is reached at a phone number or SIP URI."""
+    user = number.partition("@")[0]
+    return _BY_LAST_DIGITS.get(user[-4:], _SOMEBODY)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """How answering-machine detection tells what it hears."""
+
+    told: str
+    """The type of the event, without `.detection.ended`."""
+    human: str
+    greeting: str | None
+    """How the end of a machine's greeting is told; None: it is not."""
+
+
+_STANDARD, _PREMIUM = "call.machine", "call.machine.premium"
+
+DETECTIONS: Mapping[str, Detection] = {
+    "detect": Detection(_STANDARD, "human", None),
+    "detect_beep": Detection(_STANDARD, "human", "beep_detected"),
+    "detect_words": Detection(_STANDARD, "human", "ended"),
+    "greeting_end": Detection(_STANDARD, "human", "ended"),
+    "premium": Detection(_PREMIUM, "human_residence", "beep_detected"),
+    "premium_ios_call_screening_detection": Detection(_PREMIUM, "human_residence", "beep_detected"),
+}
+"""By the argument `answering_machine_detection`."""

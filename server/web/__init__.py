@@ -1,0 +1,1 @@
+"""Pages in a browser: the operator page and the switchboard."""

@@ -1,0 +1,1 @@
+"""Webhooks from Telnyx: received over HTTP, verified, and handed to the event store."""

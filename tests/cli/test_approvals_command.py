@@ -1,0 +1,337 @@
+"""`telnyx-conferencing approvals`: what waits for a person, and that only a person says yes."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from support.command_line import run
+from support.commands import forked
+from support.ledgers import QUESTION, asked, left, on
+from support.mcp_stdio import PATIENCE, environment
+from support.terminal import CTRL_C, CTRL_D, ENTER, Terminal, at_terminal
+from support.webhooks import url_of
+from telnyx_conferencing.server.guard.ledger import Ledger, PendingApproval, State
+
+HOSTILE = "End 'x\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\n\rApproved'?"
+UNSEEN = ("\x1b]", "\x1b[2J", "\x07", "\x9b", "\u202e")
+APPROVE = "Approve? [y/N]: "
+OFFER = "Approve? [y = yes, n = no, Enter = not now]: "
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "events.db"
+
+
+def approvals(database: Path, *arguments: str) -> tuple[str, ...]:
+    return ("approvals", *arguments, "--database", url_of(database))
+
+
+def pending(database: Path) -> list[str]:
+    """The codes that wait."""
+    return [one.code for one in on(database, Ledger.pending)]
+
+
+def taken(database: Path) -> PendingApproval:
+    """What the agent's repeated call meets."""
+    found = on(database, Ledger.take, asked())
+    assert found
+    return found
+
+
+def test_without_questions_it_says_so(database: Path) -> None:
+    ended = run(*approvals(database))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "No question waits for an answer.\n", "")
+    assert run(*approvals(database, "--json")).stdout == ""
+
+
+def test_each_question_is_listed_in_full_oldest_first_with_its_code_and_who_asks(database: Path) -> None:
+    long = f"Play {'a very long tune ' * 100}?"
+    first = left(database)
+    second = left(database, asked(long, tool="play_audio", risk="disruptive", asked_by="bot"), timedelta(hours=2))
+    lines = run(*approvals(database)).stdout.splitlines()
+    assert lines[0].startswith(f"{first.code}  4:")
+    assert lines[0].endswith(" left  destructive  end_conference  asked by 'claude-code 2.1'")
+    assert lines[1].strip() == QUESTION
+    assert lines[2].startswith(f"{second.code}  119:")
+    assert lines[2].endswith(" left  disruptive  play_audio  asked by 'bot'")
+    assert lines[3].strip() == long
+    assert "approvals approve CODE" in lines[-1]
+
+
+def test_json_has_everything_one_question_a_line(database: Path) -> None:
+    one = left(database)
+    [line] = run(*approvals(database, "--json")).stdout.splitlines()
+    told = json.loads(line)
+    assert 0 < told.pop("seconds_left") <= 300
+    assert told == {
+        "code": one.code,
+        "tool": "end_conference",
+        "risk": "destructive",
+        "question": QUESTION,
+        "asked_by": "claude-code 2.1",
+        "identity": None,
+        "asked_at": one.asked_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "expires_at": one.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_what_callers_chose_cannot_steer_the_terminal(database: Path, arguments: list[str]) -> None:
+    left(database, asked(HOSTILE, asked_by=HOSTILE, tool=HOSTILE, risk=HOSTILE))
+    with at_terminal(*approvals(database, *arguments)) as terminal:
+        code, shown = terminal.ended()
+    assert code == 0
+    assert "owned" in shown
+    assert not [piece for piece in UNSEEN if piece in shown]
+
+
+def test_nor_can_it_where_an_answer_is_typed_or_refused(database: Path) -> None:
+    one = left(database, asked(HOSTILE, asked_by=HOSTILE))
+    with at_terminal(*approvals(database, "approve", one.code)) as terminal:
+        shown = terminal.until(APPROVE)
+        terminal.type(f"y{ENTER}")
+        assert terminal.ended()[0] == 0
+    shown += run(*approvals(database, "reject", one.code)).stderr
+    assert shown.count("owned") == 3
+    assert not [piece for piece in UNSEEN if piece in shown]
+    assert "\nApproved" not in shown
+
+
+def test_a_yes_that_is_typed_lets_the_call_through_once(database: Path) -> None:
+    one = left(database)
+    with at_terminal(*approvals(database, "approve", one.code, "--reason", "all said bye")) as terminal:
+        shown = terminal.until(APPROVE)
+        terminal.type(f"y{ENTER}")
+        code, said = terminal.ended()
+    assert QUESTION in shown
+    assert "exactly this call" in shown
+    assert code == 0
+    assert f"Approved {one.code}" in said
+    met = taken(database)
+    assert (met.state, met.reason) == (State.SPENT, "all said bye")
+    assert (met.decided_by or "").endswith(" at a terminal")
+    assert "@" in (met.decided_by or "")
+    assert on(database, Ledger.take, asked()) is None
+    [record] = on(database, Ledger.newest, 10)
+    assert record.entry == {
+        "outcome": "approved by a person",
+        "tool": "end_conference",
+        "code": one.code,
+        "by": met.decided_by,
+        "reason": "all said bye",
+    }
+
+
+@pytest.mark.parametrize(
+    ("typed", "ends_with"), [(f"n{ENTER}", 1), (ENTER, 1), (f"maybe{ENTER}no{ENTER}", 1), (CTRL_C, 130), (CTRL_D, 130)]
+)
+def test_anything_but_a_yes_leaves_the_question_waiting(database: Path, typed: str, ends_with: int) -> None:
+    one = left(database)
+    with at_terminal(*approvals(database, "approve", one.code)) as terminal:
+        terminal.until(APPROVE)
+        terminal.type(typed)
+        code, said = terminal.ended()
+    assert code == ends_with
+    assert "Traceback" not in said
+    assert pending(database) == [one.code]
+
+
+def test_what_was_typed_before_the_question_was_shown_does_not_answer_it(database: Path) -> None:
+    one = left(database)
+    with at_terminal(*approvals(database, "approve", one.code), typed_before=f"y{ENTER}") as terminal:
+        terminal.until(APPROVE)
+        terminal.type(f"n{ENTER}")
+        assert terminal.ended()[0] == 1
+    assert pending(database) == [one.code]
+
+
+@pytest.mark.parametrize("terminals", [set[str](), {"stdin"}, {"stdout"}])
+def test_only_a_person_at_a_terminal_can_say_yes(database: Path, terminals: set[str]) -> None:
+    one = left(database)
+    ours, theirs = pty.openpty()
+    os.write(ours, b"y\ry\r")
+    command = forked(*approvals(database, "approve", one.code))
+    with subprocess.Popen(
+        command,
+        stdin=theirs if "stdin" in terminals else subprocess.DEVNULL,
+        stdout=theirs if "stdout" in terminals else subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment({}),
+    ) as process:
+        said = process.communicate(timeout=PATIENCE)[1]
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 1
+    assert "Approving is for a person at a terminal" in said
+    assert "an agent that can run commands" in said
+    assert pending(database) == [one.code]
+
+
+def test_anyone_can_say_no(database: Path) -> None:
+    one = left(database)
+    ended = run(*approvals(database, "reject", one.code, "--reason", "not\x1b[2J now"))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"Rejected {one.code}" in ended.stdout
+    met = taken(database)
+    assert (met.state, met.reason) == (State.REJECTED, "not [2J now")
+    assert "terminal" not in (met.decided_by or "")
+
+
+def test_a_code_may_be_written_as_a_person_writes_it(database: Path) -> None:
+    one = left(database)
+    written = one.code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
+    assert run(*approvals(database, "reject", written)).returncode == 0
+    assert pending(database) == []
+
+
+def test_a_code_that_there_is_not_is_said_with_exit_code_1(database: Path) -> None:
+    ended = run(*approvals(database, "reject", "zzzz\x1bzzzz"))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "telnyx-conferencing: There is no question ZZZZ-ZZZZ. `telnyx-conferencing approvals` lists those that wait.\n"
+    )
+    with at_terminal(*approvals(database, "approve", "nope")) as terminal:
+        code, said = terminal.ended()
+    assert code == 1
+    assert "There is no question N0PE." in said
+
+
+def test_a_question_whose_time_is_up_can_no_longer_be_answered(database: Path) -> None:
+    one = left(database, lasts=timedelta(microseconds=1))
+    assert "No question waits" in run(*approvals(database)).stdout
+    ended = run(*approvals(database, "reject", one.code))
+    assert ended.returncode == 1
+    assert f"{one.code} is expired already" in ended.stderr
+
+
+def test_a_yes_holds_as_long_as_the_server_that_asked_lets_a_question_wait(database: Path) -> None:
+    one = left(database, lasts=timedelta(hours=1))
+    run(*approvals(database, "reject", one.code))
+    met = taken(database)
+    assert met.decided_at
+    assert met.expires_at - met.decided_at == timedelta(hours=1)
+
+
+def test_of_two_who_decide_at_once_one_is_told_that_it_is_decided(database: Path) -> None:
+    one = left(database)
+    with ExitStack() as stack:
+        both = [stack.enter_context(at_terminal(*approvals(database, "approve", one.code))) for _ in range(2)]
+        for terminal in both:
+            terminal.until(APPROVE)
+        for terminal in both:
+            terminal.type(f"y{ENTER}")
+        ends = sorted(terminal.ended() for terminal in both)
+    assert [code for code, _ in ends] == [0, 1]
+    assert f"{one.code} is approved already" in ends[1][1]
+    assert len(on(database, Ledger.newest, 10)) == 1
+
+
+def test_of_many_who_say_no_at_once_one_does(database: Path) -> None:
+    one = left(database)
+    command = forked(*approvals(database, "reject", one.code))
+    several = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(4)]
+    assert sorted(process.wait(PATIENCE) for process in several) == [0, 1, 1, 1]
+
+
+def watched(database: Path) -> tuple[str, ...]:
+    return approvals(database, "watch", "--every", "0.1")
+
+
+def offered(terminal: Terminal, one: PendingApproval) -> None:
+    """Wait until a question is offered for an answer."""
+    shown = terminal.until(OFFER)
+    assert one.code in shown
+    assert one.question in shown
+
+
+def test_watching_shows_each_question_as_it_comes_and_takes_its_answer(database: Path) -> None:
+    with at_terminal(*watched(database)) as terminal:
+        terminal.until("Ctrl-C ends it.")
+        first, second = left(database), left(database, asked("Mute everyone?"))
+        offered(terminal, first)
+        terminal.type(f"y{ENTER}")
+        terminal.until("Reason, if you like: ")
+        terminal.type(f"they said bye{ENTER}")
+        terminal.until(f"Approved {first.code}")
+        offered(terminal, second)
+        terminal.type(f"what{ENTER}")
+        terminal.until(OFFER)
+        terminal.type(f"NO{ENTER}")
+        terminal.until("Reason, if you like: ")
+        terminal.type(ENTER)
+        terminal.until(f"Rejected {second.code}")
+        third = left(database, asked("Skip this?"))
+        offered(terminal, third)
+        terminal.type(ENTER)
+        terminal.until(f"{third.code} waits on.")
+        terminal.type(CTRL_C)
+        code, said = terminal.ended()
+    assert (code, third.code in said) == (130, False)
+    assert pending(database) == [third.code]
+    met = taken(database)
+    assert (met.state, met.reason) == (State.SPENT, "they said bye")
+    assert (met.decided_by or "").endswith(" at a terminal")
+
+
+def test_watching_goes_on_when_somebody_else_was_faster(database: Path) -> None:
+    first = left(database)
+    with at_terminal(*watched(database)) as terminal:
+        offered(terminal, first)
+        run(*approvals(database, "reject", first.code))
+        terminal.type(f"y{ENTER}")
+        terminal.until("Reason, if you like: ")
+        terminal.type(ENTER)
+        terminal.until(f"{first.code} is rejected already")
+        offered(terminal, left(database, asked("And this?")))
+        terminal.type(CTRL_D)
+        assert terminal.ended()[0] == 130
+    assert taken(database).state is State.REJECTED
+
+
+@pytest.mark.parametrize(("arguments", "lines"), [([], 2), (["--json"], 1)])
+def test_watched_through_a_pipe_questions_are_shown_and_not_answered(
+    database: Path, arguments: list[str], lines: int
+) -> None:
+    first = left(database)
+    with subprocess.Popen(
+        forked(*watched(database), *arguments),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment({}),
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write("y\ny\n")
+        process.stdin.flush()
+        seen = [process.stdout.readline() for _ in range(lines)]
+        second = left(database, asked("Another?"))
+        seen += [process.stdout.readline() for _ in range(lines)]
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=PATIENCE)
+    shown = "".join(seen)
+    assert shown.index(first.code) < shown.index(second.code)
+    assert (process.returncode, said.strip()) == (130, "")
+    assert pending(database) == [first.code, second.code]
+
+
+def test_a_store_named_before_the_subcommand_is_the_one_that_is_used(database: Path) -> None:
+    one = left(database)
+    assert run("approvals", "--database", url_of(database), "reject", one.code).returncode == 0
+    assert pending(database) == []
+
+
+def test_a_store_that_cannot_be_used_is_one_sentence_and_exit_code_2() -> None:
+    ended = run("approvals", "--database", "sqlite:////no/such/place/events.db")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("telnyx-conferencing: The directory /no/such/place does not exist.")

@@ -1,0 +1,121 @@
+"""PostgreSQL that is stopped under two running servers, and comes back: nothing acknowledged is lost, all goes on."""
+
+import os
+from collections.abc import Generator
+
+import anyio
+import anyio.to_thread
+import pytest
+from mcp.client import Client
+
+from support.guarded_server import audited
+from support.load import SENDERS, Load
+from support.mcp import call, connected, refusal
+from support.postgres import Cluster, cluster
+from support.telnyx import telnyx
+from support.webhooks import body_of, free_port, listening, post, signed, stored
+from telnyx_conferencing.server.guard import Ledger
+from telnyx_conferencing.server.sandbox.webhooks import Signer
+
+pytestmark = pytest.mark.anyio
+
+QUEUE = {"queue_name": "support", "max_size": 7}
+SENT = "POST /queues/support"
+REPEATS = int(os.environ.get("OUTAGE_REPEATS", "40"))
+"""Webhooks that come in vain before PostgreSQL is started again; each sender tries a hundred times a second at most."""
+
+
+@pytest.fixture
+def own(needs_postgresql: None) -> Generator[Cluster]:
+    with cluster() as made:
+        yield made
+
+
+def answered(port: int, signer: Signer, name: str) -> None:
+    """A server takes the webhook that tells of an answered call."""
+    body = body_of(name, "call.answered", call_control_id=f"v3:{name}")
+    assert post(port, body, signed(signer, body)) == 200
+
+
+async def is_woken(client: Client, name: str) -> None:
+    """A wait at a server ends with that webhook, whichever server it came to."""
+    leg = f"v3:{name}"
+    content = await call(client, "wait_for_event", types=["call.answered"], call_control_id=leg, timeout_secs=30)
+    assert [event["id"] for event in content["events"]] == [name]
+
+
+@pytest.mark.parametrize("how", ["fast", "immediate"])
+async def test_postgresql_stopped_and_started_again_loses_nothing_and_all_goes_on(own: Cluster, how: str) -> None:
+    signer, port, url = Signer(), free_port(), own.store()
+    arguments = ("--approval", "never", "--database", url)
+
+    with telnyx() as phone:
+        env = {**phone.env, "TELNYX_PUBLIC_KEY": signer.public_key}
+        async with (
+            connected(*arguments, "--webhook-port", str(port), env=env) as one,
+            connected(*arguments, env=env) as other,
+        ):
+            await one.list_tools()
+            await listening(port)
+            for client in (one, other):
+                await call(client, "update_queue", **QUEUE)
+            with Load(port, signer) as load:
+                await anyio.to_thread.run_sync(load.until, 50)
+                await anyio.to_thread.run_sync(own.stop, how)
+                await anyio.to_thread.run_sync(load.until_repeated, load.repeated + REPEATS)
+                for client in (one, other):
+                    assert "cannot note what it does" in await refusal(client, "update_queue", **QUEUE)
+                    assert own.url().partition("@")[2].partition("/")[0] in await refusal(client, "list_events")
+                await anyio.to_thread.run_sync(own.start)
+                await anyio.to_thread.run_sync(load.until, len(load.answered) + 50)
+            assert load.statuses == {200, 503}
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(is_woken, other, "after")
+                await anyio.to_thread.run_sync(answered, port, signer, "after")
+            for client in (one, other):
+                await call(client, "update_queue", **QUEUE)
+        assert phone.commands() == [SENT] * 4
+
+    there = [event.id for event in await stored(url) if event.id.startswith("event ")]
+    assert len(there) == len(set(there))
+    assert set(load.answered) <= set(there)
+    assert len(there) <= len(load.answered) + SENDERS
+    async with Ledger.open(url) as ledger:
+        await ledger.verify()
+    assert [entry["outcome"] for entry in await audited(url)].count("sends") == 4
+
+
+async def test_a_server_started_before_postgresql_is_there_has_its_events_once_it_is(own: Cluster) -> None:
+    url, signer, port = own.store(), Signer(), free_port()
+    own.stop()
+    arguments = ("--webhook-port", str(port), "--approval", "never", "--database", url)
+    with telnyx() as phone:
+        async with connected(*arguments, env={**phone.env, "TELNYX_PUBLIC_KEY": signer.public_key}) as client:
+            assert "nothing listens there" in await refusal(client, "list_events")
+            assert "nothing listens there" in await refusal(client, "update_queue", **QUEUE)
+            await anyio.to_thread.run_sync(own.start)
+            await listening(port)
+            await anyio.to_thread.run_sync(answered, port, signer, "first")
+            await is_woken(client, "first")
+            await call(client, "update_queue", **QUEUE)
+
+
+async def test_no_event_is_missed_when_the_connection_that_brings_news_is_cut_again_and_again(own: Cluster) -> None:
+    url, signer, port = own.store(), Signer(), free_port()
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query = 'SELECT 1'"
+    arguments = ("--database", url)
+    with telnyx() as phone:
+        env = {**phone.env, "TELNYX_PUBLIC_KEY": signer.public_key}
+        async with (
+            connected(*arguments, "--webhook-port", str(port), env=env) as one,
+            connected(*arguments, env=env) as other,
+        ):
+            await one.list_tools()
+            await listening(port)
+            await call(other, "list_events")
+            for number in range(10):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(is_woken, other, f"call-{number}")
+                    await anyio.to_thread.run_sync(own.execute, cut)
+                    await anyio.to_thread.run_sync(answered, port, signer, f"call-{number}")

@@ -1,0 +1,579 @@
+"""The live picture: what each event changes, what other sources add, what is forgotten."""
+
+import gc
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from support.documented_webhooks import TYPES
+from support.projection_stories import START, Story, dump, event, fold
+from telnyx_conferencing.server.events.event import StoredEvent
+from telnyx_conferencing.server.events.projection.projection import Projection
+from telnyx_conferencing.server.events.projection.views import ConferenceView, QueueView
+
+LIST = "telnyx://conferences"
+ROOM = "telnyx://conferences/room"
+QUEUES = "telnyx://queues"
+LINE = "telnyx://queues/line"
+
+
+def after(seconds: float) -> Any:
+    return START + timedelta(seconds=seconds)
+
+
+def in_room(type_: str, at: float, call: str | None = None, **payload: Any) -> StoredEvent:
+    return event(f"conference.{type_}", at, call=call, conference_id="room", **payload)
+
+
+def in_line(type_: str, at: float, call: str, **payload: Any) -> StoredEvent:
+    return event(f"call.{type_}", at, call=call, queue="line", **payload)
+
+
+def room(picture: Projection, at: float = 100) -> ConferenceView:
+    view = picture.conference("room", after(at))
+    assert view is not None
+    return view
+
+
+def line(picture: Projection, at: float = 100) -> QueueView:
+    view = picture.queue("line", after(at))
+    assert view is not None
+    return view
+
+
+def inside(picture: Projection, at: float = 100) -> list[str]:
+    return [who.call_control_id for who in room(picture, at).participants if who.left_at is None]
+
+
+def waiting(picture: Projection) -> list[str]:
+    return [call.call_control_id for call in line(picture).calls]
+
+
+OPEN = (in_room("created", 0, "a"), in_room("participant.joined", 1, "a"), in_room("participant.joined", 2, "b"))
+
+
+# Each documented event
+
+BEFORE: Sequence[StoredEvent] = (
+    *OPEN,
+    in_room("playback.started", 3),
+    in_room("speak.started", 3),
+    in_room("participant.playback.started", 3, "a"),
+    in_room("participant.speak.started", 3, "a"),
+    in_line("enqueued", 3, "q"),
+)
+
+CHANGES: Mapping[str, tuple[StoredEvent, set[str]]] = {
+    "call.initiated": (event("call.initiated", 5, call="a", **{"from": "+15550001"}), {ROOM}),
+    "call.answered": (event("call.answered", 5, call="a"), set()),
+    "call.bridged": (event("call.bridged", 5, call="a"), set()),
+    "call.gather.ended": (event("call.gather.ended", 5, call="a", digits="123"), set()),
+    "call.dtmf.received": (event("call.dtmf.received", 5, call="a", digit="1"), set()),
+    "call.hangup": (event("call.hangup", 5, call="a"), {ROOM}),
+    "call.enqueued": (in_line("enqueued", 5, "r"), {LINE}),
+    "call.dequeued": (in_line("dequeued", 5, "q"), {LINE}),
+    "conference.created": (event("conference.created", 5, call="z", conference_id="new"), {LIST, f"{LIST}/new"}),
+    "conference.ended": (in_room("ended", 5), {LIST, ROOM}),
+    "conference.floor.changed": (in_room("floor.changed", 5, "a"), {ROOM}),
+    "conference.participant.joined": (in_room("participant.joined", 5, "c"), {ROOM}),
+    "conference.participant.left": (in_room("participant.left", 5, "a"), {ROOM}),
+    "conference.recording.saved": (in_room("recording.saved", 5, "a", recording_id="r"), {ROOM}),
+    **{
+        f"conference.{whose}{kind}.{what}": (in_room(f"{whose}{kind}.{what}", 5, "a" if whose else None), {ROOM})
+        for whose in ("", "participant.")
+        for kind in ("playback", "speak")
+        for what in ("started", "ended")
+    },
+}
+
+
+def test_every_documented_type_is_in_the_table() -> None:
+    assert CHANGES.keys() == set(TYPES)
+
+
+@pytest.mark.parametrize("type_", CHANGES)
+def test_an_event_changes_what_it_says_and_names_it(type_: str) -> None:
+    happened, named = CHANGES[type_]
+    picture = fold(BEFORE)
+    before = dump(picture, after(100))
+    assert picture.add(happened) == named
+    changed = dump(picture, after(100))
+    assert {uri for uri in changed if changed[uri] != before.get(uri)} == named
+
+
+def test_a_first_event_makes_its_place_appear() -> None:
+    picture = Projection()
+    assert picture.add(in_room("floor.changed", 0, "a")) == {LIST, ROOM}
+    assert picture.add(event("call.enqueued", 0, call="q", queue="a/b c")) == {QUEUES, f"{QUEUES}/a%2Fb%20c"}
+
+
+def test_an_event_of_an_unknown_type_is_kept_out_of_the_picture_but_shows_that_there_is_a_conference() -> None:
+    picture = fold(OPEN)
+    assert picture.add(in_room("transcription.started", 5)) == set()
+    assert picture.add(event("call.machine.detection.ended", 5, call="a")) == set()
+    assert picture.add(event("conference.odd", 5, conference_id="other")) == {LIST, f"{LIST}/other"}
+
+
+# Conferences
+
+
+def test_a_participant_has_times_and_seconds_over_all_stays() -> None:
+    picture = fold([*OPEN, in_room("participant.left", 12, "b"), in_room("participant.joined", 50, "b")])
+    who = room(picture, 60).participants[1]
+    assert (who.joined_at, who.left_at, who.seconds, who.stays) == (after(50), None, 20, 2)
+
+
+def test_the_floor_is_with_who_spoke_last_and_goes_when_they_leave() -> None:
+    spoken = [in_room("floor.changed", at, who) for at, who in ((3, "a"), (4, "b"), (5, "b"), (6, "a"))]
+    picture = fold([*OPEN, *spoken])
+    view = room(picture)
+    assert view.floor is not None
+    assert (view.floor.call_control_id, view.floor.since) == ("a", after(6))
+    assert [(who.call_control_id, who.has_floor, who.talk_turns) for who in view.participants] == [
+        ("a", True, 2),
+        ("b", None, 1),
+    ]
+    picture.add(in_room("participant.left", 7, "a"))
+    assert room(picture).floor is None
+
+
+def test_a_hangup_ends_a_stay_and_a_place_that_no_other_event_ends() -> None:
+    picture = fold([*OPEN, in_line("enqueued", 3, "q")])
+    assert picture.add(event("call.hangup", 9, call="b")) == {ROOM}
+    assert picture.add(event("call.hangup", 9, call="q")) == {LINE}
+    assert inside(picture) == ["a"]
+    assert room(picture).participants[1].left_because == "hangup"
+    assert (waiting(picture), line(picture).left_by_reason, line(picture).average_wait_secs) == ([], {"hangup": 1}, 6)
+
+
+def test_a_hangup_that_came_before_all_else_counts_all_the_same() -> None:
+    picture = fold([event("call.hangup", 9, call="b"), *reversed(OPEN)])
+    assert inside(picture) == ["a"]
+
+
+def test_the_end_of_a_conference_ends_everything_in_it() -> None:
+    picture = fold([*BEFORE, in_room("floor.changed", 4, "a"), in_room("ended", 10, reason="time_exceeded")])
+    picture.note_command("start_recording", {"conference_id": "room", "format": "wav"}, after(4))
+    view = room(picture)
+    assert (view.status, view.ended_at, view.end_reason, view.seconds) == ("ended", after(10), "time_exceeded", 10)
+    assert (view.present, view.floor, view.playing, view.recording) == (0, None, None, None)
+    assert [who.left_because for who in view.participants] == ["conference ended"] * 2
+
+
+def test_a_conference_that_is_older_than_any_can_be_has_ended() -> None:
+    picture = fold(OPEN)
+    assert room(picture, 4 * 3600).status == "open"
+    view = room(picture, 4 * 3600 + 1)
+    assert (view.status, view.status_from, view.ended_at, view.present) == ("ended", "time", after(4 * 3600), 0)
+    assert picture.conferences(after(5 * 3600), open_only=True) == []
+
+
+def test_who_was_in_it_before_anything_is_known_has_no_time_of_joining() -> None:
+    picture = fold([in_room("participant.left", 5, "a"), in_room("floor.changed", 6, "b")])
+    assert [(who.call_control_id, who.joined_at, who.seconds) for who in room(picture).participants] == [
+        ("b", None, None),
+        ("a", None, None),
+    ]
+    picture.add(in_room("participant.joined", 1, "b"))
+    assert room(picture).participants[0].joined_at == after(1)
+
+
+def test_conferences_are_listed_newest_first() -> None:
+    created = [event("conference.created", at, conference_id=f"c{at}") for at in (3, 1, 2)]
+    picture = fold([*created, event("conference.ended", 9, conference_id="c2")])
+    assert [view.id for view in picture.conferences(after(10))] == ["c3", "c2", "c1"]
+    assert [view.id for view in picture.conferences(after(10), open_only=True)] == ["c3", "c1"]
+
+
+def test_what_plays_is_told_without_what_may_be_secret_in_its_address() -> None:
+    secret = "https://user:pass@example.com/hold.mp3?token=secret#x"
+    picture = fold([*OPEN, in_room("playback.started", 3, media_url=secret)])
+    (sound,) = room(picture).playing or [None]
+    assert sound is not None
+    assert (sound.kind, sound.to, sound.media_url) == ("playback", None, "https://example.com/hold.mp3")
+
+
+def test_of_two_times_that_a_file_plays_the_first_ends_first() -> None:
+    twice = [in_room("playback.started", at, media_name="x") for at in (3, 4)]
+    picture = fold([*OPEN, *twice, in_room("playback.ended", 5, media_name="x")])
+    assert [sound.since for sound in room(picture).playing or ()] == [after(4)]
+
+
+def test_a_saved_recording_has_its_times_and_no_links() -> None:
+    links = {"mp3": "https://example.com/r.mp3?signature=secret"}
+    told = {"recording_id": "r1", "format": "mp3", "recording_urls": links, "public_recording_urls": links}
+    times = {"recording_started_at": after(2).isoformat(), "recording_ended_at": after(32).isoformat()}
+    picture = fold([*OPEN, in_room("recording.saved", 50, "a", **told, **times)])
+    view = room(picture)
+    (saved,) = view.recordings or [None]
+    assert saved is not None
+    assert (saved.recording_id, saved.format, saved.seconds) == ("r1", "mp3", 30)
+    assert "example.com" not in str(dump(picture, after(60)))
+
+
+def test_a_recording_saved_late_does_not_stop_the_next_one() -> None:
+    picture = fold(OPEN)
+    picture.note_command("start_recording", {"conference_id": "room", "format": "wav"}, after(40))
+    picture.add(in_room("recording.saved", 50, "a", recording_id="r1", recording_ended_at=after(32).isoformat()))
+    recording = room(picture).recording
+    assert recording is not None
+    assert (recording.value, recording.source) == ("recording", "command")
+
+
+def test_a_view_is_lean_json() -> None:
+    assert room(fold(OPEN[:2]), 10).lean() == {
+        "id": "room",
+        "status": "open",
+        "started_at": "2025-01-01T12:00:00.000Z",
+        "seconds": 10,
+        "present": 1,
+        "participants": [
+            {"call_control_id": "a", "joined_at": "2025-01-01T12:00:01.000Z", "seconds": 9, "talk_turns": 0}
+        ],
+    }
+
+
+# Queues
+
+
+def test_a_queue_has_its_calls_in_order_and_figures_of_those_who_left() -> None:
+    picture = fold(
+        [
+            *(in_line("enqueued", at, who) for at, who in ((1, "a"), (2, "b"), (3, "c"), (4, "d"))),
+            in_line("dequeued", 11, "b", reason="bridged", wait_time_secs=9),
+            in_line("dequeued", 25, "a", reason="timeout"),
+            event("call.initiated", 0, call="d", direction="incoming", **{"from": "+15550001"}),
+        ]
+    )
+    view = line(picture, 34)
+    assert [(call.position, call.call_control_id, call.seconds, call.number) for call in view.calls] == [
+        (1, "c", 31, None),
+        (2, "d", 30, "+15550001"),
+    ]
+    assert (view.left, view.average_wait_secs) == (2, (9 + 24) // 2)
+    assert view.left_by_reason == {"bridged": 1, "timeout": 1}
+
+
+def test_a_call_that_is_kept_after_hangup_keeps_its_place() -> None:
+    picture = fold([in_line("enqueued", 1, "a"), in_line("enqueued", 2, "b"), event("call.hangup", 9, call="a")])
+    assert waiting(picture) == ["b"]
+    told = {"call_control_id": "a", "queue_name": "line", "keep_after_hangup": True}
+    picture.note_command("enqueue_call", told, after(1.2))
+    assert [(call.call_control_id, call.is_alive) for call in line(picture).calls] == [("a", False), ("b", None)]
+    picture.add(in_line("dequeued", 20, "a", reason="hangup"))
+    assert (waiting(picture), line(picture).left_by_reason) == (["b"], {"hangup": 1})
+
+
+def test_a_deleted_queue_is_gone_until_somebody_waits_in_it_again() -> None:
+    picture = fold([in_line("enqueued", 1, "a")])
+    assert picture.note_command("delete_queue", {"queue_name": "line"}, after(2)) == {QUEUES, LINE}
+    assert (picture.queue("line", after(3)), picture.queues(after(3))) == (None, [])
+    assert picture.add(in_line("enqueued", 4, "b")) == {QUEUES, LINE}
+    assert waiting(picture) == ["b"]
+
+
+def test_a_queue_created_by_command_is_there_before_any_event() -> None:
+    picture = Projection()
+    assert picture.note_command("create_queue", {"queue_name": "line", "max_size": 3}, START) == {QUEUES, LINE}
+    size = line(picture).max_size
+    assert size is not None
+    assert (line(picture).size, size.value, size.source) == (0, 3, "command")
+
+
+# Commands and the API
+
+
+def test_a_newer_fact_beats_an_older_one_whatever_its_source() -> None:
+    def muted(picture: Projection) -> tuple[bool, str] | None:
+        fact = room(picture).participants[0].muted
+        return None if fact is None else (fact.value, fact.source)
+
+    picture = fold(OPEN)
+    assert muted(picture) is None
+    everyone = {"conference_id": "room", "call_control_ids": "everyone"}
+    assert picture.note_command("mute_participants", everyone, after(20)) == {ROOM}
+    assert muted(picture) == (True, "command")
+    listed = [{"call_control_id": "a", "muted": False}, {"call_control_id": "b", "muted": True}]
+    picture.merge_conference({"id": "room"}, listed, after(10))
+    assert muted(picture) == (True, "command")
+    picture.merge_conference({"id": "room"}, listed, after(30))
+    assert muted(picture) == (False, "api")
+    picture.note_command("unmute_participants", everyone, after(15))
+    assert muted(picture) == (False, "api")
+
+
+def test_a_fact_of_one_stay_is_not_one_of_the_next() -> None:
+    picture = fold(OPEN)
+    picture.note_command("hold_participants", {"conference_id": "room", "call_control_ids": ["b"]}, after(5))
+    picture.add(in_room("participant.left", 9, "b"))
+    picture.add(in_room("participant.joined", 20, "b"))
+    who = room(picture).participants[1]
+    assert (who.on_hold, who.hold_seconds) == (None, 4)
+
+
+def test_a_command_that_brings_somebody_in_holds_for_the_stay_that_begins() -> None:
+    picture = fold(OPEN)
+    joins = {"conference_id": "room", "call_control_id": "s", "supervisor_role": "monitor", "hold": True}
+    picture.note_command("join_conference", joins, after(4.9))
+    picture.add(in_room("participant.joined", 5, "s"))
+    who = room(picture).participants[2]
+    facts = (who.role, who.muted, who.on_hold)
+    assert [fact.value for fact in facts if fact is not None] == ["monitor", True, True]
+
+
+def test_everyone_means_those_who_were_in_it_then() -> None:
+    picture = fold([*OPEN, in_room("participant.joined", 30, "c")])
+    picture.note_command("mute_participants", {"conference_id": "room", "call_control_ids": "everyone"}, after(20))
+    assert [who.muted is not None for who in room(picture).participants] == [True, True, False]
+
+
+def test_time_on_hold_is_counted_as_far_as_known() -> None:
+    picture = fold(OPEN)
+    b = {"conference_id": "room", "call_control_ids": ["b"]}
+    picture.note_command("hold_participants", b, after(10))
+    picture.note_command("unhold_participants", b, after(25))
+    picture.merge_conference({"id": "room"}, [{"call_control_id": who, "on_hold": True} for who in "ab"], after(40))
+    summary = picture.summary("room", after(50))
+    assert summary is not None
+    assert [who.hold_seconds for who in summary.participants] == [10, 25]
+
+
+def test_what_only_the_api_knows_is_merged_with_when_it_was_asked() -> None:
+    picture = fold(OPEN)
+    asked = {"id": "room", "name": "Stand\u202eup\n", "region": "US", "status": "in_progress"}
+    listed = [
+        {"call_control_id": "a", "label": "host", "end_conference_on_exit": True},
+        {"call_control_id": "b", "whisper_call_control_ids": ["a"]},
+    ]
+    assert picture.merge_conference(asked, listed, after(10)) == {ROOM}
+    assert picture.merge_conference(asked, listed, after(10)) == set()
+    assert picture.merge_conference(asked, listed, after(20)) == set()  # the same again, only later
+    view = room(picture)
+    assert (view.name, view.region, view.api_asked_at) == ("Stand up", "US", after(20))
+    host, agent = view.participants
+    assert (host.label, host.end_conference_on_exit is not None) == ("host", True)
+    assert agent.role is not None
+    assert agent.whisper_to is not None
+    assert (agent.role.value, agent.role.source, agent.whisper_to.value) == ("whisper", "api", ["a"])
+
+
+def test_the_api_tells_who_is_in_it_when_events_did_not() -> None:
+    picture = fold(OPEN)
+    listed = [{"call_control_id": "a"}, {"call_control_id": "c", "created_at": after(3).isoformat()}]
+    picture.merge_conference({"id": "room"}, listed, after(60))
+    view = room(picture)
+    assert [(who.call_control_id, who.source, who.left_because) for who in view.participants] == [
+        ("a", None, None),
+        ("c", "api", None),
+        ("b", "api", "not listed"),
+    ]
+    assert view.participants[1].joined_at == after(3)
+
+
+def test_an_answer_that_may_be_older_than_what_just_happened_takes_nobody_out_or_back_in() -> None:
+    picture = fold([*OPEN, in_room("participant.joined", 58, "c"), in_room("participant.left", 59, "b")])
+    picture.merge_conference({"id": "room"}, [{"call_control_id": "a"}, {"call_control_id": "b"}], after(60))
+    assert inside(picture) == ["a", "c"]
+
+
+def test_an_answer_without_participants_says_nothing_about_them() -> None:
+    picture = fold(OPEN)
+    picture.merge_conference({"id": "room", "name": "x"}, None, after(60))
+    assert inside(picture) == ["a", "b"]
+
+
+def test_the_api_tells_an_end_that_no_event_told() -> None:
+    picture = fold(OPEN)
+    over = {"id": "room", "status": "completed", "end_reason": "ended_via_api", "updated_at": after(50).isoformat()}
+    assert picture.merge_conference(over, [], after(60)) == {LIST, ROOM}
+    view = room(picture)
+    assert (view.status, view.status_from, view.ended_at, view.end_reason) == (
+        ("ended", "api", after(50), "ended_via_api")
+    )
+
+
+def test_the_api_tells_who_waits_when_events_did_not() -> None:
+    picture = fold([in_line("enqueued", 1, "a"), in_line("enqueued", 2, "b"), event("call.hangup", 3, call="b")])
+    listed = [
+        {"call_control_id": "x", "queue_position": 2, "enqueued_at": after(9).isoformat()},
+        {"call_control_id": "b", "queue_position": 1, "is_alive": False},
+    ]
+    picture.merge_queue({"name": "line", "max_size": 9}, listed, after(60))
+    view = line(picture)
+    assert [(call.call_control_id, call.is_alive, call.source) for call in view.calls] == [
+        ("b", False, None),
+        ("x", None, "api"),
+    ]
+    assert (view.left, view.left_by_reason) == (1, {"not listed": 1})
+
+
+def test_asking_about_a_queue_again_changes_nothing_but_when_it_was_asked() -> None:
+    picture = fold([in_line("enqueued", 1, "a")])
+    listed = [{"call_control_id": "a", "queue_position": 1}]
+    assert picture.merge_queue({"name": "line", "max_size": 9}, listed, after(60)) == {LINE}
+    assert picture.merge_queue({"name": "line", "max_size": 9}, listed, after(90)) == set()
+    assert line(picture).api_asked_at == after(90)
+    assert picture.merge_queue({"name": "line", "max_size": 8}, listed, after(120)) == {LINE}
+    assert picture.merge_queue({"name": "line", "max_size": 8}, [], after(150)) == {LINE}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"id": 7},
+        {"id": "room", "name": {"a": 1}, "status": [], "created_at": "never", "end_reason": 3},
+        {"id": "room", "status": "completed", "updated_at": None},
+    ],
+)
+def test_an_odd_answer_raises_nothing(odd: Mapping[str, Any]) -> None:
+    picture = fold(OPEN)
+    people: list[Mapping[str, Any]] = [{}, {"call_control_id": 5}, {"call_control_id": "a", "muted": "yes", "label": 9}]
+    picture.merge_conference(odd, people, after(60))
+    picture.merge_queue({**odd, "name": "line"}, people, after(60))
+    assert dump(picture, after(70))
+
+
+@pytest.mark.parametrize("tool", ["speak_text", "list_events", "end_conference", "nonsense"])
+def test_a_command_that_events_tell_of_changes_nothing(tool: str) -> None:
+    picture = fold(OPEN)
+    assert picture.note_command(tool, {"conference_id": "room", "call_control_ids": "everyone"}, after(5)) == set()
+
+
+# Bounds
+
+
+def a_conference(number: int) -> list[StoredEvent]:
+    """A call that waits, joins, speaks, and hangs up; ten seconds after the one before."""
+    at, id_, call = number * 10.0, f"c{number}", f"leg{number}"
+    return [
+        event("call.initiated", at, call=call, **{"from": f"+1555{number}"}),
+        event("call.enqueued", at + 1, call=call, queue="line"),
+        event("call.dequeued", at + 2, call=call, queue="line", reason="leave"),
+        event("conference.created", at + 2, call=call, conference_id=id_),
+        event("conference.participant.joined", at + 3, call=call, conference_id=id_),
+        event("conference.floor.changed", at + 4, call=call, conference_id=id_),
+        event("call.hangup", at + 5, call=call),
+        event("conference.ended", at + 6, call=call, conference_id=id_),
+    ]
+
+
+def test_the_conferences_that_ended_first_are_forgotten_and_what_comes_late_does_not_bring_them_back() -> None:
+    picture = fold((one for number in range(10) for one in a_conference(number)), ended_kept=3)
+    assert [view.id for view in picture.conferences(after(100))] == ["c9", "c8", "c7"]
+    assert picture.add(event("conference.participant.left", 5, call="leg0", conference_id="c0")) == set()
+    assert picture.conference("c0", after(100)) is None
+
+
+def test_legs_that_hung_up_are_forgotten_with_the_conference_unless_they_were_elsewhere_too() -> None:
+    stories = [a_conference(number) for number in range(10)]
+    events = [one for story in stories for one in story if one.queue is None or one.call_control_id == "leg1"]
+    picture = fold(events, ended_kept=3)
+    assert [picture.number(f"leg{number}") for number in (0, 1, 9)] == [None, "+15551", "+15559"]
+
+
+def test_which_are_forgotten_does_not_depend_on_the_order_of_events() -> None:
+    events = [one for number in range(10) for one in a_conference(number)]
+    pictures = [fold(order, ended_kept=3) for order in (events, events[::-1], events[::2] + events[1::2])]
+    first, *others = [dump(picture, after(100)) for picture in pictures]
+    assert all(other == first for other in others)
+
+
+def test_of_a_conference_that_is_not_known_what_happened_long_before_all_that_is_kept_is_not_taken_in() -> None:
+    late = [one for number in range(2_000, 2_010) for one in a_conference(number)]
+    picture = fold(late, ended_kept=3)
+    assert picture.add(event("conference.floor.changed", 5, call="leg0", conference_id="c0")) == set()
+    assert picture.add(event("conference.floor.changed", 20_000, call="leg0", conference_id="c0")) != set()
+
+
+def test_a_forgotten_conference_is_recalled_from_its_events_until_others_are() -> None:
+    stories = [a_conference(number) for number in range(30)]
+    picture = fold((one for story in stories for one in story), ended_kept=3)
+    assert picture.conference("c0", after(400)) is None
+    assert picture.recall("c0", reversed(stories[0])) >= {LIST, f"{LIST}/c0"}
+    assert picture.conference("c0", after(400)) == fold(stories[0]).conference("c0", after(400))
+    picture.add(in_room("created", 390, "z"))
+    assert len(picture.conferences(after(400))) == 5
+    for number in range(1, 21):
+        picture.recall(f"c{number}", stories[number])
+    assert picture.conference("c0", after(400)) is None
+    assert len(picture.conferences(after(400))) == 24
+    assert picture.recall("room", [in_room("participant.joined", 391, "z")]) == {ROOM}
+
+
+def test_a_forgotten_conference_that_the_api_was_asked_about_is_there_again() -> None:
+    picture = fold((one for number in range(30) for one in a_conference(number)), ended_kept=3)
+    picture.merge_conference({"id": "c0", "name": "Old", "status": "completed"}, [], after(400))
+    view = picture.conference("c0", after(400))
+    assert view is not None
+    assert (view.name, view.status) == ("Old", "ended")
+
+
+def test_open_conferences_are_not_forgotten() -> None:
+    created = [event("conference.created", at, conference_id=f"c{at}") for at in range(300)]
+    assert len(fold(created, ended_kept=3).conferences(after(301))) == 300
+
+
+def test_conferences_whose_end_was_never_told_are_forgotten_in_time() -> None:
+    created = [event("conference.created", at * 3600, conference_id=f"c{at}") for at in range(300)]
+    assert len(fold(created, ended_kept=3).conferences(after(300 * 3600))) < 100
+
+
+def test_memory_does_not_grow_with_what_is_over() -> None:
+    kept = {"ended_kept": 5, "queues_kept": 5, "calls_kept": 40, "moments_kept": 50}
+    picture = Projection(**kept)
+    held: list[int] = []
+    for number in range(1_500):
+        for one in a_conference(number):
+            picture.add(one)
+        if number in (500, 1_499):
+            gc.collect()
+            held.append(len(gc.get_objects()))
+    assert held[1] < held[0] + 500
+    view = picture.queue("line", after(20_000))
+    assert view is not None
+    assert (view.left, view.average_wait_secs) == (1_500, 1)
+
+
+def test_a_long_conference_is_folded_as_if_all_were_held_but_for_what_comes_very_late() -> None:
+    talk = [in_room("floor.changed", 10 + at, "ab"[at % 2]) for at in range(1_000)]
+    picture = fold([*OPEN, *talk], moments_kept=100)
+    whole = fold([*OPEN, *talk])
+    assert dump(picture, after(2_000))[ROOM]["summary"] == dump(whole, after(2_000))[ROOM]["summary"]
+    assert picture.add(in_room("participant.left", 5, "a")) == set()
+    assert picture.add(in_room("participant.left", 1_005, "a")) == {ROOM}
+    assert inside(picture) == ["b"]
+
+
+def test_queues_that_nobody_waits_in_are_forgotten_first() -> None:
+    events = [event("call.enqueued", at, call=f"leg{at}", queue=f"q{at}") for at in range(4)]
+    picture = fold([*events, event("call.dequeued", 9, call="leg2", queue="q2")], queues_kept=4)
+    picture.add(event("call.enqueued", 10, call="new", queue="new"))
+    assert [view.name for view in picture.queues(after(20))] == ["new", "q0", "q1", "q3"]
+
+
+def test_a_view_lists_a_hundred_of_those_who_left_and_says_how_many_more() -> None:
+    stays = [
+        one
+        for number in range(150)
+        for one in (
+            in_room("participant.joined", number, f"leg{number}"),
+            in_room("participant.left", number + 0.5, f"leg{number}"),
+        )
+    ]
+    view = room(fold(stays), 200)
+    assert (len(view.participants), view.left_not_shown) == (100, 50)
+    assert view.participants[0].call_control_id == "leg149"
+
+
+def test_a_hold_of_the_story_is_in_the_sandbox_and_in_the_picture() -> None:
+    story = Story()
+    agent, caller = story.part("agent"), story.part("caller 1")
+    id_ = story.do("create_conference", call_control_id=agent, name="Room")["id"]
+    story.do("join_conference", conference_id=id_, call_control_id=caller)
+    story.do("hold_participants", conference_id=id_, call_control_ids=[caller])
+    view = story.picture().conference(id_, story.now)
+    assert view is not None
+    assert [who.on_hold is not None and who.on_hold.value for who in view.participants] == [False, True]

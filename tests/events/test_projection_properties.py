@@ -1,0 +1,173 @@
+"""Whatever the order, the picture is the same, and it is that of the sandbox the events came from."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.projection_stories import START, Story, dump, fold, mixed_up, odd_events, play, steps
+from telnyx_conferencing.server.events.event import StoredEvent
+from telnyx_conferencing.server.events.projection.projection import Projection
+
+Json = dict[str, Any]
+
+LATER = START + timedelta(hours=1)
+
+
+def folded_in_batches(batches: list[list[StoredEvent]], now: datetime) -> Projection:
+    """Looked at between the batches, so that what was folded must be folded anew."""
+    picture = Projection()
+    for batch in batches:
+        for event in batch:
+            picture.add(event)
+        dump(picture, now)
+    return picture
+
+
+@given(data=st.data(), numbers=steps)
+@settings(deadline=None)
+def test_a_story_in_any_order_any_duplication_any_batches_is_the_same_picture(
+    data: st.DataObject, numbers: Any
+) -> None:
+    story = play(numbers)
+    events = story.events()
+    batches = data.draw(mixed_up(events))
+    assert dump(folded_in_batches(batches, story.now), story.now) == dump(fold(events), story.now)
+
+
+@given(data=st.data(), events=odd_events())
+@settings(deadline=None)
+def test_odd_events_in_any_order_are_the_same_picture(data: st.DataObject, events: list[StoredEvent]) -> None:
+    batches = data.draw(mixed_up(events))
+    assert dump(folded_in_batches(batches, LATER), LATER) == dump(fold(events), LATER)
+
+
+@given(data=st.data(), numbers=steps)
+@settings(deadline=None)
+def test_commands_and_answers_in_any_order_with_the_events_are_the_same_picture(
+    data: st.DataObject, numbers: Any
+) -> None:
+    story = play(numbers)
+    events = story.events()
+    first = story.picture(events)
+    story.ask(first)
+    second = fold(())
+    story.ask(second)
+    late = data.draw(st.permutations(events))
+    half = len(late) // 2
+    for event in late[:half]:
+        second.add(event)
+    for tool, arguments, at in story.accepted:
+        second.note_command(tool, arguments, at)
+    for event in late[half:]:
+        second.add(event)
+    assert dump(first, story.now) == dump(second, story.now)
+
+
+@given(events=odd_events())
+@settings(deadline=None)
+def test_what_add_does_not_name_reads_as_before(events: list[StoredEvent]) -> None:
+    picture = Projection()
+    before = dump(picture, LATER)
+    for event in events:
+        named = picture.add(event)
+        after = dump(picture, LATER)
+        changed = {uri for uri in before.keys() | after.keys() if before.get(uri) != after.get(uri)}
+        assert changed <= named, event
+        before = after
+
+
+@given(numbers=steps)
+@settings(max_examples=30, deadline=None)
+def test_what_add_does_not_name_reads_as_before_in_a_story(numbers: Any) -> None:
+    story = play(numbers)
+    picture = Projection()
+    before = dump(picture, story.now)
+    for event in reversed(story.events()):
+        named = {uri.replace("sales%20%2F%20%C3%A9v%C3%A9%3F", "sales / évé?") for uri in picture.add(event)}
+        after = dump(picture, story.now)
+        changed = {uri for uri in before.keys() | after.keys() if before.get(uri) != after.get(uri)}
+        assert changed <= named, event
+        before = after
+
+
+@given(events=odd_events())
+@settings(deadline=None)
+def test_an_event_known_already_changes_nothing(events: list[StoredEvent]) -> None:
+    picture = fold(events)
+    assert all(picture.add(event) == set() for event in events)
+
+
+@given(numbers=steps)
+@settings(deadline=None)
+def test_after_a_story_the_picture_is_the_sandbox_s_own(numbers: Any) -> None:
+    story = play(numbers)
+    picture = story.picture()
+    assert_is_the_sandbox(picture, story)
+    assert_sounds_are_the_sandbox_s(picture, story)
+    for room in story.sandbox.snapshot()["conferences"]:
+        assert_known_facts_are_true(picture, room, story.now)
+
+
+@given(data=st.data(), numbers=steps)
+@settings(deadline=None)
+def test_asking_the_api_makes_good_for_events_that_never_came(data: st.DataObject, numbers: Any) -> None:
+    story = play(numbers)
+    events = [event for event in story.events() if data.draw(st.booleans())]
+    picture = story.picture(events)
+    story.wait(10)
+    story.ask(picture)
+    assert_is_the_sandbox(picture, story)
+    for room in story.sandbox.snapshot()["conferences"]:
+        assert_known_facts_are_true(picture, room, story.now, every=True)
+
+
+def assert_is_the_sandbox(picture: Projection, story: Story) -> None:
+    """Who is in which conference, and who waits in which queue, in order."""
+    state = story.sandbox.snapshot()
+    for room in state["conferences"]:
+        view = picture.conference(room["id"], story.now)
+        assert view is not None
+        assert (view.status == "ended") == (room["status"] == "completed")
+        joined = [who["call_control_id"] for who in room["participants"] if who["status"] == "joined"]
+        assert [who.call_control_id for who in view.participants if who.left_at is None] == joined or (
+            sorted(who.call_control_id for who in view.participants if who.left_at is None) == sorted(joined)
+        )
+    waiting = {queue["name"]: queue["calls"] for queue in state["queues"]}
+    for name in {*waiting, *(queue.name for queue in picture.queues(story.now))}:
+        view = picture.queue(name, story.now)
+        seen = [] if view is None else [(call.call_control_id, call.is_alive is not False) for call in view.calls]
+        assert seen == [(call["call_control_id"], call["is_alive"]) for call in waiting.get(name, [])]
+
+
+def assert_sounds_are_the_sandbox_s(picture: Projection, story: Story) -> None:
+    state = story.sandbox.snapshot()
+    playing = Counter((one["conference_id"], one["kind"], one.get("call_control_id")) for one in state["playing"])
+    views = picture.conferences(story.now)
+    assert Counter((view.id, one.kind, one.to) for view in views for one in view.playing or ()) == playing
+    recordings = {one["id"] for one in state["recordings"] if one["status"] == "completed"}
+    assert {one.recording_id for view in views for one in view.recordings or ()} == recordings
+    recorded = {one["conference_id"]: one["status"] for one in state["recordings"] if one["status"] != "completed"}
+    known = {view.id: view.recording.value for view in views if view.recording and view.recording.value != "stopped"}
+    assert known == recorded
+
+
+def assert_known_facts_are_true(picture: Projection, room: Json, now: datetime, every: bool = False) -> None:
+    """Muted and on hold, as far as known from commands; `every`: of everyone, since the API was asked."""
+    view = picture.conference(room["id"], now)
+    assert view is not None
+    truth = {who["call_control_id"]: who for who in room["participants"] if who["status"] == "joined"}
+    for who in view.participants:
+        if who.left_at is not None:
+            continue
+        real = truth[who.call_control_id]
+        if every:
+            assert who.muted is not None
+            assert who.on_hold is not None
+        if who.on_hold is not None and (every or room["status"] != "init"):
+            assert who.on_hold.value == real["on_hold"]
+        # A whisper whose only hearer leaves is a monitor, of which nothing tells but the API.
+        if who.muted is not None and (every or who.role is None or who.role.value != "whisper"):
+            assert who.muted.value == real["muted"]

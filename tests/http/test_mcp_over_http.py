@@ -1,0 +1,148 @@
+"""Many clients of one process over HTTP, in both protocol eras: what each is told is its own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp.client import Client
+from mcp_types import TextResourceContents
+
+from support.commands import installed
+from support.examples import COMMAND_OF, EXAMPLES, Example, mismatches
+from support.http import recording
+from support.mcp import call, refusal, text, yes
+from support.mcp_http import site
+from support.telnyx import open_room, telnyx
+from support.webhooks import NOWHERE, body_of, eventually, post, signed
+from telnyx_conferencing.server.mcp.tool_definitions import definition
+from telnyx_conferencing.server.sandbox.webhooks import Signer
+
+pytestmark = pytest.mark.anyio
+
+SAMPLE = EXAMPLES[::6]
+
+
+async def own(client: Client) -> dict[str, Any]:
+    [content] = (await client.read_resource("telnyx://audit")).contents
+    assert isinstance(content, TextResourceContents)
+    return json.loads(content.text)
+
+
+async def told_of_room(client: Client) -> bool:
+    """Whether the server has heard of what was posted."""
+    [content] = (await client.read_resource("telnyx://conferences")).contents
+    assert isinstance(content, TextResourceContents)
+    return any(one["id"] == "room" for one in json.loads(content.text)["conferences"])
+
+
+async def answers(client: Client, example: Example) -> None:
+    schema = definition(COMMAND_OF[example.tool]).output_schema or {}
+    for _, arguments in example.variants():
+        result = await client.call_tool(example.tool, dict(arguments))
+        assert not result.is_error, text(result)
+        assert mismatches(result.structured_content or {}, schema) == []
+
+
+async def test_a_sample_of_the_tools_answers_as_over_stdio(era: str, tmp_path: Path) -> None:
+    answer: dict[str, Any] = {}
+    with recording(answer=answer) as (base_url, received):
+        env = {"TELNYX_API_KEY": "KEYtest", "TELNYX_BASE_URL": base_url}
+        async with (
+            site("--approval", "never", home=tmp_path, env=env, start=installed) as server,
+            server.client(era) as client,
+        ):
+            for example in SAMPLE:
+                answer.clear()
+                answer.update(example.answer)
+                await answers(client, example)
+    assert len(received) >= len(SAMPLE)
+
+
+async def test_each_client_sees_its_own_actions_and_no_others(era: str, tmp_path: Path) -> None:
+    with telnyx() as phone:
+        async with (
+            site("--approval", "never", home=tmp_path, env=phone.env) as server,
+            server.client(era, name="first") as first,
+            server.client(era, name="second") as second,
+        ):
+            room = await open_room(first, *(legs := phone.waiting()))
+            await call(first, "mute_participants", conference_id=room, call_control_ids=[legs[0]])
+            await call(second, "create_queue", queue_name="mine")
+            mine, others = await own(first), await own(second)
+    assert [end["state"] for end in mine["left_open"]] == ["muted"]
+    assert [action["tool"] for action in others["actions"]] == ["create_queue"]
+    assert others["left_open"] == []
+
+
+async def test_a_client_waits_from_its_own_last_command_on(era: str, tmp_path: Path) -> None:
+    signer = Signer()
+    with telnyx() as phone:
+        env = {**phone.env, "TELNYX_PUBLIC_KEY": signer.public_key}
+        async with (
+            site("--approval", "never", home=tmp_path, env=env) as server,
+            server.client(era, name="first") as first,
+            server.client(era, name="second") as second,
+        ):
+
+            async def happens(name: str) -> None:
+                body = body_of(name)
+                assert await anyio.to_thread.run_sync(post, server.port, body, signed(signer, body)) == 200
+
+            await call(first, "create_queue", queue_name="one")
+            await happens("after the first")
+            await eventually(lambda: told_of_room(second))
+            await call(second, "create_queue", queue_name="two")
+            await happens("after both")
+            seen = [
+                await call(client, "wait_for_event", types=["conference.*"], conference_id="room", timeout_secs=20)
+                for client in (first, second)
+            ]
+    assert [[event["id"] for event in one["events"]] for one in seen] == [
+        ["after the first", "after both"],
+        ["after both"],
+    ]
+
+
+async def test_a_person_is_asked_through_their_own_client(era: str, tmp_path: Path) -> None:
+    with telnyx() as phone:
+        async with (
+            site(home=tmp_path, env=phone.env) as server,
+            server.client(era, answering=yes) as client,
+            server.client(era, name="mute") as mute,
+        ):
+            room = await open_room(client, *phone.waiting())
+            pending = await refusal(mute, "end_conference", conference_id=room)
+            ended = await call(client, "end_conference", conference_id=room)
+    assert "waits as" in pending
+    assert ended["summary"].startswith("Telnyx accepted")
+
+
+async def test_without_sessions_any_process_answers_and_a_person_is_asked_outside(tmp_path: Path) -> None:
+    with telnyx() as phone:
+        async with (
+            site("--stateless", home=tmp_path, env=phone.env) as server,
+            server.client(answering=yes) as client,
+        ):
+            room = await open_room(client, *phone.waiting())
+            pending = await refusal(client, "end_conference", conference_id=room)
+    assert "waits as" in pending
+
+
+async def test_a_question_put_by_one_process_is_answered_to_another_that_shares_the_keys(tmp_path: Path) -> None:
+    keys = {"one": "a" * 32 + "," + "b" * 32, "rotated": "b" * 32 + "," + "a" * 32, "strange": "c" * 32}
+    with telnyx() as phone:
+        outcomes: dict[str, bool] = {}
+        for shared in ("strange", "rotated"):
+            first = site(home=tmp_path, env={**phone.env, "TELNYX_CONFERENCING_STATE_KEYS": keys["one"]})
+            second = site(home=tmp_path, env={**phone.env, "TELNYX_CONFERENCING_STATE_KEYS": keys[shared]})
+            async with first as one, second as other:
+                state = await one.asked_to_delete("support")
+                outcomes[shared] = await other.takes_yes("support", state)
+    assert outcomes == {"strange": False, "rotated": True}
+
+
+async def test_a_server_whose_telnyx_cannot_be_reached_is_ready_all_the_same(tmp_path: Path) -> None:
+    async with site(home=tmp_path, env=NOWHERE) as server:
+        assert (await server.get("/readyz")).status_code == 200

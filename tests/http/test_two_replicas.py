@@ -1,0 +1,218 @@
+"""Two replicas on one PostgreSQL behind nginx: what holds for one server holds for both, whatever happens to either."""
+
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.to_thread
+import httpx2
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from support.examples import DEFAULTS, EXAMPLES
+from support.guarded_server import code_in
+from support.load import Load
+from support.mcp import ERAS, call, refusal, yes
+from support.operator_visitor import Visitor
+from support.postgres import Cluster, cluster
+from support.replicas import Caller, Calls, Team, calling, team
+from support.telnyx import open_room
+from support.webhooks import PATIENCE, body_of, eventually, post, signed, stored
+from telnyx_conferencing.server.guard import Ledger
+from telnyx_conferencing.server.sandbox.webhooks import Signer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("needs_nginx")]
+
+LINK = re.compile(r"http://127\.0\.0\.1:\d+/operator/sign-in\?token=[\w-]+")
+MANY = 25
+"""Calls that are waited for in each stretch of a load."""
+POLICY = """
+[approval]
+level = "never"
+tool.delete_queue = "ask"
+
+[limits.tool.update_queue]
+calls_per_minute = 5
+"""
+signer = Signer()
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def own(needs_postgresql: None) -> Generator[Cluster]:
+    """A PostgreSQL that a test may stop."""
+    with cluster() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def database(own: Cluster) -> str:
+    return own.store()
+
+
+@pytest.fixture(scope="module")
+async def replicas(database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Team]:
+    """A team without sessions, which tests leave as they found it: both replicas run."""
+    home = tmp_path_factory.mktemp("team")
+    (home / "policy.toml").write_text(POLICY)
+    arguments = ("--stateless", "--policy", str(home / "policy.toml"), "--operator-page", "0")
+    env = {**DEFAULTS, "TELNYX_PUBLIC_KEY": signer.public_key}
+    async with team(*arguments, home=home, database=database, env=env) as made:
+        yield made
+
+
+@asynccontextmanager
+async def load(replicas: Team, database: str) -> AsyncGenerator[tuple[Calls, Load]]:
+    """Clients of both eras that call, and events that come; afterwards nothing is lost and nothing doubled."""
+    async with calling(replicas.proxy.url) as calls:
+        with Load(replicas.proxy.port, signer) as events:
+            await calls.until(MANY)
+            yield calls, events
+            await calls.until(MANY)
+            await anyio.to_thread.run_sync(events.until, len(events.answered) + MANY)
+    calls.judge(replicas.phone)
+    there = Counter(event.id for event in await stored(database))
+    assert set(events.answered) <= set(there)
+    assert set(there.values()) == {1}
+    async with Ledger.open(database) as ledger:
+        await ledger.verify()
+
+
+async def test_a_call_asked_at_one_and_approved_at_the_other_is_done_once(replicas: Team) -> None:
+    site = replicas.second.site
+    [link] = LINK.findall(site.log.read_text())
+    async with httpx2.AsyncClient(base_url=site.url, trust_env=False, timeout=PATIENCE) as http:
+        visitor = Visitor(http)
+        assert (await visitor.sign_in(link)).status_code == 200
+        for era in ERAS:
+            queue = f"old queue of {era}"
+            async with Caller(replicas.first.site.url, era) as first, Caller(site.url, era) as second:
+                assert (await first.call("create_queue", queue_name=queue)).is_done
+                code = code_in((await first.call("delete_queue", queue_name=queue)).said)
+                await visitor.post("decide", {"code": code, "yes": True})
+                assert await at_once(first, second, queue) == [False, True]
+    assert [request.split()[0] for request in replicas.phone.commands()] == ["POST", "DELETE"] * len(ERAS)
+
+
+async def at_once(first: Caller, second: Caller, queue: str) -> list[bool]:
+    """Whether the same call was done, of two at the same time."""
+    done: list[bool] = []
+
+    async def delete(caller: Caller) -> None:
+        done.append((await caller.call("delete_queue", queue_name=queue)).is_done)
+
+    async with anyio.create_task_group() as tasks:
+        for caller in (first, second):
+            tasks.start_soon(delete, caller)
+    return sorted(done)
+
+
+async def test_a_limit_is_one_limit_for_both_and_for_both_eras(replicas: Team) -> None:
+    said: list[str] = []
+
+    async def resize(url: str, era: str) -> None:
+        async with Caller(url, era) as caller:
+            answer = await caller.call("update_queue", queue_name="support", max_size=7)
+        said.append("" if answer.is_done else answer.said)
+
+    async with anyio.create_task_group() as tasks:
+        for one in replicas.both * 3:
+            for era in ERAS:
+                tasks.start_soon(resize, one.site.url, era)
+    assert said.count("") == 5
+    assert all("allows 5 calls by update_queue" in words for words in said if words), said
+    assert replicas.phone.commands().count("POST /queues/support") == 5
+
+
+async def test_a_wait_at_one_is_woken_by_a_webhook_to_the_other(replicas: Team, era: str) -> None:
+    body = body_of(f"news of {era}", "call.answered", call_control_id=f"v3:{era}")
+
+    async def wait() -> None:
+        async with Caller(replicas.first.site.url, era) as caller:
+            answer = await caller.call("wait_for_event", types=["call.*"], call_control_id=f"v3:{era}")
+        assert f"news of {era}" in answer.said
+
+    async def waiting() -> bool:
+        return "open_waits 1.0" in (await replicas.first.site.get("/metrics")).text
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await eventually(waiting)
+        there = replicas.second.site.port
+        assert await anyio.to_thread.run_sync(post, there, body, signed(signer, body)) == 200
+
+
+async def test_without_sessions_a_client_may_come_to_any_replica_and_is_asked_outside(replicas: Team) -> None:
+    before = [await one.called() for one in replicas.both]
+    async with replicas.proxy.client(answering=yes) as client:
+        for _ in range(4):
+            assert "waits as" in await refusal(client, "delete_queue", queue_name="support")
+    assert all([await one.called() > called for one, called in zip(replicas.both, before, strict=True)])
+
+
+async def test_every_tool_answers_and_a_rolling_restart_is_seen_by_nobody(replicas: Team, database: str) -> None:
+    async with load(replicas, database) as (calls, events):
+        for era in ERAS:
+            async with Caller(replicas.proxy.url, era) as caller:
+                for example in EXAMPLES:
+                    answer = await caller.call(example.tool, **example.minimal)
+                    assert answer.is_done or '"isError": true' in answer.said, answer
+                    assert "fault of its own" not in answer.said
+        for replica in replicas.both:
+            await replica.restart()
+            await replica.until_called()
+    assert calls.refusals() == set()
+    assert events.statuses == {200}
+
+
+async def test_a_replica_that_is_killed_takes_nothing_with_it(replicas: Team, database: str) -> None:
+    async with load(replicas, database) as (calls, events):
+        await replicas.first.killed()
+        await calls.until(MANY)
+        await replicas.first.start()
+        await replicas.first.until_called()
+    assert all(answer.is_done or answer.is_lost for answer in calls.answers.values())
+    assert events.statuses == {200}
+
+
+async def test_postgresql_stopped_and_started_again_is_told_in_words_and_survived(
+    own: Cluster, replicas: Team, database: str
+) -> None:
+    async with load(replicas, database) as (calls, events):
+        await anyio.to_thread.run_sync(own.stop)
+        await calls.until(MANY, done=False)
+        await anyio.to_thread.run_sync(events.until_repeated, events.repeated + MANY)
+        await anyio.to_thread.run_sync(own.start)
+    assert {said for said in calls.refusals() if "cannot note what it does" not in said} == set()
+    assert events.statuses == {200, 503}
+
+
+async def test_a_session_ends_with_its_replica_and_a_new_one_goes_on(
+    own: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("sticky")
+    async with team(home=home, database=own.store(), sticky=True) as replicas:
+        async with replicas.proxy.client(answering=yes) as client:
+            room = await open_room(client, *replicas.phone.waiting())
+            await call(client, "end_conference", conference_id=room)
+            [holder] = [one for one in replicas.both if await one.called()]
+            await holder.restart()
+            with pytest.raises(MCPError, match=r"[Ss]ession"):
+                await client.call_tool("list_queues", {})
+
+        async def is_back() -> bool:
+            """Whether the proxy no longer takes it for gone: it would move a session that began meanwhile."""
+            before = await holder.called()
+            async with replicas.proxy.client("2026-07-28") as client:
+                await call(client, "list_queues")
+            return await holder.called() > before
+
+        await eventually(is_back)
+        async with replicas.proxy.client(answering=yes) as client:
+            await call(client, "delete_queue", queue_name="support")

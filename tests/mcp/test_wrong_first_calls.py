@@ -1,0 +1,323 @@
+"""What a fresh agent gets wrong at first: each wrong call is refused with words from which the right next call follows.
+
+The table is to be read: what goes wrong, the wrong call, the words that lead on, and the next call, which then works.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+
+from support.mcp import call, refusal
+from support.mcp_in_process import World, in_process
+from telnyx_conferencing.server.sandbox.conference import Entry
+
+pytestmark = pytest.mark.anyio
+
+Call = tuple[str, Mapping[str, Any]]
+
+ANN, BEN = "+12025550150", "+12025550151"
+FILE = "https://example.com/hold.mp3"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One wrong first call. `<name>` stands for an id: see `people_and_rooms`."""
+
+    what: str
+    wrong: Call
+    told: tuple[str, ...]
+    """Words of the refusal, by which the next call is found."""
+    next: Call
+    before: tuple[Call, ...] = ()
+
+    def __str__(self) -> str:
+        return self.what
+
+
+def people_and_rooms(world: World) -> Mapping[str, str]:
+    """A conference 'Standup' of two callers, one that is full, one that is over, and calls outside; all by name."""
+    telnyx = world.sandbox.world
+    names = ("<ann>", "<ben>", "<outside>", "<gone>", "<in small>", "<also in small>", "<was in over>")
+    legs = {name: telnyx.legs.arrive(f"+120255590{place:02}", ANN) for place, name in enumerate(names)}
+    standup = telnyx.conferences.start(legs["<ann>"], "Standup", Entry())
+    standup.admit(legs["<ben>"], Entry())
+    small = telnyx.conferences.start(legs["<in small>"], "Small", Entry(), max_participants=2)
+    small.admit(legs["<also in small>"], Entry())
+    over = telnyx.conferences.start(legs["<was in over>"], "Over", Entry())
+    over.end("ended_via_api")
+    telnyx.legs.hang_up(legs["<gone>"])
+    ringing = telnyx.legs.dial(ANN, BEN, telnyx.legs.new_session(), None)
+    return {name: leg.call_control_id for name, leg in legs.items()} | {
+        "<standup>": standup.id,
+        "<small>": small.id,
+        "<over>": over.id,
+        "<ringing>": ringing.call_control_id,
+        "<waiting>": telnyx.queues.named("support").calls[0].leg.call_control_id,
+    }
+
+
+def meant(value: Any, names: Mapping[str, str]) -> Any:
+    """The value with names replaced by ids."""
+    if isinstance(value, str):
+        return names.get(value, value)
+    if isinstance(value, list):
+        return [meant(one, names) for one in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {key: meant(one, names) for key, one in cast("dict[str, Any]", value).items()}
+    return value
+
+
+HERE = {"conference_id": "<standup>"}
+ALL = {"call_control_ids": "everyone"}
+OUTSIDE = {"call_control_id": "<outside>"}
+RECORD: Call = ("start_recording", {**HERE, "format": "mp3"})
+
+WHICH_ID = (
+    Row(
+        "the conference's name for its id",
+        ("mute_participants", {"conference_id": "Standup", **ALL}),
+        ("a name, not an id", "<standup>"),
+        ("mute_participants", {**HERE, **ALL}),
+    ),
+    Row(
+        "a call leg for the conference's id",
+        ("list_participants", {"conference_id": "<ann>"}),
+        ("not among the conferences", "<standup>", "'Standup'"),
+        ("list_participants", HERE),
+    ),
+    Row(
+        "a queue's name for a conference's id",
+        ("list_participants", {"conference_id": "support"}),
+        ("not among the conferences", "<standup>"),
+        ("list_queue_calls", {"queue_name": "support"}),
+    ),
+    Row(
+        "a phone number for a call leg",
+        ("join_conference", {**HERE, "call_control_id": "+12025559002"}),
+        ("not a phone number", "dial gives one", "list_queue_calls"),
+        ("dial", {"to": ANN, "conference_config": {"id": "<standup>"}}),
+    ),
+    Row(
+        "a call leg that does not exist",
+        ("join_conference", {**HERE, "call_control_id": "v3:made-up"}),
+        ("not among the calls", "v3:"),
+        ("join_conference", {**HERE, **OUTSIDE}),
+    ),
+    Row(
+        "a leg from outside among those in the room",
+        ("mute_participants", {**HERE, "call_control_ids": ["<outside>"]}),
+        ("not among the participants", "<ann>", "<ben>"),
+        ("mute_participants", {**HERE, "call_control_ids": ["<ben>"]}),
+    ),
+    Row(
+        "somebody to leave who is not there",
+        ("leave_conference", {**HERE, **OUTSIDE}),
+        ("not among the participants", "<ben>"),
+        ("leave_conference", {**HERE, "call_control_id": "<ben>"}),
+    ),
+    Row(
+        "a participant by phone number",
+        ("get_participant", {**HERE, "participant_id": "+12025559001"}),
+        ("not among the participants", "<ann>"),
+        ("get_participant", {**HERE, "participant_id": "<ann>"}),
+    ),
+    Row(
+        "a queue that is not called so",
+        ("list_queue_calls", {"queue_name": "Support queue"}),
+        ("not among the queues", "'support'"),
+        ("list_queue_calls", {"queue_name": "support"}),
+    ),
+    Row(
+        "a call that does not wait there",
+        ("get_queue_call", {"queue_name": "support", "call_control_id": "<gone>"}),
+        ("not among the calls", "<waiting>"),
+        ("get_queue_call", {"queue_name": "support", "call_control_id": "<waiting>"}),
+    ),
+    Row(
+        "a recording by the conference's id",
+        ("get_recording", {"recording_id": "<standup>"}),
+        ("no recordings",),
+        ("list_recordings", {"filter": {"conference_id": "<standup>"}}),
+    ),
+)
+
+WHAT_IS_MISSING = (
+    Row(
+        "everyone forgotten",
+        ("mute_participants", HERE),
+        ("call_control_ids is missing", '"everyone"'),
+        ("mute_participants", {**HERE, **ALL}),
+    ),
+    Row(
+        "one leg where a list is wanted",
+        ("hold_participants", {**HERE, "call_control_id": "<ann>"}),
+        ("no argument 'call_control_id'", "Did you mean call_control_ids?"),
+        ("hold_participants", {**HERE, "call_control_ids": ["<ann>"]}),
+    ),
+    Row(
+        "a conference without a call",
+        ("create_conference", {"name": "Planning"}),
+        ("call_control_id is missing", "one call leg"),
+        ("create_conference", {"name": "Planning", **OUTSIDE}),
+    ),
+    Row(
+        "a whisper without listeners",
+        ("join_conference", {**HERE, **OUTSIDE, "supervisor_role": "whisper"}),
+        ("whisper_call_control_ids, those who hear it",),
+        (
+            "join_conference",
+            {**HERE, **OUTSIDE, "supervisor_role": "whisper", "whisper_call_control_ids": ["<ann>"]},
+        ),
+    ),
+    Row("a recording without a format", ("start_recording", HERE), ("format is missing", "wav, mp3"), RECORD),
+    Row(
+        "which conference to dial into",
+        ("dial", {"to": ANN, "conference_config": {"mute": True}}),
+        ("by id or by conference_name",),
+        ("dial", {"to": ANN, "conference_config": {"mute": True, "conference_name": "Standup"}}),
+    ),
+)
+
+HOW_IT_IS_WRITTEN = (
+    Row(
+        "plain text for client_state",
+        ("enqueue_call", {"queue_name": "agents", **OUTSIDE, "client_state": "vip caller"}),
+        ("client_state must be Base64",),
+        ("enqueue_call", {"queue_name": "agents", **OUTSIDE, "client_state": "dmlw"}),
+    ),
+    Row(
+        "audio over http",
+        ("play_audio", {**HERE, **ALL, "audio_url": "http://example.com/hold.mp3"}),
+        ("https URLs",),
+        ("play_audio", {**HERE, **ALL, "audio_url": FILE}),
+    ),
+    Row(
+        "audio on this machine",
+        ("play_audio", {**HERE, **ALL, "audio_url": "https://localhost/hold.mp3"}),
+        ("public internet",),
+        ("play_audio", {**HERE, **ALL, "audio_url": FILE}),
+    ),
+    Row("a local number", ("dial", {"to": "(202) 555-0150"}), ("E.164", "country code"), ("dial", {"to": ANN})),
+    Row("an emergency number", ("dial", {"to": "911"}), ("emergency", "a person dials it"), ("dial", {"to": ANN})),
+    Row(
+        "a premium-rate number among others",
+        ("dial", {"to": [ANN, "+19005551234"]}),
+        ("to[1] must not be a premium-rate number",),
+        ("dial", {"to": [ANN]}),
+    ),
+    Row(
+        "a name for the id of the conference to dial into",
+        ("dial", {"to": ANN, "conference_config": {"id": "Standup"}}),
+        ("a name, not an id", "<standup>"),
+        ("dial", {"to": ANN, "conference_config": {"id": "<standup>"}}),
+    ),
+)
+
+WHAT_THE_STATE_DOES_NOT_ALLOW = (
+    Row(
+        "joining a call that still rings",
+        ("join_conference", {**HERE, "call_control_id": "<ringing>"}),
+        ("not been answered", "wait_for_event", "conference_config"),
+        ("dial", {"to": ANN, "conference_config": {"id": "<standup>"}}),
+    ),
+    Row(
+        "a conference that has ended",
+        ("join_conference", {"conference_id": "<over>", **OUTSIDE}),
+        ("has ended", "list_conferences"),
+        ("list_conferences", {"filter": {"status": "in_progress"}}),
+    ),
+    Row(
+        "a room that is full",
+        ("join_conference", {"conference_id": "<small>", **OUTSIDE}),
+        ("is full: 2 participants", "leave_conference"),
+        ("leave_conference", {"conference_id": "<small>", "call_control_id": "<in small>"}),
+    ),
+    Row(
+        "a leg that is in the room already",
+        ("join_conference", {**HERE, "call_control_id": "<ben>"}),
+        ("is in conference", "already", "list_participants"),
+        ("list_participants", HERE),
+    ),
+    Row(
+        "a conference's name that is taken",
+        ("create_conference", {"name": "Standup", **OUTSIDE}),
+        ("is open", "join_conference"),
+        ("join_conference", {**HERE, **OUTSIDE}),
+    ),
+    Row(
+        "a queue that exists",
+        ("create_queue", {"queue_name": "support"}),
+        ("already", "Use it as it is"),
+        ("get_queue", {"queue_name": "support"}),
+    ),
+    Row(
+        "unhold where nobody is on hold",
+        ("unhold_participants", {**HERE, **ALL}),
+        ("Nobody in this conference is on hold",),
+        ("list_participants", {**HERE, "filter": {"on_hold": True}}),
+    ),
+    Row(
+        "stopping a recording that nobody started",
+        ("stop_recording", HERE),
+        ("not being recorded", "start_recording"),
+        RECORD,
+    ),
+    Row(
+        "recording twice",
+        RECORD,
+        ("recorded already", "stop_recording"),
+        ("stop_recording", HERE),
+        before=(RECORD,),
+    ),
+    Row(
+        "removing a live call from its queue",
+        ("remove_queue_call", {"queue_name": "support", "call_control_id": "<waiting>"}),
+        ("leave_queue",),
+        ("leave_queue", {"call_control_id": "<waiting>"}),
+    ),
+    Row(
+        "taking a call out of a queue that waits in none",
+        ("leave_queue", OUTSIDE),
+        ("in no queue", "enqueue_call"),
+        ("enqueue_call", {"queue_name": "agents", **OUTSIDE}),
+    ),
+    Row(
+        "connecting with an empty queue",
+        ("bridge_calls", {**OUTSIDE, "queue_name": "empty"}),
+        ("No live call waits", "list_queues"),
+        ("bridge_calls", {**OUTSIDE, "queue_name": "support"}),
+        before=(("create_queue", {"queue_name": "empty"}),),
+    ),
+    Row(
+        "rejecting a call that is up",
+        ("reject_call", {"call_control_id": "<ann>", "cause": "USER_BUSY"}),
+        ("only an incoming call", "hangup_call"),
+        ("hangup_call", {"call_control_id": "<ann>"}),
+    ),
+    Row(
+        "hanging up a call that is over",
+        ("hangup_call", {"call_control_id": "<gone>"}),
+        ("not among the calls", "v3:"),
+        ("get_call", {"call_control_id": "<gone>"}),
+    ),
+)
+
+ROWS = (*WHICH_ID, *WHAT_IS_MISSING, *HOW_IT_IS_WRITTEN, *WHAT_THE_STATE_DOES_NOT_ALLOW)
+
+
+def test_there_are_thirty_and_more() -> None:
+    assert len({row.what for row in ROWS}) == len(ROWS) >= 30
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+async def test_a_wrong_first_call_is_answered_with_what_leads_on(row: Row) -> None:
+    world = World()
+    names = people_and_rooms(world)
+    async with in_process(world) as client:
+        for tool, arguments in row.before:
+            await call(client, tool, **meant(arguments, names))
+        said = await refusal(client, row.wrong[0], **meant(row.wrong[1], names))
+        assert [words for words in row.told if meant(words, names) not in said] == [], said
+        await call(client, row.next[0], **meant(row.next[1], names))

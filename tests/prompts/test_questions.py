@@ -1,0 +1,192 @@
+"""What a person is asked, tool by tool: the words stand in prompts/questions, and name all that matters."""
+
+import os
+import re
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from mcp.client import Client
+
+from support.examples import AWKWARD_QUEUE, CALL, COMMAND_OF, CONFERENCE_ID, EXAMPLES, LEGS, OTHER_CALL, Example
+from support.guarded_server import guarded, room
+from support.mcp import call
+from support.mcp_in_process import World
+from telnyx_conferencing.prompts.questions import tools
+from telnyx_conferencing.tools import COMMANDS
+from telnyx_conferencing.tools.queues import CreateQueue, EnqueueCall
+
+FILES = sorted((Path(__file__).parents[2] / "prompts" / "questions").glob("*.md"))
+SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "questions.md"
+WRITES = [example for example in EXAMPLES if not COMMAND_OF[example.tool].is_read()]
+
+UNDECIDED = frozenset(
+    {"region", "command_id", "client_state", "gather_id"}  # where and by what name Telnyx keeps something
+    | {"voice", "language", "voice_settings", "payload_type"}  # how words sound that are shown in full
+    | {"beep_enabled", "comfort_noise", "duration_millis"}  # tones
+    | {"maximum_tries", "valid_digits", "terminating_digit", "stop_playback_on_dtmf"}  # how keys are waited for
+    | {"timeout_millis", "initial_timeout_millis", "inter_digit_timeout_millis"}
+    | {"answering_machine_detection", "prevent_double_bridge"}  # what Telnyx looks out for
+)
+"""Arguments on which no person decides: a question leaves them out."""
+
+OTHERWISE: Mapping[str, Any] = {
+    "name": "Other",
+    "queue_name": "agents",
+    "payload": "Other words",
+    "digits": "1",
+    "max_size": 3,
+    "format": "wav",
+    "supervisor_role": "monitor",
+    "participant_id": "Ben",
+    "audio_url": "https://example.com/other.wav",
+    "call_control_ids": [CALL],
+    "whisper_call_control_ids": [CALL],
+    "media_name": "other music",
+    "cause": "NOT_FOUND",
+    "to": "+12025550163",
+    "from": "+12025550164",
+    "connection_id": "another",
+    "from_display_name": "Another",
+    "conference_config": {"conference_name": "Other"},
+    "other_call_control_id": "v3:another",
+    "supervise_call_control_id": "v3:another",
+    "timeout_secs": 7,
+    "time_limit_secs": 70,
+}
+"""Another value of an argument that must be given."""
+
+
+class Scene:
+    """A conference and queues in which the call legs of the examples really are."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        sandbox = self.world.sandbox
+        self.conference_id = room(sandbox, people=3)
+        people = list(sandbox.world.conferences.by_id[self.conference_id].present.values())
+        people[1].mute = people[1].held = True
+        queues = sandbox.world.queues
+        queues.create(CreateQueue(queue_name=AWKWARD_QUEUE))
+        other = sandbox.world.legs.arrive("+12025550155", "+12025550100").call_control_id
+        queues.enqueue(EnqueueCall(call_control_id=other, queue_name=AWKWARD_QUEUE))
+        waiting = queues.by_name["support"].calls[0].leg.call_control_id
+        self._in_room = {CALL: people[0].leg.call_control_id, OTHER_CALL: people[1].leg.call_control_id}
+        self._in_queue = {CALL: waiting, OTHER_CALL: other}
+
+    def arguments(self, tool: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The same, with ids that exist here."""
+        legs = self._in_queue if COMMAND_OF[tool].toolset() == "queues" else self._in_room
+        ids = {CONFERENCE_ID: self.conference_id, **legs}
+
+        def here(value: Any) -> Any:
+            match value:
+                case dict():
+                    return {name: here(one) for name, one in cast("dict[str, Any]", value).items()}
+                case list():
+                    return [here(one) for one in cast("list[Any]", value)]
+                case _:
+                    return ids.get(value, value)
+
+        return here(dict(given))
+
+    async def question(self, client: Client, tool: str, given: Mapping[str, Any]) -> str:
+        """What a person would be asked."""
+        answer = await call(client, tool, **self.arguments(tool, given))
+        return answer["would_send"]["asks_first"]
+
+    async def accepted(self, client: Client, tool: str, given: Mapping[str, Any]) -> str | None:
+        """The same; None for arguments that are refused."""
+        result = await client.call_tool(tool, self.arguments(tool, given))
+        content: Any = result.structured_content
+        return None if result.is_error else content["would_send"]["asks_first"]
+
+
+@asynccontextmanager
+async def dry_running(scene: Scene) -> AsyncGenerator[Client]:
+    """A client of a server that sends nothing and says what it would ask about every write."""
+    async with guarded(scene.world, approval="all", dry_run=True) as client:
+        await call(client, "list_events")  # its store is open then, and not just being opened when the test ends
+        yield client
+
+
+def test_every_write_has_its_question_and_no_other_tool_has() -> None:
+    assert tools() == sorted(command.tool_name() for command in COMMANDS if not command.is_read())
+
+
+def test_no_sentence_stands_in_two_places() -> None:
+    lines = [line for path in FILES for line in path.read_text().splitlines()]
+    said = [line for line in lines if re.search(r"[a-z]{3} [a-z]{2}", re.sub(r"{%.*?%}|{{.*?}}", "", line))]
+    assert [line for line in said if said.count(line) > 1] == []
+
+
+@pytest.mark.anyio
+async def test_the_questions_are_those_that_were_reviewed() -> None:
+    scene = Scene()
+    parts = ["# What a person is asked", _HOW]
+    async with dry_running(scene) as client:
+        for example in WRITES:
+            asked = [await scene.question(client, example.tool, given) for _, given in example.variants()]
+            parts += [f"## {example.tool}", *(f"> {question}" for question in dict.fromkeys(asked))]
+    said = "\n\n".join(parts) + "\n"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        SNAPSHOT.write_text(said)
+    assert SNAPSHOT.read_text() == said, "run UPDATE_SNAPSHOTS=1 make test"
+
+
+_HOW = """\
+The questions of `prompts/questions` as a person reads them, about the calls of `tests/support/examples.py`: first with
+the arguments that must be given, then with all of them."""
+
+
+def decisive(example: Example) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    """Each argument on which a person decides, with pairs of calls that differ in it; some of these are refused."""
+    for given in (example.minimal, *example.full):
+        for name in given.keys() - UNDECIDED:
+            without = {key: value for key, value in given.items() if key != name}
+            other = not given[name] if isinstance(given[name], bool) else OTHERWISE.get(name, given[name])
+            yield name, given, without
+            yield name, given, {**without, name: other}
+            yield name, example.minimal, {**example.minimal, name: given[name]}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("example", WRITES, ids=lambda example: example.tool)
+async def test_a_question_names_each_argument_on_which_a_person_decides(example: Example) -> None:
+    scene = Scene()
+    wanted: set[str] = set()
+    named: set[str] = set()
+    async with dry_running(scene) as client:
+        for name, *calls in decisive(example):
+            one, other = [await scene.accepted(client, example.tool, given) for given in calls]
+            wanted.add(name)
+            if one and ((other and one != other) or f"'{calls[0].get(name)}'" in one or name in _FOUND_OUT):
+                named.add(name)
+    assert wanted - named == set()
+
+
+_FOUND_OUT = ("conference_id", "call_control_id")
+"""Said by what was found out about them: the name of a conference, the number of a waiting call. See the snapshot."""
+
+
+async def asked_by(tool: str, **given: Any) -> str:
+    scene = Scene()
+    async with dry_running(scene) as client:
+        return await scene.question(client, tool, given)
+
+
+@pytest.mark.anyio
+async def test_only_who_overhears_is_said_to() -> None:
+    seen = {"conference_id": CONFERENCE_ID, "call_control_id": CALL}
+    overheard = "The people in it are not told that they are overheard."
+    assert overheard in await asked_by("join_conference", **seen, supervisor_role="monitor")
+    assert overheard not in await asked_by("join_conference", **seen)
+
+
+@pytest.mark.anyio
+async def test_a_question_names_legs_one_by_one_or_counts_them() -> None:
+    said = await asked_by("mute_participants", conference_id=CONFERENCE_ID, call_control_ids=LEGS)
+    assert said.startswith("Mute 2 call legs in conference 'Standup'? 3 people are in it (v3:")
+    assert "[muted, on hold]" in said

@@ -1,0 +1,66 @@
+"""The server and its Telnyx in this process, on a clock that moves only when told to."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from mcp.client import Client
+from mcp.server import Server
+
+from telnyx_conferencing.server.adapters.guard_factory import GuardRuntime
+from telnyx_conferencing.server.adapters.sandbox_transport import SandboxTransport
+from telnyx_conferencing.server.app import build, facts_from
+from telnyx_conferencing.server.events.service import EventService
+from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
+from telnyx_conferencing.server.settings import load
+from telnyx_conferencing.server.telnyx import TelnyxClient
+from telnyx_conferencing.server.webhooks.ingest import database_of, open_store
+
+
+@dataclass
+class World:
+    """A sandbox on a manual clock, and Telnyx's client on the same clock."""
+
+    sandbox: Sandbox = field(default_factory=lambda: Sandbox(clock=ManualClock()))
+    waited: list[float] = field(default_factory=list[float])
+    """The pauses between attempts, in seconds."""
+
+    def now(self) -> float:
+        return self.sandbox.clock.now().timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        self.waited.append(seconds)
+        await self.sandbox.advance(seconds)
+
+    def http(self, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
+            base_url="http://sandbox/v2",
+            headers={"Authorization": "Bearer KEYtests"},
+            transport=transport or SandboxTransport(self.sandbox.app),
+        )
+
+    def telnyx(self, http: httpx2.AsyncClient) -> TelnyxClient:
+        return TelnyxClient(http, now=self.now, sleep=self.sleep)
+
+
+@asynccontextmanager
+async def serving(world: World, http: httpx2.AsyncClient, **given: object) -> AsyncGenerator[Server[Any]]:
+    """The MCP server on this world, with a store of its own; nobody is asked."""
+    telnyx = world.telnyx(http)
+    settings = load(sandbox=True, **({"approval": "never"} | given))
+    with database_of(settings) as database:
+        events = EventService(lambda: open_store(settings, database), facts_from(telnyx))
+        guarding = GuardRuntime(settings, telnyx, events, database)
+        async with events.running(), guarding.guard.recorder.running():
+            yield build(settings, telnyx, events, guarding).server
+
+
+@asynccontextmanager
+async def in_process(
+    world: World, transport: httpx2.AsyncBaseTransport | None = None, **given: object
+) -> AsyncGenerator[Client]:
+    """An MCP client of a server on this world."""
+    async with world.http(transport) as http, serving(world, http, **given) as server, Client(server) as client:
+        yield client

@@ -1,0 +1,94 @@
+"""The operator page over a real store, and visitors who keep what a browser keeps."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+
+from support.webhooks import url_of
+from telnyx_conferencing.server.guard.ledger import ApprovalRequest, Ledger
+from telnyx_conferencing.server.web.operator import OperatorPage
+
+PORT = 8642
+HOST = f"127.0.0.1:{PORT}"
+
+
+@dataclass
+class Clock:
+    """Moves only when told to."""
+
+    moment: datetime = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def move(self, **by: float) -> None:
+        self.moment += timedelta(**by)
+
+
+def asked(binding: str = "1", question: str = "End conference 'Standup'? 3 people are in it.") -> ApprovalRequest:
+    return ApprovalRequest(binding, "end_conference", "destructive", question, "Claude Code 2.1")
+
+
+def token_of(link: str) -> str:
+    return parse_qs(urlsplit(link).query)["token"][0]
+
+
+@dataclass
+class Page:
+    """A page, its ledger, and what it printed on the terminal."""
+
+    ledger: Ledger
+    clock: Clock
+    terminal: list[str] = field(default_factory=list[str])
+
+    def __post_init__(self) -> None:
+        self.page = OperatorPage(self.ledger, PORT, self.terminal.append, now=self.clock.now)
+
+    def visitor(self) -> "Visitor":
+        return Visitor(httpx2.AsyncClient(transport=httpx2.ASGITransport(self.page.app), base_url=f"http://{HOST}"))
+
+    async def signed_in(self) -> "Visitor":
+        visitor = self.visitor()
+        assert (await visitor.sign_in(self.page.link())).status_code == 200
+        return visitor
+
+
+@dataclass
+class Visitor:
+    """A browser at the page: its cookies, and the key in its storage."""
+
+    http: httpx2.AsyncClient
+    key: str = ""
+
+    async def get(self, path: str = "", **headers: str) -> httpx2.Response:
+        return await self.http.get(f"/operator{path}", headers=headers)
+
+    async def post(self, name: str, body: Any = None, **headers: str | None) -> httpx2.Response:
+        """As the page's script posts; a header that is None is left out."""
+        base = str(self.http.base_url).rstrip("/")
+        usual = {"origin": base, "x-operator-key": self.key, "content-type": "application/json"}
+        sent = {**usual, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        given = {name: value for name, value in sent.items() if value is not None}
+        content = json.dumps({} if body is None else body)
+        return await self.http.post(f"/operator/{name}", content=content, headers=given)
+
+    async def sign_in(self, link: str) -> httpx2.Response:
+        answer = await self.post("sign-in", {"token": token_of(link)})
+        if answer.status_code == 200:
+            self.key = answer.json()["key"]
+        return answer
+
+
+@asynccontextmanager
+async def opened(directory: Path) -> AsyncGenerator[Page]:
+    """A page over a new store; the clock of both moves only when told to."""
+    clock = Clock()
+    async with Ledger.open(url_of(directory / "store.db"), now=clock.now) as ledger:
+        yield Page(ledger, clock)

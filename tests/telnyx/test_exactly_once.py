@@ -1,0 +1,129 @@
+"""Under random faults no command takes effect twice, none reported as done is missing, and what is unknown is said."""
+
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+from mcp.client import Client
+
+from support.mcp import text
+from support.mcp_in_process import World, in_process
+from telnyx_conferencing.server.sandbox import Fault
+from telnyx_conferencing.tools import COMMANDS
+from telnyx_conferencing.tools.base import Retry
+
+pytestmark = pytest.mark.anyio
+
+CALLS = int(os.environ.get("EXACTLY_ONCE_CALLS", "400"))
+SEEDS = range(8)
+KINDS: tuple[Literal["status", "drop"], ...] = ("status", "drop")
+RETRY = {command.tool_name(): command.retry for command in COMMANDS}
+
+
+@dataclass
+class Room:
+    """What the calls are about: made anew when used up."""
+
+    rng: random.Random
+    conference: str = ""
+    legs: list[str] = field(default_factory=list[str])
+    queues: int = 0
+
+
+def faults(rng: random.Random) -> list[Fault]:
+    """None to three faults, each for one or a few requests."""
+    made: list[Fault] = []
+    for _ in range(rng.choice([0, 1, 1, 2, 3])):
+        kind = rng.choice(KINDS)
+        status = rng.choice([429, 500, 502, 503])
+        after = rng.random() < 0.5 and not (kind == "status" and status == 429)
+        made.append(Fault(kind=kind, status=status, after=after, times=rng.choice([1, 1, 2, 30])))
+    return made
+
+
+Arguments = Callable[[Room], dict[str, Any]]
+
+CALLED: dict[str, Arguments] = {
+    "join_conference": lambda room: {"conference_id": room.conference, "call_control_id": room.legs[1]},
+    "leave_conference": lambda room: {"conference_id": room.conference, "call_control_id": room.legs[1]},
+    "speak_text": lambda room: {
+        "conference_id": room.conference,
+        "call_control_ids": "everyone",
+        "payload": "Two minutes.",
+        "voice": "female",
+    },
+    "play_audio": lambda room: {
+        "conference_id": room.conference,
+        "call_control_ids": "everyone",
+        "media_name": "music",
+    },
+    "send_dtmf": lambda room: {"conference_id": room.conference, "call_control_ids": [room.legs[0]], "digits": "1"},
+    "start_recording": lambda room: {"conference_id": room.conference, "format": "wav"},
+    "stop_recording": lambda room: {"conference_id": room.conference},
+    "mute_participants": lambda room: {"conference_id": room.conference, "call_control_ids": [room.legs[0]]},
+    "create_queue": lambda room: {"queue_name": f"queue {room.queues}"},
+    "delete_queue": lambda room: {"queue_name": f"queue {room.queues}"},
+    "enqueue_call": lambda room: {"call_control_id": room.legs[1], "queue_name": "back"},
+    "leave_queue": lambda room: {"call_control_id": room.legs[1]},
+    "end_conference": lambda room: {"conference_id": room.conference},
+}
+
+
+async def fresh(world: World, client: Client, room: Room) -> None:
+    """A new conference with one of two new call legs in it, without faults."""
+    world.sandbox.faults.clear()
+    world.sandbox.reset()
+    answer = await client.call_tool("list_queue_calls", {"queue_name": "support"})
+    assert answer.structured_content
+    room.legs = [entry["call_control_id"] for entry in answer.structured_content["calls"]]
+    made = await client.call_tool("create_conference", {"call_control_id": room.legs[0], "name": "Standup"})
+    assert made.structured_content
+    room.conference = made.structured_content["conference"]["id"]
+
+
+def judge(tool: str, failed: str | None, effects: int, seen: int, *, gone: bool) -> str | None:
+    """What is wrong with a call that ended so and had so many effects; None when nothing is.
+
+    `gone`: its last request was to delete something that was not there (any more), which is what it wanted.
+    """
+    most = 1 if RETRY[tool] is not Retry.IDEMPOTENT else seen
+    if effects > most:
+        return f"took effect {effects} times"
+    if failed is None and effects == 0 and not gone:
+        return "was reported as done and had no effect"
+    if failed and "unknown" not in failed and effects:
+        return f"had an effect and was reported as: {failed}"
+    return None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_exactly_once_under_random_faults(seed: int) -> None:
+    rng = random.Random(seed)
+    world = World()
+    room = Room(rng)
+    wrong: list[str] = []
+    outcomes = {"done": 0, "unknown": 0, "nothing done": 0}
+    async with in_process(world) as client:
+        for number in range(CALLS):
+            if number % 20 == 0:
+                await fresh(world, client, room)
+            world.sandbox.faults.clear()
+            for fault in faults(rng):
+                world.sandbox.faults.add(fault)
+            tool = rng.choice(list(CALLED))
+            world.sandbox.requests.clear()
+            result = await client.call_tool(tool, CALLED[tool](room))
+            failed = text(result) if result.is_error else None
+            sent = [one for one in world.sandbox.requests if one.method != "GET"]
+            gone = sent[-1].method == "DELETE" and sent[-1].status == 404
+            complaint = judge(tool, failed, sum(one.applied for one in sent), len(sent), gone=gone)
+            if complaint:
+                wrong.append(f"{number} {tool} {complaint}")
+            outcomes["done" if failed is None else "unknown" if "unknown" in failed else "nothing done"] += 1
+            room.queues += tool == "delete_queue"
+            await world.sandbox.advance(61)  # past Telnyx's memory, so that nothing hides behind it
+    assert wrong == []
+    assert min(outcomes.values()) > 0, outcomes

@@ -1,0 +1,320 @@
+"""What a model reads of each tool: kept as a snapshot, exact, lean, and true to the risk of the tool."""
+
+import base64
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.examples import EXAMPLE_OF, FROM, OTHER_TO, TO, VOICE_SETTINGS, schema_is_valid
+from telnyx_conferencing.server.cli.tools import risk_words
+from telnyx_conferencing.server.mcp.tool_definitions import definition, model_bytes
+from telnyx_conferencing.tools import COMMANDS, TOOLS
+from telnyx_conferencing.tools.base import Command, Request, Tool
+from telnyx_conferencing.tools.calls import Dial
+from telnyx_conferencing.tools.schema import input_schema
+
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots" / "tools"
+UPDATE = "UPDATE_SNAPSHOTS"
+BUDGET = 500
+"""Bytes that a tool may cost a model on the mean."""
+
+RISKS: Mapping[str, tuple[str, str]] = {
+    "whoami": ("read", "idempotent"),
+    "list_conferences": ("read", "idempotent"),
+    "create_conference": ("routine", "deduped"),
+    "get_conference": ("read", "idempotent"),
+    "end_conference": ("destructive", "deduped"),
+    "join_conference": ("routine; destructive with supervisor_role monitor or whisper", "deduped"),
+    "leave_conference": ("disruptive", "deduped"),
+    "hold_participants": ("routine; disruptive with call_control_ids everyone", "idempotent"),
+    "unhold_participants": ("routine; disruptive with call_control_ids everyone", "idempotent"),
+    "mute_participants": ("routine; disruptive with call_control_ids everyone", "idempotent"),
+    "unmute_participants": ("routine; disruptive with call_control_ids everyone", "idempotent"),
+    "play_audio": ("routine; disruptive with call_control_ids everyone", "once"),
+    "stop_audio": ("routine; disruptive with call_control_ids everyone", "idempotent"),
+    "speak_text": ("routine; disruptive with call_control_ids everyone", "deduped"),
+    "send_dtmf": ("disruptive", "once"),
+    "gather_dtmf": ("routine", "once"),
+    "start_recording": ("destructive", "deduped"),
+    "stop_recording": ("destructive", "deduped"),
+    "pause_recording": ("disruptive", "deduped"),
+    "resume_recording": ("destructive", "deduped"),
+    "update_supervisor": ("disruptive; destructive with supervisor_role monitor or whisper", "deduped"),
+    "list_participants": ("read", "idempotent"),
+    "get_participant": ("read", "idempotent"),
+    "update_participant": ("routine", "idempotent"),
+    "list_queues": ("read", "idempotent"),
+    "get_queue": ("read", "idempotent"),
+    "create_queue": ("routine", "once"),
+    "update_queue": ("routine", "idempotent"),
+    "delete_queue": ("destructive", "idempotent"),
+    "list_queue_calls": ("read", "idempotent"),
+    "get_queue_call": ("read", "idempotent"),
+    "update_queue_call": ("routine", "idempotent"),
+    "remove_queue_call": ("destructive", "idempotent"),
+    "enqueue_call": ("routine", "deduped"),
+    "leave_queue": ("destructive", "deduped"),
+    "list_recordings": ("read", "idempotent"),
+    "get_recording": ("read", "idempotent"),
+    "dial": ("disruptive; destructive with supervisor_role monitor or whisper", "deduped"),
+    "get_call": ("read", "idempotent"),
+    "list_active_calls": ("read", "idempotent"),
+    "answer_call": ("routine", "deduped"),
+    "reject_call": ("destructive", "deduped"),
+    "hangup_call": ("destructive", "deduped"),
+    "bridge_calls": ("disruptive", "deduped"),
+    "transfer_call": ("destructive", "deduped"),
+    "list_events": ("read", "idempotent"),
+    "get_event": ("read", "idempotent"),
+    "wait_for_event": ("read", "idempotent"),
+    "conference_summary": ("read", "idempotent"),
+    "show_switchboard": ("read", "idempotent"),
+    "show_approval": ("read", "idempotent"),
+    "decide_approval": ("routine", "idempotent"),
+}
+"""What each tool risks, and what a repeat of it does."""
+
+every_command = pytest.mark.parametrize("command", TOOLS, ids=lambda command: command.tool_name())
+
+
+# Snapshots
+
+
+@every_command
+def test_what_a_model_reads_of_a_tool_is_what_was_reviewed(command: type[Tool]) -> None:
+    described = definition(command).model_dump(mode="json", by_alias=True, exclude_none=True)
+    rendered = f"{json.dumps(described, indent=2, ensure_ascii=False)}\n"
+    file = SNAPSHOTS / f"{command.tool_name()}.json"
+    if os.environ.get(UPDATE) == "1":
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(rendered, "utf-8")
+    reviewed = file.read_text("utf-8") if file.exists() else ""
+    assert rendered == reviewed, f"{file.name} is out of date: if that is meant, {UPDATE}=1 make test rewrites it"
+
+
+def test_every_snapshot_is_of_a_tool_that_there_is() -> None:
+    assert {file.stem for file in SNAPSHOTS.iterdir()} == {command.tool_name() for command in TOOLS}
+
+
+# Schemas
+
+
+@every_command
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_a_schema_is_valid_json_schema(command: type[Tool], side: str) -> None:
+    assert schema_is_valid(schema_of(command, side))
+
+
+@every_command
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_a_schema_describes_an_object_without_alternatives_at_the_top(command: type[Tool], side: str) -> None:
+    schema = schema_of(command, side)
+    assert schema["type"] == "object"
+    assert not schema.keys() & {"anyOf", "oneOf", "allOf", "not", "enum"}
+
+
+@every_command
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_a_schema_spends_no_bytes_on_titles_references_and_nulls(command: type[Tool], side: str) -> None:
+    for part in subschemas(schema_of(command, side)):
+        assert not part.keys() & {"title", "$ref", "$defs"}
+        assert part.get("type") != "null"
+        assert "null" not in part.get("type", ())
+        assert part.get("default", "none given") is not None
+
+
+@every_command
+def test_an_object_among_the_arguments_takes_nothing_but_what_it_names(command: type[Tool]) -> None:
+    properties = input_schema(command)["properties"]
+    closed = {name: schema for name, schema in properties.items() if name != "voice_settings"}  # its fields are unnamed
+    for part in subschemas({**input_schema(command), "properties": closed}):
+        assert "properties" not in part or part.get("additionalProperties", "unsaid") is False
+
+
+@every_command
+def test_a_description_is_a_sentence_and_short(command: type[Tool]) -> None:
+    description = command.__doc__ or ""
+    assert re.fullmatch(r"[A-Z][^\n]{5,110}\.", description)
+
+
+def test_a_tool_costs_a_model_no_more_than_the_budget_on_the_mean() -> None:
+    total = sum(model_bytes(command) for command in TOOLS)
+    assert total <= BUDGET * len(TOOLS)
+
+
+def schema_of(command: type[Tool], side: str) -> dict[str, Any]:
+    described = definition(command)
+    schema = described.input_schema if side == "input" else described.output_schema
+    assert schema is not None
+    return schema
+
+
+def subschemas(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A schema and every schema in it. What stands under `dependentSchemas` adds to the schema that it stands in."""
+    yield schema
+    inner = [*schema.get("properties", {}).values(), *schema.get("anyOf", ())]
+    inner += [schema[key] for key in ("items", "additionalProperties", "propertyNames") if key in schema]
+    for part in inner:
+        if isinstance(part, dict):
+            yield from subschemas(cast("dict[str, Any]", part))
+
+
+# Risk
+
+
+def test_the_table_of_risks_has_every_tool() -> None:
+    assert RISKS.keys() == {command.tool_name() for command in TOOLS}
+
+
+@every_command
+def test_a_tool_risks_what_the_table_says(command: type[Tool]) -> None:
+    assert (risk_words(command), str(command.retry)) == RISKS[command.tool_name()]
+
+
+@every_command
+def test_the_annotations_follow_the_table(command: type[Tool]) -> None:
+    risk, retry = RISKS[command.tool_name()]
+    annotations = definition(command).annotations
+    assert annotations is not None
+    assert annotations.model_dump(by_alias=True) == {
+        "title": command.title(),
+        "readOnlyHint": risk == "read",
+        "destructiveHint": "destructive" in risk,
+        "idempotentHint": retry == "idempotent",
+        "openWorldHint": True,
+    }
+
+
+# Requests, there and back
+
+WORD = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=12)
+LEG = WORD.map(lambda word: f"v3:{word}")
+SCHEMES = st.sampled_from(["http://", "https://"])
+
+NUMBERS = st.sampled_from([FROM, TO, OTHER_TO, "sip:ann@example.com"])
+
+BY_NAME: Mapping[str, st.SearchStrategy[Any]] = {
+    "conference_id": WORD.filter(lambda word: word not in (".", "..")),
+    "participant_id": WORD.filter(lambda word: word not in (".", "..")),
+    "call_control_id": LEG,
+    "whisper_call_control_ids": st.lists(LEG, min_size=1, max_size=3),
+    "call_control_ids": st.lists(LEG, min_size=1, max_size=3) | st.just("everyone"),
+    "queue_name": WORD.filter(lambda word: word not in (".", "..")),
+    "voice_settings": st.sampled_from(VOICE_SETTINGS),
+    "other_call_control_id": LEG,
+    "supervise_call_control_id": LEG,
+    "connection_id": WORD.filter(lambda word: word not in (".", "..")),
+    "recording_id": WORD.filter(lambda word: word not in (".", "..")),
+    "from": NUMBERS,
+    "to": NUMBERS,
+    "from_display_name": st.from_regex(r"[A-Za-z0-9 _~!.+-]{1,128}", fullmatch=True),
+    "id": st.uuids().map(str),
+}
+"""Arguments that have rules which a schema does not say."""
+
+
+def text_of(schema: Mapping[str, Any]) -> st.SearchStrategy[str]:
+    if "pattern" in schema:
+        pattern: str = schema["pattern"]
+        return st.from_regex(pattern.replace("$", r"\Z"))
+    if schema.get("format") == "uri":
+        return st.tuples(SCHEMES, WORD.map(lambda word: word.replace("/", "-"))).map("".join)
+    if schema.get("contentEncoding") == "base64":
+        return st.binary(max_size=20).map(lambda raw: base64.b64encode(raw).decode())
+    most = min(schema.get("maxLength", 20), 20)
+    return st.text(min_size=max(1, schema.get("minLength", 0)), max_size=most)
+
+
+def object_of(schema: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with at least one property: an empty filter cannot be told from none in a query."""
+    fields = {name: value_of(name, inner) for name, inner in schema.get("properties", {}).items()}
+    keys = schema.get("propertyNames", {}).get("enum", ())
+    fields |= {name: value_of(name, schema["additionalProperties"]) for name in keys}
+    return st.fixed_dictionaries({}, optional=fields).filter(bool)
+
+
+BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], st.SearchStrategy[Any]]] = {
+    "string": text_of,
+    "object": object_of,
+    "boolean": lambda schema: st.booleans(),
+    "integer": lambda schema: st.integers(schema.get("minimum", 1), schema.get("maximum", 10**9)),
+}
+
+
+def value_of(name: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+    if name in BY_NAME:
+        return BY_NAME[name]
+    if "const" in schema or "enum" in schema:
+        choices: list[str] = schema.get("enum") or [schema["const"]]
+        return st.sampled_from(choices)
+    if "anyOf" in schema:
+        return st.one_of([value_of("", choice) for choice in schema["anyOf"]])
+    return BY_TYPE[schema["type"]](schema)
+
+
+@st.composite
+def commands(draw: st.DrawFn) -> Command:
+    """A valid command of any kind."""
+    command = draw(st.sampled_from(COMMANDS))
+    schema = input_schema(command)
+    properties: dict[str, Any] = schema["properties"]
+    values = {name: value_of(name, inner) for name, inner in properties.items()}
+    if command.everyone_is is not None:  # goes out as a list, which is made before the request is
+        values["call_control_ids"] = BY_NAME["whisper_call_control_ids"]
+    needed: list[str] = [*schema.get("required", ()), *command.one_of[:1], *map(command.wire_name, command.settings)]
+    optional = {name: value for name, value in values.items() if name not in needed}
+    arguments = draw(st.fixed_dictionaries({name: values[name] for name in needed}, optional=optional))
+    for first, other in command.exclusive:
+        if first in arguments:
+            arguments.pop(other, None)
+    for stays in EXAMPLE_OF[command.tool_name()].ours:
+        arguments.pop(stays, None)
+    if command is Dial:
+        _supervise_one_thing(arguments)
+        if "conference_config" in arguments:
+            _name_one_conference(arguments["conference_config"])
+    for whispering in (arguments, arguments.get("conference_config", {})):
+        _whisper_to_somebody(draw, whispering)
+    return command.model_validate(arguments, strict=True)
+
+
+def _supervise_one_thing(arguments: dict[str, Any]) -> None:
+    if "conference_config" in arguments:
+        arguments.pop("supervise_call_control_id", None)
+    if "supervise_call_control_id" not in arguments:
+        arguments.pop("supervisor_role", None)
+
+
+def _name_one_conference(config: dict[str, Any]) -> None:
+    if "id" in config:
+        config.pop("conference_name", None)
+    config.setdefault("conference_name" if "id" not in config else "id", "Standup")
+
+
+def _whisper_to_somebody(draw: st.DrawFn, arguments: dict[str, Any]) -> None:
+    if arguments.get("supervisor_role") == "whisper" and "supervise_call_control_id" not in arguments:
+        arguments["whisper_call_control_ids"] = draw(BY_NAME["whisper_call_control_ids"])
+    else:
+        arguments.pop("whisper_call_control_ids", None)
+
+
+def parts(command: Command, request: Request) -> tuple[dict[str, str], Mapping[str, str], Mapping[str, Any]]:
+    """What the receiver of a request reads in it: path parameters, query and body."""
+    pattern = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", command.route.path)
+    found = re.fullmatch(pattern, request.path)
+    assert found is not None
+    return {name: unquote(value) for name, value in found.groupdict().items()}, request.query, request.body or {}
+
+
+@settings(max_examples=500, deadline=None)
+@given(commands())
+def test_a_command_can_be_read_from_the_request_it_makes(command: Command) -> None:
+    assert type(command).from_request(*parts(command, command.request())) == command

@@ -1,0 +1,152 @@
+"""What is decided on the page is in the ledger, and what is in the ledger is on the page."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from support.operator_visitor import Page, asked
+from telnyx_conferencing.server.guard.ledger import Decision, State
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_approval_reaches_the_ledger_with_its_reason(page: Page) -> None:
+    left = await page.ledger.leave(asked())
+    visitor = await page.signed_in()
+    answer = await visitor.post("decide", {"code": left.code, "yes": True, "reason": " They agreed. "})
+    assert answer.json()["decided"]["state"] == "approved"
+    assert (answer.json()["state"]["waiting"], answer.json()["state"]["pending"]) == (0, [])
+    taken = await page.ledger.take(asked())
+    assert taken is not None
+    assert (taken.state, taken.decided_by, taken.reason) == (State.SPENT, "operator page", "They agreed.")
+
+
+async def test_a_rejection_reaches_the_ledger(page: Page) -> None:
+    left = await page.ledger.leave(asked())
+    visitor = await page.signed_in()
+    answer = await visitor.post("decide", {"code": left.code, "yes": False})
+    assert answer.json()["decided"]["state"] == "rejected"
+    taken = await page.ledger.take(asked())
+    assert taken is not None
+    assert (taken.state, taken.reason) == (State.REJECTED, None)
+
+
+async def test_a_reason_is_kept_as_text_that_every_store_takes(page: Page) -> None:
+    left = await page.ledger.leave(asked())
+    visitor = await page.signed_in()
+    odd = {"code": left.code, "yes": False, "reason": "two\nlines\x00 and \ud800 half"}
+    assert (await visitor.post("decide", odd)).status_code == 200
+    [record] = await page.ledger.newest(1)
+    assert record.entry["reason"] == "two lines and half"
+    for long in ("x" * 501, 7):
+        assert (await visitor.post("stop", {"reason": long})).status_code == 400
+
+
+async def test_what_was_decided_elsewhere_or_has_expired_is_refused_in_words(page: Page) -> None:
+    visitor = await page.signed_in()
+    elsewhere, late = await page.ledger.leave(asked("1")), await page.ledger.leave(asked("2"))
+    await page.ledger.decide(elsewhere.code, Decision(False, "Anna"))
+    page.clock.move(minutes=5)
+    for code, word in ((elsewhere.code, "expired"), (late.code, "expired"), ("ZZZZ-ZZZZ", "There is no question")):
+        answer = await visitor.post("decide", {"code": code, "yes": True})
+        assert answer.status_code == 409
+        assert word in answer.json()["error"]
+
+
+async def test_a_second_decision_does_not_change_the_first(page: Page) -> None:
+    left = await page.ledger.leave(asked())
+    anna, boris = await page.signed_in(), await page.signed_in()
+    assert (await anna.post("decide", {"code": left.code, "yes": False})).status_code == 200
+    second = await boris.post("decide", {"code": left.code, "yes": True})
+    assert (second.status_code, "is rejected already" in second.json()["error"]) == (409, True)
+
+
+@pytest.mark.parametrize("yes", [None, 1, "true", []])
+async def test_only_true_is_a_yes(page: Page, yes: object) -> None:
+    left = await page.ledger.leave(asked())
+    visitor = await page.signed_in()
+    assert (await visitor.post("decide", {"code": left.code, "yes": yes})).status_code == 400
+    assert len(await page.ledger.pending()) == 1
+
+
+async def test_writes_are_stopped_and_resumed(page: Page) -> None:
+    visitor = await page.signed_in()
+    stopped = (await visitor.post("stop", {"reason": "Something is odd"})).json()["state"]["stopped"]
+    assert stopped == {"at": "2026-03-01T12:00:00+00:00", "by": "operator page", "reason": "Something is odd"}
+    found = await page.ledger.stopped()
+    assert found is not None
+    assert (found.by, found.reason) == ("operator page", "Something is odd")
+    assert (await visitor.post("resume")).json()["state"]["stopped"] is None
+    assert await page.ledger.stopped() is None
+
+
+async def state_of(page: Page) -> dict[str, Any]:
+    return (await (await page.signed_in()).post("resume")).json()["state"]
+
+
+async def test_a_question_is_shown_with_all_a_person_needs(page: Page) -> None:
+    left = await page.ledger.leave(asked())
+    [shown] = (await state_of(page))["pending"]
+    assert shown == {
+        "code": left.code,
+        "tool": "end_conference",
+        "risk": "destructive",
+        "question": "End conference 'Standup'? 3 people are in it.",
+        "asked_by": "Claude Code 2.1",
+        "asked_at": "2026-03-01T12:00:00+00:00",
+        "expires_at": "2026-03-01T12:05:00+00:00",
+        "state": "pending",
+    }
+
+
+async def test_letters_that_turn_or_hide_text_are_not_shown(page: Page) -> None:
+    await page.ledger.leave(asked(question="Hang up '\u202eanna\u202c\u200b'?\x07"))
+    assert (await state_of(page))["pending"][0]["question"] == "Hang up ' anna '?"
+
+
+async def test_the_records_of_a_call_are_one_action_that_ends_as_the_last_says(page: Page) -> None:
+    now, call = page.clock.now(), {"call": "c1", "tool": "hold_participants"}
+    await page.ledger.record([(now, {**call, "outcome": "sends", "does": "put all on hold", "client": "agent"})])
+    await page.ledger.record([(now, {"tool": "end_conference", "outcome": "refused", "why": "Read-only."})])
+    later = now + timedelta(seconds=2)
+    await page.ledger.record(
+        [(later, {**call, "outcome": "done", "ms": 120, "asked": {"by": "Anna", "answer": "yes"}})]
+    )
+    assert (await state_of(page))["actions"] == [
+        {
+            "key": "call c1",
+            "at": "2026-03-01T12:00:02+00:00",
+            "outcome": "done",
+            "tool": "hold_participants",
+            "does": "put all on hold",
+            "client": "agent",
+            "asked": {"by": "Anna", "answer": "yes"},
+            "ms": 120,
+        },
+        {
+            "key": "record 2",
+            "at": "2026-03-01T12:00:00+00:00",
+            "outcome": "refused",
+            "tool": "end_conference",
+            "why": "Read-only.",
+        },
+    ]
+
+
+async def test_odd_and_long_records_are_shown_as_far_as_they_go(page: Page) -> None:
+    odd = {"outcome": 7, "tool": ["a"], "asked": "yes", "ms": "soon", "why": "x" * 9000, "by": None, "unknown": 1}
+    await page.ledger.record([(page.clock.now(), odd)])
+    [shown] = (await state_of(page))["actions"]
+    assert (shown["outcome"], shown["tool"], len(shown["why"])) == ("7", "['a']", 500)
+    assert not {"asked", "ms", "by", "unknown"} & shown.keys()
+
+
+async def test_the_newest_fifty_actions_and_the_oldest_fifty_questions_are_shown(page: Page) -> None:
+    await page.ledger.record([(page.clock.now(), {"outcome": "done", "tool": f"t{n}"}) for n in range(70)])
+    for number in range(60):
+        await page.ledger.leave(asked(str(number), f"Question {number}?"))
+    state = await state_of(page)
+    assert [action["tool"] for action in state["actions"]] == [f"t{n}" for n in range(69, 19, -1)]
+    assert (state["waiting"], len(state["pending"])) == (60, 50)
+    assert state["pending"][0]["question"] == "Question 0?"

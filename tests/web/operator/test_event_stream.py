@@ -1,0 +1,239 @@
+"""The page is told of every change, for as long as its session lasts."""
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from anyio.abc import TaskStatus
+
+from support.operator_visitor import Clock, Visitor, asked
+from support.webhooks import PATIENCE, eventually, free_port, url_of
+from telnyx_conferencing.server.asgi_server import listen, serving
+from telnyx_conferencing.server.database import StoreError
+from telnyx_conferencing.server.guard.ledger import Ledger
+from telnyx_conferencing.server.settings import SettingsError
+from telnyx_conferencing.server.web.operator import OperatorPage, serve_operator_page
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Served:
+    """A page over real HTTP, which looks at its ledger all the time."""
+
+    ledger: Ledger
+    page: OperatorPage
+    clock: Clock
+    url: str
+    open: AsyncExitStack
+
+    async def signed_in(self) -> Visitor:
+        visitor = Visitor(await self.open.enter_async_context(browser(self.url)))
+        await visitor.sign_in(self.page.link())
+        return visitor
+
+
+def browser(url: str) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE)
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncGenerator[Served]:
+    clock = Clock()
+    listener = listen(0)
+    port = listener.getsockname()[1]
+    async with Ledger.open(url_of(tmp_path / "store.db"), now=clock.now) as ledger:
+        page = OperatorPage(ledger, port, print, now=clock.now, every=0.01)
+        async with serving(page.app, listener), AsyncExitStack() as stack:
+            try:
+                yield Served(ledger, page, clock, f"http://127.0.0.1:{port}", stack)
+            finally:
+                page.close()
+
+
+@asynccontextmanager
+async def watching(visitor: Visitor) -> AsyncGenerator[AsyncIterator[tuple[str, Any]]]:
+    """The events of a stream, as they come."""
+    headers = {"x-operator-key": visitor.key}
+    with anyio.fail_after(PATIENCE):
+        async with visitor.http.stream("GET", "/operator/events", headers=headers) as answer:
+            assert answer.status_code == 200
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            assert "content-security-policy" in answer.headers
+            yield events(answer)
+
+
+async def events(answer: httpx2.Response) -> AsyncIterator[tuple[str, Any]]:
+    name = ""
+    async for line in answer.aiter_lines():
+        field, _, value = line.partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            yield name, json.loads(value)
+
+
+async def test_a_page_is_told_what_is_and_then_every_change(served: Served) -> None:
+    visitor = await served.signed_in()
+    async with watching(visitor) as told:
+        name, state = await anext(told)
+        assert (name, state["waiting"], state["stopped"], state["actions"]) == ("state", 0, None, [])
+        left = await served.ledger.leave(asked())
+        _, state = await anext(told)
+        assert [shown["code"] for shown in state["pending"]] == [left.code]
+        await served.ledger.stop("Anna", None)
+        _, state = await anext(told)
+        assert state["stopped"]["by"] == "Anna"
+
+
+async def test_an_answer_to_a_press_is_never_older_than_what_was_streamed(served: Served) -> None:
+    visitor = await served.signed_in()
+    async with watching(visitor) as told:
+        _, before = await anext(told)
+        answered = (await visitor.post("stop")).json()["state"]
+        _, after = await anext(told)
+        assert before["number"] < answered["number"] <= after["number"]
+        assert after["stopped"] == answered["stopped"]
+
+
+async def test_signing_out_ends_every_stream_of_the_session_and_no_other(served: Served) -> None:
+    visitor, other = await served.signed_in(), await served.signed_in()
+    async with watching(visitor) as first, watching(visitor) as second, watching(other) as others:
+        for told in (first, second, others):
+            await anext(told)
+        await visitor.post("sign-out")
+        for told in (first, second):
+            assert await anext(told) == ("ended", {"why": "You signed out."})
+            with pytest.raises(StopAsyncIteration):
+                await anext(told)
+        await served.ledger.stop("Anna", None)
+        assert (await anext(others))[0] == "state"
+
+
+async def test_a_stream_alone_does_not_keep_anybody_signed_in(served: Served) -> None:
+    visitor = await served.signed_in()
+    async with watching(visitor) as told:
+        await anext(told)
+        served.clock.move(minutes=30)
+        name, said = await anext(told)
+        assert (name, "after 30 minutes" in said["why"]) == ("ended", True)
+
+
+async def test_a_browser_may_watch_four_times_and_again_once_one_has_left(served: Served) -> None:
+    visitor = await served.signed_in()
+    headers = {"x-operator-key": visitor.key}
+    async with watching(visitor), watching(visitor), watching(visitor):
+        async with watching(visitor):
+            refused = await visitor.http.get("/operator/events", headers=headers)
+            assert (refused.status_code, "Close one" in refused.json()["error"]) == (429, True)
+        with anyio.fail_after(PATIENCE):
+            while True:
+                async with visitor.http.stream("GET", "/operator/events", headers=headers) as answer:
+                    if answer.status_code == 200:
+                        break
+
+
+async def test_at_most_sixteen_watch_at_once(served: Served) -> None:
+    async with anyio.create_task_group() as tasks:
+
+        async def watch(visitor: Visitor) -> None:
+            async with watching(visitor) as told:
+                await anext(told)
+                ready.release()
+                await anyio.sleep_forever()
+
+        ready = anyio.Semaphore(0)
+        for _ in range(4):
+            visitor = await served.signed_in()
+            for _ in range(4):
+                tasks.start_soon(watch, visitor)
+        for _ in range(16):
+            await ready.acquire()
+        late = await served.signed_in()
+        assert (await late.http.get("/operator/events", headers={"x-operator-key": late.key})).status_code == 429
+        tasks.cancel_scope.cancel()
+
+
+async def test_nobody_looks_at_the_ledger_unless_somebody_looks_at_the_page(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    pending = served.ledger.pending
+
+    async def counted() -> Any:
+        looked.append(1)
+        return await pending()
+
+    monkeypatch.setattr(served.ledger, "pending", counted)
+    visitor = await served.signed_in()
+    await visitor.get()
+    assert looked == []
+    async with watching(visitor) as told:
+        await anext(told)
+        assert looked
+
+    async def gone() -> bool:
+        return not served.page.watched
+
+    await eventually(gone)
+    before = len(looked)
+    await anyio.sleep(0.05)
+    assert len(looked) == before
+
+
+async def test_a_store_that_cannot_be_used_is_told_and_looked_at_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = await served.signed_in()
+
+    async def fails() -> None:
+        raise StoreError("The disk is full: make room.")
+
+    async with watching(visitor) as told:
+        await anext(told)
+        with monkeypatch.context() as broken:
+            broken.setattr(served.ledger, "pending", fails)
+            assert (await anext(told))[1]["trouble"] == "The disk is full: make room."
+        assert "trouble" not in (await anext(told))[1]
+
+
+async def test_the_server_ends_at_once_with_a_stream_open_and_says_so(tmp_path: Path) -> None:
+    seen: list[tuple[str, Any]] = []
+    async with Ledger.open(url_of(tmp_path / "store.db")) as ledger, anyio.create_task_group() as tasks:
+
+        async def watch(link: str, task_status: TaskStatus[None]) -> None:
+            async with browser(link.partition("/operator")[0]) as http:
+                visitor = Visitor(http)
+                await visitor.sign_in(link)
+                async with watching(visitor) as told:
+                    seen.append(await anext(told))
+                    task_status.started()
+                    seen.extend([one async for one in told])
+
+        async with serve_operator_page(ledger, 0) as link:
+            await tasks.start(watch, link)
+            before = anyio.current_time()
+        assert anyio.current_time() - before < 3  # a request in hand is given five seconds
+    assert seen[1:] == [("ended", {"why": "The server has ended."})]
+
+
+async def test_a_port_that_is_taken_is_a_wrong_setting(tmp_path: Path) -> None:
+    port = free_port()
+    async with Ledger.open(url_of(tmp_path / "store.db")) as ledger, serve_operator_page(ledger, port):
+        with pytest.raises(SettingsError, match=f"operator page: port {port} is already in use"):
+            async with serve_operator_page(ledger, port):
+                pass
+
+
+def test_the_server_without_the_page_does_not_load_it() -> None:
+    code = "import sys, telnyx_conferencing.server.app; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not [name for name in loaded if "operator_page" in name]

@@ -1,0 +1,157 @@
+"""What other sites, other names and odd requests come to."""
+
+import json
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from support.operator_visitor import HOST, PORT, Page, asked
+from telnyx_conferencing.server.database import StoreError
+
+pytestmark = pytest.mark.anyio
+
+POLICY = {
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "connect-src 'self'",
+    "img-src 'self'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+}
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+TOO_LARGE = json.dumps({"reason": "x" * 16 * 1024})
+
+
+async def test_every_answer_forbids_what_it_can(page: Page) -> None:
+    visitor = await page.signed_in()
+    http, json_body = visitor.http, {"content-type": "application/json", "origin": f"http://{HOST}"}
+    answers = {
+        200: await visitor.get(),
+        204: await visitor.post("present"),
+        307: await visitor.get("/"),
+        400: await http.post("/operator/sign-in", content=b"{", headers=json_body),
+        401: await page.visitor().get(),
+        403: await visitor.post("stop", origin="http://evil.example"),
+        404: await http.get("/operator/nothing"),
+        405: await http.put("/operator/stop"),
+        409: await visitor.post("decide", {"code": "AAAA-AAAA", "yes": True}),
+        413: await http.post("/operator/sign-in", content=TOO_LARGE, headers=json_body),
+        415: await http.post("/operator/sign-in", content=b"a=b", headers={"origin": f"http://{HOST}"}),
+        421: await http.get("/operator", headers={"host": "evil.example"}),
+    }
+    assert {status: answer.status_code for status, answer in answers.items()} == {status: status for status in answers}
+    for name in ("style.css", "page.js", "icon.svg"):
+        answers[len(answers) * 1000] = await visitor.get(f"/{name}")
+    for answer in answers.values():
+        [policy] = answer.headers.get_list("content-security-policy")
+        assert set(policy.split("; ")) >= POLICY
+        assert {name: answer.headers.get_list(name) for name in HEADERS} == {n: [v] for n, v in HEADERS.items()}
+
+
+async def test_a_failure_of_our_own_forbids_as_much_and_says_nothing(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = await page.signed_in()
+
+    async def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("an inner secret")
+
+    monkeypatch.setattr(page.ledger, "stop", fails)
+    answer = await visitor.post("stop")
+    assert (answer.status_code, "secret" in answer.text) == (500, False)
+    assert "content-security-policy" in answer.headers
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1", f"127.0.0.1:{PORT + 1}", "", f"{HOST}.evil.example"]
+)
+async def test_a_name_that_is_not_ours_gets_nothing(page: Page, host: str) -> None:
+    visitor = await page.signed_in()
+    for path in ("", "/page.js", "/sign-in"):
+        answer = await visitor.get(path, host=host)
+        assert (answer.status_code, answer.text) == (421, "This is not a name of this server.")
+    assert (await visitor.post("stop", host=host, origin=f"http://{host}")).status_code == 421
+    assert await page.ledger.stopped() is None
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"])
+async def test_every_loopback_name_with_our_port_is_ours(page: Page, name: str) -> None:
+    assert (await page.visitor().get("/page.js", host=f"{name}:{PORT}")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        None,
+        "null",
+        "http://evil.example",
+        f"https://{HOST}",
+        f"http://127.0.0.1:{PORT + 1}",
+        f"http://localhost:{PORT}",
+    ],
+)
+@pytest.mark.parametrize("name", ["sign-in", "link", "sign-out", "present", "decide", "stop", "resume"])
+async def test_what_another_site_makes_a_browser_send_changes_nothing(
+    page: Page, name: str, origin: str | None
+) -> None:
+    visitor = await page.signed_in()
+    left = await page.ledger.leave(asked())
+    answer = await visitor.post(name, {"code": left.code, "yes": True}, origin=origin)
+    assert (answer.status_code, answer.json()) == (403, {"error": "This request did not come from this page."})
+    assert (await visitor.get()).status_code == 200
+    assert (await page.ledger.stopped(), len(await page.ledger.pending()), page.terminal) == (None, 1, [])
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+async def test_what_a_form_can_send_is_no_request_of_ours(page: Page, kind: str | None) -> None:
+    visitor = await page.signed_in()
+    assert (await visitor.post("stop", content_type=kind)).status_code == 415
+    assert await page.ledger.stopped() is None
+
+
+async def test_nothing_is_changed_by_a_get(page: Page) -> None:
+    visitor = await page.signed_in()
+    for name in ("decide", "stop", "resume", "link", "sign-out", "present"):
+        assert (await visitor.get(f"/{name}")).status_code == 405
+    assert (await visitor.get()).status_code == 200
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "{", "1", '"a"', "[" * 9000])
+async def test_what_is_not_an_object_is_refused(page: Page, body: str) -> None:
+    visitor = await page.signed_in()
+    headers = {"origin": f"http://{HOST}", "x-operator-key": visitor.key, "content-type": "application/json"}
+    assert (await visitor.http.post("/operator/stop", content=body, headers=headers)).status_code == 400
+
+
+async def test_a_body_that_does_not_say_its_length_is_bounded_too(page: Page) -> None:
+    visitor = await page.signed_in()
+    taken: list[int] = []
+
+    async def endless() -> AsyncGenerator[bytes]:
+        for number in range(1000):
+            taken.append(number)
+            yield b" " * 1024
+
+    headers = {"origin": f"http://{HOST}", "x-operator-key": visitor.key, "content-type": "application/json"}
+    answer = await visitor.http.post("/operator/stop", content=endless(), headers=headers)
+    assert (answer.status_code, len(taken)) == (413, 17)
+
+
+async def test_a_store_that_cannot_be_used_is_told_in_words(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor = await page.signed_in()
+
+    async def fails(*_: object, **__: object) -> None:
+        raise StoreError("The disk is full: make room.")
+
+    monkeypatch.setattr(page.ledger, "stop", fails)
+    answer = await visitor.post("stop")
+    assert (answer.status_code, answer.json()) == (503, {"error": "The disk is full: make room."})

@@ -1,0 +1,38 @@
+"""Signing in to the operator page by a token, where the server lets in nobody without one."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import async_playwright
+
+from support.browser_pages import ARGUMENTS, CHROMIUM, needs_chromium
+from support.mcp_http import site
+from support.operator_browser import CONTRASTS
+from support.tokens import APPROVE, READ, given, revoked
+
+pytestmark = [pytest.mark.anyio, needs_chromium]
+
+
+async def test_a_token_signs_in_by_keyboard_and_signs_out_when_it_is_revoked(tmp_path: Path) -> None:
+    wrong, right = await given(tmp_path, "anna", READ), await given(tmp_path, "ben", APPROVE)
+    async with (
+        site("--sandbox", "--require-tokens", "--operator-page", "0", home=tmp_path, env={}) as server,
+        async_playwright() as playwright,
+    ):
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        tab = await browser.new_page()
+        await tab.goto(f"{server.url}/operator")
+        field = tab.get_by_label("Your token")
+        assert await field.evaluate("field => field === document.activeElement")
+        assert await tab.evaluate(CONTRASTS) == []
+        await field.fill(wrong)
+        await field.press("Enter")
+        await tab.get_by_text("has not the scope conferences:approve").wait_for()
+        await field.fill(right)
+        await field.press("Enter")
+        await tab.get_by_text("Nothing waits for you.").wait_for()
+        assert right not in str(await tab.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])"))
+        await revoked(tmp_path, "ben")
+        await tab.get_by_text("your token holds no longer").wait_for()
+        assert "sign-in?token=" not in server.log.read_text()
+        await browser.close()

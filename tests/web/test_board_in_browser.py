@@ -1,0 +1,118 @@
+"""/board in a real browser: signed in, told by the server, pressed, and never overwhelmed."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+import anyio
+import httpx2
+import pytest
+
+from support.browser_pages import FINDINGS, Scheme, Viewer, needs_chromium, tab
+from support.guarded_server import room_at
+from support.mcp_http import Site, site
+from support.telnyx import telnyx
+from support.webhooks import NOWHERE, body_of, signed
+from telnyx_conferencing.server.sandbox.webhooks import Signer
+
+from .test_board import link_in
+
+pytestmark = [pytest.mark.anyio, needs_chromium]
+
+
+@asynccontextmanager
+async def at_board(served: Site, scheme: Scheme = "light") -> AsyncGenerator[Viewer]:
+    """Somebody who has signed in on the operator page and gone on to the board."""
+    async with tab(scheme) as page:
+        viewer = Viewer(page)
+        await page.goto(await link_in(served.log))
+        await page.locator("#sign-in:enabled").press("Enter")
+        await page.get_by_role("link", name="Switchboard").click()
+        await page.get_by_role("heading", name="Switchboard").wait_for()
+        yield viewer
+        assert viewer.wrong == []
+
+
+async def test_whoever_signs_in_goes_on_to_the_board_and_presses_a_button(tmp_path: Path) -> None:
+    with telnyx() as phone:
+        conference_id = room_at(phone, "Standup", 2)
+        async with site("--operator-page", "0", home=tmp_path, env=phone.env) as served, at_board(served) as viewer:
+            await viewer.tab.get_by_role("heading", name="Standup").wait_for()
+            await viewer.tab.get_by_role("button", name="Mute all").press("Enter")
+            await viewer.tab.get_by_role("button", name="Unmute all").wait_for()
+            assert await viewer.tab.locator(".badge.muted").count() == 2
+        people = phone.request("GET", f"/v2/conferences/{conference_id}/participants")["data"]
+    assert [person["muted"] for person in people] == [True, True]
+
+
+async def test_a_press_that_needs_a_yes_is_a_notice(tmp_path: Path) -> None:
+    with telnyx() as phone:
+        room_at(phone, "Standup", 2)
+        arguments = ("--operator-page", "0", "--approval", "disruptive")
+        async with site(*arguments, home=tmp_path, env=phone.env) as served, at_board(served) as viewer:
+            await viewer.tab.get_by_role("button", name="Hold all").click()
+            await viewer.tab.locator("[aria-live=polite]").get_by_text("It needs a person's yes").wait_for()
+            notice = viewer.tab.get_by_role("region", name="Waiting for a yes")
+            await notice.get_by_text("2 people").wait_for()
+            await notice.get_by_role("link", name="Answer on the operator page").click()
+            await viewer.tab.get_by_role("button", name="Approve").wait_for()
+
+
+@pytest.mark.parametrize("scheme", get_args(Scheme))
+async def test_axe_finds_nothing_at_board(scheme: Scheme, axe: str, tmp_path: Path) -> None:
+    with telnyx() as phone:
+        room_at(phone, "Standup", 3)
+        async with (
+            site("--operator-page", "0", home=tmp_path, env=phone.env) as served,
+            at_board(served, scheme) as viewer,
+        ):
+            await viewer.tab.locator(".person").nth(2).wait_for()
+            # As the browser's own tools would run it: the page's policy lets in no script.
+            session: Any = await viewer.tab.context.new_cdp_session(viewer.tab)
+            await session.send("Runtime.evaluate", {"expression": axe})
+            found = await session.send(
+                "Runtime.evaluate", {"expression": f"({FINDINGS})()", "awaitPromise": True, "returnByValue": True}
+            )
+    assert found["result"]["value"] == []
+
+
+async def test_250_people_who_change_ten_times_a_second_are_shown_as_they_are(tmp_path: Path) -> None:
+    signer = Signer()
+    env = {**NOWHERE, "TELNYX_PUBLIC_KEY": signer.public_key}
+    async with (
+        site("--operator-page", "0", home=tmp_path, env=env) as served,
+        httpx2.AsyncClient(trust_env=False, base_url=served.url) as http,
+        at_board(served) as viewer,
+    ):
+
+        async def happens(name: str, event_type: str, number: int) -> None:
+            body = body_of(name, event_type, call_control_id=f"v3:{number}")
+            answer = await http.post("/webhooks/telnyx", content=body, headers=signed(signer, body))
+            assert answer.status_code == 200
+
+        for number in range(250):
+            await happens(f"joined {number}", "conference.participant.joined", number)
+        await viewer.tab.locator(".person").nth(249).wait_for()
+        await viewer.tab.evaluate(_NOTE_WHO_TALKS)
+        for number in range(30):
+            await happens(f"talks {number}", "conference.floor.changed", number)
+            await viewer.tab.evaluate("leg => window.told.push([leg, Date.now()])", f"v3:{number}")
+            await anyio.sleep(0.1)  # ten a second
+        await viewer.tab.locator('[data-leg="v3:29"][data-talking]').wait_for()
+        told, seen = await viewer.tab.evaluate("[window.told, [...window.seen]]")
+    moments = dict(told)
+    lags = sorted(moment - moments[leg] for leg, moment in seen)
+    assert len(lags) > 10, json.dumps(seen)
+    assert lags[len(lags) // 2] < 500
+    assert dict(seen)["v3:29"] - moments["v3:29"] < 1_500
+
+
+_NOTE_WHO_TALKS = """() => {
+  [window.told, window.seen] = [[], new Map()];
+  new MutationObserver(() => {
+    const leg = document.querySelector(".person[data-talking]")?.dataset.leg;
+    if (leg && !window.seen.has(leg)) window.seen.set(leg, Date.now());
+  }).observe(document.body, { subtree: true, childList: true, attributes: true });
+}"""
