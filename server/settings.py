@@ -35,173 +35,203 @@ class Settings(BaseSettings):
         Field(
             validation_alias="TELNYX_API_KEY",
             exclude=True,
-            description="Your Telnyx API key; needed unless you practise with --sandbox.",
+            description="Your Telnyx API key. Not needed with --sandbox.",
         ),
     ] = None
     public_key: Annotated[
         str | None,
         Field(
             validation_alias="TELNYX_PUBLIC_KEY",
-            description="Telnyx's public key, which proves who sent a webhook; several, comma-separated, while you "
-            "change it.",
+            description="Telnyx's public key, which verifies the signatures of webhooks. During a key change: "
+            "several, comma-separated.",
         ),
     ] = None
-    base_url: Annotated[
-        str, Field(validation_alias="TELNYX_BASE_URL", description="Another address of Telnyx's API.")
-    ] = "https://api.telnyx.com/v2"
+    base_url: Annotated[str, Field(validation_alias="TELNYX_BASE_URL", description="Base URL of Telnyx's API.")] = (
+        "https://api.telnyx.com/v2"
+    )
     connection_id: Annotated[
         str | None,
         Field(
             validation_alias="TELNYX_CONNECTION_ID",
             min_length=1,
-            description="The connection (Call Control application) to call with, where a call names none.",
+            description="Connection (Call Control application) for calls that do not name one.",
         ),
     ] = None
     from_number: Annotated[
         str | None,
-        Field(validation_alias="TELNYX_FROM_NUMBER", description="The number to call from, where a call names none."),
+        Field(
+            validation_alias="TELNYX_FROM_NUMBER",
+            description="Caller number for calls that do not name one, such as +12025550123.",
+        ),
     ] = None
-    sandbox: Annotated[bool, Field(description="Run on the embedded Telnyx: no account, no real callers.")] = False
+    sandbox: Annotated[
+        bool, Field(description="Run on the embedded sandbox instead of Telnyx: no account, no real calls.")
+    ] = False
     sandbox_port: Annotated[
         int | None,
-        Field(ge=0, le=65535, description="With --sandbox: also serve the embedded Telnyx on this loopback port."),
+        Field(
+            ge=0,
+            le=65535,
+            description="Also serve the sandbox's API on this loopback port. Needs --sandbox. 0: a free port.",
+        ),
     ] = None
     keyring: Annotated[
-        bool, Field(description="Read the API key from the system keyring where TELNYX_API_KEY does not hold it.")
+        bool, Field(description="Read the API key from the system keyring if TELNYX_API_KEY is not set.")
     ] = False
     transport: Annotated[
-        Literal["stdio", "http"], Field(description="Serve one client on stdin and stdout, or many over HTTP.")
+        Literal["stdio", "http"],
+        Field(description="stdio: serve one client on stdin and stdout. http: serve many clients over HTTP."),
     ] = "stdio"
-    host: Annotated[str, Field(description="With HTTP: the address to listen on; 127.0.0.1 if not given.")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[str, Field(description="Address to listen on, with --transport http.")] = "127.0.0.1"
     port: Annotated[
-        int, Field(ge=0, le=65535, description="With HTTP: the port, 8484 if not given; 0: a free one.")
+        int, Field(ge=0, le=65535, description="Port to listen on, with --transport http. 0: a free port.")
     ] = 8484
     allowed_hosts: Annotated[
         frozenset[str],
         NoDecode,
-        Field(description="With HTTP: names that clients reach it by, comma-separated, beside those of loopback."),
+        Field(
+            description="Host names under which clients reach the server, comma-separated, with --transport http. "
+            "Loopback names are always allowed.",
+        ),
     ] = frozenset()
     allowed_origins: Annotated[
         frozenset[str],
         NoDecode,
-        Field(description="With HTTP: sites whose pages may call it, such as https://example.com."),
+        Field(
+            description="Web origins whose pages may call the server, comma-separated, with --transport http. "
+            "Example: https://example.com.",
+        ),
     ] = frozenset()
     require_tokens: Annotated[
         bool,
         Field(
-            description="With HTTP: let in only who has a token; so it is in any case on an address or by a name that "
-            "others reach, and with an OAuth issuer."
+            description="Require a token from every client, with --transport http. Always on when other machines can "
+            "reach the server, and with --oauth-issuer.",
         ),
     ] = False
     oauth_issuer: Annotated[
-        str | None, Field(description="With HTTP: take tokens of this OAuth authorization server too, by its URL.")
+        str | None, Field(description="Also accept tokens from this OAuth authorization server, with --transport http.")
     ] = None
     oauth_audience: Annotated[
         str | None,
         Field(
-            description="What its tokens must be made for: this server's URL as clients write it, such as "
-            "https://calls.example.com/mcp."
+            description="Audience that OAuth tokens must carry: this server's URL as clients write it, such as "
+            "https://calls.example.com/mcp.",
         ),
     ] = None
-    oauth_jwks_url: Annotated[str | None, Field(description="Where its keys are, if its metadata does not say so.")] = (
-        None
-    )
+    oauth_jwks_url: Annotated[
+        str | None, Field(description="URL of the OAuth issuer's keys, if its metadata does not name it.")
+    ] = None
     stateless: Annotated[
-        bool, Field(description="With HTTP: keep no sessions at protocol 2025-11-25, so that any process may answer.")
+        bool,
+        Field(
+            description="Keep no sessions at protocol 2025-11-25, so that any replica can answer, with --transport "
+            "http.",
+        ),
     ] = False
     state_keys: Annotated[
         SecretStr | None,
         Field(
             exclude=True,
-            description="Keys that several processes of one service share, comma-separated, the newest first.",
+            description="Keys that all replicas share, comma-separated, newest first, so that each can verify the "
+            "others' approval requests.",
         ),
     ] = None
-    read_only: Annotated[bool, Field(description="Offer only tools that change nothing.")] = False
+    read_only: Annotated[bool, Field(description="Offer only tools that read.")] = False
     toolsets: Annotated[
         frozenset[str] | None,
         NoDecode,
-        Field(description=f"Offer only these toolsets, comma-separated: {', '.join(TOOLSETS)}."),
+        Field(description=f"Offer only these toolsets, comma-separated. Available: {', '.join(TOOLSETS)}."),
     ] = None
     allow: Annotated[
         frozenset[str] | None,
         NoDecode,
-        Field(description="Offer only these tools, comma-separated; * stands for any letters, as in list_*."),
+        Field(description="Offer only these tools, comma-separated. * matches any characters, as in list_*."),
     ] = None
     deny: Annotated[
-        frozenset[str] | None, NoDecode, Field(description="Do not offer these tools, comma-separated, as for --allow.")
+        frozenset[str] | None,
+        NoDecode,
+        Field(description="Do not offer these tools, comma-separated. * matches any characters, as in list_*."),
     ] = None
     approval: Annotated[
         ApprovalLevel | None,
         Field(
-            description="From which risk on a person is asked first: destructive (if not given), disruptive, all or "
-            "never."
+            description="Lowest risk that needs a person's approval: destructive, disruptive or all. never: no "
+            "approval. If not set: destructive.",
         ),
     ] = None
     approval_ttl: Annotated[
         timedelta,
-        Field(description="How long a question waits for a person, and their yes for its call: 5m if not given."),
+        Field(description="How long an approval request stays open, and how long an approval stays valid, such as 5m."),
     ] = timedelta(minutes=5)
     policy: Annotated[
-        Path | None, Field(description="A policy file, watched while the server runs: see docs/policy.md.")
+        Path | None,
+        Field(description="Policy file. The server applies changes to it while it runs. See docs/policy.md."),
     ] = None
     calls_per_minute: Annotated[
-        int | None, Field(ge=1, description="Let an agent change something this often a minute at most.")
+        int | None, Field(ge=1, description="Maximum number of write calls per minute for each agent.")
     ] = None
-    most_people: Annotated[int | None, Field(ge=1, description="Let one action touch this many people at most.")] = None
-    dials_per_hour: Annotated[int | None, Field(ge=0, description="Let this many numbers be called an hour.")] = None
-    concurrent_calls: Annotated[
-        int | None, Field(ge=0, description="Call a number only while at most this many calls are up with it.")
+    most_people: Annotated[
+        int | None, Field(ge=1, description="Maximum number of people that one call may affect.")
     ] = None
+    dials_per_hour: Annotated[
+        int | None, Field(ge=0, description="Maximum number of phone numbers dialled per hour.")
+    ] = None
+    concurrent_calls: Annotated[int | None, Field(ge=0, description="Maximum number of concurrent calls.")] = None
     dry_run: Annotated[
-        bool, Field(description="Send nothing that changes something: answer what would have been sent.")
+        bool, Field(description="Send no writes to Telnyx. Each write tool returns the request it would have sent.")
     ] = False
     mask_numbers: Annotated[bool, Field(description="Show the model only the last four digits of phone numbers.")] = (
         False
     )
     audit_content: Annotated[
-        bool, Field(description="Keep in the audit what is said and keyed on calls, which may be secret.")
+        bool,
+        Field(
+            description="Also record in the audit what is spoken and which digits are sent on calls. They may be "
+            "secret.",
+        ),
     ] = False
     operator_page: Annotated[
         int | None,
-        Field(ge=0, le=65535, description="Serve the operator page on this loopback port; 0 takes a free one."),
+        Field(ge=0, le=65535, description="Serve the operator page on this loopback port. 0: a free port."),
     ] = None
     webhook_port: Annotated[
         int | None,
         Field(ge=1, le=65535, description="Receive webhooks on this loopback port, at /webhooks/telnyx."),
     ] = None
     insecure_webhooks: Annotated[
-        bool, Field(description="Take webhooks without checking who signed them, for a local tunnel only.")
+        bool, Field(description="Accept webhooks without verifying their signature. Only for a local tunnel.")
     ] = False
     catch_up: Annotated[
         timedelta | None,
-        Field(description="Look this often, such as 60s, for events that were missed; once at the start if not given."),
+        Field(description="How often to fetch missed events from Telnyx, such as 60s. If not set: once at start."),
     ] = None
     push: Annotated[
         frozenset[str] | None,
         NoDecode,
-        Field(description="Push these event types, comma-separated, into the conversation, where the host takes them."),
+        Field(description="Event types to push into the conversation, comma-separated, if the host supports it."),
     ] = None
     database: Annotated[
         str | None,
         Field(
             repr=False,
-            description="Where events, approvals and the audit are kept: sqlite:///PATH or "
-            "postgresql://USER@HOST/NAME; a file of yours if not given.",
+            description="Database for events, approvals and the audit: sqlite:///PATH or postgresql://USER@HOST/NAME. "
+            "If not set: a file in your data directory.",
         ),
     ] = None
-    keep: Annotated[timedelta, Field(description="How long events are kept, such as 30d (the default).")] = timedelta(
-        days=30
-    )
+    keep: Annotated[timedelta, Field(description="How long to keep events, such as 30d.")] = timedelta(days=30)
     keep_most: Annotated[
-        int, Field(ge=1, description="How many events are kept at most, the newest: 5000000 if not given.")
+        int, Field(ge=1, description="Maximum number of events to keep. The oldest are deleted first.")
     ] = 5_000_000
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
-        Field(description="What goes to stderr: warnings if not given, and with JSON a line for each call (info)."),
+        Field(
+            description="Lowest level of log messages on stderr. If not set: warning, or info with --log-format json."
+        ),
     ] = None
-    log_format: Annotated[Literal["text", "json"], Field(description="How: text, or a JSON object a line.")] = "text"
+    log_format: Annotated[
+        Literal["text", "json"], Field(description="Format of log messages: text, or json for one object per line.")
+    ] = "text"
 
     @field_validator("toolsets", mode="before")
     @classmethod

@@ -87,13 +87,14 @@ def _events(tool: type[Tool]) -> str:
 
 
 _CONFIGURATION = f"""\
-{_MADE} Every option of `telnyx-conferencing serve` can also be set in
-the environment; the option counts for more. A wrong value is refused at the start, in a sentence that names both."""
+{_MADE} Every option of `telnyx-conferencing serve` is also an
+environment variable. An option overrides its variable. The server refuses a wrong value at start, with a message that
+names the option and the variable."""
 
 
 def configuration() -> str:
     """docs/configuration.md."""
-    head = ("| option | environment | if not given | meaning |", "|---|---|---|---|")
+    head = ("| option | environment variable | default | meaning |", "|---|---|---|---|")
     rows = [_setting(name) for name in Settings.model_fields]
     return "\n\n".join(["# Configuration", _CONFIGURATION, "\n".join([*head, *rows])]) + "\n"
 
@@ -111,7 +112,7 @@ def _default(value: Any) -> str:
     if isinstance(value, timedelta):
         days, seconds = divmod(int(value.total_seconds()), 86_400)
         return f"`{days}d`" if days else f"`{seconds // 60}m`"
-    return "" if value is None or value is False else f"`{value}`"
+    return f"`{value}`" if value else ""
 
 
 _RESOURCES = f"""\
