@@ -13,9 +13,9 @@ from .url import default_url, redacted_url
 __all__ = [
     "Dialect",
     "Into",
-    "Transaction",
     "StoreError",
     "StoreUnreachable",
+    "Transaction",
     "default_url",
     "microseconds",
     "moment_of",

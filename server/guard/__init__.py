@@ -11,18 +11,18 @@ from .questions import Question
 
 __all__ = [
     "Answer",
+    "ApprovalLevel",
+    "ApprovalPending",
     "Approvals",
     "Asker",
+    "AuditWriter",
+    "CallRecord",
     "Caller",
     "Gate",
     "Guard",
-    "CallRecord",
     "Ledger",
-    "ApprovalLevel",
     "NobodyToAsk",
-    "ApprovalPending",
     "Policy",
     "Question",
-    "AuditWriter",
     "Reply",
 ]

@@ -10,14 +10,14 @@ from .tokens import Token
 
 __all__ = [
     "LASTS",
-    "PendingApproval",
     "ApprovalRequest",
+    "AuditRecord",
     "AuditTampered",
     "Decision",
-    "LimitReached",
     "Ledger",
+    "LimitReached",
     "NoSuchApproval",
-    "AuditRecord",
+    "PendingApproval",
     "State",
     "Stopped",
     "Token",

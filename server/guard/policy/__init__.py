@@ -10,16 +10,16 @@ from .rules import ApprovalRules, HourRules, LimitRules, Measures, Rules, ScopeR
 from .scope import ConferenceFacts, QueuedFacts, ScopeFacts
 
 __all__ = [
+    "ApprovalLevel",
     "ApprovalPolicy",
     "ApprovalRules",
     "ConferenceFacts",
     "HourRules",
-    "PolicyDecision",
-    "ApprovalLevel",
     "Limit",
     "LimitRules",
     "Measures",
     "Policy",
+    "PolicyDecision",
     "PolicyError",
     "PolicySource",
     "QueuedFacts",
