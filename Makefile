@@ -5,17 +5,23 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml README.md LICENSE $(shell find tools prompts server -type f -not -name '*.pyc')
 
-.PHONY: help demo test check bench conformance hosts newcomer board pictures bundle format lock clean
+.PHONY: help demo test test-all test-slow check bench conformance hosts newcomer board pictures bundle format lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 demo: $(VENV)/installed ## Run the main job: a story on the embedded Telnyx, through a real MCP client
 	@$(BIN)/telnyx-conferencing demo
 
-test: $(VENV)/installed ## Run every test
+test: $(VENV)/installed ## Run the fast tests, which prove every behaviour
+	@$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: $(VENV)/installed ## Run every test: also on PostgreSQL, with an older protocol, in a browser, with killed processes
 	@$(BIN)/python -m pytest -n 3
+
+test-slow: $(VENV)/installed ## Run only the tests that `make test` leaves out
+	@$(BIN)/python -m pytest -n 3 -m slow
 
 check: $(VENV)/installed ## Lint, types and the direction of imports
 	@$(BIN)/ruff check --quiet .

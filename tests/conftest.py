@@ -8,21 +8,21 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from support import nginx
-from support.mcp import ERAS
 from support.npm import installed
 from support.postgres import Cluster, programs, shared, sharing
 from support.webhooks import url_of
 
-# How long a machine takes decides nothing: not on an example, nor on making it.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+# A slow machine must not fail a test, so neither profile limits the time of an example.
+settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", settings.get_profile("thorough"), max_examples=20, derandomize=True)
 
-DATABASES = ("sqlite", "postgresql")
+DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
 _whole_run = ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):  # whoever starts the workers ends what they share
+    settings.load_profile("fast" if config.option.markexpr == "not slow" else "thorough")
+    if not hasattr(config, "workerinput"):  # the main process ends what its workers share
         _whole_run.enter_context(sharing())
 
 
@@ -35,9 +35,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=ERAS)
+@pytest.fixture(params=[pytest.param("2025-11-25", marks=pytest.mark.slow), "2026-07-28"])
 def era(request: pytest.FixtureRequest) -> str:
-    """Each protocol version in turn."""
+    """Each protocol version in turn. A test that needs both in the fast run too is parametrized with `ERAS` itself."""
     return request.param
 
 

@@ -12,7 +12,7 @@ from mcp_types import TextResourceContents
 from support.commands import installed
 from support.examples import COMMAND_OF, EXAMPLES, Example, mismatches
 from support.http import recording
-from support.mcp import call, refusal, text, yes
+from support.mcp import ERAS, call, refusal, text, yes
 from support.mcp_http import site
 from support.telnyx import open_room, telnyx
 from support.webhooks import NOWHERE, body_of, eventually, post, signed
@@ -60,6 +60,7 @@ async def test_a_sample_of_the_tools_answers_as_over_stdio(era: str, tmp_path: P
     assert len(received) >= len(SAMPLE)
 
 
+@pytest.mark.parametrize("era", ERAS)
 async def test_each_client_sees_its_own_actions_and_no_others(era: str, tmp_path: Path) -> None:
     with telnyx() as phone:
         async with (
