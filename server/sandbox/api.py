@@ -47,13 +47,13 @@ class ReceivedRequest:
 class Api:
     def __init__(
         self,
-        world: Callable[[], SandboxState],
+        state: Callable[[], SandboxState],
         faults: Faults,
         delays: Timers,
         run_due: Callable[[], None],
         received: Callable[[ReceivedRequest], None],
     ) -> None:
-        self._world = world
+        self._state = state
         self._faults = faults
         self._delays = delays
         self._run_due = run_due
@@ -115,13 +115,13 @@ class Api:
             return Reply.refusing(refused)
 
     def _execute(self, command: Command, record: ReceivedRequest) -> Reply:
-        world = self._world()
-        executed = world.executed
-        now = world.timers.now()
+        state = self._state()
+        executed = state.executed
+        now = state.timers.now()
         known = executed.answer_to(command, now)
         if known is not None:
             return Reply(200, known)
-        reply = Reply.of(world.handlers[type(command)](command))
+        reply = Reply.of(state.handlers[type(command)](command))
         record.applied = record.method != "GET"
         executed.remember(command, reply.body, now)
         return reply

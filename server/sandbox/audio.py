@@ -22,7 +22,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 @dataclass(eq=False, slots=True)
-class Sound:
+class Playback:
     """A file or a text that is heard, by one leg or the whole room, until it ends or is stopped."""
 
     core: SandboxContext
@@ -60,9 +60,9 @@ class Sound:
             self.core.emit(f"conference.participant.{self.kind}.{what}", {**common, **self.leg.ids()})
 
 
-def sounds(conference: Conference) -> list[Sound]:
+def playbacks(conference: Conference) -> list[Playback]:
     """What is heard in it now."""
-    return [activity for activity in conference.activities if isinstance(activity, Sound)]
+    return [activity for activity in conference.activities if isinstance(activity, Playback)]
 
 
 class Audio:
@@ -91,13 +91,13 @@ class Audio:
         listeners = chosen(conference, to)
         legs: Iterable[Leg | None] = [None] if to == EVERYONE else [who.leg for who in listeners]
         for leg in legs:
-            Sound(self._core, conference, kind, leg, media).start(seconds)
+            Playback(self._core, conference, kind, leg, media).start(seconds)
 
     def stop(self, command: StopAudio) -> Answer:
         conference = self._conferences.open(command.conference_id, command.region)
         listeners = [who.leg for who in chosen(conference, command.call_control_ids)]
         everything = command.call_control_ids == EVERYONE
-        for sound in sounds(conference):
+        for sound in playbacks(conference):
             if everything or sound.leg in listeners:
                 sound.stop()
         return done()

@@ -16,7 +16,7 @@ from ...tools.calls import (
     TransferCall,
 )
 from .callees import DETECTIONS, far_end
-from .conference import Conference, Entry
+from .conference import Conference, JoinOptions
 from .conferences import Conferences
 from .context import SandboxContext
 from .errors import impossible, invalid, not_found
@@ -50,7 +50,7 @@ class BridgeEnd:
         self.hung_up()
 
     def hung_up(self) -> None:
-        self.peer.place = None
+        self.peer.location = None
         if not self.peer_parks:
             self.legs.hang_up(self.peer)
 
@@ -148,7 +148,7 @@ class Calls:
 
     def _join(self, leg: Leg, config: ConferenceConfig) -> None:
         """Join a dialled leg to its conference; it stays parked where that is not possible any more."""
-        entry = Entry.of(config)
+        entry = JoinOptions.of(config)
         conference = self._conference_of(config)
         if conference is not None and conference.status != "completed":
             if conference.can_admit(leg, entry):
@@ -208,8 +208,8 @@ class Calls:
         return done()
 
     def _connect(self, leg: Leg, other: Leg, leg_parks: bool) -> None:
-        leg.place = BridgeEnd(self._legs, other, peer_parks=False)
-        other.place = BridgeEnd(self._legs, leg, peer_parks=leg_parks)
+        leg.location = BridgeEnd(self._legs, other, peer_parks=False)
+        other.location = BridgeEnd(self._legs, leg, peer_parks=leg_parks)
         for one in (leg, other):
             self._core.emit("call.bridged", one.parties())
 
@@ -224,13 +224,13 @@ class Calls:
 
     def _check_not_bridged(self, leg: Leg, other: Leg, with_anyone: bool) -> None:
         """Raises `Refused` when a leg is bridged with the other already, or with anyone."""
-        if isinstance(leg.place, BridgeEnd) and (with_anyone or leg.place.peer is other):
+        if isinstance(leg.location, BridgeEnd) and (with_anyone or leg.location.peer is other):
             raise impossible("Call already bridged", f"Call {leg.call_control_id} is bridged already.")
 
     def _free(self, leg: Leg) -> None:
         """Take a leg out of where it is, for a bridge."""
-        if isinstance(leg.place, QueuedCall):
-            leg.place.queue.take_out(leg.place, "bridged")
+        if isinstance(leg.location, QueuedCall):
+            leg.location.queue.take_out(leg.location, "bridged")
         else:
             self._legs.put(leg, None)
 

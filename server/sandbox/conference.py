@@ -14,7 +14,7 @@ _REASON_IN_WEBHOOK = {"ended_via_api": "all_left"}
 """The documented webhook has fewer reasons than the API."""
 
 
-class Joining(Protocol):
+class JoinArguments(Protocol):
     """What the join command and a dial's conference_config both say."""
 
     @property
@@ -34,7 +34,7 @@ class Joining(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JoinOptions:
     """How somebody joins."""
 
     role: str = "none"
@@ -46,7 +46,7 @@ class Entry:
     soft_ends_on_exit: bool = False
 
     @classmethod
-    def of(cls, joining: Joining) -> Self:
+    def of(cls, joining: JoinArguments) -> Self:
         role, whisper_to = supervision(joining.supervisor_role, joining.whisper_call_control_ids)
         return cls(
             role=role,
@@ -136,7 +136,7 @@ class Conference:
     def connection_id(self) -> str:
         return self.creator.connection_id
 
-    def check_can_admit(self, leg: Leg, entry: Entry) -> None:
+    def check_can_admit(self, leg: Leg, entry: JoinOptions) -> None:
         """Raises `Refused` when that leg cannot join like that."""
         self.legs.check_can_talk(leg)
         if leg.call_control_id in self.present:
@@ -146,7 +146,7 @@ class Conference:
             raise impossible("Conference is full", detail)
         self.check_present(entry.whisper_to, "whisper_call_control_ids")
 
-    def can_admit(self, leg: Leg, entry: Entry) -> bool:
+    def can_admit(self, leg: Leg, entry: JoinOptions) -> bool:
         """The same as a question."""
         try:
             self.check_can_admit(leg, entry)
@@ -161,7 +161,7 @@ class Conference:
             detail = f"Not in conference {self.id}: {', '.join(absent)}."
             raise impossible("Call not in conference", detail, field_name)
 
-    def admit(self, leg: Leg, entry: Entry) -> Participant:
+    def admit(self, leg: Leg, entry: JoinOptions) -> Participant:
         """Put a leg in; it leaves where it was."""
         now = self.core.now()
         self.legs.answer(leg)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ...tools.conferences import ConferenceFilter, CreateConference, EndConference, GetConference, ListConferences
-from .conference import Conference, Entry
+from .conference import Conference, JoinOptions
 from .context import SandboxContext, forget_oldest
 from .errors import impossible, not_found
 from .legs import APPLICATION_NAME, Leg, Legs
@@ -51,7 +51,7 @@ class Conferences:
         conference = self.start(
             leg,
             command.name,
-            Entry(),
+            JoinOptions(),
             started=command.start_conference_on_create is not False,
             region=command.region or "US",
             max_participants=command.max_participants or MAX_PARTICIPANTS,
@@ -63,7 +63,7 @@ class Conferences:
         self,
         leg: Leg,
         name: str,
-        entry: Entry,
+        entry: JoinOptions,
         *,
         started: bool = True,
         region: str = "US",

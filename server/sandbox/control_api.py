@@ -108,23 +108,23 @@ class Controls:
 
     async def _call_arrives(self, _: dict[str, str], body: dict[str, Any]) -> Answer:
         call = IncomingCall.model_validate(body, context=WIRE)
-        legs = self._sandbox.world.legs
+        legs = self._sandbox.state.legs
         return data(legs.view(legs.arrive(call.from_, call.to)))
 
     async def _person_hangs_up(self, path: dict[str, str], _: dict[str, Any]) -> Answer:
-        legs = self._sandbox.world.legs
+        legs = self._sandbox.state.legs
         legs.person_hangs_up(legs.in_path(path["call_control_id"]))
         return None
 
     async def _person_speaks(self, path: dict[str, str], _: dict[str, Any]) -> Answer:
-        leg = self._sandbox.world.legs.in_path(path["call_control_id"])
-        if not isinstance(leg.place, Participant):
+        leg = self._sandbox.state.legs.in_path(path["call_control_id"])
+        if not isinstance(leg.location, Participant):
             raise impossible("Call not in conference", f"Call {leg.call_control_id} is in no conference.")
-        leg.place.conference.give_floor(leg)
+        leg.location.conference.give_floor(leg)
         return None
 
     async def _person_presses(self, path: dict[str, str], body: dict[str, Any]) -> Answer:
-        world = self._sandbox.world
-        leg = world.legs.in_path(path["call_control_id"])
-        world.gathers.press(leg, Press.model_validate(body).digits)
+        state = self._sandbox.state
+        leg = state.legs.in_path(path["call_control_id"])
+        state.gathers.press(leg, Press.model_validate(body).digits)
         return None

@@ -20,7 +20,7 @@ RINGS_FOR = 30.0
 """Seconds a dialled phone rings if the request does not say."""
 
 
-class Place(Protocol):
+class Location(Protocol):
     """Where a leg is: a conference, a queue, a bridge. A leg in none is parked."""
 
     def vacated(self) -> None:
@@ -32,7 +32,7 @@ class Place(Protocol):
         ...
 
 
-class Gathering(Protocol):
+class ActiveGather(Protocol):
     """A gather under way on a leg."""
 
     def press(self, digit: str) -> None: ...
@@ -55,8 +55,8 @@ class Leg:
     """Its part in the scene."""
     answered_at: datetime | None = None
     ended_at: datetime | None = None
-    place: Place | None = None
-    gathering: Gathering | None = None
+    location: Location | None = None
+    gathering: ActiveGather | None = None
     timers: list[Timer] = field(default_factory=list[Timer])
 
     connection_id = CONNECTION_ID
@@ -149,7 +149,7 @@ class Legs:
         ids = self._core.ids
         leg = Leg(ids.call_control_id(), ids.uuid(), session, direction, from_, to, self._core.now())
         self.by_id[leg.call_control_id] = leg
-        forget_oldest(self.by_id, lambda one: not one.is_alive and one.place is None)
+        forget_oldest(self.by_id, lambda one: not one.is_alive and one.location is None)
         return leg
 
     def _announce(self, leg: Leg, state: str) -> None:
@@ -163,12 +163,12 @@ class Legs:
         leg.answered_at = self._core.now()
         self._core.emit("call.answered", {**leg.parties(), "state": "answered", "start_time": iso(leg.started_at)})
 
-    def put(self, leg: Leg, place: Place | None) -> None:
+    def put(self, leg: Leg, location: Location | None) -> None:
         """Move a leg: it leaves where it was. None parks it."""
-        before, leg.place = leg.place, None
+        before, leg.location = leg.location, None
         if before is not None:
             before.vacated()
-        leg.place = place
+        leg.location = location
 
     def hang_up(self, leg: Leg, cause: str = "normal_clearing", source: str = "unknown") -> None:
         """End a leg; nothing if it has ended."""
@@ -181,9 +181,9 @@ class Legs:
             leg.gathering.end("call_hangup")
         told: dict[str, Any] = {"hangup_cause": cause, "hangup_source": source, "sip_hangup_cause": _SIP[cause]}
         self._core.emit("call.hangup", {**leg.parties(), **told, "state": "hangup", "start_time": iso(leg.started_at)})
-        place, leg.place = leg.place, None
-        if place is not None:
-            place.hung_up()
+        location, leg.location = leg.location, None
+        if location is not None:
+            location.hung_up()
 
     def person_hangs_up(self, leg: Leg) -> None:
         """The person at the far end puts the phone down."""

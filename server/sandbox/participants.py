@@ -16,7 +16,7 @@ from ...tools.participants import (
     UpdateParticipant,
     UpdateSupervisor,
 )
-from .conference import Conference, Entry, Participant, supervision
+from .conference import Conference, JoinOptions, Participant, supervision
 from .conferences import Conferences
 from .context import SandboxContext
 from .errors import impossible, not_found
@@ -47,7 +47,7 @@ class Participants:
     def join(self, command: JoinConference) -> Answer:
         conference = self._conferences.open(command.conference_id, command.region)
         leg = self._legs.in_body(command.call_control_id)
-        entry = Entry.of(command)
+        entry = JoinOptions.of(command)
         conference.check_can_admit(leg, entry)
         leg.remember(command.client_state)
         conference.admit(leg, entry)

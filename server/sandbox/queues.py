@@ -105,8 +105,8 @@ class Queue:
         self.seconds_waited += waited
         if call.timer is not None:
             call.timer.cancel()
-        if call.leg.place is call:
-            call.leg.place = None
+        if call.leg.location is call:
+            call.leg.location = None
         told = {"queue": self.name, "queue_position": position, "wait_time_secs": waited, "reason": reason}
         self.core.emit("call.dequeued", {**call.leg.ids(), **told})
 
@@ -219,18 +219,18 @@ class Queues:
         self._legs.answer(leg)
         self._legs.put(leg, None)
         queue = queue or self._open(command.queue_name, command.max_size)
-        leg.place = queue.add(leg, bool(command.keep_after_hangup), command.max_wait_time_secs)
+        leg.location = queue.add(leg, bool(command.keep_after_hangup), command.max_wait_time_secs)
         return done()
 
     def _check_can_take(self, queue: Queue, leg: Leg) -> None:
         """Raises `Refused` when a leg cannot be put in a queue."""
-        if isinstance(leg.place, QueuedCall) and leg.place.queue is queue:
+        if isinstance(leg.location, QueuedCall) and leg.location.queue is queue:
             raise impossible("Already queued", f"Call {leg.call_control_id} is in queue '{queue.name}' already.")
         queue.check_has_room()
 
     def leave(self, command: LeaveQueue) -> Answer:
         leg = self._legs.in_path(command.call_control_id)
-        call = leg.place
+        call = leg.location
         if not isinstance(call, QueuedCall):
             raise self._not_queued(leg)
         leg.remember(command.client_state)

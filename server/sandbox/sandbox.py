@@ -49,19 +49,19 @@ class Sandbox:
         self._delivering = anyio.Lock()
         self._client: httpx2.AsyncClient | None = None
         self._is_running = False
-        self.world = self._new_world()
-        self._api = Api(lambda: self.world, self.faults, self._delays, self.run_due, self.requests.append)
+        self.state = self._new_state()
+        self._api = Api(lambda: self.state, self.faults, self._delays, self.run_due, self.requests.append)
         self._controls = Controls(self)
 
-    def _new_world(self) -> SandboxState:
+    def _new_state(self) -> SandboxState:
         ids = Ids(self._seed)
         outbox = Outbox(self._timers, ids, self.faults, self._signer, self._webhook_url)
         outbox.observers = self._observers
         outbox.on_waiting = self._timers.on_change = self._wake
-        world = SandboxState(self._timers, ids, outbox)
+        state = SandboxState(self._timers, ids, outbox)
         if self._scene:
-            set_scene(self._timers, world.legs, world.queues)
-        return world
+            set_scene(self._timers, state.legs, state.queues)
+        return state
 
     @property
     def public_key(self) -> str:
@@ -71,7 +71,7 @@ class Sandbox:
     @property
     def events(self) -> deque[Json]:
         """Every event emitted, as it goes over the wire, in order; the last 10,000."""
-        return self.world.outbox.events
+        return self.state.outbox.events
 
     def on_event(self, observer: Callable[[Json], None]) -> None:
         """Have every event passed on as it is sent. Webhook faults apply: it may come twice, late or never."""
@@ -80,23 +80,23 @@ class Sandbox:
     def post_to(self, webhook_url: str) -> None:
         """Post events there from now on, beginning with those that were emitted while there was nowhere to post to."""
         self._webhook_url = webhook_url
-        self.world.outbox.post_to(webhook_url)
+        self.state.outbox.post_to(webhook_url)
 
     def signed(self, envelope: Json) -> tuple[bytes, dict[str, str]]:
         """The body and the headers with which Telnyx would post an event."""
-        return self.world.outbox.signed(envelope)
+        return self.state.outbox.signed(envelope)
 
     def snapshot(self) -> Json:
         """The whole state, as JSON."""
-        return self.world.snapshot()
+        return self.state.snapshot()
 
     def reset(self) -> None:
         """Begin again: the scene and the ids as at first, no faults, nothing remembered. The clock goes on."""
         self._timers.clear()
         self.faults.reset()
         self.requests.clear()
-        self.world.outbox.drop_waiting()
-        self.world = self._new_world()
+        self.state.outbox.drop_waiting()
+        self.state = self._new_state()
 
     def run_due(self) -> None:
         """Let happen what is due by now."""
@@ -145,17 +145,17 @@ class Sandbox:
             self._woken = anyio.Event()
             self.run_due()
             await self._deliver()
-            if self.world.outbox.is_waiting:
+            if self.state.outbox.is_waiting:
                 continue
             due = self._next_due()
             with anyio.move_on_after(None if due is None else self.clock.real_seconds_until(due)):
                 await self._woken.wait()
 
     async def _deliver(self) -> None:
-        if not self.world.outbox.is_waiting:
+        if not self.state.outbox.is_waiting:
             return
         async with self._delivering:
-            await self.world.outbox.deliver(self._open_client())
+            await self.state.outbox.deliver(self._open_client())
 
     def _open_client(self) -> "httpx2.AsyncClient":
         if self._client is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...tools import audio, calls, conferences, participants, queues, recordings
 from ...tools.base import Command
-from .audio import Audio, sounds
+from .audio import Audio, playbacks
 from .calls import BridgeEnd, Calls
 from .clock import Timers
 from .conference import Conference, Participant
@@ -30,7 +30,7 @@ _SCOPES = ("conference_id", "call_control_id", "connection_id")
 
 
 @dataclass(slots=True)
-class Executed:
+class CommandLog:
     """The commands carried out lately, and what was answered."""
 
     _answers: dict[tuple[str, str], bytes] = field(default_factory=dict[tuple[str, str], bytes])
@@ -73,7 +73,7 @@ class SandboxState:
         self.recordings = Recordings(core, self.conferences)
         self.queues = Queues(core, self.legs)
         self.calls = Calls(core, self.legs, self.conferences, self.queues)
-        self.executed = Executed()
+        self.executed = CommandLog()
         self.handlers: Mapping[type[Command], Handler] = self._handlers()
 
     def _handlers(self) -> dict[type[Command], Handler]:
@@ -173,7 +173,7 @@ def _leg(leg: Leg, legs: Legs) -> Json:
 
 
 def _place(leg: Leg) -> Json:
-    match leg.place:
+    match leg.location:
         case Participant() as who:
             return {"kind": "conference", "id": who.conference.id, "name": who.conference.name}
         case QueuedCall() as call:
@@ -198,5 +198,5 @@ def _playing(room: Conference) -> list[dict[str, Any]]:
                 **sound.media,
             }
         )
-        for sound in sounds(room)
+        for sound in playbacks(room)
     ]

@@ -88,7 +88,7 @@ async def test_a_yes_is_not_for_a_room_that_somebody_has_joined_since(world: Wor
     async with guarded(world, database=url_of(database)) as client:
         code = await pending(client, "end_conference", conference_id=conference)
         await decided(database, code)
-        leg = world.sandbox.world.legs.arrive("+12025550177", "+12025550100").call_control_id
+        leg = world.sandbox.state.legs.arrive("+12025550177", "+12025550100").call_control_id
         await call(client, "join_conference", conference_id=conference, call_control_id=leg)
         assert await pending(client, "end_conference", conference_id=conference) != code
     assert changes(world.sandbox) == [f"POST /conferences/{conference}/actions/join"]
@@ -103,7 +103,7 @@ async def test_a_yes_is_for_each_person_in_the_room_also_those_that_a_question_h
         await decided(database, code)
         people = await call(client, "list_participants", conference_id=conference)
         last = people["participants"][-1]["call_control_id"]
-        other = world.sandbox.world.legs.arrive("+12025550177", "+12025550100").call_control_id
+        other = world.sandbox.state.legs.arrive("+12025550177", "+12025550100").call_control_id
         await call(client, "leave_conference", conference_id=conference, call_control_id=last)
         await call(client, "join_conference", conference_id=conference, call_control_id=other)
         assert await pending(client, "end_conference", conference_id=conference) != code

@@ -130,7 +130,7 @@ async def test_silence_sends_nothing_that_is_asked_about(era: str, level: str, r
 
 def nowhere(world: World) -> str:
     """A caller who is nowhere yet."""
-    return world.sandbox.world.legs.arrive("+12025550177", "+12025550100").call_control_id
+    return world.sandbox.state.legs.arrive("+12025550177", "+12025550100").call_control_id
 
 
 @pytest.mark.parametrize(("level", "risk"), CELLS)

@@ -29,7 +29,7 @@ from support.mcp_in_process import World
 from support.mcp_stdio import spoken_to
 from support.telnyx import telnyx
 from telnyx_conferencing.server.sandbox import Sandbox
-from telnyx_conferencing.server.sandbox.conference import Entry
+from telnyx_conferencing.server.sandbox.conference import JoinOptions
 from telnyx_conferencing.tools import TOOLSETS
 from telnyx_conferencing.tools.base import EVERYONE, Tool
 
@@ -190,7 +190,7 @@ async def test_a_conference_is_judged_by_the_name_that_telnyx_knows(world: World
         await call(client, "mute_participants", conference_id=inside, **everyone)
         said = await refusal(client, "mute_participants", conference_id=outside, **everyone)
         assert "the name of this conference is 'Standup'" in said
-        leg = world.sandbox.world.legs.arrive("+12025550177", "+12025550100").call_control_id
+        leg = world.sandbox.state.legs.arrive("+12025550177", "+12025550100").call_control_id
         await refusal(client, "create_conference", call_control_id=leg, name="Standup 2")
         await call(client, "create_conference", call_control_id=leg, name="Sales 2")
     assert changes(world.sandbox) == [f"POST /conferences/{inside}/actions/mute", "POST /conferences"]
@@ -199,12 +199,12 @@ async def test_a_conference_is_judged_by_the_name_that_telnyx_knows(world: World
 @in_a_loop
 async def test_a_queue_is_judged_by_its_name_also_where_a_call_names_none(world: World, policy: Path) -> None:
     write_policy(policy, 'scope.queues = ["supp*"]\napproval.level = "never"')
-    queues = {name: queue.calls[0].leg.call_control_id for name, queue in world.sandbox.world.queues.by_name.items()}
+    queues = {name: queue.calls[0].leg.call_control_id for name, queue in world.sandbox.state.queues.by_name.items()}
     async with guarded(world, policy=policy) as client:
         for name, max_size in (("support", 50), ("agents", 51)):
             await client.call_tool("update_queue", {"queue_name": name, "max_size": max_size})
             await client.call_tool("leave_queue", {"call_control_id": queues[name]})
-        by_id = world.sandbox.world.queues.by_name["agents"].id
+        by_id = world.sandbox.state.queues.by_name["agents"].id
         assert "the name of this queue is 'agents'" in await refusal(client, "delete_queue", queue_name=by_id)
         await refusal(client, "enqueue_call", call_control_id=queues["support"], queue_name="agents")
     assert changes(world.sandbox) == ["POST /queues/support", f"POST /calls/{queues['support']}/actions/leave_queue"]
@@ -214,7 +214,7 @@ async def test_a_queue_is_judged_by_its_name_also_where_a_call_names_none(world:
 async def test_a_region_is_judged_by_the_argument_and_by_where_the_conference_is(world: World, policy: Path) -> None:
     write_policy(policy, 'scope.regions = ["Europe"]\napproval.level = "never"')
     conference = room(world.sandbox)  # in the US
-    leg = world.sandbox.world.legs.arrive("+12025550177", "+12025550100").call_control_id
+    leg = world.sandbox.state.legs.arrive("+12025550177", "+12025550100").call_control_id
     async with guarded(world, policy=policy) as client:
         for given in ({}, {"region": "US"}, {"region": "Europe"}):
             everyone = {"conference_id": conference, "call_control_ids": EVERYONE}
@@ -308,12 +308,12 @@ class Server:
 def set_scene(sandbox: Sandbox) -> None:
     """The conference and the call legs that the examples name: so what the policy lets through has an effect."""
     sandbox.reset()
-    world = sandbox.world
+    world = sandbox.state
     for name in LEGS:
         leg = world.legs.arrive("+12025550177", "+12025550100")
         leg.call_control_id = name
         world.legs.by_id[name] = leg
-    conference = world.conferences.start(world.legs.by_id[CALL], STANDUP, Entry())
+    conference = world.conferences.start(world.legs.by_id[CALL], STANDUP, JoinOptions())
     conference.id = CONFERENCE_ID
     world.conferences.by_id[CONFERENCE_ID] = conference
 

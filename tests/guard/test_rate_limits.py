@@ -175,7 +175,7 @@ async def test_a_clock_that_is_put_forward_and_back_makes_no_room_twice(
 @in_a_loop
 async def test_one_action_touches_no_more_people_than_it_may(world: World, limited: Limited) -> None:
     few, many = room(world.sandbox, "few", people=2), room(world.sandbox, "many", people=3)
-    legs = list(world.sandbox.world.legs.by_id)[-3:]
+    legs = list(world.sandbox.state.legs.by_id)[-3:]
     async with guarded(world, **limited("limits.most_people = 2")) as client:
         for tool, given in {"mute_participants": {"call_control_ids": "everyone"}, "end_conference": {}}.items():
             assert "would touch 3 people" in await refusal(client, tool, conference_id=many, **given)
@@ -190,7 +190,7 @@ async def test_one_action_touches_no_more_people_than_it_may(world: World, limit
 @in_a_loop
 async def test_actions_for_the_whole_room_are_counted_by_the_hour(world: World, clock: Clock, limited: Limited) -> None:
     conference = room(world.sandbox)
-    [leg] = list(world.sandbox.world.legs.by_id)[-1:]
+    [leg] = list(world.sandbox.state.legs.by_id)[-1:]
     everyone = {"conference_id": conference, "call_control_ids": "everyone"}
     async with guarded(world, clock=clock, **limited("limits.whole_room_per_hour = 2")) as client:
         await call(client, "hold_participants", **everyone)

@@ -37,7 +37,7 @@ def world() -> World:
 def conference_of(world: World, chosen: str) -> str:
     """A conference with such a name, and such a caller in it."""
     conference = room(world.sandbox, chosen)
-    [participant] = world.sandbox.world.conferences.by_id[conference].present.values()
+    [participant] = world.sandbox.state.conferences.by_id[conference].present.values()
     participant.leg.client_state = chosen
     return conference
 
@@ -90,7 +90,7 @@ async def test_a_question_that_waits_keeps_its_form_too(world: World, chosen: st
 @each_text
 async def test_a_question_about_a_queue_keeps_its_form(world: World, chosen: str) -> None:
     name = "".join(letter for letter in HOSTILE[chosen] if letter >= " " and letter != "\x7f")[:200]
-    world.sandbox.world.queues.create(CreateQueue.model_construct(queue_name=name))
+    world.sandbox.state.queues.create(CreateQueue.model_construct(queue_name=name))
     person = Person(no)
     async with guarded(world, answering=person.slowly) as client:
         await refusal(client, "delete_queue", queue_name=name)
@@ -101,7 +101,7 @@ async def test_a_question_about_a_queue_keeps_its_form(world: World, chosen: str
 
 @each_text
 async def test_a_question_about_a_caller_keeps_its_form(world: World, chosen: str) -> None:
-    leg = world.sandbox.world.queues.by_name["support"].calls[0].leg
+    leg = world.sandbox.state.queues.by_name["support"].calls[0].leg
     leg.from_ = HOSTILE[chosen]
     person = Person(no)
     async with guarded(world, answering=person.slowly) as client:
@@ -165,7 +165,7 @@ async def test_a_model_that_obeys_where_nobody_can_be_asked_sends_nothing(era: s
     rooms = [conference_of(world, f"{HOSTILE['instructions']} {number}") for number in range(5)]
     async with guarded(world, era=era) as client:
         codes = {code_in(await refusal(client, "end_conference", conference_id=conference)) for conference in rooms}
-        everything = [("delete_queue", {"queue_name": name}) for name in world.sandbox.world.queues.by_name]
+        everything = [("delete_queue", {"queue_name": name}) for name in world.sandbox.state.queues.by_name]
         for tool, arguments in everything:
             codes.add(code_in(await refusal(client, tool, **arguments)))
     assert len(codes) == len(rooms) + len(everything)

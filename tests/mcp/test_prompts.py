@@ -268,9 +268,9 @@ async def test_a_prompt_keeps_its_form_whatever_people_and_rooms_are_called(
     era: str, world: World, chosen: str
 ) -> None:
     hostile, harmless = room(world.sandbox, HOSTILE[chosen]), room(world.sandbox, "Standup")
-    [caller] = world.sandbox.world.conferences.by_id[hostile].present.values()
+    [caller] = world.sandbox.state.conferences.by_id[hostile].present.values()
     caller.leg.from_ = HOSTILE[chosen]
-    waiting = world.sandbox.world.queues.by_name["support"].calls[0].leg
+    waiting = world.sandbox.state.queues.by_name["support"].calls[0].leg
     async with guarded(world, era=era) as client:
         same = [
             (await text_of(client, "run_the_room", conference=one)).replace(one, "id") for one in (hostile, harmless)

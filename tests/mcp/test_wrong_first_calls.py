@@ -11,7 +11,7 @@ import pytest
 
 from support.mcp import call, refusal
 from support.mcp_in_process import World, in_process
-from telnyx_conferencing.server.sandbox.conference import Entry
+from telnyx_conferencing.server.sandbox.conference import JoinOptions
 
 pytestmark = pytest.mark.anyio
 
@@ -38,14 +38,14 @@ class Row:
 
 def people_and_rooms(world: World) -> Mapping[str, str]:
     """A conference 'Standup' of two callers, one that is full, one that is over, and calls outside; all by name."""
-    telnyx = world.sandbox.world
+    telnyx = world.sandbox.state
     names = ("<ann>", "<ben>", "<outside>", "<gone>", "<in small>", "<also in small>", "<was in over>")
     legs = {name: telnyx.legs.arrive(f"+120255590{place:02}", ANN) for place, name in enumerate(names)}
-    standup = telnyx.conferences.start(legs["<ann>"], "Standup", Entry())
-    standup.admit(legs["<ben>"], Entry())
-    small = telnyx.conferences.start(legs["<in small>"], "Small", Entry(), max_participants=2)
-    small.admit(legs["<also in small>"], Entry())
-    over = telnyx.conferences.start(legs["<was in over>"], "Over", Entry())
+    standup = telnyx.conferences.start(legs["<ann>"], "Standup", JoinOptions())
+    standup.admit(legs["<ben>"], JoinOptions())
+    small = telnyx.conferences.start(legs["<in small>"], "Small", JoinOptions(), max_participants=2)
+    small.admit(legs["<also in small>"], JoinOptions())
+    over = telnyx.conferences.start(legs["<was in over>"], "Over", JoinOptions())
     over.end("ended_via_api")
     telnyx.legs.hang_up(legs["<gone>"])
     ringing = telnyx.legs.dial(ANN, BEN, telnyx.legs.new_session(), None)

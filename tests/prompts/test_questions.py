@@ -66,11 +66,11 @@ class Scene:
         self.world = World()
         sandbox = self.world.sandbox
         self.conference_id = room(sandbox, people=3)
-        people = list(sandbox.world.conferences.by_id[self.conference_id].present.values())
+        people = list(sandbox.state.conferences.by_id[self.conference_id].present.values())
         people[1].mute = people[1].held = True
-        queues = sandbox.world.queues
+        queues = sandbox.state.queues
         queues.create(CreateQueue(queue_name=AWKWARD_QUEUE))
-        other = sandbox.world.legs.arrive("+12025550155", "+12025550100").call_control_id
+        other = sandbox.state.legs.arrive("+12025550155", "+12025550100").call_control_id
         queues.enqueue(EnqueueCall(call_control_id=other, queue_name=AWKWARD_QUEUE))
         waiting = queues.by_name["support"].calls[0].leg.call_control_id
         self._in_room = {CALL: people[0].leg.call_control_id, OTHER_CALL: people[1].leg.call_control_id}

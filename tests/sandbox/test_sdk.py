@@ -193,7 +193,7 @@ def test_calls_and_deliveries(client: Telnyx, sandbox: Sandbox, url: str) -> Non
         exact(one).call_control_id for one in client.connections.list_active_calls("sandbox")
     }
     actions = client.calls.actions
-    incoming, rejected = (sandbox.world.legs.arrive("+12025550131", "+12025550100").call_control_id for _ in range(2))
+    incoming, rejected = (sandbox.state.legs.arrive("+12025550131", "+12025550100").call_control_id for _ in range(2))
     ok(actions.answer(incoming, client_state="aGk=", command_id="a1"))
     ok(actions.reject(rejected, cause="USER_BUSY"))
     ok(actions.transfer(incoming, to="+12025550151", time_limit_secs=60, target_leg_client_state="aGk="))

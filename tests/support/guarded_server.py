@@ -26,7 +26,7 @@ from support.webhooks import eventually, url_of
 from telnyx_conferencing.server.guard import Gate
 from telnyx_conferencing.server.guard.ledger import Decision, Ledger, PendingApproval
 from telnyx_conferencing.server.sandbox import Sandbox
-from telnyx_conferencing.server.sandbox.conference import Entry
+from telnyx_conferencing.server.sandbox.conference import JoinOptions
 
 _WAITS = re.compile(r"waits as ([0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}) until")
 
@@ -152,11 +152,11 @@ def changes(sandbox: Sandbox) -> list[str]:
 
 def room(sandbox: Sandbox, name: str = "Standup", people: int = 1) -> str:
     """A conference of new callers, without asking any server for it; its id."""
-    world = sandbox.world
+    world = sandbox.state
     first, *others = [world.legs.arrive(f"+1202555{9000 + place}", "+12025550100") for place in range(people)]
-    conference = world.conferences.start(first, name, Entry())
+    conference = world.conferences.start(first, name, JoinOptions())
     for leg in others:
-        conference.admit(leg, Entry())
+        conference.admit(leg, JoinOptions())
     return conference.id
 
 

@@ -48,27 +48,27 @@ class Story:
 
     def _carry_out(self, command: Command, tool: str, arguments: Json) -> Any:
         self.wait(0.0137)
-        answer = self.sandbox.world.handlers[type(command)](command)
+        answer = self.sandbox.state.handlers[type(command)](command)
         self.accepted.append((tool, arguments, self.now))
         return (answer or {}).get("data")
 
     def arrival(self, number: str = "+12025550177") -> str:
         self.wait(0.0137)
-        return self.sandbox.world.legs.arrive(number, "+12025550100").call_control_id
+        return self.sandbox.state.legs.arrive(number, "+12025550100").call_control_id
 
     def hang_up(self, call: str) -> None:
         self.wait(0.0137)
-        legs = self.sandbox.world.legs
+        legs = self.sandbox.state.legs
         legs.person_hangs_up(legs.in_path(call))
 
     def speak(self, conference_id: str, call: str) -> None:
         self.wait(0.0137)
-        world = self.sandbox.world
+        world = self.sandbox.state
         world.conferences.by_id[conference_id].give_floor(world.legs.by_id[call])
 
     def press(self, call: str, digits: str) -> None:
         self.wait(0.0137)
-        self.sandbox.world.gathers.press(self.sandbox.world.legs.by_id[call], digits)
+        self.sandbox.state.gathers.press(self.sandbox.state.legs.by_id[call], digits)
 
     def part(self, name: str) -> str:
         """The call_control_id of a leg of the scene."""
@@ -87,7 +87,7 @@ class Story:
     def pages(self, tool: str, **arguments: Any) -> list[Json]:
         """All items of a list, as the API answers."""
         command = COMMAND_OF[tool](**(arguments | {"page_size": 100}))
-        answer = self.sandbox.world.handlers[type(command)](command)
+        answer = self.sandbox.state.handlers[type(command)](command)
         assert answer is not None
         assert answer["meta"]["total_pages"] <= 1
         return answer["data"]
@@ -198,12 +198,12 @@ class _Chosen:
 
     @property
     def call(self) -> str:
-        alive = [leg.call_control_id for leg in self.story.sandbox.world.legs.alive()]
+        alive = [leg.call_control_id for leg in self.story.sandbox.state.legs.alive()]
         return self._pick(alive, self.one)
 
     @property
     def room(self) -> str:
-        rooms = self.story.sandbox.world.conferences.by_id
+        rooms = self.story.sandbox.state.conferences.by_id
         is_open = [id_ for id_, room in rooms.items() if room.status != "completed"]
         return self._pick(is_open[-2:] or list(rooms), self.other)
 
@@ -213,7 +213,7 @@ class _Chosen:
 
     @property
     def member(self) -> str:
-        return self._pick(list(self.story.sandbox.world.conferences.by_id[self.room].present), self.one)
+        return self._pick(list(self.story.sandbox.state.conferences.by_id[self.room].present), self.one)
 
     @property
     def members(self) -> list[str] | str:
@@ -221,7 +221,7 @@ class _Chosen:
 
     @property
     def waiting(self) -> str:
-        held = self.story.sandbox.world.queues.by_name.get(self.queue)
+        held = self.story.sandbox.state.queues.by_name.get(self.queue)
         return self._pick([call.leg.call_control_id for call in held.calls] if held else [], self.one)
 
 

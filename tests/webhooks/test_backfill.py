@@ -206,7 +206,7 @@ async def test_after_each_gap_there_is_another_look_and_without_one_there_is_non
         tasks.start_soon(partial(keep_catching_up, catch_up, store, None, None, telnyx.sleep, gaps=gaps))
         await eventually(partial(has_looked, 1))
         for looks_before in (1, 2):
-            telnyx.sandbox.world.legs.arrive("+12025550142", "+12025550100")
+            telnyx.sandbox.state.legs.arrive("+12025550142", "+12025550100")
             await anyio.wait_all_tasks_blocked()
             assert telnyx.asked == 2 * looks_before
             gaps.note()
