@@ -12,8 +12,8 @@ from ..events.event import EventFilter, StoredEvent
 from ..events.projection.event_text import line
 from ..events.projection.sanitize import is_identifier, uri
 from ..events.service import EventService
-from .connections import connection_of
 from .resources import ResourceHandlers
+from .sessions import connection_of
 
 CHANNEL = "claude/channel"
 _PAUSE = 0.25

@@ -42,9 +42,8 @@ from ..errors import CallFailed
 from ..events.projection.sanitize import uri
 from ..events.service import EventService
 from ..guard import Caller
-from .connections import connection_of
 from .event_resources import JSON, ResourceKind, ResourceNotFound, ResourceReader
-from .sessions import caller_of
+from .sessions import caller_of, connection_of
 
 Context = ServerRequestContext[Any, Any]
 CompletePrompt = Callable[[Caller, str, str, str, Mapping[str, str]], Awaitable[list[str]]]

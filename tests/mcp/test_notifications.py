@@ -26,8 +26,8 @@ from support.webhooks import NOWHERE, body_of, free_port, listening, post, signe
 from telnyx_conferencing.server.events.envelope import RawWebhook
 from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.events.store import Store
-from telnyx_conferencing.server.mcp.connections import connection_of
 from telnyx_conferencing.server.mcp.notifications import CHANNEL
+from telnyx_conferencing.server.mcp.sessions import connection_of
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
 pytestmark = pytest.mark.anyio
