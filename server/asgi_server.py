@@ -113,6 +113,11 @@ class Server:
         self._uvicorn.should_exit = True
 
 
+def run(app: Asgi, listener: socket.socket) -> None:
+    """Serve an app with its lifespan on a listening socket until a signal ends the process; logs nothing."""
+    uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")).run([listener])
+
+
 @asynccontextmanager
 async def serving(app: Asgi, listener: socket.socket, at_once: int | None = None) -> AsyncGenerator[None]:
     """Serve an app on a listening socket, which is closed on leaving, once the requests in hand are answered.

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import httpx2
-import uvicorn
 
 from .. import asgi_server as http
 from ..sandbox import ConnectionDropped, Sandbox, create_app
@@ -35,9 +34,9 @@ def listen(port: int) -> socket.socket:
         raise SettingsError(f"port {port} {why}: choose another, or 0 for a free one.") from None
 
 
-def http_server(sandbox: Sandbox) -> uvicorn.Server:
-    """The sandbox as the HTTP server that a process is there for: signals end it. Quiet on both standard streams."""
-    return uvicorn.Server(uvicorn.Config(create_app(sandbox), log_config=None, access_log=False, lifespan="on"))
+def run_sandbox(sandbox: Sandbox, listener: socket.socket) -> None:
+    """Serve the sandbox on a listening socket until a signal ends the process."""
+    http.run(create_app(sandbox), listener)
 
 
 @asynccontextmanager

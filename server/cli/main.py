@@ -67,7 +67,7 @@ def sandbox(port: int, webhook_url: str | None, as_json: bool) -> None:
 
     Any API key that begins with KEY is accepted; KEYreadonly may only read.
     """
-    from ..adapters.sandbox_transport import LOOPBACK, http_server, listen  # noqa: PLC0415
+    from ..adapters.sandbox_transport import LOOPBACK, listen, run_sandbox  # noqa: PLC0415
     from ..sandbox import Sandbox  # noqa: PLC0415
 
     listener = listen(port)
@@ -77,7 +77,7 @@ def sandbox(port: int, webhook_url: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"base_url": url, "public_key": served.public_key}))
     else:
         click.echo(f"base URL    {url}\nAPI key     any that begins with KEY\npublic key  {served.public_key}")
-    http_server(served).run([listener])
+    run_sandbox(served, listener)
 
 
 @cli.command()

@@ -1,11 +1,11 @@
 """The operator page on a loopback port, beside whatever else this process does."""
 
 import errno
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
-import click
 from starlette.types import ASGIApp
 
 from ...asgi_server import listen, serving
@@ -17,7 +17,7 @@ from .app import OperatorPage
 def print_link(link: str) -> None:
     """Show a sign-in link to whoever sees this process's terminal."""
     # Not the log, which may be kept: this is for whoever sits at the terminal now.
-    click.echo(f"Operator page (this link works once, for 10 minutes): {link}", err=True)
+    sys.stderr.write(f"Operator page (this link works once, for 10 minutes): {link}\n")
 
 
 def run(url: str, port: int) -> None:
