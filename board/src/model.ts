@@ -1,4 +1,4 @@
-// What the server tells: see server/board/shown.py. Whatever is not there is not so, or not known.
+// What the server tells: see server/board/view.py. Whatever is not there is not so, or not known.
 
 export interface Person {
   leg: string;

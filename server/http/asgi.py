@@ -1,4 +1,4 @@
-"""The server as an ASGI application: `uvicorn --factory telnyx_conferencing.server.asgi:create_app`."""
+"""The server as an ASGI application: `uvicorn --factory telnyx_conferencing.server.http.asgi:create_app`."""
 
 import asyncio
 from collections.abc import AsyncGenerator
