@@ -6,12 +6,12 @@ from pydantic import ValidationError
 
 from ...tools.base import Command
 from ...tools.conferences import ConferenceFilter, GetConference, ListConferences
+from ...tools.pagination import MAX_ITEMS, Read, all_of
 from ...tools.participants import ListParticipants
 from ...tools.queues import GetQueue, ListQueueCalls, ListQueues
 from ...tools.words import quoted
 from ..errors import CallRefused
 from ..events.service import Answered
-from ..telnyx.pagination import MOST, Read, all_of
 
 
 class TelnyxFacts:
@@ -42,7 +42,7 @@ class TelnyxFacts:
         except ValidationError:
             raise CallRefused(f"{quoted(name)} is no name of a queue.") from None
         answer, waiting = await self._both(queue, calls)
-        return answer, waiting if len(waiting) < MOST else None
+        return answer, waiting if len(waiting) < MAX_ITEMS else None
 
     async def _both(self, one: Command, within: Command) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         answer: dict[str, Any] = await self._read(one) or {}

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ...tools.conferences import ConferenceFilter, GetConference, ListConferences
+from ...tools.pagination import Read
 from ...tools.queues import GetQueue
 from ..events.event import EventFilter
 from ..events.service import EventService
 from ..guard.policy import ConferenceFacts, QueuedFacts
 from ..guard.questions import CallFacts, waiting_place
-from ..telnyx.pagination import Read
 
 _REMEMBERED = 1_000
 _MOST_EVENTS = 20

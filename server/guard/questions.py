@@ -11,19 +11,17 @@ from pydantic import BaseModel
 
 from ...tools.base import Command, given
 from ...tools.conferences import GetConference
+from ...tools.pagination import Read, all_participants
 from ...tools.participants import ListParticipants
 from ...tools.queues import GetQueue, GetQueueCall, ListQueues
 from ...tools.results import Participant, Queue
 from ...tools.types import LONGEST_SPOKEN
 from ...tools.words import HIDDEN, identifier, quoted, shortened
 from ..errors import CallFailed
-from ..telnyx.pagination import all_participants
 
 if TYPE_CHECKING:
     from ...prompts.rendering import Said
 
-Read = Callable[[Command], Awaitable[Any]]
-"""Sends a read and returns Telnyx's JSON; raises `CallFailed`."""
 Say = Callable[[str], str | int]
 Words = Mapping[str, Say]
 """How the text of an argument is said, by its name."""

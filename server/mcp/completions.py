@@ -8,13 +8,13 @@ from typing import Any, TypeGuard, TypeVar, cast
 import anyio
 
 from ...tools.conferences import ListConferences
+from ...tools.pagination import Read
 from ...tools.queues import ListQueues
 from ...tools.results import Conference, Queue
 from ...tools.words import clean
 from ..errors import CallFailed
 from ..events.service import EventService
 from ..events.store import StoreError
-from ..telnyx.pagination import Read
 
 T = TypeVar("T")
 

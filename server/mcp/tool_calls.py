@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 
 from ...tools.account import Whoami
 from ...tools.base import Command, Tool
+from ...tools.pagination import all_participants
 from ...tools.participants import ParticipantFilter
 from ...tools.words import say
 from ..compact_json import compact_json
@@ -24,7 +25,6 @@ from ..guard import ApprovalPending, Caller, CallRecord, Guard, Policy
 from ..observability.logs import log_call
 from ..shutdown import Shutdown
 from ..telnyx import TelnyxClient, TelnyxRefused, known_instead
-from ..telnyx.pagination import all_participants
 from ..tracing import span
 from .board_tools import BOARD, PENDING, BoardTools, has_cards
 from .call_context import CallContext, McpCallContext

@@ -1,20 +1,18 @@
 """The ids that do exist, for a model that named one that does not."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...tools.base import EVERYONE, Command, given
 from ...tools.calls import ListActiveCalls
 from ...tools.conferences import ListConferences
+from ...tools.pagination import Read
 from ...tools.participants import ListParticipants
 from ...tools.queues import ListQueueCalls, ListQueues
 from ...tools.recordings import ListRecordings
 from ...tools.results import Page
 from ...tools.words import listed
-
-Read = Callable[[Command], Awaitable[Any]]
-"""Sends a read and returns Telnyx's JSON; raises `CallFailed`."""
 
 
 @dataclass(frozen=True, slots=True)

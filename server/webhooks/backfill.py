@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import anyio
 
-from ...tools.base import Command
 from ...tools.deliveries import DeliveryFilter, ListWebhookDeliveries
+from ...tools.pagination import Read
 from ..errors import CallFailed
 from ..events.envelope import NotAnEvent, event_from_data
 from ..events.event import Event, Via
@@ -18,8 +18,6 @@ from ..events.times import iso, read_time
 
 logger = logging.getLogger(__name__)
 
-Read = Callable[[Command], Awaitable[Any]]
-"""Sends a read and returns Telnyx's JSON; raises `CallFailed`."""
 Found = tuple[Event, bytes]
 """An event, and the JSON it came in."""
 

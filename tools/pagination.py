@@ -1,0 +1,36 @@
+"""Lists of Telnyx, read to their end page by page."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .base import Command
+from .participants import ListParticipants, ParticipantFilter
+
+Read = Callable[[Command], Awaitable[Any]]
+"""Sends a read command and returns Telnyx's JSON. Raises `CallFailed`."""
+
+_PAGE_SIZE = 100
+_MAX_PAGES = 10
+MAX_ITEMS = _PAGE_SIZE * _MAX_PAGES
+"""Items read of a list; the rest is not read. A conference has at most 800 participants."""
+
+
+async def all_of(read: Read, listing: Command) -> list[dict[str, Any]]:
+    """The items that a list command with page number and page size returns, as Telnyx sends them; at most `MAX_ITEMS`."""
+    items: list[dict[str, Any]] = []
+    for page in range(1, _MAX_PAGES + 1):
+        response: dict[str, Any] = (
+            await read(listing.model_copy(update={"page_number": page, "page_size": _PAGE_SIZE})) or {}
+        )
+        items += response.get("data") or []
+        meta: dict[str, Any] = response.get("meta") or {}
+        if page >= (meta.get("total_pages") or page):
+            break
+    return items
+
+
+async def all_participants(
+    read: Read, conference_id: str, participant_filter: ParticipantFilter | None = None
+) -> list[dict[str, Any]]:
+    """The participants of a conference, all or those that match a filter, as Telnyx sends them."""
+    return await all_of(read, ListParticipants(conference_id=conference_id, filter=participant_filter))
