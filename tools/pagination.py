@@ -16,7 +16,7 @@ MAX_ITEMS = _PAGE_SIZE * _MAX_PAGES
 
 
 async def all_of(read: Read, listing: Command) -> list[dict[str, Any]]:
-    """The items that a list command with page number and page size returns, as Telnyx sends them; at most `MAX_ITEMS`."""
+    """The items of a paged list command, as Telnyx sends them; at most `MAX_ITEMS`."""
     items: list[dict[str, Any]] = []
     for page in range(1, _MAX_PAGES + 1):
         response: dict[str, Any] = (
