@@ -1,1 +1,1 @@
-"""What an agent can be asked to do, one Markdown file a prompt; what a person is asked, one a question."""
+"""Prompts for the agent, one Markdown file each, and the approval questions for a person, one file a tool."""

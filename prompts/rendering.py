@@ -1,4 +1,4 @@
-"""The one template engine: sandboxed and strict, and unable to show what nobody has cleaned."""
+"""The template engine of prompts and questions: sandboxed, strict, and limited to text that was made safe."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,42 +7,36 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Undefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from .front_matter import parted
-
-
-class Said(str):
-    """Words that may be shown as they are: on one line, and quoted where somebody else chose them."""
-
-    __slots__ = ()
+from .front_matter import split_front_matter
+from .safe_text import SafeText
 
 
 def environment(directory: Path) -> Environment:
-    """Renders the files of a directory, by their names, without their front matter.
+    """Renders the files of a directory by name, without their front matter.
 
-    A template shows `Said` and whole numbers, nothing else: what a caller or a model chose is never part of a
-    template, and reaches a text only as data that was cleaned. Rendering raises jinja2's `UndefinedError` for what
-    does not exist, and `TypeError` for what nobody has cleaned.
+    A template can output `SafeText` and whole numbers only. Text that a caller or a model chose is never part of a
+    template. Rendering raises jinja2's `UndefinedError` for an unknown variable, and `TypeError` for other text.
     """
     return SandboxedEnvironment(
-        loader=FunctionLoader(_body_in(directory)),
+        loader=FunctionLoader(_loader(directory)),
         undefined=StrictUndefined,
-        finalize=_only_said,
+        finalize=_require_safe,
         autoescape=False,
         auto_reload=False,
     )
 
 
-def _body_in(directory: Path) -> Callable[[str], str | None]:
-    def body(name: str) -> str | None:
+def _loader(directory: Path) -> Callable[[str], str | None]:
+    def load(name: str) -> str | None:
         path = directory / name
-        return (
-            parted(path.read_text(encoding="utf-8"), name)[1] if path.parent == directory and path.is_file() else None
-        )
+        if path.parent != directory or not path.is_file():
+            return None
+        return split_front_matter(path.read_text(encoding="utf-8"), name)[1]
 
-    return body
+    return load
 
 
-def _only_said(value: Any) -> Any:
-    if isinstance(value, Said | Undefined) or type(value) is int:
+def _require_safe(value: Any) -> Any:
+    if isinstance(value, SafeText | Undefined) or type(value) is int:
         return value  # jinja2 itself refuses the undefined
-    raise TypeError(f"only words that were cleaned can be shown, and this is a {type(value).__name__}")
+    raise TypeError(f"a template can only show SafeText, and this is a {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""Composition root: settings in, server out. The only place that wires the parts together."""
+"""Composition root: builds a running server from the settings. The only place that joins the parts."""
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -21,8 +21,8 @@ from .adapters.api_key import key_of
 from .adapters.guard_factory import GuardRuntime
 from .adapters.live_facts import TelnyxFacts
 from .board.board import Board
-from .events.service import EventService, Facts
-from .mcp import audit_resource as session_audit
+from .events.service import EventService
+from .mcp import audit_resource
 from .mcp.board_tools import BoardTools, has_cards, page_template
 from .mcp.completions import CompletionSource
 from .mcp.default_arguments import DefaultArguments
@@ -31,7 +31,7 @@ from .mcp.notifications import CHANNEL, Notifier
 from .mcp.prompts import PromptHandlers
 from .mcp.resources import ResourceHandlers
 from .mcp.sessions import caller_of
-from .mcp.tool_calls import Dispatcher
+from .mcp.tool_calls import ToolCallHandler
 from .mcp.tool_definitions import Catalog
 from .mcp.whoami import WhoamiReport
 from .settings import Settings
@@ -50,191 +50,190 @@ NAME = "telnyx-conferencing"
 VERSION = version(NAME)
 
 
-class AdvertisingServer(Server[Any]):
-    """The SDK's server, which tells every client on every transport the same of itself."""
+class McpServer(Server[Any]):
+    """The SDK's server, announcing the same capabilities on every transport."""
 
-    offered = NotificationOptions()
+    notifications = NotificationOptions()
     experimental: dict[str, dict[str, Any]] | None = None
 
-    def create_initialization_options(self, *given: Any, **named: Any) -> InitializationOptions:
-        return super().create_initialization_options(self.offered, self.experimental)
+    def create_initialization_options(self, *args: Any, **kwargs: Any) -> InitializationOptions:
+        return super().create_initialization_options(self.notifications, self.experimental)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerParts:
-    """A server and what it needs beside itself."""
+    """An MCP server and the parts it was built from."""
 
     server: Server[Any]
-    telling: Notifier
-    dispatcher: Dispatcher
+    notifier: Notifier
+    tool_calls: ToolCallHandler
     board: Board
 
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A running server, and the parts that a transport has to do with."""
+    """A running server, and the parts that a transport uses."""
 
     server: Server[Any]
-    dispatcher: Dispatcher
+    tool_calls: ToolCallHandler
     board: Board
     telnyx: TelnyxClient
     events: EventService
-    guarding: GuardRuntime
-    intake: EventIngest
-    leaving: Shutdown
+    guard_runtime: GuardRuntime
+    ingest: EventIngest
+    shutdown: Shutdown
 
 
 @asynccontextmanager
 async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
-    """The MCP server that these settings describe, for as long as the context lasts.
+    """Run the MCP server that these settings describe until the context ends.
 
-    Raises `SettingsError` when there is neither an API key nor a sandbox, or a key is no key.
+    Raises `SettingsError` if there is neither a valid API key nor a sandbox.
     """
     async with AsyncExitStack() as stack:
-        line = await stack.enter_async_context(_open_line(settings))
-        telnyx = TelnyxClient(line.http)
-        verifier = verifier_of(settings, line.sandbox)
+        api = await stack.enter_async_context(_open_api(settings))
+        telnyx = TelnyxClient(api.http)
+        verifier = verifier_of(settings, api.sandbox)
         database = stack.enter_context(database_of(settings))
-        leaving = Shutdown()
-        events = EventService(lambda: open_store(settings, database), facts_from(telnyx), line.now, leaving=leaving)
-        guarding = GuardRuntime(settings, telnyx, events, database)
-        application = build(settings, telnyx, events, guarding, leaving)
-        intake = EventIngest(settings, events, telnyx, line.sandbox, verifier)
+        shutdown = Shutdown()
+        facts = TelnyxFacts(telnyx.read)
+        events = EventService(lambda: open_store(settings, database), facts, api.now, leaving=shutdown)
+        guard_runtime = GuardRuntime(settings, telnyx, events, database)
+        parts = build(settings, telnyx, events, guard_runtime, shutdown)
+        ingest = EventIngest(settings, events, telnyx, api.sandbox, verifier)
         await stack.enter_async_context(events.running())
-        await stack.enter_async_context(guarding.guard.recorder.running())
+        await stack.enter_async_context(guard_runtime.guard.recorder.running())
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         if settings.operator_page is not None and settings.transport == "stdio":
-            from .web.board import beside  # noqa: PLC0415 (a web server, for who wants it)
-            from .web.operator.server import print_link, serve_operator_page  # noqa: PLC0415
-
-            both = partial(beside, application.board, events, application.dispatcher.answer)
-            page = serve_operator_page(guarding.ledger, settings.operator_page, beside=both)
-            print_link(await stack.enter_async_context(page))
-        for work in (intake.run, application.telling.run, guarding.watch):
-            tasks.start_soon(_beside, work)
+            await _serve_operator_page(stack, settings.operator_page, parts, events, guard_runtime)
+        for task in (ingest.run, parts.notifier.run, guard_runtime.watch):
+            tasks.start_soon(_in_background, task)
         yield RunningServer(
-            application.server,
-            application.dispatcher,
-            application.board,
-            telnyx,
-            events,
-            guarding,
-            intake,
-            leaving,
+            parts.server, parts.tool_calls, parts.board, telnyx, events, guard_runtime, ingest, shutdown
         )
 
 
-async def _beside(work: Callable[[], Awaitable[None]]) -> None:
-    """Work beside the calls: if it fails, calls must go on."""
+async def _serve_operator_page(
+    stack: AsyncExitStack, port: int, parts: ServerParts, events: EventService, guard_runtime: GuardRuntime
+) -> None:
+    from .web.board import beside  # noqa: PLC0415 (a web server, which most servers over stdio do not start)
+    from .web.operator.server import print_link, serve_operator_page  # noqa: PLC0415
+
+    both = partial(beside, parts.board, events, parts.tool_calls.answer)
+    print_link(await stack.enter_async_context(serve_operator_page(guard_runtime.ledger, port, beside=both)))
+
+
+async def _in_background(task: Callable[[], Awaitable[None]]) -> None:
+    """Run a task; if it fails, log that and let tool calls continue."""
     try:
-        await work()
+        await task()
     except Exception:
-        logger.exception("Events are no longer taken in or told of; everything else goes on")
+        logger.exception("A background task failed: events may no longer arrive; tool calls continue")
 
 
 def build(
     settings: Settings,
     telnyx: TelnyxClient,
     events: EventService,
-    guarding: GuardRuntime,
-    leaving: Shutdown | None = None,
+    guard_runtime: GuardRuntime,
+    shutdown: Shutdown | None = None,
 ) -> ServerParts:
-    """The MCP server over this Telnyx and these events, behind this guard."""
-    leaving = leaving or Shutdown()
+    """The MCP server over this Telnyx client and these events, behind this guard."""
+    shutdown = shutdown or Shutdown()
+    guard = guard_runtime.guard
     catalog = Catalog(TOOLS)
     defaults = DefaultArguments(settings)
-    where = WhoamiReport(settings, defaults, guarding, events, f"{NAME} {VERSION}")
-    board = Board(events, guarding.ledger, guarding.policy, catalog.allows)
-    boarding = BoardTools(board, guarding.guard)
-    dispatcher = Dispatcher(
-        catalog, guarding.guard, telnyx, events, defaults=defaults, where=where, boarding=boarding, leaving=leaving
+    board = Board(events, guard_runtime.ledger, guard_runtime.policy, catalog.allows)
+    tool_calls = ToolCallHandler(
+        catalog,
+        guard,
+        telnyx,
+        events,
+        defaults=defaults,
+        whoami=WhoamiReport(settings, defaults, guard_runtime, events, f"{NAME} {VERSION}"),
+        board_tools=BoardTools(board, guard),
+        shutdown=shutdown,
     )
-    live = CompletionSource(events, telnyx.read, hides_numbers=settings.mask_numbers)
-    prompting = PromptHandlers(catalog, guarding.policy, live, is_sandbox=settings.sandbox)
-    reading = ResourceHandlers(
-        events, prompting.complete, [session_audit.template(guarding.guard, events), page_template()]
-    )
-    mask = _mask() if settings.mask_numbers else None
-    telling = Notifier(events, reading, settings.push or frozenset(), mask.shown if mask else dict)
-    guarding.on_change(telling.tools_changed)
-    guarding.on_change(lambda: telling.prompts_changed() if prompting.changed() else None)
-    leaving.on_begin(reading.close)
+    completions = CompletionSource(events, telnyx.read, hides_numbers=settings.mask_numbers)
+    prompts = PromptHandlers(catalog, guard_runtime.policy, completions, is_sandbox=settings.sandbox)
+    resources = ResourceHandlers(events, prompts.complete, [audit_resource.template(guard, events), page_template()])
+    mask = _number_mask() if settings.mask_numbers else None
+    notifier = Notifier(events, resources, settings.push or frozenset(), mask.mask_notification if mask else dict)
+    guard_runtime.on_change(notifier.tools_changed)
+    guard_runtime.on_change(lambda: notifier.prompts_changed() if prompts.changed() else None)
+    shutdown.on_begin(resources.close)
 
     async def list_tools(
         context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None
     ) -> ListToolsResult:
         events.needed()
-        policy = guarding.policy(caller_of(context))
+        policy = guard_runtime.policy(caller_of(context))
         return ListToolsResult(tools=catalog.listing(policy.allowed, cards=has_cards(context, policy)))
 
-    server = AdvertisingServer(
+    server = McpServer(
         NAME,
         version=VERSION,
         title="Telnyx conferencing",
         instructions=INSTRUCTIONS,
-        get_tool_input_schema=catalog.schema,  # or every call at 2026-07-28 would list all the tools, to find its own
+        get_tool_input_schema=catalog.schema,  # without it, every call at 2026-07-28 lists all tools to find its own
         on_list_tools=list_tools,
-        on_call_tool=dispatcher.handle,
-        on_list_prompts=prompting.listing,
-        on_get_prompt=prompting.get,
-        **reading.handlers(),
+        on_call_tool=tool_calls.handle,
+        on_list_prompts=prompts.listing,
+        on_get_prompt=prompts.get,
+        **resources.handlers(),
     )
-    telling.install(server)
-    # Which question was asked travels with the client between the two halves of a call: sealed, so that it is ours.
+    notifier.install(server)
     if mask is not None:
         server.middleware.append(mask)
-    server.middleware.append(RequestStateBoundary(_sealed(settings), default_audience=NAME))
-    edited = settings.policy is not None
+    server.middleware.append(RequestStateBoundary(_request_state_security(settings), default_audience=NAME))
+    has_policy_file = settings.policy is not None  # then tools and prompts can change while the server runs
     server.extensions[EXTENSION_ID] = {}
-    server.offered = NotificationOptions(prompts_changed=edited, resources_changed=True, tools_changed=edited)
+    server.notifications = NotificationOptions(
+        prompts_changed=has_policy_file, resources_changed=True, tools_changed=has_policy_file
+    )
     server.experimental = {CHANNEL: {}} if settings.push else None
-    return ServerParts(server, telling, dispatcher, board)
+    return ServerParts(server, notifier, tool_calls, board)
 
 
-def _sealed(settings: Settings) -> RequestStateSecurity:
+def _request_state_security(settings: Settings) -> RequestStateSecurity:
+    """Seals the state that a client carries from an approval question to its answer, so that it cannot be forged."""
     ttl = settings.approval_ttl.total_seconds()
     keys = settings.sealing_keys()
     return RequestStateSecurity(keys=keys, ttl=ttl) if keys else RequestStateSecurity.ephemeral(ttl=ttl)
 
 
-def _mask() -> "NumberMask":
-    from .mcp.number_masking import NumberMask  # noqa: PLC0415 (for those who want it)
+def _number_mask() -> "NumberMask":
+    from .mcp.number_masking import NumberMask  # noqa: PLC0415 (large regular expressions, for --mask-numbers only)
 
     return NumberMask()
 
 
-def facts_from(telnyx: TelnyxClient) -> Facts:
-    """What only the API knows, asked of this Telnyx."""
-
-    return TelnyxFacts(telnyx.read)
-
-
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """The Telnyx that a server works on."""
+class _TelnyxApi:
+    """An HTTP client of Telnyx, or of the sandbox in this process."""
 
     http: httpx2.AsyncClient
     sandbox: "Sandbox | None" = None
 
     def now(self) -> datetime:
-        """The time there: the sandbox's clock may be moved."""
+        """The time at Telnyx: the sandbox's clock can be moved."""
         return self.sandbox.clock.now() if self.sandbox else datetime.now(UTC)
 
 
 @asynccontextmanager
-async def _open_line(settings: Settings) -> AsyncGenerator[_Line]:
+async def _open_api(settings: Settings) -> AsyncGenerator[_TelnyxApi]:
     if settings.sandbox:
-        async with _open_sandbox(settings) as line:
-            yield line
+        async with _open_sandbox(settings) as api:
+            yield api
         return
-    async with _client(settings.base_url, key_of(settings), spread_unless_proxied()) as http:
-        yield _Line(http)
+    async with _http_client(settings.base_url, key_of(settings), spread_unless_proxied()) as http:
+        yield _TelnyxApi(http)
 
 
 @asynccontextmanager
-async def _open_sandbox(settings: Settings) -> AsyncGenerator[_Line]:
-    from .adapters.sandbox_transport import SandboxTransport, serving  # noqa: PLC0415 (costs start-up time only where it is used)
+async def _open_sandbox(settings: Settings) -> AsyncGenerator[_TelnyxApi]:
+    from .adapters.sandbox_transport import SandboxTransport, serving  # noqa: PLC0415 (start-up time, for --sandbox only)
     from .sandbox import Sandbox  # noqa: PLC0415
 
     sandbox = Sandbox()
@@ -242,11 +241,11 @@ async def _open_sandbox(settings: Settings) -> AsyncGenerator[_Line]:
         await stack.enter_async_context(sandbox.running())
         if settings.sandbox_port is not None:
             await stack.enter_async_context(serving(sandbox, settings.sandbox_port))
-        transport = SandboxTransport(sandbox.app)
-        yield _Line(await stack.enter_async_context(_client("http://sandbox/v2", "KEYsandbox", transport)), sandbox)
+        http = _http_client("http://sandbox/v2", "KEYsandbox", SandboxTransport(sandbox.app))
+        yield _TelnyxApi(await stack.enter_async_context(http), sandbox)
 
 
-def _client(base_url: str, key: str, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
+def _http_client(base_url: str, key: str, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         base_url=base_url,
         headers={"Authorization": f"Bearer {key}", "Accept": "application/json", "User-Agent": f"{NAME}/{VERSION}"},

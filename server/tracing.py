@@ -1,18 +1,18 @@
-"""OpenTelemetry spans under those of the MCP SDK, without content. Free where nothing exports them."""
+"""OpenTelemetry spans below the spans of the MCP SDK. They hold no content, and cost nothing if none are exported."""
 
 from contextlib import AbstractContextManager, nullcontext
 
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span, get_tracer
 
 _tracer = get_tracer("telnyx-conferencing")
-_none = nullcontext(INVALID_SPAN)
+_no_span = nullcontext(INVALID_SPAN)
 
 
 def span(name: str, kind: SpanKind = SpanKind.INTERNAL) -> AbstractContextManager[Span]:
-    """A span under the current one, if there is one; whether anything takes spans would take longer to find out.
+    """A span below the current one; none if there is no current span.
 
-    Exceptions, whose messages may repeat what is said on a call, are not in it.
+    It does not record exceptions, because their messages may repeat what was said on a call.
     """
-    if get_current_span() is INVALID_SPAN:
-        return _none
+    if get_current_span() is INVALID_SPAN:  # quicker than to ask whether an exporter is set up
+        return _no_span
     return _tracer.start_as_current_span(name, kind=kind, record_exception=False, set_status_on_exception=False)

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..front_matter import PromptError, parted
+from ..front_matter import PromptError, split_front_matter
 from ..rendering import environment
 
 _HERE = Path(__file__).parent
@@ -40,7 +40,7 @@ class Form(BaseModel):
 @cache
 def form() -> Form:
     """The form that goes with every question. Raises `PromptError`."""
-    given, _ = parted((_HERE / _FORM).read_text(encoding="utf-8"), _FORM)
+    given, _ = split_front_matter((_HERE / _FORM).read_text(encoding="utf-8"), _FORM)
     try:
         return Form.model_validate(given)
     except ValidationError as wrong:
@@ -55,7 +55,7 @@ def tools() -> list[str]:
 def question(tool: str, facts: Mapping[str, Any]) -> str:
     """What a person is asked before this tool runs, on one line.
 
-    `facts`: the tool's arguments by name, and what was found out about them; words among them are `Said`. Raises
+    `facts`: the tool's arguments by name, and what was found out about them; words among them are `SafeText`. Raises
     jinja2's `TemplateNotFound` when there is no question about the tool, and what `environment` says.
     """
     return " ".join(_environment().get_template(f"{tool}.md").render(facts).split())

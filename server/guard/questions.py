@@ -20,7 +20,7 @@ from ...tools.words import HIDDEN, identifier, quoted, shortened
 from ..errors import CallFailed
 
 if TYPE_CHECKING:
-    from ...prompts.rendering import Said
+    from ...prompts.safe_text import SafeText
 
 Say = Callable[[str], str | int]
 Words = Mapping[str, Say]
@@ -99,14 +99,14 @@ async def compose(command: Command, read: Read, about: AboutCall = _nothing) -> 
     return Question(text, discreet, hashlib.sha256(known.encode(errors="replace")).hexdigest())
 
 
-def _said(words: str) -> "Said":
+def _said(words: str) -> "SafeText":
     """Words that may be shown: ours, or cleaned by `quoted` or `identifier`."""
-    from ...prompts.rendering import Said  # noqa: PLC0415 (see `compose`)
+    from ...prompts.safe_text import SafeText  # noqa: PLC0415 (see `compose`)
 
-    return Said(words)
+    return SafeText(words)
 
 
-def _quoted(text: str | None) -> "Said | None":
+def _quoted(text: str | None) -> "SafeText | None":
     return None if text is None else _said(quoted(text))
 
 

@@ -61,7 +61,7 @@ async def open_http_app(settings: Settings) -> AsyncGenerator[HttpApp]:
         opened = await stack.enter_async_context(open_server(settings))
         with suppress(CallFailed):  # its log and `/readyz` say why, and a store may come back
             await opened.events.store()
-        admission = _admission(settings, opened.guarding.ledger)
+        admission = _admission(settings, opened.guard_runtime.ledger)
         watching = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(watching.cancel_scope.cancel)
         watching.start_soon(admission.watch)
@@ -75,13 +75,13 @@ async def open_http_app(settings: Settings) -> AsyncGenerator[HttpApp]:
         await stack.enter_async_context(manager.run())
         pages = _Pages(settings, opened)
         served: dict[str, ASGIApp] = {
-            MCP: AccessMiddleware(manager.asgi_app, settings, opened.leaving, admission, Right.READ),
-            METRICS: AccessMiddleware(pages.metrics, settings, opened.leaving, admission, Right.READ),
+            MCP: AccessMiddleware(manager.asgi_app, settings, opened.shutdown, admission, Right.READ),
+            METRICS: AccessMiddleware(pages.metrics, settings, opened.shutdown, admission, Right.READ),
             HEALTH: pages.alive,
             READY: pages.ready,
         }
-        if opened.intake.takes_webhooks:
-            receiver = opened.intake.receiver()
+        if opened.ingest.takes_webhooks:
+            receiver = opened.ingest.receiver()
             pages.numbers.receives(receiver)
             served[WEBHOOKS] = receiver.app
         if settings.oauth_issuer is not None and settings.oauth_audience is not None:
@@ -89,7 +89,7 @@ async def open_http_app(settings: Settings) -> AsyncGenerator[HttpApp]:
             served |= {WELL_KNOWN: about, urlsplit(_metadata_url(settings.oauth_audience)).path: about}
         if settings.operator_page is not None:
             served |= _for_people(settings, opened, admission)
-        yield HttpApp(_by_path(served), opened.leaving)
+        yield HttpApp(_by_path(served), opened.shutdown)
 
 
 def _by_path(served: Mapping[str, ASGIApp]) -> ASGIApp:
@@ -150,9 +150,9 @@ def _for_people(settings: Settings, opened: RunningServer, admission: Authentica
 
     by_token = admission if admission.is_required else None
     names = settings.allowed_hosts
-    page = OperatorPage(opened.guarding.ledger, settings.port, print_link, names=names, admission=by_token)
-    board = BoardPage(page, opened.board, opened.events, opened.dispatcher.answer, settings.port, names=names)
-    opened.leaving.on_begin(page.close)
+    page = OperatorPage(opened.guard_runtime.ledger, settings.port, print_link, names=names, admission=by_token)
+    board = BoardPage(page, opened.board, opened.events, opened.tool_calls.answer, settings.port, names=names)
+    opened.shutdown.on_begin(page.close)
     if by_token is None:
         print_link(page.link())
     return {OPERATOR: page.app, BOARD: board.app}
@@ -164,24 +164,24 @@ class _Pages:
     def __init__(self, settings: Settings, opened: RunningServer) -> None:
         self._opened = opened
         self._alive = {"status": "alive", **mark(identity_of(settings))}
-        self._health = Health(opened.guarding.ledger, opened.telnyx)
+        self._health = Health(opened.guard_runtime.ledger, opened.telnyx)
         self.numbers = Metrics()
-        opened.dispatcher.on_ended(self.numbers.call_ended)
+        opened.tool_calls.on_ended(self.numbers.call_ended)
         opened.telnyx.on_exchange(self.numbers.exchanged)
-        opened.intake.on_event(self.numbers.event)
+        opened.ingest.on_event(self.numbers.event)
 
     async def alive(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._answer(scope, JSONResponse(self._alive))(scope, receive, send)
 
     async def ready(self, scope: Scope, receive: Receive, send: Send) -> None:
-        leaving = {"server": "is shutting down"} if self._opened.leaving.has_begun else {}
+        leaving = {"server": "is shutting down"} if self._opened.shutdown.has_begun else {}
         problems = leaving or await self._health.problems()
         told: dict[str, Any] = {"status": "not ready", "problems": problems} if problems else {"status": "ready"}
         await self._answer(scope, JSONResponse(told, 503 if problems else 200))(scope, receive, send)
 
     async def metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.numbers.waits.set(self._opened.events.waits)
-        self.numbers.pending.set(len(await self._opened.guarding.ledger.pending()))
+        self.numbers.pending.set(len(await self._opened.guard_runtime.ledger.pending()))
         await self._answer(scope, Response(self.numbers.text(), media_type=_TEXT))(scope, receive, send)
 
     def resource(self, told: dict[str, Any]) -> ASGIApp:

@@ -1,4 +1,4 @@
-"""The ways by which tool calls come in, and back to whoever made them."""
+"""Where a tool call came from, and how to ask its caller."""
 
 from typing import Any, Protocol
 
@@ -10,48 +10,47 @@ from ..shutdown import Shutdown
 from .elicitation import Elicitation
 from .sessions import caller_of
 
-_PATIENCE = 300.0
-"""Seconds that a question waits for its answer."""
+_ELICITATION_TIMEOUT_S = 300.0
 
 
 class CallContext(Protocol):
-    """One call's way in and back."""
+    """The origin of one tool call."""
 
     @property
-    def caller(self) -> Caller:
-        """Who calls."""
-        ...
+    def caller(self) -> Caller: ...
 
     @property
     def context(self) -> ServerRequestContext[Any, Any] | None:
-        """The request over MCP, where it came by one."""
+        """The MCP request; None for a call that came another way."""
         ...
 
     @property
     def request_id(self) -> RequestId | None: ...
 
-    def asker(self, name: str) -> Asker:
-        """The way to a person. `name`: names the call, and so the answer to its question."""
+    def asker(self, call_id: str) -> Asker:
+        """A way to ask a person. `call_id` identifies the call, and so the answer to its question."""
         ...
 
 
 class McpCallContext:
-    """A call of an MCP client."""
+    """A call from an MCP client."""
 
-    def __init__(self, context: ServerRequestContext[Any, Any], call: CallToolRequestParams, leaving: Shutdown) -> None:
+    def __init__(
+        self, context: ServerRequestContext[Any, Any], call: CallToolRequestParams, shutdown: Shutdown
+    ) -> None:
         self.caller = caller_of(context)
         self.context: ServerRequestContext[Any, Any] | None = context
         self.request_id: RequestId | None = context.request_id
         self._mcp = context
         self._call = call
-        self._leaving = leaving
+        self._shutdown = shutdown
 
-    def asker(self, name: str) -> Asker:
-        return Elicitation(self._mcp, self._call, name, patience=_PATIENCE, leaving=self._leaving)
+    def asker(self, call_id: str) -> Asker:
+        return Elicitation(self._mcp, self._call, call_id, timeout_s=_ELICITATION_TIMEOUT_S, shutdown=self._shutdown)
 
 
 class ButtonCallContext:
-    """A call by a button of the board in a browser: whoever presses it is asked elsewhere."""
+    """A call from a button of the board in a browser, where nobody can be asked."""
 
     context: ServerRequestContext[Any, Any] | None = None
     request_id: RequestId | None = None
@@ -59,5 +58,5 @@ class ButtonCallContext:
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
 
-    def asker(self, name: str) -> Asker:
-        return NobodyToAsk("a button of the board puts no questions")
+    def asker(self, call_id: str) -> Asker:
+        return NobodyToAsk("a button of the board cannot ask questions")

@@ -1,4 +1,4 @@
-"""What there is now, as a prompt completes from it and shows it: conferences, queues, call legs, numbers."""
+"""Live conferences, queues, call legs and numbers, for completing and rendering prompts."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
@@ -18,34 +18,34 @@ from ..events.store import StoreError
 
 T = TypeVar("T")
 
-_PATIENCE = 4.0
-"""Seconds that Telnyx is waited for; then what events tell must do."""
-_MOST = 100
-_MOST_QUEUES = 10
-_LONGEST_NAME = 80
+_TELNYX_TIMEOUT_S = 4.0
+"""Afterwards only what events say is used."""
+_PAGE_SIZE = 100
+_MAX_QUEUES = 10
+_MAX_NAME_LENGTH = 80
 
-_UNKNOWN = (CallFailed, StoreError)
-"""Neither Telnyx nor the store can say."""
+_UNAVAILABLE = (CallFailed, StoreError)
+"""Telnyx or the store cannot be read."""
 
 Choice = tuple[str, ...]
-"""A value, and other words by which it is found."""
+"""A value, then other words that it can be found by."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """A conference, as far as a list of them tells."""
+class _ConferenceEntry:
+    """A conference in a list."""
 
     id: str
     name: str | None
     is_open: bool
-    began: str
+    started_at: str
 
 
 class CompletionSource:
-    """Looks at what events tell and Telnyx says, each time anew."""
+    """Reads the event store and Telnyx, on every use."""
 
     def __init__(self, events: EventService, read: Read, *, hides_numbers: bool = False) -> None:
-        """`hides_numbers`: numbers are masked on this server, and a masked one is of no use as a value."""
+        """`hides_numbers`: the server masks phone numbers, so none are offered as values."""
         self._events = events
         self._read = read
         self._hides_numbers = hides_numbers
@@ -61,71 +61,70 @@ class CompletionSource:
         }
 
     async def values(self, source: str, typed: str, within: str | None) -> list[str]:
-        """Values that begin like what was typed, or are found by it, most likely first.
+        """Values that match the typed text, most likely first; empty if neither the store nor Telnyx can be read.
 
-        `within`: the conference or the queue that they are in. Nothing where neither events nor Telnyx can be asked.
+        `within`: the conference or queue to look in.
         """
         try:
             choices = await self._sources[source](within)
-        except _UNKNOWN:
+        except _UNAVAILABLE:
             return []
         return matching(choices, typed)
 
-    async def conference(self, given: str) -> dict[str, Any] | None:
-        """A conference by its id or its name, as `conference_summary` tells it; None when there is no such one."""
+    async def conference(self, id_or_name: str) -> dict[str, Any] | None:
+        """The view of a conference, by id or name; None if there is none."""
         try:
-            id_ = await self._id_of(given)
+            id_ = await self._id_of(id_or_name)
             if id_ is None:
                 return None
-            seen = await self._said(self._events.conference_now(id_)) or await self._events.conference(id_)
-            return None if seen is None else seen.lean()
-        except _UNKNOWN:
+            view = await self._in_time(self._events.conference_now(id_)) or await self._events.conference(id_)
+            return None if view is None else view.lean()
+        except _UNAVAILABLE:
             return None
 
     async def queue(self, name: str) -> dict[str, Any] | None:
-        """A queue by its name, and who waits in it; None when there is no such one."""
+        """The view of a queue and its calls, by name; None if there is none."""
         try:
-            await self._said(self._events.queue(name))
-        except _UNKNOWN:
+            await self._in_time(self._events.queue(name))
+        except _UNAVAILABLE:
             return None
-        seen = self._events.picture.queue(name, self._events.now())
-        return None if seen is None else seen.lean()
+        view = self._events.picture.queue(name, self._events.now())
+        return None if view is None else view.lean()
 
-    async def _said(self, asked: Awaitable[T]) -> T | None:
-        """What is answered in time."""
-        with anyio.move_on_after(_PATIENCE):
-            return await asked
+    async def _in_time(self, request: Awaitable[T]) -> T | None:
+        """The answer; None after the timeout."""
+        with anyio.move_on_after(_TELNYX_TIMEOUT_S):
+            return await request
         return None
 
-    async def _id_of(self, given: str) -> str | None:
-        """The id of the conference with this id, or of the only one with this name, or only open one."""
+    async def _id_of(self, id_or_name: str) -> str | None:
+        """The id of the conference with this id, or of the only (or only open) conference with this name."""
         rooms = await self._rooms()
-        if any(room.id == given for room in rooms):
-            return given
-        named = [room for room in rooms if room.name is not None and room.name.casefold() == given.casefold()]
-        for found in (named, [room for room in named if room.is_open]):
-            if len(found) == 1:
-                return found[0].id
+        if any(room.id == id_or_name for room in rooms):
+            return id_or_name
+        named = [room for room in rooms if room.name is not None and room.name.casefold() == id_or_name.casefold()]
+        for candidates in (named, [room for room in named if room.is_open]):
+            if len(candidates) == 1:
+                return candidates[0].id
         store = await self._events.store()
-        return given if not named and given in await store.distinct("conference_id", given, 1) else None
+        is_known = not named and id_or_name in await store.distinct("conference_id", id_or_name, 1)
+        return id_or_name if is_known else None
 
-    async def _rooms(self) -> list[Room]:
-        """Those that Telnyx lists and that events tell of lately, open ones first, newest first."""
+    async def _rooms(self) -> list[_ConferenceEntry]:
+        """Conferences that Telnyx lists or recent events name: open ones first, newest first."""
         await self._events.store()
-        found: dict[str, Room] = {}
-        with suppress(*_UNKNOWN):
-            page = ListConferences.result.read(await self._said(self._read(ListConferences(page_size=_MOST))))
-            listed = cast("list[Conference]", page["conferences"])
-            found = {
-                one.id: Room(one.id, one.name, one.status != "completed", one.created_at or "")
-                for one in listed
-                if one.id
-            }
-        for seen in self._events.picture.conferences(self._events.now()):
-            name = seen.name or (found[seen.id].name if seen.id in found else None)
-            began = seen.started_at.isoformat() if seen.started_at else ""
-            found[seen.id] = Room(seen.id, name, seen.status == "open", began)
-        return sorted(found.values(), key=lambda room: (room.is_open, room.began), reverse=True)
+        entries: dict[str, _ConferenceEntry] = {}
+        with suppress(*_UNAVAILABLE):
+            page = ListConferences.result.read(await self._in_time(self._read(ListConferences(page_size=_PAGE_SIZE))))
+            for room in cast("list[Conference]", page["conferences"]):
+                if room.id:
+                    is_open = room.status != "completed"
+                    entries[room.id] = _ConferenceEntry(room.id, room.name, is_open, room.created_at or "")
+        for view in self._events.picture.conferences(self._events.now()):
+            name = view.name or (entries[view.id].name if view.id in entries else None)
+            started_at = view.started_at.isoformat() if view.started_at else ""
+            entries[view.id] = _ConferenceEntry(view.id, name, view.status == "open", started_at)
+        return sorted(entries.values(), key=lambda room: (room.is_open, room.started_at), reverse=True)
 
     async def _open_conferences(self, within: str | None) -> list[Choice]:
         return _choices([room for room in await self._rooms() if room.is_open])
@@ -133,42 +132,42 @@ class CompletionSource:
     async def _conferences(self, within: str | None) -> list[Choice]:
         rooms = await self._rooms()
         known = {room.id for room in rooms}
-        stored = await (await self._events.store()).distinct("conference_id", "", _MOST)
+        stored = await (await self._events.store()).distinct("conference_id", "", _PAGE_SIZE)
         return [*_choices(rooms), *((id_,) for id_ in stored if id_ not in known)]
 
     async def _conference_names(self, within: str | None) -> list[Choice]:
         return [(room.name,) for room in await self._rooms() if _is_plain(room.name)]
 
     async def _participants(self, within: str | None) -> list[Choice]:
-        seen = await self.conference(within) if within else None
-        return [_leg(person) for person in (seen or {}).get("participants", ()) if "left_at" not in person]
+        view = await self.conference(within) if within else None
+        return [_leg(person) for person in (view or {}).get("participants", ()) if "left_at" not in person]
 
     async def _queue_names(self) -> list[str]:
         await self._events.store()
         names: list[str] = []
-        with suppress(*_UNKNOWN):
-            page = ListQueues.result.read(await self._said(self._read(ListQueues(page_size=_MOST))))
-            names = [one.name for one in cast("list[Queue]", page["queues"]) if one.name]
-        names += [seen.name for seen in self._events.picture.queues(self._events.now())]
+        with suppress(*_UNAVAILABLE):
+            page = ListQueues.result.read(await self._in_time(self._read(ListQueues(page_size=_PAGE_SIZE))))
+            names = [queue.name for queue in cast("list[Queue]", page["queues"]) if queue.name]
+        names += [view.name for view in self._events.picture.queues(self._events.now())]
         return list(dict.fromkeys(names))
 
     async def _queues(self, within: str | None) -> list[Choice]:
         return [(name,) for name in await self._queue_names() if _is_plain(name)]
 
     async def _waiting_calls(self, within: str | None) -> list[Choice]:
-        seen = await self.queue(within) if within else None
-        return [_leg(call) for call in (seen or {}).get("calls", ())]
+        view = await self.queue(within) if within else None
+        return [_leg(call) for call in (view or {}).get("calls", ())]
 
     async def _calls(self, within: str | None) -> list[Choice]:
-        """Those who wait in a queue, then those in an open conference."""
+        """Calls that wait in a queue, then calls in an open conference."""
         async with anyio.create_task_group() as tasks:
-            for name in (await self._queue_names())[:_MOST_QUEUES]:
+            for name in (await self._queue_names())[:_MAX_QUEUES]:
                 tasks.start_soon(self.queue, name)
         picture, now = self._events.picture, self._events.now()
-        waiting = [one for queue in picture.queues(now) for one in queue.calls]
+        waiting = [call for queue in picture.queues(now) for call in queue.calls]
         rooms = picture.conferences(now, open_only=True)
-        present = [one for room in rooms for one in room.participants if one.left_at is None]
-        return [_leg(one.lean()) for one in (*waiting, *present)]
+        present = [person for room in rooms for person in room.participants if person.left_at is None]
+        return [_leg(view.lean()) for view in (*waiting, *present)]
 
     async def _numbers(self, within: str | None) -> list[Choice]:
         await self._events.store()
@@ -177,14 +176,14 @@ class CompletionSource:
 
 
 def matching(choices: Iterable[Choice], typed: str) -> list[str]:
-    """The values of those choices that begin with what was typed, each once."""
-    begun = typed.casefold()
-    found = (choice[0] for choice in choices if any(word.casefold().startswith(begun) for word in choice))
-    return list(dict.fromkeys(found))
+    """The values of the choices that begin with the typed text, without duplicates."""
+    prefix = typed.casefold()
+    values = (choice[0] for choice in choices if any(word.casefold().startswith(prefix) for word in choice))
+    return list(dict.fromkeys(values))
 
 
-def _choices(rooms: list[Room]) -> list[Choice]:
-    """Each by its name where that tells it from the others, found by its id as well."""
+def _choices(rooms: list[_ConferenceEntry]) -> list[Choice]:
+    """Each conference by its name if that is unique, else by its id; found by either."""
     names = [room.name for room in rooms]
     return [
         (room.name, room.id)
@@ -195,11 +194,11 @@ def _choices(rooms: list[Room]) -> list[Choice]:
 
 
 def _is_plain(name: str | None) -> TypeGuard[str]:
-    """Whether a name reads as what it is: nothing in it is unseen, or moves the rest."""
-    return bool(name) and clean(name, _LONGEST_NAME) == name
+    """Whether a name contains no invisible or layout-changing characters and is not too long."""
+    return bool(name) and clean(name, _MAX_NAME_LENGTH) == name
 
 
-def _leg(one: Mapping[str, Any]) -> Choice:
-    """A call leg, found by its number or its label as well."""
-    words = (one["call_control_id"], one.get("number"), one.get("label"))
+def _leg(view: Mapping[str, Any]) -> Choice:
+    """A call leg, also found by its number or label."""
+    words = (view["call_control_id"], view.get("number"), view.get("label"))
     return tuple(str(word) for word in words if word)

@@ -1,4 +1,4 @@
-"""What an operator has set once, for arguments that a call leaves out and Telnyx needs."""
+"""Operator defaults for arguments that a call may leave out and Telnyx requires."""
 
 from collections.abc import Mapping
 
@@ -6,14 +6,14 @@ from ...tools.base import Command, Tool
 from ..settings import Settings, name_of
 from .validation import InvalidArguments
 
-_MEANING = {
+_DESCRIPTIONS = {
     "connection_id": "the id of the connection (Call Control application) to call with",
-    "from_number": "the number of yours to call from, in E.164",
+    "from_number": "the number to call from, in E.164",
 }
 
 
 class DefaultArguments:
-    """The operator's own values, by the names of the settings."""
+    """The operator's values, by setting name."""
 
     def __init__(self, settings: Settings) -> None:
         self.values: Mapping[str, str | None] = {
@@ -21,29 +21,30 @@ class DefaultArguments:
             "from_number": settings.from_number,
         }
         if settings.sandbox:
-            from ..sandbox import CONNECTION_ID, NUMBER  # noqa: PLC0415 (only where it is used)
+            from ..sandbox import CONNECTION_ID, NUMBER  # noqa: PLC0415 (for --sandbox only)
 
-            own = {"connection_id": CONNECTION_ID, "from_number": NUMBER}
-            self.values = {name: value or own[name] for name, value in self.values.items()}
+            defaults = {"connection_id": CONNECTION_ID, "from_number": NUMBER}
+            self.values = {name: value or defaults[name] for name, value in self.values.items()}
 
     def fill(self, tool: Tool) -> Tool:
-        """The call with the operator's values for what it leaves out. Raises `InvalidArguments` where there is none."""
+        """Add the operator's values for arguments left out. Raises `InvalidArguments` if the operator set none."""
         if not isinstance(tool, Command):
             return tool
         absent = [name for name in tool.settings if getattr(tool, name) is None]
         missing = [name for name in absent if self.values[tool.settings[name]] is None]
         if missing:
-            said = " ".join(_missing(tool.wire_name(name), tool.settings[name]) for name in missing)
-            raise InvalidArguments(f"{tool.tool_name()} was not called: {said}")
+            sentences = " ".join(_missing(tool.wire_name(name), tool.settings[name]) for name in missing)
+            raise InvalidArguments(f"{tool.tool_name()} was not called: {sentences}")
         return tool.model_copy(update={name: self.values[tool.settings[name]] for name in absent}) if absent else tool
 
 
 def _missing(argument: str, setting: str) -> str:
     return (
-        f"{argument} is missing: give {_MEANING[setting]}; ask the person for it, or have the operator set "
-        f"{_variable(setting)} once for all calls."
+        f"{argument} is missing: give {_DESCRIPTIONS[setting]}. Ask the person for it, or have the operator set "
+        f"{_variable(setting)} as the default."
     )
 
 
 def _variable(setting: str) -> str:
+    """The option and the environment variable of a setting."""
     return name_of(str(Settings.model_fields[setting].validation_alias))

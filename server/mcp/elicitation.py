@@ -58,27 +58,27 @@ class QuestionPending(Exception):
 
 
 class Elicitation:
-    """One tool call's way to a person. Seconds without an answer count as nobody there."""
+    """Asks a person on behalf of one tool call. No answer within the timeout means that nobody could be asked."""
 
     def __init__(
         self,
         context: ServerRequestContext[Any, Any],
         call: CallToolRequestParams,
-        name: str,
+        call_id: str,
         *,
-        patience: float,
-        leaving: Shutdown,
+        timeout_s: float,
+        shutdown: Shutdown,
     ) -> None:
-        """`name`: names the call, and so the answer to its question. `leaving`: ends the patience too."""
+        """`call_id` identifies the call, and so the answer to its question. A shutdown ends the wait."""
         self._context = context
-        self._name = name
+        self._call_id = call_id
         self._call = call
-        self._patience = patience
-        self._leaving = leaving
+        self._timeout_s = timeout_s
+        self._shutdown = shutdown
 
     async def ask(self, question: Question) -> Answer:
         if not can_be_asked(self._context.session.client_capabilities):
-            return Answer(Reply.NOBODY, _CANNOT_ASK, self._name)
+            return Answer(Reply.NOBODY, _CANNOT_ASK, self._call_id)
         if is_version_at_least(self._context.protocol_version, _RETURNS_QUESTIONS):
             return self._returned(question)
         return await self._sent(question.text)
@@ -94,19 +94,19 @@ class Elicitation:
         if asked == question.digest and name and isinstance(answer, ElicitResult):
             return _answer(answer, name)
         request = ElicitRequest(params=ElicitRequestFormParams(message=question.text, requested_schema=_form()))
-        state = f"{question.digest}:{self._name}"
+        state = f"{question.digest}:{self._call_id}"
         raise QuestionPending(InputRequiredResult(input_requests={_KEY: request}, request_state=state))
 
     async def _sent(self, question: str) -> Answer:
-        with self._leaving.ending(), anyio.move_on_after(self._patience):
+        with self._shutdown.ending(), anyio.move_on_after(self._timeout_s):
             try:
                 answer = await self._context.session.elicit_form(
                     question, _form(), related_request_id=self._context.request_id
                 )
             except (MCPError, ValueError):
-                return Answer(Reply.NOBODY, _UNANSWERED, self._name)
-            return _answer(answer, self._name)
-        return Answer(Reply.NOBODY, _UNANSWERED, self._name)
+                return Answer(Reply.NOBODY, _UNANSWERED, self._call_id)
+            return _answer(answer, self._call_id)
+        return Answer(Reply.NOBODY, _UNANSWERED, self._call_id)
 
 
 _CANNOT_ASK = "this client has not declared that it can put questions to a person (elicitation)"

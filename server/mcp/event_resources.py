@@ -1,4 +1,4 @@
-"""What can be read under telnyx://: events, conferences and queues, as JSON or as a story."""
+"""Resources under telnyx://: events, conferences and queues, as JSON, Markdown or SVG."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,11 +21,11 @@ JSON = "application/json"
 MARKDOWN = "text/markdown"
 SVG = "image/svg+xml"
 SCHEME = "telnyx://"
-_LIMIT, _MOST = 50, 200
+_DEFAULT_LIMIT, _MAX_LIMIT = 50, 200
 
 
 class UriVariables(dict[str, str]):
-    """The variables of a URI, and who reads it."""
+    """The variables of a URI, and its reader."""
 
     def __init__(self, variables: Mapping[str, str], reader: Any = None) -> None:
         super().__init__(variables)
@@ -33,7 +33,7 @@ class UriVariables(dict[str, str]):
 
 
 class ResourceNotFound(LookupError):
-    """There is no such resource; the message says so for whoever asked."""
+    """There is no such resource; the message is for the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,133 +47,133 @@ class ResourceKind:
     mime_type: str
     read: Callable[["ResourceReader", UriVariables], Awaitable[Any]]
     completes: Mapping[str, Field]
-    """What each path variable completes from: a field of the stored events."""
+    """For each path variable, the field of the stored events that it completes from."""
     meta: dict[str, Any] | None = None
-    """What hosts are told of it beside that."""
+    """The resource's `_meta`."""
 
     @property
     def template(self) -> str:
         """The URI template as clients see it."""
-        return self.uri + (_PAGED if self.uri.endswith("events") else "")
+        return self.uri + (_PAGE_VARIABLES if self.uri.endswith("events") else "")
 
     @property
     def is_fixed(self) -> bool:
         return "{" not in self.uri
 
 
-_PAGED = "{?limit,before,type}"
+_PAGE_VARIABLES = "{?limit,before,type}"
 
 
 class ResourceReader:
     """Reads resources from the event service."""
 
     def __init__(self, service: EventService, more: Sequence[ResourceKind] = ()) -> None:
-        """`more`: what can be read beside what events tell."""
+        """`more`: resources beside those of events."""
         self.service = service
         self.templates = (*TEMPLATES, *more)
         self._parsed = [(template, UriTemplate.parse(template.template)) for template in self.templates]
 
     async def read(self, uri: str, reader: Any = None) -> tuple[str, ResourceKind]:
-        """The content and what it is. Raises `NotFound`, or `Refused` when events are not available.
+        """The content and its kind. Raises `ResourceNotFound`, or `CallRefused` when events are not available.
 
-        `reader`: who reads it, for what is not the same for everybody.
+        `reader`: the caller, for resources that differ between callers.
         """
         for template, parsed in self._parsed:
-            found = parsed.match(uri)
-            if found is not None:
-                given = UriVariables({name: str(value) for name, value in found.items() if value}, reader)
-                content = await template.read(self, given)
+            matched = parsed.match(uri)
+            if matched is not None:
+                variables = UriVariables({name: str(value) for name, value in matched.items() if value}, reader)
+                content = await template.read(self, variables)
                 text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
                 return text, template
         raise ResourceNotFound(f"There is no resource {uri}.")
 
     async def complete(self, template_uri: str, argument: str, typed: str) -> list[str]:
-        """Values for a variable of a template, from what there is, most recent first."""
+        """Stored values for a variable of a template, most recent first."""
         for template in self.templates:
-            if template_uri in (template.uri, template.uri + _PAGED):
+            if template_uri in (template.uri, template.uri + _PAGE_VARIABLES):
                 source: Field | None = "type" if argument == "type" else template.completes.get(argument)
                 store = await self.service.store()
                 return [] if source is None else await store.distinct(source, typed, 100)
         return []
 
-    async def page(self, wanted: EventFilter, given: Mapping[str, str]) -> dict[str, Any]:
-        """Events, newest first, with what leads to the next page."""
-        limit = min(_MOST, max(1, _whole(given, "limit", _LIMIT)))
-        wanted = replace(
-            wanted,
-            types=frozenset(given["type"].split(",")) if "type" in given else frozenset(),
-            before_number=_whole(given, "before", 0) or None,
+    async def page(self, filter_: EventFilter, variables: Mapping[str, str]) -> dict[str, Any]:
+        """Events, newest first; `before` is the cursor of the next page."""
+        limit = min(_MAX_LIMIT, max(1, _whole_number(variables, "limit", _DEFAULT_LIMIT)))
+        filter_ = replace(
+            filter_,
+            types=frozenset(variables["type"].split(",")) if "type" in variables else frozenset(),
+            before_number=_whole_number(variables, "before", 0) or None,
         )
         store = await self.service.store()
-        events = await store.find(wanted, limit=limit + 1)
+        events = await store.find(filter_, limit=limit + 1)
         content: dict[str, Any] = {"events": [view(event) for event in events[:limit]]}
         return content | ({"before": events[limit - 1].number} if len(events) > limit else {})
 
-    async def events(self, given: Mapping[str, str]) -> dict[str, Any]:
-        return await self.page(EventFilter(), given)
+    async def events(self, variables: Mapping[str, str]) -> dict[str, Any]:
+        return await self.page(EventFilter(), variables)
 
-    async def event(self, given: Mapping[str, str]) -> dict[str, Any]:
-        event = await (await self.service.store()).get(given["event_id"])
+    async def event(self, variables: Mapping[str, str]) -> dict[str, Any]:
+        event = await (await self.service.store()).get(variables["event_id"])
         if event is None:
-            raise ResourceNotFound(f"There is no event {given['event_id']}.")
+            raise ResourceNotFound(f"There is no event {variables['event_id']}.")
         return view(event)
 
-    async def conferences(self, given: Mapping[str, str]) -> dict[str, Any]:
-        return {"conferences": [one.lean() for one in (await self.service.conferences())[:_MOST]]}
+    async def conferences(self, variables: Mapping[str, str]) -> dict[str, Any]:
+        return {"conferences": [view.lean() for view in (await self.service.conferences())[:_MAX_LIMIT]]}
 
-    async def conference(self, given: Mapping[str, str]) -> dict[str, Any]:
-        unknown = f"No event tells of a conference {given['conference_id']}."
-        return await self._known(self.service.conference_now(given["conference_id"]), unknown)
+    async def conference(self, variables: Mapping[str, str]) -> dict[str, Any]:
+        unknown = f"There is no event of a conference {variables['conference_id']}."
+        return await self._lean_view(self.service.conference_now(variables["conference_id"]), unknown)
 
-    async def conference_events(self, given: Mapping[str, str]) -> dict[str, Any]:
-        return await self._some(EventFilter(conference_id=given["conference_id"]), given, "conference")
+    async def conference_events(self, variables: Mapping[str, str]) -> dict[str, Any]:
+        return await self._known_page(EventFilter(conference_id=variables["conference_id"]), variables, "conference")
 
-    async def timeline(self, given: Mapping[str, str]) -> str:
-        return _known(await self.service.timeline(given["conference_id"]), given)
+    async def timeline(self, variables: Mapping[str, str]) -> str:
+        return _existing(await self.service.timeline(variables["conference_id"]), variables)
 
-    async def drawing(self, given: Mapping[str, str]) -> str:
-        return _known(await self.service.drawing(given["conference_id"]), given)
+    async def drawing(self, variables: Mapping[str, str]) -> str:
+        return _existing(await self.service.drawing(variables["conference_id"]), variables)
 
-    async def queues(self, given: Mapping[str, str]) -> dict[str, Any]:
-        return {"queues": [one.lean() for one in (await self.service.queues())[:_MOST]]}
+    async def queues(self, variables: Mapping[str, str]) -> dict[str, Any]:
+        return {"queues": [view.lean() for view in (await self.service.queues())[:_MAX_LIMIT]]}
 
-    async def queue(self, given: Mapping[str, str]) -> dict[str, Any]:
-        unknown = f"No event tells of a queue {given['queue_name']}."
-        return await self._known(self.service.queue(given["queue_name"]), unknown)
+    async def queue(self, variables: Mapping[str, str]) -> dict[str, Any]:
+        unknown = f"There is no event of a queue {variables['queue_name']}."
+        return await self._lean_view(self.service.queue(variables["queue_name"]), unknown)
 
-    async def _known(self, asking: "Awaitable[View | None]", unknown: str) -> dict[str, Any]:
-        """What is known of one thing. Raises `NotFound` when neither an event nor Telnyx tells of it."""
+    async def _lean_view(self, request: "Awaitable[View | None]", unknown: str) -> dict[str, Any]:
+        """The view as JSON. Raises `ResourceNotFound` with `unknown` if neither the events nor Telnyx know it."""
         try:
-            seen = await asking
+            view = await request
         except CallFailed as failed:
             raise ResourceNotFound(f"{unknown} {failed}") from None
-        if seen is None:
+        if view is None:
             raise ResourceNotFound(unknown)
-        return seen.lean()
+        return view.lean()
 
-    async def queue_events(self, given: Mapping[str, str]) -> dict[str, Any]:
-        return await self._some(EventFilter(queue=given["queue_name"]), given, "queue")
+    async def queue_events(self, variables: Mapping[str, str]) -> dict[str, Any]:
+        return await self._known_page(EventFilter(queue=variables["queue_name"]), variables, "queue")
 
-    async def call_events(self, given: Mapping[str, str]) -> dict[str, Any]:
-        return await self._some(EventFilter(call_control_id=given["call_control_id"]), given, "call")
+    async def call_events(self, variables: Mapping[str, str]) -> dict[str, Any]:
+        return await self._known_page(EventFilter(call_control_id=variables["call_control_id"]), variables, "call")
 
-    async def _some(self, wanted: EventFilter, given: Mapping[str, str], noun: str) -> dict[str, Any]:
-        """A page of events of one thing, which must be known."""
-        page = await self.page(wanted, given)
-        if not page["events"] and await (await self.service.store()).count(wanted) == 0:
-            raise ResourceNotFound(f"No event tells of this {noun}.")
+    async def _known_page(self, filter_: EventFilter, variables: Mapping[str, str], noun: str) -> dict[str, Any]:
+        """A page of events. Raises `ResourceNotFound` if the filter matches none at all."""
+        page = await self.page(filter_, variables)
+        if not page["events"] and await (await self.service.store()).count(filter_) == 0:
+            raise ResourceNotFound(f"There is no event of this {noun}.")
         return page
 
 
-def _known(told: str | None, given: Mapping[str, str]) -> str:
-    if told is None:
-        raise ResourceNotFound(f"No event tells of a conference {given['conference_id']}.")
-    return told
+def _existing(text: str | None, variables: Mapping[str, str]) -> str:
+    if text is None:
+        raise ResourceNotFound(f"There is no event of a conference {variables['conference_id']}.")
+    return text
 
 
-def _whole(given: Mapping[str, str], name: str, otherwise: int) -> int:
-    text = given.get(name, "")
-    return int(text) if text.isdecimal() and len(text) < 16 else otherwise
+def _whole_number(variables: Mapping[str, str], name: str, default: int) -> int:
+    text = variables.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 16 else default
 
 
 _CONFERENCE: Mapping[str, Field] = {"conference_id": "conference_id"}
@@ -205,7 +205,7 @@ TEMPLATES: tuple[ResourceKind, ...] = (
         f"{SCHEME}conferences/{{conference_id}}",
         "conference",
         "A conference",
-        "Who is in it, who speaks, what plays or is recorded; of each fact where it is from.",
+        "Who is in it, who speaks, what plays or is recorded; each fact with its source.",
         JSON,
         ResourceReader.conference,
         _CONFERENCE,
@@ -223,7 +223,7 @@ TEMPLATES: tuple[ResourceKind, ...] = (
         f"{SCHEME}conferences/{{conference_id}}/timeline",
         "conference_timeline",
         "What happened in a conference",
-        "As a person would tell it, times from its start.",
+        "A timeline in words; times are from its start.",
         MARKDOWN,
         ResourceReader.timeline,
         _CONFERENCE,
@@ -232,13 +232,19 @@ TEMPLATES: tuple[ResourceKind, ...] = (
         f"{SCHEME}conferences/{{conference_id}}/timeline.svg",
         "conference_picture",
         "A conference as a picture",
-        "People as bars over time: talking, muted, on hold, recorded; one SVG file for a person to look at.",
+        "Participants as bars over time: talking, muted, on hold, recorded; one SVG file for people.",
         SVG,
         ResourceReader.drawing,
         _CONFERENCE,
     ),
     ResourceKind(
-        f"{SCHEME}queues", "queues", "Queues", "Who waits where, and for how long.", JSON, ResourceReader.queues, {}
+        f"{SCHEME}queues",
+        "queues",
+        "Queues",
+        "Queues, the calls that wait in them, and for how long.",
+        JSON,
+        ResourceReader.queues,
+        {},
     ),
     ResourceKind(
         f"{SCHEME}queues/{{queue_name}}",
@@ -268,4 +274,4 @@ TEMPLATES: tuple[ResourceKind, ...] = (
         {"call_control_id": "call_control_id"},
     ),
 )
-"""Everything that can be read, what is fixed first among its like."""
+"""Every resource of events; a fixed URI comes before a template that would match it."""

@@ -1,4 +1,4 @@
-"""News to clients: resources that changed, and events pushed into the conversation; a burst is told once."""
+"""Notifications to clients: changed resources, and events pushed into the conversation; bursts are merged."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,108 +16,109 @@ from .resources import ResourceHandlers
 from .sessions import connection_of
 
 CHANNEL = "claude/channel"
-_PAUSE = 0.25
-"""Seconds between two rounds of news: whatever happens meanwhile is told together."""
-_PUSH_PAUSE = 2.0
-_ONE_BY_ONE = 3
-_LISTED = uri("conferences")
-"""Changes when a conference appears or ends: with it the list of resources, which names those that are open."""
+_NOTIFY_INTERVAL_S = 0.25
+"""Changes within this time are sent together."""
+_PUSH_INTERVAL_S = 2.0
+_MAX_SINGLE_EVENTS = 3
+"""More events at once are pushed as one message."""
+_CONFERENCE_LIST = uri("conferences")
+"""Changes when a conference appears or ends, and with it the list of resources, which names the open ones."""
 
 Context = ServerRequestContext[Any, Any]
 
 
 class Notifier:
-    """Tells the clients of one server what the event service learns."""
+    """Notifies the clients of one server of what the event service learns."""
 
     def __init__(
         self,
         service: EventService,
-        reading: ResourceHandlers,
+        resources: ResourceHandlers,
         push: frozenset[str],
-        shown: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+        prepare: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     ) -> None:
-        """`push`: the event types that are pushed. `shown`: what a client is shown of a message that is."""
-        self._reading = reading
-        self._shown = shown
+        """`push`: the event types to push. `prepare`: changes a message before it is pushed."""
+        self._resources = resources
+        self._prepare = prepare
         self._pushed = EventFilter(types=push) if push else None
         self._changed: set[str] = set()
         self._tools_changed = False
         self._prompts_changed = False
         self._pushed_from: datetime | None = None
-        """When the client was initialized: what came before is not news to it, however late it is told here."""
+        """When the client was initialized; earlier events are not pushed, even if they arrive later."""
         self._events: list[StoredEvent] = []
-        self._news = anyio.Event()
-        self._to_push = anyio.Event()
+        self._changes = anyio.Event()
+        self._push_due = anyio.Event()
         service.on_change(self._note)
 
     def install(self, server: Server[Any]) -> None:
-        """Take note of each connection once it is initialized; before that nothing is sent."""
-        reading = self._reading
+        """Remember each connection once it is initialized; nothing is sent before."""
+        resources = self._resources
 
         async def initialized(context: Context, params: NotificationParams) -> None:
             self._pushed_from = self._pushed_from or datetime.now(UTC)
-            reading.greet(connection_of(context))
+            resources.remember(connection_of(context))
 
         server.add_notification_handler("notifications/initialized", NotificationParams, initialized)
 
     def _note(self, changed: set[str], events: list[StoredEvent]) -> None:
-        self._changed |= changed | _timelines(changed)
+        self._changed |= changed | _timelines_of(changed)
         for event in events:
-            self._changed |= _lists_with(event)
+            self._changed |= _event_lists_of(event)
         if self._changed:
-            self._news.set()
+            self._changes.set()
         since = self._pushed_from
         if self._pushed is not None and since is not None:
-            self._events += [one for one in events if one.received_at >= since and self._pushed.matches(one)]
+            self._events += [event for event in events if event.received_at >= since and self._pushed.matches(event)]
             if self._events:
-                self._to_push.set()
+                self._push_due.set()
 
     def tools_changed(self) -> None:
-        """Tools have come or gone."""
+        """Note that the list of tools changed."""
         self._tools_changed = True
-        self._news.set()
+        self._changes.set()
 
     def prompts_changed(self) -> None:
-        """Prompts have come or gone."""
+        """Note that the list of prompts changed."""
         self._prompts_changed = True
-        self._news.set()
+        self._changes.set()
 
     async def run(self) -> None:
-        """Tell, until cancelled."""
+        """Send notifications until cancelled."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._tell)
+            tasks.start_soon(self._notify)
             tasks.start_soon(self._push)
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         while True:
-            await self._news.wait()
-            self._news = anyio.Event()
+            await self._changes.wait()
+            self._changes = anyio.Event()
             changed, self._changed = self._changed, set()
-            await self._reading.tell(changed)
-            if _LISTED in changed:
-                await self._reading.tell_list_changed()
+            await self._resources.notify_updated(changed)
+            if _CONFERENCE_LIST in changed:
+                await self._resources.notify_list_changed()
             tools_changed, self._tools_changed = self._tools_changed, False
             if tools_changed:
-                await self._reading.tell_tools_changed()
+                await self._resources.notify_tools_changed()
             prompts_changed, self._prompts_changed = self._prompts_changed, False
             if prompts_changed:
-                await self._reading.tell_prompts_changed()
-            await anyio.sleep(_PAUSE)
+                await self._resources.notify_prompts_changed()
+            await anyio.sleep(_NOTIFY_INTERVAL_S)
 
     async def _push(self) -> None:
         while True:
-            await self._to_push.wait()
-            await anyio.sleep(_PAUSE)
-            self._to_push = anyio.Event()
+            await self._push_due.wait()
+            await anyio.sleep(_NOTIFY_INTERVAL_S)
+            self._push_due = anyio.Event()
             events, self._events = self._events, []
             for message in channel_messages(events):
-                for connection in list(self._reading.connections):
-                    await connection.notify(f"notifications/{CHANNEL}", self._shown(message))
-            await anyio.sleep(_PUSH_PAUSE)
+                for connection in list(self._resources.connections):
+                    await connection.notify(f"notifications/{CHANNEL}", self._prepare(message))
+            await anyio.sleep(_PUSH_INTERVAL_S)
 
 
-def _lists_with(event: StoredEvent) -> set[str]:
-    """The URIs of all that reads differently by an event's being stored, whatever it changes."""
+def _event_lists_of(event: StoredEvent) -> set[str]:
+    """The URIs of the event lists and timelines that contain an event."""
     uris = {uri("events")}
     if event.conference_id is not None:
         conference = uri("conferences", event.conference_id)
@@ -129,21 +130,21 @@ def _lists_with(event: StoredEvent) -> set[str]:
     return uris
 
 
-def _timelines(changed: set[str]) -> set[str]:
-    """The URIs of the stories of conferences that changed: not every event that changes one names it."""
-    return {f"{one}/timeline" for one in changed if one.startswith(f"{_LISTED}/")}
+def _timelines_of(changed: set[str]) -> set[str]:
+    """The timelines of changed conferences: an event can change a conference without naming it."""
+    return {f"{changed_uri}/timeline" for changed_uri in changed if changed_uri.startswith(f"{_CONFERENCE_LIST}/")}
 
 
 def channel_messages(events: list[StoredEvent]) -> list[dict[str, Any]]:
-    """What is pushed: a line for each of a few events, one line for a burst."""
-    if len(events) <= _ONE_BY_ONE:
+    """The messages to push: one for each of a few events, one for a burst."""
+    if len(events) <= _MAX_SINGLE_EVENTS:
         return [{"content": line(event), "meta": _meta(event)} for event in events]
-    shown = "; ".join(line(event) for event in events[-_ONE_BY_ONE:])
-    content = f"{len(events)} events, the last: {shown}"
+    latest = "; ".join(line(event) for event in events[-_MAX_SINGLE_EVENTS:])
+    content = f"{len(events)} events, the last: {latest}"
     return [{"content": content, "meta": _meta(events[-1]) | {"type": "burst"}}]
 
 
 def _meta(event: StoredEvent) -> dict[str, str]:
-    about = {"type": event.type, "event_id": event.id, "conference_id": event.conference_id}
-    # The host puts these into its own markup: anything else only stands, quoted, in the content.
-    return {name: value for name, value in about.items() if value is not None and is_identifier(value)}
+    fields = {"type": event.type, "event_id": event.id, "conference_id": event.conference_id}
+    # The host puts these into its own markup, so only identifiers are included.
+    return {name: value for name, value in fields.items() if value is not None and is_identifier(value)}

@@ -1,8 +1,9 @@
-"""Phone numbers masked to their last four digits in everything that a model reads: `+14155550100` -> `+*******0100`."""
+"""Masks phone numbers to their last four digits in all that a model reads: `+14155550100` -> `+*******0100`."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from functools import lru_cache
 from typing import Any, cast
 
@@ -15,19 +16,19 @@ from pydantic import BaseModel
 from ..compact_json import compact_json
 
 METHODS = frozenset({"tools/call", "resources/read", "resources/list", "completion/complete", "prompts/get"})
-"""What a model reads the results of."""
+"""Methods whose results a model reads."""
 
-_FEWEST = 7
-"""Digits that make a number in free text: a local number without its area code."""
-_SHOWN = 4
+_MIN_DIGITS = 7
+"""Fewest digits of a phone number in free text: a local number without its area code."""
+_VISIBLE_DIGITS = 4
 
 _ESCAPE = r"%(?:25)*"  # percent-encoded, maybe more than once
 _BETWEEN = rf"(?:[ \t\xa0\u2000-\u200d\u2010-\u2015\u202f\u2060\u2212().\-_\\]|{_ESCAPE}(?:20|28|29|2D|2E))"
-"""What stands between the groups of a number; a backslash escapes what would be Markdown."""
+"""Separators between the groups of a number; a backslash escapes what would be Markdown."""
 _START = rf"(?:(?<![A-Za-z0-9])|{_ESCAPE}[0-9A-F]{{2}})"
 _YEAR, _MONTH, _DAY = r"(?:19|20)[0-9]{2}", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12][0-9]|3[01])"
 _TIME = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?!\d)"
-_OTHERWISE = rf"""
+_NOT_A_NUMBER = rf"""
     [0-9a-f]{{8}}-[0-9a-f]{{4}}-(?:[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{12}}|…)  # a UUID, also as words shorten it
   | {_YEAR}-{_MONTH}-{_DAY}(?!\d)(?:[T ]{_TIME}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})?)?
   | {_YEAR}{_MONTH}{_DAY}[-_][0-9]{{6}}(?!\d)
@@ -36,15 +37,15 @@ _OTHERWISE = rf"""
   | [0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}(?!{_BETWEEN}{{0,4}}\d)  # an IP address
   | \d{{16,}}  # longer than a number can be
 """
-"""What begins with a digit, or is as long as a number, and is none."""
-_GROUPS = rf"\d++(?:{_BETWEEN}{{1,4}}+(?!{_OTHERWISE}|\d{{5,}}[A-Za-z])\d++)*+"
+"""Text that begins with a digit or is as long as a phone number, and is not one."""
+_GROUPS = rf"\d++(?:{_BETWEEN}{{1,4}}+(?!{_NOT_A_NUMBER}|\d{{5,}}[A-Za-z])\d++)*+"
 
-_FOUND = re.compile(
+_PATTERN = re.compile(
     rf"""
     (?:[+\uff0b]|{_ESCAPE}2B){_BETWEEN}?(?P<plus>{_GROUPS})
   | {_START}(?:
         v[0-9]+(?:\\?:|{_ESCAPE}3A)[\w\\-]+  # a call_control_id
-      | {_OTHERWISE}
+      | {_NOT_A_NUMBER}
       | (?:expires|timestamp|ts)=[0-9]+
       | (?![0-9]{{3}}\.[0-9]{{4}})[0-9]{{1,6}}\.[0-9]{{1,6}}(?!{_BETWEEN}{{0,4}}\d)  # a decimal
       | (?!\d+(?!x\d|ext)[A-Za-z])(?P<plain>{_GROUPS})  # digits before a letter are part of an id
@@ -53,7 +54,7 @@ _FOUND = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_SEVERAL = re.compile(rf"(?:\D*+\d){{{_FEWEST}}}")
+_ENOUGH_DIGITS = re.compile(rf"(?:\D*+\d){{{_MIN_DIGITS}}}")
 _SEPARATORS = re.compile(rf"({_BETWEEN}+)", re.IGNORECASE)
 _ESCAPES = re.compile(rf"({_ESCAPE}[0-9A-F]{{2}})", re.IGNORECASE)
 _IN_ID = re.compile(r"[A-Za-z]\d|\d(?!x\d|ext)[A-Za-z]", re.IGNORECASE)
@@ -62,19 +63,19 @@ _NUMBERS = frozenset(
     {"from", "to", "number", "caller", "callee", "caller_id", "caller_id_number", "phone", "phone_number"}
     | {"from_number", "to_number", "caller_number", "callee_number", "called_number", "calling_number"}
 )
-"""Keys under which a number stands, whatever it looks like."""
+"""Keys that hold a phone number, in any form."""
 _NO_NUMBERS = re.compile(r"(?:^|_)(?:id|ids|at|time|timestamp|count|cursor|client_state|blob)$")
-"""Keys under which none does: ids, times, figures, Base64."""
+"""Keys that never hold a phone number: ids, times, figures, Base64."""
 
 
 class NumberMask:
-    """Middleware of the low-level server: masks what a model reads, results and errors alike.
+    """Middleware of the low-level server: masks results and errors that a model reads.
 
-    What is asked of a person stays as it is: a person reads it, and decides on it.
+    Approval questions are not masked: a person reads them to decide.
     """
 
-    def shown(self, message: dict[str, Any]) -> dict[str, Any]:
-        """A notification that a model reads, which no middleware sees."""
+    def mask_notification(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Mask a notification, which passes no middleware."""
         return masked(message)
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -89,30 +90,30 @@ class NumberMask:
 
 
 def masked(value: Any) -> Any:
-    """A JSON value with every phone number in it masked: in texts, in text that is JSON itself, in keys.
+    """A copy of a JSON value with every phone number masked: in texts, in texts that are JSON, and in keys.
 
-    What stands under a key for numbers (`from`, `to`, `number`, ...) is masked in whatever form; what stands under a
-    key for ids, times and figures is left as it is. The value itself is not changed. Masked twice is as masked once.
+    Values under keys for numbers (`from`, `to`, `number`, ...) are masked in any form; values under keys for ids, times
+    and figures are not. Masking is idempotent.
     """
     return _masked(value, "")
 
 
 def masked_text(text: str) -> str:
-    """A text with every phone number in it masked: seven digits or more, grouped or not, also percent-encoded.
+    """A text with every phone number masked: seven digits or more, grouped or not, also percent-encoded.
 
-    Ids, times, addresses and decimals stay. Text that is a JSON object or list stays that, in compact form.
+    Ids, times, addresses and decimals are not masked. A JSON object or list stays JSON, in compact form.
     """
-    if _SEVERAL.match(text) is None and text[:1] not in ("{", "["):
+    if _ENOUGH_DIGITS.match(text) is None and text[:1] not in ("{", "["):
         return text
     parsed = _parsed(text)
     if parsed is None:
-        return _FOUND.sub(_mask_found, text)
-    shown = masked(parsed)
-    return text if shown == parsed else compact_json(shown)
+        return _PATTERN.sub(_mask_match, text)
+    result = masked(parsed)
+    return text if result == parsed else compact_json(result)
 
 
 def _parsed(text: str) -> Any:
-    """The object or list that a text is as JSON; None: it is none."""
+    """The JSON object or list in a text; None if it is not one."""
     if text[:1] not in ("{", "["):
         return None
     try:
@@ -128,63 +129,67 @@ def _masked(value: Any, key: str) -> Any:
         return [_masked(item, key) for item in cast("list[Any]", value)]
     if isinstance(value, str):
         return _masked_under(value, key)
-    is_number = _kind(key) == _NUMBER and isinstance(value, int) and abs(value) >= 10 ** (_FEWEST - 1)
+    is_number = _kind_of_key(key) is _Kind.NUMBER and isinstance(value, int) and abs(value) >= 10 ** (_MIN_DIGITS - 1)
     return _masked_number(str(value)) if is_number else value
 
 
 def _masked_object(fields: Mapping[str, Any]) -> dict[str, Any]:
-    if fields.get("mimeType") == _PAGE:  # the same for everybody: what it shows comes by calls
+    if fields.get("mimeType") == _PAGE:  # static: the page loads its data by tool calls
         return dict(fields)
-    if fields.get("mimeType") == _PICTURE and isinstance(fields.get("text"), str):
-        return {**fields, "text": _masked_picture(fields["text"])}
-    shown: dict[str, Any] = {}
+    if fields.get("mimeType") == _SVG and isinstance(fields.get("text"), str):
+        return {**fields, "text": _masked_svg(fields["text"])}
+    result: dict[str, Any] = {}
     for key, value in fields.items():
         name = masked_text(key)
-        while name in shown:  # two numbers that look the same now
+        while name in result:  # two keys that are equal once masked
             name += "'"
-        shown[name] = _masked(value, key)
-    return shown
+        result[name] = _masked(value, key)
+    return result
 
 
-_PICTURE = "image/svg+xml"
+_SVG = "image/svg+xml"
 _PAGE = "text/html;profile=mcp-app"
-_WORDS = re.compile(r"(?<=>)[^<>]+(?=</(?!style>))")
-"""What stands in the elements of a picture: in its attributes are coordinates, which could look like numbers."""
+_SVG_TEXT = re.compile(r"(?<=>)[^<>]+(?=</(?!style>))")
+"""Text inside the elements of an SVG; its attributes hold coordinates, which can look like phone numbers."""
 
 
-def _masked_picture(drawn: str) -> str:
-    return _WORDS.sub(lambda found: masked_text(found[0]), drawn)
+def _masked_svg(svg: str) -> str:
+    return _SVG_TEXT.sub(lambda match: masked_text(match[0]), svg)
 
 
-_NUMBER, _TEXT, _NEITHER = range(3)
+class _Kind(Enum):
+    """What the value of a key holds."""
+
+    NUMBER = 1
+    TEXT = 2
+    NEITHER = 3
 
 
 @lru_cache(maxsize=1024)
-def _kind(key: str) -> int:
-    """What stands under a key."""
+def _kind_of_key(key: str) -> _Kind:
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower().replace("-", "_")
     if name in _NUMBERS:
-        return _NUMBER
-    return _NEITHER if _NO_NUMBERS.search(name) else _TEXT
+        return _Kind.NUMBER
+    return _Kind.NEITHER if _NO_NUMBERS.search(name) else _Kind.TEXT
 
 
 def _masked_under(text: str, key: str) -> str:
-    kind = _kind(key)
-    if kind == _NEITHER:
+    kind = _kind_of_key(key)
+    if kind is _Kind.NEITHER:
         return text
-    return _masked_number(text) if kind == _NUMBER else masked_text(text)
+    return _masked_number(text) if kind is _Kind.NUMBER else masked_text(text)
 
 
-def _mask_found(found: re.Match[str]) -> str:
-    groups = found["plus"] or found["plain"]
-    return found[0] if groups is None else found[0].removesuffix(groups) + _masked_groups(groups)
+def _mask_match(match: re.Match[str]) -> str:
+    groups = match["plus"] or match["plain"]
+    return match[0] if groups is None else match[0].removesuffix(groups) + _masked_groups(groups)
 
 
 def _masked_groups(groups: str) -> str:
-    """Groups of digits, which may be one number or several, or too few for one."""
+    """Mask groups of digits, which are one phone number, several, or none."""
     pieces = _SEPARATORS.split(groups)
     for number in _numbers(pieces):
-        hidden = sum(len(pieces[place]) for place in number) - _SHOWN
+        hidden = sum(len(pieces[place]) for place in number) - _VISIBLE_DIGITS
         for place in number:
             stars = min(hidden, len(pieces[place]))
             pieces[place] = "*" * stars + pieces[place][stars:]
@@ -193,29 +198,29 @@ def _masked_groups(groups: str) -> str:
 
 
 def _numbers(pieces: Sequence[str]) -> list[list[int]]:
-    """Which groups make a number; every other piece is what stands between them.
+    """The groups that make up each number, as indices; every other piece is a separator.
 
-    A group as long as a number ends it. What is left over goes with the number before it: beside the digits that are
-    shown of that, it could look like a number again. One or two digits cannot.
+    A group as long as a phone number ends the number. The remaining groups join the number before them, because
+    together with its visible digits they could be read as another number; one or two digits cannot.
     """
     numbers: list[list[int]] = []
-    left: list[int] = []
+    rest: list[int] = []
     for place in range(0, len(pieces), 2):
-        left.append(place)
-        if len(pieces[place]) >= _FEWEST:
-            numbers, left = [*numbers, left], []
-    digits = sum(len(pieces[place]) for place in left)
-    if digits >= _FEWEST:
-        numbers.append(left)
-    elif numbers and digits >= _FEWEST - _SHOWN:
-        numbers[-1] += left
+        rest.append(place)
+        if len(pieces[place]) >= _MIN_DIGITS:
+            numbers, rest = [*numbers, rest], []
+    digits = sum(len(pieces[place]) for place in rest)
+    if digits >= _MIN_DIGITS:
+        numbers.append(rest)
+    elif numbers and digits >= _MIN_DIGITS - _VISIBLE_DIGITS:
+        numbers[-1] += rest
     return numbers
 
 
 def _masked_number(text: str) -> str:
-    """What stands where a number is to stand: a number however short or written, a SIP address, or an id after all."""
-    found = _FOUND.fullmatch(text)
-    is_other = found is not None and found["plus"] is None and found["plain"] is None
+    """Mask the value of a key for numbers: a phone number in any form, a SIP address, or an id."""
+    match = _PATTERN.fullmatch(text)
+    is_other = match is not None and match["plus"] is None and match["plain"] is None
     if is_other or ("@" not in text and _IN_ID.search(_ESCAPES.sub(" ", text))):
         return masked_text(text)
     user, at, host = text.partition("@")
@@ -223,20 +228,20 @@ def _masked_number(text: str) -> str:
 
 
 def _masked_digits(text: str) -> str:
-    """Every digit masked but the last four; those of percent-encoding are none."""
+    """Mask every digit but the last four, leaving percent-encoding as it is."""
     pieces = _ESCAPES.split(text)
-    hidden = sum(map(str.isdecimal, "".join(pieces[::2]))) - _SHOWN
+    hidden = sum(map(str.isdecimal, "".join(pieces[::2]))) - _VISIBLE_DIGITS
     for place in range(0, len(pieces), 2):
-        pieces[place], hidden = _hide(pieces[place], hidden)
+        pieces[place], hidden = _mask_first(pieces[place], hidden)
     return "".join(pieces)
 
 
-def _hide(text: str, most: int) -> tuple[str, int]:
-    """The text with its first digits masked, and how many more are to be."""
-    if most <= 0:
+def _mask_first(text: str, count: int) -> tuple[str, int]:
+    """The text with its first `count` digits masked, and how many of `count` are left."""
+    if count <= 0:
         return text, 0
-    shown, hidden = re.subn(r"\d", "*", text, count=most)
-    return shown, most - hidden
+    result, masked_digits = re.subn(r"\d", "*", text, count=count)
+    return result, count - masked_digits
 
 
 def _masked_error(error: MCPError) -> MCPError:

@@ -1,117 +1,113 @@
-"""What a prompt shows: its arguments, and the conference or queue that they name. All of it is cleaned, quoted data."""
+"""The context of a prompt's template: its arguments, and the conference or queue they name, all as safe text."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...prompts.safe_text import SafeText
 from ...tools.words import quoted
 
 if TYPE_CHECKING:
     from ...prompts.files import Argument, Prompt
-    from ...prompts.rendering import Said
 
-_LONGEST = 300
-"""Characters of an argument."""
-_LONGEST_ID = 80
-_LONGEST_NAME = 40
-_MOST = 6
-"""People in a conference, or calls in a queue; how many more there are is said."""
+_MAX_ARGUMENT_LENGTH = 300
+_MAX_ID_LENGTH = 80
+_MAX_NAME_LENGTH = 40
+_MAX_PEOPLE = 6
+"""Participants of a conference or calls in a queue; the template says how many more there are."""
 
 
-def facts(
+def prompt_context(
     prompt: "Prompt",
-    given: Mapping[str, str],
+    arguments: Mapping[str, str],
     conference: Mapping[str, Any] | None,
     queue: Mapping[str, Any] | None,
     missing: Sequence[str],
 ) -> dict[str, Any]:
-    """What a prompt's template shows.
+    """The variables of a prompt's template.
 
-    `conference` and `queue` are lean views of what it names, None where there is none; `missing` are the tools that it
-    leans on and that are not offered.
+    `conference` and `queue` are views of what the arguments name, if any; `missing` names the prompt's tools that are
+    not offered.
     """
-    arguments = {one.name: _argument(one, given.get(one.name)) for one in prompt.arguments}
-    return arguments | {"room": _room(conference), "line": _line(queue), "missing": [_said(name) for name in missing]}
+    texts = {about.name: _argument(about, arguments.get(about.name)) for about in prompt.arguments}
+    return texts | {
+        "conference_view": _conference(conference),
+        "queue_view": _queue(queue),
+        "missing": [SafeText(name) for name in missing],
+    }
 
 
-def _said(words: str) -> "Said":
-    """Words that may be shown: ours, or cleaned by `quoted`."""
-    from ...prompts.rendering import Said  # noqa: PLC0415 (a template engine, for whoever gets a prompt)
-
-    return Said(words)
-
-
-def _argument(argument: "Argument", value: str | None) -> "Said | None":
-    """What was given for an argument, as data; words that it is chosen among are ours."""
+def _argument(argument: "Argument", value: str | None) -> SafeText | None:
+    """An argument as quoted data; a value from a fixed list of choices needs no quotes."""
     if value is None:
         return None
     if isinstance(argument.completes, tuple):
-        return _said(value)
+        return SafeText(value)
     if not argument.several:
-        return _said(quoted(value, _LONGEST))
+        return SafeText(quoted(value, _MAX_ARGUMENT_LENGTH))
     parts = (part.strip() for part in value.split(","))
-    return _said(", ".join(quoted(part, _LONGEST_NAME) for part in parts if part))
+    return SafeText(", ".join(quoted(part, _MAX_NAME_LENGTH) for part in parts if part))
 
 
-def _room(conference: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A conference as `prompts/_room.md` shows it."""
+def _conference(conference: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A conference as `prompts/_conference.md` shows it."""
     if conference is None:
         return None
-    people = [one for one in conference.get("participants", ()) if "left_at" not in one]
+    people = [person for person in conference.get("participants", ()) if "left_at" not in person]
     is_open = conference["status"] == "open"
     return {
         "id": _id(conference["id"]),
-        "name": _said(quoted(name)) if (name := conference.get("name")) else None,
+        "name": SafeText(quoted(name)) if (name := conference.get("name")) else None,
         "open": is_open,
-        "recording": _said(quoted(_fact(conference, "recording"))) if "recording" in conference else None,
+        "recording": SafeText(quoted(_fact(conference, "recording"))) if "recording" in conference else None,
         "total": int(conference.get("present") or 0),
-        "people": [_person(one) for one in people[:_MOST]],
-        "more": max(0, len(people) - _MOST),
+        "people": [_person(person) for person in people[:_MAX_PEOPLE]],
+        "more": max(0, len(people) - _MAX_PEOPLE),
     }
 
 
-def _person(one: Mapping[str, Any]) -> dict[str, Any]:
-    role = _fact(one, "role")
+def _person(person: Mapping[str, Any]) -> dict[str, Any]:
+    role = _fact(person, "role")
     return {
-        "who": _who(one),
-        "leg": _id(one["call_control_id"]),
-        "muted": bool(_fact(one, "muted")),
-        "on_hold": bool(_fact(one, "on_hold")),
-        "role": _said(quoted(role, _LONGEST_NAME)) if role not in (None, "none") else None,
+        "who": _who(person),
+        "leg": _id(person["call_control_id"]),
+        "muted": bool(_fact(person, "muted")),
+        "on_hold": bool(_fact(person, "on_hold")),
+        "role": SafeText(quoted(role, _MAX_NAME_LENGTH)) if role not in (None, "none") else None,
     }
 
 
-def _line(queue: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A queue as `prompts/_line.md` shows it."""
+def _queue(queue: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A queue as `prompts/_queue.md` shows it."""
     if queue is None:
         return None
     calls = queue["calls"]
     return {
-        "name": _said(quoted(queue["name"])),
+        "name": SafeText(quoted(queue["name"])),
         "total": len(calls),
-        "calls": [_waiting(one) for one in calls[:_MOST]],
-        "more": max(0, len(calls) - _MOST),
+        "calls": [_call(call) for call in calls[:_MAX_PEOPLE]],
+        "more": max(0, len(calls) - _MAX_PEOPLE),
     }
 
 
-def _waiting(one: Mapping[str, Any]) -> dict[str, Any]:
+def _call(call: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "position": int(one["position"]),
-        "who": _who(one),
-        "seconds": int(one["seconds"]),
-        "leg": _id(one["call_control_id"]),
-        "hung_up": one.get("is_alive") is False,
+        "position": int(call["position"]),
+        "who": _who(call),
+        "seconds": int(call["seconds"]),
+        "leg": _id(call["call_control_id"]),
+        "hung_up": call.get("is_alive") is False,
     }
 
 
-def _fact(one: Mapping[str, Any], name: str) -> Any:
-    fact: Mapping[str, Any] | None = one.get(name)
+def _fact(view: Mapping[str, Any], name: str) -> Any:
+    fact: Mapping[str, Any] | None = view.get(name)
     return None if fact is None else fact["value"]
 
 
-def _who(one: Mapping[str, Any]) -> "Said | None":
-    known = one.get("label") or one.get("number")
-    return _said(quoted(known, _LONGEST_NAME)) if known else None
+def _who(view: Mapping[str, Any]) -> SafeText | None:
+    known = view.get("label") or view.get("number")
+    return SafeText(quoted(known, _MAX_NAME_LENGTH)) if known else None
 
 
-def _id(identifier: str) -> "Said":
-    return _said(quoted(identifier, _LONGEST_ID))
+def _id(identifier: str) -> SafeText:
+    return SafeText(quoted(identifier, _MAX_ID_LENGTH))

@@ -1,4 +1,4 @@
-"""Prompts over MCP: listed as far as the policy allows what they are for, rendered from live facts, completed."""
+"""Prompts over MCP: listed if the policy allows their essential tools, rendered from live facts, completed."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -16,12 +16,12 @@ from mcp_types import (
     PromptMessage,
     TextContent,
 )
-from mcp_types import Prompt as PromptListed
+from mcp_types import Prompt as PromptDefinition
 
 from ...tools.words import listed, quoted
 from ..guard import Caller, Policy
 from .completions import CompletionSource, matching
-from .prompt_context import facts
+from .prompt_context import prompt_context
 from .sessions import caller_of
 from .tool_definitions import Catalog
 
@@ -35,46 +35,51 @@ class PromptHandlers:
     """The prompts of one server."""
 
     def __init__(
-        self, catalog: Catalog, policy: Callable[[Caller | None], Policy], live: CompletionSource, *, is_sandbox: bool
+        self,
+        catalog: Catalog,
+        policy: Callable[[Caller | None], Policy],
+        completions: CompletionSource,
+        *,
+        is_sandbox: bool,
     ) -> None:
-        """`policy` gives the one that holds at the moment for a caller; for None, for whoever proved nothing."""
+        """`policy` returns the policy in force for a caller; for None, for a caller without an identity."""
         self._catalog = catalog
         self._policy = policy
-        self._live = live
+        self._completions = completions
         self._is_sandbox = is_sandbox
-        self._held = policy(None)
+        self._last_policy = policy(None)
 
     async def listing(self, context: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
         offered = self._offered(self._policy(caller_of(context)))
-        return ListPromptsResult(prompts=[_listed(prompt) for prompt in offered.values()])
+        return ListPromptsResult(prompts=[_definition(prompt) for prompt in offered.values()])
 
     async def get(self, context: Context, params: GetPromptRequestParams) -> GetPromptResult:
         policy = self._policy(caller_of(context))
         prompt = self._find(params.name, policy)
-        given = _checked(prompt, params.arguments or {})
-        text = await self._text(prompt, given, policy)
+        arguments = _checked(prompt, params.arguments or {})
+        text = await self._text(prompt, arguments, policy)
         message = PromptMessage(role="user", content=TextContent(text=text))
         return GetPromptResult(description=prompt.description, messages=[message])
 
     async def complete(
         self, caller: Caller, name: str, argument: str, typed: str, others: Mapping[str, str]
     ) -> list[str]:
-        """Values for an argument that begin like what was typed, from what there is; `others`: what stands already.
+        """Live values for an argument that match the typed text; empty for an unknown prompt or argument.
 
-        None for a prompt or an argument that there is not.
+        `others`: the arguments that are already filled in.
         """
         offered = self._offered(self._policy(caller))
         prompt = offered.get(name)
-        completed = prompt.argument(argument) if prompt is not None else None
-        if completed is None:
+        about = prompt.argument(argument) if prompt is not None else None
+        if about is None:
             return []
-        if not completed.several:
-            return await self._values(completed, typed, others, offered)
+        if not about.several:
+            return await self._values(about, typed, others, offered)
         before, comma, last = typed.rpartition(",")
         space = " " * (len(last) - len(last.lstrip()))
-        there = {one.strip() for one in before.split(",")}
-        values = await self._values(completed, last.strip(), others, offered)
-        return [f"{before}{comma}{space}{value}" for value in values if value not in there]
+        present = {value.strip() for value in before.split(",")}
+        values = await self._values(about, last.strip(), others, offered)
+        return [f"{before}{comma}{space}{value}" for value in values if value not in present]
 
     async def _values(
         self, argument: "Argument", typed: str, others: Mapping[str, str], offered: "Mapping[str, Prompt]"
@@ -84,75 +89,87 @@ class PromptHandlers:
         if argument.completes == "prompts":
             return matching([(name,) for name in offered], typed)
         within = others.get(argument.within) if argument.within is not None else None
-        return await self._live.values(argument.completes, typed, within)
+        return await self._completions.values(argument.completes, typed, within)
 
     def changed(self) -> bool:
-        """Whether prompts may have come or gone since this was asked before, for whomever."""
-        before, self._held = self._held, self._policy(None)
-        some_differ = before.identities != () or self._held.identities != ()
-        return some_differ or self._offered(before).keys() != self._offered(self._held).keys()
+        """Whether any caller's list of prompts may have changed since the last call."""
+        before, self._last_policy = self._last_policy, self._policy(None)
+        differs_by_identity = before.identities != () or self._last_policy.identities != ()
+        return differs_by_identity or self._offered(before).keys() != self._offered(self._last_policy).keys()
 
     def _offered(self, policy: Policy) -> "dict[str, Prompt]":
-        from ...prompts.files import prompts  # noqa: PLC0415 (the tools are listed first, and need none of it)
+        return {name: prompt for name, prompt in _prompts().items() if self._unavailable(prompt, policy) is None}
 
-        return {name: prompt for name, prompt in prompts().items() if self._hindrance(prompt, policy) is None}
-
-    def _hindrance(self, prompt: "Prompt", policy: Policy) -> str | None:
-        """Why what a prompt is for cannot be done here; None when it can."""
-        for name in prompt.essential:
-            if why := self._absent(name, policy):
+    def _unavailable(self, prompt: "Prompt", policy: Policy) -> str | None:
+        """Why a prompt's essential tools are not all offered; None if they are."""
+        for name in prompt.required_tools:
+            if why := self._missing(name, policy):
                 return f"it needs {name}: {why}"
         return None
 
-    def _absent(self, name: str, policy: Policy) -> str | None:
+    def _missing(self, name: str, policy: Policy) -> str | None:
         tool = self._catalog.get(name)
         return "there is no such tool here" if tool is None else policy.refusal(tool)
 
     def _find(self, name: str, policy: Policy) -> "Prompt":
-        from ...prompts.files import prompts  # noqa: PLC0415 (see `_offered`)
-
-        prompt = prompts().get(name)
+        prompt = _prompts().get(name)
         if prompt is None:
             near = difflib.get_close_matches(name, self._offered(policy), n=3, cutoff=0.5)
-            hint = f" Did you mean {', '.join(near)}?" if near else " prompts/list has those that there are."
+            hint = f" Did you mean {', '.join(near)}?" if near else " prompts/list names all prompts."
             raise MCPError(INVALID_PARAMS, f"There is no prompt {quoted(name)}.{hint}")
-        if why := self._hindrance(prompt, policy):
+        if why := self._unavailable(prompt, policy):
             raise MCPError(INVALID_PARAMS, f"The prompt {name} is not offered here: {why}.")
         return prompt
 
-    async def _text(self, prompt: "Prompt", given: Mapping[str, str], policy: Policy) -> str:
-        from ...prompts.files import render  # noqa: PLC0415 (see `_offered`)
+    async def _text(self, prompt: "Prompt", arguments: Mapping[str, str], policy: Policy) -> str:
+        conference, queue = (arguments.get(name) if name in prompt.views else None for name in ("conference", "queue"))
+        conference_view = await self._completions.conference(conference) if conference is not None else None
+        queue_view = await self._completions.queue(queue) if queue is not None else None
+        missing = [name for name in prompt.all_tools() if self._missing(name, policy)]
+        context = prompt_context(prompt, arguments, conference_view, queue_view, missing)
+        return _render(prompt, context | {"sandbox": self._is_sandbox})
 
-        conference, queue = (given.get(name) if name in prompt.shows else None for name in ("conference", "queue"))
-        room = await self._live.conference(conference) if conference is not None else None
-        line = await self._live.queue(queue) if queue is not None else None
-        missing = [name for name in prompt.leans_on() if self._absent(name, policy)]
-        return render(prompt, facts(prompt, given, room, line, missing) | {"sandbox": self._is_sandbox})
+
+# Prompts are loaded on first use: a client lists the tools first, and start-up needs no YAML.
 
 
-def _listed(prompt: "Prompt") -> PromptListed:
+def _prompts() -> "Mapping[str, Prompt]":
+    from ...prompts.files import prompts  # noqa: PLC0415
+
+    return prompts()
+
+
+def _render(prompt: "Prompt", context: Mapping[str, Any]) -> str:
+    from ...prompts.files import render  # noqa: PLC0415
+
+    return render(prompt, context)
+
+
+def _definition(prompt: "Prompt") -> PromptDefinition:
     arguments = [
-        PromptArgument(name=one.name, description=one.description, required=one.required) for one in prompt.arguments
+        PromptArgument(name=argument.name, description=argument.description, required=argument.required)
+        for argument in prompt.arguments
     ]
-    return PromptListed(
+    return PromptDefinition(
         name=prompt.name, title=prompt.title, description=prompt.description, arguments=arguments or None
     )
 
 
-def _checked(prompt: "Prompt", given: Mapping[str, str]) -> dict[str, str]:
-    """The arguments that say something. Raises `MCPError` for what is missing, unknown, or not to choose from."""
-    takes = [one.name for one in prompt.arguments]
-    if unknown := [name for name in given if name not in takes]:
-        known = f"it takes {listed(takes)}" if takes else "it takes none"
-        raise _wrong(prompt, f"has no argument {listed([quoted(name) for name in unknown])}: {known}")
-    said = {name: value.strip() for name, value in given.items() if value.strip()}
-    for one in prompt.arguments:
-        if one.required and one.name not in said:
-            raise _wrong(prompt, f"needs {one.name}: {one.description[0].lower()}{one.description[1:].rstrip('.')}")
-        words = one.completes if isinstance(one.completes, tuple) else ()
-        if words and one.name in said and said[one.name] not in words:
-            raise _wrong(prompt, f"takes for {one.name} one of {listed(words)}")
-    return said
+def _checked(prompt: "Prompt", arguments: Mapping[str, str]) -> dict[str, str]:
+    """The arguments that are not blank. Raises `MCPError` for a missing, unknown or invalid one."""
+    takes = [argument.name for argument in prompt.arguments]
+    if unknown := [name for name in arguments if name not in takes]:
+        takes_text = f"it takes {listed(takes)}" if takes else "it takes none"
+        raise _wrong(prompt, f"has no argument {listed([quoted(name) for name in unknown])}: {takes_text}")
+    filled = {name: value.strip() for name, value in arguments.items() if value.strip()}
+    for about in prompt.arguments:
+        if about.required and about.name not in filled:
+            description = f"{about.description[0].lower()}{about.description[1:].rstrip('.')}"
+            raise _wrong(prompt, f"needs {about.name}: {description}")
+        choices = about.completes if isinstance(about.completes, tuple) else ()
+        if choices and about.name in filled and filled[about.name] not in choices:
+            raise _wrong(prompt, f"takes for {about.name} one of {listed(choices)}")
+    return filled
 
 
 def _wrong(prompt: "Prompt", why: str) -> MCPError:

@@ -47,9 +47,10 @@ from .sessions import caller_of, connection_of
 
 Context = ServerRequestContext[Any, Any]
 CompletePrompt = Callable[[Caller, str, str, str, Mapping[str, str]], Awaitable[list[str]]]
-"""Values for an argument of a prompt: for whom, of which prompt and argument, what was typed, and beside it."""
+"""Completes an argument of a prompt, from: caller, prompt, argument, typed text, other arguments."""
 
-_MOST_VALUES = 100
+_MAX_COMPLETIONS = 100
+_MAX_LISTED_CONFERENCES = 100
 
 
 class ResourceHandlers:
@@ -67,7 +68,7 @@ class ResourceHandlers:
         self._listening = ListenHandler(self.bus)
         self._subscribed: dict[str, set[Connection]] = defaultdict(set)
         self.connections: set[Connection] = set()
-        """Those of the handshake era that have been greeted, until they close: they are told without asking."""
+        """Initialized connections at 2025-11-25, until they close: they get list changes without subscribing."""
 
     def handlers(self) -> dict[str, Any]:
         """The low-level server's keyword arguments."""
@@ -85,42 +86,42 @@ class ResourceHandlers:
         self._service.needed()
         fixed = [
             Resource(
-                uri=one.uri,
-                name=one.name,
-                title=one.title,
-                description=one.description,
-                mime_type=one.mime_type,
-                _meta=one.meta,
+                uri=kind.uri,
+                name=kind.name,
+                title=kind.title,
+                description=kind.description,
+                mime_type=kind.mime_type,
+                _meta=kind.meta,
             )
-            for one in self._reader.templates
-            if one.is_fixed
+            for kind in self._reader.templates
+            if kind.is_fixed
         ]
-        rooms = self._service.picture.conferences(self._service.now(), open_only=True)[:100]
-        return ListResourcesResult(resources=fixed + [_room(room.id, room.name) for room in rooms])
+        rooms = self._service.picture.conferences(self._service.now(), open_only=True)[:_MAX_LISTED_CONFERENCES]
+        return ListResourcesResult(resources=fixed + [_conference(room.id, room.name) for room in rooms])
 
     async def templates(self, context: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
         return ListResourceTemplatesResult(
             resource_templates=[
                 ResourceTemplate(
-                    uri_template=one.template,
-                    name=one.name,
-                    title=one.title,
-                    description=one.description,
-                    mime_type=one.mime_type,
+                    uri_template=kind.template,
+                    name=kind.name,
+                    title=kind.title,
+                    description=kind.description,
+                    mime_type=kind.mime_type,
                 )
-                for one in self._reader.templates
-                if "{" in one.template
+                for kind in self._reader.templates
+                if "{" in kind.template
             ]
         )
 
     async def read(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         try:
-            text, found = await self._reader.read(params.uri, caller_of(context))
+            text, kind = await self._reader.read(params.uri, caller_of(context))
         except ResourceNotFound as missing:
             raise MCPError(INVALID_PARAMS, str(missing), {"uri": params.uri}) from None
         except CallFailed as failed:
             raise MCPError(INTERNAL_ERROR, str(failed), {"uri": params.uri}) from None
-        contents = TextResourceContents(uri=params.uri, mime_type=found.mime_type, text=text, _meta=found.meta)
+        contents = TextResourceContents(uri=params.uri, mime_type=kind.mime_type, text=text, _meta=kind.meta)
         return ReadResourceResult(contents=[contents])
 
     async def complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
@@ -128,8 +129,8 @@ class ResourceHandlers:
             values = [*await self._values(caller_of(context), params)]
         except CallFailed:
             values = []
-        shown, total = values[:_MOST_VALUES], len(values)
-        return CompleteResult(completion=Completion(values=shown, total=total, has_more=total > len(shown)))
+        first, total = values[:_MAX_COMPLETIONS], len(values)
+        return CompleteResult(completion=Completion(values=first, total=total, has_more=total > len(first)))
 
     async def _values(self, caller: Caller, params: CompleteRequestParams) -> Sequence[str]:
         name, typed = params.argument.name, params.argument.value
@@ -137,13 +138,13 @@ class ResourceHandlers:
             case ResourceTemplateReference():
                 return await self._reader.complete(params.ref.uri, name, typed)
             case PromptReference():
-                given = params.context.arguments if params.context else None
-                return await self._complete_prompt(caller, params.ref.name, name, typed, given or {})
+                others = params.context.arguments if params.context else None
+                return await self._complete_prompt(caller, params.ref.name, name, typed, others or {})
 
     async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
         connection = connection_of(context)
         self._subscribed[params.uri].add(connection)
-        self.greet(connection)
+        self.remember(connection)
         self._service.needed()
         return EmptyResult()
 
@@ -152,11 +153,11 @@ class ResourceHandlers:
         return EmptyResult()
 
     def close(self) -> None:
-        """End the streams of those who listen, with a last word to each."""
+        """End the `subscriptions/listen` streams with a final message."""
         self._listening.close()
 
-    def greet(self, connection: Connection) -> None:
-        """Remember a connection of the handshake era until it closes."""
+    def remember(self, connection: Connection) -> None:
+        """Keep a connection at 2025-11-25 for notifications until it closes."""
         if connection not in self.connections:
             self.connections.add(connection)
             connection.exit_stack.callback(self._forget, connection)
@@ -166,34 +167,34 @@ class ResourceHandlers:
         for subscribers in self._subscribed.values():
             subscribers.discard(connection)
 
-    async def tell(self, changed: set[str]) -> None:
-        """Tell everybody who wants to know that these resources have changed."""
-        # Clients write the colon of a call_control_id as it is or percent-encoded: both name the same resource.
-        for one in sorted(changed | {unquote(one) for one in changed}):
-            await self.bus.publish(ResourceUpdated(uri=one))
-            for connection in list(self._subscribed.get(one, ())):
-                await connection.send_resource_updated(one)
+    async def notify_updated(self, changed: set[str]) -> None:
+        """Notify subscribers that these resources changed."""
+        # Clients may or may not percent-encode the colon of a call_control_id: both name the same resource.
+        for changed_uri in sorted(changed | {unquote(changed_uri) for changed_uri in changed}):
+            await self.bus.publish(ResourceUpdated(uri=changed_uri))
+            for connection in list(self._subscribed.get(changed_uri, ())):
+                await connection.send_resource_updated(changed_uri)
 
-    async def tell_list_changed(self) -> None:
-        """Tell everybody that conferences have appeared or ended."""
+    async def notify_list_changed(self) -> None:
+        """Notify all clients that conferences appeared or ended."""
         await self.bus.publish(ResourcesListChanged())
         for connection in list(self.connections):
             await connection.send_resource_list_changed()
 
-    async def tell_tools_changed(self) -> None:
-        """Tell everybody that tools have come or gone."""
+    async def notify_tools_changed(self) -> None:
+        """Notify all clients that the list of tools changed."""
         await self.bus.publish(ToolsListChanged())
         for connection in list(self.connections):
             await connection.send_tool_list_changed()
 
-    async def tell_prompts_changed(self) -> None:
-        """Tell everybody that prompts have come or gone."""
+    async def notify_prompts_changed(self) -> None:
+        """Notify all clients that the list of prompts changed."""
         await self.bus.publish(PromptsListChanged())
         for connection in list(self.connections):
             await connection.send_prompt_list_changed()
 
 
-def _room(conference_id: str, name: str | None) -> Resource:
+def _conference(conference_id: str, name: str | None) -> Resource:
     title = f"Conference {quoted(name)}" if name else f"Conference {shortened(conference_id)}"
     return Resource(
         uri=uri("conferences", conference_id), name=f"conference {conference_id}", title=title, mime_type=JSON

@@ -1,4 +1,4 @@
-"""A tool call, from the model to Telnyx and back: parse, policy, approval, send, result."""
+"""Carries out a tool call: validate, admit (policy, approval, limits), send to Telnyx, audit, return the result."""
 
 import logging
 import uuid
@@ -37,13 +37,13 @@ from .whoami import WhoamiReport
 logger = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
-Ended = Callable[[CallRecord, RequestId | None], None]
+CallListener = Callable[[CallRecord, RequestId | None], None]
 
-_RECENT = timedelta(hours=5)
-"""Where nothing else tells where a conversation begins, a command that is older is of an earlier one."""
+_MAX_SESSION_AGE = timedelta(hours=5)
+"""Where the start of a conversation is unknown, an older command belongs to an earlier conversation."""
 
 
-class Dispatcher:
+class ToolCallHandler:
     """Carries out tool calls for one server."""
 
     def __init__(
@@ -54,126 +54,126 @@ class Dispatcher:
         events: EventService,
         *,
         defaults: DefaultArguments,
-        where: WhoamiReport,
-        boarding: BoardTools,
-        leaving: Shutdown | None = None,
+        whoami: WhoamiReport,
+        board_tools: BoardTools,
+        shutdown: Shutdown | None = None,
     ) -> None:
         self._catalog = catalog
         self._defaults = defaults
-        self._where = where
-        self._boarding = boarding
+        self._whoami = whoami
+        self._board_tools = board_tools
         self._guard = guard
         self._telnyx = telnyx
         self._events = events
-        self._leaving = leaving or Shutdown()
-        self._ended: list[Ended] = [log_call]
+        self._shutdown = shutdown or Shutdown()
+        self._listeners: list[CallListener] = [log_call]
 
-    def on_ended(self, told: Ended) -> None:
-        """Be told of every call that has ended, and of the id of its request."""
-        self._ended.append(told)
+    def on_ended(self, listener: CallListener) -> None:
+        """Call `listener` with the record and the request id of every call that has ended."""
+        self._listeners.append(listener)
 
     async def handle(self, context: Context, call: CallToolRequestParams) -> Any:
-        """Answer `tools/call`. What goes wrong is a tool error that the model can read, never a stack trace."""
-        return await self.answer(call, McpCallContext(context, call, self._leaving))
+        """Answer `tools/call`. An error is a tool result that the model can read, never a stack trace."""
+        return await self.answer(call, McpCallContext(context, call, self._shutdown))
 
-    async def answer(self, call: CallToolRequestParams, way: CallContext) -> Any:
-        """Answer a call that came by this way. Raises `MCPError` for a tool that there is not."""
+    async def answer(self, call: CallToolRequestParams, origin: CallContext) -> Any:
+        """Carry out a call. Raises `MCPError` for an unknown tool."""
         tool_class = self._find(call.name)
-        journal = self._guard.journal(way.caller, tool_class, call.arguments or {})
+        record = self._guard.journal(origin.caller, tool_class, call.arguments or {})
         try:
-            policy = self._guard.policy(journal.caller)
-            _exists(tool_class, policy)
-            journal.parsed = tool = self._defaults.fill(parse(tool_class, call.arguments or {}))
-            result = await self._answer(tool, way, journal, policy)
-            journal.ended("dry run" if self._guard.dry_run and not tool.is_read() else "done")
+            policy = self._guard.policy(record.caller)
+            _check_offered(tool_class, policy)
+            record.parsed = tool = self._defaults.fill(parse(tool_class, call.arguments or {}))
+            result = await self._carry_out(tool, origin, record, policy)
+            record.ended("dry run" if self._guard.dry_run and not tool.is_read() else "done")
             return result
         except QuestionPending as pending:
-            journal.ended("asks")
+            record.ended("asks")
             return pending.result
         except MCPError as unknown:
-            journal.ended("refused", unknown.message)
+            record.ended("refused", unknown.message)
             raise
         except CallFailed as failed:
-            journal.ended(failed.outcome, failed.why)
-            policy = self._guard.policy(journal.caller)
-            return _failed(failed, journal, cards=way.context is not None and has_cards(way.context, policy))
+            record.ended(failed.outcome, failed.why)
+            policy = self._guard.policy(record.caller)
+            cards = origin.context is not None and has_cards(origin.context, policy)
+            return _failure_result(failed, record, cards=cards)
         except Exception:
-            journal.ended("failed", "a fault of this server")
+            record.ended("failed", "a fault of this server")
             logger.exception("%s failed unexpectedly", call.name)
-            return _error(f"{call.name} failed inside this server, which is a fault of its own. {_LOOK_AGAIN}")
+            return _error_result(f"{call.name} failed because of a fault in this server. {_LOOK_AGAIN}")
         finally:
-            journal.close()
-            self._guard.recorder.add(journal.entry)
-            for told in self._ended:
-                told(journal, way.request_id)
+            record.close()
+            self._guard.recorder.add(record.entry)
+            for listener in self._listeners:
+                listener(record, origin.request_id)
 
     def _find(self, name: str) -> type[Tool]:
         tool = self._catalog.get(name)
         if tool is not None:
             return tool
         near = self._catalog.nearest(name)
-        raise _unknown(name, f". Did you mean {', '.join(near)}?" if near else "")
+        raise _unknown_tool(name, f". Did you mean {', '.join(near)}?" if near else "")
 
-    async def _answer(self, tool: Tool, way: CallContext, journal: CallRecord, policy: Policy) -> Any:
-        """`policy`: the one that held when the call came."""
+    async def _carry_out(self, tool: Tool, origin: CallContext, record: CallRecord, policy: Policy) -> Any:
+        """`policy`: the one in force when the call arrived."""
         if tool.is_read():
-            await self._guard.gate.admit_read(tool, policy, journal)
+            await self._guard.gate.admit_read(tool, policy, record)
         if not isinstance(tool, Command):
-            return await self._answer_here(tool, way)
+            return await self._answer_locally(tool, origin)
         if tool.is_read():
-            return await self._carry_out(tool, journal, policy)
-        with _looking_into(tool):
-            command = await self._expanded(tool)
+            return await self._send(tool, record, policy)
+        with _nothing_sent(tool):
+            command = await self._with_everyone_listed(tool)
             if self._guard.dry_run:
-                return _would(command, await self._guard.gate.dry_run(tool, command, policy, self._read))
-            asker = way.asker(journal.call)
-            # Judged as it was asked for: "everyone" is more than a list of all that it happens to be.
+                return _dry_run_result(command, await self._guard.gate.dry_run(tool, command, policy, self._read))
+            # The guard judges the command as the caller wrote it: "everyone" is more than a list of all who are there.
             with span("policy"):
-                await self._guard.gate.admit(tool, policy, self._read, asker, journal)
-            command = await self._expanded(tool)
-        return await self._carry_out(command, journal, policy)
+                await self._guard.gate.admit(tool, policy, self._read, origin.asker(record.call), record)
+            command = await self._with_everyone_listed(tool)
+        return await self._send(command, record, policy)
 
-    async def _answer_here(self, tool: Tool, way: CallContext) -> dict[str, Any]:
-        """What this server answers itself."""
-        if way.context is None:
+    async def _answer_locally(self, tool: Tool, origin: CallContext) -> dict[str, Any]:
+        """Answer a tool that is no Telnyx endpoint."""
+        if origin.context is None:
             raise CallRefused(f"{tool.tool_name()} is for MCP clients.")
         if isinstance(tool, Whoami):
-            return _content(await self._where.answer(way.context, way.caller))
+            return _result(await self._whoami.answer(origin.context, origin.caller))
         if tool.toolset() == BOARD:
-            return await self._boarding.answer(tool, way.context)
-        before = partial(self._before, way.caller)
-        return _content(await self._events.answer(tool, way.context.session.report_progress, before))
+            return await self._board_tools.answer(tool, origin.context)
+        before = partial(self._newest_event_before, origin.caller)
+        return _result(await self._events.answer(tool, origin.context.session.report_progress, before))
 
-    async def _before(self, caller: Caller) -> int:
-        """The number of the newest event before a caller's last command, or before the conversation."""
+    async def _newest_event_before(self, caller: Caller) -> int:
+        """The number of the newest event before the caller's last command, or before the conversation."""
         last = await self._guard.ledger.last_sent(caller.session)
         if caller.is_alone:
             return last.newest_event if last else self._events.begun
-        return last.newest_event if last and last.at > self._events.now() - _RECENT else self._events.newest
+        return last.newest_event if last and last.at > self._events.now() - _MAX_SESSION_AGE else self._events.newest
 
-    async def _carry_out(self, command: Command, journal: CallRecord, policy: Policy) -> dict[str, Any]:
-        command = _identified(command)
+    async def _send(self, command: Command, record: CallRecord, policy: Policy) -> dict[str, Any]:
+        command = _with_command_id(command)
         try:
             answer = await self._telnyx.send(command)
         except TelnyxRefused as refused:
-            journal.telnyx = _told({"status": refused.status, "request_id": refused.request_id})
+            record.telnyx = _without_empty({"status": refused.status, "request_id": refused.request_id})
             raise await self._explained(refused) from None
-        told = {"status": answer.status, "request_id": answer.request_id}
-        journal.telnyx = _told(told | ({"attempts": answer.attempts} if answer.attempts > 1 else {}))
+        attempts = answer.attempts if answer.attempts > 1 else None
+        record.telnyx = _without_empty({"status": answer.status, "request_id": answer.request_id, "attempts": attempts})
         self._events.after(command)
-        return _result(command, answer.body, lambda name: self._catalog.allows(name, policy))
+        return _command_result(command, answer.body, lambda name: self._catalog.allows(name, policy))
 
-    async def _expanded(self, command: Command) -> Command:
-        """Where Telnyx wants a list even for everyone, the list of those it concerns."""
+    async def _with_everyone_listed(self, command: Command) -> Command:
+        """Replace "everyone" by a list of call legs, for endpoints that require the list."""
         if command.everyone_is is None or not command.concerns_everyone():
             return command
         conference_id: str = getattr(command, "conference_id")  # noqa: B009 (not every command has one)
         people = await all_participants(self._read, conference_id, ParticipantFilter(**command.everyone_is))
-        found = [person["call_control_id"] for person in people if person.get("call_control_id")]
-        if not found:
+        legs = [person["call_control_id"] for person in people if person.get("call_control_id")]
+        if not legs:
             states = " and ".join(command.everyone_is).replace("_", " ")
             raise CallRefused(f"Nobody in this conference is {states}. Nothing was sent.")
-        return command.model_copy(update={"call_control_ids": found})
+        return command.model_copy(update={"call_control_ids": legs})
 
     async def _read(self, command: Command) -> Any:
         try:
@@ -182,7 +182,7 @@ class Dispatcher:
             raise await self._explained(refused) from None
 
     async def _explained(self, refused: TelnyxRefused) -> TelnyxRefused:
-        """The refusal of something that is not there, with what is."""
+        """For an id that Telnyx does not know: its refusal together with the ids that exist."""
         if refused.status not in (404, 422):
             return refused
         try:
@@ -193,8 +193,8 @@ class Dispatcher:
 
 
 @contextmanager
-def _looking_into(command: Command) -> Generator[None]:
-    """Before a command is sent: whatever fails here, it was not."""
+def _nothing_sent(command: Command) -> Generator[None]:
+    """Whatever fails in this block, the refusal says that the command was not sent."""
     try:
         yield
     except CallRefused:
@@ -203,67 +203,66 @@ def _looking_into(command: Command) -> Generator[None]:
         raise LookupFailed(command.tool_name(), failed) from None
 
 
-_LOOK_AGAIN = "If it was to change something, look at the state before you repeat it."
+_LOOK_AGAIN = "If the call was to change something, look at the current state before you repeat it."
 
 
-def _exists(tool: type[Tool], policy: Policy) -> None:
+def _check_offered(tool: type[Tool], policy: Policy) -> None:
     if why := policy.refusal(tool):
-        raise _unknown(tool.tool_name(), f" ({why})")
+        raise _unknown_tool(tool.tool_name(), f" ({why})")
 
 
-def _unknown(name: str, hint: str) -> MCPError:
+def _unknown_tool(name: str, hint: str) -> MCPError:
     return MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name}{hint}")
 
 
-def _told(of_telnyx: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in of_telnyx.items() if value}
+def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}
 
 
-def _identified(command: Command) -> Command:
-    """With a `command_id`, so that Telnyx can tell a repeat."""
+def _with_command_id(command: Command) -> Command:
+    """The command with a `command_id`, so that Telnyx recognizes a repeat."""
     if not command.is_deduped() or getattr(command, "command_id", None) is not None:
         return command
     return command.model_copy(update={"command_id": str(uuid.uuid4())})
 
 
-def _result(command: Command, body: Any, exists: Callable[[str], bool]) -> dict[str, Any]:
-    outcome = command.result
+def _command_result(command: Command, body: Any, is_offered: Callable[[str], bool]) -> dict[str, Any]:
     fields = command.read(body)
     done = "" if command.is_read() else f"Telnyx accepted: {say(command.does, vars(command))}."
-    content: dict[str, Any] = {"summary": outcome.describe(fields, done)}
+    content: dict[str, Any] = {"summary": command.result.describe(fields, done)}
     if command.is_deduped():
         content["command_id"] = getattr(command, "command_id", None)
     if events := command.expected_events():
         content["expect_events"] = list(events)
-    if (undo := command.taken_back_by(fields)) and exists(undo["tool"]):
+    if (undo := command.taken_back_by(fields)) and is_offered(undo["tool"]):
         content["undo"] = undo
-    return _content(_as_json(content | fields))
+    return _result(_as_json(content | fields))
 
 
-def _would(command: Command, would: Mapping[str, Any]) -> dict[str, Any]:
+def _dry_run_result(command: Command, request: Mapping[str, Any]) -> dict[str, Any]:
     summary = f"Dry run, nothing was sent: this would {say(command.does, vars(command))}."
-    return _content(_as_json({"summary": summary, "would_send": would, **command.read(None)}))
+    return _result(_as_json({"summary": summary, "would_send": request, **command.read(None)}))
 
 
 def _as_json(content: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in content.items() if value is not None}
-    return to_jsonable_python(given, by_alias=True, exclude_none=True)
+    present = {name: value for name, value in content.items() if value is not None}
+    return to_jsonable_python(present, by_alias=True, exclude_none=True)
 
 
-def _content(structured: Mapping[str, Any]) -> dict[str, Any]:
-    # Some hosts show the model only the text, others only the structured content: both say everything.
+def _result(structured: Mapping[str, Any]) -> dict[str, Any]:
+    # Some hosts show the model only the text, others only the structured content: both hold everything.
     content = [{"type": "text", "text": compact_json(structured)}]
     return {"resultType": "complete", "content": content, "structuredContent": structured}
 
 
-def _failed(failed: CallFailed, journal: CallRecord, *, cards: bool) -> dict[str, Any]:
-    """What went wrong; of a question left for a person its code by itself too, and how they see it as a card."""
-    code = journal.asked.get("code") if isinstance(failed, ApprovalPending) else None
+def _failure_result(failed: CallFailed, record: CallRecord, *, cards: bool) -> dict[str, Any]:
+    """The error. If a question is pending, also its code in `_meta`, and how to show it as a card."""
+    code = record.asked.get("code") if isinstance(failed, ApprovalPending) else None
     if code is None:
-        return _error(str(failed))
+        return _error_result(str(failed))
     card = f" Or better, show it to them as a card: call show_approval with approval {code}, then wait."
-    return _error(f"{failed}{card if cards else ''}") | {"_meta": {PENDING: code}}
+    return _error_result(f"{failed}{card if cards else ''}") | {"_meta": {PENDING: code}}
 
 
-def _error(message: str) -> dict[str, Any]:
+def _error_result(message: str) -> dict[str, Any]:
     return {"resultType": "complete", "content": [{"type": "text", "text": message}], "isError": True}

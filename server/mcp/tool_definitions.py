@@ -1,4 +1,4 @@
-"""Tool -> MCP tool: what a client is told."""
+"""MCP tool definitions, as `tools/list` returns them."""
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
@@ -24,29 +24,29 @@ class Catalog:
         return self._tools.get(name)
 
     def schema(self, name: str) -> Mapping[str, Any] | None:
-        """The schema of a tool's arguments; None: there is no such tool."""
+        """The schema of a tool's arguments; None for an unknown tool."""
         tool = self.get(name)
         return None if tool is None else definition(tool).input_schema
 
     def nearest(self, name: str) -> list[str]:
-        """Tools whose names are like this one."""
+        """Names of tools that are spelled like this one."""
         return difflib.get_close_matches(name, self._tools, n=3, cutoff=0.5)
 
     def allows(self, name: str, policy: Policy) -> bool:
-        """Whether there is a tool of this name under a policy."""
+        """Whether a tool of this name is offered under a policy."""
         tool = self.get(name)
         return tool is not None and policy.refusal(tool) is None
 
     def listing(
         self, allowed: Callable[[Iterable[type[Tool]]], Iterable[type[Tool]]], *, cards: bool = False
     ) -> list[mcp_types.Tool]:
-        """What `tools/list` answers, of the tools that are allowed. `cards`: a person answers by them there."""
+        """The definitions of the allowed tools. `cards`: the host shows approval cards, so their tools are included."""
         return [definition(tool) for tool in allowed(self._tools.values()) if cards or not tool.needs_cards]
 
 
 @cache
 def definition(tool: type[Tool]) -> mcp_types.Tool:
-    """What a client is told about a tool."""
+    """The definition of a tool."""
     worst = tool.worst_risk()
     return mcp_types.Tool(
         name=tool.tool_name(),
@@ -66,10 +66,10 @@ def definition(tool: type[Tool]) -> mcp_types.Tool:
 
 
 def model_bytes(tool: type[Tool]) -> int:
-    """What a model reads of a tool: bytes of its name, description and input schema as compact JSON."""
-    read = {
+    """Bytes that a tool costs the model: its name, description and input schema as compact JSON."""
+    definition = {
         "name": tool.tool_name(),
         "description": tool.__doc__,
         "inputSchema": input_schema(tool),
     }
-    return len(compact_json(read).encode())
+    return len(compact_json(definition).encode())

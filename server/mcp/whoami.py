@@ -1,4 +1,4 @@
-"""What an agent should know first: where it is, what it may do, who is asked, how it hears of events."""
+"""The `whoami` tool: the account, what the agent may do, who approves, and how events arrive."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,31 +17,36 @@ from ..guard import Caller, Policy
 from ..settings import Settings
 from .default_arguments import DefaultArguments
 
-_LATEST = 100
-"""Events that are looked at for the connections they name."""
-_MOST_CONNECTIONS = 5
-_LONGEST = 200
+_EVENTS_SCANNED = 100
+"""Newest events in which connections are looked for."""
+_MAX_CONNECTIONS = 5
+_MAX_TEXT_LENGTH = 200
 
 
 class WhoamiReport:
-    """Answers `whoami`. Nothing of the API key is told: not even its end."""
+    """Answers `whoami`. It contains no part of the API key."""
 
     def __init__(
-        self, settings: Settings, defaults: DefaultArguments, guarding: GuardRuntime, events: EventService, server: str
+        self,
+        settings: Settings,
+        defaults: DefaultArguments,
+        guard_runtime: GuardRuntime,
+        events: EventService,
+        server: str,
     ) -> None:
         """`server`: its name and version."""
         self._settings = settings
         self._defaults = defaults
-        self._guarding = guarding
+        self._guard_runtime = guard_runtime
         self._events = events
         self._server = server
 
     async def answer(self, context: ServerRequestContext[Any, Any], caller: Caller) -> dict[str, Any]:
         """The structured content of `whoami`."""
-        connections, heard = await self._heard()
-        policy = self._guarding.policy(caller)
+        connections, events = await self._events_seen()
+        policy = self._guard_runtime.policy(caller)
         allowed, writes = self._allowed(policy), await self._writes(policy)
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "server": self._server,
             "client": _client(context, caller),
             "account": self._account,
@@ -50,60 +55,60 @@ class WhoamiReport:
             "connections_seen": connections,
             "policy": allowed,
             "writes": writes,
-            "events": heard,
+            "events": events,
         }
         dry = " Dry run: nothing is sent." if self._settings.dry_run else ""
         summary = f"{count(allowed['tools'], 'tool')} on {self._account}; writes are {writes}.{dry}"
-        return {"summary": summary} | {name: value for name, value in told.items() if value is not None}
+        return {"summary": summary} | {name: value for name, value in fields.items() if value is not None}
 
     @property
     def _account(self) -> str:
         if self._settings.sandbox:
-            return "the embedded Telnyx, for practice: no real calls"
+            return "the sandbox, for practice: no real calls"
         return f"the Telnyx account of the operator's API key, at {urlsplit(self._settings.base_url).netloc}"
 
     def _allowed(self, policy: Policy) -> dict[str, Any]:
         tools = [tool for tool in policy.allowed(TOOLS) if not tool.needs_cards]
         toolsets = {tool.toolset() for tool in tools}
-        said: dict[str, Any] = {
+        allowed: dict[str, Any] = {
             "tools": len(tools),
             "toolsets": [name for name in TOOLSETS if name in toolsets],
             "read_only": all(tool.is_read() for tool in tools),
             "dry_run": self._settings.dry_run,
             "asks_a_person": f"{policy.level}",
         }
-        within = [clean(f"only {one}", _LONGEST) for one in policy.scope.kinds if one.lists]
-        return said | ({"scope": within} if within else {})
+        scope = [clean(f"only {kind}", _MAX_TEXT_LENGTH) for kind in policy.scope.kinds if kind.lists]
+        return allowed | ({"scope": scope} if scope else {})
 
     async def _writes(self, policy: Policy) -> str:
         closed = policy.closed(self._events.now())
         if closed is not None:
-            return clean(f"closed now: {closed}", _LONGEST)
+            return clean(f"closed now: {closed}", _MAX_TEXT_LENGTH)
         try:
-            stopped = await self._guarding.ledger.stopped()
+            stopped = await self._guard_runtime.ledger.stopped()
         except StoreError:
             return "refused: the store cannot be used"
         if stopped is None:
             return "open"
-        return clean(f"stopped by a person{f' ({stopped.reason})' if stopped.reason else ''}", _LONGEST)
+        return clean(f"stopped by a person{f' ({stopped.reason})' if stopped.reason else ''}", _MAX_TEXT_LENGTH)
 
-    async def _heard(self) -> tuple[list[str], dict[str, Any]]:
-        """The connections that events have named lately, and how events come."""
-        heard: dict[str, Any] = {"arrive": self._events.arrive()}
+    async def _events_seen(self) -> tuple[list[str], dict[str, Any]]:
+        """The connections that recent events name, and how events arrive."""
+        events: dict[str, Any] = {"arrive": self._events.arrive()}
         try:
-            latest = await (await self._events.store()).find(EventFilter(), limit=_LATEST)
+            latest = await (await self._events.store()).find(EventFilter(), limit=_EVENTS_SCANNED)
         except (StoreError, CallRefused):
-            return [], heard
-        named = (event.payload.get("connection_id") for event in latest)
-        connections = list(dict.fromkeys(clean(one, 40) for one in named if isinstance(one, str)))
+            return [], events
+        ids = (event.payload.get("connection_id") for event in latest)
+        connections = list(dict.fromkeys(clean(id_, 40) for id_ in ids if isinstance(id_, str)))
         last: Mapping[str, str] = (
             {"last": latest[0].type, "last_at": latest[0].occurred_at.isoformat()} if latest else {}
         )
-        return connections[:_MOST_CONNECTIONS], heard | last
+        return connections[:_MAX_CONNECTIONS], events | last
 
 
 def _client(context: ServerRequestContext[Any, Any], caller: Caller) -> str:
     params = context.session.client_params
     name = f"{params.client_info.name} {params.client_info.version}" if params is not None else "unknown"
-    known = f", as {caller.identity}" if caller.identity else ""
-    return clean(f"{name}, MCP {context.protocol_version}{known}", 400)
+    identity = f", as {caller.identity}" if caller.identity else ""
+    return clean(f"{name}, MCP {context.protocol_version}{identity}", 400)

@@ -163,7 +163,7 @@ async def test_every_tool_answers_and_a_rolling_restart_is_seen_by_nobody(replic
                 for example in EXAMPLES:
                     answer = await caller.call(example.tool, **example.minimal)
                     assert answer.is_done or '"isError": true' in answer.said, answer
-                    assert "fault of its own" not in answer.said
+                    assert "fault in this server" not in answer.said
         for replica in replicas.both:
             await replica.restart()
             await replica.until_called()

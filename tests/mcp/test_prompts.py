@@ -42,7 +42,7 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
 
 def possible(tools: set[str]) -> set[str]:
     """The prompts whose purpose these tools serve."""
-    return {name for name, prompt in prompts().items() if set(prompt.essential) <= tools}
+    return {name for name, prompt in prompts().items() if set(prompt.required_tools) <= tools}
 
 
 async def names(client: Client) -> set[str]:
@@ -172,7 +172,7 @@ async def test_practising_is_for_the_sandbox_only() -> None:
 
 WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
     "an unknown prompt": ("run_the_rooms", {}, "There is no prompt 'run_the_rooms'. Did you mean run_the_room?"),
-    "one like none": ("xyz", {}, "There is no prompt 'xyz'. prompts/list has those that there are."),
+    "one like none": ("xyz", {}, "There is no prompt 'xyz'. prompts/list names all prompts."),
     "a missing argument": ("run_the_room", {}, "The prompt run_the_room needs conference: its name or id."),
     "an empty one": ("run_the_room", {"conference": " "}, "The prompt run_the_room needs conference: its name or id."),
     "an unknown one": (

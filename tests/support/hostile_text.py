@@ -17,7 +17,7 @@ HOSTILE: Mapping[str, str] = {
     "lines of Unicode": "a\u2028b\u2029c\x85d",
     "very much of it": "yes " * 5000,
     "nothing to be seen": "\u200b\u202e\x1b",
-    "a template": "{{ 7 * 7 }}{% include '_close.md' %}{# unseen #}",
+    "a template": "{{ 7 * 7 }}{% include '_closing.md' %}{# unseen #}",
 }
 
 

@@ -10,8 +10,9 @@ from mcp.client import Client
 from mcp.server import Server
 
 from telnyx_conferencing.server.adapters.guard_factory import GuardRuntime
+from telnyx_conferencing.server.adapters.live_facts import TelnyxFacts
 from telnyx_conferencing.server.adapters.sandbox_transport import SandboxTransport
-from telnyx_conferencing.server.app import build, facts_from
+from telnyx_conferencing.server.app import build
 from telnyx_conferencing.server.events.service import EventService
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.server.settings import load
@@ -51,7 +52,7 @@ async def serving(world: World, http: httpx2.AsyncClient, **given: object) -> As
     telnyx = world.telnyx(http)
     settings = load(sandbox=True, **({"approval": "never"} | given))
     with database_of(settings) as database:
-        events = EventService(lambda: open_store(settings, database), facts_from(telnyx))
+        events = EventService(lambda: open_store(settings, database), TelnyxFacts(telnyx.read))
         guarding = GuardRuntime(settings, telnyx, events, database)
         async with events.running(), guarding.guard.recorder.running():
             yield build(settings, telnyx, events, guarding).server

@@ -35,24 +35,24 @@ def tools() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-_ASKED = """\
-Made from the files of `prompts/` by `UPDATE_SNAPSHOTS=1 make test`. A host shows prompts as slash commands. Each tells
-the agent step by step what an expert would do, which events to wait for, when to ask and what never to do, with what is
-so at the moment: who is in the conference, who waits in the queue. Names and numbers stand in it as quoted data.
+_PROMPTS = """\
+Made from the files of `prompts/` by `UPDATE_SNAPSHOTS=1 make test`. A host shows prompts as slash commands. Each prompt
+tells the agent step by step what an expert would do: which events to wait for, when to ask, and what never to do. It
+shows the current state: who is in the conference, who waits in the queue. Names and numbers are quoted data.
 
-A conference is given by its name or its id; every argument completes from what there is now. A prompt is offered where
-all of the tools in **bold** are; which of the others are missing, it says. What a person is asked before a risky
-command stands in `prompts/questions/`, and as a person reads it in `tests/snapshots/questions.md`."""
+A conference is given by name or id. Every argument completes from live values. A prompt is offered if all tools in
+**bold** are offered; it says which of its other tools are missing. The questions that a person answers before a risky
+command are in `prompts/questions/`; `tests/snapshots/questions.md` shows them as a person reads them."""
 
 
 def prompts() -> str:
     """docs/prompts.md."""
-    return "\n\n".join(["# Prompts", _ASKED, *map(_section, files.prompts().values())]) + "\n"
+    return "\n\n".join(["# Prompts", _PROMPTS, *map(_section, files.prompts().values())]) + "\n"
 
 
 def _section(prompt: Prompt) -> str:
-    bold, plain = (f"**`{name}`**" for name in prompt.essential), (f"`{name}`" for name in prompt.tools)
-    tools = f"Leans on {', '.join([*bold, *plain])}."
+    bold, plain = (f"**`{name}`**" for name in prompt.required_tools), (f"`{name}`" for name in prompt.optional_tools)
+    tools = f"Tools: {', '.join([*bold, *plain])}."
     head = ("| argument | | what it is | completes from |", "|---|---|---|---|")
     table = "\n".join([*head, *map(_argument, prompt.arguments)])
     return "\n\n".join([f"## `{prompt.name}`: {prompt.title}", prompt.description, table, tools])
