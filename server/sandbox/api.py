@@ -1,33 +1,36 @@
-"""Telnyx's API: a request becomes a command, is carried out once, and suffers what the fault rules say."""
+"""Telnyx's API: parse a request into a command, run it once, and apply the fault rules."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from ...tools import COMMANDS
 from ...tools.base import Command
 from .clock import Timers
 from .errors import ApiError, ConnectionDropped, bad_request, error, invalid, missing, unprocessable
 from .faults import Fault, Faults
-from .http import Incoming, Receive, Reply, authorize, encode
-from .routes import Routes
+from .requests import decoded_path_params, parse_body, read_body
+from .responses import error_response, json_response
 from .state import SandboxState
 from .webhooks import ListWebhookDeliveries
 
-BEYOND: tuple[type[Command], ...] = (ListWebhookDeliveries,)
-"""What is served beside the tools."""
-
-_ROUTES: Routes[type[Command]] = Routes((command.route, command) for command in (*COMMANDS, *BEYOND))
+SANDBOX_COMMANDS: tuple[type[Command], ...] = (ListWebhookDeliveries,)
+"""Endpoints that the sandbox serves and no tool calls."""
 
 _TITLES = {429: ("10011", "Too many requests"), 401: ("10009", "Authentication failed")}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(slots=True)
 class ReceivedRequest:
-    """A request to the API, and what became of it."""
+    """A request to the API and its outcome."""
 
     method: str
     path: str
@@ -36,58 +39,66 @@ class ReceivedRequest:
     body: dict[str, Any] | None
     """None: no JSON object."""
     status: int | None = None
-    """What was answered; None: nothing (yet)."""
+    """The status of the answer; None: no answer (yet)."""
     command: str | None = None
-    """The name of the command, as a tool's is; None: it did not become one."""
+    """The name of the command, as a tool's is; None: no command was recognised."""
     command_id: str | None = None
     applied: bool = False
     """Whether it had an effect: not if it only read, was refused, or repeats a command_id."""
 
 
 class Api:
+    """The endpoints below /v2. `current_state` gives the sandbox's state, which a reset replaces."""
+
     def __init__(
-        self,
-        state: Callable[[], SandboxState],
-        faults: Faults,
-        delays: Timers,
-        run_due: Callable[[], None],
-        received: Callable[[ReceivedRequest], None],
+        self, current_state: Callable[[], SandboxState], faults: Faults, delays: Timers, run_due: Callable[[], None]
     ) -> None:
-        self._state = state
+        self._current_state = current_state
         self._faults = faults
         self._delays = delays
         self._run_due = run_due
-        self._received = received
+        by_path: dict[str, dict[str, type[Command]]] = {}
+        for command in (*COMMANDS, *SANDBOX_COMMANDS):
+            by_path.setdefault(command.route.path, {})[command.route.method] = command
+        self.routes = [
+            Route(path, self._endpoint(commands), methods=list(commands)) for path, commands in by_path.items()
+        ]
 
-    async def serve(self, incoming: Incoming, receive: Receive) -> Reply | None:
-        """The answer to a request; None: the client has gone. Raises `ConnectionDropped`."""
-        fault = self._faults.for_request(incoming.method, incoming.path)
-        record = ReceivedRequest(incoming.method, incoming.path, incoming.query, None)
-        self._received(record)
-        if fault is not None:
-            _identify(incoming, record)
-        if fault is not None and fault.after:
-            reply = await self._suffer(fault, self._answer(incoming, record), receive)
-        elif fault is not None:
-            reply = await self._suffer(fault, None, receive)
-            if fault.kind == "delay":
-                reply = self._answer(incoming, record)
-        else:
-            reply = self._answer(incoming, record)
-        record.status = None if reply is None else reply.status
-        return reply
+    def _endpoint(self, commands: dict[str, type[Command]]) -> Endpoint:
+        """The endpoint of one path. `commands`: by HTTP method."""
 
-    async def _suffer(self, fault: Fault, reply: Reply | None, receive: Receive) -> Reply | None:
-        """What comes back in place of a reply."""
+        async def endpoint(request: Request) -> Response:
+            method = "GET" if request.method == "HEAD" else request.method
+            return await self._serve(commands[method], request)
+
+        return endpoint
+
+    async def _serve(self, command: type[Command], request: Request) -> Response:
+        """Answer a request, with a fault if a rule matches. Raises `ApiError` and `ConnectionDropped`."""
+        record: ReceivedRequest = request.state.record
+        record.command = command.tool_name()
+        raw_body = await read_body(request) if command.route.method in ("POST", "PATCH", "PUT") else b""
+        fault = self._faults.for_request(record.method, record.path)
+        if fault is None:
+            return self._run(command, request, raw_body)
+        if fault.after:
+            return await self._apply_fault(fault, request, self._run(command, request, raw_body))
+        _note_body(record, raw_body)
+        if fault.kind == "delay":
+            await self._sleep(fault.seconds)
+            return self._run(command, request, raw_body)
+        return await self._apply_fault(fault, request, Response())
+
+    async def _apply_fault(self, fault: Fault, request: Request, response: Response) -> Response:
+        """What the client gets instead of a response."""
         if fault.kind == "status":
             return _failure(fault)
         if fault.kind == "delay":
             await self._sleep(fault.seconds)
-            return reply
+            return response
         if fault.kind == "hang":
-            while (await receive())["type"] != "http.disconnect":
+            while (await request.receive())["type"] != "http.disconnect":
                 pass
-            return None
         raise ConnectionDropped
 
     async def _sleep(self, seconds: float) -> None:
@@ -99,64 +110,60 @@ class Api:
                 await over.wait()
             self._delays.run_due()
 
-    def _answer(self, incoming: Incoming, record: ReceivedRequest) -> Reply:
-        """Carry a request out. Nothing else happens between its checks and its effect."""
+    def _run(self, command_type: type[Command], request: Request, raw_body: bytes) -> Response:
+        """Run a command. Synchronous, so that nothing happens between its checks and its effect."""
+        record: ReceivedRequest = request.state.record
         self._run_due()
         try:
-            authorize(incoming.headers, incoming.method)
-            command_type, path = _ROUTES.find(incoming.method, incoming.path)
-            record.command = command_type.tool_name()
-            record.body = incoming.body() if incoming.method in ("POST", "PATCH") else None
-            query = incoming.query if incoming.method == "GET" else {}
-            command = _parse(command_type, path, query, record.body or {})
+            record.body = parse_body(raw_body) if command_type.route.method in ("POST", "PATCH", "PUT") else None
+            query = record.query if command_type.route.method == "GET" else {}
+            command = _parse(command_type, decoded_path_params(request), query, record.body or {})
             record.command_id = getattr(command, "command_id", None)
             return self._execute(command, record)
         except ApiError as refused:
-            return Reply.refusing(refused)
+            return error_response(refused)
 
-    def _execute(self, command: Command, record: ReceivedRequest) -> Reply:
-        state = self._state()
-        executed = state.executed
+    def _execute(self, command: Command, record: ReceivedRequest) -> Response:
+        state = self._current_state()
         now = state.timers.now()
-        known = executed.answer_to(command, now)
-        if known is not None:
-            return Reply(200, known)
-        reply = Reply.of(state.handlers[type(command)](command))
-        record.applied = record.method != "GET"
-        executed.remember(command, reply.body, now)
-        return reply
+        earlier_answer = state.command_log.answer_to(command, now)
+        if earlier_answer is not None:
+            return json_response(earlier_answer)
+        answer = state.handlers[type(command)](command)
+        record.applied = command.route.method != "GET"
+        state.command_log.remember(command, answer, now)
+        return json_response(answer)
 
 
-def _identify(incoming: Incoming, record: ReceivedRequest) -> None:
-    """Note what a request is that may never be looked at."""
+def _note_body(record: ReceivedRequest, raw_body: bytes) -> None:
+    """Record the body and command_id of a request that a fault stops before it is parsed."""
     try:
-        record.command = _ROUTES.find(incoming.method, incoming.path)[0].tool_name()
-        record.body = incoming.body() if incoming.method in ("POST", "PATCH") else None
+        record.body = parse_body(raw_body)
     except ApiError:
         return
-    command_id = (record.body or {}).get("command_id")
+    command_id = record.body.get("command_id")
     record.command_id = command_id if isinstance(command_id, str) else None
 
 
 def _parse(command: type[Command], path: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> Command:
-    """Raises `Refused` (422)."""
+    """Raises `ApiError` (422)."""
     if isinstance(body.get("call_control_ids"), str):
         raise invalid("call_control_ids", "The parameter 'call_control_ids' must be a list.")
     try:
-        read = command.from_request(path, query, body)
+        parsed = command.from_request(path, query, body)
     except ValidationError as refused:
         raise unprocessable(refused) from None
     except (TypeError, AttributeError):
         # `filter=x&filter[name]=y`: a name that is a value and an object.
         raise bad_request("The query contradicts itself.", status=422) from None
-    # An operator's setting may stand in for these at a tool; Telnyx knows of no settings.
-    absent = [command.wire_name(name) for name in command.settings if getattr(read, name) is None]
+    # A tool takes these arguments from a setting where they are left out; Telnyx requires them.
+    absent = [command.wire_name(name) for name in command.settings if getattr(parsed, name) is None]
     if absent:
         raise missing(absent)
-    return read
+    return parsed
 
 
-def _failure(fault: Fault) -> Reply:
+def _failure(fault: Fault) -> Response:
     code, title = _TITLES.get(fault.status, ("10007", "Unexpected error"))
-    headers = () if fault.retry_after is None else ((b"retry-after", str(fault.retry_after).encode()),)
-    return Reply(fault.status, encode({"errors": [error(code, title, "A fault of the sandbox.")]}), headers)
+    headers = None if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
+    return JSONResponse({"errors": [error(code, title, "A fault of the sandbox.")]}, fault.status, headers)

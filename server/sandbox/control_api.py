@@ -1,26 +1,24 @@
 """The sandbox's own controls, under /sandbox: its state, its clock, its faults, and the people at the far ends."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from ...tools.base import DELETE, GET, POST, WIRE, Route
+from ...tools.base import WIRE
 from ...tools.numbers import Number
 from .conference import Participant
-from .errors import ApiError, impossible, unprocessable
+from .errors import impossible
 from .faults import FAULT
-from .http import Incoming, Reply, authorize, refuse_web_pages
-from .legs import NUMBER
-from .responses import Answer, data
-from .routes import Routes
+from .legs import NUMBER, Leg
+from .requests import decoded_path_params, parse_body, read_body
+from .responses import data, json_response
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
-
-Control = Callable[[dict[str, str], dict[str, Any]], Awaitable[Answer]]
-"""Path parameters and body in, answer out."""
 
 
 class _Body(BaseModel):
@@ -36,95 +34,85 @@ class IncomingCall(_Body):
     to: Number = NUMBER
 
 
-class Press(_Body):
+class KeyPresses(_Body):
     digits: Annotated[str, Field(pattern=r"^[0-9A-D*#]+$", max_length=1000)]
 
 
 class Controls:
+    """The endpoints below /sandbox."""
+
     def __init__(self, sandbox: "Sandbox") -> None:
         self._sandbox = sandbox
-        served: list[tuple[Route, Control]] = [
-            (GET("/state"), self._state),
-            (GET("/requests"), self._requests),
-            (DELETE("/requests"), self._forget_requests),
-            (GET("/events"), self._events),
-            (POST("/clock"), self._advance),
-            (GET("/faults"), self._faults),
-            (POST("/faults"), self._add_fault),
-            (DELETE("/faults"), self._clear_faults),
-            (POST("/reset"), self._reset),
-            (POST("/calls"), self._call_arrives),
-            (POST("/calls/{call_control_id}/hangup"), self._person_hangs_up),
-            (POST("/calls/{call_control_id}/speak"), self._person_speaks),
-            (POST("/calls/{call_control_id}/press"), self._person_presses),
+        self.routes = [
+            Route("/state", self._state, methods=["GET"]),
+            Route("/requests", self._requests, methods=["GET", "DELETE"]),
+            Route("/events", self._events, methods=["GET"]),
+            Route("/clock", self._advance, methods=["POST"]),
+            Route("/faults", self._faults, methods=["GET", "POST", "DELETE"]),
+            Route("/reset", self._reset, methods=["POST"]),
+            Route("/calls", self._receive_call, methods=["POST"]),
+            Route("/calls/{call_control_id}/hangup", self._hang_up, methods=["POST"]),
+            Route("/calls/{call_control_id}/speak", self._speak, methods=["POST"]),
+            Route("/calls/{call_control_id}/press", self._press, methods=["POST"]),
         ]
-        self._routes = Routes(served)
 
-    async def serve(self, incoming: Incoming) -> Reply:
-        """The answer to a request below /sandbox."""
-        self._sandbox.run_due()
-        try:
-            refuse_web_pages(incoming.headers)
-            authorize(incoming.headers, incoming.method)
-            control, path = self._routes.find(incoming.method, incoming.path)
-            body = incoming.body() if incoming.method == "POST" else {}
-            return Reply.of(await control(path, body))
-        except ValidationError as refused:
-            return Reply.refusing(unprocessable(refused))
-        except ApiError as refused:
-            return Reply.refusing(refused)
+    async def _state(self, _: Request) -> Response:
+        return json_response(data(self._sandbox.snapshot()))
 
-    async def _state(self, *_: Any) -> Answer:
-        return data(self._sandbox.snapshot())
+    async def _requests(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self._sandbox.requests.clear()
+            return json_response(None)
+        return json_response({"data": [asdict(record) for record in self._sandbox.requests]})
 
-    async def _requests(self, *_: Any) -> Answer:
-        return {"data": [asdict(request) for request in self._sandbox.requests]}
+    async def _events(self, _: Request) -> Response:
+        return json_response({"data": list(self._sandbox.events)})
 
-    async def _forget_requests(self, *_: Any) -> Answer:
-        self._sandbox.requests.clear()
-        return None
+    async def _advance(self, request: Request) -> Response:
+        body = AdvanceClock.model_validate(await _body(request))
+        await self._sandbox.advance(body.advance_seconds)
+        return json_response(data({"now": self._sandbox.snapshot()["now"]}))
 
-    async def _events(self, *_: Any) -> Answer:
-        return {"data": list(self._sandbox.events)}
+    async def _faults(self, request: Request) -> Response:
+        faults = self._sandbox.faults
+        if request.method == "DELETE":
+            faults.clear()
+            return json_response(None)
+        if request.method == "POST":
+            rule = faults.add(FAULT.validate_python(await _body(request)))
+            return json_response(data(FAULT.dump_python(rule)))
+        return json_response({"data": faults.view()})
 
-    async def _advance(self, _: dict[str, str], body: dict[str, Any]) -> Answer:
-        await self._sandbox.advance(AdvanceClock.model_validate(body).advance_seconds)
-        return data({"now": self._sandbox.snapshot()["now"]})
-
-    async def _faults(self, *_: Any) -> Answer:
-        return {"data": self._sandbox.faults.view()}
-
-    async def _add_fault(self, _: dict[str, str], body: dict[str, Any]) -> Answer:
-        rule = self._sandbox.faults.add(FAULT.validate_python(body))
-        return data(FAULT.dump_python(rule))
-
-    async def _clear_faults(self, *_: Any) -> Answer:
-        self._sandbox.faults.clear()
-        return None
-
-    async def _reset(self, *_: Any) -> Answer:
+    async def _reset(self, _: Request) -> Response:
         self._sandbox.reset()
-        return None
+        return json_response(None)
 
-    async def _call_arrives(self, _: dict[str, str], body: dict[str, Any]) -> Answer:
-        call = IncomingCall.model_validate(body, context=WIRE)
+    async def _receive_call(self, request: Request) -> Response:
+        call = IncomingCall.model_validate(await _body(request), context=WIRE)
         legs = self._sandbox.state.legs
-        return data(legs.view(legs.arrive(call.from_, call.to)))
+        return json_response(data(legs.view(legs.arrive(call.from_, call.to))))
 
-    async def _person_hangs_up(self, path: dict[str, str], _: dict[str, Any]) -> Answer:
-        legs = self._sandbox.state.legs
-        legs.person_hangs_up(legs.in_path(path["call_control_id"]))
-        return None
+    async def _hang_up(self, request: Request) -> Response:
+        self._sandbox.state.legs.person_hangs_up(self._leg(request))
+        return json_response(None)
 
-    async def _person_speaks(self, path: dict[str, str], _: dict[str, Any]) -> Answer:
-        leg = self._sandbox.state.legs.in_path(path["call_control_id"])
+    async def _speak(self, request: Request) -> Response:
+        leg = self._leg(request)
         if not isinstance(leg.location, Participant):
             raise impossible("Call not in conference", f"Call {leg.call_control_id} is in no conference.")
         leg.location.conference.give_floor(leg)
-        return None
+        return json_response(None)
 
-    async def _person_presses(self, path: dict[str, str], body: dict[str, Any]) -> Answer:
-        state = self._sandbox.state
-        leg = state.legs.in_path(path["call_control_id"])
-        state.gathers.press(leg, Press.model_validate(body).digits)
-        return None
+    async def _press(self, request: Request) -> Response:
+        leg = self._leg(request)
+        body = KeyPresses.model_validate(await _body(request))
+        self._sandbox.state.gathers.press(leg, body.digits)
+        return json_response(None)
+
+    def _leg(self, request: Request) -> Leg:
+        """The live leg in the path. Raises `ApiError`."""
+        return self._sandbox.state.legs.in_path(decoded_path_params(request)["call_control_id"])
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    return parse_body(await read_body(request))

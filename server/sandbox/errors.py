@@ -1,5 +1,6 @@
 """What the sandbox refuses, in Telnyx's error shape and with Telnyx's codes where they are known."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ class ConnectionDropped(Exception):
 class ApiError(Exception):
     """An answer that is an error."""
 
-    def __init__(self, status: int, *errors: dict[str, Any], headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    def __init__(self, status: int, *errors: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, *errors)
         self.status = status
         self.errors = errors
@@ -40,11 +41,8 @@ def not_found(detail: str) -> ApiError:
     return ApiError(404, error("10005", "Resource not found", detail))
 
 
-def method_not_allowed(method: str, allowed: list[str]) -> ApiError:
-    detail = f"{method} is not possible here; {' and '.join(allowed)} is." if allowed else "Not possible here."
-    return ApiError(
-        405, error("10015", "Bad Request", detail), headers=((b"allow", ", ".join(allowed).encode("latin-1")),)
-    )
+def method_not_allowed(method: str, headers: Mapping[str, str] | None) -> ApiError:
+    return ApiError(405, error("10015", "Bad Request", f"{method} is not allowed at this URL."), headers=headers)
 
 
 def bad_request(detail: str, code: str = "10015", title: str = "Bad Request", status: int = 400) -> ApiError:

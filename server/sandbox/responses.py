@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+from starlette.responses import JSONResponse, Response
+
 from .errors import ApiError, invalid
 
 Json = dict[str, Any]
@@ -26,6 +28,15 @@ class Paged(Protocol):
 
     @property
     def page_size(self) -> int | None: ...
+
+
+def json_response(answer: Answer) -> Response:
+    """The answer of a command that succeeded."""
+    return Response(status_code=204) if answer is None else JSONResponse(answer)
+
+
+def error_response(refused: ApiError) -> Response:
+    return JSONResponse({"errors": list(refused.errors)}, refused.status, refused.headers)
 
 
 def iso(moment: datetime) -> str:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from .api import Api, ReceivedRequest
+from .app import SandboxApp
 from .clock import Clock, SystemClock, Timers, later
 from .control_api import Controls
-from .errors import ApiError, not_found
 from .faults import Faults
 from .fixtures import set_scene
-from .http import Receive, Reply, Scope, Send, read
 from .ids import Ids
 from .responses import Json
 from .state import SandboxState
@@ -50,8 +49,9 @@ class Sandbox:
         self._client: httpx2.AsyncClient | None = None
         self._is_running = False
         self.state = self._new_state()
-        self._api = Api(lambda: self.state, self.faults, self._delays, self.run_due, self.requests.append)
-        self._controls = Controls(self)
+        api = Api(lambda: self.state, self.faults, self._delays, self.run_due)
+        self.app = SandboxApp(api.routes, Controls(self).routes, self.run_due, self.requests.append)
+        """The ASGI app, which a server runs through `create_app`."""
 
     def _new_state(self) -> SandboxState:
         ids = Ids(self._seed)
@@ -169,24 +169,3 @@ class Sandbox:
         if client is not None:
             with anyio.CancelScope(shield=True):
                 await client.aclose()
-
-    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI app: Telnyx's API below /v2, the sandbox's controls below /sandbox."""
-        if scope["type"] != "http":
-            return
-        reply = await self._serve(scope, receive)
-        if reply is not None:
-            await reply.send(send)
-
-    async def _serve(self, scope: Scope, receive: Receive) -> Reply | None:
-        try:
-            incoming = await read(scope, receive)
-        except ApiError as refused:
-            return Reply.refusing(refused)
-        _, top, rest = (*incoming.path.split("/", 2), "", "")[:3]
-        incoming.path = f"/{rest}"
-        if top == "v2":
-            return await self._api.serve(incoming, receive)
-        if top == "sandbox":
-            return await self._controls.serve(incoming)
-        return Reply.refusing(not_found("There is nothing at this URL."))

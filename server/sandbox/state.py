@@ -20,7 +20,7 @@ from .legs import Leg, Legs
 from .participants import Participants
 from .queues import Queue, QueuedCall, Queues
 from .recordings import Recording, Recordings
-from .responses import Handler, Json, iso, present
+from .responses import Answer, Handler, Json, iso, present
 from .webhooks import ListWebhookDeliveries, Outbox
 
 REMEMBERED_FOR = timedelta(seconds=60)
@@ -31,19 +31,19 @@ _SCOPES = ("conference_id", "call_control_id", "connection_id")
 
 @dataclass(slots=True)
 class CommandLog:
-    """The commands carried out lately, and what was answered."""
+    """The commands of the last 60 seconds that have a command_id, with their answers."""
 
-    _answers: dict[tuple[str, str], bytes] = field(default_factory=dict[tuple[str, str], bytes])
+    _answers: dict[tuple[str, str], Answer] = field(default_factory=dict[tuple[str, str], Answer])
     _since: deque[tuple[datetime, tuple[str, str]]] = field(default_factory=deque[tuple[datetime, tuple[str, str]]])
 
-    def answer_to(self, command: Command, now: datetime) -> bytes | None:
-        """What a command with the same id for the same call or conference was answered, if there was one."""
+    def answer_to(self, command: Command, now: datetime) -> Answer:
+        """The answer to an earlier command with the same id for the same call or conference; None: there was none."""
         while self._since and now - self._since[0][0] >= REMEMBERED_FOR:
             self._answers.pop(self._since.popleft()[1], None)
         key = _key(command)
         return None if key is None else self._answers.get(key)
 
-    def remember(self, command: Command, answer: bytes, now: datetime) -> None:
+    def remember(self, command: Command, answer: Answer, now: datetime) -> None:
         key = _key(command)
         if key is not None:
             self._answers[key] = answer
@@ -73,7 +73,7 @@ class SandboxState:
         self.recordings = Recordings(core, self.conferences)
         self.queues = Queues(core, self.legs)
         self.calls = Calls(core, self.legs, self.conferences, self.queues)
-        self.executed = CommandLog()
+        self.command_log = CommandLog()
         self.handlers: Mapping[type[Command], Handler] = self._handlers()
 
     def _handlers(self) -> dict[type[Command], Handler]:
