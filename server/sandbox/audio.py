@@ -11,12 +11,12 @@ from .conference import Conference
 from .conferences import Conferences
 from .context import SandboxContext
 from .legs import Leg
-from .participants import chosen
-from .responses import Answer, Json, done
+from .participants import select_participants
+from .responses import Answer, Json, ok
 
-FILE_LASTS = 10.0
+FILE_DURATION_S = 10.0
 """Seconds an audio file plays, each time."""
-WORDS_A_SECOND = 2.5
+WORDS_PER_SECOND = 2.5
 
 _TAG = re.compile(r"<[^>]*>")
 
@@ -25,7 +25,7 @@ _TAG = re.compile(r"<[^>]*>")
 class Playback:
     """A file or a text that is heard, by one leg or the whole room, until it ends or is stopped."""
 
-    core: SandboxContext
+    context: SandboxContext
     conference: Conference
     kind: str
     """playback or speak."""
@@ -38,7 +38,7 @@ class Playback:
         self.conference.activities.append(self)
         self._emit("started")
         if seconds is not None:
-            self.timer = self.core.after(seconds, self.stop)
+            self.timer = self.context.after(seconds, self.stop)
 
     def stop(self) -> None:
         if self.timer is not None:
@@ -55,9 +55,9 @@ class Playback:
             **self.media,
         }
         if self.leg is None:
-            self.core.emit(f"conference.{self.kind}.{what}", common)
+            self.context.emit(f"conference.{self.kind}.{what}", common)
         else:
-            self.core.emit(f"conference.participant.{self.kind}.{what}", {**common, **self.leg.ids()})
+            self.context.emit(f"conference.participant.{self.kind}.{what}", {**common, **self.leg.ids()})
 
 
 def playbacks(conference: Conference) -> list[Playback]:
@@ -66,46 +66,46 @@ def playbacks(conference: Conference) -> list[Playback]:
 
 
 class Audio:
-    def __init__(self, core: SandboxContext, conferences: Conferences) -> None:
-        self._core = core
+    def __init__(self, context: SandboxContext, conferences: Conferences) -> None:
+        self._context = context
         self._conferences = conferences
 
     def play(self, command: PlayAudio) -> Answer:
-        conference = self._conferences.open(command.conference_id, command.region)
+        conference = self._conferences.active(command.conference_id, command.region)
         times = command.loop if command.loop is not None else 1
-        seconds = FILE_LASTS * times if isinstance(times, int) else None
+        seconds = FILE_DURATION_S * times if isinstance(times, int) else None
         media = {"media_url": command.audio_url, "media_name": command.media_name}
         self._start("playback", conference, command.call_control_ids, media, seconds)
-        return done()
+        return ok()
 
     def speak(self, command: SpeakText) -> Answer:
-        conference = self._conferences.open(command.conference_id, command.region)
+        conference = self._conferences.active(command.conference_id, command.region)
         words = len(_TAG.sub(" ", command.payload).split())
-        seconds = max(1.0, words / WORDS_A_SECOND)
+        seconds = max(1.0, words / WORDS_PER_SECOND)
         self._start("speak", conference, command.call_control_ids, {}, seconds)
-        return done()
+        return ok()
 
     def _start(
         self, kind: str, conference: Conference, to: list[str] | str, media: Json, seconds: float | None
     ) -> None:
-        listeners = chosen(conference, to)
-        legs: Iterable[Leg | None] = [None] if to == EVERYONE else [who.leg for who in listeners]
+        listeners = select_participants(conference, to)
+        legs: Iterable[Leg | None] = [None] if to == EVERYONE else [participant.leg for participant in listeners]
         for leg in legs:
-            Playback(self._core, conference, kind, leg, media).start(seconds)
+            Playback(self._context, conference, kind, leg, media).start(seconds)
 
     def stop(self, command: StopAudio) -> Answer:
-        conference = self._conferences.open(command.conference_id, command.region)
-        listeners = [who.leg for who in chosen(conference, command.call_control_ids)]
+        conference = self._conferences.active(command.conference_id, command.region)
+        listeners = [participant.leg for participant in select_participants(conference, command.call_control_ids)]
         everything = command.call_control_ids == EVERYONE
         for sound in playbacks(conference):
             if everything or sound.leg in listeners:
                 sound.stop()
-        return done()
+        return ok()
 
     def send_dtmf(self, command: SendDtmf) -> Answer:
-        conference = self._conferences.open(command.conference_id)
+        conference = self._conferences.active(command.conference_id)
         sent = sum(digit not in "wW" for digit in command.digits)
-        for participant in chosen(conference, command.call_control_ids):
+        for participant in select_participants(conference, command.call_control_ids):
             participant.leg.remember(command.client_state)
             participant.digits_sent += sent
-        return done()
+        return ok()

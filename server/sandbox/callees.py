@@ -16,7 +16,7 @@ class Callee:
     """Seconds until it hangs up by itself; None: it does not."""
 
 
-_SOMEBODY = Callee()
+_ANSWERS_AND_STAYS = Callee()
 
 _BY_LAST_DIGITS: Mapping[str, Callee] = {
     "0195": Callee(stays=20.0),
@@ -27,21 +27,21 @@ _BY_LAST_DIGITS: Mapping[str, Callee] = {
 }
 
 
-def far_end(number: str) -> Callee:
+def callee_at(number: str) -> Callee:
     """Who is reached at a phone number or SIP URI."""
     user = number.partition("@")[0]
-    return _BY_LAST_DIGITS.get(user[-4:], _SOMEBODY)
+    return _BY_LAST_DIGITS.get(user[-4:], _ANSWERS_AND_STAYS)
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
     """How answering-machine detection tells what it hears."""
 
-    told: str
+    event_prefix: str
     """The type of the event, without `.detection.ended`."""
     human: str
     greeting: str | None
-    """How the end of a machine's greeting is told; None: it is not."""
+    """How the end of a machine's greeting is payload; None: it is not."""
 
 
 _STANDARD, _PREMIUM = "call.machine", "call.machine.premium"

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-_LAST = datetime(9000, 1, 1, tzinfo=UTC)
-_LONGEST = 100 * 365.25 * 86_400
+_LAST_MOMENT = datetime(9000, 1, 1, tzinfo=UTC)
+_MAX_DELAY_S = 100 * 365.25 * 86_400
 """Seconds: what is due later than in a hundred years is due then, so that no request overflows a date."""
 
 
@@ -55,7 +55,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """Moves only when told to."""
+    """Moves only when payload to."""
 
     def __init__(self, start: datetime | None = None) -> None:
         self._now = (start or datetime(2025, 1, 1, 12, tzinfo=UTC)).astimezone(UTC)
@@ -78,7 +78,7 @@ class ManualClock:
 
 def later(moment: datetime, seconds: float) -> datetime:
     """A moment so many seconds later, at most a hundred years on and never past the year 9000."""
-    return min(moment + timedelta(seconds=min(seconds, _LONGEST)), _LAST)
+    return min(moment + timedelta(seconds=min(seconds, _MAX_DELAY_S)), _LAST_MOMENT)
 
 
 class Timer:

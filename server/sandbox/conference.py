@@ -8,9 +8,9 @@ from .clock import Timer
 from .context import SandboxContext
 from .errors import ApiError, impossible
 from .legs import Leg, Legs
-from .responses import Json, iso, present
+from .responses import Json, iso, without_none
 
-_REASON_IN_WEBHOOK = {"ended_via_api": "all_left"}
+_WEBHOOK_REASON = {"ended_via_api": "all_left"}
 """The documented webhook has fewer reasons than the API."""
 
 
@@ -113,7 +113,7 @@ class Participant:
 
 @dataclass(eq=False, slots=True)
 class Conference:
-    core: SandboxContext
+    context: SandboxContext
     legs: Legs
     id: str
     name: str
@@ -137,7 +137,7 @@ class Conference:
         return self.creator.connection_id
 
     def check_can_admit(self, leg: Leg, entry: JoinOptions) -> None:
-        """Raises `Refused` when that leg cannot join like that."""
+        """Raises `ApiError` when that leg cannot join like that."""
         self.legs.check_can_talk(leg)
         if leg.call_control_id in self.present:
             raise impossible("Already in conference", f"Call {leg.call_control_id} is in conference {self.id} already.")
@@ -155,7 +155,7 @@ class Conference:
         return True
 
     def check_present(self, call_control_ids: tuple[str, ...] | list[str], field_name: str) -> None:
-        """Raises `Refused` naming those who are not in it."""
+        """Raises `ApiError` naming those who are not in it."""
         absent = [one for one in call_control_ids if one not in self.present]
         if absent:
             detail = f"Not in conference {self.id}: {', '.join(absent)}."
@@ -163,12 +163,12 @@ class Conference:
 
     def admit(self, leg: Leg, entry: JoinOptions) -> Participant:
         """Put a leg in; it leaves where it was."""
-        now = self.core.now()
+        now = self.context.now()
         self.legs.answer(leg)
         if entry.starts and self.status == "init":
             self._start()
         participant = Participant(
-            id=self.core.ids.uuid(),
+            id=self.context.ids.uuid(),
             conference=self,
             leg=leg,
             role=entry.role,
@@ -183,12 +183,12 @@ class Conference:
         )
         self.present[leg.call_control_id] = participant
         self.legs.put(leg, participant)
-        self.core.emit("conference.participant.joined", {**leg.ids(), "conference_id": self.id})
+        self.context.emit("conference.participant.joined", {**leg.ids(), "conference_id": self.id})
         return participant
 
     def _start(self) -> None:
         self.status = "in_progress"
-        self.updated_at = self.core.now()
+        self.updated_at = self.context.now()
         for participant in self.present.values():
             participant.awaits_start = False
 
@@ -198,10 +198,10 @@ class Conference:
         if self.present.pop(leg.call_control_id, None) is None:
             return
         participant.left = True
-        participant.updated_at = self.core.now()
+        participant.updated_at = self.context.now()
         self.left.append(participant)
         self._tidy_after(leg)
-        self.core.emit("conference.participant.left", {**leg.ids(), "conference_id": self.id})
+        self.context.emit("conference.participant.left", {**leg.ids(), "conference_id": self.id})
         if self.status == "completed":
             return
         if participant.ends_on_exit or participant.soft_ends_on_exit:
@@ -211,7 +211,7 @@ class Conference:
 
     def give_floor(self, leg: Leg) -> None:
         """Somebody in it begins to speak."""
-        self.core.emit("conference.floor.changed", {**leg.ids(), "conference_id": self.id})
+        self.context.emit("conference.floor.changed", {**leg.ids(), "conference_id": self.id})
 
     def _tidy_after(self, leg: Leg) -> None:
         if leg.gathering is not None:
@@ -228,7 +228,7 @@ class Conference:
         self.status = "completed"
         self.end_reason = reason
         self.ended_by = by
-        self.updated_at = self.core.now()
+        self.updated_at = self.context.now()
         if self.expiry is not None:
             self.expiry.cancel()
         for activity in list(self.activities):
@@ -238,15 +238,15 @@ class Conference:
                 self.legs.hang_up(participant.leg)
             else:
                 self.legs.put(participant.leg, None)
-        told = {**(by or self.creator).ids(), "conference_id": self.id}
-        self.core.emit("conference.ended", {**told, "reason": _REASON_IN_WEBHOOK.get(reason, reason)})
+        payload = {**(by or self.creator).ids(), "conference_id": self.id}
+        self.context.emit("conference.ended", {**payload, "reason": _WEBHOOK_REASON.get(reason, reason)})
 
     def view(self) -> Json:
         ended_by = self.ended_by and {
             "call_control_id": self.ended_by.call_control_id,
             "call_session_id": self.ended_by.call_session_id,
         }
-        return present(
+        return without_none(
             {
                 "record_type": "conference",
                 "id": self.id,

@@ -7,9 +7,9 @@ from .conference import Conference, JoinOptions
 from .context import SandboxContext, forget_oldest
 from .errors import impossible, not_found
 from .legs import APPLICATION_NAME, Leg, Legs
-from .responses import Answer, data, done, during, page
+from .responses import Answer, data, ok, page, time_filter
 
-LONGEST = 4 * 3600.0
+MAX_DURATION_S = 4 * 3600.0
 """Seconds after which every conference ends."""
 MAX_PARTICIPANTS = 250
 """If its creation does not say."""
@@ -18,13 +18,13 @@ MAX_PARTICIPANTS = 250
 class Conferences:
     """Every conference there is or was."""
 
-    def __init__(self, core: SandboxContext, legs: Legs) -> None:
-        self._core = core
+    def __init__(self, context: SandboxContext, legs: Legs) -> None:
+        self._context = context
         self._legs = legs
         self.by_id: dict[str, Conference] = {}
 
-    def named(self, conference_id: str, region: str | None = None) -> Conference:
-        """A conference, open or not. Raises `Refused` (404)."""
+    def get_conference(self, conference_id: str, region: str | None = None) -> Conference:
+        """A conference, open or not. Raises `ApiError` (404)."""
         conference = self.by_id.get(conference_id)
         if conference is None:
             raise not_found(f"There is no conference {conference_id}.")
@@ -32,9 +32,9 @@ class Conferences:
             raise not_found(f"There is no conference {conference_id} in region {region}.")
         return conference
 
-    def open(self, conference_id: str, region: str | None = None) -> Conference:
-        """A conference that has not ended. Raises `Refused` (404, 422)."""
-        conference = self.named(conference_id, region)
+    def active(self, conference_id: str, region: str | None = None) -> Conference:
+        """A conference that has not ended. Raises `ApiError` (404, 422)."""
+        conference = self.get_conference(conference_id, region)
         if conference.status == "completed":
             raise impossible("Conference has already ended", f"Conference {conference_id} has ended.")
         return conference
@@ -43,7 +43,7 @@ class Conferences:
         return next((one for one in self.by_id.values() if one.name == name and one.status != "completed"), None)
 
     def create(self, command: CreateConference) -> Answer:
-        leg = self._legs.in_body(command.call_control_id)
+        leg = self._legs.live_in_body(command.call_control_id)
         self._legs.check_can_talk(leg)
         if self.open_by_name(command.name) is not None:
             raise impossible("Conference name in use", f"A conference named '{command.name}' is open.", "name")
@@ -55,7 +55,7 @@ class Conferences:
             started=command.start_conference_on_create is not False,
             region=command.region or "US",
             max_participants=command.max_participants or MAX_PARTICIPANTS,
-            lasts=min(LONGEST, command.duration_minutes * 60) if command.duration_minutes else LONGEST,
+            lasts=min(MAX_DURATION_S, command.duration_minutes * 60) if command.duration_minutes else MAX_DURATION_S,
         )
         return data(conference.view())
 
@@ -68,14 +68,14 @@ class Conferences:
         started: bool = True,
         region: str = "US",
         max_participants: int = MAX_PARTICIPANTS,
-        lasts: float = LONGEST,
+        lasts: float = MAX_DURATION_S,
     ) -> Conference:
         """Open a conference with a leg in it. `lasts` is in seconds."""
-        now = self._core.now()
+        now = self._context.now()
         conference = Conference(
-            core=self._core,
+            context=self._context,
             legs=self._legs,
-            id=self._core.ids.uuid(),
+            id=self._context.ids.uuid(),
             name=name,
             region=region,
             max_participants=max_participants,
@@ -85,13 +85,13 @@ class Conferences:
             updated_at=now,
             status="in_progress" if started else "init",
         )
-        conference.expiry = self._core.after(lasts, lambda: conference.end("time_exceeded"))
+        conference.expiry = self._context.after(lasts, lambda: conference.end("time_exceeded"))
         conference.expires_at = conference.expiry.due
         self.by_id[conference.id] = conference
         forget_oldest(self.by_id, lambda one: one.status == "completed")
         self._legs.answer(leg)
         created = {**leg.ids(), "conference_id": conference.id}
-        self._core.emit("conference.created", created)
+        self._context.emit("conference.created", created)
         conference.admit(leg, entry)
         return conference
 
@@ -102,11 +102,11 @@ class Conferences:
         return page(found, Conference.view, command)
 
     def get(self, command: GetConference) -> Answer:
-        return data(self.named(command.conference_id, command.region).view())
+        return data(self.get_conference(command.conference_id, command.region).view())
 
     def end(self, command: EndConference) -> Answer:
-        self.open(command.conference_id).end("ended_via_api")
-        return done()
+        self.active(command.conference_id).end("ended_via_api")
+        return ok()
 
 
 def _everything(_: Conference) -> bool:
@@ -115,11 +115,11 @@ def _everything(_: Conference) -> bool:
 
 def _matching(wanted: ConferenceFilter) -> Callable[[Conference], bool]:
     """A test of conferences. `type` says nothing about a conference and is ignored."""
-    falls_in = during(wanted.occurred_at, "filter/occurred_at")
+    falls_in = time_filter(wanted.occurred_at, "filter/occurred_at")
     contains = wanted.application_name.contains if wanted.application_name else None
 
     def matches(one: Conference) -> bool:
-        legs = [who.leg for who in (*one.present.values(), *one.left)]
+        legs = [participant.leg for participant in (*one.present.values(), *one.left)]
         return (
             wanted.name in (None, one.name)
             and wanted.status in (None, one.status)

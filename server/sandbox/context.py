@@ -9,7 +9,7 @@ from .ids import Ids
 
 T = TypeVar("T")
 
-_KEPT = 10_000
+_MAX_HISTORY = 10_000
 
 
 class SandboxContext:
@@ -31,7 +31,7 @@ class SandboxContext:
 
 def forget_oldest(kept: dict[str, T], is_over: Callable[[T], bool]) -> None:
     """Keep a history bounded: drop the oldest that is over once there are more than 10,000."""
-    if len(kept) > _KEPT:
+    if len(kept) > _MAX_HISTORY:
         oldest = next((key for key, item in kept.items() if is_over(item)), None)
         if oldest is not None:
             del kept[oldest]

@@ -18,7 +18,7 @@ WAITING = (
 """Who has called in: part, number, seconds ago, and the queue in which a tool finds them."""
 
 
-def set_scene(timers: Timers, legs: Legs, queues: Queues) -> None:
+def create_scene(timers: Timers, legs: Legs, queues: Queues) -> None:
     """Let it have happened before now, events and all."""
     now = timers.now()
     for role, number, since, queue in WAITING:

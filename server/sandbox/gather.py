@@ -3,33 +3,33 @@
 from collections.abc import Callable
 
 from ...tools.audio import GatherDtmf
-from .audio import FILE_LASTS
+from .audio import FILE_DURATION_S
 from .clock import Timer
 from .conferences import Conferences
 from .context import SandboxContext
 from .legs import Leg
-from .participants import only
-from .responses import Answer, done
+from .participants import require_participant
+from .responses import Answer, ok
 
-TIMEOUT = 60.0
+TIMEOUT_S = 60.0
 """Seconds to wait for input after the prompt, if the command does not say."""
-BETWEEN_DIGITS = 5.0
+INTER_DIGIT_TIMEOUT_S = 5.0
 """Seconds to wait for the next digit, if the command does not say."""
-MOST_DIGITS = 128
+MAX_DIGITS = 128
 
-_LONGEST = 10**12
+_MAX_MILLIS = 10**12
 """Milliseconds; more does not fit a float's arithmetic and makes no difference."""
 
 
 class Gather:
     """One gather: a prompt, then digits until there are enough, or it took too long; then perhaps another try."""
 
-    def __init__(self, core: SandboxContext, leg: Leg, command: GatherDtmf) -> None:
-        self._core = core
+    def __init__(self, context: SandboxContext, leg: Leg, command: GatherDtmf) -> None:
+        self._context = context
         self._leg = leg
         self._command = command
         self._fewest = command.minimum_digits or 1
-        self._most = command.maximum_digits or MOST_DIGITS
+        self._most = command.maximum_digits or MAX_DIGITS
         self._ends_with = "#" if command.terminating_digit is None else command.terminating_digit
         self._tries_left = command.maximum_tries or 1
         self._digits = ""
@@ -48,7 +48,7 @@ class Gather:
         self._stop_waiting()
         self._prompting = prompt
         if prompt:
-            self._wait(FILE_LASTS, self._listen)
+            self._wait(FILE_DURATION_S, self._listen)
         else:
             self._listen()
 
@@ -57,11 +57,11 @@ class Gather:
         command = self._command
         self._prompting = False
         self._stop_waiting()
-        self._wait(_seconds(command.timeout_millis, TIMEOUT), self._out_of_time)
+        self._wait(_seconds(command.timeout_millis, TIMEOUT_S), self._out_of_time)
         if self._digits:
             self._await_next()
         elif command.initial_timeout_millis:
-            self._wait(_seconds(command.initial_timeout_millis, TIMEOUT), lambda: self._out_of_time_after(""))
+            self._wait(_seconds(command.initial_timeout_millis, TIMEOUT_S), lambda: self._out_of_time_after(""))
 
     def press(self, digit: str) -> None:
         """The person pressed a key. A digit that is not valid is ignored."""
@@ -81,7 +81,7 @@ class Gather:
 
     def _await_next(self) -> None:
         heard = self._digits
-        pause = _seconds(self._command.inter_digit_timeout_millis, BETWEEN_DIGITS)
+        pause = _seconds(self._command.inter_digit_timeout_millis, INTER_DIGIT_TIMEOUT_S)
         self._wait(pause, lambda: self._out_of_time_after(heard))
 
     def _out_of_time_after(self, heard: str) -> None:
@@ -103,7 +103,7 @@ class Gather:
             self._try(prompt=bool(says_invalid or command.audio_url or command.media_name))
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
-        self._timers.append(self._core.after(seconds, then))
+        self._timers.append(self._context.after(seconds, then))
 
     def _stop_waiting(self) -> None:
         for timer in self._timers:
@@ -113,7 +113,7 @@ class Gather:
     def end(self, status: str) -> None:
         self._stop_waiting()
         self._leg.gathering = None
-        self._core.emit(
+        self._context.emit(
             "call.gather.ended",
             {
                 **self._leg.parties(),
@@ -125,24 +125,24 @@ class Gather:
 
 
 def _seconds(millis: int | None, otherwise: float) -> float:
-    return otherwise if millis is None else min(millis, _LONGEST) / 1000
+    return otherwise if millis is None else min(millis, _MAX_MILLIS) / 1000
 
 
 class Gathers:
-    def __init__(self, core: SandboxContext, conferences: Conferences) -> None:
-        self._core = core
+    def __init__(self, context: SandboxContext, conferences: Conferences) -> None:
+        self._context = context
         self._conferences = conferences
 
     def start(self, command: GatherDtmf) -> Answer:
-        conference = self._conferences.open(command.conference_id)
-        leg = only(conference, command.call_control_id).leg
+        conference = self._conferences.active(command.conference_id)
+        leg = require_participant(conference, command.call_control_id).leg
         leg.remember(command.client_state)
-        Gather(self._core, leg, command).start()
-        return done()
+        Gather(self._context, leg, command).start()
+        return ok()
 
     def press(self, leg: Leg, digits: str) -> None:
         """The person at the far end of a leg keys digits."""
         for digit in digits:
-            self._core.emit("call.dtmf.received", {**leg.parties(), "digit": digit})
+            self._context.emit("call.dtmf.received", {**leg.parties(), "digit": digit})
             if leg.gathering is not None:
                 leg.gathering.press(digit)

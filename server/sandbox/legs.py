@@ -7,16 +7,16 @@ from typing import Any, Protocol
 from .clock import Timer
 from .context import SandboxContext, forget_oldest
 from .errors import call_ended, not_answered, not_found, unknown_call
-from .responses import Json, iso, present
+from .responses import Json, iso, without_none
 
 CONNECTION_ID = "sandbox"
 APPLICATION_NAME = "Sandbox"
 NUMBER = "+12025550100"
 """The sandbox's own phone number."""
 
-ANSWERED_AFTER = 2.0
+ANSWER_DELAY_S = 2.0
 """Seconds a dialled phone rings before somebody answers."""
-RINGS_FOR = 30.0
+RING_TIMEOUT_S = 30.0
 """Seconds a dialled phone rings if the request does not say."""
 
 
@@ -93,23 +93,23 @@ class Leg:
 class Legs:
     """Every leg there is or was."""
 
-    def __init__(self, core: SandboxContext) -> None:
-        self._core = core
+    def __init__(self, context: SandboxContext) -> None:
+        self._context = context
         self.by_id: dict[str, Leg] = {}
 
-    def named(self, call_control_id: str) -> Leg:
-        """A leg that a path names, alive or not. Raises `Refused` (404)."""
+    def get(self, call_control_id: str) -> Leg:
+        """A leg that a path names, alive or not. Raises `ApiError` (404)."""
         leg = self.by_id.get(call_control_id)
         if leg is None:
             raise not_found(f"There is no call {call_control_id}.")
         return leg
 
-    def in_path(self, call_control_id: str) -> Leg:
-        """A live leg that a path names. Raises `Refused` (404, 422)."""
-        return self._alive(self.named(call_control_id))
+    def live_in_path(self, call_control_id: str) -> Leg:
+        """A live leg that a path names. Raises `ApiError` (404, 422)."""
+        return self._alive(self.get(call_control_id))
 
-    def in_body(self, call_control_id: str, field_name: str = "call_control_id") -> Leg:
-        """A live leg that a body names. Raises `Refused` (422)."""
+    def live_in_body(self, call_control_id: str, field_name: str = "call_control_id") -> Leg:
+        """A live leg that a body names. Raises `ApiError` (422)."""
         leg = self.by_id.get(call_control_id)
         if leg is None:
             raise unknown_call(call_control_id, field_name)
@@ -121,13 +121,13 @@ class Legs:
         return leg
 
     def new_session(self) -> str:
-        return self._core.ids.uuid()
+        return self._context.ids.uuid()
 
     def alive(self) -> list[Leg]:
         return [leg for leg in self.by_id.values() if leg.is_alive]
 
     def check_can_talk(self, leg: Leg) -> None:
-        """Raises `Refused` for a dialled leg that still rings. An incoming one is answered when it is put through."""
+        """Raises `ApiError` for a dialled leg that still rings. An incoming one is answered when it is put through."""
         if leg.answered_at is None and leg.direction == "outgoing":
             raise not_answered(leg.call_control_id)
 
@@ -146,22 +146,22 @@ class Legs:
         return leg
 
     def _new(self, direction: str, from_: str, to: str, session: str) -> Leg:
-        ids = self._core.ids
-        leg = Leg(ids.call_control_id(), ids.uuid(), session, direction, from_, to, self._core.now())
+        ids = self._context.ids
+        leg = Leg(ids.call_control_id(), ids.uuid(), session, direction, from_, to, self._context.now())
         self.by_id[leg.call_control_id] = leg
         forget_oldest(self.by_id, lambda one: not one.is_alive and one.location is None)
         return leg
 
     def _announce(self, leg: Leg, state: str) -> None:
-        told = {**leg.parties(), "direction": leg.direction, "state": state, "start_time": iso(leg.started_at)}
-        self._core.emit("call.initiated", told)
+        payload = {**leg.parties(), "direction": leg.direction, "state": state, "start_time": iso(leg.started_at)}
+        self._context.emit("call.initiated", payload)
 
     def answer(self, leg: Leg) -> None:
         """Answer it; nothing if it is answered already."""
         if leg.answered_at is not None:
             return
-        leg.answered_at = self._core.now()
-        self._core.emit("call.answered", {**leg.parties(), "state": "answered", "start_time": iso(leg.started_at)})
+        leg.answered_at = self._context.now()
+        self._context.emit("call.answered", {**leg.parties(), "state": "answered", "start_time": iso(leg.started_at)})
 
     def put(self, leg: Leg, location: Location | None) -> None:
         """Move a leg: it leaves where it was. None parks it."""
@@ -174,13 +174,15 @@ class Legs:
         """End a leg; nothing if it has ended."""
         if not leg.is_alive:
             return
-        leg.ended_at = self._core.now()
+        leg.ended_at = self._context.now()
         for timer in leg.timers:
             timer.cancel()
         if leg.gathering is not None:
             leg.gathering.end("call_hangup")
-        told: dict[str, Any] = {"hangup_cause": cause, "hangup_source": source, "sip_hangup_cause": _SIP[cause]}
-        self._core.emit("call.hangup", {**leg.parties(), **told, "state": "hangup", "start_time": iso(leg.started_at)})
+        payload: dict[str, Any] = {"hangup_cause": cause, "hangup_source": source, "sip_hangup_cause": _SIP[cause]}
+        self._context.emit(
+            "call.hangup", {**leg.parties(), **payload, "state": "hangup", "start_time": iso(leg.started_at)}
+        )
         location, leg.location = leg.location, None
         if location is not None:
             location.hung_up()
@@ -200,11 +202,11 @@ class Legs:
 
     def duration(self, leg: Leg) -> int:
         """Whole seconds from its start to its end or to now."""
-        return int(((leg.ended_at or self._core.now()) - leg.started_at).total_seconds())
+        return int(((leg.ended_at or self._context.now()) - leg.started_at).total_seconds())
 
     def view(self, leg: Leg) -> Json:
         """A call as GET /calls/{id} shows it."""
-        return present(
+        return without_none(
             {
                 "record_type": "call",
                 "call_control_id": leg.call_control_id,

@@ -21,101 +21,101 @@ from .conferences import Conferences
 from .context import SandboxContext
 from .errors import impossible, not_found
 from .legs import Legs
-from .responses import Answer, Json, data, done, iso, page, present
+from .responses import Answer, Json, data, iso, ok, page, without_none
 
 
-def chosen(conference: Conference, call_control_ids: list[str] | str) -> list[Participant]:
-    """Those a command names, or everyone. Raises `Refused` naming those who are not in the conference."""
+def select_participants(conference: Conference, call_control_ids: list[str] | str) -> list[Participant]:
+    """Those a command names, or everyone. Raises `ApiError` naming those who are not in the conference."""
     if call_control_ids == EVERYONE or isinstance(call_control_ids, str):
         return list(conference.present.values())
     conference.check_present(call_control_ids, "call_control_ids")
     return [conference.present[one] for one in dict.fromkeys(call_control_ids)]
 
 
-def only(conference: Conference, call_control_id: str) -> Participant:
-    """The one a command names. Raises `Refused` (422)."""
+def require_participant(conference: Conference, call_control_id: str) -> Participant:
+    """The one a command names. Raises `ApiError` (422)."""
     conference.check_present([call_control_id], "call_control_id")
     return conference.present[call_control_id]
 
 
 class Participants:
-    def __init__(self, core: SandboxContext, legs: Legs, conferences: Conferences) -> None:
-        self._core = core
+    def __init__(self, context: SandboxContext, legs: Legs, conferences: Conferences) -> None:
+        self._context = context
         self._legs = legs
         self._conferences = conferences
 
     def join(self, command: JoinConference) -> Answer:
-        conference = self._conferences.open(command.conference_id, command.region)
-        leg = self._legs.in_body(command.call_control_id)
+        conference = self._conferences.active(command.conference_id, command.region)
+        leg = self._legs.live_in_body(command.call_control_id)
         entry = JoinOptions.of(command)
         conference.check_can_admit(leg, entry)
         leg.remember(command.client_state)
         conference.admit(leg, entry)
-        return done()
+        return ok()
 
     def leave(self, command: LeaveConference) -> Answer:
-        conference = self._conferences.open(command.conference_id, command.region)
-        leg = self._legs.in_body(command.call_control_id)
-        only(conference, leg.call_control_id)
+        conference = self._conferences.active(command.conference_id, command.region)
+        leg = self._legs.live_in_body(command.call_control_id)
+        require_participant(conference, leg.call_control_id)
         self._legs.put(leg, None)
-        return done()
+        return ok()
 
     def hold(self, command: HoldParticipants) -> Answer:
-        return self._each(command, lambda who: setattr(who, "held", True))
+        return self._each(command, lambda participant: setattr(participant, "held", True))
 
     def unhold(self, command: UnholdParticipants) -> Answer:
-        def release(who: Participant) -> None:
-            who.held = who.awaits_start = False
+        def release(participant: Participant) -> None:
+            participant.held = participant.awaits_start = False
 
         return self._each(command, release)
 
     def mute(self, command: MuteParticipants) -> Answer:
-        return self._each(command, lambda who: setattr(who, "mute", True))
+        return self._each(command, lambda participant: setattr(participant, "mute", True))
 
     def unmute(self, command: UnmuteParticipants) -> Answer:
-        return self._each(command, lambda who: setattr(who, "mute", False))
+        return self._each(command, lambda participant: setattr(participant, "mute", False))
 
     def _each(
         self,
         command: HoldParticipants | UnholdParticipants | MuteParticipants | UnmuteParticipants,
         change: Callable[[Participant], Any],
     ) -> Answer:
-        conference = self._conferences.open(command.conference_id, command.region)
-        for participant in chosen(conference, command.call_control_ids):
+        conference = self._conferences.active(command.conference_id, command.region)
+        for participant in select_participants(conference, command.call_control_ids):
             change(participant)
-            participant.updated_at = self._core.now()
-        return done()
+            participant.updated_at = self._context.now()
+        return ok()
 
     def supervise(self, command: UpdateSupervisor) -> Answer:
-        conference = self._conferences.open(command.conference_id, command.region)
-        participant = only(conference, command.call_control_id)
+        conference = self._conferences.active(command.conference_id, command.region)
+        participant = require_participant(conference, command.call_control_id)
         role, whisper_to = supervision(command.supervisor_role, command.whisper_call_control_ids)
         conference.check_present(whisper_to, "whisper_call_control_ids")
         participant.role, participant.whisper_to = role, whisper_to
-        participant.updated_at = self._core.now()
-        return done()
+        participant.updated_at = self._context.now()
+        return ok()
 
     def list(self, command: ListParticipants) -> Answer:
-        conference = self._conferences.named(command.conference_id, command.region)
+        conference = self._conferences.get_conference(command.conference_id, command.region)
         wanted = command.filter
         found = [
-            who
-            for who in conference.present.values()
+            participant
+            for participant in conference.present.values()
             if wanted is None
             or (
-                wanted.muted in (None, who.muted)
-                and wanted.on_hold in (None, who.on_hold)
-                and wanted.whispering in (None, who.role == "whisper")
+                wanted.muted in (None, participant.muted)
+                and wanted.on_hold in (None, participant.on_hold)
+                and wanted.whispering in (None, participant.role == "whisper")
             )
         ]
         return page(found, _listed, command)
 
     def get(self, command: GetParticipant) -> Answer:
-        conference = self._conferences.named(command.conference_id)
+        conference = self._conferences.get_conference(command.conference_id)
         return data(_retrieved(self._find(conference, command.participant_id)))
 
     def update(self, command: UpdateParticipant) -> Answer:
-        conference = self._conferences.open(command.conference_id)
+        conference = self._conferences.active(command.conference_id)
         participant = self._find(conference, command.participant_id)
         if participant.left:
             raise impossible("Participant has left", f"Participant {command.participant_id} has left the conference.")
@@ -123,38 +123,40 @@ class Participants:
             participant.ends_on_exit = command.end_conference_on_exit
         if command.soft_end_conference_on_exit is not None:
             participant.soft_ends_on_exit = command.soft_end_conference_on_exit
-        participant.updated_at = self._core.now()
+        participant.updated_at = self._context.now()
         return data(_retrieved(participant))
 
     def _find(self, conference: Conference, wanted: str) -> Participant:
         """By id, call_control_id or label; those who are in it before those who have left."""
-        for who in (*conference.present.values(), *reversed(conference.left)):
-            if wanted in (who.id, who.leg.call_control_id, who.leg.label):
-                return who
+        for participant in (*conference.present.values(), *reversed(conference.left)):
+            if wanted in (participant.id, participant.leg.call_control_id, participant.leg.label):
+                return participant
         raise not_found(f"There is no participant {wanted} in conference {conference.id}.")
 
 
-def _common(who: Participant) -> Json:
+def _common(participant: Participant) -> Json:
     return {
-        "id": who.id,
-        "call_control_id": who.leg.call_control_id,
-        "call_leg_id": who.leg.call_leg_id,
-        "created_at": iso(who.created_at),
-        "updated_at": iso(who.updated_at),
-        "status": "left" if who.left else "joined",
-        "muted": who.muted,
-        "on_hold": who.on_hold,
-        "end_conference_on_exit": who.ends_on_exit,
-        "soft_end_conference_on_exit": who.soft_ends_on_exit,
-        "whisper_call_control_ids": list(who.whisper_to),
+        "id": participant.id,
+        "call_control_id": participant.leg.call_control_id,
+        "call_leg_id": participant.leg.call_leg_id,
+        "created_at": iso(participant.created_at),
+        "updated_at": iso(participant.updated_at),
+        "status": "left" if participant.left else "joined",
+        "muted": participant.muted,
+        "on_hold": participant.on_hold,
+        "end_conference_on_exit": participant.ends_on_exit,
+        "soft_end_conference_on_exit": participant.soft_ends_on_exit,
+        "whisper_call_control_ids": list(participant.whisper_to),
     }
 
 
-def _listed(who: Participant) -> Json:
-    conference = who.conference
+def _listed(participant: Participant) -> Json:
+    conference = participant.conference
     named = {"id": conference.id, "name": conference.name}
-    return {**_common(who), "record_type": "participant", "conference": named}
+    return {**_common(participant), "record_type": "participant", "conference": named}
 
 
-def _retrieved(who: Participant) -> Json:
-    return present({**_common(who), "conference_id": who.conference.id, "label": who.leg.label})
+def _retrieved(participant: Participant) -> Json:
+    return without_none(
+        {**_common(participant), "conference_id": participant.conference.id, "label": participant.leg.label}
+    )

@@ -20,7 +20,7 @@ from .clock import Timer
 from .context import SandboxContext
 from .errors import ApiError, impossible, not_found
 from .legs import Leg, Legs
-from .responses import Answer, Json, data, done, iso, page
+from .responses import Answer, Json, data, iso, ok, page
 
 MAX_SIZE = 100
 """If its creation does not say."""
@@ -50,7 +50,7 @@ class QueuedCall:
     @property
     def waited(self) -> int:
         """Whole seconds."""
-        return int((self.queue.core.now() - self.enqueued_at).total_seconds())
+        return int((self.queue.context.now() - self.enqueued_at).total_seconds())
 
     def view(self) -> Json:
         return {
@@ -71,50 +71,54 @@ class QueuedCall:
 
 @dataclass(eq=False, slots=True)
 class Queue:
-    core: SandboxContext
+    context: SandboxContext
     id: str
     name: str
     max_size: int
     created_at: datetime
     updated_at: datetime
     calls: list[QueuedCall] = field(default_factory=list[QueuedCall])
-    calls_gone: int = 0
-    seconds_waited: int = 0
+    departed_calls: int = 0
+    departed_wait_secs: int = 0
     """By those who have left."""
 
     def check_has_room(self) -> None:
-        """Raises `Refused` when it is full."""
+        """Raises `ApiError` when it is full."""
         if len(self.calls) >= self.max_size:
             raise impossible("Queue is full", f"Queue '{self.name}' is full: {self.max_size} calls.")
 
     def add(self, leg: Leg, keep_after_hangup: bool, max_wait: int | None) -> QueuedCall:
         """Put a leg last; `max_wait` is in seconds. Who calls has moved it out of where it was."""
-        call = QueuedCall(self, leg, self.core.now(), keep_after_hangup)
+        call = QueuedCall(self, leg, self.context.now(), keep_after_hangup)
         self.calls.append(call)
         if max_wait is not None:
-            call.timer = self.core.after(max_wait, lambda: self.take_out(call, "timeout"))
-        told = {"queue": self.name, "current_position": call.position, "queue_avg_wait_time_secs": self.usual_wait()}
-        self.core.emit("call.enqueued", {**leg.ids(), **told})
+            call.timer = self.context.after(max_wait, lambda: self.take_out(call, "timeout"))
+        payload = {
+            "queue": self.name,
+            "current_position": call.position,
+            "queue_avg_wait_time_secs": self.average_past_wait(),
+        }
+        self.context.emit("call.enqueued", {**leg.ids(), **payload})
         return call
 
     def take_out(self, call: QueuedCall, reason: str) -> None:
         """Remove a call from its place; the leg is parked, if it is alive."""
         position, waited = call.position, call.waited
         self.calls.remove(call)
-        self.calls_gone += 1
-        self.seconds_waited += waited
+        self.departed_calls += 1
+        self.departed_wait_secs += waited
         if call.timer is not None:
             call.timer.cancel()
         if call.leg.location is call:
             call.leg.location = None
-        told = {"queue": self.name, "queue_position": position, "wait_time_secs": waited, "reason": reason}
-        self.core.emit("call.dequeued", {**call.leg.ids(), **told})
+        payload = {"queue": self.name, "queue_position": position, "wait_time_secs": waited, "reason": reason}
+        self.context.emit("call.dequeued", {**call.leg.ids(), **payload})
 
-    def usual_wait(self) -> int:
+    def average_past_wait(self) -> int:
         """Whole seconds that those who have left waited on average."""
-        return self.seconds_waited // self.calls_gone if self.calls_gone else 0
+        return self.departed_wait_secs // self.departed_calls if self.departed_calls else 0
 
-    def current_wait(self) -> int:
+    def average_wait(self) -> int:
         """Whole seconds that those in it now have waited on average."""
         return sum(call.waited for call in self.calls) // len(self.calls) if self.calls else 0
 
@@ -128,15 +132,15 @@ class Queue:
             "name": self.name,
             "current_size": len(self.calls),
             "max_size": self.max_size,
-            "average_wait_time_secs": self.current_wait(),
+            "average_wait_time_secs": self.average_wait(),
             "created_at": iso(self.created_at),
             "updated_at": iso(self.updated_at),
         }
 
 
 class Queues:
-    def __init__(self, core: SandboxContext, legs: Legs) -> None:
-        self._core = core
+    def __init__(self, context: SandboxContext, legs: Legs) -> None:
+        self._context = context
         self._legs = legs
         self.by_name: dict[str, Queue] = {}
 
@@ -144,16 +148,16 @@ class Queues:
         """A queue by its name or its id."""
         return self.by_name.get(wanted) or next((one for one in self.by_name.values() if one.id == wanted), None)
 
-    def named(self, wanted: str) -> Queue:
-        """The same. Raises `Refused` (404)."""
+    def get_queue(self, wanted: str) -> Queue:
+        """The same. Raises `ApiError` (404)."""
         queue = self.find(wanted)
         if queue is None:
             raise not_found(f"There is no queue '{wanted}'.")
         return queue
 
     def _open(self, name: str, max_size: int | None) -> Queue:
-        now = self._core.now()
-        queue = Queue(self._core, self._core.ids.uuid(), name, max_size or MAX_SIZE, now, now)
+        now = self._context.now()
+        queue = Queue(self._context, self._context.ids.uuid(), name, max_size or MAX_SIZE, now, now)
         self.by_name[name] = queue
         return queue
 
@@ -166,23 +170,23 @@ class Queues:
         return page(list(self.by_name.values()), Queue.view, command)
 
     def get(self, command: GetQueue) -> Answer:
-        return data(self.named(command.queue_name).view())
+        return data(self.get_queue(command.queue_name).view())
 
     def update(self, command: UpdateQueue) -> Answer:
-        queue = self.named(command.queue_name)
+        queue = self.get_queue(command.queue_name)
         queue.max_size = command.max_size
-        queue.updated_at = self._core.now()
+        queue.updated_at = self._context.now()
         return data(queue.view())
 
     def delete(self, command: DeleteQueue) -> Answer:
-        queue = self.named(command.queue_name)
+        queue = self.get_queue(command.queue_name)
         for call in list(queue.calls):
             queue.take_out(call, "leave")
         del self.by_name[queue.name]
         return None
 
     def list_calls(self, command: ListQueueCalls) -> Answer:
-        return page(self.named(command.queue_name).calls, QueuedCall.view, command)
+        return page(self.get_queue(command.queue_name).calls, QueuedCall.view, command)
 
     def get_call(self, command: GetQueueCall) -> Answer:
         return data(self._call(command).view())
@@ -202,7 +206,7 @@ class Queues:
         return None
 
     def _call(self, command: GetQueueCall | UpdateQueueCall | RemoveQueueCall) -> QueuedCall:
-        queue = self.named(command.queue_name)
+        queue = self.get_queue(command.queue_name)
         wanted = command.call_control_id
         call = next((one for one in queue.calls if one.leg.call_control_id == wanted), None)
         if call is None:
@@ -210,7 +214,7 @@ class Queues:
         return call
 
     def enqueue(self, command: EnqueueCall) -> Answer:
-        leg = self._legs.in_path(command.call_control_id)
+        leg = self._legs.live_in_path(command.call_control_id)
         self._legs.check_can_talk(leg)
         queue = self.find(command.queue_name)
         if queue is not None:
@@ -220,22 +224,22 @@ class Queues:
         self._legs.put(leg, None)
         queue = queue or self._open(command.queue_name, command.max_size)
         leg.location = queue.add(leg, bool(command.keep_after_hangup), command.max_wait_time_secs)
-        return done()
+        return ok()
 
     def _check_can_take(self, queue: Queue, leg: Leg) -> None:
-        """Raises `Refused` when a leg cannot be put in a queue."""
+        """Raises `ApiError` when a leg cannot be put in a queue."""
         if isinstance(leg.location, QueuedCall) and leg.location.queue is queue:
             raise impossible("Already queued", f"Call {leg.call_control_id} is in queue '{queue.name}' already.")
         queue.check_has_room()
 
     def leave(self, command: LeaveQueue) -> Answer:
-        leg = self._legs.in_path(command.call_control_id)
+        leg = self._legs.live_in_path(command.call_control_id)
         call = leg.location
         if not isinstance(call, QueuedCall):
             raise self._not_queued(leg)
         leg.remember(command.client_state)
         call.queue.take_out(call, "leave")
-        return done()
+        return ok()
 
     def _not_queued(self, leg: Leg) -> ApiError:
         return impossible("Call not queued", f"Call {leg.call_control_id} is in no queue.")

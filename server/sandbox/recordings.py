@@ -18,9 +18,9 @@ from .conferences import Conferences
 from .context import SandboxContext, forget_oldest
 from .errors import impossible, not_found
 from .legs import Leg
-from .responses import Answer, Json, data, done, during, iso, page, present
+from .responses import Answer, Json, data, iso, ok, page, time_filter, without_none
 
-LINKS_LIVE = 600
+LINK_LIFETIME_S = 600
 """Seconds that a recording's links work."""
 
 
@@ -28,7 +28,7 @@ LINKS_LIVE = 600
 class Recording:
     """One recording, from its start until it is stopped and saved."""
 
-    core: SandboxContext
+    context: SandboxContext
     conference: Conference
     id: str
     format: str
@@ -42,20 +42,20 @@ class Recording:
     leg: Leg | None = None
 
     def pause(self) -> None:
-        self.paused_at = self.paused_at or self.core.now()
+        self.paused_at = self.paused_at or self.context.now()
 
     def resume(self) -> None:
         if self.paused_at is not None:
-            self.paused_for += self.core.now() - self.paused_at
+            self.paused_for += self.context.now() - self.paused_at
             self.paused_at = None
 
     def stop(self) -> None:
         """Stop and save it."""
         self.resume()
-        self.ended_at = self.core.now()
+        self.ended_at = self.context.now()
         self.conference.activities.remove(self)
         conference, creator = self.conference, self.conference.creator
-        self.core.emit(
+        self.context.emit(
             "conference.recording.saved",
             {
                 "call_control_id": creator.call_control_id,
@@ -80,20 +80,20 @@ class Recording:
 
     def duration(self) -> timedelta:
         """What was recorded, without the pauses."""
-        until = self.ended_at or self.paused_at or self.core.now()
+        until = self.ended_at or self.paused_at or self.context.now()
         return until - self.started_at - self.paused_for
 
     def links(self) -> dict[str, str]:
         """A link that says until when it works, as a signed one does. Nothing answers it."""
         name = f"{self.file_name or self.id}.{self.format}"
-        dated = self.core.now().strftime("%Y%m%dT%H%M%SZ")
+        dated = self.context.now().strftime("%Y%m%dT%H%M%SZ")
         signature = hashlib.sha256(f"{self.id}|{dated}".encode()).hexdigest()
-        query = f"X-Amz-Date={dated}&X-Amz-Expires={LINKS_LIVE}&X-Amz-Signature={signature}"
+        query = f"X-Amz-Date={dated}&X-Amz-Expires={LINK_LIFETIME_S}&X-Amz-Signature={signature}"
         return {self.format: f"https://sandbox.invalid/recordings/{self.id}/{_safe(name)}?{query}"}
 
     def view(self) -> Json:
         creator = self.conference.creator
-        return present(
+        return without_none(
             {
                 "record_type": "recording",
                 "id": self.id,
@@ -123,55 +123,55 @@ def _safe(name: str) -> str:
 
 
 class Recordings:
-    def __init__(self, core: SandboxContext, conferences: Conferences) -> None:
-        self._core = core
+    def __init__(self, context: SandboxContext, conferences: Conferences) -> None:
+        self._context = context
         self._conferences = conferences
         self.by_id: dict[str, Recording] = {}
 
     def start(self, command: StartRecording) -> Answer:
-        conference = self._conferences.open(command.conference_id, command.region)
+        conference = self._conferences.active(command.conference_id, command.region)
         if self._current(conference) is not None:
             raise impossible("Already recording", f"Conference {conference.id} is being recorded already.")
         recording = Recording(
-            core=self._core,
+            context=self._context,
             conference=conference,
-            id=self._core.ids.uuid(),
+            id=self._context.ids.uuid(),
             format=command.format,
             channels=command.channels or "single",
             file_name=command.custom_file_name,
-            started_at=self._core.now(),
+            started_at=self._context.now(),
         )
         conference.activities.append(recording)
         self.by_id[recording.id] = recording
         forget_oldest(self.by_id, lambda one: one.ended_at is not None)
-        return done()
+        return ok()
 
     def stop(self, command: StopRecording) -> Answer:
         recording = self._under_way(command)
         recording.client_state = command.client_state
         recording.stop()
-        return done()
+        return ok()
 
     def pause(self, command: PauseRecording) -> Answer:
         recording = self._under_way(command)
         if recording.paused_at is not None:
             raise impossible("Recording is paused", f"Recording {recording.id} is paused already.")
         recording.pause()
-        return done()
+        return ok()
 
     def resume(self, command: ResumeRecording) -> Answer:
         recording = self._under_way(command)
         if recording.paused_at is None:
             raise impossible("Recording is not paused", f"Recording {recording.id} is not paused.")
         recording.resume()
-        return done()
+        return ok()
 
     def _current(self, conference: Conference) -> Recording | None:
         return next((one for one in conference.activities if isinstance(one, Recording)), None)
 
     def _under_way(self, command: StopRecording | PauseRecording | ResumeRecording) -> Recording:
-        """The recording a command is about. Raises `Refused` (404, 422)."""
-        conference = self._conferences.open(command.conference_id, command.region)
+        """The recording a command is about. Raises `ApiError` (404, 422)."""
+        conference = self._conferences.active(command.conference_id, command.region)
         wanted = command.recording_id
         if wanted is not None and (wanted not in self.by_id or self.by_id[wanted].conference is not conference):
             raise not_found(f"There is no recording {wanted} of conference {conference.id}.")
@@ -182,7 +182,7 @@ class Recordings:
 
     def list(self, command: ListRecordings) -> Answer:
         wanted = command.filter or RecordingFilter()
-        created = during(wanted.created_at, "filter/created_at")
+        created = time_filter(wanted.created_at, "filter/created_at")
         found = [
             one
             for one in self.by_id.values()

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 Answer = Json | None
 """A JSON body; None is an empty one (204)."""
 Handler = Callable[[Any], Answer]
-"""Carries a command out; raises `Refused` before anything has changed."""
+"""Carries a command out; raises `ApiError` before anything has changed."""
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def data(view: Json) -> Json:
     return {"data": view}
 
 
-def done() -> Json:
+def ok() -> Json:
     return {"data": {"result": "ok"}}
 
 
@@ -66,13 +66,13 @@ def page(items: Sequence[T], view: Callable[[T], Json], command: Paged) -> Json:
     return {"data": [view(item) for item in shown], "meta": meta}
 
 
-def present(view: Mapping[str, Any]) -> Json:
+def without_none(view: Mapping[str, Any]) -> Json:
     """Without the fields that have no value: Telnyx leaves them out."""
     return {key: value for key, value in view.items() if value is not None}
 
 
 def parse_time(text: str, field: str) -> datetime:
-    """A moment from ISO 8601, in UTC if it does not say; raises `Refused`."""
+    """A moment from ISO 8601, in UTC if it does not say; raises `ApiError`."""
     try:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -93,8 +93,8 @@ _COMPARE: dict[str, Callable[[datetime, datetime], bool]] = {
 }
 
 
-def during(period: Mapping[Any, str] | None, field: str) -> Callable[[datetime | None], bool]:
-    """A test of moments from a filter such as `{"gte": "2025-01-01T00:00:00Z"}`; raises `Refused`."""
+def time_filter(period: Mapping[Any, str] | None, field: str) -> Callable[[datetime | None], bool]:
+    """A test of moments from a filter such as `{"gte": "2025-01-01T00:00:00Z"}`; raises `ApiError`."""
     bounds = [(_COMPARE[name], parse_time(text, field)) for name, text in (period or {}).items()]
 
     def falls_in(moment: datetime | None) -> bool:

@@ -13,11 +13,11 @@ from .app import SandboxApp
 from .clock import Clock, SystemClock, Timers, later
 from .control_api import Controls
 from .faults import Faults
-from .fixtures import set_scene
+from .fixtures import create_scene
 from .ids import Ids
 from .responses import Json
 from .state import SandboxState
-from .webhooks import KEPT, Outbox, Signer
+from .webhooks import MAX_HISTORY, Outbox, Signer
 
 if TYPE_CHECKING:
     import httpx2
@@ -36,7 +36,7 @@ class Sandbox:
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.faults = Faults(seed)
-        self.requests: deque[ReceivedRequest] = deque(maxlen=KEPT)
+        self.requests: deque[ReceivedRequest] = deque(maxlen=MAX_HISTORY)
         self._webhook_url = webhook_url
         self._scene = scene
         self._seed = seed
@@ -60,7 +60,7 @@ class Sandbox:
         outbox.on_waiting = self._timers.on_change = self._wake
         state = SandboxState(self._timers, ids, outbox)
         if self._scene:
-            set_scene(self._timers, state.legs, state.queues)
+            create_scene(self._timers, state.legs, state.queues)
         return state
 
     @property

@@ -20,10 +20,10 @@ from .legs import Leg, Legs
 from .participants import Participants
 from .queues import Queue, QueuedCall, Queues
 from .recordings import Recording, Recordings
-from .responses import Answer, Handler, Json, iso, present
+from .responses import Answer, Handler, Json, iso, without_none
 from .webhooks import ListWebhookDeliveries, Outbox
 
-REMEMBERED_FOR = timedelta(seconds=60)
+COMMAND_ID_LIFETIME = timedelta(seconds=60)
 """How long a command_id is known."""
 
 _SCOPES = ("conference_id", "call_control_id", "connection_id")
@@ -38,7 +38,7 @@ class CommandLog:
 
     def answer_to(self, command: Command, now: datetime) -> Answer:
         """The answer to an earlier command with the same id for the same call or conference; None: there was none."""
-        while self._since and now - self._since[0][0] >= REMEMBERED_FOR:
+        while self._since and now - self._since[0][0] >= COMMAND_ID_LIFETIME:
             self._answers.pop(self._since.popleft()[1], None)
         key = _key(command)
         return None if key is None else self._answers.get(key)
@@ -62,17 +62,17 @@ def _key(command: Command) -> tuple[str, str] | None:
 
 class SandboxState:
     def __init__(self, timers: Timers, ids: Ids, outbox: Outbox) -> None:
-        core = SandboxContext(timers, ids, outbox.emit)
+        context = SandboxContext(timers, ids, outbox.emit)
         self.timers = timers
         self.outbox = outbox
-        self.legs = Legs(core)
-        self.conferences = Conferences(core, self.legs)
-        self.participants = Participants(core, self.legs, self.conferences)
-        self.audio = Audio(core, self.conferences)
-        self.gathers = Gathers(core, self.conferences)
-        self.recordings = Recordings(core, self.conferences)
-        self.queues = Queues(core, self.legs)
-        self.calls = Calls(core, self.legs, self.conferences, self.queues)
+        self.legs = Legs(context)
+        self.conferences = Conferences(context, self.legs)
+        self.participants = Participants(context, self.legs, self.conferences)
+        self.audio = Audio(context, self.conferences)
+        self.gathers = Gathers(context, self.conferences)
+        self.recordings = Recordings(context, self.conferences)
+        self.queues = Queues(context, self.legs)
+        self.calls = Calls(context, self.legs, self.conferences, self.queues)
         self.command_log = CommandLog()
         self.handlers: Mapping[type[Command], Handler] = self._handlers()
 
@@ -139,24 +139,24 @@ class SandboxState:
 
 
 def _conference(one: Conference) -> Json:
-    everyone = [_participant(who) for who in (*one.present.values(), *one.left)]
+    everyone = [_participant(participant) for participant in (*one.present.values(), *one.left)]
     return {**one.view(), "max_participants": one.max_participants, "participants": everyone}
 
 
-def _participant(who: Participant) -> Json:
-    return present(
+def _participant(participant: Participant) -> Json:
+    return without_none(
         {
-            "id": who.id,
-            "call_control_id": who.leg.call_control_id,
-            "label": who.leg.label,
-            "status": "left" if who.left else "joined",
-            "role": who.role,
-            "muted": who.muted,
-            "on_hold": who.on_hold,
-            "whisper_call_control_ids": list(who.whisper_to),
-            "end_conference_on_exit": who.ends_on_exit,
-            "soft_end_conference_on_exit": who.soft_ends_on_exit,
-            "digits_sent": who.digits_sent,
+            "id": participant.id,
+            "call_control_id": participant.leg.call_control_id,
+            "label": participant.leg.label,
+            "status": "left" if participant.left else "joined",
+            "role": participant.role,
+            "muted": participant.muted,
+            "on_hold": participant.on_hold,
+            "whisper_call_control_ids": list(participant.whisper_to),
+            "end_conference_on_exit": participant.ends_on_exit,
+            "soft_end_conference_on_exit": participant.soft_ends_on_exit,
+            "digits_sent": participant.digits_sent,
         }
     )
 
@@ -169,13 +169,13 @@ def _queue(one: Queue) -> Json:
 def _leg(leg: Leg, legs: Legs) -> Json:
     states = {"answered": leg.answered_at is not None, "gathering": leg.gathering is not None}
     described = {"direction": leg.direction, "from": leg.from_, "to": leg.to, "part": leg.role, "place": _place(leg)}
-    return present({**legs.view(leg), **described, **states})
+    return without_none({**legs.view(leg), **described, **states})
 
 
 def _place(leg: Leg) -> Json:
     match leg.location:
-        case Participant() as who:
-            return {"kind": "conference", "id": who.conference.id, "name": who.conference.name}
+        case Participant() as participant:
+            return {"kind": "conference", "id": participant.conference.id, "name": participant.conference.name}
         case QueuedCall() as call:
             return {"kind": "queue", "id": call.queue.id, "name": call.queue.name}
         case BridgeEnd() as end:
@@ -190,7 +190,7 @@ def _recording(one: Recording) -> Json:
 
 def _playing(room: Conference) -> list[dict[str, Any]]:
     return [
-        present(
+        without_none(
             {
                 "conference_id": room.id,
                 "kind": sound.kind,

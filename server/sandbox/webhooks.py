@@ -18,16 +18,16 @@ from ...tools.base import GET, Command
 from .clock import Timers
 from .faults import Faults
 from .ids import Ids
-from .responses import Answer, Json, during, iso, page
+from .responses import Answer, Json, iso, page, time_filter
 
 if TYPE_CHECKING:
     import httpx2
 
-KEPT = 10_000
+MAX_HISTORY = 10_000
 """Events and deliveries that are remembered."""
-TIMEOUT = 2.0
+DELIVERY_TIMEOUT_S = 2.0
 """Real seconds a receiver has to answer."""
-RETRIES = (1.0, 5.0, 15.0, 60.0, 300.0)
+RETRY_DELAYS_S = (1.0, 5.0, 15.0, 60.0, 300.0)
 """Seconds between a failed attempt and the next."""
 
 _TIME_IN_PAYLOAD = frozenset(
@@ -167,9 +167,9 @@ class Outbox:
         self._signer = signer
         self._url = url
         self._held: list[Delivery] = []
-        self._waiting: deque[Delivery] = deque(maxlen=KEPT)
-        self.events: deque[Json] = deque(maxlen=KEPT)
-        self.deliveries: deque[Delivery] = deque(maxlen=KEPT)
+        self._waiting: deque[Delivery] = deque(maxlen=MAX_HISTORY)
+        self.events: deque[Json] = deque(maxlen=MAX_HISTORY)
+        self.deliveries: deque[Delivery] = deque(maxlen=MAX_HISTORY)
         self.observers: list[Callable[[Json], None]] = []
         self.on_waiting: Callable[[], None] = lambda: None
         """Called when something waits to be delivered."""
@@ -178,12 +178,12 @@ class Outbox:
         """Send an event that happens now; fields of the payload without a value are left out."""
         now = self._timers.now()
         event: Json = {"record_type": "event", "event_type": event_type, "id": self._ids.uuid()}
-        told = {key: value for key, value in payload.items() if value is not None}
+        payload = {key: value for key, value in payload.items() if value is not None}
         if event_type in _TIME_IN_PAYLOAD:
-            told["occurred_at"] = iso(now)
+            payload["occurred_at"] = iso(now)
         elif event_type not in _WITHOUT_TIME:
             event["occurred_at"] = iso(now)
-        event["payload"] = told
+        event["payload"] = payload
         envelope = event if event_type in _BARE else {"data": event, "meta": self._meta(1)}
         delivery = Delivery(self._ids.uuid(), envelope, event, now)
         self.events.append(envelope)
@@ -252,14 +252,14 @@ class Outbox:
         delivered = response is not None and response["status"] // 100 == 2
         sent = [[name, value] for name, value in headers.items()]
         delivery.attempts.append(Attempt(started_at, self._timers.now(), delivered, url, sent, response))
-        if not delivery.delivered and number <= len(RETRIES):
-            self._timers.after(RETRIES[number - 1], lambda: self._queue(delivery))
+        if not delivery.delivered and number <= len(RETRY_DELAYS_S):
+            self._timers.after(RETRY_DELAYS_S[number - 1], lambda: self._queue(delivery))
 
     def list(self, command: ListWebhookDeliveries) -> Answer:
         """Newest first. One that nobody has taken counts as failed, also while it is tried again."""
         wanted = command.filter or DeliveryFilter()
-        started = during(wanted.started_at, "filter/started_at")
-        finished = during(wanted.finished_at, "filter/finished_at")
+        started = time_filter(wanted.started_at, "filter/started_at")
+        finished = time_filter(wanted.finished_at, "filter/finished_at")
         found = [
             one
             for one in reversed(self.deliveries)
@@ -282,7 +282,7 @@ async def _post(client: "httpx2.AsyncClient", url: str, body: bytes, headers: di
     import httpx2  # noqa: PLC0415 - only who has a receiver pays for it
 
     try:
-        with anyio.fail_after(TIMEOUT):
+        with anyio.fail_after(DELIVERY_TIMEOUT_S):
             response = await client.post(url, content=body, headers=headers)
     except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL):
         return None

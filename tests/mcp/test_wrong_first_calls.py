@@ -54,7 +54,7 @@ def people_and_rooms(world: World) -> Mapping[str, str]:
         "<small>": small.id,
         "<over>": over.id,
         "<ringing>": ringing.call_control_id,
-        "<waiting>": telnyx.queues.named("support").calls[0].leg.call_control_id,
+        "<waiting>": telnyx.queues.get_queue("support").calls[0].leg.call_control_id,
     }
 
 

@@ -141,6 +141,7 @@ def requests(draw: st.DrawFn) -> tuple[str, str, dict[str, str], bytes]:
 _KNOWN = _known()
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(requests())
 async def test_nothing_malformed_is_an_error_of_ours(request: tuple[str, str, dict[str, str], bytes]) -> None:
@@ -152,6 +153,7 @@ async def test_nothing_malformed_is_an_error_of_ours(request: tuple[str, str, di
     assert json.loads(json.dumps(telnyx.sandbox.snapshot()))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60), st.sampled_from(["GET", "POST", "PATCH", "DELETE", "PUT", "X"]), st.binary(max_size=30))
 async def test_no_path_is_an_error_of_ours(raw_path: bytes, method: str, query: bytes) -> None:

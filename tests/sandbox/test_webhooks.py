@@ -179,7 +179,7 @@ async def test_what_goes_wrong_while_it_runs_comes_out_as_it_is() -> None:
 async def test_a_receiver_that_takes_too_long_has_not_taken_it(
     telnyx: Telnyx, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telnyx_conferencing.server.sandbox.webhooks.TIMEOUT", 0.05)
+    monkeypatch.setattr("telnyx_conferencing.server.sandbox.webhooks.DELIVERY_TIMEOUT_S", 0.05)
     receiver.hangs = True
     await telnyx.arrival()
     await telnyx.sandbox.advance(0)

@@ -59,7 +59,7 @@ class Story:
     def hang_up(self, call: str) -> None:
         self.wait(0.0137)
         legs = self.sandbox.state.legs
-        legs.person_hangs_up(legs.in_path(call))
+        legs.person_hangs_up(legs.live_in_path(call))
 
     def speak(self, conference_id: str, call: str) -> None:
         self.wait(0.0137)
