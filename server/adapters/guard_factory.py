@@ -1,7 +1,6 @@
 """Joins the guard of one server from its parts: settings, policy file, store, and what is known of the line."""
 
 import logging
-import shlex
 from collections.abc import Callable
 
 import anyio
@@ -12,6 +11,7 @@ from ..guard import Approvals, AuditWriter, Caller, Gate, Guard, Ledger, Policy
 from ..guard.policy import PolicyError, PolicySource, Rules
 from ..settings import Settings, SettingsError
 from ..telnyx import TelnyxClient
+from .approval_help import approval_help
 from .policy_facts import TelnyxScopeFacts
 
 logger = logging.getLogger(__name__)
@@ -30,18 +30,17 @@ class GuardRuntime:
     def __init__(
         self, settings: Settings, telnyx: TelnyxClient, events: EventService, database: str | None = None
     ) -> None:
-        """`database`: the URL of the store, where a person must name it to reach it. Raises `SettingsError`."""
+        """`database`: the URL of the store; None: the user's own. Raises `SettingsError`."""
         self._source = source_of(settings)
         self._said = ""
         self._on_change: list[Callable[[], None]] = []
 
         self.ledger = Ledger(events.database, settings.approval_ttl)
-        where = f" --database {shlex.quote(database)}" if database else ""
         scope = TelnyxScopeFacts(telnyx.read, events)
         gate = Gate(
             self.policy,
             self.ledger,
-            Approvals(self.ledger, where),
+            Approvals(self.ledger, approval_help(settings, database)),
             scope,
             about_call=scope.call,
             newest_event=lambda: events.newest,

@@ -77,7 +77,7 @@ class DatabaseUrl:
         """
         parts = urlsplit(url)
         if parts.scheme not in _SQLITE:
-            kind = f"{parts.scheme}: addresses are" if parts.scheme else "That is"
+            kind = f"{parts.scheme}: addresses are" if "://" in url else "That is"
             raise StoreError(
                 f"{kind} not a kind of database this version can keep events in. Use sqlite:///PATH "
                 "or postgresql://USER@HOST/NAME."

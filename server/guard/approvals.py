@@ -74,23 +74,22 @@ class ApprovalPending(CallRefused):
     def why(self) -> str:
         return "nobody could be asked through the client"
 
-    def __init__(self, command: Command, left: PendingApproval, why: str, where: str) -> None:
+    def __init__(self, command: Command, left: PendingApproval, why: str, where_to_answer: str) -> None:
         super().__init__(
             f"{command.tool_name()} with these arguments is {command.current_risk()} and needs a person's yes, and "
             f"nobody could be asked here: {why}. Nothing was sent. The question waits as {left.code} until "
             f"{left.expires_at:%H:%M:%S} UTC: {left.question} Tell the person, who answers it outside this "
-            f"conversation: `telnyx-conferencing approvals approve {left.code}{where}` (or `reject`). Only they may. "
-            "Then repeat exactly this call."
+            f"conversation {where_to_answer}. Only they may. Then repeat exactly this call."
         )
 
 
 class Approvals:
     """Obtains a person's yes: given before outside the conversation, or now through the client."""
 
-    def __init__(self, ledger: Ledger, where: str = "") -> None:
-        """`where`: the options by which a person's command line reaches this store."""
+    def __init__(self, ledger: Ledger, where_to_answer: Callable[[str], str]) -> None:
+        """`where_to_answer` turns a question's code into a clause that says where a person answers it."""
         self._ledger = ledger
-        self._where = where
+        self._where_to_answer = where_to_answer
 
     async def obtain(
         self, command: Command, compose: Callable[[Command], Awaitable[Question]], asker: Asker, journal: CallRecord
@@ -138,7 +137,7 @@ class Approvals:
     async def _leave(self, command: Command, asked: ApprovalRequest, why: str, journal: CallRecord) -> None:
         left = await self._ledger.leave(asked)
         journal.asked["code"] = left.code
-        raise ApprovalPending(command, left, why, self._where)
+        raise ApprovalPending(command, left, why, self._where_to_answer(left.code))
 
     async def _use_up(self, command: Command, asked: ApprovalRequest, answer: Answer) -> None:
         """An answer counts once, whichever it was: sent again, it is no answer to anything."""

@@ -398,6 +398,6 @@ async def test_the_refusal_says_who_answers_how_and_until_when(world: World, dat
     clock = Clock(NOON)
     async with guarded(world, clock=clock, **asking_about_all(database)) as client:
         said = await refusal(client, "update_queue", **LEAVE)
-    assert f"telnyx-conferencing approvals approve {code_in(said)} --database {url_of(database)}" in said
+    assert f"telnyx-conferencing approvals approve {code_in(said)} --database {url_of(database)}` (or" in said
     assert f"until {NOON + timedelta(minutes=5):%H:%M:%S} UTC" in said
     assert "Only they may" in said

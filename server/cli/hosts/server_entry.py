@@ -1,26 +1,14 @@
 """How a host starts this server: a command with its arguments, the same wherever the host starts it."""
 
-import sys
-import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .registry import API_KEY, NAME, PUBLIC_KEY, Host
+from ...adapters.approval_help import program
+from .registry import API_KEY, PUBLIC_KEY, Host
 from .texts import Entry
 
 _OURS = ("command", "args", "env", "env_vars")
-
-
-def command() -> list[str]:
-    """What starts this program: its script by its full path, or else this Python with the module."""
-    suffix = ".exe" if sys.platform == "win32" else ""
-    beside = (Path(sysconfig.get_path("scripts")), Path(sys.executable).parent)
-    for folder in beside:
-        script = folder / f"{NAME}{suffix}"
-        if script.is_file():
-            return [str(script)]
-    return [sys.executable, "-m", "telnyx_conferencing.server"]
 
 
 def arguments(given: Mapping[str, Any]) -> list[str]:
@@ -52,8 +40,8 @@ def entry(host: Host, options: list[str], variables: Mapping[str, Any]) -> Entry
 
     `variables`: `env`, or what else makes the host set variables, as in `Host.hands_on`.
     """
-    program, *first = command()
-    return {**host.also, "command": program, "args": [*first, "serve", *options], **variables}
+    command, *first = program()
+    return {**host.also, "command": command, "args": [*first, "serve", *options], **variables}
 
 
 def merged(existing: Entry | None, ours: Entry) -> Entry:
