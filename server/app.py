@@ -36,8 +36,7 @@ from .mcp.tool_definitions import Catalog
 from .mcp.whoami import WhoamiReport
 from .settings import Settings
 from .shutdown import Shutdown
-from .telnyx import TelnyxClient, Timing
-from .telnyx.spreading import spread_unless_proxied
+from .telnyx import LIMITS, TelnyxClient, Timing
 from .webhooks.ingest import EventIngest, database_of, open_store, verifier_of
 
 if TYPE_CHECKING:
@@ -227,7 +226,7 @@ async def _open_api(settings: Settings) -> AsyncGenerator[_TelnyxApi]:
         async with _open_sandbox(settings) as api:
             yield api
         return
-    async with _http_client(settings.base_url, key_of(settings), spread_unless_proxied()) as http:
+    async with _http_client(settings.base_url, key_of(settings)) as http:
         yield _TelnyxApi(http)
 
 
@@ -250,5 +249,6 @@ def _http_client(base_url: str, key: str, transport: httpx2.AsyncBaseTransport |
         base_url=base_url,
         headers={"Authorization": f"Bearer {key}", "Accept": "application/json", "User-Agent": f"{NAME}/{VERSION}"},
         timeout=Timing().http(),
+        limits=LIMITS,
         transport=transport,
     )

@@ -24,7 +24,7 @@ from ..events.service import EventService
 from ..guard import ApprovalPending, Caller, CallRecord, Guard, Policy
 from ..observability.logs import log_call
 from ..shutdown import Shutdown
-from ..telnyx import TelnyxClient, TelnyxRefused, known_instead
+from ..telnyx import TelnyxClient, TelnyxRefused, suggest_existing
 from ..tracing import span
 from .board_tools import BOARD, PENDING, BoardTools, has_cards
 from .call_context import CallContext, McpCallContext
@@ -186,10 +186,10 @@ class ToolCallHandler:
         if refused.status not in (404, 422):
             return refused
         try:
-            known = await known_instead(refused.command, self._telnyx.read, self._defaults.values)
+            suggestion = await suggest_existing(refused.command, self._telnyx.read, self._defaults.values)
         except CallFailed:
             return refused
-        return TelnyxRefused(refused.command, refused.status, refused.problems, known) if known else refused
+        return refused.suggesting(suggestion) if suggestion else refused
 
 
 @contextmanager

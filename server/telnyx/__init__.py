@@ -1,10 +1,11 @@
-"""Telnyx's API over HTTP."""
+"""The Telnyx API over HTTP."""
 
-from .client import ApiResponse, TelnyxClient, Timing
+from .client import LIMITS, ApiResponse, TelnyxClient, Timing
 from .errors import OutcomeUnknown, RateLimited, TelnyxFailed, TelnyxRefused, Unreachable
-from .known import known_instead
+from .suggestions import suggest_existing
 
 __all__ = [
+    "LIMITS",
     "ApiResponse",
     "OutcomeUnknown",
     "RateLimited",
@@ -13,5 +14,5 @@ __all__ = [
     "TelnyxRefused",
     "Timing",
     "Unreachable",
-    "known_instead",
+    "suggest_existing",
 ]

@@ -1,4 +1,4 @@
-"""The Telnyx API over HTTP: one command, sent, and repeated where that is safe."""
+"""Sends commands to the Telnyx API, and repeats them where that is safe."""
 
 import asyncio
 import random
@@ -12,14 +12,15 @@ from typing import Any
 import anyio
 import httpx2
 from opentelemetry.trace import SpanKind
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from ...tools.base import Command, Retry
 from ..tracing import span
-from .errors import OutcomeUnknown, RateLimited, TelnyxFailed, TelnyxRefused, Unreachable, read_problems
+from .errors import OutcomeUnknown, RateLimited, TelnyxFailed, TelnyxRefused, Unreachable, parse_problems
 
 REQUEST_ID = "x-request-id"
-Exchanged = Callable[[Command, int, float], None]
+LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=32, keepalive_expiry=30)
+ExchangeListener = Callable[[Command, int, float], None]
+"""Called after each request: the command, the status of the response (0 if there was none), and seconds."""
 
 _RATE_LIMITED, _NOT_FOUND = 429, 404
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
@@ -27,18 +28,19 @@ _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, htt
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long things may take, in seconds."""
+    """Time limits of requests to Telnyx, in seconds."""
 
     connect: float = 5
     read: float = 10
     write: float = 5
     pool: float = 5
     attempt: float = 15
-    """One request with its whole answer."""
+    """One request, up to the end of its response."""
     deadline: float = 30
-    """All attempts: well within the 60 s for which Telnyx remembers a `command_id`."""
-    first_wait: float = 0.25
-    longest_wait: float = 5
+    """All attempts of a command: well within the 60 s for which Telnyx remembers a `command_id`."""
+    first_delay: float = 0.25
+    """Before the second attempt. The delay doubles with each attempt."""
+    max_delay: float = 5
 
     def http(self) -> httpx2.Timeout:
         return httpx2.Timeout(connect=self.connect, read=self.read, write=self.write, pool=self.pool)
@@ -46,18 +48,18 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """What Telnyx answered."""
+    """A successful response from Telnyx."""
 
     body: Any
-    """The JSON, or None where there was none."""
+    """The parsed JSON, or None if the body is empty or is not JSON."""
     attempts: int
     status: int
     request_id: str | None = None
-    """Telnyx's own, of the last attempt: by it Telnyx's support finds the request."""
+    """Telnyx's id of the last attempt. Telnyx's support finds the request by it."""
 
 
 class _AttemptError(Exception):
-    """One attempt that brought no result."""
+    """One attempt failed, and another may succeed."""
 
     def __init__(self, reason: str, *, sent: bool, status: int = 0, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -73,7 +75,7 @@ class _AttemptError(Exception):
 
 @dataclass(slots=True)
 class _Sending:
-    """A command under way: what is known after each attempt."""
+    """The state of a command between its attempts."""
 
     command: Command
     deadline: float
@@ -83,9 +85,9 @@ class _Sending:
 
 
 class TelnyxClient:
-    """Telnyx's API, through one HTTP client for the server's life.
+    """The Telnyx API, over one HTTP client that lives as long as the server.
 
-    `now` and `sleep` are the clock that waiting between attempts goes by, in seconds.
+    `now` and `sleep` are the clock for the delays between attempts, in seconds.
     """
 
     def __init__(
@@ -101,59 +103,41 @@ class TelnyxClient:
         self._timing = timing or Timing()
         self._now = now
         self._sleep = sleep
-        self._told: list[Exchanged] = []
+        self._listeners: list[ExchangeListener] = []
 
-    def on_exchange(self, told: Exchanged) -> None:
-        """Be told of every request: the command, the status of the answer (0: there was none), seconds."""
-        self._told.append(told)
+    def on_exchange(self, listener: ExchangeListener) -> None:
+        """Call the listener after every request."""
+        self._listeners.append(listener)
 
     async def send(self, command: Command) -> ApiResponse:
-        """Send a command and return Telnyx's answer.
+        """Send a command and return Telnyx's response.
 
-        Deduped and idempotent commands are repeated on a lost connection, a timeout, 429 and 5xx, until the deadline;
-        a command that must happen once is repeated only while nothing was sent. A deduped command must carry its
-        `command_id`.
+        Deduped and idempotent commands are repeated after a lost connection, a timeout, 429 and 5xx, until the
+        deadline. A command that must happen once is repeated only while nothing was sent. A deduped command must carry
+        its `command_id`.
 
-        Raises `TelnyxRefused`, `RateLimited`, `Unreachable` (nothing was done), `TelnyxFailed` (a read without an
-        answer) or `OutcomeUnknown` (it may have been done).
+        Raises `TelnyxRefused`, `RateLimited`, `Unreachable` (nothing was done), `TelnyxFailed` (a read without a
+        response) or `OutcomeUnknown` (it may have been done).
         """
         sending = _Sending(command, self._now() + self._timing.deadline)
-        try:
-            return await self._attempt(sending)
-        except _AttemptError as failed:
-            first = failed
-        try:
-            return await self._repeated(sending, first)
-        except _AttemptError as failed:
-            raise _explained(sending, failed) from None
+        while True:
+            try:
+                return await self._attempt(sending)
+            except _AttemptError as failed:
+                delay = self._delay(sending, failed)
+                if not _is_repeatable(command, failed) or self._now() + delay > sending.deadline:
+                    raise _final_error(sending, failed) from None
+            await self._sleep(delay)
 
     async def read(self, command: Command) -> Any:
-        """The JSON that Telnyx answers a read with. Raises as `send` does."""
+        """The JSON of Telnyx's response to a read. Raises as `send` does."""
         return (await self.send(command)).body
-
-    async def _repeated(self, sending: _Sending, first: _AttemptError) -> ApiResponse:
-        """The answer to a later attempt. Retrying costs time even when it is not needed, so it starts here."""
-        attempts = AsyncRetrying(
-            sleep=self._sleep,
-            wait=lambda state: self._wait(sending, state),
-            stop=lambda state: self._now() + state.upcoming_sleep > sending.deadline,
-            retry=retry_if_exception(
-                lambda error: isinstance(error, _AttemptError) and _repeatable(sending.command, error)
-            ),
-            reraise=True,
-        )
-        async for attempt in attempts:
-            with attempt:
-                if attempt.retry_state.attempt_number == 1:
-                    raise first
-                return await self._attempt(sending)
-        raise AssertionError("tenacity returns or raises")
 
     async def _attempt(self, sending: _Sending) -> ApiResponse:
         sending.attempts += 1
         try:
             status, body, headers = await self._exchange(sending.command)
-            return self._judged(sending, status, body, headers)
+            return self._interpret(sending, status, body, headers)
         except _AttemptError as failed:
             sending.uncertain = sending.uncertain or failed.may_have_happened
             raise
@@ -162,7 +146,7 @@ class TelnyxClient:
         with span(f"{command.route.method} {command.route.path}", SpanKind.CLIENT) as current:
             current.set_attribute("http.request.method", command.route.method)
             current.set_attribute("url.template", command.route.path)
-            begun, status = time.monotonic(), 0
+            started, status = time.monotonic(), 0
             try:
                 response = await self._request(command)
                 status = response.status_code
@@ -170,8 +154,8 @@ class TelnyxClient:
                 if request_id := response.headers.get(REQUEST_ID):
                     current.set_attribute("telnyx.request_id", request_id)
             finally:
-                for told in self._told:
-                    told(command, status, time.monotonic() - begun)
+                for listener in self._listeners:
+                    listener(command, status, time.monotonic() - started)
         try:
             body = response.json() if response.content else None
         except ValueError:
@@ -179,56 +163,52 @@ class TelnyxClient:
         return response.status_code, body, response.headers
 
     async def _request(self, command: Command) -> httpx2.Response:
-        sent = command.request()
-        # What the client would put together for each request is the same for all.
-        request = httpx2.Request(
-            sent.method,
-            self._base_url + sent.path,
-            params=sent.query or None,
+        request = command.request()
+        # Building the request here saves the client's own merging of URL, headers and timeout, which never change.
+        prepared = httpx2.Request(
+            request.method,
+            self._base_url + request.path,
+            params=request.query or None,
             headers=self._http.headers,
-            json=sent.body,
+            json=request.body,
             extensions=self._extensions,
         )
         try:
             async with asyncio.timeout(self._timing.attempt):
-                return await self._http.send(request)
+                return await self._http.send(prepared)
         except _NOT_SENT as error:
             raise _AttemptError(_reason(error), sent=False) from None
         except (httpx2.TransportError, httpx2.DecodingError, TimeoutError) as error:
             raise _AttemptError(_reason(error), sent=True) from None
 
-    def _judged(self, sending: _Sending, status: int, body: Any, headers: httpx2.Headers) -> ApiResponse:
+    def _interpret(self, sending: _Sending, status: int, body: Any, headers: httpx2.Headers) -> ApiResponse:
+        """The response as a result. Raises the error it stands for."""
+        command, request_id = sending.command, headers.get(REQUEST_ID)
         if status < 300:
-            return ApiResponse(body, sending.attempts, status, headers.get(REQUEST_ID))
+            return ApiResponse(body, sending.attempts, status, request_id)
         if status == _RATE_LIMITED or status >= 500:
-            after = _retry_after(headers.get("retry-after"))
-            raise _AttemptError(f"Telnyx answered {status}", sent=True, status=status, retry_after=after)
-        command = sending.command
+            retry_after = _parse_retry_after(headers.get("retry-after"))
+            raise _AttemptError(f"Telnyx answered {status}", sent=True, status=status, retry_after=retry_after)
         if status == _NOT_FOUND and command.route.method == "DELETE" and sending.uncertain:
-            return ApiResponse(
-                None, sending.attempts, status, headers.get(REQUEST_ID)
-            )  # gone, as an earlier attempt wanted
-        problems = read_problems(body)
+            return ApiResponse(None, sending.attempts, status, request_id)  # an earlier attempt deleted it
+        problems = parse_problems(body)
         if sending.uncertain and not command.is_read():
-            said = "; ".join(map(str, problems)) or "no reason given"
-            raise OutcomeUnknown(command, f"an answer was lost, and a repeat was refused with {status} ({said})")
-        refused = TelnyxRefused(command, status, problems)
-        refused.request_id = headers.get(REQUEST_ID)
-        raise refused
+            detail = "; ".join(map(str, problems)) or "no reason given"
+            raise OutcomeUnknown(command, f"an answer was lost, and a repeat was refused with {status} ({detail})")
+        raise TelnyxRefused(command, status, problems, request_id=request_id)
 
-    def _wait(self, sending: _Sending, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, _AttemptError) and error.retry_after else 0.0
-        most = min(self._timing.longest_wait, self._timing.first_wait * 2 ** (sending.attempts - 1))
-        return asked + random.uniform(most / 2, most)  # noqa: S311 - so that not all come back at once
+    def _delay(self, sending: _Sending, failed: _AttemptError) -> float:
+        """Seconds to wait before the next attempt: what Telnyx asks for, and a random part so that clients spread."""
+        backoff = min(self._timing.max_delay, self._timing.first_delay * 2 ** (sending.attempts - 1))
+        return (failed.retry_after or 0.0) + random.uniform(backoff / 2, backoff)  # noqa: S311 (no secret)
 
 
-def _repeatable(command: Command, failed: _AttemptError) -> bool:
+def _is_repeatable(command: Command, failed: _AttemptError) -> bool:
     return not failed.sent or command.retry is not Retry.ONCE
 
 
-def _explained(sending: _Sending, failed: _AttemptError) -> Exception:
-    """What to tell the model when the attempts are used up."""
+def _final_error(sending: _Sending, failed: _AttemptError) -> Exception:
+    """The error to report when no attempt is left."""
     command = sending.command
     if sending.uncertain and not command.is_read():
         return OutcomeUnknown(command, failed.reason)
@@ -247,7 +227,7 @@ def _reason(error: Exception) -> str:
     return "the connection broke"
 
 
-def _retry_after(value: str | None) -> float | None:
+def _parse_retry_after(value: str | None) -> float | None:
     """Seconds, from a `Retry-After` header in either of its forms."""
     if not value:
         return None

@@ -1,4 +1,4 @@
-"""What can go wrong at Telnyx, each said so that the model can act on it."""
+"""Errors of requests to Telnyx, with messages that tell the model what to do next."""
 
 import re
 from collections.abc import Sequence
@@ -10,15 +10,16 @@ from ...tools.words import quoted
 from ..errors import CallFailed
 
 DEDUPE_SECONDS = 60
-"""How long Telnyx remembers a `command_id`, by its documentation."""
+"""How long Telnyx remembers a `command_id`, according to its documentation."""
 
-_BY_STATE = 422
+_UNPROCESSABLE = 422
+_MAX_PROBLEMS, _MAX_CODE_LENGTH, _MAX_TITLE_LENGTH, _MAX_DETAIL_LENGTH, _MAX_POINTER_LENGTH = 5, 20, 100, 300, 60
 
-_ADVICE = {
+_ADVICE_BY_STATUS = {
     401: "Telnyx does not accept the API key. Repeating will not help: the operator must set TELNYX_API_KEY.",
-    403: "The API key may not do this. Repeating will not help: the operator must give it the right.",
-    404: "What it names does not exist or is over.",
-    409: "It collides with the state at Telnyx: look again, then decide.",
+    403: "The API key may not do this. Repeating will not help: the operator must give it the permission.",
+    404: "It does not exist, or it is over.",
+    409: "It conflicts with the current state at Telnyx: look at the state again, then decide.",
     422: "Nothing was done. Correct the argument, or look at the state again: the call or conference may have ended.",
 }
 
@@ -53,7 +54,7 @@ _HINTS = (
     (r"already bridged", "It is connected already: nothing more is needed; join_conference or hangup_call ends that."),
     (r"call is active", "leave_queue takes a live call out of its queue."),
 )
-"""What to do, by words of Telnyx's title or detail, where the state stands in the way. The first that fits."""
+"""What to do when the state prevents a command, by words of Telnyx's title or detail. The first match counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,52 +73,70 @@ class Problem:
         return f"{self.title}{code}{detail}{named}"
 
 
-def read_problems(body: Any) -> tuple[Problem, ...]:
-    """Telnyx's `errors`, whatever of them is readable. Their text is quoted: it may repeat what a caller sent."""
+def parse_problems(body: Any) -> tuple[Problem, ...]:
+    """The readable entries of Telnyx's `errors`. Their text is escaped: it may repeat what a caller sent."""
     errors = cast("dict[str, Any]", body).get("errors") if isinstance(body, dict) else None
     entries = cast("list[Any]", errors) if isinstance(errors, list) else []
-    return tuple(_problem(cast("dict[str, Any]", entry)) for entry in entries[:5] if isinstance(entry, dict))
+    return tuple(
+        _problem(cast("dict[str, Any]", entry)) for entry in entries[:_MAX_PROBLEMS] if isinstance(entry, dict)
+    )
 
 
 def _problem(entry: dict[str, Any]) -> Problem:
     source: Any = entry.get("source")
     pointer = cast("dict[str, Any]", source).get("pointer") if isinstance(source, dict) else None
     return Problem(
-        code=_text(entry.get("code"), 20),
-        title=_text(entry.get("title") or "refused", 100),
-        detail=_text(entry.get("detail"), 300),
-        argument=_text(pointer, 60).strip("/").replace("/", "."),
+        code=_text(entry.get("code"), _MAX_CODE_LENGTH),
+        title=_text(entry.get("title") or "refused", _MAX_TITLE_LENGTH),
+        detail=_text(entry.get("detail"), _MAX_DETAIL_LENGTH),
+        argument=_text(pointer, _MAX_POINTER_LENGTH).strip("/").replace("/", "."),
     )
 
 
-def _text(value: Any, longest: int) -> str:
-    return "" if value is None else quoted(str(value), longest)[1:-1]
+def _text(value: Any, max_length: int) -> str:
+    return "" if value is None else quoted(str(value), max_length)[1:-1]
 
 
 class TelnyxRefused(CallFailed):
-    """Telnyx answered that it will not do this; nothing was done."""
+    """Telnyx refused the command: nothing was done."""
 
     outcome = "refused by Telnyx"
 
-    def __init__(self, command: Command, status: int, problems: Sequence[Problem], known: str = "") -> None:
+    def __init__(
+        self,
+        command: Command,
+        status: int,
+        problems: Sequence[Problem],
+        *,
+        suggestion: str = "",
+        request_id: str | None = None,
+    ) -> None:
+        """`suggestion` replaces the general advice. Telnyx's support finds the request by `request_id`."""
         self.command = command
         self.status = status
-        self.request_id: str | None = None
-        """Telnyx's own id of the request, by which its support finds it."""
         self.problems = tuple(problems)
-        said = "; ".join(str(problem).rstrip(".") for problem in problems) or "no reason given"
-        advice = known or _hint(status, problems) or _ADVICE.get(status, "Nothing was done.")
-        super().__init__(f"Telnyx refused {command.tool_name()} with {status}: {said}. {advice}")
+        self.request_id = request_id
+        reasons = "; ".join(str(problem).rstrip(".") for problem in problems) or "no reason given"
+        advice = suggestion or _hint(status, problems) or _ADVICE_BY_STATUS.get(status, "Nothing was done.")
+        super().__init__(f"Telnyx refused {command.tool_name()} with {status}: {reasons}. {advice}")
+
+    def suggesting(self, suggestion: str) -> "TelnyxRefused":
+        """The same refusal, with a suggestion in place of the general advice."""
+        return TelnyxRefused(
+            self.command, self.status, self.problems, suggestion=suggestion, request_id=self.request_id
+        )
 
 
 def _hint(status: int, problems: Sequence[Problem]) -> str:
-    """What leads on, where Telnyx's words tell what stands in the way; empty where they do not."""
-    said = " ".join(f"{problem.title} {problem.detail}" for problem in problems).lower() if status == _BY_STATE else ""
-    return next((f"Nothing was done. {hint}" for words, hint in _HINTS if re.search(words, said)), "")
+    """What to do about the state that Telnyx names; empty if it names none."""
+    if status != _UNPROCESSABLE:
+        return ""
+    text = " ".join(f"{problem.title} {problem.detail}" for problem in problems).lower()
+    return next((f"Nothing was done. {hint}" for words, hint in _HINTS if re.search(words, text)), "")
 
 
 class RateLimited(CallFailed):
-    """Telnyx has had too many requests."""
+    """Telnyx answered 429: nothing was done."""
 
     def __init__(self, command: Command, retry_after: float | None) -> None:
         self.retry_after = retry_after
@@ -126,24 +145,24 @@ class RateLimited(CallFailed):
 
 
 class TelnyxFailed(CallFailed):
-    """Telnyx could not answer a question; a read has no outcome to be unsure of."""
+    """A read got no response."""
 
     def __init__(self, command: Command, reason: str) -> None:
         super().__init__(f"{command.tool_name()} got no answer: {reason}. It only reads: repeat it later.")
 
 
 class Unreachable(CallFailed):
-    """No connection: nothing was sent."""
+    """There was no connection: nothing was sent."""
 
     def __init__(self, command: Command, reason: str) -> None:
         super().__init__(
             f"Telnyx cannot be reached ({reason}): nothing was sent by {command.tool_name()}. "
-            "Repeat it later; if it goes on, the operator should check the network and TELNYX_BASE_URL."
+            "Repeat it later; if this continues, the operator should check the network and TELNYX_BASE_URL."
         )
 
 
 class OutcomeUnknown(CallFailed):
-    """The command may or may not have been carried out."""
+    """The command may or may not have taken effect."""
 
     outcome = "unknown outcome"
 
@@ -160,8 +179,8 @@ def _how_to_repeat(command: Command) -> str:
         command_id = getattr(command, "command_id", None)
         return (
             f"To be sure, repeat the call within {DEDUPE_SECONDS} s with command_id {command_id}: "
-            "Telnyx then does it once at the most. Later than that, look at the state first."
+            "Telnyx then does it at most once. Later than that, look at the state first."
         )
     if command.retry is Retry.IDEMPOTENT:
-        return "Repeating it is safe: twice is the same as once."
-    return "Do not repeat it blindly, it would happen twice: look at the state first, or ask the person."
+        return "It is safe to repeat: doing it twice has the same effect as once."
+    return "Do not repeat it blindly, or it may happen twice: look at the state first, or ask the person."

@@ -171,7 +171,7 @@ async def test_a_read_without_an_answer_has_no_outcome_to_doubt() -> None:
     ("key", "status", "advice"),
     [
         ("wrong", 401, "the operator must set TELNYX_API_KEY"),
-        ("KEYreadonly", 403, "the operator must give it the right"),
+        ("KEYreadonly", 403, "the operator must give it the permission"),
     ],
 )
 async def test_a_key_that_is_not_accepted_is_said_and_not_shown(key: str, status: int, advice: str) -> None:
