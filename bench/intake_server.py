@@ -14,9 +14,9 @@ from webhook_load import APPENDED, VERIFIED
 
 from telnyx_conferencing.server.cli.garbage import search_seldom
 from telnyx_conferencing.server.events.store import Store
-from telnyx_conferencing.server.webhooks.port import hold
+from telnyx_conferencing.server.webhooks.port import hold_port
 from telnyx_conferencing.server.webhooks.receiver import Asgi, Receive, Receiver, Scope, Send
-from telnyx_conferencing.server.webhooks.signature import SIGNATURE, TIMESTAMP, SignatureVerifier
+from telnyx_conferencing.server.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, SignatureVerifier
 
 _QUIET_TURNS = 4
 """Turns of the event loop that bring no further body: then those that are there are written."""
@@ -67,7 +67,7 @@ def verifying(verifier: SignatureVerifier, keep: Keep = _keep_nothing) -> Asgi:
         while message["more_body"]:
             message = await receive()
             body += message["body"]
-        verifier.verify(body, headers[SIGNATURE].decode("latin-1"), headers[TIMESTAMP].decode("latin-1"))
+        verifier.verify(body, headers[SIGNATURE_HEADER].decode("latin-1"), headers[TIMESTAMP_HEADER].decode("latin-1"))
         await keep(body)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
@@ -86,7 +86,7 @@ async def main(url: str, public_key: str, log: str) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await floors.get(scope["path"], receiver.app)(scope, receive, send)
 
-        async with hold(0, app, url) as port:
+        async with hold_port(0, app, url) as port:
             print(port.number, flush=True)
             await anyio.sleep_forever()
 

@@ -166,7 +166,7 @@ def build(
     async def list_tools(
         context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None
     ) -> ListToolsResult:
-        events.needed()
+        events.open_soon()
         policy = guard_runtime.policy(caller_of(context))
         return ListToolsResult(tools=catalog.listing(policy.allowed, cards=has_cards(context, policy)))
 

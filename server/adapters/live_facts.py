@@ -11,7 +11,7 @@ from ...tools.participants import ListParticipants
 from ...tools.queues import GetQueue, ListQueueCalls, ListQueues
 from ...tools.words import quoted
 from ..errors import CallRefused
-from ..events.service import Answered
+from ..events.service import ApiAnswer
 
 
 class TelnyxFacts:
@@ -29,13 +29,13 @@ class TelnyxFacts:
         """The names of all queues. Raises `CallFailed`."""
         return [one["name"] for one in await all_of(self._read, ListQueues()) if isinstance(one.get("name"), str)]
 
-    async def conference(self, conference_id: str) -> Answered:
+    async def conference(self, conference_id: str) -> ApiAnswer:
         """A conference, and everybody in it. Raises `CallFailed`."""
         return await self._both(
             GetConference(conference_id=conference_id), ListParticipants(conference_id=conference_id)
         )
 
-    async def queue(self, name: str) -> Answered:
+    async def queue(self, name: str) -> ApiAnswer:
         """A queue, and every call that waits in it; None: more than can be read. Raises `CallFailed`."""
         try:
             queue, calls = GetQueue(queue_name=name), ListQueueCalls(queue_name=name)

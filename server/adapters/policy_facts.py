@@ -61,7 +61,7 @@ class TelnyxScopeFacts:
     async def call(self, call_control_id: str) -> CallFacts:
         """Who is on a call and in which conference, as its events tell it."""
         await self._events.store()
-        picture = self._events.picture
+        picture = self._events.projection
         inside = picture.conference_of(call_control_id)
         room = picture.conference(inside, self._events.now()) if inside else None
         return CallFacts(picture.number(call_control_id), (room.name or inside) if room else None)

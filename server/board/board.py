@@ -68,7 +68,7 @@ class Board:
     @property
     def _has_met_one(self) -> bool:
         """Whether there is a conference of which Telnyx has told nothing yet, such as its name."""
-        seen = self._events.picture.conferences(self._events.now(), open_only=True)
+        seen = self._events.projection.conferences(self._events.now(), open_only=True)
         return any(one.api_asked_at is None for one in seen[:MOST_ROOMS])
 
     async def _round(self) -> None:
@@ -77,7 +77,7 @@ class Board:
             await self._events.queues()
         except _UNKNOWN:
             return
-        picture, now = self._events.picture, self._events.now()
+        picture, now = self._events.projection, self._events.now()
         seen = picture.conferences(now, open_only=True)[:MOST_ROOMS]
         about = [(_since(one.api_asked_at), self._events.conference_now, one.id) for one in seen]
         about += [(_since(one.api_asked_at), self._events.queue, one.name) for one in picture.queues(now)[:MOST_QUEUES]]
@@ -93,7 +93,7 @@ class Board:
         """
         policy = policy or self._policy()
         store = await self._events.store()
-        picture, now = self._events.picture, self._events.now()
+        picture, now = self._events.projection, self._events.now()
         seen, waiting = picture.conferences(now, open_only=True), picture.queues(now)
         latest = await store.find(EventFilter(), limit=_MOST_EVENTS)
         pending, stopped = await self._ledger.pending(), await self._ledger.stopped()
@@ -111,7 +111,7 @@ class Board:
 
     def _ended(self) -> Any:
         """Conferences that are over, by whose names the last events are told."""
-        return [one for one in self._events.picture.conferences(self._events.now()) if one.status == "ended"][:20]
+        return [one for one in self._events.projection.conferences(self._events.now()) if one.status == "ended"][:20]
 
     def now(self) -> str:
         """The time on the line, from which the page counts how long something lasts."""

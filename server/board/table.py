@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ...tools.words import clean, count, quoted
-from ..events.projection.sanitize import spell
-from ..events.times import read_time
+from ..events.projection.sanitize import format_duration
+from ..events.times import parse_time
 from .view import said
 
 _MOST_ROOMS, _MOST_PEOPLE, _MOST_QUEUES, _MOST_WAITING, _MOST_EVENTS, _MOST_APPROVALS = 12, 20, 8, 10, 8, 5
@@ -33,7 +33,7 @@ def summary(board: Part) -> str:
 
 def table(board: Part, now: str) -> str:
     """The board as lines. `now`: the moment from which it is counted how long something lasts."""
-    at = read_time(now)
+    at = parse_time(now)
     parts = [
         *(_room(room, at) for room in board["rooms"][:_MOST_ROOMS]),
         _more(board["rooms"], _MOST_ROOMS, "conference"),
@@ -90,7 +90,7 @@ def _approvals(board: Part, now: datetime) -> Iterator[str]:
     if waiting or others:
         yield "Waiting for a person's yes"
     for one in waiting[:_MOST_APPROVALS]:
-        left = spell(max(read_time(one["expires_at"]) - now, timedelta()))
+        left = format_duration(max(parse_time(one["expires_at"]) - now, timedelta()))
         yield f"  {one['tool']}, {one['risk']}, {left} left: {clean(one['question'], _LONGEST_QUESTION)}"
     if more := max(0, len(waiting) - _MOST_APPROVALS) + others:
         yield f"  and {more} more, of others" if others == more else f"  and {more} more"
@@ -113,4 +113,4 @@ def _cell(one: Part) -> str:
 
 
 def _for(since: str | None, now: datetime) -> str:
-    return "" if since is None else spell(now - read_time(since))
+    return "" if since is None else format_duration(now - parse_time(since))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...tools.words import clean, quoted, shortened
 from ..events.event import StoredEvent
-from ..events.projection.event_text import kind, line
+from ..events.projection.event_text import describe_event, event_kind
 from ..events.projection.sanitize import is_identifier
 from ..events.times import iso
 from ..guard.ledger import PendingApproval
@@ -126,7 +126,7 @@ class Names:
 def happened(events: Sequence[StoredEvent], names: Names) -> list[dict[str, Any]]:
     """Events, each in a line."""
     return [
-        {"id": one.id, "at": iso(one.occurred_at), "kind": kind(one.type), "text": _sentence(one, names)}
+        {"id": one.id, "at": iso(one.occurred_at), "kind": event_kind(one.type), "text": _sentence(one, names)}
         for one in events
     ]
 
@@ -155,7 +155,7 @@ def _sentence(event: StoredEvent, names: Names) -> str:
     direction = event.payload.get("direction")
     template = _SENTENCES.get(event.type) or _SENTENCES.get(f"{event.type} {direction}")
     if template is None:
-        return line(event)
+        return describe_event(event)
     told = template.format_map(names.said_of(event))
     return f"{told[0].upper()}{told[1:]}"
 

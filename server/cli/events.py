@@ -9,10 +9,10 @@ import click
 
 from ...tools.words import quoted
 from ..events.event import EventFilter, StoredEvent
-from ..events.projection.event_text import kind, line
+from ..events.projection.event_text import describe_event, event_kind
 from ..events.store import Store, default_url
 from ..events.times import iso
-from ..events.views import view
+from ..events.views import event_view
 from ..settings import Settings
 
 COLOURS = {
@@ -75,9 +75,11 @@ async def _show_aside(settings: Settings, as_json: bool) -> None:
 
 
 def _as_json(event: StoredEvent) -> None:
-    click.echo(json.dumps(view(event), ensure_ascii=False))
+    click.echo(json.dumps(event_view(event), ensure_ascii=False))
 
 
 def _as_line(event: StoredEvent) -> None:
     when = iso(event.occurred_at)[:19].replace("T", " ")
-    click.echo(f"{click.style(when, dim=True)}  {click.style(line(event), fg=COLOURS.get(kind(event.type)))}")
+    click.echo(
+        f"{click.style(when, dim=True)}  {click.style(describe_event(event), fg=COLOURS.get(event_kind(event.type)))}"
+    )

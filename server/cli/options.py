@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from ..events.times import read_time
+from ..events.times import parse_time
 from ..settings import PREFIX, Settings, SettingsError, load
 
 METAVARS = {
@@ -129,7 +129,7 @@ def since(text: str | None) -> datetime | None:
         return None
     ago = _AGO.fullmatch(text.strip())
     try:
-        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])}) if ago else read_time(text)
+        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])}) if ago else parse_time(text)
     except (ValueError, OverflowError):
         raise SettingsError(
             "--since: must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or a time ago such as 30m, 2h or 7d."

@@ -11,10 +11,10 @@ import click
 from ...tools.words import listed, quoted
 from ..database import Dialect
 from ..events.event import EventFilter, StoredEvent
+from ..events.history import load_conference_history
 from ..events.projection.command_effects import CONFERENCE
 from ..events.projection.projection import Projection
 from ..events.store import Store, default_url
-from ..events.story import story_of
 from ..guard.ledger import AuditRecord, Ledger
 from ..settings import Settings
 from .terminal import CommandFailed
@@ -51,10 +51,10 @@ async def _told(settings: Settings, conference: str, as_svg: bool) -> str:
 
         ledger = Ledger(opened)
         id_ = await _found(conference.strip().removesuffix("…"), store, ledger)
-        story = await story_of(id_, store)
+        story = await load_conference_history(id_, store)
         done = [one async for one in _done(ledger, min(event.occurred_at for event in story))]
     picture, now = _folded(id_, story, done), datetime.now(UTC)
-    told = picture.drawing(id_, now) if as_svg else picture.timeline(id_, now)
+    told = picture.timeline_svg(id_, now) if as_svg else picture.timeline(id_, now)
     assert told is not None
     return told
 
@@ -113,7 +113,7 @@ def _folded(id_: str, story: Sequence[StoredEvent], done: Sequence[AuditRecord])
         picture.add(event)
     for record in reversed(done):
         if _arguments(record).get("conference_id") == id_:
-            picture.note_command(str(record.entry["tool"]), _arguments(record), record.at)
+            picture.record_command(str(record.entry["tool"]), _arguments(record), record.at)
     for created in (event for event in story if event.type == _CREATED and event.conference_id == id_):
         picture.merge_conference({"id": id_, "name": _name(created, done)}, None, created.occurred_at)
     return picture

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple, NoReturn, cast
 from pydantic_core import from_json
 
 from .event import Event, Via
-from .times import read_time
+from .times import parse_time
 
-LARGEST = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 """Bytes of a webhook; Telnyx's are a few thousand."""
-_DEEPEST = 64
+_MAX_DEPTH = 64
 """Levels of nesting; Telnyx's have six. What is read must be written again, where recursion has its limits."""
-_LONGEST_KEY = 512
+_MAX_KEY_LENGTH = 512
 """Characters of what events are found by: within what a database index holds, whatever they are encoded in."""
 
 
@@ -23,7 +23,7 @@ class NotAnEvent(ValueError):
     """What came is no event of Telnyx's; the message says why."""
 
 
-def read_event(body: bytes, *, via: Via, verified: bool, received_at: datetime) -> Event:
+def parse_event(body: bytes, *, via: Via, verified: bool, received_at: datetime) -> Event:
     """The event in a webhook's raw body.
 
     The envelope is `{"data": {...}, "meta": {...}}`, or the bare event, which is how Telnyx documents
@@ -35,7 +35,7 @@ def read_event(body: bytes, *, via: Via, verified: bool, received_at: datetime) 
     """
     event = _unwrapped(_parsed(body))
     payload = _payload(event)
-    occurred_at = _moment(event.get("occurred_at")) or _moment(payload.get("occurred_at")) or received_at
+    occurred_at = _time(event.get("occurred_at")) or _time(payload.get("occurred_at")) or received_at
     return Event(
         id=_required(event, "id"),
         type=_required(event, "event_type"),
@@ -58,17 +58,17 @@ class RawWebhook(NamedTuple):
     verified: bool
     received_at: datetime
 
-    def read(self) -> Event:
+    def parse(self) -> Event:
         """See `read_event`."""
-        return read_event(self.body, via=self.via, verified=self.verified, received_at=self.received_at)
+        return parse_event(self.body, via=self.via, verified=self.verified, received_at=self.received_at)
 
 
-def payload_of(body: bytes) -> dict[str, Any]:
+def parse_payload(body: bytes) -> dict[str, Any]:
     """The payload of the event in a body that `read_event` took."""
     return _payload(_unwrapped(_parsed(body)))
 
 
-def event_from_data(data: Mapping[str, Any], *, via: Via, verified: bool, received_at: datetime) -> Event:
+def parse_event_data(data: Mapping[str, Any], *, via: Via, verified: bool, received_at: datetime) -> Event:
     """The event in JSON that is parsed already, such as `webhook` of an item of Telnyx's `/webhook_deliveries`.
 
     Reads both forms of the envelope. Raises `NotAnEvent`.
@@ -77,7 +77,7 @@ def event_from_data(data: Mapping[str, Any], *, via: Via, verified: bool, receiv
         body = json.dumps(dict(data), ensure_ascii=False, allow_nan=False).encode(errors="replace")
     except (TypeError, ValueError, RecursionError) as odd:
         raise NotAnEvent(f"it cannot be written as JSON ({type(odd).__name__})") from None
-    return read_event(body, via=via, verified=verified, received_at=received_at)
+    return parse_event(body, via=via, verified=verified, received_at=received_at)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -95,8 +95,8 @@ _decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
-    if len(body) > LARGEST:
-        raise NotAnEvent(f"it is larger than {LARGEST} bytes")
+    if len(body) > MAX_BODY_BYTES:
+        raise NotAnEvent(f"it is larger than {MAX_BODY_BYTES} bytes")
     try:
         parsed = _decoded(body)
     except UnicodeDecodeError:
@@ -104,7 +104,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
     except ValueError as wrong:
         raise NotAnEvent(f"it is not JSON: {wrong}") from None
     except RecursionError:
-        raise NotAnEvent(f"it is nested more than {_DEEPEST} deep") from None
+        raise NotAnEvent(f"it is nested more than {_MAX_DEPTH} deep") from None
     if not isinstance(parsed, dict):
         raise NotAnEvent("it is not a JSON object")
     return _safe(body, cast("dict[str, Any]", parsed))
@@ -135,8 +135,8 @@ def _is_endless(values: Iterable[object]) -> bool:
 
 def _safe(body: bytes, parsed: dict[str, Any]) -> dict[str, Any]:
     """What was parsed, fit to be written again. Looks closer only at what might not be, which next to nothing is."""
-    if body.count(b"{") + body.count(b"[") > _DEEPEST and _is_deep(parsed):
-        raise NotAnEvent(f"it is nested more than {_DEEPEST} deep")
+    if body.count(b"{") + body.count(b"[") > _MAX_DEPTH and _is_deep(parsed):
+        raise NotAnEvent(f"it is nested more than {_MAX_DEPTH} deep")
     if b"\\" in body and (b"\\ud" in body or b"\\uD" in body):
         return json.loads(json.dumps(parsed, ensure_ascii=False).encode(errors="replace"))
     return parsed
@@ -144,7 +144,7 @@ def _safe(body: bytes, parsed: dict[str, Any]) -> dict[str, Any]:
 
 def _is_deep(value: Any) -> bool:
     level: list[object] = [value]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         level = [child for one in level for child in _children(one)]
         if not any(isinstance(one, (dict, list)) for one in level):
             return False
@@ -182,15 +182,15 @@ def _required(event: dict[str, Any], name: str) -> str:
 
 def _key(value: Any) -> str | None:
     """A string that events can be found by. A NUL is none: no PostgreSQL text holds one."""
-    if isinstance(value, str) and 0 < len(value) <= _LONGEST_KEY and "\0" not in value:
+    if isinstance(value, str) and 0 < len(value) <= _MAX_KEY_LENGTH and "\0" not in value:
         return value
     return None
 
 
-def _moment(value: Any) -> datetime | None:
+def _time(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        return read_time(value)
+        return parse_time(value)
     except ValueError:
         return None

@@ -58,7 +58,7 @@ class StoredEvent(Event):
     """UTC."""
 
 
-COUNT_AT_MOST = 1_000
+MAX_COUNT = 1_000
 """Events are counted no further: it would cost more than to find them."""
 
 

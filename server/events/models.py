@@ -12,9 +12,9 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from ...tools.results import Resource
 from .event import Event
-from .times import in_utc
+from .times import to_utc
 
-Moment = Annotated[datetime, AfterValidator(in_utc)]
+Moment = Annotated[datetime, AfterValidator(to_utc)]
 """Always in UTC."""
 
 

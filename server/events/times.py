@@ -8,7 +8,7 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def in_utc(moment: datetime) -> datetime:
+def to_utc(moment: datetime) -> datetime:
     """The same moment in UTC; without an offset it is UTC already. Raises `ValueError` for one off the calendar."""
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
@@ -18,6 +18,6 @@ def in_utc(moment: datetime) -> datetime:
         raise ValueError("is off the calendar") from None
 
 
-def read_time(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """The moment that an ISO 8601 time names. Raises `ValueError` where it is none, or off the calendar."""
-    return in_utc(datetime.fromisoformat(text))
+    return to_utc(datetime.fromisoformat(text))

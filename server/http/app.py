@@ -26,7 +26,7 @@ from ..settings import Settings, SettingsError
 from ..shutdown import Shutdown
 from ..web.operator.app import PATH as OPERATOR
 from ..webhooks.ingest import identity_of
-from ..webhooks.receiver import HEALTH, WEBHOOKS, mark
+from ..webhooks.receiver import HEALTH_PATH, WEBHOOK_PATH, store_marker
 from .health import Health
 from .middleware import AccessMiddleware
 
@@ -77,13 +77,13 @@ async def open_http_app(settings: Settings) -> AsyncGenerator[HttpApp]:
         served: dict[str, ASGIApp] = {
             MCP: AccessMiddleware(manager.asgi_app, settings, opened.shutdown, admission, Right.READ),
             METRICS: AccessMiddleware(pages.metrics, settings, opened.shutdown, admission, Right.READ),
-            HEALTH: pages.alive,
+            HEALTH_PATH: pages.alive,
             READY: pages.ready,
         }
-        if opened.ingest.takes_webhooks:
+        if opened.ingest.receives_webhooks:
             receiver = opened.ingest.receiver()
             pages.numbers.receives(receiver)
-            served[WEBHOOKS] = receiver.app
+            served[WEBHOOK_PATH] = receiver.app
         if settings.oauth_issuer is not None and settings.oauth_audience is not None:
             about = pages.resource(metadata(settings.oauth_audience, settings.oauth_issuer))
             served |= {WELL_KNOWN: about, urlsplit(_metadata_url(settings.oauth_audience)).path: about}
@@ -163,7 +163,7 @@ class _Pages:
 
     def __init__(self, settings: Settings, opened: RunningServer) -> None:
         self._opened = opened
-        self._alive = {"status": "alive", **mark(identity_of(settings))}
+        self._alive = {"status": "alive", **store_marker(identity_of(settings))}
         self._health = Health(opened.guard_runtime.ledger, opened.telnyx)
         self.numbers = Metrics()
         opened.tool_calls.on_ended(self.numbers.call_ended)
@@ -180,7 +180,7 @@ class _Pages:
         await self._answer(scope, JSONResponse(told, 503 if problems else 200))(scope, receive, send)
 
     async def metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.numbers.waits.set(self._opened.events.waits)
+        self.numbers.waits.set(self._opened.events.waiter_count)
         self.numbers.pending.set(len(await self._opened.guard_runtime.ledger.pending()))
         await self._answer(scope, Response(self.numbers.text(), media_type=_TEXT))(scope, receive, send)
 

@@ -64,5 +64,5 @@ def _action(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_over(events: EventService, arguments: Mapping[str, Any]) -> bool:
-    conference = events.picture.conference(str(arguments.get("conference_id")), events.now())
+    conference = events.projection.conference(str(arguments.get("conference_id")), events.now())
     return conference is not None and conference.status == "ended"

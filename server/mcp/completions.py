@@ -78,7 +78,7 @@ class CompletionSource:
             if id_ is None:
                 return None
             view = await self._in_time(self._events.conference_now(id_)) or await self._events.conference(id_)
-            return None if view is None else view.lean()
+            return None if view is None else view.to_json()
         except _UNAVAILABLE:
             return None
 
@@ -88,8 +88,8 @@ class CompletionSource:
             await self._in_time(self._events.queue(name))
         except _UNAVAILABLE:
             return None
-        view = self._events.picture.queue(name, self._events.now())
-        return None if view is None else view.lean()
+        view = self._events.projection.queue(name, self._events.now())
+        return None if view is None else view.to_json()
 
     async def _in_time(self, request: Awaitable[T]) -> T | None:
         """The answer; None after the timeout."""
@@ -120,7 +120,7 @@ class CompletionSource:
                 if room.id:
                     is_open = room.status != "completed"
                     entries[room.id] = _ConferenceEntry(room.id, room.name, is_open, room.created_at or "")
-        for view in self._events.picture.conferences(self._events.now()):
+        for view in self._events.projection.conferences(self._events.now()):
             name = view.name or (entries[view.id].name if view.id in entries else None)
             started_at = view.started_at.isoformat() if view.started_at else ""
             entries[view.id] = _ConferenceEntry(view.id, name, view.status == "open", started_at)
@@ -148,7 +148,7 @@ class CompletionSource:
         with suppress(*_UNAVAILABLE):
             page = ListQueues.result.read(await self._in_time(self._read(ListQueues(page_size=_PAGE_SIZE))))
             names = [queue.name for queue in cast("list[Queue]", page["queues"]) if queue.name]
-        names += [view.name for view in self._events.picture.queues(self._events.now())]
+        names += [view.name for view in self._events.projection.queues(self._events.now())]
         return list(dict.fromkeys(names))
 
     async def _queues(self, within: str | None) -> list[Choice]:
@@ -163,15 +163,15 @@ class CompletionSource:
         async with anyio.create_task_group() as tasks:
             for name in (await self._queue_names())[:_MAX_QUEUES]:
                 tasks.start_soon(self.queue, name)
-        picture, now = self._events.picture, self._events.now()
+        picture, now = self._events.projection, self._events.now()
         waiting = [call for queue in picture.queues(now) for call in queue.calls]
         rooms = picture.conferences(now, open_only=True)
         present = [person for room in rooms for person in room.participants if person.left_at is None]
-        return [_leg(view.lean()) for view in (*waiting, *present)]
+        return [_leg(view.to_json()) for view in (*waiting, *present)]
 
     async def _numbers(self, within: str | None) -> list[Choice]:
         await self._events.store()
-        numbers = [] if self._hides_numbers else self._events.picture.numbers()
+        numbers = [] if self._hides_numbers else self._events.projection.numbers()
         return [(number, number.removeprefix("+")) for number in numbers if _is_plain(number)]
 
 

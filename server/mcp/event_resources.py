@@ -10,7 +10,7 @@ from mcp.shared.uri_template import UriTemplate
 from ..errors import CallFailed
 from ..events.event import EventFilter
 from ..events.service import EventService
-from ..events.views import view
+from ..events.views import event_view
 
 if TYPE_CHECKING:
     from ..events.projection.views import View
@@ -106,7 +106,7 @@ class ResourceReader:
         )
         store = await self.service.store()
         events = await store.find(filter_, limit=limit + 1)
-        content: dict[str, Any] = {"events": [view(event) for event in events[:limit]]}
+        content: dict[str, Any] = {"events": [event_view(event) for event in events[:limit]]}
         return content | ({"before": events[limit - 1].number} if len(events) > limit else {})
 
     async def events(self, variables: Mapping[str, str]) -> dict[str, Any]:
@@ -116,10 +116,10 @@ class ResourceReader:
         event = await (await self.service.store()).get(variables["event_id"])
         if event is None:
             raise ResourceNotFound(f"There is no event {variables['event_id']}.")
-        return view(event)
+        return event_view(event)
 
     async def conferences(self, variables: Mapping[str, str]) -> dict[str, Any]:
-        return {"conferences": [view.lean() for view in (await self.service.conferences())[:_MAX_LIMIT]]}
+        return {"conferences": [view.to_json() for view in (await self.service.conferences())[:_MAX_LIMIT]]}
 
     async def conference(self, variables: Mapping[str, str]) -> dict[str, Any]:
         unknown = f"There is no event of a conference {variables['conference_id']}."
@@ -132,10 +132,10 @@ class ResourceReader:
         return _existing(await self.service.timeline(variables["conference_id"]), variables)
 
     async def drawing(self, variables: Mapping[str, str]) -> str:
-        return _existing(await self.service.drawing(variables["conference_id"]), variables)
+        return _existing(await self.service.timeline_svg(variables["conference_id"]), variables)
 
     async def queues(self, variables: Mapping[str, str]) -> dict[str, Any]:
-        return {"queues": [view.lean() for view in (await self.service.queues())[:_MAX_LIMIT]]}
+        return {"queues": [view.to_json() for view in (await self.service.queues())[:_MAX_LIMIT]]}
 
     async def queue(self, variables: Mapping[str, str]) -> dict[str, Any]:
         unknown = f"There is no event of a queue {variables['queue_name']}."
@@ -149,7 +149,7 @@ class ResourceReader:
             raise ResourceNotFound(f"{unknown} {failed}") from None
         if view is None:
             raise ResourceNotFound(unknown)
-        return view.lean()
+        return view.to_json()
 
     async def queue_events(self, variables: Mapping[str, str]) -> dict[str, Any]:
         return await self._known_page(EventFilter(queue=variables["queue_name"]), variables, "queue")

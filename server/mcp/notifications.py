@@ -9,8 +9,8 @@ from mcp.server import Server, ServerRequestContext
 from mcp_types import NotificationParams
 
 from ..events.event import EventFilter, StoredEvent
-from ..events.projection.event_text import line
-from ..events.projection.sanitize import is_identifier, uri
+from ..events.projection.event_text import describe_event
+from ..events.projection.sanitize import is_identifier, resource_uri
 from ..events.service import EventService
 from .resources import ResourceHandlers
 from .sessions import connection_of
@@ -21,7 +21,7 @@ _NOTIFY_INTERVAL_S = 0.25
 _PUSH_INTERVAL_S = 2.0
 _MAX_SINGLE_EVENTS = 3
 """More events at once are pushed as one message."""
-_CONFERENCE_LIST = uri("conferences")
+_CONFERENCE_LIST = resource_uri("conferences")
 """Changes when a conference appears or ends, and with it the list of resources, which names the open ones."""
 
 Context = ServerRequestContext[Any, Any]
@@ -119,14 +119,14 @@ class Notifier:
 
 def _event_lists_of(event: StoredEvent) -> set[str]:
     """The URIs of the event lists and timelines that contain an event."""
-    uris = {uri("events")}
+    uris = {resource_uri("events")}
     if event.conference_id is not None:
-        conference = uri("conferences", event.conference_id)
+        conference = resource_uri("conferences", event.conference_id)
         uris |= {f"{conference}/events", f"{conference}/timeline"}
     if event.queue is not None:
-        uris.add(f"{uri('queues', event.queue)}/events")
+        uris.add(f"{resource_uri('queues', event.queue)}/events")
     if event.call_control_id is not None:
-        uris.add(f"{uri('calls', event.call_control_id)}/events")
+        uris.add(f"{resource_uri('calls', event.call_control_id)}/events")
     return uris
 
 
@@ -138,8 +138,8 @@ def _timelines_of(changed: set[str]) -> set[str]:
 def channel_messages(events: list[StoredEvent]) -> list[dict[str, Any]]:
     """The messages to push: one for each of a few events, one for a burst."""
     if len(events) <= _MAX_SINGLE_EVENTS:
-        return [{"content": line(event), "meta": _meta(event)} for event in events]
-    latest = "; ".join(line(event) for event in events[-_MAX_SINGLE_EVENTS:])
+        return [{"content": describe_event(event), "meta": _meta(event)} for event in events]
+    latest = "; ".join(describe_event(event) for event in events[-_MAX_SINGLE_EVENTS:])
     content = f"{len(events)} events, the last: {latest}"
     return [{"content": content, "meta": _meta(events[-1]) | {"type": "burst"}}]
 

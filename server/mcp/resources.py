@@ -39,7 +39,7 @@ from mcp_types import (
 
 from ...tools.words import quoted, shortened
 from ..errors import CallFailed
-from ..events.projection.sanitize import uri
+from ..events.projection.sanitize import resource_uri
 from ..events.service import EventService
 from ..guard import Caller
 from .event_resources import JSON, ResourceKind, ResourceNotFound, ResourceReader
@@ -83,7 +83,7 @@ class ResourceHandlers:
         }
 
     async def list(self, context: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
-        self._service.needed()
+        self._service.open_soon()
         fixed = [
             Resource(
                 uri=kind.uri,
@@ -96,7 +96,7 @@ class ResourceHandlers:
             for kind in self._reader.templates
             if kind.is_fixed
         ]
-        rooms = self._service.picture.conferences(self._service.now(), open_only=True)[:_MAX_LISTED_CONFERENCES]
+        rooms = self._service.projection.conferences(self._service.now(), open_only=True)[:_MAX_LISTED_CONFERENCES]
         return ListResourcesResult(resources=fixed + [_conference(room.id, room.name) for room in rooms])
 
     async def templates(self, context: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
@@ -145,7 +145,7 @@ class ResourceHandlers:
         connection = connection_of(context)
         self._subscribed[params.uri].add(connection)
         self.remember(connection)
-        self._service.needed()
+        self._service.open_soon()
         return EmptyResult()
 
     async def unsubscribe(self, context: Context, params: UnsubscribeRequestParams) -> EmptyResult:
@@ -197,5 +197,5 @@ class ResourceHandlers:
 def _conference(conference_id: str, name: str | None) -> Resource:
     title = f"Conference {quoted(name)}" if name else f"Conference {shortened(conference_id)}"
     return Resource(
-        uri=uri("conferences", conference_id), name=f"conference {conference_id}", title=title, mime_type=JSON
+        uri=resource_uri("conferences", conference_id), name=f"conference {conference_id}", title=title, mime_type=JSON
     )

@@ -148,7 +148,7 @@ class ToolCallHandler:
         """The number of the newest event before the caller's last command, or before the conversation."""
         last = await self._guard.ledger.last_sent(caller.session)
         if caller.is_alone:
-            return last.newest_event if last else self._events.begun
+            return last.newest_event if last else self._events.newest_at_start
         return last.newest_event if last and last.at > self._events.now() - _MAX_SESSION_AGE else self._events.newest
 
     async def _send(self, command: Command, record: CallRecord, policy: Policy) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class ToolCallHandler:
             raise await self._explained(refused) from None
         attempts = answer.attempts if answer.attempts > 1 else None
         record.telnyx = _without_empty({"status": answer.status, "request_id": answer.request_id, "attempts": attempts})
-        self._events.after(command)
+        self._events.record_command(command)
         return _command_result(command, answer.body, lambda name: self._catalog.allows(name, policy))
 
     async def _with_everyone_listed(self, command: Command) -> Command:

@@ -94,7 +94,7 @@ class WhoamiReport:
 
     async def _events_seen(self) -> tuple[list[str], dict[str, Any]]:
         """The connections that recent events name, and how events arrive."""
-        events: dict[str, Any] = {"arrive": self._events.arrive()}
+        events: dict[str, Any] = {"arrive": self._events.describe_ingest()}
         try:
             latest = await (await self._events.store()).find(EventFilter(), limit=_EVENTS_SCANNED)
         except (StoreError, CallRefused):

@@ -11,17 +11,17 @@ import anyio
 from ...tools.deliveries import DeliveryFilter, ListWebhookDeliveries
 from ...tools.pagination import Read
 from ..errors import CallFailed
-from ..events.envelope import NotAnEvent, event_from_data
+from ..events.envelope import NotAnEvent, parse_event_data
 from ..events.event import Event, Via
 from ..events.store import Store, StoreError, UnfitEvent
-from ..events.times import iso, read_time
+from ..events.times import iso, parse_time
 
 logger = logging.getLogger(__name__)
 
 Found = tuple[Event, bytes]
 """An event, and the JSON it came in."""
 
-FIRST_LOOK = timedelta(hours=24)
+FIRST_BACKFILL = timedelta(hours=24)
 """How far back the very first look goes, when nothing is stored yet."""
 _OVERLAP = timedelta(minutes=5)
 """Deliveries that may still have been under way at the last look."""
@@ -50,7 +50,7 @@ class Backfill:
         `latest`: when the newest stored event occurred, for the first look of all. Raises `CallFailed`, `StoreError`.
         """
         started = self._now()
-        since = iso((await self._looked(store) or latest or started - FIRST_LOOK) - _OVERLAP)
+        since = iso((await self._looked(store) or latest or started - FIRST_BACKFILL) - _OVERLAP)
         new = 0
         for wanted in (DeliveryFilter.started_from(since), DeliveryFilter.failed_from(since)):
             new += await _keep(store, await self._events(wanted))
@@ -63,7 +63,7 @@ class Backfill:
     async def _looked(self, store: Store) -> datetime | None:
         """When the last look that succeeded began, in this process or one before it."""
         if self._since is None and (noted := await store.noted(_LOOKED)):
-            self._since = read_time(noted)
+            self._since = parse_time(noted)
         return self._since
 
     async def _events(self, wanted: DeliveryFilter) -> list[Found]:
@@ -83,7 +83,7 @@ class Backfill:
             return None
         data = cast("dict[str, Any]", webhook)
         try:
-            event = event_from_data(data, via=Via.CATCH_UP, verified=True, received_at=self._now())
+            event = parse_event_data(data, via=Via.CATCH_UP, verified=True, received_at=self._now())
         except NotAnEvent:
             return None
         return event, json.dumps(data, ensure_ascii=False).encode(errors="replace")
@@ -111,7 +111,7 @@ async def _keep(store: Store, found: list[Found]) -> int:
     return new
 
 
-class Gaps:
+class GapDetector:
     """Notices when events may have passed this process by: it or its machine stood still, or somebody says so.
 
     `now` goes on while the machine sleeps; `sleep` need not.
@@ -122,7 +122,7 @@ class Gaps:
         self._sleep = sleep
         self._noted = anyio.Event()
 
-    def note(self) -> None:
+    def report(self) -> None:
         """Say that events may have been missed."""
         self._noted.set()
 
@@ -133,22 +133,22 @@ class Gaps:
             await self._sleep(_BEAT)
             if self._now() - due > _STOOD_STILL:
                 logger.info("Stood still for a while: events may have been missed")
-                self.note()
+                self.report()
 
-    async def one(self) -> None:
+    async def wait(self) -> None:
         """Return when there has been one since the last that was returned for."""
         await self._noted.wait()
         self._noted = anyio.Event()
 
 
-async def keep_catching_up(
+async def run_backfill(
     catch_up: Backfill,
     store: Store,
     every: float | None,
     latest: datetime | None,
     sleep: Callable[[float], Awaitable[None]],
     *,
-    gaps: Gaps | None = None,
+    gaps: GapDetector | None = None,
 ) -> None:
     """Look, and look again every so many seconds; None: after each gap, or where none are watched for, never again.
 
@@ -168,7 +168,7 @@ async def keep_catching_up(
         if every is not None:
             await sleep(every)
         elif gaps is not None:
-            await gaps.one()
+            await gaps.wait()
         else:
             return
 

@@ -14,14 +14,14 @@ import anyio
 
 from ..database import StoreError, default_url, redacted_url
 from ..errors import CallRefused
-from ..events.envelope import RawWebhook, read_event
+from ..events.envelope import RawWebhook, parse_event
 from ..events.event import Event, EventFilter, StoredEvent, Via
 from ..events.service import EventService
 from ..events.store import Store
 from ..settings import Settings, SettingsError
 from ..telnyx import TelnyxClient
-from .backfill import Backfill, Gaps, keep_catching_up
-from .signature import SIGNATURE, TIMESTAMP, SignatureVerifier
+from .backfill import Backfill, GapDetector, run_backfill
+from .signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, SignatureVerifier
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -83,28 +83,28 @@ async def _newest(store: Store) -> list[StoredEvent]:
 
 
 async def _warn_when_blocked(port: "Port") -> None:
-    from .port import Hold  # noqa: PLC0415
+    from .port import PortState  # noqa: PLC0415
 
-    await port.until(Hold.BLOCKED)
+    await port.wait_for(PortState.BLOCKED)
     logger.warning("%s", port.describe())
 
 
-async def _note_takeover(port: "Port", gaps: Gaps) -> None:
+async def _note_takeover(port: "Port", gaps: GapDetector) -> None:
     """A port that was not held from the start: what was posted meanwhile may have come to nobody."""
-    from .port import Hold  # noqa: PLC0415
+    from .port import PortState  # noqa: PLC0415
 
-    if port.state is not Hold.HOLDING:
-        await port.until(Hold.HOLDING)
-        gaps.note()
+    if port.state is not PortState.HOLDING:
+        await port.wait_for(PortState.HOLDING)
+        gaps.report()
 
 
 async def _post_here(sandbox: "Sandbox", port: "Port") -> None:
     """Have the sandbox post its webhooks once somebody takes them: those that failed would come seconds later."""
-    from .port import Hold  # noqa: PLC0415
-    from .receiver import WEBHOOKS  # noqa: PLC0415
+    from .port import PortState  # noqa: PLC0415
+    from .receiver import WEBHOOK_PATH  # noqa: PLC0415
 
-    await port.until(Hold.HOLDING)
-    sandbox.post_to(f"http://{port.host}:{port.number}{WEBHOOKS}")
+    await port.wait_for(PortState.HOLDING)
+    sandbox.post_to(f"http://{port.host}:{port.number}{WEBHOOK_PATH}")
 
 
 class EventIngest:
@@ -123,12 +123,12 @@ class EventIngest:
         self._telnyx = telnyx
         self._sandbox = sandbox
         self._verifier = verifier
-        self._gaps = Gaps(service.now, anyio.sleep)
+        self._gaps = GapDetector(service.now, anyio.sleep)
         self._held: Port | None = None
         self._told: list[Callable[[Event], None]] = []
-        service.arrive = self.describe
-        if not settings.sandbox and not self.takes_webhooks and settings.catch_up is None:
-            service.silence = _SILENCE
+        service.describe_ingest = self.describe
+        if not settings.sandbox and not self.receives_webhooks and settings.catch_up is None:
+            service.no_events_reason = _SILENCE
         if sandbox is not None and settings.webhook_port is None:
             take = self._taker(sandbox)
             for envelope in list(sandbox.events):  # how its scene came about
@@ -138,7 +138,7 @@ class EventIngest:
     def describe(self) -> str:
         """How events come in, in words."""
         if self._settings.transport == "http":
-            by = "Webhooks come to this server's own port." if self.takes_webhooks else "No webhooks come here."
+            by = "Webhooks come to this server's own port." if self.receives_webhooks else "No webhooks come here."
         elif self._settings.webhook_port is not None:
             by = self._held.describe() if self._held else f"Port {self._settings.webhook_port} is not served."
         else:
@@ -150,7 +150,7 @@ class EventIngest:
         return f"{by} What was missed is looked for {looked}."
 
     @property
-    def takes_webhooks(self) -> bool:
+    def receives_webhooks(self) -> bool:
         """Whether there is a port for them, and somebody who can tell whether they are Telnyx's."""
         over_http = self._settings.transport == "http"
         can_tell = self._verifier is not None or self._settings.insecure_webhooks
@@ -184,9 +184,9 @@ class EventIngest:
         def take(envelope: dict[str, Any]) -> None:
             body, headers = sandbox.signed(envelope)
             if self._verifier is not None:
-                self._verifier.verify(body, headers[SIGNATURE.decode()], headers[TIMESTAMP.decode()])
-            event = read_event(body, via=Via.SANDBOX, verified=True, received_at=datetime.now(UTC))
-            self._service.take(event, body)
+                self._verifier.verify(body, headers[SIGNATURE_HEADER.decode()], headers[TIMESTAMP_HEADER.decode()])
+            event = parse_event(body, via=Via.SANDBOX, verified=True, received_at=datetime.now(UTC))
+            self._service.enqueue(event, body)
             for told in self._told:
                 told(event)
 
@@ -195,7 +195,7 @@ class EventIngest:
     async def run(self) -> None:
         """Take in events until cancelled."""
         try:
-            store = await self._service.opened()
+            store = await self._service.wait_until_open()
         except CallRefused:
             return
         newest = await _newest(store)  # what comes to the port from now on says nothing of the gap
@@ -205,7 +205,7 @@ class EventIngest:
                 latest = newest[0].occurred_at if newest else None
                 catch_up = Backfill(self._telnyx.read, self._service.now)
                 tasks.start_soon(self._gaps.watch)
-                look = partial(keep_catching_up, catch_up, store, every, latest, anyio.sleep, gaps=self._gaps)
+                look = partial(run_backfill, catch_up, store, every, latest, anyio.sleep, gaps=self._gaps)
                 tasks.start_soon(look)
             await anyio.sleep_forever()
 
@@ -215,11 +215,11 @@ class EventIngest:
         if port is None:
             yield
             return
-        from .port import CannotListen, hold  # noqa: PLC0415 (a web server, for those who want one)
+        from .port import CannotListen, hold_port  # noqa: PLC0415 (a web server, for those who want one)
 
         try:
             async with (
-                hold(port, self.receiver().app, identity_of(self._settings)) as held,
+                hold_port(port, self.receiver().app, identity_of(self._settings)) as held,
                 anyio.create_task_group() as tasks,
             ):
                 self._held = held

@@ -11,9 +11,9 @@ from enum import StrEnum
 import anyio
 
 from ..asgi_server import LOOPBACK, Server, listen
-from .receiver import HEALTH, Asgi, mark
+from .receiver import HEALTH_PATH, Asgi, store_marker
 
-RETRY = 3.0
+RETRY_DELAY_S = 3.0
 """Seconds between attempts to take a port that is held."""
 
 _PROBE = 2.0
@@ -31,7 +31,7 @@ class CannotListen(Exception):
     """A port that nobody holds, and that cannot be listened on all the same. The message is for the operator."""
 
 
-class Hold(StrEnum):
+class PortState(StrEnum):
     """Who has the port."""
 
     HOLDING = "holding"
@@ -49,24 +49,24 @@ class Port:
         self.number = number
         """The one asked for; for 0, the one that was free."""
         self.host = host
-        self.state = Hold.WAITING
+        self.state = PortState.WAITING
         self._changed = anyio.Event()
 
     def describe(self) -> str:
         """Who has it, in a sentence for the operator."""
         said = {
-            Hold.HOLDING: "receives webhooks",
-            Hold.WAITING: "is held by another telnyx-conferencing, whose events are seen here; it is taken over later",
-            Hold.BLOCKED: "is held by another program: no webhooks come here until that one leaves",
+            PortState.HOLDING: "receives webhooks",
+            PortState.WAITING: "is held by another server on the same store, whose events are seen here",
+            PortState.BLOCKED: "is held by another program: no webhooks come here until that one leaves",
         }
         return f"Port {self.number} {said[self.state]}."
 
-    async def until(self, state: Hold) -> None:
+    async def wait_for(self, state: PortState) -> None:
         """Wait for a state."""
         while self.state is not state:
             await self._changed.wait()
 
-    def becomes(self, state: Hold) -> None:
+    def set_state(self, state: PortState) -> None:
         if self.state is not state:
             self.state = state
             _log.info("%s", self.describe())
@@ -75,7 +75,7 @@ class Port:
 
 
 @asynccontextmanager
-async def hold(
+async def hold_port(
     port: int,
     app: Asgi,
     store: str,
@@ -128,7 +128,7 @@ class _Keeper:
                 raise CannotListen(f"{where} cannot be listened on: {error.strerror or error}.") from None
         else:
             self._port.number = self._listener.getsockname()[1]
-            self._port.becomes(Hold.HOLDING)
+            self._port.set_state(PortState.HOLDING)
 
     async def run(self) -> None:
         with self._waiting:
@@ -139,8 +139,8 @@ class _Keeper:
 
     async def _wait(self) -> None:
         ours = await _is_ours(self._port, self._store)
-        self._port.becomes(Hold.WAITING if ours else Hold.BLOCKED)
-        await self._sleep(RETRY)
+        self._port.set_state(PortState.WAITING if ours else PortState.BLOCKED)
+        await self._sleep(RETRY_DELAY_S)
         try:
             self.try_now()
         except CannotListen as why:
@@ -163,14 +163,14 @@ async def _is_ours(port: Port, store: str) -> bool:
         said = json.loads(answer.partition(b"\r\n\r\n")[2])
     except (ValueError, RecursionError):
         return False
-    return isinstance(said, dict) and mark(store).items() <= said.items()
+    return isinstance(said, dict) and store_marker(store).items() <= said.items()
 
 
 async def _ask(host: str, port: int) -> bytes:
     """The whole answer to a GET of `/healthz`, as far as it is of a reasonable length."""
     answer = b""
     async with await anyio.connect_tcp(host, port) as stream:
-        await stream.send(f"GET {HEALTH} HTTP/1.1\r\nhost: {LOOPBACK}\r\nconnection: close\r\n\r\n".encode())
+        await stream.send(f"GET {HEALTH_PATH} HTTP/1.1\r\nhost: {LOOPBACK}\r\nconnection: close\r\n\r\n".encode())
         while len(answer) < _LONGEST_ANSWER:
             try:
                 answer += await stream.receive()

@@ -11,10 +11,10 @@ from typing import Any
 
 import anyio
 
-from ..events.envelope import LARGEST, NotAnEvent, RawWebhook
+from ..events.envelope import MAX_BODY_BYTES, NotAnEvent, RawWebhook
 from ..events.event import Via
 from .proving import SignatureChecker
-from .signature import SIGNATURE, TIMESTAMP, BadSignature, SignatureVerifier
+from .signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, BadSignature, SignatureVerifier
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -22,9 +22,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-WEBHOOKS = "/webhooks/telnyx"
-HEALTH = "/healthz"
-SERVER = "telnyx-conferencing"
+WEBHOOK_PATH = "/webhooks/telnyx"
+HEALTH_PATH = "/healthz"
+SERVER_NAME = "telnyx-conferencing"
 
 _BODY_TIMEOUT = 10.0
 """Seconds that a body which does not come in one piece may take."""
@@ -66,12 +66,12 @@ class _Gone(Exception):
     """The sender left before the end of the body."""
 
 
-def mark(store: str) -> dict[str, str]:
+def store_marker(store: str) -> dict[str, str]:
     """What `/healthz` says by which another of our processes knows one that shares its store.
 
     Not the identity itself: that may be a path or a URL, and a tunnel shows `/healthz` to the world.
     """
-    return {"server": SERVER, "store": hashlib.sha256(store.encode(errors="replace")).hexdigest()[:16]}
+    return {"server": SERVER_NAME, "store": hashlib.sha256(store.encode(errors="replace")).hexdigest()[:16]}
 
 
 class Receiver:
@@ -101,7 +101,7 @@ class Receiver:
         self._prover = SignatureChecker(verifier)
         self._is_verified = verifier is not None
         self._health = health
-        self._mark = mark(store)
+        self._mark = store_marker(store)
         self._via = via
         self._body_timeout = body_timeout
         self._large = anyio.Semaphore(_BODIES_IN_HAND)
@@ -116,7 +116,7 @@ class Receiver:
         if scope["type"] != "http":
             return
         path = scope["path"]
-        if path == WEBHOOKS:
+        if path == WEBHOOK_PATH:
             try:
                 status = await self._take(scope, receive) if scope["method"] == "POST" else 405
             except _RequestRejected as refused:
@@ -124,7 +124,7 @@ class Receiver:
             except _Gone:
                 return
             await _answer(send, status, _HEADERS.get(status, _EMPTY))
-        elif path == HEALTH:
+        elif path == HEALTH_PATH:
             await self._tell_health(scope["method"], send)
         else:
             await _answer(send, 404, _EMPTY)
@@ -143,11 +143,11 @@ class Receiver:
         length = headers.get(b"content-length")
         if length is not None and not length.isdigit():
             raise _RequestRejected(400)
-        if length is not None and (len(length) > 15 or int(length) > LARGEST):
+        if length is not None and (len(length) > 15 or int(length) > MAX_BODY_BYTES):
             raise self._too_large()
         message = await receive()
         body = _chunk(message)
-        if len(body) > LARGEST:
+        if len(body) > MAX_BODY_BYTES:
             raise self._too_large()
         return await self._read_on(body, receive) if message.get("more_body") else body
 
@@ -160,7 +160,7 @@ class Receiver:
                     chunks.append(_chunk(message))
                     size += len(chunks[-1])
                     more = message.get("more_body", False)
-                    if size > LARGEST:
+                    if size > MAX_BODY_BYTES:
                         raise self._too_large()
                 return b"".join(chunks)
         raise _RequestRejected(408)
@@ -171,7 +171,7 @@ class Receiver:
 
     async def _prove(self, headers: Mapping[bytes, bytes], body: bytes) -> None:
         try:
-            await self._prover.prove(body, _text(headers.get(SIGNATURE)), _text(headers.get(TIMESTAMP)))
+            await self._prover.prove(body, _text(headers.get(SIGNATURE_HEADER)), _text(headers.get(TIMESTAMP_HEADER)))
         except BadSignature as bad:
             self.counts.refused[bad.reason] += 1
             raise _RequestRejected(401) from None

@@ -8,9 +8,9 @@ from typing import Literal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-SIGNATURE = b"telnyx-signature-ed25519"
+SIGNATURE_HEADER = b"telnyx-signature-ed25519"
 """The header with the Base64 of the signature of `<timestamp>|<raw body>`."""
-TIMESTAMP = b"telnyx-timestamp"
+TIMESTAMP_HEADER = b"telnyx-timestamp"
 """The header with the time of sending, in Unix seconds."""
 
 Reason = Literal["missing", "malformed", "stale", "mismatch"]

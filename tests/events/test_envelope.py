@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.documented_webhooks import OCCURRED_AT, TYPES, Json, event, wrapped
-from telnyx_conferencing.server.events.envelope import LARGEST, NotAnEvent, event_from_data, read_event
+from telnyx_conferencing.server.events.envelope import MAX_BODY_BYTES, NotAnEvent, parse_event, parse_event_data
 from telnyx_conferencing.server.events.event import Event, Via
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 
@@ -18,7 +18,7 @@ RECEIVED_AT = datetime(2025, 3, 1, 13, tzinfo=UTC)
 
 def read(body: bytes | Json) -> Event:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_event(raw, via=Via.WEBHOOK, verified=True, received_at=RECEIVED_AT)
+    return parse_event(raw, via=Via.WEBHOOK, verified=True, received_at=RECEIVED_AT)
 
 
 def refusal(body: Any) -> str:
@@ -128,7 +128,7 @@ def test_a_bare_event_may_have_a_field_called_data() -> None:
         (b"[" * 500_000, "it is nested more than 64 deep"),
         (b'{"a":' * 200_000, "it is nested more than 64 deep"),
         (b"[" * 500_000 + b"]" * 500_000, "it is nested more than 64 deep"),
-        (b" " * (LARGEST + 1), f"it is larger than {LARGEST} bytes"),
+        (b" " * (MAX_BODY_BYTES + 1), f"it is larger than {MAX_BODY_BYTES} bytes"),
     ],
 )
 def test_what_is_no_event_is_refused_and_says_why(body: Any, why: str) -> None:
@@ -141,8 +141,8 @@ def test_an_event_as_deep_or_as_large_or_as_wide_as_may_be_is_one() -> None:
     wide = b'{"id": "1", "event_type": "x", "payload": {"a": [%b{}]}}' % (b"{}," * 300_000)
     assert len(read(wide).payload["a"]) == 300_001
     head = b'{"id": "1", "event_type": "x", "payload": {"a": "'
-    largest = head + b"a" * (LARGEST - len(head) - 3) + b'"}}'
-    assert len(largest) == LARGEST
+    largest = head + b"a" * (MAX_BODY_BYTES - len(head) - 3) + b'"}}'
+    assert len(largest) == MAX_BODY_BYTES
     assert read(largest).id == "1"
 
 
@@ -163,9 +163,9 @@ def test_keys_that_no_index_holds_are_only_in_the_payload() -> None:
 @pytest.mark.parametrize("event_type", TYPES)
 def test_what_was_missed_is_the_same_event_when_it_is_fetched_later(event_type: str) -> None:
     for data in (event(event_type), wrapped(event(event_type))):
-        fetched = event_from_data(data, via=Via.CATCH_UP, verified=True, received_at=RECEIVED_AT)
+        fetched = parse_event_data(data, via=Via.CATCH_UP, verified=True, received_at=RECEIVED_AT)
         assert fetched.via is Via.CATCH_UP
-        assert fetched == read_event(
+        assert fetched == parse_event(
             json.dumps(data).encode(), via=Via.CATCH_UP, verified=True, received_at=RECEIVED_AT
         )
 
@@ -183,14 +183,14 @@ def test_fetched_junk_is_refused_like_any_other() -> None:
     ]
     for data in junk:
         with pytest.raises(NotAnEvent):
-            event_from_data(data, via=Via.CATCH_UP, verified=True, received_at=RECEIVED_AT)
+            parse_event_data(data, via=Via.CATCH_UP, verified=True, received_at=RECEIVED_AT)
     while deep:
         deep = deep["a"]  # one level at a time: freeing all of it at once is deep too
 
 
 def test_a_received_time_in_another_zone_is_the_same_moment() -> None:
     received_at = RECEIVED_AT.astimezone(timezone(timedelta(hours=5)))
-    found = read_event(b'{"id": "1", "event_type": "x"}', via=Via.SANDBOX, verified=False, received_at=received_at)
+    found = parse_event(b'{"id": "1", "event_type": "x"}', via=Via.SANDBOX, verified=False, received_at=received_at)
     assert (found.occurred_at, found.via, found.verified) == (RECEIVED_AT, Via.SANDBOX, False)
 
 

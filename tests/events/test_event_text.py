@@ -13,7 +13,7 @@ from support import documented_webhooks as documented
 from support.documented_webhooks import TYPES
 from support.projection_stories import START, event, fold, stored
 from telnyx_conferencing.server.events.event import StoredEvent
-from telnyx_conferencing.server.events.projection.event_text import kind, line
+from telnyx_conferencing.server.events.projection.event_text import describe_event, event_kind
 from telnyx_conferencing.server.events.projection.projection import Projection
 from telnyx_conferencing.server.events.projection.summary import timeline
 
@@ -90,35 +90,37 @@ def test_every_documented_type_has_its_line() -> None:
 
 @pytest.mark.parametrize("type_", LINES)
 def test_an_event_is_one_line_of_plain_words(type_: str) -> None:
-    assert line(as_documented(type_)) == LINES[type_]
+    assert describe_event(as_documented(type_)) == LINES[type_]
 
 
 @pytest.mark.parametrize("type_", LINES)
 def test_a_line_shows_no_link_no_digit_that_was_keyed_and_no_client_state(type_: str) -> None:
-    said = line(as_documented(type_))
+    said = describe_event(as_documented(type_))
     assert not re.search(r"some (digit|client_state|mp3|wav|media_url|\w*url)", said)
 
 
 @pytest.mark.parametrize("type_", LINES)
 def test_an_event_without_any_field_has_a_line_too(type_: str) -> None:
     bare = StoredEvent(id="x", type=type_, occurred_at=START, payload={})
-    assert line(bare).endswith(".")
+    assert describe_event(bare).endswith(".")
 
 
 def test_an_unknown_type_is_said_as_it_is() -> None:
     odd = event("call.transcription.started", call=CALL, conference_id=ROOM)
-    assert line(odd) == ("Event 'call.transcription.started' of conference d12ecbc4-0b94-… of call v3:VZSqazQvXQo….")
+    assert describe_event(odd) == (
+        "Event 'call.transcription.started' of conference d12ecbc4-0b94-… of call v3:VZSqazQvXQo…."
+    )
 
 
 def test_a_word_that_is_not_known_is_quoted() -> None:
-    assert line(event("call.hangup", call=CALL, hangup_cause="<b>bored</b>")) == (
+    assert describe_event(event("call.hangup", call=CALL, hangup_cause="<b>bored</b>")) == (
         "Call v3:VZSqazQvXQo… hung up: '‹b›bored‹/b›'."  # noqa: RUF001
     )
 
 
 @pytest.mark.parametrize("type_", KINDS)
 def test_a_kind_is_told_by_how_the_type_begins(type_: str) -> None:
-    assert kind(type_) == KINDS[type_]
+    assert event_kind(type_) == KINDS[type_]
 
 
 # What others chose stays in its quotation marks.
@@ -168,7 +170,7 @@ def test_whatever_a_payload_holds_a_line_differs_only_within_quotation_marks(
     ids = {"call_control_id": CALL, "conference_id": ROOM}
     tame = {name: f"tame {name}" for name in payload}
     wild = {name: f"wild {value}" for name, value in payload.items()}
-    told, benign = (line(_event(type_, {**ids, **fields})) for fields in (wild, tame))
+    told, benign = (describe_event(_event(type_, {**ids, **fields})) for fields in (wild, tame))
     assert is_plain(told)
     assert len(told) < 700
     assert _skeleton(told) == _skeleton(benign)
@@ -182,7 +184,7 @@ def _skeleton(said: str) -> str:
 @given(type_=st.sampled_from(TYPES) | hostile, payload=st.dictionaries(st.sampled_from(FIELDS), values), id_=hostile)
 @settings(deadline=None)
 def test_no_event_breaks_a_line(type_: str, payload: dict[str, Any], id_: str) -> None:
-    said = line(_event(type_, {**payload, "call_control_id": id_, "conference_id": id_}))
+    said = describe_event(_event(type_, {**payload, "call_control_id": id_, "conference_id": id_}))
     assert is_plain(said)
     assert len(said) < 700
 
@@ -256,6 +258,6 @@ def test_no_payload_breaks_the_picture(payload: dict[str, Any]) -> None:
     ]
     picture = fold(events)
     now = datetime(2025, 1, 1, 13, tzinfo=UTC)
-    assert [view.lean() for view in picture.conferences(now)]
-    assert [view.lean() for view in picture.queues(now)]
+    assert [view.to_json() for view in picture.conferences(now)]
+    assert [view.to_json() for view in picture.queues(now)]
     assert timeline(events, now)

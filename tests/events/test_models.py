@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from support.documented_webhooks import CONTRACT, TYPES, Json, event, payload, wrapped
-from telnyx_conferencing.server.events.envelope import read_event
+from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Event, Via
 from telnyx_conferencing.server.events.models import PAYLOADS, Payload, typed
 
@@ -50,7 +50,7 @@ def test_every_documented_field_is_typed_and_no_other(event_type: str) -> None:
 @pytest.mark.parametrize("form", [dict, wrapped])
 def test_every_documented_event_parses_with_its_fields(event_type: str, form: Any) -> None:
     body = json.dumps(form(event(event_type))).encode()
-    found = typed(read_event(body, via=Via.WEBHOOK, verified=True, received_at=NOON))
+    found = typed(parse_event(body, via=Via.WEBHOOK, verified=True, received_at=NOON))
     assert dumped(found) == payload(event_type)
     for model in models_in(found):
         known = {field.alias for field in type(model).model_fields.values()}

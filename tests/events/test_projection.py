@@ -155,7 +155,7 @@ def test_a_hangup_that_came_before_all_else_counts_all_the_same() -> None:
 
 def test_the_end_of_a_conference_ends_everything_in_it() -> None:
     picture = fold([*BEFORE, in_room("floor.changed", 4, "a"), in_room("ended", 10, reason="time_exceeded")])
-    picture.note_command("start_recording", {"conference_id": "room", "format": "wav"}, after(4))
+    picture.record_command("start_recording", {"conference_id": "room", "format": "wav"}, after(4))
     view = room(picture)
     assert (view.status, view.ended_at, view.end_reason, view.seconds) == ("ended", after(10), "time_exceeded", 10)
     assert (view.present, view.floor, view.playing, view.recording) == (0, None, None, None)
@@ -215,7 +215,7 @@ def test_a_saved_recording_has_its_times_and_no_links() -> None:
 
 def test_a_recording_saved_late_does_not_stop_the_next_one() -> None:
     picture = fold(OPEN)
-    picture.note_command("start_recording", {"conference_id": "room", "format": "wav"}, after(40))
+    picture.record_command("start_recording", {"conference_id": "room", "format": "wav"}, after(40))
     picture.add(in_room("recording.saved", 50, "a", recording_id="r1", recording_ended_at=after(32).isoformat()))
     recording = room(picture).recording
     assert recording is not None
@@ -223,7 +223,7 @@ def test_a_recording_saved_late_does_not_stop_the_next_one() -> None:
 
 
 def test_a_view_is_lean_json() -> None:
-    assert room(fold(OPEN[:2]), 10).lean() == {
+    assert room(fold(OPEN[:2]), 10).to_json() == {
         "id": "room",
         "status": "open",
         "started_at": "2025-01-01T12:00:00.000Z",
@@ -260,7 +260,7 @@ def test_a_call_that_is_kept_after_hangup_keeps_its_place() -> None:
     picture = fold([in_line("enqueued", 1, "a"), in_line("enqueued", 2, "b"), event("call.hangup", 9, call="a")])
     assert waiting(picture) == ["b"]
     told = {"call_control_id": "a", "queue_name": "line", "keep_after_hangup": True}
-    picture.note_command("enqueue_call", told, after(1.2))
+    picture.record_command("enqueue_call", told, after(1.2))
     assert [(call.call_control_id, call.is_alive) for call in line(picture).calls] == [("a", False), ("b", None)]
     picture.add(in_line("dequeued", 20, "a", reason="hangup"))
     assert (waiting(picture), line(picture).left_by_reason) == (["b"], {"hangup": 1})
@@ -268,7 +268,7 @@ def test_a_call_that_is_kept_after_hangup_keeps_its_place() -> None:
 
 def test_a_deleted_queue_is_gone_until_somebody_waits_in_it_again() -> None:
     picture = fold([in_line("enqueued", 1, "a")])
-    assert picture.note_command("delete_queue", {"queue_name": "line"}, after(2)) == {QUEUES, LINE}
+    assert picture.record_command("delete_queue", {"queue_name": "line"}, after(2)) == {QUEUES, LINE}
     assert (picture.queue("line", after(3)), picture.queues(after(3))) == (None, [])
     assert picture.add(in_line("enqueued", 4, "b")) == {QUEUES, LINE}
     assert waiting(picture) == ["b"]
@@ -276,7 +276,7 @@ def test_a_deleted_queue_is_gone_until_somebody_waits_in_it_again() -> None:
 
 def test_a_queue_created_by_command_is_there_before_any_event() -> None:
     picture = Projection()
-    assert picture.note_command("create_queue", {"queue_name": "line", "max_size": 3}, START) == {QUEUES, LINE}
+    assert picture.record_command("create_queue", {"queue_name": "line", "max_size": 3}, START) == {QUEUES, LINE}
     size = line(picture).max_size
     assert size is not None
     assert (line(picture).size, size.value, size.source) == (0, 3, "command")
@@ -293,20 +293,20 @@ def test_a_newer_fact_beats_an_older_one_whatever_its_source() -> None:
     picture = fold(OPEN)
     assert muted(picture) is None
     everyone = {"conference_id": "room", "call_control_ids": "everyone"}
-    assert picture.note_command("mute_participants", everyone, after(20)) == {ROOM}
+    assert picture.record_command("mute_participants", everyone, after(20)) == {ROOM}
     assert muted(picture) == (True, "command")
     listed = [{"call_control_id": "a", "muted": False}, {"call_control_id": "b", "muted": True}]
     picture.merge_conference({"id": "room"}, listed, after(10))
     assert muted(picture) == (True, "command")
     picture.merge_conference({"id": "room"}, listed, after(30))
     assert muted(picture) == (False, "api")
-    picture.note_command("unmute_participants", everyone, after(15))
+    picture.record_command("unmute_participants", everyone, after(15))
     assert muted(picture) == (False, "api")
 
 
 def test_a_fact_of_one_stay_is_not_one_of_the_next() -> None:
     picture = fold(OPEN)
-    picture.note_command("hold_participants", {"conference_id": "room", "call_control_ids": ["b"]}, after(5))
+    picture.record_command("hold_participants", {"conference_id": "room", "call_control_ids": ["b"]}, after(5))
     picture.add(in_room("participant.left", 9, "b"))
     picture.add(in_room("participant.joined", 20, "b"))
     who = room(picture).participants[1]
@@ -316,7 +316,7 @@ def test_a_fact_of_one_stay_is_not_one_of_the_next() -> None:
 def test_a_command_that_brings_somebody_in_holds_for_the_stay_that_begins() -> None:
     picture = fold(OPEN)
     joins = {"conference_id": "room", "call_control_id": "s", "supervisor_role": "monitor", "hold": True}
-    picture.note_command("join_conference", joins, after(4.9))
+    picture.record_command("join_conference", joins, after(4.9))
     picture.add(in_room("participant.joined", 5, "s"))
     who = room(picture).participants[2]
     facts = (who.role, who.muted, who.on_hold)
@@ -325,15 +325,15 @@ def test_a_command_that_brings_somebody_in_holds_for_the_stay_that_begins() -> N
 
 def test_everyone_means_those_who_were_in_it_then() -> None:
     picture = fold([*OPEN, in_room("participant.joined", 30, "c")])
-    picture.note_command("mute_participants", {"conference_id": "room", "call_control_ids": "everyone"}, after(20))
+    picture.record_command("mute_participants", {"conference_id": "room", "call_control_ids": "everyone"}, after(20))
     assert [who.muted is not None for who in room(picture).participants] == [True, True, False]
 
 
 def test_time_on_hold_is_counted_as_far_as_known() -> None:
     picture = fold(OPEN)
     b = {"conference_id": "room", "call_control_ids": ["b"]}
-    picture.note_command("hold_participants", b, after(10))
-    picture.note_command("unhold_participants", b, after(25))
+    picture.record_command("hold_participants", b, after(10))
+    picture.record_command("unhold_participants", b, after(25))
     picture.merge_conference({"id": "room"}, [{"call_control_id": who, "on_hold": True} for who in "ab"], after(40))
     summary = picture.summary("room", after(50))
     assert summary is not None
@@ -439,7 +439,7 @@ def test_an_odd_answer_raises_nothing(odd: Mapping[str, Any]) -> None:
 @pytest.mark.parametrize("tool", ["speak_text", "list_events", "end_conference", "nonsense"])
 def test_a_command_that_events_tell_of_changes_nothing(tool: str) -> None:
     picture = fold(OPEN)
-    assert picture.note_command(tool, {"conference_id": "room", "call_control_ids": "everyone"}, after(5)) == set()
+    assert picture.record_command(tool, {"conference_id": "room", "call_control_ids": "everyone"}, after(5)) == set()
 
 
 # Bounds
@@ -492,15 +492,15 @@ def test_a_forgotten_conference_is_recalled_from_its_events_until_others_are() -
     stories = [a_conference(number) for number in range(30)]
     picture = fold((one for story in stories for one in story), ended_kept=3)
     assert picture.conference("c0", after(400)) is None
-    assert picture.recall("c0", reversed(stories[0])) >= {LIST, f"{LIST}/c0"}
+    assert picture.restore("c0", reversed(stories[0])) >= {LIST, f"{LIST}/c0"}
     assert picture.conference("c0", after(400)) == fold(stories[0]).conference("c0", after(400))
     picture.add(in_room("created", 390, "z"))
     assert len(picture.conferences(after(400))) == 5
     for number in range(1, 21):
-        picture.recall(f"c{number}", stories[number])
+        picture.restore(f"c{number}", stories[number])
     assert picture.conference("c0", after(400)) is None
     assert len(picture.conferences(after(400))) == 24
-    assert picture.recall("room", [in_room("participant.joined", 391, "z")]) == {ROOM}
+    assert picture.restore("room", [in_room("participant.joined", 391, "z")]) == {ROOM}
 
 
 def test_a_forgotten_conference_that_the_api_was_asked_about_is_there_again() -> None:

@@ -60,7 +60,7 @@ def test_commands_and_answers_in_any_order_with_the_events_are_the_same_picture(
     for event in late[:half]:
         second.add(event)
     for tool, arguments, at in story.accepted:
-        second.note_command(tool, arguments, at)
+        second.record_command(tool, arguments, at)
     for event in late[half:]:
         second.add(event)
     assert dump(first, story.now) == dump(second, story.now)

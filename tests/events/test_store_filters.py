@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support.stored_events import START, add_all, made
 from support.webhooks import eventually
-from telnyx_conferencing.server.events.event import COUNT_AT_MOST, Event, EventFilter, StoredEvent
+from telnyx_conferencing.server.events.event import MAX_COUNT, Event, EventFilter, StoredEvent
 from telnyx_conferencing.server.events.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -92,7 +92,7 @@ async def test_what_is_found_is_what_is_wanted(
     matching = [event for event in everything if wanted.matches(event)]
     ordered = matching[::-1] if newest_first else matching
     assert await full.find(wanted, limit=limit, newest_first=newest_first) == ordered[:limit]
-    assert await full.count(wanted) == min(len(matching), COUNT_AT_MOST)
+    assert await full.count(wanted) == min(len(matching), MAX_COUNT)
 
 
 @given(kinds=st.lists(texts, min_size=1, max_size=5), prefix=texts, room=texts)

@@ -158,7 +158,7 @@ def test_times_count_from_the_start_and_beyond_an_hour() -> None:
 
 def test_an_open_conference_says_how_long_it_is_open_and_how_many_are_in_it() -> None:
     told = timeline([of_room("participant.joined", 0, "a")], START + timedelta(seconds=70))
-    assert "Began 2025-01-01 12:00:00 UTC, is open for 1:10, 1 person in it now, at most 1 person at a time." in told
+    assert "Began 2025-01-01 12:00:00 UTC, open for 1:10, 1 person in it now, at most 1 person at a time." in told
 
 
 def test_a_long_timeline_keeps_its_beginning_and_its_end_and_says_what_it_left_out() -> None:

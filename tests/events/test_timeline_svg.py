@@ -30,7 +30,7 @@ def drawn(
 ) -> ElementTree.Element:
     """The picture of the room, so many seconds after the start, as whoever opens the file reads it."""
     picture = events if isinstance(events, Projection) else fold(events)
-    told = picture.drawing(ROOM, START + timedelta(seconds=at), names)
+    told = picture.timeline_svg(ROOM, START + timedelta(seconds=at), names)
     assert told is not None
     return ElementTree.fromstring(told)
 
@@ -55,7 +55,7 @@ def support_call_drawn() -> str:
     story, room = support_call()
     picture = story.picture()
     picture.merge_conference({"id": room, "name": "Refund *urgent*"}, None, story.now)
-    told = picture.drawing(room, story.now, names={story.part("agent"): "Ann"})
+    told = picture.timeline_svg(room, story.now, names={story.part("agent"): "Ann"})
     assert told is not None
     return told
 
@@ -129,7 +129,7 @@ def test_hostile_names_are_letters_and_nothing_else() -> None:
 
 def test_a_hostile_conference_id_is_letters_too() -> None:
     id_ = "</title><script>x</script>\u202e"
-    told = fold([event("conference.created", 0, call="a", conference_id=id_)]).drawing(id_, START)
+    told = fold([event("conference.created", 0, call="a", conference_id=id_)]).timeline_svg(id_, START)
     assert told is not None
     root = ElementTree.fromstring(told)
     assert {element.tag.removeprefix(SVG) for element in root.iter()} <= TAGS
@@ -171,7 +171,7 @@ def test_a_recording_is_known_from_its_event_alone_and_its_pause_from_commands()
     assert rows(drawn(events))[0] == "Recording 1 time, 1:00 in all."
     picture = fold(events)
     for tool, at in (("start_recording", 10), ("pause_recording", 20), ("resume_recording", 40)):
-        picture.note_command(tool, {"conference_id": ROOM}, START + timedelta(seconds=at))
+        picture.record_command(tool, {"conference_id": ROOM}, START + timedelta(seconds=at))
     assert rows(drawn(picture))[0] == "Recording 2 times, 0:40 in all. Recording paused 1 time, 0:20 in all."
 
 
@@ -196,7 +196,7 @@ CROWD = [of_room("participant.joined", 0, f"leg-{one}") for one in range(250)]
 
 def test_every_turn_of_four_hours_of_talk_is_drawn() -> None:
     turns = [of_room("floor.changed", 1 + at * 0.8, f"leg-{at * 7 % 250}") for at in range(17_000)]
-    told = fold([*CROWD, *turns]).drawing(ROOM, START + timedelta(hours=3.9))
+    told = fold([*CROWD, *turns]).timeline_svg(ROOM, START + timedelta(hours=3.9))
     assert told is not None
     assert len(told) < 700_000
     root = ElementTree.fromstring(told)
@@ -208,7 +208,7 @@ def test_what_is_too_much_for_one_picture_is_drawn_as_one_with_a_note() -> None:
     picture = fold(CROWD)
     for at in range(400):
         tool = ("mute_participants", "unmute_participants")[at % 2]
-        picture.note_command(tool, {"conference_id": ROOM}, START + timedelta(seconds=30 * (at + 1)))
+        picture.record_command(tool, {"conference_id": ROOM}, START + timedelta(seconds=30 * (at + 1)))
     root = drawn(picture, 14_000)
     assert sum(map(len, bars(root, "muted"))) < 24_000
     assert "What is less than 0:34 apart is drawn as one." in texts(root)
@@ -257,4 +257,4 @@ def test_muted_and_on_hold_differ_without_colour() -> None:
 
 
 def test_the_story_of_a_room_that_nothing_is_known_of_is_no_picture() -> None:
-    assert Story().picture().drawing(ROOM, START) is None
+    assert Story().picture().timeline_svg(ROOM, START) is None

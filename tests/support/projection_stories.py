@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from telnyx_conferencing.server.events.envelope import event_from_data
+from telnyx_conferencing.server.events.envelope import parse_event_data
 from telnyx_conferencing.server.events.event import StoredEvent, Via
 from telnyx_conferencing.server.events.projection.projection import Projection
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
@@ -81,7 +81,7 @@ class Story:
         """What a server knows that heard these events, all of them if not given, and gave all the commands."""
         picture = fold(self.events() if events is None else events, **kept)
         for tool, arguments, at in self.accepted:
-            picture.note_command(tool, arguments, at)
+            picture.record_command(tool, arguments, at)
         return picture
 
     def pages(self, tool: str, **arguments: Any) -> list[Json]:
@@ -103,7 +103,7 @@ class Story:
 
 def stored(envelopes: Iterable[Json], received_at: datetime = START) -> list[StoredEvent]:
     """Events as the store has them, from what was posted."""
-    read = (event_from_data(one, via=Via.SANDBOX, verified=True, received_at=received_at) for one in envelopes)
+    read = (parse_event_data(one, via=Via.SANDBOX, verified=True, received_at=received_at) for one in envelopes)
     return [store(event, number) for number, event in enumerate(read, 1)]
 
 
@@ -154,7 +154,7 @@ def dump(picture: Projection, now: datetime) -> Json:
 def _all_of(picture: Projection, room: Any, now: datetime) -> Json:
     summary = picture.summary(room.id, now)
     assert summary is not None
-    told = {"timeline": picture.timeline(room.id, now), "drawing": picture.drawing(room.id, now)}
+    told = {"timeline": picture.timeline(room.id, now), "drawing": picture.timeline_svg(room.id, now)}
     return {**room.model_dump(), "summary": summary.model_dump(), **told}
 
 

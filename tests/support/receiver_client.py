@@ -39,7 +39,7 @@ class Kept:
         self.failure: Exception | None = None
 
     async def add(self, unread: RawWebhook) -> object:
-        event = unread.read()
+        event = unread.parse()
         if self.failure is not None:
             raise self.failure
         json.dumps(dict(event.payload), ensure_ascii=False, allow_nan=False).encode()

@@ -8,7 +8,7 @@ import sys
 import anyio
 
 from telnyx_conferencing.server.events.store import Store
-from telnyx_conferencing.server.webhooks.port import hold
+from telnyx_conferencing.server.webhooks.port import hold_port
 from telnyx_conferencing.server.webhooks.receiver import Receiver
 from telnyx_conferencing.server.webhooks.signature import SignatureVerifier
 
@@ -16,7 +16,7 @@ from telnyx_conferencing.server.webhooks.signature import SignatureVerifier
 async def main(port: int, database: str, key: str) -> None:
     async with Store.open(database) as store:
         receiver = Receiver(store.add_unread, store.set_aside, SignatureVerifier([key]), store=database)
-        async with hold(port, receiver.app, database):
+        async with hold_port(port, receiver.app, database):
             await anyio.sleep_forever()
 
 

@@ -9,12 +9,12 @@ import sys
 import anyio
 
 from telnyx_conferencing.server.events.envelope import RawWebhook
-from telnyx_conferencing.server.webhooks.port import Hold, Port, hold
+from telnyx_conferencing.server.webhooks.port import Port, PortState, hold_port
 from telnyx_conferencing.server.webhooks.receiver import Receiver
 
 
 async def add(unread: RawWebhook) -> int:
-    print(f"took {unread.read().id}", flush=True)
+    print(f"took {unread.parse().id}", flush=True)
     return 1
 
 
@@ -23,7 +23,7 @@ async def set_aside(body: bytes, why: str) -> None:
 
 
 async def tell(port: Port) -> None:
-    await port.until(Hold.HOLDING)
+    await port.wait_for(PortState.HOLDING)
     print("holding", port.number, flush=True)
 
 
@@ -37,7 +37,7 @@ async def main(number: int, store: str) -> None:
         await tick.wait()
         tick = anyio.Event()
 
-    async with hold(number, receiver.app, store, sleep=next_tick) as port, anyio.create_task_group() as tasks:
+    async with hold_port(number, receiver.app, store, sleep=next_tick) as port, anyio.create_task_group() as tasks:
         tasks.start_soon(tell, port)
         while await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
             tick.set()

@@ -17,7 +17,7 @@ from telnyx_conferencing.server.errors import CallFailed
 from telnyx_conferencing.server.events.event import EventFilter, Via
 from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.sandbox import Fault, ManualClock, Sandbox
-from telnyx_conferencing.server.webhooks.backfill import Backfill, Gaps, keep_catching_up
+from telnyx_conferencing.server.webhooks.backfill import Backfill, GapDetector, run_backfill
 from telnyx_conferencing.tools.base import Command
 
 pytestmark = pytest.mark.anyio
@@ -125,7 +125,7 @@ async def test_the_one_look_at_the_start_is_tried_until_it_succeeds(
     telnyx = Deliveries(failures=3)
     async with Store.open(url_of(tmp_path / "events.db")) as store:
         catch_up = Backfill(telnyx.read, telnyx.sandbox.clock.now)
-        await keep_catching_up(catch_up, store, None, None, telnyx.sleep)
+        await run_backfill(catch_up, store, None, None, telnyx.sleep)
     assert {event.id for event in await stored(tmp_path / "events.db")} == ids(telnyx.sandbox)
     assert telnyx.slept == [30.0] * 3
     assert [record.getMessage() for record in caplog.records] == [
@@ -170,10 +170,10 @@ class Beats:
 async def is_noted(*late: float) -> bool:
     """Whether it counts as a gap when beats come so many seconds late."""
     clock, noted = Beats(*late), anyio.Event()
-    gaps = Gaps(clock.now, clock.sleep)
+    gaps = GapDetector(clock.now, clock.sleep)
 
     async def note() -> None:
-        await gaps.one()
+        await gaps.wait()
         noted.set()
 
     async with anyio.create_task_group() as tasks:
@@ -195,7 +195,7 @@ async def test_a_machine_that_slept_and_a_process_that_stood_still_are_told_from
 
 async def test_after_each_gap_there_is_another_look_and_without_one_there_is_none(tmp_path: Path) -> None:
     telnyx, clock = Deliveries(failures=0), Beats()
-    gaps = Gaps(clock.now, clock.sleep)
+    gaps = GapDetector(clock.now, clock.sleep)
     async with Store.open(url_of(tmp_path / "events.db")) as store, anyio.create_task_group() as tasks:
 
         async def has_looked(times: int) -> bool:
@@ -203,13 +203,13 @@ async def test_after_each_gap_there_is_another_look_and_without_one_there_is_non
             return telnyx.asked == 2 * times and there == ids(telnyx.sandbox)  # a look is two requests
 
         catch_up = Backfill(telnyx.read, telnyx.sandbox.clock.now)
-        tasks.start_soon(partial(keep_catching_up, catch_up, store, None, None, telnyx.sleep, gaps=gaps))
+        tasks.start_soon(partial(run_backfill, catch_up, store, None, None, telnyx.sleep, gaps=gaps))
         await eventually(partial(has_looked, 1))
         for looks_before in (1, 2):
             telnyx.sandbox.state.legs.arrive("+12025550142", "+12025550100")
             await anyio.wait_all_tasks_blocked()
             assert telnyx.asked == 2 * looks_before
-            gaps.note()
+            gaps.report()
             await eventually(partial(has_looked, looks_before + 1))
         tasks.cancel_scope.cancel()
     assert telnyx.slept == []

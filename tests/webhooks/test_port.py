@@ -18,8 +18,8 @@ import uvicorn
 from support.receiver_client import Kept
 from telnyx_conferencing.server import asgi_server as serving
 from telnyx_conferencing.server.webhooks import port as ports
-from telnyx_conferencing.server.webhooks.port import CannotListen, Hold, hold
-from telnyx_conferencing.server.webhooks.receiver import Receiver, mark
+from telnyx_conferencing.server.webhooks.port import CannotListen, PortState, hold_port
+from telnyx_conferencing.server.webhooks.receiver import Receiver, store_marker
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ class Ticks:
         self._over = anyio.Event()
 
     async def sleep(self, seconds: float) -> None:
-        assert seconds == ports.RETRY
+        assert seconds == ports.RETRY_DELAY_S
         self.asleep.set()
         await self._over.wait()
 
@@ -60,7 +60,7 @@ class One:
         self.store = store
 
     def hold(self, port: int) -> Any:
-        return hold(port, self.receiver.app, self.store, sleep=self.ticks.sleep)
+        return hold_port(port, self.receiver.app, self.store, sleep=self.ticks.sleep)
 
 
 @pytest.fixture(autouse=True)
@@ -78,10 +78,10 @@ async def post(port: int, event_id: str = "1") -> int:
 async def test_a_free_port_is_held_at_once_and_served() -> None:
     one = One()
     async with one.hold(0) as port:
-        assert (port.state, port.describe()) == (Hold.HOLDING, f"Port {port.number} receives webhooks.")
+        assert (port.state, port.describe()) == (PortState.HOLDING, f"Port {port.number} receives webhooks.")
         assert await post(port.number) == 200
         async with httpx2.AsyncClient() as client:
-            assert (await client.get(f"http://127.0.0.1:{port.number}/healthz")).json() == mark("here")
+            assert (await client.get(f"http://127.0.0.1:{port.number}/healthz")).json() == store_marker("here")
     assert list(one.kept.events) == ["1"]
     with pytest.raises(httpx2.ConnectError):
         await post(port.number)
@@ -101,13 +101,13 @@ async def test_one_that_comes_second_waits_and_takes_over_when_the_first_leaves(
         async with second.hold(number) as waiting:
             for _ in range(2):
                 await second.ticks.asleep.wait()
-                assert (waiting.state, "whose events are seen here" in waiting.describe()) == (Hold.WAITING, True)
+                assert (waiting.state, "whose events are seen here" in waiting.describe()) == (PortState.WAITING, True)
                 await second.ticks.tick()
             assert await post(number, "to the first") == 200
             leaving.set()
             async with anyio.create_task_group() as ticking:
                 ticking.start_soon(second.ticks.tick_on)
-                await waiting.until(Hold.HOLDING)
+                await waiting.wait_for(PortState.HOLDING)
                 ticking.cancel_scope.cancel()
             assert await post(number, "to the second") == 200
     assert (list(first.kept.events), list(second.kept.events)) == (["to the first"], ["to the second"])
@@ -148,7 +148,7 @@ async def test_whatever_the_other_program_says_it_is_only_waited_for(answer: byt
         tasks.start_soon(listener.serve, talk)
         async with second.hold(listener.extra(anyio.abc.SocketAttribute.local_port)) as waiting:
             await second.ticks.asleep.wait()
-            assert (waiting.state, "held by another program" in waiting.describe()) == (Hold.BLOCKED, True)
+            assert (waiting.state, "held by another program" in waiting.describe()) == (PortState.BLOCKED, True)
         tasks.cancel_scope.cancel()
 
 
@@ -156,7 +156,7 @@ async def test_one_of_ours_with_another_store_does_not_receive_for_us() -> None:
     first, second = One("here"), One("elsewhere")
     async with first.hold(0) as held, second.hold(held.number) as waiting:
         await second.ticks.asleep.wait()
-        assert waiting.state is Hold.BLOCKED
+        assert waiting.state is PortState.BLOCKED
 
 
 async def test_a_program_that_says_nothing_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ async def test_a_program_that_says_nothing_is_not_waited_for_long(monkeypatch: p
     with socket.create_server(("127.0.0.1", 0)) as mute:
         async with second.hold(mute.getsockname()[1]) as waiting:
             await second.ticks.asleep.wait()
-            assert waiting.state is Hold.BLOCKED
+            assert waiting.state is PortState.BLOCKED
 
 
 async def test_the_port_is_taken_once_another_program_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,13 +176,13 @@ async def test_the_port_is_taken_once_another_program_leaves(monkeypatch: pytest
             waiting = await stack.enter_async_context(second.hold(mute.getsockname()[1]))
             await second.ticks.asleep.wait()
         await second.ticks.tick()
-        await waiting.until(Hold.HOLDING)
+        await waiting.wait_for(PortState.HOLDING)
         assert await post(waiting.number) == 200
 
 
 async def test_a_port_that_cannot_be_had_at_all_is_an_error() -> None:
     with pytest.raises(CannotListen, match=r"port 8080 of 192\.0\.2\.1 cannot be listened on: ") as refused:
-        async with hold(8080, One().receiver.app, "here", host="192.0.2.1"):
+        async with hold_port(8080, One().receiver.app, "here", host="192.0.2.1"):
             pass
     assert str(refused.value).endswith(".")
 
@@ -217,7 +217,7 @@ async def test_the_webhook_in_hand_is_answered_before_the_port_is_left(
     monkeypatch.setattr(uvicorn.Server, "shutdown", shutdown_seen)
     async with anyio.create_task_group() as tasks:
         with anyio.CancelScope() as scope:
-            async with hold(0, Receiver(add, Kept().set_aside, None).app, "here") as port:
+            async with hold_port(0, Receiver(add, Kept().set_aside, None).app, "here") as port:
                 tasks.start_soon(send, port.number)
                 await reached.wait()
                 if is_cancelled:
@@ -230,7 +230,7 @@ async def test_a_sender_that_stalls_does_not_keep_the_port(monkeypatch: pytest.M
     monkeypatch.setattr(serving, "_GRACE", 0)
     kept = Kept()
     patient = Receiver(kept.add, kept.set_aside, None, body_timeout=3600)
-    async with hold(0, patient.app, "here") as port:
+    async with hold_port(0, patient.app, "here") as port:
         stream = await anyio.connect_tcp("127.0.0.1", port.number)
         await stream.send(b"POST /webhooks/telnyx HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
         assert await post(port.number) == 200

@@ -17,7 +17,12 @@ from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.webhooks import proving
 from telnyx_conferencing.server.webhooks.proving import SignatureChecker
 from telnyx_conferencing.server.webhooks.receiver import Receiver
-from telnyx_conferencing.server.webhooks.signature import SIGNATURE, TIMESTAMP, BadSignature, SignatureVerifier
+from telnyx_conferencing.server.webhooks.signature import (
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    BadSignature,
+    SignatureVerifier,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +62,7 @@ async def _prove(prover: SignatureChecker, body: bytes, key: Key = KEY) -> str:
     headers = key.sign(body)
     with anyio.fail_after(10):
         try:
-            await prover.prove(body, headers[SIGNATURE.decode()], headers[TIMESTAMP.decode()])
+            await prover.prove(body, headers[SIGNATURE_HEADER.decode()], headers[TIMESTAMP_HEADER.decode()])
         except BadSignature as bad:
             return bad.reason
         return "proved"

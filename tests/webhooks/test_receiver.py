@@ -18,7 +18,7 @@ from support.receiver_client import NOW, Kept, Key, Posting
 from telnyx_conferencing.server.events.envelope import NotAnEvent
 from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
-from telnyx_conferencing.server.webhooks.receiver import Receiver, mark
+from telnyx_conferencing.server.webhooks.receiver import Receiver, store_marker
 from telnyx_conferencing.server.webhooks.signature import SignatureVerifier
 
 pytestmark = pytest.mark.anyio
@@ -247,9 +247,9 @@ async def test_health_says_whose_it_is_without_saying_where_the_store_is() -> No
         b"application/json",
         str(len(body)).encode(),
     )
-    assert json.loads(body) == {"stored": 3, **mark("postgresql://me:secret@db/events")}
+    assert json.loads(body) == {"stored": 3, **store_marker("postgresql://me:secret@db/events")}
     assert b"secret" not in body
-    assert mark("a") == mark("a") != mark("b")
+    assert store_marker("a") == store_marker("a") != store_marker("b")
     assert (await posting.send([], {}, "POST", "/healthz"))[0] == 405
 
 

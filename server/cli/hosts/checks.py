@@ -18,7 +18,7 @@ from ...asgi_server import LOOPBACK, listen
 from ...database import StoreError, default_url, redacted_url
 from ...settings import Settings, SettingsError
 from ...webhooks.ingest import identity_of, open_store, verifier_of
-from ...webhooks.receiver import HEALTH, mark
+from ...webhooks.receiver import HEALTH_PATH, store_marker
 from ..terminal import CommandFailed
 from .install import configured
 from .registry import HOSTS, NAME, Host
@@ -135,7 +135,7 @@ def webhooks(settings: Settings) -> Iterator[Finding]:
         return
     address = f"{LOOPBACK}:{port}"
     try:
-        answer = httpx2.get(f"http://{address}{HEALTH}", timeout=_PATIENCE, trust_env=False)
+        answer = httpx2.get(f"http://{address}{HEALTH_PATH}", timeout=_PATIENCE, trust_env=False)
     except httpx2.ConnectError:
         yield _listenable(port)
         yield Finding("webhooks", State.NOTE, "nobody receives them now: a server does, from its start")
@@ -165,7 +165,7 @@ def _answering(port: int, answer: httpx2.Response, settings: Settings) -> Iterat
         said = answer.json()
     except ValueError:
         said = None
-    ours = mark(identity_of(settings))
+    ours = store_marker(identity_of(settings))
     if not isinstance(said, dict) or said.get("server") != ours["server"]:  # pyright: ignore[reportUnknownMemberType]
         yield _taken(port)
         return

@@ -11,7 +11,7 @@ from .sanitize import moment, text, whole
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedParticipant:
     """Somebody in a conference, as the API lists them."""
 
     call: str
@@ -21,15 +21,15 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class ConferenceSnapshot:
-    told: Mapping[str, Any]
+    fields: Mapping[str, Any]
     is_over: bool
     ended_at: datetime | None
-    participants: tuple[Listed, ...] | None
+    participants: tuple[ListedParticipant, ...] | None
     """Everyone in it; None: was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class ListedCall:
     """A call in a queue, as the API lists it."""
 
     call: str
@@ -40,30 +40,30 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class QueueSnapshot:
     max_size: int | None
-    calls: tuple[Waiting, ...] | None
+    calls: tuple[ListedCall, ...] | None
     """All that wait, in order; None: was not asked."""
 
 
 _FLAGS = ("muted", "on_hold", "end_conference_on_exit", "soft_end_conference_on_exit")
 
 
-def conference(answer: Mapping[str, Any], participants: Sequence[Mapping[str, Any]] | None) -> ConferenceSnapshot:
+def read_conference(answer: Mapping[str, Any], participants: Sequence[Mapping[str, Any]] | None) -> ConferenceSnapshot:
     """From `get_conference`, and from every page of `list_participants`."""
     read: dict[str, Any] = {name: text(answer.get(name)) for name in ("name", "region", "end_reason")}
     read["created_at"] = moment(answer.get("created_at"))
     return ConferenceSnapshot(
-        told={name: value for name, value in read.items() if value is not None},
+        fields={name: value for name, value in read.items() if value is not None},
         is_over=answer.get("status") == "completed",
         ended_at=moment(answer.get("updated_at")),
         participants=None if participants is None else tuple(_listed(participants)),
     )
 
 
-def _listed(participants: Iterable[Mapping[str, Any]]) -> Iterator[Listed]:
+def _listed(participants: Iterable[Mapping[str, Any]]) -> Iterator[ListedParticipant]:
     for one in participants:
         call = one.get("call_control_id")
         if isinstance(call, str) and one.get("status") != "left":
-            yield Listed(call, moment(one.get("created_at")), tuple(_facts(one)))
+            yield ListedParticipant(call, moment(one.get("created_at")), tuple(_facts(one)))
 
 
 def _facts(one: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -77,13 +77,13 @@ def _facts(one: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from ((name, label) for name, label in labels.items() if label is not None)
 
 
-def queue(answer: Mapping[str, Any], calls: Sequence[Mapping[str, Any]] | None) -> QueueSnapshot:
+def read_queue(answer: Mapping[str, Any], calls: Sequence[Mapping[str, Any]] | None) -> QueueSnapshot:
     """From `get_queue`, and from every page of `list_queue_calls`."""
     listed = None if calls is None else tuple(_waiting(calls))
     return QueueSnapshot(whole(answer.get("max_size")), listed)
 
 
-def _waiting(calls: Sequence[Mapping[str, Any]]) -> Iterator[Waiting]:
+def _waiting(calls: Sequence[Mapping[str, Any]]) -> Iterator[ListedCall]:
     """In the order of their places; where the API does not say, as it listed them."""
     places = [whole(one.get("queue_position")) for one in calls]
     if None not in places:
@@ -91,7 +91,7 @@ def _waiting(calls: Sequence[Mapping[str, Any]]) -> Iterator[Waiting]:
     for one in calls:
         call = one.get("call_control_id")
         if isinstance(call, str):
-            yield Waiting(call, moment(one.get("enqueued_at")), one.get("is_alive") is not False)
+            yield ListedCall(call, moment(one.get("enqueued_at")), one.get("is_alive") is not False)
 
 
 def digest(*answers: Any) -> str:

@@ -27,7 +27,7 @@ _KINDS: Mapping[str, str] = {
 """By the type, or as much of its beginning, in whole words, as is known."""
 
 
-def kind(event_type: str) -> str:
+def event_kind(event_type: str) -> str:
     """What an event is about: conference, participant, audio, recording, queue, call or other."""
     words = event_type.split(".")
     beginnings = (".".join(words[:length]) for length in range(len(words), 0, -1))
@@ -100,7 +100,7 @@ _WORDS: Mapping[str, Callable[[Any], str]] = {
 }
 
 
-def line(event: StoredEvent | Event) -> str:
+def describe_event(event: StoredEvent | Event) -> str:
     """An event in one line, without its time: plain words, what others chose quoted, nothing that is secret."""
     template = _LINES.get(event.type, _OTHER)
     given = {

@@ -7,35 +7,35 @@ from typing import Any
 
 from .views import Fact, Source
 
-GRACE = timedelta(seconds=5)
+CLOCK_TOLERANCE = timedelta(seconds=5)
 """By how much the clocks of Telnyx and of this machine may differ, and an answer of the API lag behind."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownFact:
     value: Any
     source: Source
     as_of: datetime
 
-    def fact(self) -> Fact[Any]:
+    def view(self) -> Fact[Any]:
         return Fact(value=self.value, source=self.source, as_of=self.as_of)
 
 
-def shown(facts: Mapping[str, Known], name: str) -> Fact[Any] | None:
+def fact_view(facts: Mapping[str, KnownFact], name: str) -> Fact[Any] | None:
     """One of several facts, for a view."""
     known = facts.get(name)
-    return None if known is None else known.fact()
+    return None if known is None else known.view()
 
 
 @dataclass(slots=True)
-class Held:
+class HoldTime:
     """How long somebody was on hold, as far as known."""
 
     is_known: bool = False
     since: datetime | None = None
-    before: timedelta = field(default_factory=timedelta)
+    past: timedelta = field(default_factory=timedelta)
 
-    def learn(self, on_hold: bool, at: datetime) -> None:
+    def set(self, on_hold: bool, at: datetime) -> None:
         self.is_known = True
         if on_hold:
             self.since = self.since or at
@@ -44,8 +44,8 @@ class Held:
 
     def stop(self, at: datetime) -> None:
         if self.since is not None:
-            self.before += max(at - self.since, timedelta())
+            self.past += max(at - self.since, timedelta())
             self.since = None
 
-    def so_far(self, now: datetime) -> timedelta:
-        return self.before + (max(now - self.since, timedelta()) if self.since else timedelta())
+    def total(self, now: datetime) -> timedelta:
+        return self.past + (max(now - self.since, timedelta()) if self.since else timedelta())

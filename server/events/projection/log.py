@@ -41,13 +41,13 @@ class Log(Generic[S]):
     @property
     def state(self) -> S:
         if self.is_stale:
-            self._state = self.beginning()
+            self._state = self.initial_state()
             for moment in self.moments:
                 self._state.apply(moment)
             self.is_stale = False
         return self._state
 
-    def beginning(self) -> S:
+    def initial_state(self) -> S:
         """A state of its own, to which the first of the moments can be applied."""
         return copy.deepcopy(self._base)
 

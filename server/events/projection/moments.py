@@ -15,9 +15,9 @@ _SOUNDS = {
     for what in ("started", "ended")
 }
 
-ASKED = "api"
+API_READ = "api"
 """The type of the moment at which the API was asked."""
-COMMANDED = "command"
+COMMAND_ACCEPTED = "command"
 """The type of the moment at which a command was accepted."""
 
 _RANKS: Mapping[str, int] = {
@@ -32,15 +32,15 @@ _RANKS: Mapping[str, int] = {
     "call.hangup": 8,
     "conference.participant.left": 9,
     "conference.ended": 10,
-    ASKED: 11,
-    COMMANDED: 12,
+    API_READ: 11,
+    COMMAND_ACCEPTED: 12,
 }
 _ANY_OTHER = 5
 
 Reader = Callable[[Any], Any]
 
 _MEDIA: Mapping[str, Reader] = {"media_name": text, "media_url": address}
-READ: Mapping[str, Mapping[str, Reader]] = {
+PAYLOAD_READERS: Mapping[str, Mapping[str, Reader]] = {
     "call.initiated": {"direction": text, "from": text, "to": text},
     "call.dequeued": {"reason": text, "wait_time_secs": whole},
     "call.hangup": {"hangup_cause": text},
@@ -73,23 +73,23 @@ class Moment:
         return self.at, self.rank, self.id
 
 
-def of(event: Event) -> Moment:
+def event_moment(event: Event) -> Moment:
     """The moment of an event. A saved recording carries no time of its own but when the recording ended."""
-    readers = READ.get(event.type, {})
+    readers = PAYLOAD_READERS.get(event.type, {})
     read = {name: reader(event.payload.get(name)) for name, reader in readers.items()}
     detail = {name: value for name, value in read.items() if value is not None}
     at = detail.get("recording_ended_at", event.occurred_at)
     return Moment(at, _RANKS.get(event.type, _ANY_OTHER), event.id, event.type, event.call_control_id, detail)
 
 
-def asked(at: datetime, id_: str, detail: Mapping[str, Any]) -> Moment:
+def api_moment(at: datetime, id_: str, detail: Mapping[str, Any]) -> Moment:
     """The moment at which the API was asked."""
-    return Moment(at, _RANKS[ASKED], id_, ASKED, None, detail)
+    return Moment(at, _RANKS[API_READ], id_, API_READ, None, detail)
 
 
-def commanded(at: datetime, id_: str, detail: Mapping[str, Any], call: str | None = None) -> Moment:
+def command_moment(at: datetime, id_: str, detail: Mapping[str, Any], call: str | None = None) -> Moment:
     """The moment at which Telnyx accepted a command of this server."""
-    return Moment(at, _RANKS[COMMANDED], id_, COMMANDED, call, detail)
+    return Moment(at, _RANKS[COMMAND_ACCEPTED], id_, COMMAND_ACCEPTED, call, detail)
 
 
 def sound(type_: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .conference import Conference
-from .facts import shown
+from .facts import fact_view
 from .participant import Participant
 from .queue import Queue
 from .sanitize import seconds
@@ -13,36 +13,36 @@ from .views import (
     ConferenceSummary,
     ConferenceView,
     Floor,
+    ParticipantSummary,
     ParticipantView,
-    Person,
     QueueView,
     SavedRecording,
     Sound,
     WaitingCall,
 )
 
-MOST_LEFT = 100
+MAX_LEFT_PARTICIPANTS = 100
 """Participants who have left that a view lists."""
 _IF_SO = ("whisper_to", "end_conference_on_exit", "soft_end_conference_on_exit")
 """Said only if it is so."""
-MOST_PEOPLE = 300
+MAX_PARTICIPANTS = 300
 """Participants that a summary lists."""
 
 Number = Callable[[str], str | None]
 """The phone number at the far end of a leg, by its call_control_id."""
 
 
-def conference(id_: str, state: Conference, number: Number, now: datetime) -> ConferenceView:
+def conference_view(id_: str, state: Conference, number: Number, now: datetime) -> ConferenceView:
     """A conference as it is at `now`; one that is older than any can be has ended."""
     end = state.ended_at or _overdue(state, now)
-    left = sorted((one for one in state.people.values() if not one.is_in), key=_left_first)
-    inside = [] if end else list(state.inside.values())
-    gone = [*(state.inside.values() if end else ()), *left]
-    people = [*inside, *gone[:MOST_LEFT]]
+    left = sorted((one for one in state.participants.values() if not one.is_in), key=_left_first)
+    inside = [] if end else list(state.present.values())
+    gone = [*(state.present.values() if end else ()), *left]
+    people = [*inside, *gone[:MAX_LEFT_PARTICIPANTS]]
     return ConferenceView(
         id=id_,
-        name=state.told.get("name"),
-        region=state.told.get("region"),
+        name=state.api_fields.get("name"),
+        region=state.api_fields.get("region"),
         status="ended" if end else "open",
         status_from=_status_from(state, end),
         started_at=state.started_at,
@@ -51,12 +51,12 @@ def conference(id_: str, state: Conference, number: Number, now: datetime) -> Co
         seconds=_lasted(state, end or now),
         present=len(inside),
         participants=[_participant(one, state, number, end, now) for one in people],
-        left_not_shown=len(gone) - MOST_LEFT if len(gone) > MOST_LEFT else None,
+        left_not_shown=len(gone) - MAX_LEFT_PARTICIPANTS if len(gone) > MAX_LEFT_PARTICIPANTS else None,
         floor=_floor(state, end),
-        playing=[_sound(one) for one in state.heard] or None if not end else None,
-        recording=state.recording.fact() if state.recording and not end else None,
+        playing=[_sound(one) for one in state.sounds] or None if not end else None,
+        recording=state.recording.view() if state.recording and not end else None,
         recordings=_recordings(state),
-        api_asked_at=state.asked_at,
+        api_asked_at=state.api_read_at,
     )
 
 
@@ -119,7 +119,7 @@ def _stay(one: Participant, number: Number, end: datetime | None, now: datetime)
         "left_because": because,
         "seconds": None if spent is None else seconds(spent),
         "stays": one.stays if one.stays > 1 else None,
-        "hold_seconds": seconds(one.held.so_far(until)) if one.held.is_known else None,
+        "hold_seconds": seconds(one.hold_time.total(until)) if one.hold_time.is_known else None,
         "talk_turns": one.talk_turns,
     }
 
@@ -131,9 +131,9 @@ def _participant(
     said: dict[str, Any] = {}
     if one.is_in and not end:
         muted = one.muted()
-        said = {name: shown(one.facts, name) for name in ("on_hold", "role")}
-        said["muted"] = muted.fact() if muted else None
-        said |= {name: fact for name in _IF_SO if (fact := shown(one.facts, name)) is not None and fact.value}
+        said = {name: fact_view(one.facts, name) for name in ("on_hold", "role")}
+        said["muted"] = muted.view() if muted else None
+        said |= {name: fact for name in _IF_SO if (fact := fact_view(one.facts, name)) is not None and fact.value}
     return ParticipantView(
         **_stay(one, number, end, now),
         **said,
@@ -142,7 +142,7 @@ def _participant(
     )
 
 
-def queue(name: str, state: Queue, number: Number, now: datetime) -> QueueView:
+def queue_view(name: str, state: Queue, number: Number, now: datetime) -> QueueView:
     """A queue as it is at `now`."""
     calls = [
         WaitingCall(
@@ -160,32 +160,32 @@ def queue(name: str, state: Queue, number: Number, now: datetime) -> QueueView:
         name=name,
         size=len(calls),
         calls=calls,
-        average_wait_secs=state.waited // state.timed if state.timed else None,
+        average_wait_secs=state.total_wait // state.timed_calls if state.timed_calls else None,
         left=state.reasons.total(),
         left_by_reason={name: times for name, times in sorted(state.reasons.items()) if times} or None,
-        max_size=shown(state.facts, "max_size"),
-        api_asked_at=state.asked_at,
+        max_size=fact_view(state.facts, "max_size"),
+        api_asked_at=state.api_read_at,
     )
 
 
-def summary(id_: str, state: Conference, number: Number, now: datetime) -> ConferenceSummary:
+def summary_view(id_: str, state: Conference, number: Number, now: datetime) -> ConferenceSummary:
     """What a conference came to by `now`."""
     end = state.ended_at or _overdue(state, now)
-    people: Iterable[Participant] = list(state.people.values())[:MOST_PEOPLE]
-    more = len(state.people) - MOST_PEOPLE
+    people: Iterable[Participant] = list(state.participants.values())[:MAX_PARTICIPANTS]
+    more = len(state.participants) - MAX_PARTICIPANTS
     return ConferenceSummary(
         id=id_,
-        name=state.told.get("name"),
+        name=state.api_fields.get("name"),
         status="ended" if end else "open",
         started_at=state.started_at,
         ended_at=end,
         end_reason=state.end_reason or ("time_exceeded" if end and not state.ended_at else None),
         seconds=_lasted(state, end or now),
         peak_participants=state.peak,
-        participants=[Person(**_stay(one, number, end, now)) for one in people],
+        participants=[ParticipantSummary(**_stay(one, number, end, now)) for one in people],
         participants_not_shown=more if more > 0 else None,
-        talk_turns=state.turn_count,
-        talk_order=state.turns or None,
+        talk_turns=state.talk_turns,
+        talk_order=state.talk_order or None,
         recordings=_recordings(state),
     )
 

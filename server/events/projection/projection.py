@@ -12,28 +12,28 @@ from . import command_effects as commands
 from . import moments
 from . import presenter as show
 from . import timeline_text as telling
-from .conference import LONGEST, Conference
+from .conference import MAX_CONFERENCE_DURATION, Conference
 from .log import Log
-from .moments import ASKED, Moment
+from .moments import API_READ, Moment
 from .queue import Queue
-from .sanitize import uri
+from .sanitize import resource_uri
 from .views import ConferenceSummary, ConferenceView, QueueView
 
-CONFERENCES = uri("conferences")
-QUEUES = uri("queues")
+CONFERENCES = resource_uri("conferences")
+QUEUES = resource_uri("queues")
 
-_ANSWERS_KEPT = 20
+_MAX_API_ANSWERS = 20
 """Answers of the API that are held for each conference and queue."""
-_LATE = timedelta(minutes=10)
+_MAX_LATENESS = timedelta(minutes=10)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_FORGOTTEN = 10_000
-_RECALLED = 20
+_MAX_FORGOTTEN = 10_000
+_MAX_PINNED = 20
 """Conferences that are held although they were forgotten."""
-_FEW = 64
+_MIN_OPEN_LIMIT = 64
 
 ConferenceLog = Log[Conference]
 QueueLog = Log[Queue]
-Tell = Callable[[str, ConferenceLog, Mapping[str, str], datetime], str]
+Renderer = Callable[[str, ConferenceLog, Mapping[str, str], datetime], str]
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Call:
     conferences: set[str] = field(default_factory=set[str])
     queues: set[str] = field(default_factory=set[str])
 
-    def initiated(self, moment: Moment) -> bool:
+    def start(self, moment: Moment) -> bool:
         """Whether its number is another now. Of several events the first tells."""
         if self.began is not None and self.began.key <= moment.key:
             return False
@@ -84,44 +84,44 @@ class Projection:
         self._calls: dict[str, Call] = {}
         self._ended: dict[str, datetime] = {}
         self._forgotten: dict[str, None] = {}
-        self._recalled: dict[str, None] = {}
-        self._all_over = _LONG_AGO
+        self._pinned: dict[str, None] = {}
+        self._forgotten_before = _LONG_AGO
         """What ended before is forgotten."""
-        self._many_open = _FEW
+        self._open_limit = _MIN_OPEN_LIMIT
         self._latest = _LONG_AGO
         self._commands = 0
 
     def add(self, event: StoredEvent) -> set[str]:
         """Take in an event; the URIs of the resources that now read differently, none for one known already."""
-        moment = moments.of(event)
+        moment = moments.event_moment(event)
         self._latest = max(self._latest, moment.at)
         changed: set[str] = set()
         if event.conference_id is not None and moment.type.startswith("conference."):
-            changed |= self._to_conference(event.conference_id, moment)
+            changed |= self._add_to_conference(event.conference_id, moment)
         if event.queue is not None and moment.type in Queue.CHANGED_BY:
-            changed |= self._to_queue(event.queue, moment)
+            changed |= self._add_to_queue(event.queue, moment)
         if moment.call is not None and moment.type == "call.initiated":
-            changed |= self._initiated(moment.call, moment)
+            changed |= self._record_start(moment.call, moment)
         if moment.call is not None and moment.type == "call.hangup":
-            changed |= self._hung_up(moment.call, moment)
+            changed |= self._record_hangup(moment.call, moment)
         return changed
 
-    def recall(self, conference_id: str, events: Iterable[StoredEvent]) -> set[str]:
+    def restore(self, conference_id: str, events: Iterable[StoredEvent]) -> set[str]:
         """Bring back a conference that was forgotten, from its events; it stays until 20 others were brought back.
 
         The URIs of what now reads differently. For one that is remembered the same as `add` for each event.
         """
-        self._hold_on_to(conference_id)
+        self._pin(conference_id)
         return set[str]().union(*(self.add(event) for event in events))
 
-    def _hold_on_to(self, conference_id: str) -> None:
+    def _pin(self, conference_id: str) -> None:
         if conference_id in self._conferences:
             return
         self._forgotten.pop(conference_id, None)
-        self._recalled[conference_id] = None
-        if len(self._recalled) > _RECALLED:
-            oldest = next(iter(self._recalled))
-            del self._recalled[oldest]
+        self._pinned[conference_id] = None
+        if len(self._pinned) > _MAX_PINNED:
+            oldest = next(iter(self._pinned))
+            del self._pinned[oldest]
             if oldest in self._conferences:
                 self._forget_calls_of(oldest, self._conferences.pop(oldest))
             self._forgotten[oldest] = None
@@ -129,18 +129,18 @@ class Projection:
     def conference(self, conference_id: str, now: datetime) -> ConferenceView | None:
         """One conference as it is at `now`; None if nothing is known of it, or no longer."""
         log = self._conferences.get(conference_id)
-        return None if log is None else show.conference(conference_id, log.state, self.number, now)
+        return None if log is None else show.conference_view(conference_id, log.state, self.number, now)
 
     def conferences(self, now: datetime, *, open_only: bool = False) -> list[ConferenceView]:
         """All that are remembered, newest first."""
-        views = [show.conference(id_, log.state, self.number, now) for id_, log in self._conferences.items()]
+        views = [show.conference_view(id_, log.state, self.number, now) for id_, log in self._conferences.items()]
         wanted = [view for view in views if view.status == "open" or not open_only]
         return sorted(wanted, key=lambda view: (view.started_at or _LONG_AGO, view.id), reverse=True)
 
     def queue(self, name: str, now: datetime) -> QueueView | None:
         """One queue as it is at `now`; None if nothing is known of it, or it was deleted."""
         log = self._queues.get(name)
-        return None if log is None or not log.state.exists else show.queue(name, log.state, self.number, now)
+        return None if log is None or not log.state.exists else show.queue_view(name, log.state, self.number, now)
 
     def queues(self, now: datetime) -> list[QueueView]:
         """All that are remembered and were not deleted, by name."""
@@ -150,22 +150,22 @@ class Projection:
     def summary(self, conference_id: str, now: datetime) -> ConferenceSummary | None:
         """What a conference came to by `now`, commands and the API's answers included."""
         log = self._conferences.get(conference_id)
-        return None if log is None else show.summary(conference_id, log.state, self.number, now)
+        return None if log is None else show.summary_view(conference_id, log.state, self.number, now)
 
     def timeline(self, conference_id: str, now: datetime, names: Mapping[str, str] | None = None) -> str | None:
         """What happened in a conference, in Markdown, this server's commands included.
 
         `names` are what to call legs, by call_control_id; where there is none, their label or number stands.
         """
-        return self._told(telling.timeline, conference_id, now, names)
+        return self._render(telling.timeline, conference_id, now, names)
 
-    def drawing(self, conference_id: str, now: datetime, names: Mapping[str, str] | None = None) -> str | None:
+    def timeline_svg(self, conference_id: str, now: datetime, names: Mapping[str, str] | None = None) -> str | None:
         """The same as a picture: one self-contained SVG, people as bars over time."""
-        from .timeline_svg import drawing  # noqa: PLC0415 (XML, for whoever wants to see it)
+        from .timeline_svg import timeline_svg  # noqa: PLC0415 (XML, for whoever wants to see it)
 
-        return self._told(drawing, conference_id, now, names)
+        return self._render(timeline_svg, conference_id, now, names)
 
-    def _told(self, tell: Tell, id_: str, now: datetime, names: Mapping[str, str] | None) -> str | None:
+    def _render(self, tell: Renderer, id_: str, now: datetime, names: Mapping[str, str] | None) -> str | None:
         log = self._conferences.get(id_)
         return None if log is None else tell(id_, log, self._names(log.state) | dict(names or {}), now)
 
@@ -186,8 +186,8 @@ class Projection:
         return next((id_ for id_ in rooms if _is_in(self._conferences.get(id_), call_control_id)), None)
 
     def _names(self, state: Conference) -> dict[str, str]:
-        labels = {call: one.facts["label"].value for call, one in state.people.items() if "label" in one.facts}
-        numbers = {call: number for call in state.people if (number := self.number(call)) is not None}
+        labels = {call: one.facts["label"].value for call, one in state.participants.items() if "label" in one.facts}
+        numbers = {call: number for call in state.participants if (number := self.number(call)) is not None}
         return numbers | labels
 
     def merge_conference(
@@ -206,16 +206,16 @@ class Projection:
         if not isinstance(id_, str):
             return set()
         before = self.conference(id_, asked_at)
-        answer = asked.conference(conference, participants)
-        moment = moments.asked(asked_at, asked.digest(str(asked_at), conference, participants), {"answer": answer})
+        answer = asked.read_conference(conference, participants)
+        moment = moments.api_moment(asked_at, asked.digest(str(asked_at), conference, participants), {"answer": answer})
         if self._is_forgotten(id_, asked_at):
-            self._hold_on_to(id_)
-        changed = self._to_conference(id_, moment)
+            self._pin(id_)
+        changed = self._add_to_conference(id_, moment)
         if changed:
-            _drop_an_old_answer(self._conferences[id_])
+            _drop_old_answer(self._conferences[id_])
         for one in answer.participants or ():
-            changed |= self._is_in_conference(one.call, id_)
-        return set() if _reads_the_same(before, self.conference(id_, asked_at)) else changed
+            changed |= self._link_to_conference(one.call, id_)
+        return set() if _is_same_view(before, self.conference(id_, asked_at)) else changed
 
     def merge_queue(
         self,
@@ -233,16 +233,16 @@ class Projection:
         if isinstance(queue.get("id"), str) and len(self._queue_names) < self._queues_kept:
             self._queue_names[queue["id"]] = name
         before = self.queue(name, asked_at)
-        answer = asked.queue(queue, calls)
-        moment = moments.asked(asked_at, asked.digest(str(asked_at), queue, calls), {"answer": answer})
-        changed = self._to_queue(name, moment)
+        answer = asked.read_queue(queue, calls)
+        moment = moments.api_moment(asked_at, asked.digest(str(asked_at), queue, calls), {"answer": answer})
+        changed = self._add_to_queue(name, moment)
         if changed:
-            _drop_an_old_answer(self._queues[name])
+            _drop_old_answer(self._queues[name])
         for one in answer.calls or ():
-            changed |= self._is_in_queue(one.call, name)
-        return set() if _reads_the_same(before, self.queue(name, asked_at)) else changed
+            changed |= self._link_to_queue(one.call, name)
+        return set() if _is_same_view(before, self.queue(name, asked_at)) else changed
 
-    def note_command(self, tool: str, arguments: Mapping[str, Any], at: datetime) -> set[str]:
+    def record_command(self, tool: str, arguments: Mapping[str, Any], at: datetime) -> set[str]:
         """Take in a command of this server that Telnyx accepted: what it changes and no event tells.
 
         `tool` is the tool's name, `arguments` its arguments by name. The URIs of what now reads differently; none for
@@ -256,12 +256,12 @@ class Projection:
             room = arguments.get("conference_id")
             if not isinstance(room, str) or not facts:
                 return set()
-            return self._to_conference(room, moments.commanded(at, id_, detail))
+            return self._add_to_conference(room, moments.command_moment(at, id_, detail))
         if tool in commands.QUEUE:
-            return self._note_queue_command(tool, arguments, at, id_)
+            return self._record_queue_command(tool, arguments, at, id_)
         return set()
 
-    def _note_queue_command(self, tool: str, arguments: Mapping[str, Any], at: datetime, id_: str) -> set[str]:
+    def _record_queue_command(self, tool: str, arguments: Mapping[str, Any], at: datetime, id_: str) -> set[str]:
         name, fact = arguments.get("queue_name"), commands.QUEUE[tool]
         value = tool == "delete_queue" or arguments.get(fact)
         if not isinstance(name, str) or (value is None and tool not in commands.OPENS_QUEUE):
@@ -269,9 +269,9 @@ class Projection:
         name = self._queue_names.get(name, name)
         facts = () if value is None else ((fact, value),)
         detail = {"tool": tool, "facts": facts}
-        return self._to_queue(name, moments.commanded(at, id_, detail, arguments.get("call_control_id")))
+        return self._add_to_queue(name, moments.command_moment(at, id_, detail, arguments.get("call_control_id")))
 
-    def _to_conference(self, id_: str, moment: Moment) -> set[str]:
+    def _add_to_conference(self, id_: str, moment: Moment) -> set[str]:
         log = self._conferences.get(id_)
         is_new = log is None
         if is_new and self._is_forgotten(id_, moment.at):
@@ -281,46 +281,52 @@ class Projection:
         is_late = not log.is_newest(moment)
         if not log.add(moment):
             return set()
-        changed = {uri("conferences", id_)} if is_new or is_late or moment.type in Conference.CHANGED_BY else set[str]()
+        changed = (
+            {resource_uri("conferences", id_)}
+            if is_new or is_late or moment.type in Conference.CHANGED_BY
+            else set[str]()
+        )
         if moment.call is not None:
-            changed |= self._is_in_conference(moment.call, id_)
-        if is_new or moment.type in ("conference.ended", ASKED):
-            changed |= self._appears_or_ends(id_, log, is_new)
+            changed |= self._link_to_conference(moment.call, id_)
+        if is_new or moment.type in ("conference.ended", API_READ):
+            changed |= self._update_ended(id_, log, is_new)
         return changed
 
     def _is_forgotten(self, id_: str, at: datetime) -> bool:
         """Whether something happened in a conference that is forgotten, or that ended so long ago that it would be."""
-        if id_ in self._recalled:
+        if id_ in self._pinned:
             return False
-        return id_ in self._forgotten or (bool(self._forgotten) and at < self._all_over - LONGEST)
+        return id_ in self._forgotten or (
+            bool(self._forgotten) and at < self._forgotten_before - MAX_CONFERENCE_DURATION
+        )
 
-    def _appears_or_ends(self, id_: str, log: ConferenceLog, is_new: bool) -> set[str]:
+    def _update_ended(self, id_: str, log: ConferenceLog, is_new: bool) -> set[str]:
         before = self._ended.pop(id_, None)
         ended_at = log.state.ended_at
-        if ended_at is not None and id_ not in self._recalled:
+        if ended_at is not None and id_ not in self._pinned:
             self._ended[id_] = ended_at
         self._forget_conferences()
         return {CONFERENCES} if is_new or before != ended_at else set()
 
     def _forget_conferences(self) -> None:
         """Of those that have ended, or have lasted longer than any can, the oldest are forgotten."""
-        if len(self._conferences) - len(self._ended) > self._many_open:
+        if len(self._conferences) - len(self._ended) > self._open_limit:
             for id_, log in self._conferences.items():
-                ended_at = show.is_over(log.state, self._latest, _LATE)
-                if ended_at is not None and id_ not in self._recalled:
+                ended_at = show.is_over(log.state, self._latest, _MAX_LATENESS)
+                if ended_at is not None and id_ not in self._pinned:
                     self._ended[id_] = ended_at
-            self._many_open = max(_FEW, 2 * (len(self._conferences) - len(self._ended)))
+            self._open_limit = max(_MIN_OPEN_LIMIT, 2 * (len(self._conferences) - len(self._ended)))
         for _ in range(len(self._ended) - self._ended_kept):
             oldest = min(self._ended, key=lambda id_: (self._ended[id_], id_))
-            self._all_over = max(self._all_over, self._ended.pop(oldest))
+            self._forgotten_before = max(self._forgotten_before, self._ended.pop(oldest))
             self._forget_calls_of(oldest, self._conferences.pop(oldest))
             self._forgotten[oldest] = None
-        for _ in range(len(self._forgotten) - _FORGOTTEN):
+        for _ in range(len(self._forgotten) - _MAX_FORGOTTEN):
             del self._forgotten[next(iter(self._forgotten))]
 
     def _forget_calls_of(self, id_: str, log: ConferenceLog) -> None:
         """Legs that have hung up and were nowhere else go with the conference they were in."""
-        for call_control_id in log.state.people:
+        for call_control_id in log.state.participants:
             call = self._calls.get(call_control_id)
             if call is None:
                 continue
@@ -328,7 +334,7 @@ class Projection:
             if call.hangups and not call.conferences and not call.queues:
                 del self._calls[call_control_id]
 
-    def _to_queue(self, name: str, moment: Moment) -> set[str]:
+    def _add_to_queue(self, name: str, moment: Moment) -> set[str]:
         log = self._queues.get(name)
         is_new = log is None
         if log is None:
@@ -337,9 +343,9 @@ class Projection:
         existed = not log.is_stale and log.state.exists
         if not log.add(moment):
             return set()
-        changed = {uri("queues", name)}
+        changed = {resource_uri("queues", name)}
         if moment.call is not None and moment.type in Queue.PLACED_BY:
-            changed |= self._is_in_queue(moment.call, name)
+            changed |= self._link_to_queue(moment.call, name)
         if is_new or (moment.type in Queue.BEGUN_BY if log.is_stale else log.state.exists != existed):
             changed.add(QUEUES)
         return changed
@@ -363,63 +369,63 @@ class Projection:
             for id_ in oldest[: max(self._calls_kept // 4, 1)]:
                 del self._calls[id_]
 
-    def _initiated(self, call_control_id: str, moment: Moment) -> set[str]:
+    def _record_start(self, call_control_id: str, moment: Moment) -> set[str]:
         call = self._call(call_control_id)
-        if not call.initiated(moment):
+        if not call.start(moment):
             return set()
-        rooms = {uri("conferences", id_) for id_ in call.conferences if id_ in self._conferences}
-        return rooms | {uri("queues", name) for name in call.queues if name in self._queues}
+        rooms = {resource_uri("conferences", id_) for id_ in call.conferences if id_ in self._conferences}
+        return rooms | {resource_uri("queues", name) for name in call.queues if name in self._queues}
 
-    def _hung_up(self, call_control_id: str, moment: Moment) -> set[str]:
+    def _record_hangup(self, call_control_id: str, moment: Moment) -> set[str]:
         call = self._call(call_control_id)
         if any(one.id == moment.id for one in call.hangups):
             return set()
         call.hangups.append(moment)
         changed: set[str] = set()
         for id_ in call.conferences:
-            changed |= self._leaves_conference(id_, moment)
+            changed |= self._hang_up_in_conference(id_, moment)
         for name in call.queues:
-            changed |= self._leaves_queue(name, moment)
+            changed |= self._hang_up_in_queue(name, moment)
         return changed
 
-    def _is_in_conference(self, call_control_id: str, id_: str) -> set[str]:
+    def _link_to_conference(self, call_control_id: str, id_: str) -> set[str]:
         """A leg is or was in a conference: its having hung up matters there."""
         call = self._call(call_control_id)
         call.conferences.add(id_)
-        return set[str]().union(*(self._leaves_conference(id_, moment) for moment in call.hangups))
+        return set[str]().union(*(self._hang_up_in_conference(id_, moment) for moment in call.hangups))
 
-    def _is_in_queue(self, call_control_id: str, name: str) -> set[str]:
+    def _link_to_queue(self, call_control_id: str, name: str) -> set[str]:
         call = self._call(call_control_id)
         call.queues.add(name)
-        return set[str]().union(*(self._leaves_queue(name, moment) for moment in call.hangups))
+        return set[str]().union(*(self._hang_up_in_queue(name, moment) for moment in call.hangups))
 
-    def _leaves_conference(self, id_: str, moment: Moment) -> set[str]:
+    def _hang_up_in_conference(self, id_: str, moment: Moment) -> set[str]:
         log = self._conferences.get(id_)
         if log is None:
             return set()
-        matters = log.is_stale or not log.is_newest(moment) or moment.call in log.state.inside
-        return {uri("conferences", id_)} if log.add(moment) and matters else set()
+        matters = log.is_stale or not log.is_newest(moment) or moment.call in log.state.present
+        return {resource_uri("conferences", id_)} if log.add(moment) and matters else set()
 
-    def _leaves_queue(self, name: str, moment: Moment) -> set[str]:
+    def _hang_up_in_queue(self, name: str, moment: Moment) -> set[str]:
         log = self._queues.get(name)
         if log is None:
             return set()
         matters = log.is_stale or not log.is_newest(moment) or moment.call in log.state.waiting
-        return {uri("queues", name)} if log.add(moment) and matters else set()
+        return {resource_uri("queues", name)} if log.add(moment) and matters else set()
 
 
-def _reads_the_same(before: ConferenceView | QueueView | None, after: ConferenceView | QueueView | None) -> bool:
+def _is_same_view(before: ConferenceView | QueueView | None, after: ConferenceView | QueueView | None) -> bool:
     """Whether a conference or a queue reads as it did."""
-    return before is not None and after is not None and before.says_the_same_as(after)
+    return before is not None and after is not None and before.equals_ignoring_read_time(after)
 
 
 def _is_in(log: ConferenceLog | None, call_control_id: str) -> bool:
-    return log is not None and call_control_id in log.state.inside
+    return log is not None and call_control_id in log.state.present
 
 
-def _drop_an_old_answer(log: ConferenceLog | QueueLog) -> None:
+def _drop_old_answer(log: ConferenceLog | QueueLog) -> None:
     """If there are too many, the oldest that says no more than the one before it, or else the oldest."""
-    answers = [moment for moment in log.moments if moment.type == ASKED]
-    if len(answers) > _ANSWERS_KEPT:
+    answers = [moment for moment in log.moments if moment.type == API_READ]
+    if len(answers) > _MAX_API_ANSWERS:
         same = (late for early, late in pairwise(answers) if early.detail == late.detail and late is not answers[-1])
         log.remove(next(same, answers[0]))

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ....tools.words import clean, quoted, shortened
-from ..times import in_utc, read_time
+from ..times import parse_time, to_utc
 
-LONGEST = 255
+MAX_TEXT_LENGTH = 255
 """Characters of a text that a view shows: as long as a queue's name may be."""
 _SHOWN = 80
 _TAGS = str.maketrans({"<": "\u2039", ">": "\u203a"})
@@ -41,7 +41,7 @@ def is_identifier(value: str) -> bool:
 
 def text(value: Any) -> str | None:
     """A text for a view; None where it is none."""
-    return (clean(value, LONGEST) or None) if isinstance(value, str) else None
+    return (clean(value, MAX_TEXT_LENGTH) or None) if isinstance(value, str) else None
 
 
 def address(value: Any) -> str | None:
@@ -64,7 +64,7 @@ def whole(value: Any) -> int | None:
 def moment(value: Any) -> datetime | None:
     """A time in ISO 8601, as UTC; None where it is none."""
     try:
-        return in_utc(value) if isinstance(value, datetime) else read_time(value)
+        return to_utc(value) if isinstance(value, datetime) else parse_time(value)
     except (TypeError, ValueError):
         return None
 
@@ -74,7 +74,7 @@ def seconds(span: timedelta) -> int:
     return max(int(span.total_seconds()), 0)
 
 
-def spell(span: timedelta) -> str:
+def format_duration(span: timedelta) -> str:
     """A duration as `2:13`, or `1:02:13`."""
     minutes, rest = divmod(seconds(span), 60)
     hours, minutes = divmod(minutes, 60)
@@ -82,7 +82,7 @@ def spell(span: timedelta) -> str:
 
 
 @lru_cache(maxsize=4096)  # every event asks for the same few, some times over
-def uri(place: str, name: str | None = None) -> str:
+def resource_uri(place: str, name: str | None = None) -> str:
     """The URI of a resource: `telnyx://conferences`, `telnyx://queues/sales%20team`."""
     return f"telnyx://{place}" if name is None else f"telnyx://{place}/{quote(name, safe='', errors='replace')}"
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from .intervals import Span
+from .intervals import Interval
 from .sanitize import seconds
 
 _STEPS = tuple(
@@ -43,7 +43,7 @@ class Scale:
     def _wide(self, span: timedelta) -> float:
         return self._width * (span / self._length)
 
-    def pieces(self, spans: Iterable[Span], grain: float) -> list[Piece]:
+    def pieces(self, spans: Iterable[Interval], grain: float) -> list[Piece]:
         """The spans in pixels, in order; those less than `grain` apart are one, and none is narrower than 2."""
         pieces: list[Piece] = []
         for begin, end in sorted((self.x(span.start), self.x(span.end)) for span in spans):

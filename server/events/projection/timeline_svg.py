@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ....tools.words import clean, count, listed, quoted, shortened
 from . import sanitize as plain
-from .conference import LONGEST, Conference
+from .conference import MAX_CONFERENCE_DURATION, Conference
 from .intervals import (
     HEARING,
     MUTED,
@@ -19,28 +19,28 @@ from .intervals import (
     RECORDED,
     SPEAK,
     TALKING,
-    Person,
-    Span,
+    ConferenceIntervals,
+    Interval,
+    ParticipantIntervals,
     Stay,
-    Trace,
-    trace,
+    collect_intervals,
 )
 from .log import Log
-from .presenter import MOST_PEOPLE
-from .sanitize import spell
+from .presenter import MAX_PARTICIPANTS
+from .sanitize import format_duration
 from .scale import Piece, Scale, clock
 from .svg_style import SIGNS, style, textures
-from .timeline_text import length
+from .timeline_text import summarize_duration
 
 _WIDTH, _MARGIN, _ROW = 1080, 24, 28
 _LABELS, _LEFT, _RIGHT = 176, 214, 1034
 """How wide labels are, and where time begins and ends, in pixels."""
 _LABEL, _TITLE = 22, 80
 """Characters of a name that are shown in its row, a wide one counted twice, and of the conference's."""
-_MOST_PIECES = 24_000
+_MAX_PIECES = 24_000
 """Pieces of bars: all turns to speak that a log holds have room, since bars that run together would tell a lie."""
 _SIGN_ROOM = 8
-_STAYS_TOLD = 3
+_MAX_STAYS = 3
 _NO_XML = {0xFFFE: None, 0xFFFF: None}
 
 _BARS: Mapping[str, tuple[float, float]] = {
@@ -71,20 +71,20 @@ _LEGEND: Mapping[str, str] = {
     "conference ended": "conference ended",
     "not listed": "no longer there, says the API",
 }
-_HOW: Mapping[str, str] = {"hangup": "hung up", "not listed": "no longer there"}
+_DEPARTURES: Mapping[str, str] = {"hangup": "hung up", "not listed": "no longer there"}
 
 
-def drawing(conference_id: str, log: Log[Conference], names: Mapping[str, str], now: datetime) -> str:
+def timeline_svg(conference_id: str, log: Log[Conference], names: Mapping[str, str], now: datetime) -> str:
     """One self-contained SVG, in light and dark: a row for each of at most 300 people, in the order in which they came.
 
     `names` are what to call legs, by call_control_id. A conference that is open is drawn up to `now`. The size is
     bounded: what is too close together for that is drawn as one, and the picture says so.
     """
-    told = trace(log, now)
-    name = log.state.told.get("name")
+    told = collect_intervals(log, now)
+    name = log.state.api_fields.get("name")
     title = f"Conference {plain.identifier(conference_id) if name is None else quoted(name, _TITLE)}"
-    rows = [_Row(one, _name(one.call, names)) for one in told.people[:MOST_PEOPLE]]
-    picture = _Picture(told, rows, title, length(log.state, told.start, now, plain.reason))
+    rows = [_Row(one, _name(one.call, names)) for one in told.participants[:MAX_PARTICIPANTS]]
+    picture = _Picture(told, rows, title, summarize_duration(log.state, told.start, now, plain.reason))
     return tostring(picture.draw(), encoding="unicode") + "\n"
 
 
@@ -101,14 +101,14 @@ def _cut(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    person: Person
+    person: ParticipantIntervals
     name: str
 
-    def spans(self, kind: str, told: Trace) -> Iterable[Span]:
+    def spans(self, kind: str, told: ConferenceIntervals) -> Iterable[Interval]:
         if kind == "stay":
             ends = ((stay.start or told.cut_at or told.start, stay.end or told.end) for stay in self.person.stays)
-            return [Span(min(start, end), end) for start, end in ends]
-        return self.person.doing.get(kind, ())
+            return [Interval(min(start, end), end) for start, end in ends]
+        return self.person.intervals.get(kind, ())
 
     def signs(self) -> Iterator[tuple[str, datetime | None]]:
         """How and when the person came and went."""
@@ -119,13 +119,13 @@ class _Row:
 
 
 class _Picture:
-    def __init__(self, told: Trace, rows: Sequence[_Row], title: str, subtitle: str) -> None:
+    def __init__(self, told: ConferenceIntervals, rows: Sequence[_Row], title: str, subtitle: str) -> None:
         self._told = told
         self._rows = rows
         self._title = title
         self._subtitle = subtitle
         came = [stay.start for row in rows for stay in row.person.stays if stay.start is not None]
-        first = max(min([told.start, *came]), told.start - LONGEST)
+        first = max(min([told.start, *came]), told.start - MAX_CONFERENCE_DURATION)
         self._scale = Scale(told.start, first, told.end, _LEFT, _RIGHT - _LEFT)
         self._grain = self._coarseness()
         self._used = {"stay"}
@@ -136,7 +136,7 @@ class _Picture:
         grain = 1.0
         every = [row.spans(kind, self._told) for row in self._rows for kind in _BARS]
         every += self._told.bands.values()
-        while sum(len(self._scale.pieces(spans, grain)) for spans in every) > _MOST_PIECES and grain < _WIDTH:
+        while sum(len(self._scale.pieces(spans, grain)) for spans in every) > _MAX_PIECES and grain < _WIDTH:
             grain *= 2
         return grain
 
@@ -176,7 +176,7 @@ class _Picture:
         title, about = Element("title", {"id": "conference-title"}), Element("desc", {"id": "conference-about"})
         title.text = _fit(self._title)
         people = listed([quoted(row.name) for row in self._rows])
-        who = f"{count(len(self._told.people), 'person')}: {people}." if people else "Nobody was ever in it."
+        who = f"{count(len(self._told.participants), 'person')}: {people}." if people else "Nobody was ever in it."
         about.text = _fit(" ".join([self._subtitle, who, *notes]))
         yield from (title, about, style(), textures())
         heading = Element("g", {"aria-hidden": "true"})
@@ -231,7 +231,7 @@ class _Picture:
             self._bar(group, kind, row.spans(kind, self._told), down, high)
         self._draw_signs(group, row)
 
-    def _bar(self, group: Element, kind: str, spans: Iterable[Span], down: float, high: float) -> None:
+    def _bar(self, group: Element, kind: str, spans: Iterable[Interval], down: float, high: float) -> None:
         pieces = self._scale.pieces(spans, self._grain)
         if pieces:
             self._used.add(kind)
@@ -275,37 +275,37 @@ class _Picture:
         SubElement(legend, "path", {"class": kind, "d": _box((x, x + 22), y - high / 2, high)})
 
     def _notes(self) -> list[str]:
-        told, more = self._told, len(self._told.people) - len(self._rows)
+        told, more = self._told, len(self._told.participants) - len(self._rows)
         notes: list[str] = []
         if more > 0:
             notes.append(f"{count(more, 'person')} who came later {'is' if more == 1 else 'are'} not shown.")
         if told.cut_at is not None:
             notes.append(f"What happened before {clock(told.cut_at - told.start)} is left out here.")
         if self._grain > 1:
-            notes.append(f"What is less than {spell(self._scale.lasts(self._grain))} apart is drawn as one.")
+            notes.append(f"What is less than {format_duration(self._scale.lasts(self._grain))} apart is drawn as one.")
         return notes
 
     def _about(self, row: _Row) -> str:
         """A row in words, for whoever does not see it."""
         stays = [self._stay(stay) for stay in row.person.stays]
         doing = [
-            f"{_LEGEND[kind].capitalize()} {self._times(row.person.doing[kind])}."
+            f"{_LEGEND[kind].capitalize()} {self._times(row.person.intervals[kind])}."
             for kind in (TALKING, MUTED, ON_HOLD, HEARING)
-            if row.person.doing.get(kind)
+            if row.person.intervals.get(kind)
         ]
-        return " ".join([f"{row.name}: in it {listed(stays, _STAYS_TOLD)}.", *doing])
+        return " ".join([f"{row.name}: in it {listed(stays, _MAX_STAYS)}.", *doing])
 
     def _stay(self, stay: Stay) -> str:
         start = "from the beginning" if stay.start is None else f"from {clock(stay.start - self._told.start)}"
         if stay.end is None:
             return f"{start} until now"
-        how = _HOW.get(stay.because or "", stay.because)
+        how = _DEPARTURES.get(stay.because or "", stay.because)
         return f"{start} to {clock(stay.end - self._told.start)} ({how})"
 
-    def _times(self, spans: Sequence[Span]) -> str:
+    def _times(self, spans: Sequence[Interval]) -> str:
         """How often and how long in all."""
         total = sum((span.end - span.start for span in spans), timedelta())
-        return f"{count(len(spans), 'time')}, {spell(total)} in all"
+        return f"{count(len(spans), 'time')}, {format_duration(total)} in all"
 
 
 def _text(parent: Element, x: float, y: float, words: str, style_class: str) -> Element:

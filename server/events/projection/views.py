@@ -24,13 +24,13 @@ When = Annotated[datetime, PlainSerializer(iso, return_type=str, when_used="json
 class View(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    def lean(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As JSON, without what is not known."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
-    def says_the_same_as(self, other: "View") -> bool:
+    def equals_ignoring_read_time(self, other: "View") -> bool:
         """Whether nothing differs but when the API was asked."""
-        return _undated(self.lean()) == _undated(other.lean())
+        return _undated(self.to_json()) == _undated(other.to_json())
 
 
 _ASKED = frozenset({"api_asked_at", "as_of"})
@@ -176,7 +176,7 @@ class QueueView(View):
     api_asked_at: When | None = None
 
 
-class Person(_Stay):
+class ParticipantSummary(_Stay):
     """Somebody's part in a conference."""
 
     hold_seconds: int | None = None
@@ -194,7 +194,7 @@ class ConferenceSummary(View):
     end_reason: str | None = None
     seconds: int | None = None
     peak_participants: int
-    participants: list[Person]
+    participants: list[ParticipantSummary]
     """In the order in which they first came."""
     participants_not_shown: int | None = None
     talk_turns: int

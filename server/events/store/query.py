@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...database import microseconds
 from ...database.schema import event_keys, events, zones
-from ..event import COUNT_AT_MOST, EventFilter, StoredEvent
+from ..event import MAX_COUNT, EventFilter, StoredEvent
 from .rows import READ, event_of, stored_text
 from .zones import FIELDS, ZONE
 
@@ -45,8 +45,8 @@ async def find(
 async def count(connection: AsyncConnection, wanted: EventFilter) -> int:
     """How many events are wanted, but at most `COUNT_AT_MOST`."""
     walks = await _walks(connection, wanted)
-    some = [walk.numbers.order_by(*walk.order).limit(COUNT_AT_MOST) for walk in walks]
-    found = _together(some).limit(COUNT_AT_MOST).subquery()
+    some = [walk.numbers.order_by(*walk.order).limit(MAX_COUNT) for walk in walks]
+    found = _together(some).limit(MAX_COUNT).subquery()
     return (await connection.execute(select(func.count()).select_from(found))).scalar_one()
 
 

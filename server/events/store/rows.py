@@ -6,7 +6,7 @@ from typing import Any
 
 from ...compact_json import compact_json
 from ...database import Into, microseconds, moment_of
-from ..envelope import payload_of
+from ..envelope import parse_payload
 from ..event import Event, StoredEvent, Via
 from .errors import UnfitEvent
 
@@ -95,7 +95,7 @@ def event_of(row: Sequence[Any]) -> StoredEvent:
         id=name,
         type=kind,
         occurred_at=moment_of(occurred),
-        payload=payload_of(body),
+        payload=parse_payload(body),
         via=Via(via),
         verified=bool(verified),
         conference_id=conference,

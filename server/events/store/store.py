@@ -113,7 +113,7 @@ class Store:
     async def add_unread(self, unread: RawWebhook) -> StoredEvent | None:
         """The same for an event that is still to be read, which is done for all that are stored together: one after
         another, that is quicker than each between two requests. Raises `NotAnEvent` too."""
-        return await self._writer.add(unread.read, unread.body, self._now())
+        return await self._writer.add(unread.parse, unread.body, self._now())
 
     async def get(self, event_id: str) -> StoredEvent | None:
         """The event with this id."""
