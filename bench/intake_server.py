@@ -1,7 +1,7 @@
-"""The webhook port with a store behind it, and beside it two floors: at `/verified` what only checks signatures, and at
-`/appended` what besides appends bodies to a plain file and syncs it, which is the least that the disk takes.
+"""The webhook port with a store, and two endpoints to compare it with.
 
-Takes the database's URL, the public key and a file to append to; prints its port, then serves until it is ended.
+`/verified` only checks signatures. `/appended` also appends bodies to a plain file and syncs it: the least that the
+disk costs. Arguments: the database's URL, the public key and the file to append to. Prints its port, then serves.
 """
 
 import asyncio
@@ -10,22 +10,24 @@ import sys
 from collections.abc import Awaitable, Callable
 
 import anyio
+from starlette.types import Receive, Scope, Send
 from webhook_load import APPENDED, VERIFIED
 
+from telnyx_conferencing.server.asgi_server import Asgi
 from telnyx_conferencing.server.cli.garbage import search_seldom
 from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.webhooks.port import hold_port
-from telnyx_conferencing.server.webhooks.receiver import Asgi, Receive, Receiver, Scope, Send
+from telnyx_conferencing.server.webhooks.receiver import Receiver
 from telnyx_conferencing.server.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, SignatureVerifier
 
 _QUIET_TURNS = 4
-"""Turns of the event loop that bring no further body: then those that are there are written."""
+"""Turns of the event loop without a further body, after which the waiting bodies are written."""
 
 Keep = Callable[[bytes], Awaitable[None]]
 
 
 class Appended:
-    """A file to which bodies are appended, all that have come by one write and one sync."""
+    """A file to which all waiting bodies are appended by one write and one sync."""
 
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
@@ -67,7 +69,8 @@ def verifying(verifier: SignatureVerifier, keep: Keep = _keep_nothing) -> Asgi:
         while message["more_body"]:
             message = await receive()
             body += message["body"]
-        verifier.verify(body, headers[SIGNATURE_HEADER].decode("latin-1"), headers[TIMESTAMP_HEADER].decode("latin-1"))
+        signature, timestamp = headers[SIGNATURE_HEADER.encode()], headers[TIMESTAMP_HEADER.encode()]
+        verifier.verify(body, signature.decode("latin-1"), timestamp.decode("latin-1"))
         await keep(body)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
@@ -81,7 +84,7 @@ async def main(url: str, public_key: str, log: str) -> None:
     floors = {VERIFIED: verifying(verifier), APPENDED: verifying(verifier, Appended(log).keep)}
     async with Store.open(url) as store:
         search_seldom()  # as `serve` does
-        receiver = Receiver(store.add_unread, store.set_aside, verifier)
+        receiver = Receiver(store.add, store.set_aside, verifier)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await floors.get(scope["path"], receiver.app)(scope, receive, send)

@@ -36,8 +36,10 @@ from .mcp.tool_definitions import Catalog
 from .mcp.whoami import WhoamiReport
 from .settings import Settings
 from .shutdown import Shutdown
+from .stores import open_event_store, store_url
 from .telnyx import LIMITS, TelnyxClient, Timing
-from .webhooks.ingest import EventIngest, database_of, open_store, verifier_of
+from .webhooks.ingest import EventIngest
+from .webhooks.signature import create_verifier
 
 if TYPE_CHECKING:
     from .mcp.number_masking import NumberMask
@@ -92,11 +94,11 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(_open_api(settings))
         telnyx = TelnyxClient(api.http)
-        verifier = verifier_of(settings, api.sandbox)
-        database = stack.enter_context(database_of(settings))
+        verifier = create_verifier(settings, api.sandbox.public_key if api.sandbox else None)
+        database = stack.enter_context(store_url(settings))
         shutdown = Shutdown()
         facts = TelnyxFacts(telnyx.read)
-        events = EventService(lambda: open_store(settings, database), facts, api.now, leaving=shutdown)
+        events = EventService(lambda: open_event_store(settings, database), facts, api.now, leaving=shutdown)
         guard_runtime = GuardRuntime(settings, telnyx, events, database)
         parts = build(settings, telnyx, events, guard_runtime, shutdown)
         ingest = EventIngest(settings, events, telnyx, api.sandbox, verifier)

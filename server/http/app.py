@@ -24,8 +24,8 @@ from ..guard import Ledger
 from ..observability.metrics import Metrics
 from ..settings import Settings, SettingsError
 from ..shutdown import Shutdown
+from ..stores import store_identity
 from ..web.operator.app import PATH as OPERATOR
-from ..webhooks.ingest import identity_of
 from ..webhooks.receiver import HEALTH_PATH, WEBHOOK_PATH, store_marker
 from .health import Health
 from .middleware import AccessMiddleware
@@ -163,7 +163,7 @@ class _Pages:
 
     def __init__(self, settings: Settings, opened: RunningServer) -> None:
         self._opened = opened
-        self._alive = {"status": "alive", **store_marker(identity_of(settings))}
+        self._alive = {"status": "alive", **store_marker(store_identity(settings))}
         self._health = Health(opened.guard_runtime.ledger, opened.telnyx)
         self.numbers = Metrics()
         opened.tool_calls.on_ended(self.numbers.call_ended)

@@ -1,4 +1,4 @@
-"""What was missed: fetched from Telnyx's list of webhook deliveries, under the same ids, so that nothing doubles."""
+"""Backfill of missed events: fetches Telnyx's webhook deliveries and stores those whose event id is not stored yet."""
 
 import json
 import logging
@@ -18,66 +18,68 @@ from ..events.times import iso, parse_time
 
 logger = logging.getLogger(__name__)
 
-Found = tuple[Event, bytes]
-"""An event, and the JSON it came in."""
+EventWithBody = tuple[Event, bytes]
+Sleep = Callable[[float], Awaitable[None]]
 
 FIRST_BACKFILL = timedelta(hours=24)
-"""How far back the very first look goes, when nothing is stored yet."""
+"""How far back the first backfill goes when nothing is stored yet."""
 _OVERLAP = timedelta(minutes=5)
-"""Deliveries that may still have been under way at the last look."""
-_LOOKED = "catch_up.looked"
-_PAGE = 250
-_MOST_PAGES = 200
-_AT_ONCE = 500
-_AGAIN = 30.0
-"""Seconds until a look is tried again that has failed, where none follows by itself."""
-_BEAT = 30.0
-_STOOD_STILL = timedelta(seconds=90)
-"""How late a beat must be: later than a busy machine makes it, and than Telnyx need repeat a webhook."""
+"""Deliveries that may have been in flight during the previous backfill."""
+_LAST_RUN = "catch_up.looked"
+"""The note in the store that has the time of the last successful backfill."""
+_PAGE_SIZE = 250
+_MAX_PAGES = 200
+_BATCH_SIZE = 500
+_RETRY_DELAY_S = 30.0
+"""Delay until a failed backfill is repeated when there is no interval."""
+_HEARTBEAT_S = 30.0
+_MAX_HEARTBEAT_DELAY = timedelta(seconds=90)
+"""A later heartbeat means that the process stood still. A busy machine delays it less, and Telnyx repeats webhooks
+that failed for a shorter time."""
 
 
 class Backfill:
-    """Fills the store from Telnyx's deliveries."""
+    """Fills the store from Telnyx's webhook deliveries."""
 
     def __init__(self, read: Read, now: Callable[[], datetime]) -> None:
         self._read = read
         self._now = now
-        self._since: datetime | None = None
+        self._last_run: datetime | None = None
 
     async def run_once(self, store: Store, latest: datetime | None) -> int:
-        """Fetch what was delivered, or failed to be, since the last look that succeeded; how many events were new.
+        """Store the events delivered, or not delivered, since the last successful run. Returns how many were new.
 
-        `latest`: when the newest stored event occurred, for the first look of all. Raises `CallFailed`, `StoreError`.
+        `latest`: when the newest stored event occurred, for the very first run. Raises `CallFailed`, `StoreError`.
         """
         started = self._now()
-        since = iso((await self._looked(store) or latest or started - FIRST_BACKFILL) - _OVERLAP)
+        since = iso((await self._previous_run(store) or latest or started - FIRST_BACKFILL) - _OVERLAP)
         new = 0
-        for wanted in (DeliveryFilter.started_from(since), DeliveryFilter.failed_from(since)):
-            new += await _keep(store, await self._events(wanted))
-        self._since = started
-        await store.note(_LOOKED, iso(started))
+        for delivery_filter in (DeliveryFilter.started_from(since), DeliveryFilter.failed_from(since)):
+            new += await _store_new(store, await self._fetch_events(delivery_filter))
+        self._last_run = started
+        await store.note(_LAST_RUN, iso(started))
         if new:
-            logger.info("Caught up on %d events", new)
+            logger.info("Fetched %d missed events", new)
         return new
 
-    async def _looked(self, store: Store) -> datetime | None:
-        """When the last look that succeeded began, in this process or one before it."""
-        if self._since is None and (noted := await store.noted(_LOOKED)):
-            self._since = parse_time(noted)
-        return self._since
+    async def _previous_run(self, store: Store) -> datetime | None:
+        """When the last successful run began, in this process or an earlier one."""
+        if self._last_run is None and (noted := await store.noted(_LAST_RUN)):
+            self._last_run = parse_time(noted)
+        return self._last_run
 
-    async def _events(self, wanted: DeliveryFilter) -> list[Found]:
-        """The events of these deliveries, oldest first: Telnyx lists the newest first."""
-        found: list[Found] = []
-        for page in range(1, _MOST_PAGES + 1):
-            answer = await self._read(ListWebhookDeliveries(filter=wanted, page_number=page, page_size=_PAGE))
-            deliveries, last = _page(answer)
-            found += filter(None, map(self._event, deliveries))
-            if page >= last:
+    async def _fetch_events(self, delivery_filter: DeliveryFilter) -> list[EventWithBody]:
+        """The events of these deliveries, oldest first. Telnyx lists the newest first."""
+        events: list[EventWithBody] = []
+        for page in range(1, _MAX_PAGES + 1):
+            command = ListWebhookDeliveries(filter=delivery_filter, page_number=page, page_size=_PAGE_SIZE)
+            deliveries, last_page = _deliveries(await self._read(command))
+            events += filter(None, map(self._event, deliveries))
+            if page >= last_page:
                 break
-        return found[::-1]
+        return events[::-1]
 
-    def _event(self, delivery: Mapping[str, Any]) -> Found | None:
+    def _event(self, delivery: Mapping[str, Any]) -> EventWithBody | None:
         webhook: Any = delivery.get("webhook")
         if not isinstance(webhook, dict):
             return None
@@ -89,95 +91,96 @@ class Backfill:
         return event, json.dumps(data, ensure_ascii=False).encode(errors="replace")
 
 
-async def _keep(store: Store, found: list[Found]) -> int:
-    """Store what is not there yet, in this order, many to a commit; how many that were. Raises `StoreError`."""
+async def _store_new(store: Store, events: list[EventWithBody]) -> int:
+    """Store the events that are not stored yet, in order, many to a commit. Returns how many. Raises `StoreError`."""
     new, problems = 0, list[StoreError]()
 
-    async def keep(event: Event, raw: bytes) -> None:
+    async def add(event: Event, body: bytes) -> None:
         nonlocal new
         try:
-            new += await store.add(event, raw) is not None
-        except UnfitEvent as unfit:
-            logger.warning("An event of type %r cannot be stored: %s", event.type, unfit)
+            new += await store.add(event, body) is not None
+        except UnfitEvent as problem:
+            logger.warning("An event of type %r cannot be stored: %s", event.type, problem)
         except StoreError as problem:
             problems.append(problem)
 
-    for begin in range(0, len(found), _AT_ONCE):
+    for begin in range(0, len(events), _BATCH_SIZE):
         async with anyio.create_task_group() as tasks:
-            for event, raw in found[begin : begin + _AT_ONCE]:
-                tasks.start_soon(keep, event, raw)
+            for event, body in events[begin : begin + _BATCH_SIZE]:
+                tasks.start_soon(add, event, body)
         if problems:
             raise problems[0]
     return new
 
 
 class GapDetector:
-    """Notices when events may have passed this process by: it or its machine stood still, or somebody says so.
+    """Notices when events may have been missed: the process or machine stood still, or another part reports it.
 
-    `now` goes on while the machine sleeps; `sleep` need not.
+    `now` continues while the machine sleeps; `sleep` need not.
     """
 
-    def __init__(self, now: Callable[[], datetime], sleep: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(self, now: Callable[[], datetime], sleep: Sleep) -> None:
         self._now = now
         self._sleep = sleep
-        self._noted = anyio.Event()
+        self._gap = anyio.Event()
 
     def report(self) -> None:
-        """Say that events may have been missed."""
-        self._noted.set()
+        """Report that events may have been missed."""
+        self._gap.set()
 
     async def watch(self) -> None:
-        """Note whenever a beat comes late. Runs until cancelled."""
+        """Report a gap whenever a heartbeat is late. Runs until cancelled."""
         while True:
-            due = self._now() + timedelta(seconds=_BEAT)
-            await self._sleep(_BEAT)
-            if self._now() - due > _STOOD_STILL:
-                logger.info("Stood still for a while: events may have been missed")
+            due = self._now() + timedelta(seconds=_HEARTBEAT_S)
+            await self._sleep(_HEARTBEAT_S)
+            if self._now() - due > _MAX_HEARTBEAT_DELAY:
+                logger.info("This process stood still for a while: events may have been missed")
                 self.report()
 
     async def wait(self) -> None:
-        """Return when there has been one since the last that was returned for."""
-        await self._noted.wait()
-        self._noted = anyio.Event()
+        """Return when a gap has been reported since the last call."""
+        await self._gap.wait()
+        self._gap = anyio.Event()
 
 
 async def run_backfill(
-    catch_up: Backfill,
+    backfill: Backfill,
     store: Store,
-    every: float | None,
+    interval_s: float | None,
     latest: datetime | None,
-    sleep: Callable[[float], Awaitable[None]],
+    sleep: Sleep,
     *,
     gaps: GapDetector | None = None,
 ) -> None:
-    """Look, and look again every so many seconds; None: after each gap, or where none are watched for, never again.
+    """Backfill at once, then every `interval_s` seconds. None: after each gap, or never again without `gaps`.
 
-    A look that fails is tried again.
+    A failed backfill is repeated.
     """
-    said = ""
+    last_problem = ""
     while True:
         try:
-            await catch_up.run_once(store, latest)
-        except (CallFailed, StoreError) as failed:
-            if str(failed) != said:
-                said = str(failed)
-                logger.warning("Could not look for missed events: %s", said)
-            await sleep(every or _AGAIN)
+            await backfill.run_once(store, latest)
+        except (CallFailed, StoreError) as problem:
+            if str(problem) != last_problem:
+                last_problem = str(problem)
+                logger.warning("Could not look for missed events: %s", problem)
+            await sleep(interval_s or _RETRY_DELAY_S)
             continue
-        said = ""
-        if every is not None:
-            await sleep(every)
+        last_problem = ""
+        if interval_s is not None:
+            await sleep(interval_s)
         elif gaps is not None:
             await gaps.wait()
         else:
             return
 
 
-def _page(answer: Any) -> tuple[list[Mapping[str, Any]], int]:
-    body = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
-    items: Any = body.get("data")
-    found = cast("list[Any]", items) if isinstance(items, list) else []
-    deliveries: list[Mapping[str, Any]] = [item for item in found if isinstance(item, dict)]
+def _deliveries(response: Any) -> tuple[list[Mapping[str, Any]], int]:
+    """The deliveries of a page, and the number of the last page."""
+    body = cast("dict[str, Any]", response) if isinstance(response, dict) else {}
+    data: Any = body.get("data")
+    items = cast("list[Any]", data) if isinstance(data, list) else []
+    deliveries: list[Mapping[str, Any]] = [item for item in items if isinstance(item, dict)]
     meta: Any = body.get("meta")
-    last: Any = cast("dict[str, Any]", meta).get("total_pages") if isinstance(meta, dict) else None
-    return deliveries, last if isinstance(last, int) else 1
+    last_page: Any = cast("dict[str, Any]", meta).get("total_pages") if isinstance(meta, dict) else None
+    return deliveries, last_page if isinstance(last_page, int) else 1

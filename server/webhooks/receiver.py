@@ -1,7 +1,6 @@
-"""Where Telnyx posts webhooks to: verified before anything is parsed, answered 200 only once the event is kept."""
+"""Receives Telnyx's webhooks over HTTP: verifies the signature, stores the event, then answers 200."""
 
 import hashlib
-import json
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -10,214 +9,179 @@ from datetime import UTC, datetime
 from typing import Any
 
 import anyio
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
-from ..events.envelope import MAX_BODY_BYTES, NotAnEvent, RawWebhook
-from ..events.event import Via
-from .proving import SignatureChecker
+from ..events.envelope import MAX_BODY_BYTES, NotAnEvent, parse_event
+from ..events.event import Event, Via
 from .signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, BadSignature, SignatureVerifier
-
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 WEBHOOK_PATH = "/webhooks/telnyx"
 HEALTH_PATH = "/healthz"
 SERVER_NAME = "telnyx-conferencing"
 
-_BODY_TIMEOUT = 10.0
-"""Seconds that a body which does not come in one piece may take."""
-_BODIES_IN_HAND = 64
-"""Bodies that are taken in piece by piece at once; further ones wait in their connections, 64 KiB each."""
-
-_EMPTY = ((b"content-length", b"0"),)
-_HEADERS = {
-    405: (*_EMPTY, (b"allow", b"POST")),
-    408: (*_EMPTY, (b"connection", b"close")),
-    413: (*_EMPTY, (b"connection", b"close")),  # what is still on its way is not read
-}
+_BODY_TIMEOUT_S = 10.0
+"""How long a body may take that does not arrive in one piece."""
+_MAX_PARTIAL_BODIES = 64
+"""Bodies that are read piece by piece at the same time; further ones wait in their connections."""
+_CLOSE = {"connection": "close"}
+"""For answers that are sent before the whole body has been read."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the requests since the start."""
+    """What happened to the requests since the start."""
 
     accepted: int = 0
     duplicates: int = 0
-    """Already known: answered 200, and not stored twice."""
+    """Stored before: answered 200 and not stored again."""
     refused: Counter[str] = field(default_factory=Counter[str])
     """By the reason of `BadSignature`."""
     too_large: int = 0
     not_events: int = 0
-    """Signed, but no events: set aside."""
+    """Signed, but not an event: set aside for the operator."""
     failed: int = 0
-    """Answered 503, since they could not be stored: Telnyx sends them again."""
+    """Answered 503 because the event could not be stored. Telnyx sends these again."""
 
 
-class _RequestRejected(Exception):
-    def __init__(self, status: int) -> None:
-        self.status = status
-
-
-class _Gone(Exception):
-    """The sender left before the end of the body."""
+class _Rejected(Exception):
+    def __init__(self, status: int, headers: Mapping[str, str] | None = None) -> None:
+        self.response = Response(status_code=status, headers=headers)
 
 
 def store_marker(store: str) -> dict[str, str]:
-    """What `/healthz` says by which another of our processes knows one that shares its store.
+    """The part of the answer to `/healthz` by which processes on the same store recognise each other.
 
-    Not the identity itself: that may be a path or a URL, and a tunnel shows `/healthz` to the world.
+    `store` is the identity of the store. It is hashed, because it may contain a path or a URL and `/healthz` may be
+    reachable through a public tunnel.
     """
     return {"server": SERVER_NAME, "store": hashlib.sha256(store.encode(errors="replace")).hexdigest()[:16]}
 
 
 class Receiver:
-    """An ASGI app for `POST /webhooks/telnyx` and `GET /healthz`.
+    """`POST /webhooks/telnyx` and `GET /healthz`.
 
-    `add` reads and keeps the event in a body, and returns once it is durable: None if it was known already. It raises
-    `NotAnEvent` when there is none in it; after any other exception Telnyx is to send it again.
-    `set_aside` keeps a signed body that is no event, with the reason. `verifier`: None takes everything for Telnyx's,
-    and every event is then marked as not verified. `health`: what `/healthz` says beyond that it is there. `store`: the
-    identity of what `add` writes to. `via`: how its events are said to have come. `body_timeout`: seconds.
+    `add` stores an event and the body it came in, and returns when they are on disk: None if the event was stored
+    before. It raises `NotAnEvent` for an event that can never be stored. After any other exception the answer is 503,
+    and Telnyx sends the webhook again.
+    `set_aside` keeps a signed body that is not an event, with the reason.
+    `verifier`: None accepts unsigned webhooks and marks their events as not verified.
+    `health` returns further fields for `/healthz`. `store` is the identity of the store that `add` writes to.
+    `via` says how the events arrived. `body_timeout_s` limits a body that arrives in pieces.
     """
 
     def __init__(
         self,
-        add: Callable[[RawWebhook], Awaitable[object]],
+        add: Callable[[Event, bytes], Awaitable[object]],
         set_aside: Callable[[bytes, str], Awaitable[None]],
         verifier: SignatureVerifier | None,
         health: Callable[[], Mapping[str, Any]] = dict,
         *,
         store: str = "",
         via: Via = Via.WEBHOOK,
-        body_timeout: float = _BODY_TIMEOUT,
+        body_timeout_s: float = _BODY_TIMEOUT_S,
     ) -> None:
         self.counts = Counts()
         self._add = add
         self._set_aside = set_aside
-        self._prover = SignatureChecker(verifier)
-        self._is_verified = verifier is not None
+        self._verifier = verifier
         self._health = health
-        self._mark = store_marker(store)
+        self._marker = store_marker(store)
         self._via = via
-        self._body_timeout = body_timeout
-        self._large = anyio.Semaphore(_BODIES_IN_HAND)
+        self._body_timeout_s = body_timeout_s
+        self._partial_bodies = anyio.Semaphore(_MAX_PARTIAL_BODIES)
+        self.app = Starlette(
+            routes=[
+                Route(WEBHOOK_PATH, self._receive_webhook, methods=["POST"]),
+                Route(HEALTH_PATH, self._report_health, methods=["GET"]),
+            ]
+        )
+        self.app.router.redirect_slashes = False
 
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await self._serve(scope, receive, send)
-
-        self.app: Asgi = app  # a function: uvicorn takes a bound method for ASGI 2
-        """Answers every HTTP request, always with an empty body but for `/healthz`."""
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        path = scope["path"]
-        if path == WEBHOOK_PATH:
-            try:
-                status = await self._take(scope, receive) if scope["method"] == "POST" else 405
-            except _RequestRejected as refused:
-                status = refused.status
-            except _Gone:
-                return
-            await _answer(send, status, _HEADERS.get(status, _EMPTY))
-        elif path == HEALTH_PATH:
-            await self._tell_health(scope["method"], send)
-        else:
-            await _answer(send, 404, _EMPTY)
-
-    async def _take(self, scope: Scope, receive: Receive) -> int:
-        """The status to answer a webhook with. Raises `_Refused`, `_Gone`."""
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        body = await self._read(headers, receive)
-        await self._prove(headers, body)
+    async def _receive_webhook(self, request: Request) -> Response:
         try:
-            return await self._keep(RawWebhook(body, self._via, self._is_verified, datetime.now(UTC)))
-        except NotAnEvent as why:
-            return await self._put_aside(body, str(why))
+            body = await self._read_body(request)
+            self._verify(request, body)
+            return Response(status_code=await self._store(body))
+        except _Rejected as rejected:
+            return rejected.response
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody receives it
 
-    async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-        length = headers.get(b"content-length")
-        if length is not None and not length.isdigit():
-            raise _RequestRejected(400)
+    async def _read_body(self, request: Request) -> bytes:
+        length = request.headers.get("content-length")
+        if length is not None and not (length.isascii() and length.isdigit()):
+            raise _Rejected(400)
         if length is not None and (len(length) > 15 or int(length) > MAX_BODY_BYTES):
             raise self._too_large()
-        message = await receive()
-        body = _chunk(message)
+        message = await request.receive()
+        body = _body_part(message)
         if len(body) > MAX_BODY_BYTES:
             raise self._too_large()
-        return await self._read_on(body, receive) if message.get("more_body") else body
+        return await self._read_rest(body, request) if message.get("more_body") else body
 
-    async def _read_on(self, body: bytes, receive: Receive) -> bytes:
-        chunks, size, more = [body], len(body), True
-        async with self._large:
-            with anyio.move_on_after(self._body_timeout):
+    async def _read_rest(self, first: bytes, request: Request) -> bytes:
+        parts, size, more = [first], len(first), True
+        async with self._partial_bodies:
+            with anyio.move_on_after(self._body_timeout_s):
                 while more:
-                    message = await receive()
-                    chunks.append(_chunk(message))
-                    size += len(chunks[-1])
+                    message = await request.receive()
+                    parts.append(_body_part(message))
+                    size += len(parts[-1])
                     more = message.get("more_body", False)
                     if size > MAX_BODY_BYTES:
                         raise self._too_large()
-                return b"".join(chunks)
-        raise _RequestRejected(408)
+                return b"".join(parts)
+        raise _Rejected(408, _CLOSE)
 
-    def _too_large(self) -> _RequestRejected:
+    def _too_large(self) -> _Rejected:
         self.counts.too_large += 1
-        return _RequestRejected(413)
+        return _Rejected(413, _CLOSE)
 
-    async def _prove(self, headers: Mapping[bytes, bytes], body: bytes) -> None:
+    def _verify(self, request: Request, body: bytes) -> None:
+        if self._verifier is None:
+            return
         try:
-            await self._prover.prove(body, _text(headers.get(SIGNATURE_HEADER)), _text(headers.get(TIMESTAMP_HEADER)))
+            self._verifier.verify(body, request.headers.get(SIGNATURE_HEADER), request.headers.get(TIMESTAMP_HEADER))
         except BadSignature as bad:
             self.counts.refused[bad.reason] += 1
-            raise _RequestRejected(401) from None
+            raise _Rejected(401) from None
 
-    async def _put_aside(self, body: bytes, why: str) -> int:
-        self.counts.not_events += 1
+    async def _store(self, body: bytes) -> int:
+        """Store the event in a verified body. Returns the status to answer."""
         try:
-            await self._set_aside(body, why)
-        except Exception as failure:
-            _log.warning("What is no event could not be set aside: %r", failure)
-        return 400
-
-    async def _keep(self, unread: RawWebhook) -> int:
-        try:
-            kept = await self._add(unread)
-        except NotAnEvent:
-            raise
+            verified = self._verifier is not None
+            event = parse_event(body, via=self._via, verified=verified, received_at=datetime.now(UTC))
+            stored = await self._add(event, body)
+        except NotAnEvent as reason:
+            return await self._keep_aside(body, str(reason))
         except Exception as failure:
             self.counts.failed += 1
             _log.warning("An event could not be stored, Telnyx will send it again: %r", failure)
             return 503
-        if kept is None:
+        if stored is None:
             self.counts.duplicates += 1
         else:
             self.counts.accepted += 1
         return 200
 
-    async def _tell_health(self, method: str, send: Send) -> None:
-        if method != "GET":
-            await _answer(send, 405, (*_EMPTY, (b"allow", b"GET")))
-            return
-        body = json.dumps({**self._health(), **self._mark}, separators=(",", ":")).encode()
-        length = (b"content-length", str(len(body)).encode())
-        await _answer(send, 200, ((b"content-type", b"application/json"), length), body)
+    async def _keep_aside(self, body: bytes, reason: str) -> int:
+        self.counts.not_events += 1
+        try:
+            await self._set_aside(body, reason)
+        except Exception as failure:
+            _log.warning("A signed body that is not an event could not be set aside: %r", failure)
+        return 400
+
+    async def _report_health(self, request: Request) -> Response:
+        return JSONResponse({**self._health(), **self._marker})
 
 
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("latin-1")
-
-
-def _chunk(message: Message) -> bytes:
+def _body_part(message: MutableMapping[str, Any]) -> bytes:
     if message["type"] == "http.disconnect":
-        raise _Gone
+        raise ClientDisconnect
     return message.get("body", b"")
-
-
-async def _answer(send: Send, status: int, headers: tuple[tuple[bytes, bytes], ...], body: bytes = b"") -> None:
-    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
-    await send({"type": "http.response.body", "body": body})

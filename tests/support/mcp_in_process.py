@@ -16,8 +16,8 @@ from telnyx_conferencing.server.app import build
 from telnyx_conferencing.server.events.service import EventService
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.server.settings import load
+from telnyx_conferencing.server.stores import open_event_store, store_url
 from telnyx_conferencing.server.telnyx import TelnyxClient
-from telnyx_conferencing.server.webhooks.ingest import database_of, open_store
 
 
 @dataclass
@@ -51,8 +51,8 @@ async def serving(world: World, http: httpx2.AsyncClient, **given: object) -> As
     """The MCP server on this world, with a store of its own; nobody is asked."""
     telnyx = world.telnyx(http)
     settings = load(sandbox=True, **({"approval": "never"} | given))
-    with database_of(settings) as database:
-        events = EventService(lambda: open_store(settings, database), TelnyxFacts(telnyx.read))
+    with store_url(settings) as database:
+        events = EventService(lambda: open_event_store(settings, database), TelnyxFacts(telnyx.read))
         guarding = GuardRuntime(settings, telnyx, events, database)
         async with events.running(), guarding.guard.recorder.running():
             yield build(settings, telnyx, events, guarding).server

@@ -8,7 +8,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from telnyx_conferencing.server.events.envelope import RawWebhook
 from telnyx_conferencing.server.events.event import Event
 from telnyx_conferencing.server.webhooks.receiver import Receiver
 from telnyx_conferencing.server.webhooks.signature import SignatureVerifier
@@ -38,8 +37,7 @@ class Kept:
         self.aside: list[tuple[bytes, str]] = []
         self.failure: Exception | None = None
 
-    async def add(self, unread: RawWebhook) -> object:
-        event = unread.parse()
+    async def add(self, event: Event, body: bytes) -> object:
         if self.failure is not None:
             raise self.failure
         json.dumps(dict(event.payload), ensure_ascii=False, allow_nan=False).encode()
@@ -48,7 +46,7 @@ class Kept:
         if event.id in self.events:
             return None
         self.events[event.id] = event
-        self.bodies.append(unread.body)
+        self.bodies.append(body)
         return len(self.events)
 
     async def set_aside(self, body: bytes, why: str) -> None:

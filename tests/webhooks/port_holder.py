@@ -8,13 +8,13 @@ import sys
 
 import anyio
 
-from telnyx_conferencing.server.events.envelope import RawWebhook
-from telnyx_conferencing.server.webhooks.port import Port, PortState, hold_port
+from telnyx_conferencing.server.events.event import Event
+from telnyx_conferencing.server.webhooks.port import Port, hold_port
 from telnyx_conferencing.server.webhooks.receiver import Receiver
 
 
-async def add(unread: RawWebhook) -> int:
-    print(f"took {unread.parse().id}", flush=True)
+async def add(event: Event, body: bytes) -> int:
+    print(f"took {event.id}", flush=True)
     return 1
 
 
@@ -23,7 +23,7 @@ async def set_aside(body: bytes, why: str) -> None:
 
 
 async def tell(port: Port) -> None:
-    await port.wait_for(PortState.HOLDING)
+    await port.wait_until_held()
     print("holding", port.number, flush=True)
 
 

@@ -293,7 +293,7 @@ def test_a_port_that_another_program_holds_is_said_to_the_operator(tmp_path: Pat
             said = next(line for line in process.stderr if f"Port {port}" in line)
             process.stdin.close()
             assert process.wait(PATIENCE) == 0
-    assert "is held by another program: no webhooks come here until that one leaves" in said
+    assert "is held by another program. No webhooks arrive here until it ends" in said
 
 
 async def test_on_the_sandbox_webhooks_go_through_the_port_with_nothing_to_set_up(tmp_path: Path) -> None:

@@ -101,13 +101,13 @@ async def test_one_that_comes_second_waits_and_takes_over_when_the_first_leaves(
         async with second.hold(number) as waiting:
             for _ in range(2):
                 await second.ticks.asleep.wait()
-                assert (waiting.state, "whose events are seen here" in waiting.describe()) == (PortState.WAITING, True)
+                assert (waiting.state, "Its events are seen here" in waiting.describe()) == (PortState.WAITING, True)
                 await second.ticks.tick()
             assert await post(number, "to the first") == 200
             leaving.set()
             async with anyio.create_task_group() as ticking:
                 ticking.start_soon(second.ticks.tick_on)
-                await waiting.wait_for(PortState.HOLDING)
+                await waiting.wait_until_held()
                 ticking.cancel_scope.cancel()
             assert await post(number, "to the second") == 200
     assert (list(first.kept.events), list(second.kept.events)) == (["to the first"], ["to the second"])
@@ -160,7 +160,7 @@ async def test_one_of_ours_with_another_store_does_not_receive_for_us() -> None:
 
 
 async def test_a_program_that_says_nothing_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "_PROBE", 0)
+    monkeypatch.setattr(ports, "_PROBE_TIMEOUT_S", 0)
     second = One()
     with socket.create_server(("127.0.0.1", 0)) as mute:
         async with second.hold(mute.getsockname()[1]) as waiting:
@@ -169,14 +169,14 @@ async def test_a_program_that_says_nothing_is_not_waited_for_long(monkeypatch: p
 
 
 async def test_the_port_is_taken_once_another_program_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "_PROBE", 0)
+    monkeypatch.setattr(ports, "_PROBE_TIMEOUT_S", 0)
     second = One()
     async with AsyncExitStack() as stack:
         with socket.create_server(("127.0.0.1", 0)) as mute:
             waiting = await stack.enter_async_context(second.hold(mute.getsockname()[1]))
             await second.ticks.asleep.wait()
         await second.ticks.tick()
-        await waiting.wait_for(PortState.HOLDING)
+        await waiting.wait_until_held()
         assert await post(waiting.number) == 200
 
 
@@ -229,7 +229,7 @@ async def test_the_webhook_in_hand_is_answered_before_the_port_is_left(
 async def test_a_sender_that_stalls_does_not_keep_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "_GRACE", 0)
     kept = Kept()
-    patient = Receiver(kept.add, kept.set_aside, None, body_timeout=3600)
+    patient = Receiver(kept.add, kept.set_aside, None, body_timeout_s=3600)
     async with hold_port(0, patient.app, "here") as port:
         stream = await anyio.connect_tcp("127.0.0.1", port.number)
         await stream.send(b"POST /webhooks/telnyx HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")

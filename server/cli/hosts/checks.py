@@ -17,8 +17,9 @@ from ...adapters.api_key import key_of
 from ...asgi_server import LOOPBACK, listen
 from ...database import StoreError, default_url, redacted_url
 from ...settings import Settings, SettingsError
-from ...webhooks.ingest import identity_of, open_store, verifier_of
+from ...stores import open_event_store, store_identity
 from ...webhooks.receiver import HEALTH_PATH, store_marker
+from ...webhooks.signature import create_verifier
 from ..terminal import CommandFailed
 from .install import configured
 from .registry import HOSTS, NAME, Host
@@ -121,7 +122,7 @@ def public_key(settings: Settings) -> Finding:
     if not settings.public_key:
         return Finding(name, State.NOTE, "TELNYX_PUBLIC_KEY is not set, which only webhooks need")
     try:
-        verifier_of(settings, None)
+        create_verifier(settings, None)
     except SettingsError as wrong:
         return Finding(name, State.WRONG, str(wrong), "Copy it from the Telnyx portal, Keys & Credentials, Public Key.")
     return Finding(name, State.GOOD, "can be read")
@@ -165,7 +166,7 @@ def _answering(port: int, answer: httpx2.Response, settings: Settings) -> Iterat
         said = answer.json()
     except ValueError:
         said = None
-    ours = store_marker(identity_of(settings))
+    ours = store_marker(store_identity(settings))
     if not isinstance(said, dict) or said.get("server") != ours["server"]:  # pyright: ignore[reportUnknownMemberType]
         yield _taken(port)
         return
@@ -181,7 +182,7 @@ def store(settings: Settings) -> Finding:
     """The store opens."""
 
     async def look(url: str) -> None:
-        async with open_store(settings, url):
+        async with open_event_store(settings, url):
             pass
 
     if settings.sandbox and settings.database is None:

@@ -104,7 +104,7 @@ def _checked(given: Mapping[str, Any], public_key: str | None) -> str | None:
     if needed and not known and is_terminal():
         known = click.prompt("Telnyx's public key (portal, Keys & Credentials, Public Key)").strip()
     settings = loaded({**given, "public_key": known})
-    from ...webhooks.ingest import verifier_of  # noqa: PLC0415 (cryptography, and much else)
+    from ...webhooks.signature import create_verifier  # noqa: PLC0415 (cryptography)
 
-    verifier_of(settings, None)
+    create_verifier(settings, None)
     return known if needed or public_key else None

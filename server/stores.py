@@ -1,0 +1,36 @@
+"""Which database the settings name, and how to open the event store in it."""
+
+import os
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from .database import default_url, redacted_url
+from .events.store import Store
+from .settings import Settings
+
+
+@contextmanager
+def store_url(settings: Settings) -> Generator[str | None]:
+    """The URL of the database that the settings name. None is the user's own database.
+
+    The sandbox without `--database` uses a temporary file, which is deleted when the context ends.
+    """
+    if settings.database is not None or not settings.sandbox:
+        yield settings.database
+        return
+    with TemporaryDirectory(prefix="telnyx-conferencing-") as directory:
+        yield f"sqlite:///{Path(directory) / 'events.db'}"
+
+
+def open_event_store(settings: Settings, url: str | None) -> AbstractAsyncContextManager[Store]:
+    """Open the event store at a URL; None is the user's own. Raises `StoreError`."""
+    return Store.open(url or default_url(), keep_for=settings.keep, keep_most=settings.keep_most)
+
+
+def store_identity(settings: Settings) -> str:
+    """What tells this server's store from the stores of other servers on this machine. It contains no password."""
+    if settings.sandbox and settings.database is None:
+        return f"sandbox of process {os.getpid()}"
+    return redacted_url(settings.database or default_url())
