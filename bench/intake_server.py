@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from webhook_load import APPENDED, VERIFIED
 
 from telnyx_conferencing.server.asgi_server import Asgi
-from telnyx_conferencing.server.cli.garbage import search_seldom
+from telnyx_conferencing.server.cli.serve import tune_gc
 from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.webhooks.port import hold_port
 from telnyx_conferencing.server.webhooks.receiver import Receiver
@@ -83,7 +83,7 @@ async def main(url: str, public_key: str, log: str) -> None:
     verifier = SignatureVerifier([public_key])
     floors = {VERIFIED: verifying(verifier), APPENDED: verifying(verifier, Appended(log).keep)}
     async with Store.open(url) as store:
-        search_seldom()  # as `serve` does
+        tune_gc()  # as `serve` does
         receiver = Receiver(store.add, store.set_aside, verifier)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:

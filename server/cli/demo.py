@@ -1,6 +1,6 @@
-"""The main job as a story: a real MCP client, the server as a host starts it, and the embedded Telnyx.
+"""`demo`: a whole conference on the sandbox, through a real MCP client and the server as a host starts it.
 
-Each step prints what was asked, what was sent and what came back, and is checked against the sandbox's own state.
+Each step prints the request, the tool call and its result. The demo checks each step against the sandbox's own state.
 """
 
 import json
@@ -25,6 +25,19 @@ from ...tools.words import shortened
 from ..adapters.sandbox_transport import LOOPBACK, listen
 
 _WIDTH = 100
+
+
+@click.command()
+def demo() -> None:
+    """Run a whole conference on the sandbox, step by step.
+
+    It needs no account and calls nobody. The exit code is 1 if a step does not do what it says.
+
+    \b
+    Example:
+      telnyx-conferencing demo
+    """
+    sys.exit(anyio.run(_run))
 
 
 class DemoFailed(Exception):
@@ -240,8 +253,3 @@ async def _run() -> int:
             return 1
         click.secho(f"Done: {story.steps} tool calls, each checked, in {time.monotonic() - started:.1f} s.", bold=True)
     return 0
-
-
-def run() -> int:
-    """Tell the story; the exit code, 1 as soon as a step does not hold."""
-    return anyio.run(_run)

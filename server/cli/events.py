@@ -1,4 +1,4 @@
-"""Events on a terminal: one readable line each, as they come."""
+"""`events`: webhook events on a terminal, one line each, as they arrive."""
 
 import json
 from collections.abc import Callable
@@ -10,10 +10,10 @@ import click
 from ...tools.words import quoted
 from ..events.event import EventFilter, StoredEvent
 from ..events.projection.event_text import describe_event, event_kind
-from ..events.store import Store, default_url
 from ..events.times import iso
 from ..events.views import event_view
-from ..settings import Settings
+from .ledger import open_events, store_url
+from .options import read_since, settings_options, since_option
 
 COLOURS = {
     "conference": "bright_white",
@@ -23,63 +23,109 @@ COLOURS = {
     "queue": "yellow",
     "call": "blue",
 }
-_MOST_BEFORE = 1000
+_MAX_EVENTS_SINCE = 1000
+"""How many past events `--since` prints at most."""
+_BUFFER_EVENTS = 100_000
 
 
-def watch(settings: Settings, wanted: EventFilter, last: int, *, as_json: bool, follow: bool) -> None:
-    """Print the last events that are wanted, and then each as it comes, until interrupted. Raises `StoreError`."""
-    show = _as_json if as_json else _as_line
-    anyio.run(_watch, settings, wanted, last, show, follow)
-
-
-async def _watch(
-    settings: Settings, wanted: EventFilter, last: int, show: Callable[[StoredEvent], None], follow: bool
+@click.command()
+@settings_options("database")
+@click.option("--conference", "conference_id", metavar="ID", help="Only events of this conference.")
+@click.option("--queue", metavar="NAME", help="Only events of this queue.")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="Only events of this type, or of a group such as conference.participant.*. Repeatable.",
+)
+@since_option
+@click.option(
+    "--last", type=click.IntRange(0, 1000), default=20, show_default=True, help="Number of past events to print first."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--once", is_flag=True, help="Exit after the past events.")
+@click.option("--aside", is_flag=True, help="Print signed webhooks that are not events instead.")
+def events(  # noqa: PLR0917 (one argument per option)
+    database: str | None,
+    conference_id: str | None,
+    queue: str | None,
+    types: tuple[str, ...],
+    begin: str | None,
+    last: int,
+    as_json: bool,
+    once: bool,
+    aside: bool,
 ) -> None:
-    async with Store.open(settings.database or default_url(), keep_for=settings.keep) as store:
-        news, incoming = anyio.create_memory_object_stream[StoredEvent](100_000)
+    """Print webhook events as they arrive.
 
-        def told(events: list[StoredEvent]) -> None:
-            for event in events:
-                news.send_nowait(event)
+    Reads the store that a server writes to. Runs until interrupted, unless --once is given.
 
-        leave = store.subscribe(told)
-        try:
-            shown = 0
-            for event in reversed(await store.find(wanted, limit=last if wanted.since is None else _MOST_BEFORE)):
-                show(event)
-                shown = event.number
-            if follow:
-                later = replace(wanted, after_number=shown)
-                async for event in incoming:
-                    if later.matches(event):
-                        show(event)
-        finally:
-            leave()
-
-
-def show_aside(settings: Settings, *, as_json: bool) -> None:
-    """Print what was set aside, newest first. Raises `StoreError`."""
-    anyio.run(_show_aside, settings, as_json)
-
-
-async def _show_aside(settings: Settings, as_json: bool) -> None:
-    async with Store.open(settings.database or default_url(), keep_for=settings.keep) as store:
-        for one in await store.aside():
-            text = one.body.decode(errors="replace")
-            if as_json:
-                said = {"received_at": iso(one.received_at), "reason": one.reason, "bytes": one.size, "body": text}
-                click.echo(json.dumps(said))
-                continue
-            body = quoted(text, 200)
-            click.echo(f"{iso(one.received_at)}  {one.reason} ({one.size} bytes): {body}")
-
-
-def _as_json(event: StoredEvent) -> None:
-    click.echo(json.dumps(event_view(event), ensure_ascii=False))
-
-
-def _as_line(event: StoredEvent) -> None:
-    when = iso(event.occurred_at)[:19].replace("T", " ")
-    click.echo(
-        f"{click.style(when, dim=True)}  {click.style(describe_event(event), fg=COLOURS.get(event_kind(event.type)))}"
+    \b
+    Examples:
+      telnyx-conferencing events --type "conference.participant.*"
+      telnyx-conferencing events --since 2h --once --json
+    """
+    url = store_url(database)
+    if aside:
+        anyio.run(_print_set_aside, url, as_json)
+        return
+    event_filter = EventFilter(
+        types=frozenset(types), conference_id=conference_id, queue=queue, since=read_since(begin)
     )
+    anyio.run(_print_events, url, event_filter, last, _print_json if as_json else _print_line, not once)
+
+
+async def _print_events(
+    url: str, event_filter: EventFilter, last: int, print_event: Callable[[StoredEvent], None], follow: bool
+) -> None:
+    """Print the last matching events, then each new one until interrupted."""
+    async with open_events(url) as store:
+        sender, receiver = anyio.create_memory_object_stream[StoredEvent](_BUFFER_EVENTS)
+
+        def on_events(events: list[StoredEvent]) -> None:
+            for event in events:
+                sender.send_nowait(event)
+
+        unsubscribe = store.subscribe(on_events)
+        try:
+            number = 0
+            limit = last if event_filter.since is None else _MAX_EVENTS_SINCE
+            for event in reversed(await store.find(event_filter, limit=limit)):
+                print_event(event)
+                number = event.number
+            if follow:
+                later = replace(event_filter, after_number=number)
+                async for event in receiver:
+                    if later.matches(event):
+                        print_event(event)
+        finally:
+            unsubscribe()
+
+
+async def _print_set_aside(url: str, as_json: bool) -> None:
+    """Print the webhooks that were set aside, newest first."""
+    async with open_events(url) as store:
+        for webhook in await store.aside():
+            text = webhook.body.decode(errors="replace")
+            if as_json:
+                fields = {
+                    "received_at": iso(webhook.received_at),
+                    "reason": webhook.reason,
+                    "bytes": webhook.size,
+                    "body": text,
+                }
+                click.echo(json.dumps(fields))
+            else:
+                body = quoted(text, 200)
+                click.echo(f"{iso(webhook.received_at)}  {webhook.reason} ({webhook.size} bytes): {body}")
+
+
+def _print_json(event: StoredEvent) -> None:
+    click.echo(json.dumps(event_view(event)))  # ASCII: text that callers chose cannot control the terminal
+
+
+def _print_line(event: StoredEvent) -> None:
+    when = iso(event.occurred_at)[:19].replace("T", " ")
+    text = click.style(describe_event(event), fg=COLOURS.get(event_kind(event.type)))
+    click.echo(f"{click.style(when, dim=True)}  {text}")

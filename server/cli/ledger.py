@@ -1,60 +1,68 @@
-"""The ledger for a person who does one thing after another at a command line."""
+"""The store as a command uses it: its URL, its events, and its ledger one call at a time."""
 
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ...tools.words import clean
-from ..database import StoreError, default_url, redacted_url
+from ..database import default_url, redacted_url
+from ..events.store import Store
 from ..guard.ledger import AuditTampered, Ledger, NoSuchApproval
-from ..settings import SettingsError
-from .options import loaded
+from .options import load_settings
 from .terminal import CommandFailed
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_LONGEST = 5_000
+_KEEP_ALL_FOR, _KEEP_ALL_EVENTS = timedelta(days=36_500), 2**62
+"""A command deletes nothing: only the server knows how long to keep its events."""
+_MAX_MESSAGE_LENGTH = 5_000
 
 
 class LedgerClient:
-    """An open ledger, used from a thread that waits for each answer, so that a person can be asked in between."""
+    """An open ledger, used from a thread that waits for each answer, so that a command can ask a person in between."""
 
     def __init__(self, portal: BlockingPortal, ledger: Ledger, store: str) -> None:
         self._portal = portal
         self._ledger = ledger
         self.store = store
-        """Where it is, for a person: its URL without a password."""
+        """The store's URL without its password, for a person."""
 
     def call(self, method: Callable[Concatenate[Ledger, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What a method of the ledger returns, or raises."""
+        """Call a method of the ledger, and return or raise what it does."""
         return self._portal.call(partial(method, self._ledger, *args, **kwargs))
 
 
-@contextmanager
-def store_at(database: str | None) -> Generator[str]:
-    """The URL of the store that is named, or else set. Raises `SettingsError` when the store cannot be used."""
-    try:
-        yield loaded({"database": database}).database or default_url()
-    except StoreError as problem:
-        raise SettingsError(str(problem)) from None
+def store_url(database: str | None) -> str:
+    """The URL of the store: the one given, else the one in the environment, else the default.
+
+    Raises `SettingsError`, and `StoreError` if the default store's directory cannot be created.
+    """
+    return load_settings({"database": database}).database or default_url()
+
+
+def open_events(url: str) -> AbstractAsyncContextManager[Store]:
+    """The event store at a URL, for reading. Raises `StoreError` if it cannot be used."""
+    return Store.open(url, keep_for=_KEEP_ALL_FOR, keep_most=_KEEP_ALL_EVENTS)
 
 
 @contextmanager
 def open_ledger(database: str | None) -> Generator[LedgerClient]:
-    """The ledger in the store at this URL, or in the one that is set.
+    """The ledger in the store at this URL, or in the store that `store_url` finds.
 
-    Raises `SettingsError` when the store cannot be used, and `NotDone` for what the ledger has not or cannot prove.
+    Raises `SettingsError` or `StoreError` if the store cannot be used, and `CommandFailed` for a code that the ledger
+    does not know and for an audit that was tampered with.
     """
+    url = store_url(database)
     try:
         with (
-            store_at(database) as url,
             start_blocking_portal() as portal,
             portal.wrap_async_context_manager(Ledger.open(url)) as ledger,
         ):
-            yield LedgerClient(portal, ledger, clean(redacted_url(url), _LONGEST))
-    except (NoSuchApproval, AuditTampered) as problem:
-        raise CommandFailed(clean(str(problem), _LONGEST)) from None
+            yield LedgerClient(portal, ledger, clean(redacted_url(url), _MAX_MESSAGE_LENGTH))
+    except (NoSuchApproval, AuditTampered) as error:
+        raise CommandFailed(clean(str(error), _MAX_MESSAGE_LENGTH)) from None

@@ -1,7 +1,7 @@
 """Options of the command line, made from the declarations of the settings."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, get_args
@@ -11,28 +11,7 @@ import click
 from ..events.times import parse_time
 from ..settings import PREFIX, Settings, SettingsError, load
 
-METAVARS = {
-    "toolsets": "A,B",
-    "allow": "TOOLS",
-    "deny": "TOOLS",
-    "policy": "FILE",
-    "approval_ttl": "5m",
-    "push": "TYPES",
-    "catch_up": "60s",
-    "keep": "30d",
-    "database": "URL",
-    "operator_page": "PORT",
-    "host": "ADDRESS",
-    "port": "PORT",
-    "allowed_hosts": "A,B",
-    "allowed_origins": "A,B",
-    "oauth_issuer": "URL",
-    "oauth_audience": "URL",
-    "oauth_jwks_url": "URL",
-}
-
-
-FOR_MANY = (
+HTTP_SETTINGS = (
     "transport",
     "host",
     "port",
@@ -44,9 +23,9 @@ FOR_MANY = (
     "oauth_jwks_url",
     "stateless",
 )
-"""The settings of `serve` that are for many clients over HTTP."""
+"""Settings of `serve` for many clients over HTTP."""
 
-FOR_ONE = (
+COMMON_SETTINGS = (
     "sandbox",
     "sandbox_port",
     "keyring",
@@ -75,14 +54,36 @@ FOR_ONE = (
     "log_level",
     "log_format",
 )
-"""Those that also go with one client over stdio."""
+"""Settings of `serve` for either transport."""
 
-SERVING = (*FOR_MANY, *FOR_ONE)
-"""The settings of `serve` that have an option."""
+SERVE_SETTINGS = (*HTTP_SETTINGS, *COMMON_SETTINGS)
+"""All settings of `serve` that have an option."""
+
+_METAVARS = {
+    "toolsets": "NAMES",
+    "allow": "TOOLS",
+    "deny": "TOOLS",
+    "policy": "FILE",
+    "approval_ttl": "DURATION",
+    "push": "TYPES",
+    "catch_up": "DURATION",
+    "keep": "DURATION",
+    "database": "URL",
+    "sandbox_port": "PORT",
+    "operator_page": "PORT",
+    "webhook_port": "PORT",
+    "host": "ADDRESS",
+    "port": "PORT",
+    "allowed_hosts": "HOSTS",
+    "allowed_origins": "ORIGINS",
+    "oauth_issuer": "URL",
+    "oauth_audience": "URL",
+    "oauth_jwks_url": "URL",
+}
 
 
 def settings_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Options for these settings."""
+    """A decorator that adds an option for each of these settings to a command."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         for name in reversed(names):
@@ -95,42 +96,81 @@ def settings_options(*names: str) -> Callable[[Callable[..., None]], Callable[..
 def _option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     field = Settings.model_fields[name]
     option = f"--{name.replace('_', '-')}"
-    help_text = f"{field.description}  [env: {PREFIX}{name.upper()}]"
+    default = default_text(name)
+    extra = f"env: {PREFIX}{name.upper()}" + (f"; default: {default}" if default else "")
+    help_text = f"{field.description}  [{extra}]"
     if field.annotation is bool:
         return click.option(option, name, is_flag=True, default=None, help=help_text)
     return click.option(option, name, default=None, metavar=metavar(name), help=help_text)
 
 
+def default_text(name: str) -> str:
+    """A setting's default as a person writes it; empty for none."""
+    value = Settings.model_fields[name].default
+    if isinstance(value, timedelta):
+        days, seconds = divmod(int(value.total_seconds()), 86_400)
+        return f"{days}d" if days else f"{seconds // 60}m"
+    return str(value) if value else ""
+
+
 def metavar(name: str) -> str:
-    """What a setting takes, as its option shows it; empty for a flag."""
+    """The kind of value that a setting takes, or its choices, as its option shows them; empty for a flag."""
     annotation = Settings.model_fields[name].annotation
     if annotation is bool:
         return ""
-    kinds: list[Any] = [annotation, *get_args(annotation)]
-    for kind in kinds:
-        if isinstance(kind, type) and issubclass(kind, StrEnum):
-            return "|".join(kind)
-    choices = [kind for kind in kinds if isinstance(kind, str)]
-    return "|".join(choices) if choices else METAVARS.get(name, "N")
+    choices = list(_choices(annotation))
+    return "|".join(choices) if choices else _METAVARS.get(name, "N")
 
 
-def loaded(given: dict[str, Any]) -> Settings:
-    """The settings, with the options that were given. Raises `SettingsError`."""
-    return load(**{name: value for name, value in given.items() if value is not None})
+def _choices(annotation: Any) -> Sequence[str]:
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return list(annotation)
+    if isinstance(annotation, str):
+        return [annotation]
+    return [choice for kind in get_args(annotation) for choice in _choices(kind)]
+
+
+def load_settings(options: Mapping[str, Any]) -> Settings:
+    """The settings with these options; None means that an option was not given. Raises `SettingsError`."""
+    return load(**{name: value for name, value in options.items() if value is not None})
+
+
+def parse_serve_options(arguments: list[str]) -> dict[str, Any]:
+    """The options in arguments of `serve`. Raises `click.UsageError`."""
+
+    @click.command("serve")
+    @settings_options(*SERVE_SETTINGS)
+    def parser(**_: Any) -> None: ...
+
+    return parser.make_context("serve", arguments).params
+
+
+def share_database(context: click.Context, database: str | None) -> None:
+    """Make a --database before a subcommand's name count for the subcommand."""
+    group = context.command
+    if database is not None and isinstance(group, click.Group):
+        context.default_map = {name: {"database": database} for name in group.commands}
 
 
 _AGO = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
+since_option = click.option(
+    "--since",
+    "begin",
+    metavar="TIME",
+    help="Start at this time: ISO 8601, such as 2026-01-31T12:00:00Z, or an age, such as 30m, 2h or 7d.",
+)
 
-def since(text: str | None) -> datetime | None:
-    """The moment that `--since` names, or that was so long ago. Raises `SettingsError`."""
+
+def read_since(text: str | None) -> datetime | None:
+    """The time that `--since` names. Raises `SettingsError`."""
     if text is None:
         return None
-    ago = _AGO.fullmatch(text.strip())
+    age = _AGO.fullmatch(text.strip())
     try:
-        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])}) if ago else parse_time(text)
+        return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])}) if age else parse_time(text)
     except (ValueError, OverflowError):
         raise SettingsError(
-            "--since: must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or a time ago such as 30m, 2h or 7d."
+            "--since: must be an ISO 8601 time, such as 2026-01-31T12:00:00Z, or an age, such as 30m, 2h or 7d."
         ) from None

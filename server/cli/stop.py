@@ -1,4 +1,4 @@
-"""The stop switch, at a terminal."""
+"""`stop` and `resume`: the switch that blocks every write."""
 
 from datetime import UTC, datetime
 
@@ -7,43 +7,66 @@ import click
 from ...tools.words import clean, quoted
 from ..events.times import iso
 from ..guard.ledger import Ledger, Stopped
-from .ledger import LedgerClient
-from .terminal import CommandFailed, agrees, must_be_terminal, someone
+from .ledger import open_ledger
+from .options import settings_options
+from .terminal import CommandFailed, confirm, current_user, require_terminal
 
-_LONGEST = 500
-
-
-def stop(desk: LedgerClient, reason: str) -> None:
-    """Stop every write, at once, and say what is now so."""
-    begun = datetime.now(UTC)
-    stopped = desk.call(Ledger.stop, someone(), clean(reason, _LONGEST) or None)
-    if stopped.at < begun:
-        click.echo(f"Writes on {desk.store} were stopped already: {_in_words(stopped)}. That stands.")
-    else:
-        click.echo(f"Writes on {desk.store} are stopped: every server that uses this store refuses them. Reads go on.")
-    click.echo("`telnyx-conferencing resume` lets them go on.")
-    if len(desk.call(Ledger.newest, 2)) < 2:  # the first record is that of this stop
-        click.echo(
-            "Nothing was ever done through this store: if that is not what you expect, your servers use another. "
-            "Name theirs with --database.",
-            err=True,
-        )
+_MAX_REASON_LENGTH = 500
 
 
-def resume(desk: LedgerClient) -> None:
-    """Let writes go on, if a person at the terminal agrees, and say what is now so. Raises `NotDone`."""
-    must_be_terminal("Resuming")
-    stopped = desk.call(Ledger.stopped)
-    if stopped is None:
-        click.echo(f"Writes on {desk.store} are not stopped.")
-        return
-    click.echo(f"Writes on {desk.store} are stopped: {_in_words(stopped)}.")
-    if not agrees("Let them go on?"):
-        raise CommandFailed("Writes stay stopped.")
-    desk.call(Ledger.resume, someone())
-    click.echo("Writes go on.")
+@click.command()
+@click.argument("reason", nargs=-1)
+@settings_options("database")
+def stop(reason: tuple[str, ...], database: str | None) -> None:
+    """Block all write tools on every server that uses this store.
+
+    It takes effect at once. Tools that only read still work. Running conferences and calls are not touched.
+
+    \b
+    Examples:
+      telnyx-conferencing stop
+      telnyx-conferencing stop agent called the wrong people
+    """
+    with open_ledger(database) as ledger:
+        begun = datetime.now(UTC)
+        stopped = ledger.call(Ledger.stop, current_user(), clean(" ".join(reason), _MAX_REASON_LENGTH) or None)
+        if stopped.at < begun:
+            click.echo(f"Writes on {ledger.store} were already stopped {_text(stopped)}. Nothing changed.")
+        else:
+            click.echo(f"Writes on {ledger.store} are stopped: every server that uses this store refuses them.")
+        click.echo("To allow them again: telnyx-conferencing resume")
+        if len(ledger.call(Ledger.newest, 2)) < 2:  # the first record is about this stop
+            click.echo(
+                "No server has used this store yet. If you did not expect that, your servers use another store: "
+                "name it with --database.",
+                err=True,
+            )
 
 
-def _in_words(stopped: Stopped) -> str:
-    why = f", {quoted(stopped.reason, _LONGEST)}" if stopped.reason else ""
-    return f"by {clean(stopped.by, 200)} at {iso(stopped.at)[:19].replace('T', ' ')} UTC{why}"
+@click.command()
+@settings_options("database")
+def resume(database: str | None) -> None:
+    """Allow write tools again after `stop`.
+
+    Works only at a terminal, where a person confirms.
+
+    \b
+    Example:
+      telnyx-conferencing resume
+    """
+    with open_ledger(database) as ledger:
+        require_terminal("Resuming")
+        stopped = ledger.call(Ledger.stopped)
+        if stopped is None:
+            click.echo(f"Writes on {ledger.store} are not stopped.")
+            return
+        click.echo(f"Writes on {ledger.store} were stopped {_text(stopped)}.")
+        if not confirm("Allow writes again?"):
+            raise CommandFailed("Writes stay stopped.")
+        ledger.call(Ledger.resume, current_user())
+        click.echo("Writes are allowed again.")
+
+
+def _text(stopped: Stopped) -> str:
+    reason = f", {quoted(stopped.reason, _MAX_REASON_LENGTH)}" if stopped.reason else ""
+    return f"by {clean(stopped.by, 200)} at {iso(stopped.at)[:19].replace('T', ' ')} UTC{reason}"

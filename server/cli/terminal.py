@@ -1,4 +1,4 @@
-"""The person at the terminal: whether there is one, who that is, and what they type."""
+"""The person at the terminal: whether there is one, their name, and what they type."""
 
 import getpass
 import os
@@ -6,18 +6,24 @@ import socket
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import IO, Any
 
 import click
 
 from ...tools.words import clean
 
+try:
+    import termios
+except ImportError:  # Windows does not have it
+    termios = None
+
 _ANSWERS: dict[str, bool | None] = {"y": True, "yes": True, "n": False, "no": False, "": None}
 
 
 class CommandFailed(click.ClickException):
-    """What was asked for was not done; the message says why. The exit code is 1."""
+    """The command did not do its work; the message says why. The exit code is 1."""
 
-    def show(self, file: object = None) -> None:
+    def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"telnyx-conferencing: {self.message}", err=True)
 
 
@@ -26,70 +32,67 @@ def is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def must_be_terminal(doing: str) -> None:
-    """Raises `NotDone`. `doing`: such as `Approving`.
+def require_terminal(action: str) -> None:
+    """Raise `CommandFailed` unless stdin and stdout are a terminal. `action`: such as `Approving`.
 
-    It keeps honest programs out, such as an agent that runs commands through pipes. One that makes a terminal of its
-    own passes: an agent must not have the rights of the person who answers.
+    This stops honest programs, such as an agent that runs commands through pipes. It does not stop a program that
+    creates a terminal of its own: an agent must not run as the user who answers its requests.
     """
     if not is_terminal():
         raise CommandFailed(
-            f"{doing} is for a person at a terminal, and here stdin or stdout is none: otherwise an agent that can "
-            "run commands could give itself leave for what it asked for. Nothing was changed."
+            f"{action} needs a person at a terminal, and stdin or stdout is not one. Otherwise an agent that can run "
+            "commands could approve its own requests. Nothing was changed."
         )
 
 
 @contextmanager
-def working(doing: str) -> Generator[None]:
-    """Say at a terminal what takes a while, as long as it does. `doing`: such as `looking`."""
-    shown = sys.stderr.isatty()
-    if shown:
-        click.echo(f"{doing} ...", nl=False, err=True)
+def progress(text: str) -> Generator[None]:
+    """Show on stderr, if it is a terminal, that something takes a while. `text`: such as `checking`."""
+    visible = sys.stderr.isatty()
+    if visible:
+        click.echo(f"{text} ...", nl=False, err=True)
     try:
         yield
     finally:
-        if shown:
-            click.echo(f"\r{'':{len(doing) + 4}}\r", nl=False, err=True)
+        if visible:
+            click.echo(f"\r{'':{len(text) + 4}}\r", nl=False, err=True)
 
 
-def someone() -> str:
-    """Who runs this, as the audit names them: `anna@desk at a terminal`."""
+def current_user() -> str:
+    """The user who runs this command, as the audit names them: `anna@desk at a terminal`."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # this user has no name, as in a container
         user = f"user {os.getuid()}"
-    where = " at a terminal" if is_terminal() else ""
-    return clean(f"{user}@{socket.gethostname()}", 200) + where
+    place = " at a terminal" if is_terminal() else ""
+    return clean(f"{user}@{socket.gethostname()}", 200) + place
 
 
-def agrees(question: str) -> bool:
-    """Whether a yes is typed now; Enter is none. Raises `click.Abort` for Ctrl-C or Ctrl-D."""
-    _forget_what_was_typed()
+def confirm(question: str) -> bool:
+    """Whether the person types yes; Enter means no. Raises `click.Abort` for Ctrl-C or Ctrl-D."""
+    _discard_typed_ahead()
     return click.confirm(question, default=False)
 
 
-def answer(question: str) -> bool | None:
-    """What is typed now: yes, no, or None for neither. Raises `click.Abort` for Ctrl-C or Ctrl-D."""
-    _forget_what_was_typed()
-    while (typed := _line(question).lower()) not in _ANSWERS:
+def ask_yes_no(question: str) -> bool | None:
+    """True for yes, False for no, None for Enter. Raises `click.Abort` for Ctrl-C or Ctrl-D."""
+    _discard_typed_ahead()
+    while (answer := _prompt(question).lower()) not in _ANSWERS:
         pass
-    return _ANSWERS[typed]
+    return _ANSWERS[answer]
 
 
-def words(question: str) -> str | None:
-    """What is typed, if anything. Raises `click.Abort` for Ctrl-C or Ctrl-D."""
-    return _line(question) or None
+def ask_text(question: str) -> str | None:
+    """The text that the person types; None for Enter. Raises `click.Abort` for Ctrl-C or Ctrl-D."""
+    return _prompt(question) or None
 
 
-def _line(question: str) -> str:
-    typed: str = click.prompt(question, default="", show_default=False)
-    return typed.strip()
+def _prompt(question: str) -> str:
+    answer: str = click.prompt(question, default="", show_default=False)
+    return answer.strip()
 
 
-def _forget_what_was_typed() -> None:
-    """What was typed before a question was shown does not answer it."""
-    try:
-        import termios  # noqa: PLC0415 (only Unix has it)
-    except ImportError:
-        return
-    termios.tcflush(sys.stdin, termios.TCIFLUSH)
+def _discard_typed_ahead() -> None:
+    """What was typed before a question appeared does not answer it."""
+    if termios is not None:
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)

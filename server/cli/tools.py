@@ -1,52 +1,70 @@
-"""The tools of a server as a table for people."""
+"""`tools`: the tools that a server with these settings offers, as a table."""
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
 
 from ...tools import TOOLS
 from ...tools.base import Risk, Tool
 from ...tools.words import count
 from ..adapters.guard_factory import source_of
 from ..mcp.tool_definitions import model_bytes
-from ..settings import Settings
+from .options import load_settings, settings_options
 
 _HEADINGS = ("tool", "toolset", "risk", "retry", "bytes")
 
 
-def lines_of_json(settings: Settings) -> Iterator[str]:
-    """One JSON object a tool, with the headings of the table as keys."""
-    for command in source_of(settings).policy.allowed(TOOLS):
-        yield json.dumps(dict(zip(_HEADINGS, _row(command), strict=True)) | {"bytes": model_bytes(command)})
+@click.command()
+@settings_options("read_only", "toolsets", "allow", "deny", "policy")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+def tools(as_json: bool, **options: Any) -> None:
+    """List the tools with their risk and size.
+
+    The last column is the number of bytes of each tool's definition, which the model reads on every turn.
+
+    \b
+    Examples:
+      telnyx-conferencing tools
+      telnyx-conferencing tools --toolsets queues,events --read-only
+    """
+    allowed = source_of(load_settings(options)).policy.allowed(TOOLS)
+    for line in (_json_lines if as_json else _table)(allowed):
+        click.echo(line)
 
 
-def table(settings: Settings) -> Iterator[str]:
-    """Lines: a heading, one for each tool, and what each toolset and all together cost a model."""
-    commands = source_of(settings).policy.allowed(TOOLS)
-    rows = [_HEADINGS, *(_row(command) for command in commands)]
+def _json_lines(tools: Sequence[type[Tool]]) -> Iterator[str]:
+    for tool in tools:
+        yield json.dumps(dict(zip(_HEADINGS, _row(tool), strict=True)) | {"bytes": model_bytes(tool)})
+
+
+def _table(tools: Sequence[type[Tool]]) -> Iterator[str]:
+    """A heading, a line for each tool, and the size of each toolset and of all tools."""
+    rows = [_HEADINGS, *(_row(tool) for tool in tools)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     for row in rows:
         *cells, size = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join([*cells, size.strip().rjust(widths[-1])])
     yield ""
-    for toolset in dict.fromkeys(command.toolset() for command in commands):
-        yield f"{toolset}: {_cost([command for command in commands if command.toolset() == toolset])}"
-    yield _cost(commands)
+    for toolset in dict.fromkeys(tool.toolset() for tool in tools):
+        yield f"{toolset}: {_size([tool for tool in tools if tool.toolset() == toolset])}"
+    yield _size(tools)
 
 
-def _cost(commands: Sequence[type[Tool]]) -> str:
-    """What a model reads of these on every turn."""
-    total = sum(model_bytes(command) for command in commands)
-    return f"{count(len(commands), 'tool')}, {total} bytes, {total / max(1, len(commands)):.0f} a tool"
+def _size(tools: Sequence[type[Tool]]) -> str:
+    total = sum(model_bytes(tool) for tool in tools)
+    return f"{count(len(tools), 'tool')}, {total} bytes, {total / max(1, len(tools)):.0f} per tool"
 
 
-def _row(command: type[Tool]) -> tuple[str, ...]:
-    return command.tool_name(), command.toolset(), risk_words(command), command.retry, str(model_bytes(command))
+def _row(tool: type[Tool]) -> tuple[str, ...]:
+    return tool.tool_name(), tool.toolset(), risk_words(tool), tool.retry, str(model_bytes(tool))
 
 
-def risk_words(command: type[Tool]) -> str:
-    """`routine; disruptive with call_control_ids everyone`."""
-    risk = command.risk
+def risk_words(tool: type[Tool]) -> str:
+    """A tool's risk in words, such as `routine; disruptive with call_control_ids everyone`."""
+    risk = tool.risk
     if isinstance(risk, Risk):
         return str(risk)
     values = " or ".join(str(value) for value in risk.values)
-    return f"{risk.otherwise}; {command.worst_risk()} with {risk.argument} {values}"
+    return f"{risk.otherwise}; {tool.worst_risk()} with {risk.argument} {values}"

@@ -1,7 +1,6 @@
 """The reference tables of the documents, made from the code."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -10,7 +9,7 @@ from mcp_types import Resource, ResourceTemplate
 from support.mcp_in_process import World, in_process
 from telnyx_conferencing.prompts import files
 from telnyx_conferencing.prompts.files import Argument, Prompt
-from telnyx_conferencing.server.cli.options import SERVING, metavar
+from telnyx_conferencing.server.cli.options import SERVE_SETTINGS, default_text, metavar
 from telnyx_conferencing.server.cli.tools import risk_words
 from telnyx_conferencing.server.events.models import PAYLOADS
 from telnyx_conferencing.server.settings import PREFIX, Settings
@@ -103,16 +102,10 @@ def _setting(name: str) -> str:
     field = Settings.model_fields[name]
     alias = field.validation_alias
     spelt = f"--{name.replace('_', '-')} {metavar(name)}".replace("|", "\\|").rstrip()
-    option = f"`{spelt}`" if name in SERVING else ""
+    option = f"`{spelt}`" if name in SERVE_SETTINGS else ""
+    default = f"`{default_text(name)}`" if default_text(name) else ""
     variable = alias or f"{PREFIX}{name.upper()}"
-    return f"| {option} | `{variable}` | {_default(field.default)} | {field.description} |"
-
-
-def _default(value: Any) -> str:
-    if isinstance(value, timedelta):
-        days, seconds = divmod(int(value.total_seconds()), 86_400)
-        return f"`{days}d`" if days else f"`{seconds // 60}m`"
-    return f"`{value}`" if value else ""
+    return f"| {option} | `{variable}` | {f'`{default}`' if default else ''} | {field.description} |"
 
 
 _RESOURCES = f"""\

@@ -1,1 +1,1 @@
-"""In a host, in one command: where each host keeps its servers, and how this one is put there and taken out."""
+"""MCP hosts: installing this server in their configurations, and checking the setup."""

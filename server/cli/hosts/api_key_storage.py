@@ -1,4 +1,4 @@
-"""Where the API key goes: the system keyring, the host's environment, or, if a person says so, the configuration."""
+"""Where the API key goes: the system keyring, the host's environment, or, on request, the configuration."""
 
 import os
 from collections.abc import Mapping
@@ -20,80 +20,81 @@ class KeyPlace(StrEnum):
     PLAIN = "plain"
 
 
-def place_for(host: Host, wanted: str | None) -> KeyPlace:
-    """Where the key goes: where it is wanted, else the safest place there is. Raises `NotDone` where it cannot go."""
-    if wanted == KeyPlace.PLAIN:
+def choose_place(host: Host, choice: str | None) -> KeyPlace:
+    """The place that a person chose, or else the safest one. Raises `CommandFailed` if the key cannot go there."""
+    if choice == KeyPlace.PLAIN:
         return KeyPlace.PLAIN
-    if wanted != KeyPlace.ENVIRONMENT and keyring_name() is not None:
+    if choice != KeyPlace.ENVIRONMENT and keyring_name() is not None:
         return KeyPlace.KEYRING
-    if wanted == KeyPlace.KEYRING:
-        raise CommandFailed("This system has no keyring that could keep the key. Nothing was changed.")
-    if host.hands_on is None:
-        why = "" if wanted else "this system has no keyring, and "
+    if choice == KeyPlace.KEYRING:
+        raise CommandFailed("This system has no keyring to store the key in. Nothing was changed.")
+    if host.key_reference is None:
+        reason = "" if choice else "this system has no keyring, and "
         raise CommandFailed(
-            f"The key has no safe place: {why}{host.title} hands no environment variable on. With --key plain it is "
-            "written into the configuration, for everybody who can read that. Nothing was changed."
+            f"The key has no safe place: {reason}{host.title} passes no environment variables on. With --key plain the "
+            "key goes into the configuration, where everybody who can read the file can read it. Nothing was changed."
         )
     return KeyPlace.ENVIRONMENT
 
 
-class Kept(NamedTuple):
+class KeySetup(NamedTuple):
     """What makes a server find the key."""
 
     options: list[str]
-    """Of `serve`."""
+    """Options of `serve`."""
     variables: Mapping[str, Any]
-    """As in `Host.hands_on`."""
-    said: str
+    """As in `Host.key_reference`."""
+    message: str
     """What was done, for the person."""
 
 
-def keep(host: Host, place: KeyPlace) -> Kept:
-    """Put the key there, asking for it if it is not known. Raises `NotDone` where there is none, or no keeping it."""
+def set_up_key(host: Host, place: KeyPlace) -> KeySetup:
+    """Put the key in its place, and ask for it if it is not known. Raises `CommandFailed` if that fails."""
+    setup = preview_key(host, place)
     if place is KeyPlace.KEYRING:
-        return shown(host, place)._replace(said=_kept_in_keyring())
+        return setup._replace(message=_store_in_keyring())
     if place is KeyPlace.PLAIN:
-        return shown(host, place)._replace(variables={"env": {API_KEY: _known_key() or _asked_key()}})
-    return shown(host, place)
+        return setup._replace(variables={"env": {API_KEY: _known_key() or _ask_key()}})
+    return setup
 
 
-def shown(host: Host, place: KeyPlace) -> Kept:
-    """As `keep`, with nothing asked or kept."""
+def preview_key(host: Host, place: KeyPlace) -> KeySetup:
+    """Like `set_up_key`, but asks for nothing and stores nothing."""
     if place is KeyPlace.KEYRING:
-        return Kept(["--keyring"], {}, "")
+        return KeySetup(["--keyring"], {}, "")
     if place is KeyPlace.PLAIN:
-        return Kept([], {"env": {API_KEY: "YOUR_KEY"}}, "The key stands in the configuration, unprotected.")
-    unset = "" if os.environ.get(API_KEY) else ", where it is not set here"
-    where = f"The key is read from {API_KEY} in the environment that {host.title} is started in{unset}."
-    return Kept([], host.hands_on or {}, where)
+        return KeySetup([], {"env": {API_KEY: "YOUR_KEY"}}, "The key is in the configuration, unprotected.")
+    unset = "" if os.environ.get(API_KEY) else ", which is not set here"
+    message = f"{host.title} passes the key on from its environment variable {API_KEY}{unset}."
+    return KeySetup([], host.key_reference or {}, message)
 
 
-def _kept_in_keyring() -> str:
+def _store_in_keyring() -> str:
     try:
-        known, kept = _known_key(), stored_key()
-        if kept is not None and known in (None, kept):
-            return f"The key is in {keyring_name()} already."
-        store_key(known or _asked_key())
-    except KeyringFailed as failed:
+        known, stored = _known_key(), stored_key()
+        if stored is not None and known in (None, stored):
+            return f"The key is already in {keyring_name()}."
+        store_key(known or _ask_key())
+    except KeyringFailed as error:
         raise CommandFailed(
-            f"The keyring does not take the key ({failed}). Unlock it, or use --key environment. Nothing was changed."
+            f"The keyring does not accept the key ({error}). Unlock it, or use --key environment. Nothing was changed."
         ) from None
-    return f"The key is kept in {keyring_name()}."
+    return f"The key is stored in {keyring_name()}."
 
 
 def _known_key() -> str | None:
     return os.environ.get(API_KEY, "").strip() or None
 
 
-def _asked_key() -> str:
-    """The key, typed unseen. Raises `NotDone` where nobody can be asked."""
+def _ask_key() -> str:
+    """The key, typed without an echo. Raises `CommandFailed` if there is no terminal."""
     if not is_terminal():
         raise CommandFailed(
-            f"There is no key: set {API_KEY}, run this at a terminal, where it is asked for, or give --sandbox, which "
-            "needs none. Nothing was changed."
+            f"There is no key. Set {API_KEY}, run this command at a terminal, where it asks for the key, or give "
+            "--sandbox, which needs none. Nothing was changed."
         )
-    typed: str = click.prompt("Telnyx API key (not shown)", hide_input=True)
-    key = typed.strip()
+    answer: str = click.prompt("Telnyx API key (not shown)", hide_input=True)
+    key = answer.strip()
     if not key or len(key.split()) != 1:
-        raise CommandFailed("That is no API key. Nothing was changed.")
+        raise CommandFailed("This is not an API key. Nothing was changed.")
     return key

@@ -1,13 +1,14 @@
-"""What must be right for the server to work: each check says that it is well, or the one thing to do."""
+"""The checks of `doctor`: each reports that something works, or what to do about it."""
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import anyio
@@ -21,17 +22,22 @@ from ...stores import open_event_store, store_identity
 from ...webhooks.receiver import HEALTH_PATH, store_marker
 from ...webhooks.signature import create_verifier
 from ..terminal import CommandFailed
-from .install import configured
+from .install import configured_server
 from .registry import HOSTS, NAME, Host
+
+_TIMEOUT_S = 10
+_MAX_CLOCK_ERROR_S = 300
+"""With a larger error, signed webhooks are refused as stale."""
+_UNNOTICED_CLOCK_ERROR_S = 5
 
 
 class State(StrEnum):
-    """How it is."""
+    """The result of a check."""
 
     GOOD = "good"
     WRONG = "wrong"
     NOTE = "note"
-    """Neither: it is not used, or could not be told."""
+    """Neither: it is not used, or it could not be checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,181 +48,173 @@ class Finding:
     state: State
     says: str
     do: str = ""
-    """The one thing to do, if it is wrong."""
+    """The fix, if something is wrong."""
 
 
-def every(settings: Settings) -> Iterator[Finding]:
-    """All of them, each as soon as it is known."""
-    yield from telnyx(settings)
-    yield public_key(settings)
-    yield from webhooks(settings)
-    yield store(settings)
-    yield from hosts()
+def as_json(finding: Finding) -> str:
+    """A finding as a line of JSON, without empty fields."""
+    fields = {"name": finding.name, "state": str(finding.state), "says": finding.says, "do": finding.do}
+    return json.dumps({key: value for key, value in fields.items() if value})
 
 
-_PATIENCE = 10
-"""Seconds for an answer."""
-_TOLERANCE = 300
-"""Seconds that a clock may be off before signed webhooks are refused."""
-_NOTICED = 5
+def all_checks(settings: Settings) -> Iterator[Finding]:
+    """Every finding, as soon as it is known."""
+    yield from _check_telnyx(settings)
+    yield _check_public_key(settings)
+    yield from _check_webhooks(settings)
+    yield _check_store(settings)
+    yield from _check_hosts()
 
 
-def telnyx(settings: Settings) -> Iterator[Finding]:
-    """The key, the connection and the clock, by one read that costs nothing."""
+def _check_telnyx(settings: Settings) -> Iterator[Finding]:
+    """The key, the connection and the clock, with one read that is free of charge."""
     if settings.sandbox:
-        yield Finding("key", State.NOTE, "none is needed on the embedded Telnyx")
+        yield Finding("key", State.NOTE, "not needed on the sandbox")
         return
     try:
         key = key_of(settings)
-    except SettingsError as wrong:
-        yield Finding("key", State.WRONG, str(wrong), "Set TELNYX_API_KEY, or run install again.")
+    except SettingsError as error:
+        yield Finding("key", State.WRONG, str(error), f"Set TELNYX_API_KEY, or run {NAME} install HOST again.")
         return
+    host = urlsplit(settings.base_url).netloc
     try:
-        headers = {"Authorization": f"Bearer {key}"}
-        ask = {"page[size]": "1"}
-        answer = httpx2.get(f"{settings.base_url}/conferences", params=ask, headers=headers, timeout=_PATIENCE)
-    except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as failed:
-        why = str(failed) or type(failed).__name__
-        yield Finding(
-            "connection",
-            State.WRONG,
-            f"{urlsplit(settings.base_url).netloc} cannot be reached: {why}",
-            "Look at the network, the proxy, and TELNYX_BASE_URL if it is set.",
+        response = httpx2.get(
+            f"{settings.base_url}/conferences",
+            params={"page[size]": "1"},
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=_TIMEOUT_S,
         )
+    except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
+        message = f"{host} cannot be reached: {str(error) or type(error).__name__}"
+        fix = "Check the network, the proxy, and TELNYX_BASE_URL if it is set."
+        yield Finding("connection", State.WRONG, message, fix)
         return
-    yield Finding("connection", State.GOOD, f"{urlsplit(settings.base_url).netloc} answers")
-    yield _key(answer.status_code)
-    yield _clock(answer.headers.get("date"))
+    yield Finding("connection", State.GOOD, f"{host} answers")
+    yield _check_key(response.status_code)
+    yield _check_clock(response.headers.get("date"))
 
 
-def _key(status: int) -> Finding:
+def _check_key(status: int) -> Finding:
     if status in (401, 403):
-        said = "Telnyx does not know it" if status == 401 else "Telnyx does not let it read conferences"
-        do = "Make a key in the Telnyx portal under API Keys, and put it where this one is (install does)."
-        return Finding("key", State.WRONG, said, do)
+        message = "Telnyx does not accept it" if status == 401 else "Telnyx does not allow it to read conferences"
+        fix = f"Create a key in the Telnyx portal under API Keys, and run {NAME} install HOST again."
+        return Finding("key", State.WRONG, message, fix)
     if status != 200:
-        return Finding("key", State.NOTE, f"cannot be told: Telnyx answers {status}")
-    return Finding("key", State.GOOD, "Telnyx takes it")
+        return Finding("key", State.NOTE, f"could not be checked: Telnyx answered {status}")
+    return Finding("key", State.GOOD, "Telnyx accepts it")
 
 
-def _clock(date: str | None) -> Finding:
+def _check_clock(date: str | None) -> Finding:
     try:
-        there = parsedate_to_datetime(date or "")
+        telnyx_time = parsedate_to_datetime(date or "")
     except ValueError:
-        return Finding("clock", State.NOTE, "cannot be compared: Telnyx gives no date")
-    there = there if there.tzinfo else there.replace(tzinfo=UTC)
-    off = abs((datetime.now(UTC) - there).total_seconds())
-    if off > _TOLERANCE:
-        do = "Set this machine's clock by the network: webhooks are refused as stale."
-        return Finding("clock", State.WRONG, f"{off:.0f} s off Telnyx's", do)
+        return Finding("clock", State.NOTE, "could not be checked: Telnyx sent no date")
+    telnyx_time = telnyx_time if telnyx_time.tzinfo else telnyx_time.replace(tzinfo=UTC)
+    seconds = abs((datetime.now(UTC) - telnyx_time).total_seconds())
+    message = f"differs from Telnyx's by {seconds:.0f} s"
+    if seconds > _MAX_CLOCK_ERROR_S:
+        return Finding("clock", State.WRONG, message, "Set this machine's clock: webhooks would be refused as stale.")
     return Finding(
-        "clock", State.GOOD, "as Telnyx's" if off <= _NOTICED else f"{off:.0f} s off Telnyx's, which will do"
+        "clock", State.GOOD, "correct" if seconds <= _UNNOTICED_CLOCK_ERROR_S else f"{message}, which is fine"
     )
 
 
-def public_key(settings: Settings) -> Finding:
-    """Telnyx's public key can be one."""
+def _check_public_key(settings: Settings) -> Finding:
     name = "public key"
     if settings.sandbox:
-        return Finding(name, State.NOTE, "the embedded Telnyx has its own")
+        return Finding(name, State.NOTE, "not needed on the sandbox")
     if not settings.public_key:
-        return Finding(name, State.NOTE, "TELNYX_PUBLIC_KEY is not set, which only webhooks need")
+        return Finding(name, State.NOTE, "TELNYX_PUBLIC_KEY is not set; only webhooks need it")
     try:
         create_verifier(settings, None)
-    except SettingsError as wrong:
-        return Finding(name, State.WRONG, str(wrong), "Copy it from the Telnyx portal, Keys & Credentials, Public Key.")
-    return Finding(name, State.GOOD, "can be read")
+    except SettingsError as error:
+        fix = "Copy it from the Telnyx portal: Keys & Credentials, Public Key."
+        return Finding(name, State.WRONG, str(error), fix)
+    return Finding(name, State.GOOD, "valid")
 
 
-def webhooks(settings: Settings) -> Iterator[Finding]:
-    """The webhook port, and whoever answers on it."""
+def _check_webhooks(settings: Settings) -> Iterator[Finding]:
+    """The webhook port, and the program that answers on it."""
     port = settings.webhook_port
     if port is None:
-        yield Finding("webhooks", State.NOTE, "are not received: --webhook-port is not given")
+        yield Finding("webhooks", State.NOTE, "not received: --webhook-port is not set")
         return
-    address = f"{LOOPBACK}:{port}"
     try:
-        answer = httpx2.get(f"http://{address}{HEALTH_PATH}", timeout=_PATIENCE, trust_env=False)
+        response = httpx2.get(f"http://{LOOPBACK}:{port}{HEALTH_PATH}", timeout=_TIMEOUT_S, trust_env=False)
     except httpx2.ConnectError:
-        yield _listenable(port)
-        yield Finding("webhooks", State.NOTE, "nobody receives them now: a server does, from its start")
+        yield _check_free_port(port)
+        yield Finding("webhooks", State.NOTE, "not received now: a server receives them while it runs")
         return
     except httpx2.HTTPError:
-        yield _taken(port)
+        yield _port_in_use(port)
         return
-    yield from _answering(port, answer, settings)
+    yield from _check_receiver(port, response, settings)
 
 
-def _listenable(port: int) -> Finding:
+def _check_free_port(port: int) -> Finding:
     try:
         listen(port).close()
     except OSError as error:
-        said = f"{port} cannot be listened on ({(error.strerror or type(error).__name__).lower()})"
-        return Finding("port", State.WRONG, said, "Choose another --webhook-port.")
+        message = f"{port} cannot be used ({(error.strerror or type(error).__name__).lower()})"
+        return Finding("port", State.WRONG, message, "Choose another --webhook-port.")
     return Finding("port", State.GOOD, f"{port} is free")
 
 
-def _taken(port: int) -> Finding:
-    said = f"{port} is held by another program"
-    return Finding("port", State.WRONG, said, "Choose another --webhook-port, or end that program.")
+def _port_in_use(port: int) -> Finding:
+    fix = "Choose another --webhook-port, or end that program."
+    return Finding("port", State.WRONG, f"{port} is in use by another program", fix)
 
 
-def _answering(port: int, answer: httpx2.Response, settings: Settings) -> Iterator[Finding]:
+def _check_receiver(port: int, response: httpx2.Response, settings: Settings) -> Iterator[Finding]:
     try:
-        said = answer.json()
+        answer: Any = response.json()
     except ValueError:
-        said = None
+        answer = None
     ours = store_marker(store_identity(settings))
-    if not isinstance(said, dict) or said.get("server") != ours["server"]:  # pyright: ignore[reportUnknownMemberType]
-        yield _taken(port)
+    fields = cast("Mapping[str, Any]", answer if isinstance(answer, dict) else {})
+    if fields.get("server") != ours["server"]:
+        yield _port_in_use(port)
         return
-    yield Finding("port", State.GOOD, f"{port} is held by {NAME}")
-    if said.get("store") != ours["store"]:  # pyright: ignore[reportUnknownMemberType]
-        do = "Give all servers the same --database, or each its own --webhook-port."
-        yield Finding("webhooks", State.WRONG, "go to a server with another store", do)
+    yield Finding("port", State.GOOD, f"{port} is in use by {NAME}")
+    if fields.get("store") != ours["store"]:
+        fix = "Give all servers the same --database, or give each its own --webhook-port."
+        yield Finding("webhooks", State.WRONG, "received by a server with another store", fix)
     else:
-        yield Finding("webhooks", State.GOOD, f"are received at http://{LOOPBACK}:{port}")
+        yield Finding("webhooks", State.GOOD, f"received at http://{LOOPBACK}:{port}")
 
 
-def store(settings: Settings) -> Finding:
-    """The store opens."""
-
-    async def look(url: str) -> None:
+def _check_store(settings: Settings) -> Finding:
+    async def open_and_close(url: str) -> None:
         async with open_event_store(settings, url):
             pass
 
     if settings.sandbox and settings.database is None:
-        return Finding("store", State.NOTE, "practice is kept in a file that goes when the server ends")
+        return Finding("store", State.NOTE, "a temporary file, deleted when the server ends")
     begun = time.monotonic()
     try:
         url = settings.database or default_url()
-        anyio.run(look, url)
-    except StoreError as why:
-        return Finding("store", State.WRONG, "cannot be used", str(why))
+        anyio.run(open_and_close, url)
+    except StoreError as error:
+        return Finding("store", State.WRONG, "cannot be used", str(error))
     return Finding("store", State.GOOD, f"{redacted_url(url)} opens in {time.monotonic() - begun:.1f} s")
 
 
-def hosts() -> Iterator[Finding]:
-    """Every host that is configured, or whose configuration cannot be read."""
-    found = [finding for host in HOSTS.values() if (finding := _host(host))]
-    yield from found or [Finding("hosts", State.NOTE, f"none starts this server: {NAME} install puts it into one")]
+def _check_hosts() -> Iterator[Finding]:
+    """Every host that has this server, or whose configuration cannot be read."""
+    findings = [finding for host in HOSTS.values() if (finding := _check_host(host))]
+    yield from findings or [Finding("hosts", State.NOTE, f"no host has this server; to add it: {NAME} install HOST")]
 
 
-def _host(host: Host) -> Finding | None:
+def _check_host(host: Host) -> Finding | None:
     try:
-        server = configured(host)
-    except CommandFailed as why:
-        return Finding(host.title, State.WRONG, "its configuration cannot be read", why.message)
+        server = configured_server(host)
+    except CommandFailed as error:
+        return Finding(host.title, State.WRONG, "its configuration cannot be read", error.message)
     if server is None:
         return None
     program = str(server.get("command", ""))
     if not Path(program).is_file():
-        do = f"Run {NAME} install {host.name} again."
-        return Finding(host.title, State.WRONG, f"starts {program}, which is not there", do)
-    return Finding(host.title, State.GOOD, f"starts it with {' '.join(map(str, server.get('args', ())))}")
-
-
-def as_json(finding: Finding) -> str:
-    """One line of JSON."""
-    said = {"name": finding.name, "state": str(finding.state), "says": finding.says, "do": finding.do}
-    return json.dumps({key: value for key, value in said.items() if value}, ensure_ascii=False)
+        fix = f"Run {NAME} install {host.name} again."
+        return Finding(host.title, State.WRONG, f"starts {program}, which does not exist", fix)
+    arguments = " ".join(map(str, server.get("args", ())))
+    return Finding(host.title, State.GOOD, f"starts this server with: {arguments}")

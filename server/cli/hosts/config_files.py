@@ -1,4 +1,4 @@
-"""A configuration file of somebody else's: read as it is, backed up, and replaced in one step or not at all."""
+"""A host's configuration file: read as it is, backed up, and replaced in one step or not at all."""
 
 import os
 import tempfile
@@ -9,6 +9,7 @@ from pathlib import Path
 from ..terminal import CommandFailed
 
 _BOM = "\ufeff"
+_PRIVATE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +18,11 @@ class ConfigFile:
 
     path: Path
     raw: bytes | None
-    """None: it is not there."""
+    """None: there is no file."""
 
     @classmethod
     def read(cls, path: Path) -> "ConfigFile":
-        """Raises `NotDone` when there is one that cannot be read."""
+        """Raises `CommandFailed` if the file cannot be read."""
         try:
             return cls(path, path.read_bytes())
         except FileNotFoundError:
@@ -31,31 +32,38 @@ class ConfigFile:
 
     @property
     def text(self) -> str:
-        """Its text, without a byte order mark. Raises `NotDone` when it is no UTF-8."""
+        """Its text, without a byte order mark. Raises `CommandFailed` if it is not UTF-8."""
         try:
             return (self.raw or b"").decode().removeprefix(_BOM)
         except UnicodeDecodeError:
             raise CommandFailed(f"{self.path} is not UTF-8 text. Nothing was changed.") from None
 
-    def replace(self, text: str) -> Path | None:
-        """Write this text in its place, and return where the old one is kept; None if there was none.
+    def replace(self, text: str, *, private: bool = False) -> Path | None:
+        """Replace the file's text, and return the path of its backup; None if there was no file.
 
-        A link stays a link, and the file's rights stay what they were; a new one is its user's alone. Raises `NotDone`,
-        with the file left as it is, when it cannot be written or has changed since it was read.
+        A symbolic link stays one. The file keeps its permissions; a new file, and one that becomes `private`, are for
+        its user alone. Raises `CommandFailed`, and leaves the file as it was, if it cannot be written or has changed
+        since it was read.
         """
         target = self.path.resolve()
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if ConfigFile.read(target).raw != self.raw:
-                raise CommandFailed(f"{self.path} was changed by another program just now. Run this again.")
-            backup = self._back_up(target)
-            mark = _BOM if (self.raw or b"").startswith(_BOM.encode()) else ""
-            _swap(target, (mark + text).encode(), target.stat().st_mode if self.raw is not None else 0o600)
+                raise CommandFailed(f"Another program has just changed {self.path}. Run this command again.")
+            mode = target.stat().st_mode if self.raw is not None and not private else _PRIVATE
+            backup = self._back_up(target, mode)
+            bom = _BOM if (self.raw or b"").startswith(_BOM.encode()) else ""
+            _write_whole(target, (bom + text).encode(), mode)
         except OSError as error:
-            raise CommandFailed(f"{self.path} cannot be written ({_reason(error)}). It is as it was.") from None
+            raise CommandFailed(f"{self.path} cannot be written ({_reason(error)}). It is unchanged.") from None
         return backup
 
-    def _back_up(self, target: Path) -> Path | None:
+    def backups(self) -> list[Path]:
+        """The backups that `replace` made of this file."""
+        target = self.path.resolve()
+        return sorted(target.parent.glob(f"{target.name}.*.backup"))
+
+    def _back_up(self, target: Path, mode: int) -> Path | None:
         if self.raw is None:
             return None
         stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
@@ -64,12 +72,12 @@ class ConfigFile:
         while backup.exists():
             number += 1
             backup = target.with_name(f"{target.name}.{stamp}-{number}.backup")
-        _swap(backup, self.raw, target.stat().st_mode)
+        _write_whole(backup, self.raw, mode)
         return backup
 
 
-def _swap(path: Path, content: bytes, mode: int) -> None:
-    """Put a whole file in a place at once: a crash leaves the old one or the new one."""
+def _write_whole(path: Path, content: bytes, mode: int) -> None:
+    """Replace a file in one step: a crash leaves the old file or the new one."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

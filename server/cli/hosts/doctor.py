@@ -1,7 +1,7 @@
-"""Says of each thing that the server needs whether it is well, or the one thing to do."""
+"""`doctor`: checks everything that the server needs, and prints a fix for each problem."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,55 +9,74 @@ import click
 
 from ....tools.words import clean
 from ...settings import Settings
-from ..options import loaded
-from ..terminal import CommandFailed, working
-from .checks import Finding, State, as_json, every
-from .install import configured
+from ..options import load_settings, parse_serve_options, settings_options
+from ..terminal import CommandFailed, progress
+from .checks import Finding, State, all_checks, as_json
+from .install import configured_server
+from .launch_check import check_start, variables
 from .registry import HOSTS, NAME, Host
 from .texts import Entry
 
 _MARKS = {State.GOOD: ("good", "green"), State.WRONG: ("WRONG", "red"), State.NOTE: ("note", "bright_black")}
 
 
-def examine(given: Mapping[str, Any], *, json: bool) -> bool:
-    """Print what is found with these settings; whether nothing is wrong. Raises `SettingsError`."""
-    return _told(every(loaded(dict(given))), json)
+@click.command()
+@click.option(
+    "--as-host",
+    is_flag=False,
+    flag_value="",
+    type=click.Choice(["", *HOSTS]),
+    metavar="[HOST]",
+    help=f"Also start the server as this host would: {', '.join(HOSTS)}. Without a name: as every host that has it.",
+)
+@settings_options("sandbox", "keyring", "webhook_port", "insecure_webhooks", "database")
+@click.option("--json", "json_lines", is_flag=True, help="Print one JSON object per line.")
+@click.pass_context
+def doctor(context: click.Context, as_host: str | None, json_lines: bool, **options: Any) -> None:
+    """Check the setup and print a fix for each problem.
 
+    It checks the key, the connection, the clock, webhooks, the store and the hosts. The exit code is 1 if something is
+    wrong. With --as-host, it takes the settings from the host's configuration, starts the server and calls a tool.
 
-def examine_as_host(name: str | None, options_of: Callable[[list[str]], dict[str, Any]], *, json: bool) -> bool:
-    """The same with the settings that a host starts the server with, and then start it so.
-
-    `name`: of the host; None: each one that has the server. `options_of`: reads the arguments of `serve`. Raises
-    `NotDone` when there is none.
+    \b
+    Examples:
+      telnyx-conferencing doctor
+      telnyx-conferencing doctor --as-host claude-code
     """
-    found = [(host, server) for host in HOSTS.values() if name in (None, host.name) and (server := configured(host))]
-    if not found:
-        where = HOSTS[name].title if name else "No host"
-        raise CommandFailed(
-            f"{where} {'does not have' if name else 'has'} it: {NAME} install {name or 'HOST'} puts it there."
-        )
-    results = [_told(_as_host(host, server, options_of), json) for host, server in found]
+    if as_host is None:
+        healthy = _print_findings(all_checks(load_settings(options)), json_lines)
+    else:
+        healthy = _check_as_host(as_host or None, json_lines)
+    context.exit(0 if healthy else 1)
+
+
+def _check_as_host(name: str | None, json_lines: bool) -> bool:
+    """Check with the settings of one host, or of each host that has the server; whether nothing is wrong."""
+    hosts = [host for host in HOSTS.values() if name in (None, host.name)]
+    servers = [(host, server) for host in hosts if (server := configured_server(host))]
+    if not servers:
+        who = f"{HOSTS[name].title} does not have" if name else "No host has"
+        raise CommandFailed(f"{who} this server. To add it: {NAME} install {name or 'HOST'}")
+    results = [_print_findings(_host_findings(host, server), json_lines) for host, server in servers]
     return all(results)
 
 
-def _as_host(host: Host, server: Entry, options_of: Callable[[list[str]], dict[str, Any]]) -> Iterator[Finding]:
-    from .launch_check import started, variables  # noqa: PLC0415 (an MCP client, for who wants it)
-
-    yield from every(_settings(server, variables(host, server), options_of))
-    yield started(host, server)
+def _host_findings(host: Host, server: Entry) -> Iterator[Finding]:
+    yield from all_checks(_settings(server, variables(host, server)))
+    yield check_start(host, server)
 
 
-def _settings(server: Entry, env: Mapping[str, str], options_of: Callable[[list[str]], dict[str, Any]]) -> Settings:
+def _settings(server: Entry, env: Mapping[str, str]) -> Settings:
     """The settings of a configured server. Raises `SettingsError`."""
-    args = [str(one) for one in server.get("args", ())]
-    given = options_of(args[args.index("serve") + 1 :] if "serve" in args else [])
-    with _seeing_only(env):
-        return loaded(given)
+    args = [str(argument) for argument in server.get("args", ())]
+    options = parse_serve_options(args[args.index("serve") + 1 :] if "serve" in args else [])
+    with _only_variables(env):
+        return load_settings(options)
 
 
 @contextmanager
-def _seeing_only(env: Mapping[str, str]) -> Generator[None]:
-    """With these of our variables, and no others."""
+def _only_variables(env: Mapping[str, str]) -> Generator[None]:
+    """Replace this process's TELNYX_ variables with these for a while."""
     before = {name: value for name, value in os.environ.items() if name.startswith("TELNYX_")}
     for name in before:
         del os.environ[name]
@@ -70,26 +89,26 @@ def _seeing_only(env: Mapping[str, str]) -> Generator[None]:
         os.environ.update(before)
 
 
-def _told(findings: Iterable[Finding], json: bool) -> bool:
-    well = True
-    for finding in _shown_coming(findings):
-        well = well and finding.state is not State.WRONG
-        click.echo(as_json(finding) if json else _line(finding))
-    return well
+def _print_findings(findings: Iterable[Finding], json_lines: bool) -> bool:
+    """Print each finding as soon as it is known; whether nothing is wrong."""
+    healthy = True
+    for finding in _with_progress(findings):
+        healthy = healthy and finding.state is not State.WRONG
+        click.echo(as_json(finding) if json_lines else _line(finding))
+    return healthy
 
 
 def _line(finding: Finding) -> str:
     word, colour = _MARKS[finding.state]
-    said = f"{click.style(f'{word:<6}', fg=colour)} {finding.name:<15} {clean(finding.says, 600)}"
-    return f"{said}\n{'':<23}{clean(finding.do, 600)}" if finding.do else said
+    line = f"{click.style(f'{word:<6}', fg=colour)} {finding.name:<15} {clean(finding.says, 600)}"
+    return f"{line}\n{'':<23}{clean(finding.do, 600)}" if finding.do else line
 
 
-def _shown_coming(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """With a word at the terminal while the next one is looked at."""
-    coming = iter(findings)
+def _with_progress(findings: Iterable[Finding]) -> Iterator[Finding]:
+    iterator = iter(findings)
     while True:
-        with working("looking"):
-            found = next(coming, None)
-        if found is None:
+        with progress("checking"):
+            finding = next(iterator, None)
+        if finding is None:
             return
-        yield found
+        yield finding

@@ -1,4 +1,4 @@
-"""Puts this server into a host's configuration, and takes it out."""
+"""`install` and `uninstall`: add this server to a host's configuration, and remove it."""
 
 import base64
 import json
@@ -10,42 +10,94 @@ from urllib.parse import quote
 import click
 
 from ...adapters.api_key import KeyringFailed, forget_key
-from ..options import loaded
+from ...webhooks.signature import create_verifier
+from ..options import COMMON_SETTINGS, load_settings, settings_options
 from ..terminal import CommandFailed, is_terminal
-from .api_key_storage import Kept, keep, place_for, shown
+from .api_key_storage import KeyPlace, KeySetup, choose_place, preview_key, set_up_key
 from .config_files import ConfigFile
-from .registry import NAME, PUBLIC_KEY, Host
+from .registry import HOSTS, NAME, PUBLIC_KEY, Host
 from .server_entry import arguments, entry, merged, with_public_key
 from .texts import Entry, Unreadable
 
-_NO_KEY = Kept([], {}, "")
+_NO_KEY = KeySetup([], {}, "")
+_host_argument = click.argument("host", type=click.Choice(list(HOSTS)))
 
 
-def install(host: Host, given: Mapping[str, Any], key: str | None, public_key: str | None) -> None:
-    """Write the server into the host's configuration, or say that it stands there already.
+@click.command()
+@_host_argument
+@click.option("--print", "only_print", is_flag=True, help="Print what would be written, and change nothing.")
+@click.option(
+    "--key",
+    type=click.Choice([str(place) for place in KeyPlace]),
+    help="Where the API key goes: the system keyring, the host's environment, or plain text in the configuration.  "
+    "[default: keyring if there is one, else environment]",
+)
+@click.option(
+    "--public-key", metavar="KEY", help="Telnyx's public key for webhooks.  [default: TELNYX_PUBLIC_KEY, if it is set]"
+)
+@settings_options(*(name for name in COMMON_SETTINGS if name != "keyring"))
+def install(host: str, only_print: bool, key: str | None, public_key: str | None, **options: Any) -> None:
+    """Add this server to an MCP host's configuration.
 
-    `given`: settings of `serve`. `key`: where the API key goes. Raises `NotDone` and `SettingsError` with nothing
-    changed.
+    Everything else in the file stays as it is, and the command keeps a backup beside it. It takes the API key from
+    TELNYX_API_KEY, or asks for it. The other options are those of `serve`. To change them, run the command again.
+
+    \b
+    Examples:
+      telnyx-conferencing install claude-code --sandbox
+      telnyx-conferencing install claude-code --approval all
+      telnyx-conferencing install cursor --sandbox --print
     """
+    (_print_entry if only_print else _install)(HOSTS[host], options, key, public_key)
+
+
+@click.command()
+@_host_argument
+@click.option("--forget-key", is_flag=True, help="Also remove the API key from the system keyring.")
+def uninstall(host: str, forget_key: bool) -> None:
+    """Remove this server from an MCP host's configuration.
+
+    The command keeps a backup beside the file.
+
+    \b
+    Example:
+      telnyx-conferencing uninstall claude-code --forget-key
+    """
+    _uninstall(HOSTS[host], with_key=forget_key)
+
+
+def configured_server(host: Host) -> Entry | None:
+    """The server as the host's configuration holds it. Raises `CommandFailed` if the file cannot be read."""
+    return _read(host)[1]
+
+
+def cursor_link(server: Entry) -> str:
+    """A link that makes Cursor offer to install a server."""
+    config = base64.b64encode(json.dumps(server, separators=(",", ":")).encode()).decode()
+    return f"cursor://anysphere.cursor-deeplink/mcp/install?name={NAME}&config={quote(config, safe='')}"
+
+
+def _install(host: Host, options: Mapping[str, Any], key: str | None, public_key: str | None) -> None:
     config, existing = _read(host)
-    proved = _checked(given, public_key)
-    options, variables, said = _NO_KEY if given.get("sandbox") else keep(host, place_for(host, key))
-    ours = entry(host, [*arguments(given), *options], with_public_key(variables, proved))
-    wanted = merged(existing, ours)
-    if wanted == existing:
-        click.echo(f"{host.title} has it already: {config.path} is as it was.")
+    verified_key = _check(options, public_key)
+    setup = _NO_KEY if options.get("sandbox") else set_up_key(host, choose_place(host, key))
+    ours = entry(host, [*arguments(options), *setup.options], with_public_key(setup.variables, verified_key))
+    result = merged(existing, ours)
+    if result == existing:
+        click.echo(f"{host.title} already has this server: {config.path} is unchanged.")
     else:
-        backup = config.replace(host.syntax.put(config.text, host.section, NAME, wanted))
-        done = "Added to" if existing is None else "Changed in"
-        click.echo(f"{done} {host.title}: {config.path}{_kept(backup)}. {host.then}")
-    click.echo("\n".join(line for line in (said, f"To check it: {NAME} doctor --as-host {host.name}") if line))
+        backup = config.replace(host.syntax.put(config.text, host.section, NAME, result))
+        action = "Added to" if existing is None else "Updated in"
+        click.echo(f"{action} {host.title}: {config.path}{_backup_note(backup)}. {host.next_step}")
+    if setup.message:
+        click.echo(setup.message)
+    click.echo(f"To check it: {NAME} doctor --as-host {host.name}")
 
 
-def show(host: Host, given: Mapping[str, Any], key: str | None, public_key: str | None) -> None:
-    """Print what `install` would write, and where; nothing is asked, kept or changed."""
-    proved = _checked(given, public_key)
-    options, variables, _ = _NO_KEY if given.get("sandbox") else shown(host, place_for(host, key))
-    ours = entry(host, [*arguments(given), *options], with_public_key(variables, proved))
+def _print_entry(host: Host, options: Mapping[str, Any], key: str | None, public_key: str | None) -> None:
+    verified_key = _check(options, public_key)
+    setup = _NO_KEY if options.get("sandbox") else preview_key(host, choose_place(host, key))
+    ours = entry(host, [*arguments(options), *setup.options], with_public_key(setup.variables, verified_key))
     click.echo(f"In {host.config()}:", err=True)
     click.echo(host.syntax.put("", host.section, NAME, ours).strip("\n"))
     if host.name == "cursor":
@@ -53,58 +105,39 @@ def show(host: Host, given: Mapping[str, Any], key: str | None, public_key: str 
         click.echo(cursor_link(ours))
 
 
-def cursor_link(server: Entry) -> str:
-    """A link that has Cursor offer to install a server."""
-    config = base64.b64encode(json.dumps(server, separators=(",", ":")).encode()).decode()
-    return f"cursor://anysphere.cursor-deeplink/mcp/install?name={NAME}&config={quote(config, safe='')}"
-
-
-def uninstall(host: Host, *, forget: bool) -> None:
-    """Take the server out of the host's configuration; `forget`: and the key out of the keyring.
-
-    Raises `NotDone` with the configuration as it was.
-    """
+def _uninstall(host: Host, *, with_key: bool) -> None:
     config, existing = _read(host)
     if existing is None:
-        click.echo(
-            f"{host.title} does not have it: {config.path} {'is not there' if config.raw is None else 'is as it was'}."
-        )
+        state = "does not exist" if config.raw is None else "is unchanged"
+        click.echo(f"{host.title} does not have this server: {config.path} {state}.")
     else:
         backup = config.replace(host.syntax.take(config.text, host.section, NAME))
-        click.echo(f"Taken out of {host.title}: {config.path}{_kept(backup)}. {host.then}")
-    if forget:
+        click.echo(f"Removed from {host.title}: {config.path}{_backup_note(backup)}. {host.next_step}")
+    if with_key:
         try:
-            found = forget_key()
-        except KeyringFailed as failed:
-            raise CommandFailed(f"The key is still in the keyring: {failed}.") from None
-        click.echo("The key is no longer in the keyring." if found else "There is no key in the keyring.")
-
-
-def configured(host: Host) -> Entry | None:
-    """The server as it stands in the host's configuration. Raises `NotDone` when that cannot be read."""
-    return _read(host)[1]
+            removed = forget_key()
+        except KeyringFailed as error:
+            raise CommandFailed(f"The key is still in the keyring: {error}.") from None
+        click.echo("The key was removed from the keyring." if removed else "There is no key in the keyring.")
 
 
 def _read(host: Host) -> tuple[ConfigFile, Entry | None]:
     config = ConfigFile.read(host.config())
     try:
         return config, host.syntax.read(config.text, host.section, NAME)
-    except Unreadable as why:
-        raise CommandFailed(f"{config.path} is not what {host.title} can read: {why}. Nothing was changed.") from None
+    except Unreadable as error:
+        raise CommandFailed(f"{host.title} cannot read {config.path}: {error}. Nothing was changed.") from None
 
 
-def _kept(backup: os.PathLike[str] | None) -> str:
-    return f" (as it was: {os.fspath(backup)})" if backup else ""
+def _backup_note(backup: os.PathLike[str] | None) -> str:
+    return f" (backup: {os.fspath(backup)})" if backup else ""
 
 
-def _checked(given: Mapping[str, Any], public_key: str | None) -> str | None:
-    """The public key to write, if any, once the settings are known to be right. Raises `SettingsError`."""
+def _check(options: Mapping[str, Any], public_key: str | None) -> str | None:
+    """Check the settings, and return the public key to write, if any. Raises `SettingsError`."""
     known = public_key or os.environ.get(PUBLIC_KEY) or None
-    needed = given.get("webhook_port") and not given.get("sandbox") and not given.get("insecure_webhooks")
+    needed = options.get("webhook_port") and not options.get("sandbox") and not options.get("insecure_webhooks")
     if needed and not known and is_terminal():
-        known = click.prompt("Telnyx's public key (portal, Keys & Credentials, Public Key)").strip()
-    settings = loaded({**given, "public_key": known})
-    from ...webhooks.signature import create_verifier  # noqa: PLC0415 (cryptography)
-
-    create_verifier(settings, None)
+        known = click.prompt("Telnyx's public key (in the portal: Keys & Credentials, Public Key)").strip()
+    create_verifier(load_settings({**options, "public_key": known}), None)
     return known if needed or public_key else None

@@ -1,7 +1,7 @@
-"""JSON with or without comments, edited in place: what is not changed keeps every byte, comments and order too.
+"""JSON with or without comments, edited in place: everything else keeps every byte, comments and order included.
 
-Comments and trailing commas are blanked out, which leaves plain JSON of the same length: where a value begins and ends
-in one, it does in the other.
+Comments and trailing commas are replaced by spaces. That leaves plain JSON of the same length, in which every value has
+the same position as in the original.
 """
 
 import json
@@ -20,13 +20,13 @@ _DECODER = json.JSONDecoder()
 
 
 def _blanked(pattern: re.Pattern[str], text: str) -> str:
-    """The text with everything but the strings that the pattern finds turned to spaces; lines stay where they are."""
-    return pattern.sub(lambda found: found[0] if found[0][0] == '"' else re.sub(r"[^\n]", " ", found[0]), text)
+    """The text with every match of the pattern, except strings, turned into spaces. Line breaks stay."""
+    return pattern.sub(lambda match: match[0] if match[0][0] == '"' else re.sub(r"[^\n]", " ", match[0]), text)
 
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """One member of an object: where its key begins, where its value begins and ends, and the value."""
+    """A member of an object: the position of its key, the positions where its value begins and ends, and the value."""
 
     key: str
     at: int
@@ -36,7 +36,7 @@ class _Member:
 
 
 class _Document:
-    """A text, and the plain JSON that it means."""
+    """A text, and the plain JSON that it stands for."""
 
     def __init__(self, text: str, comments: bool) -> None:
         self.text = text
@@ -48,8 +48,8 @@ class _Document:
             self.uncommented = text
         try:
             root = json.loads(self.plain)
-        except json.JSONDecodeError as wrong:
-            raise Unreadable(f"line {wrong.lineno}, column {wrong.colno}: {wrong.msg.lower()}") from None
+        except json.JSONDecodeError as error:
+            raise Unreadable(f"line {error.lineno}, column {error.colno}: {error.msg.lower()}") from None
         except RecursionError:
             raise Unreadable("it is nested too deeply") from None
         if not isinstance(root, dict):
@@ -57,11 +57,11 @@ class _Document:
         self.root = self._skip(0)
 
     def _skip(self, at: int) -> int:
-        found = _SPACE.match(self.plain, at)
-        return found.end() if found else at
+        space = _SPACE.match(self.plain, at)
+        return space.end() if space else at
 
     def members(self, brace: int) -> Iterator[_Member]:
-        """Of the object whose opening brace is here."""
+        """The members of the object whose opening brace is at this position."""
         at = self._skip(brace + 1)
         while self.plain[at] != "}":
             key, after = _DECODER.raw_decode(self.plain, at)
@@ -73,17 +73,17 @@ class _Document:
                 at = self._skip(at + 1)
 
     def member(self, brace: int, key: str) -> _Member | None:
-        """The one that counts: of two with the same key, the last."""
-        found = [member for member in self.members(brace) if member.key == key]
-        return found[-1] if found else None
+        """The member with this key. If there are two, the last one counts."""
+        members = [member for member in self.members(brace) if member.key == key]
+        return members[-1] if members else None
 
     def closing(self, brace: int) -> int:
-        """The brace that closes the one here."""
+        """The position of the brace that closes the one at this position."""
         return _DECODER.raw_decode(self.plain, brace)[1] - 1
 
     @property
     def step(self) -> str:
-        """What one more level is indented by."""
+        """The indent of one more level."""
         first = next(self.members(self.root), None)
         return (self.indent(first.at) if first else None) or "  "
 
@@ -91,55 +91,55 @@ class _Document:
     def newline(self) -> str:
         return "\r\n" if "\r\n" in self.text else "\n"
 
-    def written(self, value: Any, here: str) -> str:
-        """A value as text, of which the first line begins on a line with this indent."""
-        return json.dumps(value, indent=self.step, ensure_ascii=False).replace("\n", self.newline + here)
+    def render(self, value: Any, indent: str) -> str:
+        """A value as text whose first line begins on a line with this indent."""
+        return json.dumps(value, indent=self.step, ensure_ascii=False).replace("\n", self.newline + indent)
 
     def indent(self, at: int) -> str | None:
-        """What stands before this place on its line; None if that is not only space."""
+        """The space before this position on its line; None if there is anything else."""
         before = self.text[self.text.rfind("\n", 0, at) + 1 : at]
         return before if not before.strip() else None
 
 
 def _section(document: _Document, section: str) -> _Member | None:
-    found = document.member(document.root, section)
-    if found is not None and not isinstance(found.value, dict):
+    servers = document.member(document.root, section)
+    if servers is not None and not isinstance(servers.value, dict):
         raise Unreadable(f'"{section}" is not an object')
-    return found
+    return servers
 
 
 def _server(document: _Document, section: str, name: str) -> _Member | None:
     servers = _section(document, section)
-    found = document.member(servers.begins, name) if servers else None
-    if found is not None and not isinstance(found.value, dict):
+    server = document.member(servers.begins, name) if servers else None
+    if server is not None and not isinstance(server.value, dict):
         raise Unreadable(f'"{section}" holds a "{name}" that is not an object')
-    return found
+    return server
 
 
 def _read(comments: bool, text: str, section: str, name: str) -> Entry | None:
-    found = _server(_Document(text, comments), section, name) if text.strip() else None
-    return cast("dict[str, Any]", found.value) if found else None
+    server = _server(_Document(text, comments), section, name) if text.strip() else None
+    return cast("dict[str, Any]", server.value) if server else None
 
 
 def _put(comments: bool, text: str, section: str, name: str, entry: Entry) -> str:
     document = _Document(text if text.strip() else "{}\n", comments)
     servers, server = _section(document, section), _server(document, section, name)
     if server is not None:
-        written = document.written(entry, document.indent(server.at) or "")
-        return document.text[: server.begins] + written + document.text[server.ends :]
+        value = document.render(entry, document.indent(server.at) or "")
+        return document.text[: server.begins] + value + document.text[server.ends :]
     if servers is not None:
         return _added(document, servers.begins, name, entry, document.indent(servers.at) or document.step)
     return _added(document, document.root, section, {name: entry}, "")
 
 
-def _added(document: _Document, brace: int, key: str, value: Any, here: str) -> str:
-    """The text with a last member more; `here`: the indent of the line on which the object begins."""
+def _added(document: _Document, brace: int, key: str, value: Any, indent: str) -> str:
+    """The text with another member at the end. `indent`: of the line on which the object begins."""
     text, closing = document.text, document.closing(brace)
     members = list(document.members(brace))
-    inside = here + document.step
+    inside = indent + document.step
     ends = len(text[:closing].rstrip())  # of the last member, or of a comment after it
-    member = f"{document.newline}{inside}{json.dumps(key)}: {document.written(value, inside)}"
-    member += text[ends:closing] if "\n" in text[ends:closing] else document.newline + here
+    member = f"{document.newline}{inside}{json.dumps(key)}: {document.render(value, inside)}"
+    member += text[ends:closing] if "\n" in text[ends:closing] else document.newline + indent
     if not members:
         return text[:ends] + member + text[closing:]
     last = members[-1].ends
@@ -153,14 +153,14 @@ def _take(comments: bool, text: str, section: str, name: str) -> str:
     if servers is None or server is None:
         return text
     comma = _comma(document, servers, server)
-    gone = [(len(text[: server.at].rstrip()), server.ends), *([(comma, comma + 1)] if comma is not None else [])]
-    for begins, ends in sorted(gone, reverse=True):
+    removed = [(len(text[: server.at].rstrip()), server.ends), *([(comma, comma + 1)] if comma is not None else [])]
+    for begins, ends in sorted(removed, reverse=True):
         text = text[:begins] + text[ends:]
     return text
 
 
 def _comma(document: _Document, servers: _Member, server: _Member) -> int | None:
-    """The comma that goes with a member: the one after it, or, after the last, the one before it."""
+    """The comma to remove with a member: the one after it, or, for the last member, the one before it."""
     after = re.compile(r"\s*,").match(document.uncommented, server.ends)
     if after:
         return after.end() - 1

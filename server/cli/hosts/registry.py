@@ -1,4 +1,4 @@
-"""The hosts: where each keeps its servers, how it writes them, and how it hands on an environment variable."""
+"""The MCP hosts: where each keeps its servers, how it writes them, and how it passes an environment variable on."""
 
 import os
 import sys
@@ -13,12 +13,12 @@ from .texts import Entry, Syntax
 from .toml_text import TOML
 
 NAME = "telnyx-conferencing"
-"""What the server is called in every configuration."""
+"""The server's name in every configuration."""
 API_KEY, PUBLIC_KEY = "TELNYX_API_KEY", "TELNYX_PUBLIC_KEY"
 
 
-class Base(Enum):
-    """What a configuration's place is relative to."""
+class BaseFolder(Enum):
+    """The folder that a configuration's path is relative to."""
 
     HOME = "home"
     APPLICATIONS = "applications"
@@ -31,37 +31,37 @@ class Host:
 
     name: str
     title: str
-    base: Base
+    base: BaseFolder
     folder: str
     file: str
     section: str
-    """The table of servers in it."""
-    moved_by: str | None = None
+    """The name of the table of servers in the file."""
+    folder_variable: str | None = None
     """The environment variable that names another folder."""
     syntax: Syntax = JSON
-    also: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What the host wants in every server beside command and arguments."""
-    hands_on: Mapping[str, Any] | None = None
-    """What makes it hand the API key on from its own environment; None: it cannot."""
-    inherits: bool = False
+    extra_fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Fields that the host needs in every server, besides command and arguments."""
+    key_reference: Mapping[str, Any] | None = None
+    """Fields that make the host pass the API key on from its own environment; None: it cannot."""
+    inherits_environment: bool = False
     """Whether its servers see all of its environment, not only the usual few variables."""
-    then: str = "Restart it if it is running."
+    next_step: str = "Restart it if it is running."
     """What a person does after a change."""
 
     def config(self, platform: str = sys.platform) -> Path:
         """The file that holds its servers."""
-        moved = os.environ.get(self.moved_by, "") if self.moved_by else ""
-        return Path(moved) / self.file if moved else _base(self.base, platform) / self.folder / self.file
+        folder = os.environ.get(self.folder_variable, "") if self.folder_variable else ""
+        return Path(folder) / self.file if folder else _base(self.base, platform) / self.folder / self.file
 
     def environment(self, entry: Entry) -> dict[str, str]:
-        """What a server so configured would see of this environment, beside the few variables that every one sees."""
-        names = os.environ if self.inherits else entry.get("env_vars", ())
+        """The variables of this environment that a server so configured would see, besides the usual few."""
+        names = os.environ if self.inherits_environment else entry.get("env_vars", ())
         return {name: os.environ[name] for name in names if name in os.environ}
 
 
-def _base(base: Base, platform: str) -> Path:
+def _base(base: BaseFolder, platform: str) -> Path:
     home = Path.home()
-    if base is Base.HOME:
+    if base is BaseFolder.HOME:
         return home
     if platform == "darwin":
         return home / "Library" / "Application Support"
@@ -80,69 +80,69 @@ HOSTS = {
         Host(
             "claude-code",
             "Claude Code",
-            Base.HOME,
+            BaseFolder.HOME,
             "",
             ".claude.json",
             "mcpServers",
-            moved_by="CLAUDE_CONFIG_DIR",
-            also={"type": "stdio"},
-            hands_on=_env(f"${{{API_KEY}:-}}"),
-            inherits=True,
-            then="Sessions that are open see it after /mcp or a restart.",
+            folder_variable="CLAUDE_CONFIG_DIR",
+            extra_fields={"type": "stdio"},
+            key_reference=_env(f"${{{API_KEY}:-}}"),
+            inherits_environment=True,
+            next_step="Open sessions see it after /mcp or a restart.",
         ),
         Host(
             "claude-desktop",
             "Claude Desktop",
-            Base.APPLICATIONS,
+            BaseFolder.APPLICATIONS,
             "Claude",
             "claude_desktop_config.json",
             "mcpServers",
-            then="Quit Claude Desktop and open it again.",
+            next_step="Quit Claude Desktop and open it again.",
         ),
         Host(
             "cursor",
             "Cursor",
-            Base.HOME,
+            BaseFolder.HOME,
             ".cursor",
             "mcp.json",
             "mcpServers",
             syntax=JSON_WITH_COMMENTS,
-            hands_on=_env(f"${{env:{API_KEY}}}"),
-            then="Switch it on under Settings, MCP, if Cursor asks.",
+            key_reference=_env(f"${{env:{API_KEY}}}"),
+            next_step="If Cursor asks, enable it under Settings, MCP.",
         ),
         Host(
             "vscode",
             "VS Code",
-            Base.APPLICATIONS,
+            BaseFolder.APPLICATIONS,
             "Code/User",
             "mcp.json",
             "servers",
             syntax=JSON_WITH_COMMENTS,
-            also={"type": "stdio"},
-            hands_on=_env(f"${{env:{API_KEY}}}"),
-            inherits=True,
-            then="Start it from `MCP: List Servers` in the command palette.",
+            extra_fields={"type": "stdio"},
+            key_reference=_env(f"${{env:{API_KEY}}}"),
+            inherits_environment=True,
+            next_step="Start it with `MCP: List Servers` in the command palette.",
         ),
         Host(
             "gemini",
             "Gemini CLI",
-            Base.HOME,
+            BaseFolder.HOME,
             ".gemini",
             "settings.json",
             "mcpServers",
             syntax=JSON_WITH_COMMENTS,
-            hands_on=_env(f"${{{API_KEY}:-}}"),
+            key_reference=_env(f"${{{API_KEY}:-}}"),
         ),
         Host(
             "codex",
             "Codex",
-            Base.HOME,
+            BaseFolder.HOME,
             ".codex",
             "config.toml",
             "mcp_servers",
-            moved_by="CODEX_HOME",
+            folder_variable="CODEX_HOME",
             syntax=TOML,
-            hands_on={"env_vars": [API_KEY]},
+            key_reference={"env_vars": [API_KEY]},
         ),
     )
 }

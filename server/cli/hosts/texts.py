@@ -1,4 +1,4 @@
-"""What the text of a configuration can do: read, set and take out one server, and leave every other byte as it is."""
+"""What a configuration's text supports: read, set and remove one server, and leave every other byte unchanged."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ Entry = Mapping[str, Any]
 
 
 class Unreadable(Exception):
-    """A configuration that is not what its host reads. The message says what is wrong, and where."""
+    """A configuration that its host could not read. The message says what is wrong, and where."""
 
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """How a configuration is written.
+    """How to edit a configuration in one format.
 
-    `section` is the name of the table of servers, `name` that of one server in it. All raise `Unreadable`.
+    `section` is the name of the table of servers, `name` the name of one server in it. All raise `Unreadable`.
     """
 
     read: Callable[[str, str, str], Entry | None]

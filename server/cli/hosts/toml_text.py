@@ -1,7 +1,13 @@
-"""TOML, edited in place by tomlkit: what is not changed keeps its form, comments and order."""
+"""TOML, edited in place with tomlkit: everything else keeps its form, comments and order."""
 
+import tomllib
 from collections.abc import MutableMapping
 from typing import Any, cast
+
+from tomlkit import document as new_document
+from tomlkit import dumps, inline_table, parse, table
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import InlineTable
 
 from .texts import Entry, Syntax, Unreadable
 
@@ -9,27 +15,22 @@ Table = MutableMapping[str, Any]
 
 
 def _parsed(text: str) -> Table:
-    from tomlkit import parse  # noqa: PLC0415 (loaded only where a TOML file is read)
-    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
-
     try:
         return parse(text.replace("\r\n", "\n"))
-    except TOMLKitError as wrong:
-        raise Unreadable(str(wrong).rstrip(".").lower()) from None
+    except TOMLKitError as error:
+        raise Unreadable(str(error).rstrip(".").lower()) from None
 
 
-def _written(document: Table, before: str) -> str:
-    from tomlkit import dumps  # noqa: PLC0415
-
+def _render(document: Table, before: str) -> str:
     text = dumps(document)
     return text.replace("\n", "\r\n") if "\r\n" in before else text
 
 
-def _table(holder: Table, name: str, where: str) -> Table | None:
-    found = holder.get(name)
-    if found is not None and not isinstance(found, MutableMapping):
-        raise Unreadable(f"{where} is not a table")
-    return cast("Table | None", found)
+def _table(parent: Table, name: str, path: str) -> Table | None:
+    child = parent.get(name)
+    if child is not None and not isinstance(child, MutableMapping):
+        raise Unreadable(f"{path} is not a table")
+    return cast("Table | None", child)
 
 
 def _server(document: Table, section: str, name: str) -> tuple[Table | None, Table | None]:
@@ -38,8 +39,6 @@ def _server(document: Table, section: str, name: str) -> tuple[Table | None, Tab
 
 
 def _read(text: str, section: str, name: str) -> Entry | None:
-    import tomllib  # noqa: PLC0415
-
     if _server(_parsed(text), section, name)[1] is None:
         return None
     return tomllib.loads(text)[section][name]  # plain values, which tomlkit's are not
@@ -54,37 +53,32 @@ def _put(text: str, section: str, name: str, entry: Entry) -> str:
         if servers is not None and server is None:
             server = servers[name] = _inline({})
         _fill(cast("Table", server), entry)
-        after = _written(document, text)
-    return _proved(text, after, section, name, entry)
+        after = _render(document, text)
+    return _verified(text, after, section, name, entry)
 
 
 def _appended(text: str, section: str, name: str, entry: Entry) -> str:
-    """The text with a table at its end: what stands before is not touched at all."""
-    from tomlkit import document, dumps, table  # noqa: PLC0415
-
-    made = document()
-    made[section] = table(is_super_table=True)
-    made[section][name] = table()
-    _fill(made[section][name], entry)
+    """The text with a new table at its end. The rest is not touched at all."""
+    document = new_document()
+    document[section] = table(is_super_table=True)
+    servers = cast("Table", document[section])
+    servers[name] = table()
+    _fill(servers[name], entry)
     blank_line = "\n\n" if text.strip() else ""
-    already = next(end for end in ("\n\n", "\n", "") if text.replace("\r\n", "\n").endswith(end))
-    added = blank_line.removeprefix(already) + dumps(made)
+    present = next(end for end in ("\n\n", "\n", "") if text.replace("\r\n", "\n").endswith(end))
+    added = blank_line.removeprefix(present) + dumps(document)
     return text + (added.replace("\n", "\r\n") if "\r\n" in text else added)
 
 
 def _is_inline(servers: Table | None) -> bool:
-    from tomlkit.items import InlineTable  # noqa: PLC0415
-
     return isinstance(servers, InlineTable)
 
 
 def _inline(value: Entry) -> Any:
-    from tomlkit import inline_table  # noqa: PLC0415
-
-    made: Any = inline_table()
-    for key, one in value.items():
-        made[key] = one
-    return made
+    result: Any = inline_table()
+    for key, item in value.items():
+        result[key] = item
+    return result
 
 
 def _fill(server: Table, entry: Entry) -> None:
@@ -101,22 +95,20 @@ def _take(text: str, section: str, name: str) -> str:
     if servers is None or server is None:
         return text
     del servers[name]
-    return _proved(text, _written(document, text), section, name, None)
+    return _verified(text, _render(document, text), section, name, None)
 
 
-def _proved(before: str, after: str, section: str, name: str, entry: Entry | None) -> str:
-    """The text after a change, if it says what was said before, and of this server what it should."""
-    import tomllib  # noqa: PLC0415
-
+def _verified(before: str, after: str, section: str, name: str, entry: Entry | None) -> str:
+    """The text after a change, checked: it has the right server, and everything else that it had before."""
     try:
-        wanted, is_now = tomllib.loads(before), tomllib.loads(after)
-    except tomllib.TOMLDecodeError as wrong:
-        raise Unreadable(f"it cannot be changed without harm ({wrong})") from None
-    wanted.setdefault(section, {}).pop(name, None)
+        expected, actual = tomllib.loads(before), tomllib.loads(after)
+    except tomllib.TOMLDecodeError as error:
+        raise Unreadable(f"it cannot be changed safely ({error})") from None
+    expected.setdefault(section, {}).pop(name, None)
     if entry is not None:
-        wanted[section][name] = dict(entry)
-    if is_now.setdefault(section, {}) != wanted[section] or is_now != wanted:
-        raise Unreadable("it cannot be changed without harm to what else stands in it")
+        expected[section][name] = dict(entry)
+    if actual.setdefault(section, {}) != expected[section] or actual != expected:
+        raise Unreadable("it cannot be changed without harm to its other contents")
     return after
 
 
