@@ -1,4 +1,4 @@
-"""`telnyx-conferencing approvals`: what waits for a person, and that only a person says yes."""
+"""`approvals`: requests that wait for a person, and that only a person can approve."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from telnyx_conferencing.server.guard.ledger import Ledger, PendingApproval, Sta
 HOSTILE = "End 'x\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\n\rApproved'?"
 UNSEEN = ("\x1b]", "\x1b[2J", "\x07", "\x9b", "\u202e")
 APPROVE = "Approve? [y/N]: "
-OFFER = "Approve? [y = yes, n = no, Enter = not now]: "
+OFFER = "Approve? [y = yes, n = no, Enter = decide later]: "
 
 
 @pytest.fixture
@@ -46,27 +46,27 @@ def taken(database: Path) -> PendingApproval:
     return found
 
 
-def test_without_questions_it_says_so(database: Path) -> None:
+def test_no_waiting_request_is_reported(database: Path) -> None:
     ended = run(*approvals(database))
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "No question waits for an answer.\n", "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "No approval request is waiting.\n", "")
     assert run(*approvals(database, "--json")).stdout == ""
 
 
-def test_each_question_is_listed_in_full_oldest_first_with_its_code_and_who_asks(database: Path) -> None:
+def test_each_request_is_listed_in_full_with_its_code_and_its_client(database: Path) -> None:
     long = f"Play {'a very long tune ' * 100}?"
     first = left(database)
     second = left(database, asked(long, tool="play_audio", risk="disruptive", asked_by="bot"), timedelta(hours=2))
     lines = run(*approvals(database)).stdout.splitlines()
     assert lines[0].startswith(f"{first.code}  4:")
-    assert lines[0].endswith(" left  destructive  end_conference  asked by 'claude-code 2.1'")
+    assert lines[0].endswith(" left  destructive  end_conference  requested by 'claude-code 2.1'")
     assert lines[1].strip() == QUESTION
     assert lines[2].startswith(f"{second.code}  119:")
-    assert lines[2].endswith(" left  disruptive  play_audio  asked by 'bot'")
+    assert lines[2].endswith(" left  disruptive  play_audio  requested by 'bot'")
     assert lines[3].strip() == long
     assert "approvals approve CODE" in lines[-1]
 
 
-def test_json_has_everything_one_question_a_line(database: Path) -> None:
+def test_json_has_every_field_one_request_per_line(database: Path) -> None:
     one = left(database)
     [line] = run(*approvals(database, "--json")).stdout.splitlines()
     told = json.loads(line)
@@ -84,7 +84,7 @@ def test_json_has_everything_one_question_a_line(database: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
-def test_what_callers_chose_cannot_steer_the_terminal(database: Path, arguments: list[str]) -> None:
+def test_text_that_callers_chose_cannot_control_the_terminal(database: Path, arguments: list[str]) -> None:
     left(database, asked(HOSTILE, asked_by=HOSTILE, tool=HOSTILE, risk=HOSTILE))
     with at_terminal(*approvals(database, *arguments)) as terminal:
         code, shown = terminal.ended()
@@ -93,7 +93,7 @@ def test_what_callers_chose_cannot_steer_the_terminal(database: Path, arguments:
     assert not [piece for piece in UNSEEN if piece in shown]
 
 
-def test_nor_can_it_where_an_answer_is_typed_or_refused(database: Path) -> None:
+def test_text_that_callers_chose_cannot_control_the_terminal_while_answering(database: Path) -> None:
     one = left(database, asked(HOSTILE, asked_by=HOSTILE))
     with at_terminal(*approvals(database, "approve", one.code)) as terminal:
         shown = terminal.until(APPROVE)
@@ -105,7 +105,7 @@ def test_nor_can_it_where_an_answer_is_typed_or_refused(database: Path) -> None:
     assert "\nApproved" not in shown
 
 
-def test_a_yes_that_is_typed_lets_the_call_through_once(database: Path) -> None:
+def test_a_typed_yes_allows_the_call_once(database: Path) -> None:
     one = left(database)
     with at_terminal(*approvals(database, "approve", one.code, "--reason", "all said bye")) as terminal:
         shown = terminal.until(APPROVE)
@@ -133,7 +133,7 @@ def test_a_yes_that_is_typed_lets_the_call_through_once(database: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "ends_with"), [(f"n{ENTER}", 1), (ENTER, 1), (f"maybe{ENTER}no{ENTER}", 1), (CTRL_C, 130), (CTRL_D, 130)]
 )
-def test_anything_but_a_yes_leaves_the_question_waiting(database: Path, typed: str, ends_with: int) -> None:
+def test_any_other_answer_leaves_the_request_open(database: Path, typed: str, ends_with: int) -> None:
     one = left(database)
     with at_terminal(*approvals(database, "approve", one.code)) as terminal:
         terminal.until(APPROVE)
@@ -144,7 +144,7 @@ def test_anything_but_a_yes_leaves_the_question_waiting(database: Path, typed: s
     assert pending(database) == [one.code]
 
 
-def test_what_was_typed_before_the_question_was_shown_does_not_answer_it(database: Path) -> None:
+def test_text_typed_before_the_prompt_does_not_answer_it(database: Path) -> None:
     one = left(database)
     with at_terminal(*approvals(database, "approve", one.code), typed_before=f"y{ENTER}") as terminal:
         terminal.until(APPROVE)
@@ -154,7 +154,7 @@ def test_what_was_typed_before_the_question_was_shown_does_not_answer_it(databas
 
 
 @pytest.mark.parametrize("terminals", [set[str](), {"stdin"}, {"stdout"}])
-def test_only_a_person_at_a_terminal_can_say_yes(database: Path, terminals: set[str]) -> None:
+def test_only_a_person_at_a_terminal_can_approve(database: Path, terminals: set[str]) -> None:
     one = left(database)
     ours, theirs = pty.openpty()
     os.write(ours, b"y\ry\r")
@@ -171,12 +171,12 @@ def test_only_a_person_at_a_terminal_can_say_yes(database: Path, terminals: set[
     os.close(ours)
     os.close(theirs)
     assert process.returncode == 1
-    assert "Approving is for a person at a terminal" in said
+    assert "Approving needs a person at a terminal" in said
     assert "an agent that can run commands" in said
     assert pending(database) == [one.code]
 
 
-def test_anyone_can_say_no(database: Path) -> None:
+def test_anyone_can_reject(database: Path) -> None:
     one = left(database)
     ended = run(*approvals(database, "reject", one.code, "--reason", "not\x1b[2J now"))
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -186,14 +186,14 @@ def test_anyone_can_say_no(database: Path) -> None:
     assert "terminal" not in (met.decided_by or "")
 
 
-def test_a_code_may_be_written_as_a_person_writes_it(database: Path) -> None:
+def test_a_code_is_accepted_in_any_usual_spelling(database: Path) -> None:
     one = left(database)
     written = one.code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
     assert run(*approvals(database, "reject", written)).returncode == 0
     assert pending(database) == []
 
 
-def test_a_code_that_there_is_not_is_said_with_exit_code_1(database: Path) -> None:
+def test_an_unknown_code_is_one_sentence_and_exit_code_1(database: Path) -> None:
     ended = run(*approvals(database, "reject", "zzzz\x1bzzzz"))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
@@ -205,15 +205,15 @@ def test_a_code_that_there_is_not_is_said_with_exit_code_1(database: Path) -> No
     assert "There is no question N0PE." in said
 
 
-def test_a_question_whose_time_is_up_can_no_longer_be_answered(database: Path) -> None:
+def test_an_expired_request_cannot_be_answered(database: Path) -> None:
     one = left(database, lasts=timedelta(microseconds=1))
-    assert "No question waits" in run(*approvals(database)).stdout
+    assert "No approval request is waiting" in run(*approvals(database)).stdout
     ended = run(*approvals(database, "reject", one.code))
     assert ended.returncode == 1
     assert f"{one.code} is expired already" in ended.stderr
 
 
-def test_a_yes_holds_as_long_as_the_server_that_asked_lets_a_question_wait(database: Path) -> None:
+def test_a_decision_is_valid_for_the_lifetime_that_the_server_chose(database: Path) -> None:
     one = left(database, lasts=timedelta(hours=1))
     run(*approvals(database, "reject", one.code))
     met = taken(database)
@@ -221,7 +221,7 @@ def test_a_yes_holds_as_long_as_the_server_that_asked_lets_a_question_wait(datab
     assert met.expires_at - met.decided_at == timedelta(hours=1)
 
 
-def test_of_two_who_decide_at_once_one_is_told_that_it_is_decided(database: Path) -> None:
+def test_the_second_of_two_answers_learns_of_the_first(database: Path) -> None:
     one = left(database)
     with ExitStack() as stack:
         both = [stack.enter_context(at_terminal(*approvals(database, "approve", one.code))) for _ in range(2)]
@@ -235,7 +235,7 @@ def test_of_two_who_decide_at_once_one_is_told_that_it_is_decided(database: Path
     assert len(on(database, Ledger.newest, 10)) == 1
 
 
-def test_of_many_who_say_no_at_once_one_does(database: Path) -> None:
+def test_only_one_of_many_rejections_at_once_counts(database: Path) -> None:
     one = left(database)
     command = forked(*approvals(database, "reject", one.code))
     several = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(4)]
@@ -253,26 +253,26 @@ def offered(terminal: Terminal, one: PendingApproval) -> None:
     assert one.question in shown
 
 
-def test_watching_shows_each_question_as_it_comes_and_takes_its_answer(database: Path) -> None:
+def test_watch_prints_each_request_and_takes_its_answer(database: Path) -> None:
     with at_terminal(*watched(database)) as terminal:
-        terminal.until("Ctrl-C ends it.")
+        terminal.until("Press Ctrl-C to stop.")
         first, second = left(database), left(database, asked("Mute everyone?"))
         offered(terminal, first)
         terminal.type(f"y{ENTER}")
-        terminal.until("Reason, if you like: ")
+        terminal.until("Reason (optional): ")
         terminal.type(f"they said bye{ENTER}")
         terminal.until(f"Approved {first.code}")
         offered(terminal, second)
         terminal.type(f"what{ENTER}")
         terminal.until(OFFER)
         terminal.type(f"NO{ENTER}")
-        terminal.until("Reason, if you like: ")
+        terminal.until("Reason (optional): ")
         terminal.type(ENTER)
         terminal.until(f"Rejected {second.code}")
         third = left(database, asked("Skip this?"))
         offered(terminal, third)
         terminal.type(ENTER)
-        terminal.until(f"{third.code} waits on.")
+        terminal.until(f"{third.code} stays open.")
         terminal.type(CTRL_C)
         code, said = terminal.ended()
     assert (code, third.code in said) == (130, False)
@@ -282,13 +282,13 @@ def test_watching_shows_each_question_as_it_comes_and_takes_its_answer(database:
     assert (met.decided_by or "").endswith(" at a terminal")
 
 
-def test_watching_goes_on_when_somebody_else_was_faster(database: Path) -> None:
+def test_watch_continues_after_another_person_answered_first(database: Path) -> None:
     first = left(database)
     with at_terminal(*watched(database)) as terminal:
         offered(terminal, first)
         run(*approvals(database, "reject", first.code))
         terminal.type(f"y{ENTER}")
-        terminal.until("Reason, if you like: ")
+        terminal.until("Reason (optional): ")
         terminal.type(ENTER)
         terminal.until(f"{first.code} is rejected already")
         offered(terminal, left(database, asked("And this?")))
@@ -298,7 +298,7 @@ def test_watching_goes_on_when_somebody_else_was_faster(database: Path) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "lines"), [([], 2), (["--json"], 1)])
-def test_watched_through_a_pipe_questions_are_shown_and_not_answered(
+def test_watch_through_a_pipe_prints_requests_and_takes_no_answers(
     database: Path, arguments: list[str], lines: int
 ) -> None:
     first = left(database)
@@ -325,13 +325,13 @@ def test_watched_through_a_pipe_questions_are_shown_and_not_answered(
     assert pending(database) == [first.code, second.code]
 
 
-def test_a_store_named_before_the_subcommand_is_the_one_that_is_used(database: Path) -> None:
+def test_database_before_the_subcommand_counts_for_it(database: Path) -> None:
     one = left(database)
     assert run("approvals", "--database", url_of(database), "reject", one.code).returncode == 0
     assert pending(database) == []
 
 
-def test_a_store_that_cannot_be_used_is_one_sentence_and_exit_code_2() -> None:
+def test_an_unusable_store_is_one_sentence_and_exit_code_2() -> None:
     ended = run("approvals", "--database", "sqlite:////no/such/place/events.db")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("telnyx-conferencing: The directory /no/such/place does not exist.")

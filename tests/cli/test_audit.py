@@ -1,4 +1,4 @@
-"""`telnyx-conferencing audit`: what was done, in words and for export, and whether the record of it is whole."""
+"""`audit`: the record of calls and decisions, as text and for export, and its verification."""
 
 import hashlib
 import json
@@ -79,7 +79,7 @@ def numbers(database: Path, *arguments: str) -> list[int]:
     return [json.loads(line)["number"] for line in printed(database, "--json", *arguments)]
 
 
-def test_each_record_is_one_readable_line_newest_last(database: Path) -> None:
+def test_each_record_is_one_readable_line_oldest_first(database: Path) -> None:
     lines = [line.split("  ") for line in printed(database)]
     assert [[part.strip() for part in line if part.strip()] for line in (lines[0], lines[1], lines[2], lines[4])] == [
         ["1", "2026-01-31 12:00:00", "done", "list_queues", "through 'claude-code 2.1' session aa11", "12 ms"],
@@ -91,14 +91,14 @@ def test_each_record_is_one_readable_line_newest_last(database: Path) -> None:
             "end conference room",
             "for 'anna' through 'claude-code 2.1' session aa11",
             "61.2 s",
-            "(a person said no; ben@desk at a terminal said no K7QF-2M9X; 'not yet')",
+            "(a person said no; ben@desk at a terminal answered no K7QF-2M9X; 'not yet')",
         ],
         ["3", "2026-01-31 12:02:00", "failed", "end_conference", "session bb22", "310 ms", "(Telnyx answered 422)"],
         ["5", "2026-01-31 12:04:00", "writes stopped by a person", "by anna@desk", "(enough)"],
     ]
 
 
-def test_what_callers_chose_stays_on_its_line_and_cannot_steer_a_terminal(database: Path) -> None:
+def test_text_that_callers_chose_stays_on_its_line_and_cannot_control_the_terminal(database: Path) -> None:
     for arguments in ([], ["--json"]):
         ended = run("audit", "--database", url_of(database), *arguments)
         assert len(ended.stdout.splitlines()) == len(STORY)
@@ -107,7 +107,7 @@ def test_what_callers_chose_stays_on_its_line_and_cannot_steer_a_terminal(databa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wanted"),
+    ("arguments", "expected"),
     [
         (["--tool", "end_conference"], [2, 3]),
         (["--tool", "end_conference", "--outcome", "failed"], [3]),
@@ -123,18 +123,18 @@ def test_what_callers_chose_stays_on_its_line_and_cannot_steer_a_terminal(databa
         (["--tool", "no_such_tool"], []),
     ],
 )
-def test_only_what_is_wanted_is_printed(database: Path, arguments: list[str], wanted: list[int]) -> None:
-    assert numbers(database, *arguments) == wanted
+def test_filters_choose_what_is_printed(database: Path, arguments: list[str], expected: list[int]) -> None:
+    assert numbers(database, *arguments) == expected
 
 
-def test_since_takes_a_time_ago(database: Path) -> None:
+def test_since_takes_an_age(database: Path) -> None:
     begun = datetime.now(UTC) - timedelta(hours=3)
     written(database, [{"outcome": "done"}] * 4, begun - timedelta(minutes=1.5))
     assert numbers(database, "--since", "3h") == [8, 9]
     assert numbers(database, "--since", "1h") == []
 
 
-def test_the_newest_fifty_are_printed_unless_more_are_asked_for(long: Path) -> None:
+def test_the_newest_fifty_records_are_the_default(long: Path) -> None:
     assert numbers(long) == list(range(2451, 2501))
     assert numbers(long, "--last", "1500") == list(range(1001, 2501))
     assert numbers(long, "--all") == list(range(1, 2501))
@@ -143,7 +143,7 @@ def test_the_newest_fifty_are_printed_unless_more_are_asked_for(long: Path) -> N
     assert numbers(long, "--since", (NOON + timedelta(minutes=900)).isoformat()) == list(range(901, 2501))
 
 
-def test_the_hashes_of_an_export_can_be_computed_from_it(database: Path) -> None:
+def test_the_hashes_of_an_export_can_be_recomputed(database: Path) -> None:
     last = "0" * 64
     for number, line in enumerate(printed(database, "--json", "--all"), 1):
         record = json.loads(line)
@@ -157,15 +157,15 @@ def test_the_hashes_of_an_export_can_be_computed_from_it(database: Path) -> None
     assert f"Head: {len(STORY)}:{last}" in printed(database, "verify")
 
 
-def test_an_empty_audit_is_said_to_be_empty(tmp_path: Path) -> None:
+def test_an_empty_audit_is_reported_as_empty(tmp_path: Path) -> None:
     nothing = tmp_path / "events.db"
     assert printed(nothing) == ["The audit is empty."]
     assert printed(nothing, "--json", "--all", "--since", "1h") == []
     assert printed(nothing, "verify") == [f"The audit in {url_of(nothing)} is empty."]
 
 
-def test_where_nothing_is_found_that_is_said(database: Path) -> None:
-    assert printed(database, "--tool", "no_such_tool") == ["The audit has no such record."]
+def test_no_matching_record_is_reported(database: Path) -> None:
+    assert printed(database, "--tool", "no_such_tool") == ["No audit record matches."]
 
 
 @pytest.mark.parametrize(
@@ -178,18 +178,18 @@ def test_where_nothing_is_found_that_is_said(database: Path) -> None:
         (["--database", "mysql://there/events"], "not a kind of database"),
     ],
 )
-def test_what_it_cannot_do_is_said_with_exit_code_2(database: Path, arguments: list[str], said: str) -> None:
+def test_a_wrong_option_exits_with_2(database: Path, arguments: list[str], said: str) -> None:
     ended = run("audit", "--database", url_of(database), *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-# Whether it is whole
+# Verification
 
 
 def tampered(database: Path, *statements: str) -> None:
-    """What somebody does who can write the file."""
+    """Change the file as a person could who can write to it."""
     with closing(sqlite3.connect(database)) as connection, connection:
         for trigger in ("audit_update", "audit_delete"):
             connection.execute(f"DROP TRIGGER {trigger}")
@@ -211,16 +211,16 @@ def broken(database: Path, *arguments: str) -> str:
     return line.removeprefix("telnyx-conferencing: ")
 
 
-def test_a_whole_audit_is_proved_with_its_count_and_head(long: Path) -> None:
+def test_verify_prints_the_number_of_records_and_the_head(long: Path) -> None:
     lines = printed(long, "verify")
-    assert lines[0] == "All 2500 records are as written, and none is missing between them."
+    assert lines[0] == "All 2500 records are unchanged, and none is missing."
     assert lines[1].startswith("Head: 2500:")
     assert "verify --head" in lines[2]
 
 
-def test_a_head_that_was_kept_proves_that_nothing_was_taken_away_since(database: Path) -> None:
+def test_an_earlier_head_proves_that_nothing_was_removed(database: Path) -> None:
     kept = head(database)
-    assert "Nothing was taken away" in printed(database, "verify", "--head", kept)[0]
+    assert "Nothing was removed" in printed(database, "verify", "--head", kept)[0]
     written(database, [{"outcome": "done"}])
     assert "All 6 records" in printed(database, "verify", "--head", f" {kept} ")[0]
 
@@ -244,14 +244,14 @@ def test_a_head_that_was_kept_proves_that_nothing_was_taken_away_since(database:
         ),
     ],
 )
-def test_what_was_changed_behind_its_back_is_found(database: Path, change: str, said: str) -> None:
+def test_verify_finds_changed_and_removed_records(database: Path, change: str, said: str) -> None:
     kept = head(database)
     tampered(database, change)
     assert broken(database).startswith(said)
     assert broken(database, "--head", kept).startswith(said)
 
 
-def test_newest_records_removed_with_their_note_are_missed_only_by_a_head_that_was_kept(database: Path) -> None:
+def test_removed_newest_records_are_found_only_with_an_earlier_head(database: Path) -> None:
     kept = head(database)
     tampered(
         database,
@@ -262,7 +262,7 @@ def test_newest_records_removed_with_their_note_are_missed_only_by_a_head_that_w
     assert broken(database, "--head", kept) == "The newest records are missing: there are 3, and there were 5."
 
 
-def test_an_audit_written_anew_is_found_by_a_head_that_was_kept(database: Path) -> None:
+def test_a_rewritten_audit_is_found_with_an_earlier_head(database: Path) -> None:
     kept = head(database)
     tampered(database, "DELETE FROM audit", "DELETE FROM notes")
     written(database, [{"outcome": "done"}] * 7)
@@ -271,13 +271,13 @@ def test_an_audit_written_anew_is_found_by_a_head_that_was_kept(database: Path) 
 
 
 @pytest.mark.parametrize("wrong", ["5", "5:abc", "x\x1b[2J:" + "0" * 64, "²:" + "0" * 64, ""])
-def test_what_is_no_head_is_said(database: Path, wrong: str) -> None:
+def test_an_invalid_head_is_refused(database: Path, wrong: str) -> None:
     said = broken(database, "--head", wrong)
     assert "is not a head: it is written NUMBER:HASH" in said
     assert "\x1b" not in said
 
 
-def test_records_that_were_made_unreadable_are_still_listed(database: Path) -> None:
+def test_unreadable_records_are_still_listed(database: Path) -> None:
     tampered(
         database,
         "UPDATE audit SET entry = 'not JSON' WHERE number = 2",

@@ -1,4 +1,4 @@
-"""`telnyx-conferencing events`: what it prints, from where, and how it ends."""
+"""`events`: what it prints, which store it reads, and how it ends."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def printed(database: Path, *arguments: str) -> list[str]:
     return ended.stdout.splitlines()
 
 
-def test_each_event_is_one_readable_line_oldest_first_and_without_colour_codes(database: Path) -> None:
+def test_each_event_is_one_readable_line_oldest_first(database: Path) -> None:
     lines = printed(database)
     assert [line[:19] for line in lines] == [f"2026-01-31 12:0{minute}:00" for minute in range(5)]
     assert lines[0].endswith("  Call v3:anna waits in queue 'support'.")
@@ -68,7 +68,7 @@ def test_each_event_is_one_readable_line_oldest_first_and_without_colour_codes(d
     assert "carol x'" in lines[3]
 
 
-def test_json_is_one_object_a_line_with_everything_that_is_known(database: Path) -> None:
+def test_json_is_one_object_per_line_with_every_field(database: Path) -> None:
     events = [json.loads(line) for line in printed(database, "--json")]
     assert [event["id"] for event in events] == ["a", "b", "c", "d", "e"]
     assert events[1] == {
@@ -83,7 +83,7 @@ def test_json_is_one_object_a_line_with_everything_that_is_known(database: Path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wanted"),
+    ("arguments", "expected"),
     [
         (["--type", "conference.ended", "--type", "call.*"], "ae"),
         (["--conference", "room", "--type", "conference.participant.*"], "c"),
@@ -93,8 +93,8 @@ def test_json_is_one_object_a_line_with_everything_that_is_known(database: Path)
         (["--last", "2"], "de"),
     ],
 )
-def test_only_what_is_wanted_is_printed(database: Path, arguments: list[str], wanted: str) -> None:
-    assert "".join(json.loads(line)["id"] for line in printed(database, "--json", *arguments)) == wanted
+def test_filters_choose_what_is_printed(database: Path, arguments: list[str], expected: str) -> None:
+    assert "".join(json.loads(line)["id"] for line in printed(database, "--json", *arguments)) == expected
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def following(database: Path, *arguments: str) -> Generator[subprocess.Popen[str
             process.kill()
 
 
-def test_it_follows_what_another_process_stores_and_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
+def test_events_follows_another_process_and_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
     database = tmp_path / "events.db"
     anyio.run(store_all, database, *STORY[:2])
     with following(database, "--type", "conference.*") as process:
@@ -124,7 +124,7 @@ def test_it_follows_what_another_process_stores_and_ctrl_c_ends_it_quietly(tmp_p
     assert (process.returncode, rest, said.strip()) == (130, "", "")
 
 
-def test_a_reader_that_leaves_early_is_no_crash(tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_it_without_an_error_message(tmp_path: Path) -> None:
     database = tmp_path / "events.db"
     anyio.run(store_all, database, *STORY)
     with following(database) as process:
@@ -137,7 +137,7 @@ def test_a_reader_that_leaves_early_is_no_crash(tmp_path: Path) -> None:
         assert process.stderr.read() == ""
 
 
-def test_on_a_terminal_it_has_a_colour_by_kind(database: Path) -> None:
+def test_a_terminal_shows_each_kind_of_event_in_its_colour(database: Path) -> None:
     ours, theirs = pty.openpty()
     command = forked("events", "--once", "--database", url_of(database), "--type", "conference.ended")
     with subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL) as process:
@@ -146,7 +146,7 @@ def test_on_a_terminal_it_has_a_colour_by_kind(database: Path) -> None:
         try:
             while some := os.read(ours, 1024):
                 shown += some
-        except OSError:  # how a terminal says that everybody has left it
+        except OSError:  # how a terminal reports that its last process has ended
             pass
         assert process.wait(PATIENCE) == 0
     os.close(ours)
@@ -161,7 +161,7 @@ def test_on_a_terminal_it_has_a_colour_by_kind(database: Path) -> None:
         (["--database", "sqlite:////no/such/place/events.db"], "The directory /no/such/place does not exist"),
     ],
 )
-def test_what_it_cannot_do_is_one_sentence_and_exit_code_2(database: Path, arguments: list[str], said: str) -> None:
+def test_a_wrong_time_or_store_is_one_sentence_and_exit_code_2(database: Path, arguments: list[str], said: str) -> None:
     ended = run("events", "--once", "--database", url_of(database), *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     [line] = ended.stderr.splitlines()
@@ -169,7 +169,7 @@ def test_what_it_cannot_do_is_one_sentence_and_exit_code_2(database: Path, argum
     assert said in line
 
 
-def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_left_alone(tmp_path: Path) -> None:
     letter = tmp_path / "letter.txt"
     letter.write_text("Dear Anna, " * 100)
     ended = run("events", "--once", "--database", url_of(letter))

@@ -1,4 +1,4 @@
-"""What programs and terminals get from the commands: JSON, colours, completion."""
+"""The output of commands for programs and terminals: JSON, colours, completion."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from support.terminal import at_terminal
 POLICY = "[limits]\ncalls_per_minute = 5\n"
 
 
-def test_tools_as_json_is_an_object_a_line_and_as_many_as_the_table_says() -> None:
+def test_tools_prints_one_json_object_per_tool() -> None:
     lines = run("tools", "--json", "--toolsets", "queues", "--read-only").stdout.splitlines()
     tools = [json.loads(line) for line in lines]
     assert [tool["tool"] for tool in tools] == ["list_queues", "get_queue", "list_queue_calls", "get_queue_call"]
@@ -19,7 +19,7 @@ def test_tools_as_json_is_an_object_a_line_and_as_many_as_the_table_says() -> No
     assert all(isinstance(tool["bytes"], int) for tool in tools)
 
 
-def test_a_policy_as_json_says_what_it_says_in_words(tmp_path: Path) -> None:
+def test_policy_check_prints_the_same_lines_as_json_and_as_text(tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text(POLICY)
     said = json.loads(run("policy", "check", str(file), "--json").stdout)
@@ -29,19 +29,19 @@ def test_a_policy_as_json_says_what_it_says_in_words(tmp_path: Path) -> None:
     assert all(line in words for lines in said.values() for line in lines)
 
 
-def test_an_audit_is_verified_as_json(tmp_path: Path) -> None:
+def test_audit_verify_prints_json(tmp_path: Path) -> None:
     said = json.loads(run("audit", "verify", "--json", "--database", f"sqlite:///{tmp_path}/a.db").stdout)
     assert said["records"] == 0
     assert "head" in said
 
 
-def test_what_was_set_aside_as_json_is_nothing_where_there_is_nothing(tmp_path: Path) -> None:
+def test_events_aside_prints_nothing_for_an_empty_store(tmp_path: Path) -> None:
     ended = run("events", "--aside", "--json", "--database", f"sqlite:///{tmp_path}/a.db")
     assert (ended.returncode, ended.stdout) == (0, "")
 
 
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
-def test_a_terminal_gets_colours_unless_it_wants_none(no_color: str, coloured: bool, tmp_path: Path) -> None:
+def test_a_terminal_gets_colours_unless_no_color_is_set(no_color: str, coloured: bool, tmp_path: Path) -> None:
     env = {
         "NO_COLOR": no_color,
         "HOME": str(tmp_path),
@@ -53,7 +53,7 @@ def test_a_terminal_gets_colours_unless_it_wants_none(no_color: str, coloured: b
         code, shown = terminal.ended()
     assert code == 0
     assert ("\x1b[" in shown) is coloured
-    assert "looking ..." in shown
+    assert "checking ..." in shown
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

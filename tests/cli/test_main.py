@@ -1,4 +1,4 @@
-"""The command line: what it prints, what it refuses, and what it leaves alone."""
+"""The command line: its help, its start, its errors and its exit codes."""
 
 import json
 import socket
@@ -24,7 +24,7 @@ INITIALIZE: dict[str, Any] = {
 }
 
 
-def test_without_a_telnyx_serve_names_both_ways_to_one_and_exits_with_2() -> None:
+def test_serve_without_a_key_names_both_fixes_and_exits_with_2() -> None:
     ended = run("serve")
     assert ended.returncode == 2
     assert ended.stdout == ""
@@ -46,7 +46,7 @@ def test_without_a_telnyx_serve_names_both_ways_to_one_and_exits_with_2() -> Non
         (["--no-such-option"], {}, "No such option"),
     ],
 )
-def test_a_wrong_setting_is_one_plain_sentence_and_exit_code_2(
+def test_a_wrong_setting_is_one_sentence_and_exit_code_2(
     arguments: list[str], env: Mapping[str, str], said: str
 ) -> None:
     ended = run("serve", *arguments, env={"TELNYX_API_KEY": "KEYcanary", **env})
@@ -56,7 +56,7 @@ def test_a_wrong_setting_is_one_plain_sentence_and_exit_code_2(
     assert "KEYcanary" not in ended.stdout + ended.stderr
 
 
-def test_a_sandbox_port_that_is_taken_is_said() -> None:
+def test_a_sandbox_port_in_use_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for arguments in (["serve", "--sandbox", "--sandbox-port", port], ["sandbox", "--port", port]):
@@ -66,7 +66,7 @@ def test_a_sandbox_port_that_is_taken_is_said() -> None:
 
 
 @pytest.mark.parametrize("level", ["debug", "info"])
-def test_stdout_carries_the_protocol_and_stderr_the_log_without_key_or_content(level: str, tmp_path: Path) -> None:
+def test_stdout_has_only_the_protocol_and_the_log_has_no_key_or_content(level: str, tmp_path: Path) -> None:
     messages: list[dict[str, Any]] = [
         INITIALIZE,
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
@@ -114,7 +114,7 @@ def test_stdout_carries_the_protocol_and_stderr_the_log_without_key_or_content(l
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("era", ERAS)
-async def test_serve_sandbox_needs_nothing_and_offers_its_telnyx_on_a_port_too(era: str) -> None:
+async def test_serve_sandbox_needs_no_account_and_serves_its_api_on_a_port(era: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     async with connected("--sandbox", "--sandbox-port", str(port), era=era) as client:
@@ -138,7 +138,7 @@ async def test_every_option_is_also_an_environment_variable() -> None:
     assert names == ["list_queues", "get_queue", "list_queue_calls", "get_queue_call"]
 
 
-def test_tools_prints_a_line_for_each_tool_and_the_sum() -> None:
+def test_tools_prints_a_line_for_each_tool_and_the_total() -> None:
     ended = run("tools")
     lines = ended.stdout.splitlines()
     assert ended.returncode == 0
@@ -149,11 +149,11 @@ def test_tools_prints_a_line_for_each_tool_and_the_sum() -> None:
     assert costs == ["", *TOOLSETS, lines[-1]]
 
 
-def test_tools_obeys_the_same_settings_as_serve() -> None:
+def test_tools_applies_the_settings_of_serve() -> None:
     assert run("tools", "--read-only", "--toolsets", "queues").stdout.splitlines()[-1].startswith("4 tools, ")
 
 
-def test_a_pipe_that_closes_early_is_no_crash() -> None:
+def test_a_closed_pipe_prints_no_traceback() -> None:
     with subprocess.Popen([COMMAND, "tools"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stderr
@@ -168,7 +168,7 @@ def test_version_and_help_say_what_there_is() -> None:
     assert "TELNYX_API_KEY" in run("serve", "--help").stdout
 
 
-def test_the_sandbox_says_how_to_reach_it_and_ends_when_told_to() -> None:
+def test_sandbox_prints_how_to_reach_it_and_ends_on_sigterm() -> None:
     with subprocess.Popen(
         [COMMAND, "sandbox", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
     ) as process:

@@ -1,4 +1,4 @@
-"""`telnyx-conferencing policy check`: what a policy file means, or what is wrong in it."""
+"""`policy check`: what a policy file allows, or what is wrong in it."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def test_a_policy_is_explained(tmp_path: Path) -> None:
     assert "this server is read-only: create_conference" in ended.stdout
 
 
-def test_what_is_wrong_in_a_policy_is_said_with_exit_code_2(tmp_path: Path) -> None:
+def test_a_wrong_policy_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text("[tools]\nallowed = []\n")
     ended = run("policy", "check", str(file))
@@ -22,7 +22,7 @@ def test_what_is_wrong_in_a_policy_is_said_with_exit_code_2(tmp_path: Path) -> N
     assert "'allowed'" in ended.stderr
 
 
-def test_a_policy_that_is_not_there_is_said_with_exit_code_2(tmp_path: Path) -> None:
+def test_a_missing_policy_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
     ended = run("policy", "check", str(tmp_path / "none.toml"))
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "none.toml: It cannot be found" in ended.stderr

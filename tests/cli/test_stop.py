@@ -1,4 +1,4 @@
-"""`telnyx-conferencing stop` and `resume`: anyone can stop all writes at once, a person lets them go on."""
+"""`stop` and `resume`: anyone can stop all writes at once, and only a person at a terminal can allow them again."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from support.terminal import CTRL_C, ENTER, at_terminal
 from support.webhooks import url_of
 from telnyx_conferencing.server.guard.ledger import Ledger
 
-AGREE = "Let them go on? [y/N]: "
+ALLOW = "Allow writes again? [y/N]: "
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
-def test_stop_stops_at_once_without_asking_and_says_where(database: Path) -> None:
+def test_stop_takes_effect_without_asking_and_names_the_store(database: Path) -> None:
     ended = run("stop", "they", "are shouting\x1b[2J", "--database", url_of(database))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert f"Writes on {url_of(database)} are stopped" in ended.stdout
@@ -33,33 +33,33 @@ def test_stop_stops_at_once_without_asking_and_says_where(database: Path) -> Non
     assert "@" in stopped.by
 
 
-def test_what_is_stopped_stays_as_it_was_stopped_first(database: Path) -> None:
+def test_a_second_stop_changes_nothing(database: Path) -> None:
     on(database, Ledger.stop, "anna@desk", "a\x1b]0;owned\x07 drill")
     ended = run("stop", "again", "--database", url_of(database))
     assert ended.returncode == 0
-    assert "were stopped already: by anna@desk at 20" in ended.stdout
-    assert "UTC, 'a ]0;owned drill'. That stands." in ended.stdout
+    assert "were already stopped by anna@desk at 20" in ended.stdout
+    assert "UTC, 'a ]0;owned drill'. Nothing changed." in ended.stdout
     stopped = on(database, Ledger.stopped)
     assert stopped
     assert stopped.by == "anna@desk"
 
 
-def test_on_a_store_that_no_server_has_used_stop_says_that_it_may_be_the_wrong_one(database: Path) -> None:
+def test_stop_warns_about_a_store_that_no_server_has_used(database: Path) -> None:
     elsewhere = database.with_name("other.db")
     ended = run("stop", "--database", url_of(elsewhere))
     assert ended.returncode == 0
-    assert "your servers use another" in ended.stderr
+    assert "your servers use another store" in ended.stderr
     assert on(elsewhere, Ledger.stopped)
     assert on(database, Ledger.stopped) is None
 
 
-def test_a_person_at_a_terminal_lets_writes_go_on(database: Path) -> None:
+def test_a_person_at_a_terminal_allows_writes_again(database: Path) -> None:
     on(database, Ledger.stop, "anna@desk", "a drill")
     with at_terminal("resume", "--database", url_of(database)) as terminal:
-        assert "by anna@desk" in terminal.until(AGREE)
+        assert "by anna@desk" in terminal.until(ALLOW)
         terminal.type(f"y{ENTER}")
         code, said = terminal.ended()
-    assert (code, "Writes go on." in said) == (0, True)
+    assert (code, "Writes are allowed again." in said) == (0, True)
     assert on(database, Ledger.stopped) is None
     [newest] = on(database, Ledger.newest, 1)
     assert newest.entry["outcome"] == "writes resumed by a person"
@@ -67,31 +67,31 @@ def test_a_person_at_a_terminal_lets_writes_go_on(database: Path) -> None:
 
 
 @pytest.mark.parametrize(("typed", "ends_with"), [(f"n{ENTER}", 1), (ENTER, 1), (CTRL_C, 130)])
-def test_without_a_yes_writes_stay_stopped(database: Path, typed: str, ends_with: int) -> None:
+def test_writes_stay_stopped_without_a_yes(database: Path, typed: str, ends_with: int) -> None:
     on(database, Ledger.stop, "anna@desk")
     with at_terminal("resume", "--database", url_of(database), typed_before=f"y{ENTER}") as terminal:
-        terminal.until(AGREE)
+        terminal.until(ALLOW)
         terminal.type(typed)
         assert terminal.ended()[0] == ends_with
     assert on(database, Ledger.stopped)
 
 
-def test_a_program_cannot_let_writes_go_on(database: Path) -> None:
+def test_a_program_cannot_resume_writes(database: Path) -> None:
     on(database, Ledger.stop, "anna@desk")
     ended = run("resume", "--database", url_of(database), stdin="y\n")
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert "Resuming is for a person at a terminal" in ended.stderr
+    assert "Resuming needs a person at a terminal" in ended.stderr
     assert on(database, Ledger.stopped)
 
 
-def test_what_is_not_stopped_need_not_be_resumed(database: Path) -> None:
+def test_resume_reports_that_nothing_is_stopped(database: Path) -> None:
     with at_terminal("resume", "--database", url_of(database)) as terminal:
         code, said = terminal.ended()
     assert code == 0
     assert "are not stopped" in said
 
 
-def test_a_store_that_cannot_be_used_is_one_sentence_and_exit_code_2() -> None:
+def test_an_unusable_store_is_one_sentence_and_exit_code_2() -> None:
     ended = run("stop", "--database", "sqlite:////no/such/place/events.db")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("telnyx-conferencing: The directory /no/such/place does not exist.")

@@ -1,4 +1,4 @@
-"""`telnyx-conferencing timeline`: a conference told afterwards, from the store that a server wrote to."""
+"""`timeline`: what happened in a conference, from the store that a server wrote to."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -55,35 +55,35 @@ def practised(tmp_path_factory: pytest.TempPathFactory) -> Practised:
     return Practised(database, anyio.run(practise, database))
 
 
-def test_it_prints_the_story_with_what_no_event_tells(practised: Practised) -> None:
+def test_the_timeline_includes_commands_that_no_event_reports(practised: Practised) -> None:
     told = practised.printed(practised.room)
     assert told.startswith("# Conference 'Standup'\n\nBegan ")
     assert "'+12025550112' was muted." in told
     assert "Everyone was put on hold." in told
 
 
-def test_a_conference_is_named_by_its_id_the_beginning_of_it_or_its_name(practised: Practised) -> None:
+def test_a_conference_is_found_by_its_id_a_prefix_or_its_name(practised: Practised) -> None:
     told = practised.printed(practised.room)
     for naming in (practised.room[:13], f"{practised.room[:14]}…", "Standup"):
         assert practised.printed(naming) == told
     assert practised.printed("Review") != told
 
 
-def test_it_draws_a_picture(practised: Practised) -> None:
+def test_svg_draws_a_picture(practised: Practised) -> None:
     root = ElementTree.fromstring(practised.printed("Standup", "--svg"))
     assert root.findtext(f"{SVG}title") == "Conference 'Standup'"
     assert {"+12025550111", "+12025550112"} <= {text.text for text in root.iter(f"{SVG}text")}
 
 
-def test_it_writes_a_file_and_nothing_else(practised: Practised, tmp_path: Path) -> None:
+def test_output_writes_only_to_the_file(practised: Practised, tmp_path: Path) -> None:
     file = tmp_path / "standup.svg"
     assert practised.printed(practised.room, "--svg", "--output", str(file)) == ""
     assert file.read_text("utf-8") == practised.printed(practised.room, "--svg")
 
 
-def test_what_it_cannot_do_is_one_sentence(practised: Practised) -> None:
-    assert practised.refused("nope").endswith("No event tells of a conference 'nope'.")
-    assert practised.refused("").endswith("No event tells of a conference ''.")
+def test_an_unknown_conference_or_an_unwritable_file_is_one_sentence(practised: Practised) -> None:
+    assert practised.refused("nope").endswith("The store has no event of a conference 'nope'.")
+    assert practised.refused("").endswith("The store has no event of a conference ''.")
     assert practised.refused("Standup", "--output", "/no/such/place").endswith(
-        "cannot be written: No such file or directory"
+        "cannot be written: No such file or directory."
     )

@@ -1,4 +1,4 @@
-"""Where the API key goes: never into a configuration unless a person says so."""
+"""Where the API key goes: never into a configuration unless a person asks for it."""
 
 import json
 from pathlib import Path
@@ -13,22 +13,22 @@ from support.terminal import ENTER, at_terminal
 KEY = "KEYcanary0123456789"
 
 
-def everything_but_the_ring(home: Home) -> str:
+def files_except_the_keyring(home: Home) -> str:
     return "".join(file.read_text() for file in home.path.rglob("*") if file.is_file() and file.name != "ring.json")
 
 
 @pytest.mark.parametrize("host", ["claude-desktop", "codex"])
-def test_with_a_keyring_it_goes_there_and_the_server_is_told_to_look_there(host: str, tmp_path: Path) -> None:
+def test_install_stores_the_key_in_the_keyring_and_the_server_reads_it_there(host: str, tmp_path: Path) -> None:
     home = Home(tmp_path, ring=True)
     said = home.does("install", host, env={"TELNYX_API_KEY": KEY})
-    assert "kept in Test Keyring" in said
+    assert "stored in Test Keyring" in said
     assert home.server(host)["args"] == ["serve", "--keyring"]
     assert KEY in (tmp_path / "ring.json").read_text()
-    assert KEY not in everything_but_the_ring(home) + said
+    assert KEY not in files_except_the_keyring(home) + said
     assert "already" in home.does("install", host)
 
 
-def test_it_is_asked_for_unseen_at_a_terminal(tmp_path: Path) -> None:
+def test_install_asks_for_the_key_at_a_terminal_without_an_echo(tmp_path: Path) -> None:
     home = Home(tmp_path, ring=True)
     with at_terminal("install", "claude-code", env=home.env) as terminal:
         terminal.until("Telnyx API key (not shown)")
@@ -48,20 +48,20 @@ def test_it_is_asked_for_unseen_at_a_terminal(tmp_path: Path) -> None:
         ("gemini", "${TELNYX_API_KEY:-}"),
     ],
 )
-def test_without_a_keyring_the_host_hands_its_variable_on(host: str, reference: str, tmp_path: Path) -> None:
+def test_without_a_keyring_the_host_passes_its_variable_on(host: str, reference: str, tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.does("install", host, env={"TELNYX_API_KEY": KEY})
     assert home.server(host)["env"] == {"TELNYX_API_KEY": reference}
-    assert KEY not in everything_but_the_ring(home)
+    assert KEY not in files_except_the_keyring(home)
 
 
-def test_codex_hands_it_on_by_name(tmp_path: Path) -> None:
+def test_codex_passes_the_variable_on_by_name(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.does("install", "codex")
     assert home.server("codex")["env_vars"] == ["TELNYX_API_KEY"]
 
 
-def test_where_it_has_no_safe_place_nothing_is_written_unless_plain_is_said(tmp_path: Path) -> None:
+def test_a_key_without_a_safe_place_is_written_only_with_key_plain(tmp_path: Path) -> None:
     home = Home(tmp_path)
     for wanted, why in (([], "no safe place"), (["--key", "keyring"], "has no keyring")):
         assert why in home.refuses("install", "claude-desktop", *wanted, env={"TELNYX_API_KEY": KEY})
@@ -75,14 +75,14 @@ def test_where_it_has_no_safe_place_nothing_is_written_unless_plain_is_said(tmp_
     assert "env" not in home.server("claude-desktop")
 
 
-def test_without_a_key_and_without_a_person_it_says_what_there_is(tmp_path: Path) -> None:
+def test_install_without_a_key_and_without_a_terminal_fails(tmp_path: Path) -> None:
     ended = Home(tmp_path, ring=True).run("install", "claude-code")
     assert ended.returncode == 1
     assert "--sandbox" in ended.stderr
     assert not (tmp_path / ".claude.json").exists()
 
 
-def test_the_public_key_is_written_since_it_is_no_secret(tmp_path: Path) -> None:
+def test_install_writes_the_public_key(tmp_path: Path) -> None:
     home = Home(tmp_path, ring=True)
     with telnyx() as phone:
         public = phone.sandbox.public_key
@@ -94,7 +94,7 @@ def test_the_public_key_is_written_since_it_is_no_secret(tmp_path: Path) -> None
 
 
 @pytest.mark.anyio
-async def test_serve_takes_the_key_from_the_keyring_when_told_so(tmp_path: Path) -> None:
+async def test_serve_reads_the_key_from_the_keyring(tmp_path: Path) -> None:
     home = Home(tmp_path, ring=True)
     with telnyx() as phone:
         home.does("install", "claude-code", env=phone.env)
@@ -102,24 +102,24 @@ async def test_serve_takes_the_key_from_the_keyring_when_told_so(tmp_path: Path)
             assert (await call(client, "list_queues"))["queues"]
 
 
-def test_serve_says_when_the_keyring_holds_none(tmp_path: Path) -> None:
+def test_serve_refuses_a_keyring_without_a_key(tmp_path: Path) -> None:
     for ring in (True, False):
         ended = Home(tmp_path, ring=ring).run("serve", "--keyring")
         assert ended.returncode == 2
         assert "telnyx-conferencing install" in ended.stderr
 
 
-def test_a_variable_that_the_host_did_not_fill_in_is_said_to_be_that(tmp_path: Path) -> None:
+def test_serve_refuses_a_variable_that_the_host_did_not_fill_in(tmp_path: Path) -> None:
     ended = Home(tmp_path).run("serve", env={"TELNYX_API_KEY": "${TELNYX_API_KEY}"})
     assert ended.returncode == 2
     assert "where the host is started" in ended.stderr
 
 
-def test_uninstall_leaves_the_key_unless_told_to_forget_it(tmp_path: Path) -> None:
+def test_uninstall_removes_the_key_only_with_forget_key(tmp_path: Path) -> None:
     home = Home(tmp_path, ring=True)
     home.does("install", "gemini", env={"TELNYX_API_KEY": KEY})
     home.does("uninstall", "gemini")
     assert KEY in (tmp_path / "ring.json").read_text()
-    assert "no longer" in home.does("uninstall", "gemini", "--forget-key")
+    assert "was removed from the keyring" in home.does("uninstall", "gemini", "--forget-key")
     assert json.loads((tmp_path / "ring.json").read_text()) == {}
     assert "There is no key" in home.does("uninstall", "gemini", "--forget-key")

@@ -1,4 +1,4 @@
-"""`doctor`: each thing is well, or the one thing to do is said."""
+"""`doctor`: it reports what works, and a fix for each problem."""
 
 import json
 import socket
@@ -28,7 +28,7 @@ def examined(home: Home, *arguments: str, code: int = 0) -> Found:
     return {one["name"]: one for one in found}
 
 
-def test_where_all_is_well_each_line_says_good(home: Home) -> None:
+def test_a_correct_setup_is_good_in_every_line(home: Home) -> None:
     with telnyx() as phone:
         home.more = {**phone.env, "TELNYX_PUBLIC_KEY": phone.sandbox.public_key}
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -38,16 +38,16 @@ def test_where_all_is_well_each_line_says_good(home: Home) -> None:
     assert {name: found[name]["state"] for name in names} == dict.fromkeys(names, "good")
 
 
-def test_a_key_that_telnyx_does_not_know_is_named_and_never_shown(home: Home) -> None:
+def test_an_unknown_key_is_reported_and_never_shown(home: Home) -> None:
     with telnyx() as phone:
         home.more = {**phone.env, "TELNYX_API_KEY": "canary"}
         found = examined(home, code=1)
     assert found["connection"]["state"] == "good"
-    assert "does not know it" in found["key"]["says"]
+    assert "does not accept it" in found["key"]["says"]
     assert "canary" not in json.dumps(found)
 
 
-def test_no_key_no_connection_and_a_key_that_is_none_are_each_one_thing_to_do(home: Home) -> None:
+def test_a_missing_key_no_connection_and_an_invalid_public_key_each_have_a_fix(home: Home) -> None:
     assert examined(home, code=1)["key"]["state"] == "wrong"
     home.more = {
         "TELNYX_API_KEY": "KEYx",
@@ -69,20 +69,20 @@ def answering(*headers: tuple[bytes, bytes]) -> Any:
     return app
 
 
-def test_a_clock_that_is_off_is_said(home: Home) -> None:
+def test_a_wrong_clock_is_reported(home: Home) -> None:
     with served(answering((b"date", b"Thu, 01 Jan 2026 00:00:00 GMT")), dated=False) as url:
         home.more = {"TELNYX_API_KEY": "KEYx", "TELNYX_BASE_URL": url}
         found = examined(home, code=1)
     assert found["clock"]["state"] == "wrong"
 
 
-def test_a_port_that_another_program_holds_is_said(home: Home) -> None:
+def test_a_port_in_use_by_another_program_is_reported(home: Home) -> None:
     with served(answering()) as url:
         found = examined(home, "--sandbox", "--webhook-port", url.rsplit(":", 1)[1], code=1)
     assert "another program" in found["port"]["says"]
 
 
-def test_a_host_that_starts_what_is_no_longer_there_is_said(home: Home) -> None:
+def test_a_host_with_a_missing_program_is_reported(home: Home) -> None:
     home.write("cursor", '{"mcpServers": {"telnyx-conferencing": {"command": "/gone"}}}')
     home.write("codex", "not toml")
     found = examined(home, "--sandbox", code=1)
@@ -92,30 +92,30 @@ def test_a_host_that_starts_what_is_no_longer_there_is_said(home: Home) -> None:
 
 
 @pytest.mark.parametrize("host", ["claude-code", "codex"])
-def test_as_host_starts_what_is_configured_and_asks_it_something(host: str, home: Home) -> None:
+def test_as_host_starts_the_configured_server_and_calls_a_tool(host: str, home: Home) -> None:
     home.does("install", host, "--sandbox", "--read-only")
     found = examined(home, "--as-host", host)
     assert found["start"]["state"] == "good"
     assert " tools; " in found["start"]["says"]
-    assert found["key"]["says"].endswith("embedded Telnyx")
+    assert found["key"]["says"].endswith("on the sandbox")
 
 
-def test_as_host_says_what_the_server_says_when_it_does_not_start(home: Home) -> None:
+def test_as_host_reports_why_the_server_does_not_start(home: Home) -> None:
     home.write("claude-desktop", '{"mcpServers": {"telnyx-conferencing": {"command": "/bin/cat", "args": ["/gone"]}}}')
     home.more = {"TELNYX_API_KEY": "KEYx", "TELNYX_BASE_URL": "http://127.0.0.1:9/v2"}
     found = examined(home, "--as-host", code=1)
     assert found["start"]["state"] == "wrong"
     assert "No such file" in found["start"]["says"]
-    assert "set TELNYX_API_KEY" in found["key"]["says"]  # Claude Desktop hands nothing on
+    assert "Set TELNYX_API_KEY" in found["key"]["says"]  # Claude Desktop passes nothing on
 
 
-def test_as_host_needs_a_host_that_has_it(home: Home) -> None:
+def test_as_host_needs_a_host_that_has_the_server(home: Home) -> None:
     ended = home.run("doctor", "--as-host", "gemini")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "install gemini" in ended.stderr
 
 
-def test_for_people_it_is_a_line_each(home: Home) -> None:
+def test_doctor_prints_one_line_per_check(home: Home) -> None:
     said = home.does("doctor", "--sandbox")
     assert "note   key " in said
     assert "\x1b[" not in said

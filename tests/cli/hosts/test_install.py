@@ -35,7 +35,7 @@ def in_order(part: str, whole: str) -> bool:
 
 
 @EVERY
-def test_in_an_empty_home_it_writes_the_hosts_own_file_with_the_full_path_of_the_command(host: str, home: Home) -> None:
+def test_install_writes_the_hosts_file_with_the_full_path_of_the_command(host: str, home: Home) -> None:
     said = home.does("install", host, "--sandbox")
     assert str(home.config(host)) in said
     server = home.server(host)
@@ -45,7 +45,7 @@ def test_in_an_empty_home_it_writes_the_hosts_own_file_with_the_full_path_of_the
 
 
 @EVERY
-def test_what_stands_there_is_kept_to_the_letter_and_a_copy_beside_it(host: str, home: Home) -> None:
+def test_install_keeps_every_byte_of_the_file_and_makes_a_backup(host: str, home: Home) -> None:
     before = AS_THEY_STAND[host]
     home.write(host, before)
     home.does("install", host, "--sandbox")
@@ -55,17 +55,17 @@ def test_what_stands_there_is_kept_to_the_letter_and_a_copy_beside_it(host: str,
 
 
 @EVERY
-def test_done_again_it_changes_nothing_and_says_so(host: str, home: Home) -> None:
+def test_a_second_install_changes_nothing(host: str, home: Home) -> None:
     home.write(host, AS_THEY_STAND[host])
     home.does("install", host, "--sandbox", "--approval", "all")
     once = home.config(host).read_bytes()
-    assert "has it already" in home.does("install", host, "--sandbox", "--approval", "all")
+    assert "already has this server" in home.does("install", host, "--sandbox", "--approval", "all")
     assert home.config(host).read_bytes() == once
     assert len(home.backups(host)) == 1
 
 
 @EVERY
-def test_uninstall_takes_out_what_install_put_in_and_nothing_else(host: str, home: Home) -> None:
+def test_uninstall_removes_only_what_install_added(host: str, home: Home) -> None:
     home.write(host, AS_THEY_STAND[host])
     home.does("install", host, "--sandbox")
     installed = home.config(host).read_text()
@@ -74,11 +74,11 @@ def test_uninstall_takes_out_what_install_put_in_and_nothing_else(host: str, hom
     assert NAME not in after
     assert in_order(after, installed)
     assert in_order(AS_THEY_STAND[host].replace(",", ""), after)
-    assert "does not have it" in home.does("uninstall", host)
+    assert "does not have this server" in home.does("uninstall", host)
 
 
 @pytest.mark.parametrize("host", ["claude-code", "vscode", "codex"])
-def test_other_settings_replace_the_server_and_keep_what_a_person_added_to_it(host: str, home: Home) -> None:
+def test_an_install_with_other_settings_keeps_what_a_person_added_to_the_entry(host: str, home: Home) -> None:
     home.does("install", host, "--sandbox")
     config = home.config(host)
     if host == "codex":
@@ -93,7 +93,7 @@ def test_other_settings_replace_the_server_and_keep_what_a_person_added_to_it(ho
     assert server.get("env", {}).get("LANG", "C") == "C"
 
 
-def test_what_is_no_configuration_is_refused_in_a_sentence_and_left_alone(home: Home) -> None:
+def test_an_unreadable_configuration_is_refused_and_left_alone(home: Home) -> None:
     wrong = {
         "claude-code": ('{"mcpServers": {}, }', "line 1, column 20"),
         "cursor": ("[]", "it is not an object"),
@@ -112,7 +112,7 @@ def test_what_is_no_configuration_is_refused_in_a_sentence_and_left_alone(home: 
         assert home.backups(host) == []
 
 
-def test_a_link_stays_a_link_and_rights_stay_what_they_were(home: Home) -> None:
+def test_a_symbolic_link_and_the_permissions_of_its_file_stay(home: Home) -> None:
     real = home.path / "dotfiles" / "claude.json"
     real.parent.mkdir()
     real.write_text("{}")
@@ -124,7 +124,7 @@ def test_a_link_stays_a_link_and_rights_stay_what_they_were(home: Home) -> None:
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
 
 
-def test_lines_that_end_as_on_windows_and_a_byte_order_mark_stay(home: Home) -> None:
+def test_windows_line_ends_and_a_byte_order_mark_stay(home: Home) -> None:
     for host, text in (("vscode", '\ufeff{\r\n  "servers": {\r\n  }\r\n}\r\n'), ("codex", 'a = "b"\r\n')):
         path = home.write(host, "")
         path.write_bytes(text.encode())
@@ -134,7 +134,7 @@ def test_lines_that_end_as_on_windows_and_a_byte_order_mark_stay(home: Home) -> 
         assert raw.count("\n") == raw.count("\r\n") > 4
 
 
-def test_the_hosts_own_variables_move_the_file(home: Home) -> None:
+def test_the_hosts_own_variables_choose_the_folder(home: Home) -> None:
     moved = {"CLAUDE_CONFIG_DIR": "claude", "CODEX_HOME": "codex", "XDG_CONFIG_HOME": "xdg"}
     home.more = {name: str(home.path / folder) for name, folder in moved.items()}
     for host in ("claude-code", "codex", "vscode"):
@@ -154,7 +154,7 @@ def test_the_hosts_own_variables_move_the_file(home: Home) -> None:
         ("darwin", "codex", ".codex/config.toml"),
     ],
 )
-def test_each_platform_has_its_places(
+def test_each_platform_has_its_own_folders(
     platform: str, host: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -163,7 +163,7 @@ def test_each_platform_has_its_places(
     assert HOSTS[host].config(platform) == tmp_path / place
 
 
-def test_settings_are_passed_on_with_full_paths_and_wrong_ones_refused(home: Home) -> None:
+def test_install_writes_settings_with_full_paths_and_refuses_wrong_ones(home: Home) -> None:
     home.does(
         "install", "cursor", "--sandbox", "--policy", "p.toml", "--database", "sqlite:///e.db", "--webhook-port", "8090"
     )
@@ -177,7 +177,7 @@ def test_settings_are_passed_on_with_full_paths_and_wrong_ones_refused(home: Hom
     assert "--approval" in ended.stderr
 
 
-def test_print_shows_the_hosts_own_form_and_writes_nothing(home: Home) -> None:
+def test_print_shows_the_hosts_format_and_writes_nothing(home: Home) -> None:
     before = sorted(home.path.iterdir())
     shown = home.run("install", "vscode", "--sandbox", "--print")
     assert json.loads(shown.stdout)["servers"][NAME]["args"] == ["serve", "--sandbox"]
@@ -186,13 +186,13 @@ def test_print_shows_the_hosts_own_form_and_writes_nothing(home: Home) -> None:
     assert sorted(home.path.iterdir()) == before
 
 
-def test_cursors_link_holds_the_server(home: Home) -> None:
+def test_cursors_link_contains_the_server(home: Home) -> None:
     link = urlsplit(home.does("install", "cursor", "--sandbox", "--print").splitlines()[-1])
     asked = parse_qs(link.query)
     assert (link.scheme, asked["name"]) == ("cursor", [NAME])
     assert json.loads(base64.b64decode(asked["config"][0])) == {"command": COMMAND, "args": ["serve", "--sandbox"]}
 
 
-def test_a_place_that_is_a_directory_is_said(home: Home) -> None:
+def test_a_configuration_that_is_a_directory_is_refused(home: Home) -> None:
     home.config("claude-code").mkdir()
     assert "cannot be read" in home.refuses("install", "claude-code", "--sandbox")

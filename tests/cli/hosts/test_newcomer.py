@@ -1,4 +1,4 @@
-"""A newcomer's path holds, step by step."""
+"""The newcomer's path works, step by step."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 SCRIPT = Path(__file__).parents[3] / "bench" / "newcomer.py"
 
 
-def test_from_an_empty_home_to_the_first_event_and_out_again() -> None:
+def test_a_newcomer_gets_from_an_empty_home_to_the_first_event_and_back() -> None:
     ended = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     steps = [line[3:] for line in ended.stdout.splitlines() if line.startswith("== ")]
