@@ -3,10 +3,11 @@
 import json
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx2
 import pytest
 
@@ -14,6 +15,7 @@ from support.command_line import run
 from support.commands import COMMAND
 from support.mcp import ERAS, call, connected
 from support.telnyx import telnyx
+from telnyx_conferencing.server.cli.main import COMMANDS, cli
 from telnyx_conferencing.tools import TOOLS, TOOLSETS
 
 INITIALIZE: dict[str, Any] = {
@@ -161,11 +163,43 @@ def test_a_closed_pipe_prints_no_traceback() -> None:
         assert "Traceback" not in process.stderr.read()
 
 
-def test_version_and_help_say_what_there_is() -> None:
+def test_version_and_help_list_every_command_in_full() -> None:
     assert run("--version").stdout.startswith("telnyx-conferencing 0.")
-    top = run("--help").stdout
-    assert all(name in top for name in ("serve", "sandbox", "tools"))
+    listed = run("--help").stdout
+    assert "..." not in listed.partition("Commands:")[2]
+    assert [name for name in COMMANDS if f"  {name} " not in listed] == []
     assert "TELNYX_API_KEY" in run("serve", "--help").stdout
+
+
+def every_command() -> Iterator[tuple[str, click.Command]]:
+    """Every command and subcommand, by the words that run it."""
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command
+        yield name, command
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {child}", subcommand) for child, subcommand in command.commands.items())
+
+
+def test_the_list_of_commands_has_the_first_line_of_each_commands_help() -> None:
+    summaries = {name: (command.help or "").partition("\n")[0] for name, command in every_command()}
+    assert {name: source.summary for name, source in COMMANDS.items()} == {name: summaries[name] for name in COMMANDS}
+    assert [name for name, summary in summaries.items() if not summary.endswith(".") or len(summary) > 63] == []
+
+
+def test_every_help_text_has_an_example_that_runs_the_command() -> None:
+    helps = {name: command.help or "" for name, command in every_command()}
+    assert [name for name, text in helps.items() if f"  telnyx-conferencing {name}" not in text] == []
+
+
+def test_every_option_has_a_help_text() -> None:
+    options = [
+        (name, option)
+        for name, command in every_command()
+        for option in command.params
+        if isinstance(option, click.Option)
+    ]
+    assert [(name, option.name) for name, option in options if not option.help] == []
 
 
 def test_sandbox_prints_how_to_reach_it_and_ends_on_sigterm() -> None:
