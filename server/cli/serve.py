@@ -25,8 +25,7 @@ def serve(**options: Any) -> None:
     An MCP host starts this command and talks to it on stdin and stdout: `telnyx-conferencing install` sets that up.
     The server needs TELNYX_API_KEY, a key in the system keyring (--keyring), or --sandbox. It logs to stderr.
 
-    Each option is also an environment variable. Some settings are only environment variables: see
-    docs/configuration.md.
+    Set the same TELNYX_CONFERENCING_STATE_KEYS on all replicas so that each can verify the others' approval requests.
 
     \b
     Examples:
