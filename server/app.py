@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +41,11 @@ from .webhooks.ingest import EventIngest
 from .webhooks.signature import create_verifier
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
     from .mcp.number_masking import NumberMask
     from .sandbox import Sandbox
+    from .web.operator.app import OperatorPage
 
 logger = logging.getLogger(__name__)
 
@@ -118,11 +120,14 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
 async def _serve_operator_page(
     stack: AsyncExitStack, port: int, parts: ServerParts, events: EventService, guard_runtime: GuardRuntime
 ) -> None:
-    from .web.board import beside  # noqa: PLC0415 (a web server, which most servers over stdio do not start)
+    from .web.board import BoardPage  # noqa: PLC0415 (a web server, which most servers over stdio do not start)
     from .web.operator.server import print_link, serve_operator_page  # noqa: PLC0415
 
-    both = partial(beside, parts.board, events, parts.tool_calls.answer)
-    print_link(await stack.enter_async_context(serve_operator_page(guard_runtime.ledger, port, beside=both)))
+    def board_routes(page: "OperatorPage", port: int) -> "list[BaseRoute]":
+        return BoardPage(page, parts.board, events, parts.tool_calls.answer, port).routes
+
+    page = serve_operator_page(guard_runtime.ledger, port, more_routes=board_routes)
+    print_link(await stack.enter_async_context(page))
 
 
 async def _in_background(task: Callable[[], Awaitable[None]]) -> None:

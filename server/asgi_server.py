@@ -1,4 +1,4 @@
-"""HTTP servers inside this process: a listening socket, and an app served on it beside whatever else goes on."""
+"""HTTP servers for ASGI apps: a listening socket, and uvicorn running beside the rest of the process."""
 
 import asyncio
 import socket
@@ -13,11 +13,9 @@ import uvicorn
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 LOOPBACK = "127.0.0.1"
-_GRACE = 5
-"""Seconds for the requests in hand, on leaving."""
-_LOOK = 0.02
-_LOOKS = 50
-"""How often, and so many seconds apart, it is looked on leaving whether all connections have had a request."""
+_SHUTDOWN_TIMEOUT_S = 5
+_POLL_INTERVAL_S = 0.02
+_MAX_POLLS = 50
 
 
 def listen(port: int, host: str = LOOPBACK, backlog: int = 128) -> socket.socket:
@@ -26,7 +24,7 @@ def listen(port: int, host: str = LOOPBACK, backlog: int = 128) -> socket.socket
     `backlog`: how many connections may wait to be accepted. Raises `OSError`, such as one of `errno.EADDRINUSE`.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # By its protocol asyncio knows that it may send small answers at once.
+    # With the protocol given, asyncio sets TCP_NODELAY, so that small responses are sent at once.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform == "win32":
@@ -42,10 +40,10 @@ def listen(port: int, host: str = LOOPBACK, backlog: int = 128) -> socket.socket
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn without its signal handlers: whoever started this process decides when it ends.
+    """Uvicorn without signal handlers, and with a shutdown that answers every connected client.
 
-    And whoever has reached it by then is answered. Uvicorn breaks off a connection that waits to be accepted, or whose
-    request is still on its way: a proxy cannot tell that from a command that was lost in the middle.
+    Uvicorn itself drops connections that are not accepted yet or whose request is still arriving. A proxy cannot tell
+    that from a request that failed halfway.
     """
 
     @contextmanager
@@ -53,62 +51,66 @@ class _Uvicorn(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        waiting = list(_waiting_at(sockets or []))
+        pending = list(_accept_pending(sockets or []))
         for server in self.servers:
             server.close()
         loop = asyncio.get_running_loop()
-        for connection in waiting:
+        for connection in pending:
             await loop.connect_accepted_socket(self._protocol, connection)
-        for _ in range(_LOOKS):
-            await anyio.sleep(_LOOK)
-            if all(getattr(one, "cycle", one) is not None for one in self.server_state.connections):
+        for _ in range(_MAX_POLLS):
+            await anyio.sleep(_POLL_INTERVAL_S)
+            if all(
+                getattr(connection, "cycle", connection) is not None for connection in self.server_state.connections
+            ):
                 break
         await super().shutdown(sockets)
 
     def _protocol(self) -> asyncio.Protocol:
-        make: Any = self.config.http_protocol_class
-        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        protocol_class: Any = self.config.http_protocol_class
+        return protocol_class(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
-def _waiting_at(listeners: Iterable[socket.socket]) -> Iterator[socket.socket]:
-    """The connections that are made and not accepted yet."""
+def _accept_pending(listeners: Iterable[socket.socket]) -> Iterator[socket.socket]:
+    """Accept the connections that wait in the listeners' backlogs."""
     for listener in listeners:
-        with suppress(OSError):  # there is none left, or one has gone again
+        with suppress(OSError):  # none is left, or the client has gone
             while True:
                 yield listener.accept()[0]
 
 
 class Server:
-    """An app over HTTP, quiet on both standard streams.
+    """Serves an app over HTTP, without output on either standard stream.
 
-    `at_once`: connections that are served at the same time; to a further one the answer is 503. None: any number.
-    `grace`: seconds for the requests in hand, on leaving.
+    `max_connections`: further connections are answered 503; None: no limit.
+    `shutdown_timeout_s`: for requests in flight when the server stops.
     """
 
-    def __init__(self, app: Asgi, at_once: int | None = None, grace: int = _GRACE) -> None:
+    def __init__(
+        self, app: Asgi, max_connections: int | None = None, shutdown_timeout_s: int = _SHUTDOWN_TIMEOUT_S
+    ) -> None:
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 app,
                 access_log=False,
                 interface="asgi3",
                 lifespan="off",
-                limit_concurrency=at_once,
+                limit_concurrency=max_connections,
                 log_config=None,
-                log_level="critical",  # anybody can send what is worth a warning to it
+                log_level="critical",  # any client can cause uvicorn's warnings
                 proxy_headers=False,
                 server_header=False,
-                timeout_graceful_shutdown=grace,
+                timeout_graceful_shutdown=shutdown_timeout_s,
                 ws="none",
             )
         )
 
     async def serve(self, listener: socket.socket) -> None:
-        """Serve until `leave`. Cancellation does not end it, so that nothing breaks off in the middle of a request."""
+        """Serve until `stop`. Cancellation does not end it, so that no request is cut off."""
         with anyio.CancelScope(shield=True):
             await self._uvicorn.serve([listener])
 
-    def leave(self) -> None:
-        """Accept nothing more, answer what is in hand, and end; told once more, end without that."""
+    def stop(self) -> None:
+        """Accept no more connections, finish the requests in flight, and end. A second call ends at once."""
         self._uvicorn.force_exit = self._uvicorn.should_exit
         self._uvicorn.should_exit = True
 
@@ -119,20 +121,17 @@ def run(app: Asgi, listener: socket.socket) -> None:
 
 
 @asynccontextmanager
-async def serving(app: Asgi, listener: socket.socket, at_once: int | None = None) -> AsyncGenerator[None]:
-    """Serve an app on a listening socket, which is closed on leaving, once the requests in hand are answered.
-
-    `at_once`: as for `Server`.
-    """
-    server = Server(app, at_once)
-    raised: Exception | None = None
+async def serving(app: Asgi, listener: socket.socket, max_connections: int | None = None) -> AsyncGenerator[None]:
+    """Serve an app on a listening socket until the context exits and the requests in flight are answered."""
+    server = Server(app, max_connections)
+    error: Exception | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve, listener)
         try:
             yield
-        except Exception as failure:
-            raised = failure
+        except Exception as raised:
+            error = raised
         finally:
-            server.leave()
-    if raised is not None:
-        raise raised  # as it was: a task group would hand it on in an ExceptionGroup
+            server.stop()
+    if error is not None:
+        raise error  # as it was: the task group would wrap it in an ExceptionGroup

@@ -1,4 +1,4 @@
-"""The end of a server: what waits is told at once, so that what is in hand can be finished."""
+"""Graceful shutdown: cancel what waits, then finish the requests in flight."""
 
 import signal
 import threading
@@ -9,35 +9,35 @@ from typing import Any
 
 import anyio
 
-WORD = "The server is shutting down."
+SHUTTING_DOWN = "The server is shutting down."
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Shutdown:
-    """Whether a server is about to end, and who must hear of it."""
+    """Whether the server is shutting down, and what to cancel when it begins."""
 
     def __init__(self) -> None:
         self.has_begun = False
         self._scopes: set[anyio.CancelScope] = set()
-        self._told: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
 
-    def on_begin(self, told: Callable[[], None]) -> None:
-        """Be told when the server is about to end."""
-        self._told.append(told)
+    def on_begin(self, callback: Callable[[], None]) -> None:
+        """Call this when the shutdown begins."""
+        self._callbacks.append(callback)
 
     def begin(self) -> None:
-        """The server is about to end. To be called in the event loop."""
+        """Begin the shutdown. Call it in the event loop."""
         if self.has_begun:
             return
         self.has_begun = True
         for scope in list(self._scopes):
             scope.cancel()
-        for told in self._told:
-            told()
+        for callback in self._callbacks:
+            callback()
 
     @contextmanager
-    def ending(self) -> Generator[anyio.CancelScope]:
-        """A scope that is cancelled when the server is about to end, for what would wait until then or longer."""
+    def cancel_scope(self) -> Generator[anyio.CancelScope]:
+        """A scope that is cancelled when the shutdown begins, for waits that may be long."""
         with anyio.CancelScope() as scope:
             if self.has_begun:
                 scope.cancel()
@@ -49,24 +49,24 @@ class Shutdown:
 
 
 @contextmanager
-def on_signals(told: Callable[[], object], *, then: bool) -> Generator[None]:
-    """Have SIGTERM and SIGINT call `told`; and `then` whatever handled them before.
+def on_signals(callback: Callable[[], object], *, chain: bool) -> Generator[None]:
+    """Call `callback` on SIGTERM and SIGINT; with `chain`, call the previous handler after it.
 
-    Only the main thread hears of signals: in another, nothing is changed.
+    Python delivers signals to the main thread only: in another thread this changes nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before: dict[int, Any] = {}
+    previous: dict[int, Any] = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        told()
-        if then and callable(before[number]):
-            before[number](number, frame)
+        callback()
+        if chain and callable(previous[number]):
+            previous[number](number, frame)
 
-    before |= {number: signal.signal(number, handle) for number in _SIGNALS}
+    previous |= {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

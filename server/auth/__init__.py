@@ -1,6 +1,6 @@
-"""Who calls over HTTP, proved by a bearer token: one of this server's own, or one of an OAuth issuer."""
+"""Authentication over HTTP by bearer tokens: this server's own, or those of an OAuth issuer."""
 
 from .identity import AuthUnavailable, Identity
-from .scopes import SCOPES, TokenScope, scopes_of
+from .scopes import AGENT_SCOPES, SCOPES, TokenScope, scopes_of
 
-__all__ = ["SCOPES", "AuthUnavailable", "Identity", "TokenScope", "scopes_of"]
+__all__ = ["AGENT_SCOPES", "SCOPES", "AuthUnavailable", "Identity", "TokenScope", "scopes_of"]

@@ -1,4 +1,4 @@
-"""Somebody who has proved who they are."""
+"""The identity that a token proves."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,15 +7,15 @@ from .scopes import TokenScope
 
 
 class AuthUnavailable(Exception):
-    """It cannot be found out now whether a token holds; the message says why."""
+    """Tokens cannot be checked at the moment; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a token proves, and what it lets them do."""
+    """Who makes a request, and what they may do."""
 
     name: str
-    """Of this server's own tokens the name they were made for; of an issuer's `oauth:` and the subject."""
+    """For this server's own tokens, the name they were created for; for an issuer's, `oauth:` and the subject."""
     scopes: frozenset[TokenScope]
     token_id: str | None = None
     """The public part of this server's own token."""
@@ -23,5 +23,5 @@ class Identity:
     issuer: str | None = None
 
     def may(self, scope: TokenScope) -> bool:
-        """Whether they have this right."""
+        """Whether the token carries this scope."""
         return scope in self.scopes

@@ -1,4 +1,4 @@
-"""Tokens of an OAuth 2.1 authorization server: JWTs, signed with a key that the issuer publishes (JWKS)."""
+"""Verifies the tokens of an OAuth 2.1 issuer: JWTs signed with a key that it publishes (JWKS)."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -15,28 +15,28 @@ from ..settings import is_safe
 from .identity import AuthUnavailable, Identity
 from .scopes import scopes_of
 
-SUBJECT = "oauth:"
-"""What names of issuers' tokens begin with: none of them can be taken for one of this server's own."""
+SUBJECT_PREFIX = "oauth:"
+"""Names of an issuer's tokens begin with this, so that none equals the name of one of this server's own tokens."""
 _ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
-"""Signatures by a private key. With a shared secret, or none, whoever can read could also sign."""
-_SKEW = 60
-"""Seconds that two clocks may be apart."""
-_FRESH = 600.0
-"""Seconds for which keys are used without looking whether they are still published."""
-_PAUSE = 10.0
-"""Seconds between two looks, however many tokens name a key that is not known."""
-_STALE = 3600.0
-"""Seconds for which keys are used while the issuer cannot be reached."""
-_PATIENCE = 5.0
-_LARGEST = 1024 * 1024
-_LONGEST = 16 * 1024
-_LONGEST_NAME = 200
+"""Signatures by a private key only. With a shared secret, every party that can verify could also sign."""
+_TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_CLOCK_SKEW_S = 60
+_KEYS_FRESH_S = 600.0
+"""Known keys are used this long without fetching the key set again."""
+_REFETCH_INTERVAL_S = 10.0
+"""The shortest time between two fetches, however many tokens name an unknown key."""
+_KEYS_STALE_S = 3600.0
+"""Known keys are used this long while the issuer cannot be reached."""
+_FETCH_TIMEOUT_S = 5.0
+_MAX_RESPONSE_BYTES = 1024 * 1024
+_MAX_TOKEN_LENGTH = 16 * 1024
+_MAX_NAME_LENGTH = 200
 
 _log = logging.getLogger(__name__)
 
 
 class JwtVerifier:
-    """Tells whom an issuer's tokens prove."""
+    """Verifies one issuer's tokens."""
 
     def __init__(
         self,
@@ -47,25 +47,26 @@ class JwtVerifier:
         transport: httpx2.AsyncBaseTransport | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`issuer`: as its tokens name it. `audience`: what a token must be made for. `jwks_url`: where its keys are;
-        None: where its metadata says."""
+        """`issuer`, `audience`: the `iss` and `aud` that a token must have. `jwks_url`: where the
+        issuer's keys are; None: where its metadata says."""
         self._issuer = issuer
         self._audience = audience
         self._jwks_url = jwks_url
         self._transport = transport
         self._now = now
         self._keys: dict[str | None, jwt.PyJWK] = {}
-        self._looked = self._found = float("-inf")
+        self._tried_at = self._fetched_at = float("-inf")
         self._lock = anyio.Lock()
 
-    async def identity(self, text: str) -> Identity | None:
-        """Whom a token proves; None: nobody. Raises `CannotTell`."""
-        if len(text) > _LONGEST:
+    async def identify(self, text: str) -> Identity | None:
+        """The identity that a token proves, or None. Raises `AuthUnavailable`."""
+        if len(text) > _MAX_TOKEN_LENGTH:
             return None
         try:
             header = jwt.get_unverified_header(text)
             key = await self._key(header.get("kid"))
-            if key is None or key.algorithm_name not in _ALGORITHMS or header.get("typ", "JWT").lower() not in _TYPES:
+            token_type = header.get("typ", "JWT").lower()
+            if key is None or key.algorithm_name not in _ALGORITHMS or token_type not in _TOKEN_TYPES:
                 return None
             claims = jwt.decode(
                 text,
@@ -82,92 +83,90 @@ class JwtVerifier:
             )
         except (jwt.InvalidTokenError, AttributeError):
             return None
-        return self._proved(claims)
+        return self._identity(claims)
 
-    def holds(self, identity: Identity) -> bool:
-        """Whether a token that was good still is; an issuer's token ends when it says so."""
-        return identity.expires_at is not None and self._now() < identity.expires_at + timedelta(seconds=_SKEW)
+    def is_valid(self, identity: Identity) -> bool:
+        """Whether the token behind an identity has not expired. An issuer's token cannot be revoked here."""
+        return identity.expires_at is not None and self._now() < identity.expires_at + timedelta(seconds=_CLOCK_SKEW_S)
 
-    def _proved(self, claims: Mapping[str, Any]) -> Identity | None:
-        """Whom the claims of a well signed token prove now."""
+    def _identity(self, claims: Mapping[str, Any]) -> Identity | None:
+        """The identity in the claims of a correctly signed token, if they are valid now."""
         now = self._now().timestamp()
-        begins, ends = claims.get("nbf", 0), claims["exp"]
-        if not isinstance(begins, int | float) or not isinstance(ends, int | float):
+        not_before, expires = claims.get("nbf", 0), claims["exp"]
+        if not isinstance(not_before, int | float) or not isinstance(expires, int | float):
             return None
-        if not begins - _SKEW <= now < ends + _SKEW:
+        if not not_before - _CLOCK_SKEW_S <= now < expires + _CLOCK_SKEW_S:
             return None
         name = claims.get("sub") or claims.get("client_id")
-        if not isinstance(name, str) or clean(name, _LONGEST_NAME) != name:
+        if not isinstance(name, str) or clean(name, _MAX_NAME_LENGTH) != name:
             return None
         try:
-            expires = datetime.fromtimestamp(ends, UTC)
+            expires_at = datetime.fromtimestamp(expires, UTC)
         except (OverflowError, ValueError, OSError):
             return None
-        return Identity(f"{SUBJECT}{name}", scopes_of(_scope_names(claims)), expires_at=expires, issuer=self._issuer)
+        scopes = scopes_of(_scope_names(claims))
+        return Identity(f"{SUBJECT_PREFIX}{name}", scopes, expires_at=expires_at, issuer=self._issuer)
 
     async def _key(self, key_id: str | None) -> jwt.PyJWK | None:
-        """The issuer's key with this id, or its only one. Raises `CannotTell` when its keys cannot be had."""
+        """The issuer's key with this id; its only key where the token names none. Raises `AuthUnavailable`."""
         if not self._is_fresh(key_id):
             async with self._lock:
-                if not self._is_fresh(key_id) and anyio.current_time() > self._looked + _PAUSE:
-                    await self._look()
-        if anyio.current_time() > self._found + _STALE:
-            raise AuthUnavailable("the issuer's keys cannot be had")
+                if not self._is_fresh(key_id) and anyio.current_time() > self._tried_at + _REFETCH_INTERVAL_S:
+                    await self._fetch()
+        if anyio.current_time() > self._fetched_at + _KEYS_STALE_S:
+            raise AuthUnavailable("the issuer's keys cannot be fetched")
         if key_id is None:
             return next(iter(self._keys.values())) if len(self._keys) == 1 else None
         return self._keys.get(key_id)
 
     def _is_fresh(self, key_id: str | None) -> bool:
         is_known = key_id in self._keys or (key_id is None and len(self._keys) == 1)
-        return is_known and anyio.current_time() <= self._found + _FRESH
+        return is_known and anyio.current_time() <= self._fetched_at + _KEYS_FRESH_S
 
-    async def _look(self) -> None:
-        self._looked = anyio.current_time()
+    async def _fetch(self) -> None:
+        self._tried_at = anyio.current_time()
         try:
-            self._keys = await self._published()
-            self._found = anyio.current_time()
+            self._keys = await self._published_keys()
+            self._fetched_at = anyio.current_time()
         except (httpx2.HTTPError, ValueError, jwt.PyJWTError) as problem:
-            _log.warning("The keys of %s cannot be had: %s", self._issuer, clean(str(problem), _LONGEST_NAME))
+            _log.warning("The keys of %s cannot be fetched: %s", self._issuer, clean(str(problem), _MAX_NAME_LENGTH))
 
-    async def _published(self) -> dict[str | None, jwt.PyJWK]:
-        async with httpx2.AsyncClient(timeout=_PATIENCE, transport=self._transport) as http:
+    async def _published_keys(self) -> dict[str | None, jwt.PyJWK]:
+        async with httpx2.AsyncClient(timeout=_FETCH_TIMEOUT_S, transport=self._transport) as http:
             if self._jwks_url is None:
-                self._jwks_url = await self._named(http)
+                self._jwks_url = await self._discover(http)
             published = jwt.PyJWKSet.from_dict(await _json(http, self._jwks_url))
         return {key.key_id: key for key in published.keys if key.public_key_use in (None, "sig")}
 
-    async def _named(self, http: httpx2.AsyncClient) -> str:
-        """Where the issuer's metadata says its keys are. Raises `ValueError`, `HTTPError`."""
-        at = urlsplit(self._issuer)
-        path = at.path.rstrip("/")
-        host = f"{at.scheme}://{at.netloc}/.well-known"
-        places = (
-            f"{host}/oauth-authorization-server{path}",
-            f"{host}/openid-configuration{path}",
+    async def _discover(self, http: httpx2.AsyncClient) -> str:
+        """The address of the keys in the issuer's metadata (RFC 8414, OpenID). Raises `ValueError`, `HTTPError`."""
+        issuer = urlsplit(self._issuer)
+        path = issuer.path.rstrip("/")
+        well_known = f"{issuer.scheme}://{issuer.netloc}/.well-known"
+        urls = (
+            f"{well_known}/oauth-authorization-server{path}",
+            f"{well_known}/openid-configuration{path}",
             f"{self._issuer.rstrip('/')}/.well-known/openid-configuration",
         )
-        for place in dict.fromkeys(places):
+        for url in dict.fromkeys(urls):
             try:
-                told = await _json(http, place)
+                metadata = await _json(http, url)
             except (httpx2.HTTPStatusError, ValueError):
                 continue
-            where = told.get("jwks_uri")
-            if told.get("issuer") == self._issuer and isinstance(where, str) and is_safe(where):
-                return where
-        raise ValueError(f"no metadata of {self._issuer} names its keys")
-
-
-_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+            jwks_url = metadata.get("jwks_uri")
+            if metadata.get("issuer") == self._issuer and isinstance(jwks_url, str) and is_safe(jwks_url):
+                return jwks_url
+        raise ValueError(f"no metadata of {self._issuer} gives the address of its keys")
 
 
 def _scope_names(claims: Mapping[str, Any]) -> list[str]:
-    """As issuers write them: `scope`, separated by spaces, or `scp`, also as a list."""
+    """Scopes as issuers write them: `scope`, separated by spaces, or `scp`, also as a list."""
     for name in ("scope", "scp"):
         match claims.get(name):
             case str() as names:
                 return names.split()
             case list() as names:  # pyright: ignore[reportUnknownVariableType]
-                return [one for one in cast("list[Any]", names) if isinstance(one, str)]
+                return [scope for scope in cast("list[Any]", names) if isinstance(scope, str)]
             case _:
                 pass
     return []
@@ -175,11 +174,11 @@ def _scope_names(claims: Mapping[str, Any]) -> list[str]:
 
 async def _json(http: httpx2.AsyncClient, url: str) -> dict[str, Any]:
     """The JSON object at a URL. Raises `HTTPError`, `ValueError`."""
-    answer = await http.get(url, headers={"accept": "application/json"})
-    answer.raise_for_status()
-    if len(answer.content) > _LARGEST:
-        raise ValueError("it is too large")
-    told = answer.json()
-    if not isinstance(told, dict):
-        raise ValueError("it is no JSON object")
-    return cast("dict[str, Any]", told)
+    response = await http.get(url, headers={"accept": "application/json"})
+    response.raise_for_status()
+    if len(response.content) > _MAX_RESPONSE_BYTES:
+        raise ValueError("the response is too large")
+    content = response.json()
+    if not isinstance(content, dict):
+        raise ValueError("the response is not a JSON object")
+    return cast("dict[str, Any]", content)

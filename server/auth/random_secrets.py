@@ -1,4 +1,4 @@
-"""Secrets that are handed out once and kept as hashes: what is in this process's memory lets nobody in."""
+"""Random secrets, of which this server keeps only hashes."""
 
 import hashlib
 import secrets
@@ -9,24 +9,24 @@ _BYTES = 32
 
 
 class Secret(NamedTuple):
-    """A secret just made."""
+    """A new secret."""
 
     text: str
-    """To be handed out, and forgotten here."""
+    """To hand out; do not keep it."""
     hashed: bytes
 
 
 def new_secret() -> Secret:
-    """256 bits that nobody can guess, written so that they can stand in a URL."""
+    """256 random bits, encoded for use in a URL."""
     text = secrets.token_urlsafe(_BYTES)
     return Secret(text, hashed(text))
 
 
 def hashed(text: str) -> bytes:
-    """What is kept of a secret. It is random, so that a plain hash is as good as a slow one."""
+    """The hash to keep of a secret. A fast hash is enough: the secrets are random."""
     return hashlib.sha256(text.encode(errors="replace")).digest()
 
 
 def is_same(text: str, kept: bytes) -> bool:
-    """Whether this is the secret of which the hash was kept; takes as long for a near miss."""
+    """Whether this secret has the kept hash, compared in constant time."""
     return compare_digest(hashed(text), kept)

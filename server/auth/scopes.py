@@ -1,4 +1,4 @@
-"""What a token lets its holder do."""
+"""The rights that a token can carry."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -8,17 +8,19 @@ class TokenScope(StrEnum):
     """One right."""
 
     READ = "conferences:read"
-    """Tools that change nothing, resources, prompts, numbers."""
+    """Read-only tools, resources, prompts and metrics."""
     CONTROL = "conferences:control"
-    """Every tool that the policy allows, and so reading too."""
+    """Every tool that the policy allows. Implies `READ`."""
     APPROVE = "conferences:approve"
-    """The operator page: answering what others asked, the audit, the stop switch."""
+    """The operator page: answer other clients' approval requests, read the audit, use the stop switch."""
 
 
 SCOPES = tuple(str(scope) for scope in TokenScope)
+AGENT_SCOPES = (TokenScope.READ, TokenScope.CONTROL)
+"""What an agent asks for. `APPROVE` is for people, and is granted separately."""
 
 
 def scopes_of(names: Iterable[str]) -> frozenset[TokenScope]:
-    """The rights that these names give, with those that they imply. What is no scope of this server gives none."""
-    given = frozenset(TokenScope(name) for name in names if name in SCOPES)
-    return given | {TokenScope.READ} if TokenScope.CONTROL in given else given
+    """The scopes with these names, and those that they imply. Names of other services' scopes are ignored."""
+    scopes = frozenset(TokenScope(name) for name in names if name in SCOPES)
+    return scopes | {TokenScope.READ} if TokenScope.CONTROL in scopes else scopes

@@ -1,1 +1,1 @@
-"""The switchboard: who is where now, as a page in hosts that render any, at /board in a browser, and as a table."""
+"""The switchboard: who is in which conference or queue now, as JSON for its page and as a text table."""

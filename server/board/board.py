@@ -1,6 +1,9 @@
-"""The board: what events, Telnyx and the ledger tell, looked at together."""
+"""Reads the switchboard's content from events, Telnyx and the ledger."""
 
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import anyio
@@ -12,7 +15,7 @@ from ..events.event import EventFilter
 from ..events.service import EventService
 from ..events.times import iso
 from ..guard import Ledger, Policy
-from .view import MOST_QUEUES, MOST_ROOMS, Names, approvals, happened, queues, rooms
+from .view import MAX_QUEUES, MAX_ROOMS, Names, approval_views, event_views, queue_views, room_views
 
 ACTIONS = (
     "mute_participants",
@@ -22,24 +25,22 @@ ACTIONS = (
     "stop_audio",
     "pause_recording",
 )
-"""The tools behind its buttons: nothing that cannot be undone."""
+"""The tools behind its buttons. All can be undone."""
 
-_ASK_EVERY = 10.0
-"""Seconds between two rounds of questions to Telnyx, however many look."""
-_MEET_EVERY = 1.0
+_REFRESH_INTERVAL_S = 10.0
+"""Between two rounds of requests to Telnyx, however many people watch."""
+_NEW_ROOM_REFRESH_INTERVAL_S = 1.0
 """The same while a conference is new."""
-_PATIENCE = 2.0
-"""Seconds that a round may take; then what events tell must do."""
-_MOST_ASKED = 10
-"""Rooms and queues of a round, those that were longest not asked about first."""
-_MOST_EVENTS = 10
-_LONGEST = 300
-_UNKNOWN = (CallFailed, StoreError)
-_NEVER = ""
+_REFRESH_TIMEOUT_S = 2.0
+"""After this, the board shows what events say."""
+_MAX_REQUESTS = 10
+"""In one round, for the rooms and queues that were refreshed longest ago."""
+_MAX_EVENTS = 10
+_MAX_STOPPED_LENGTH = 300
 
 
 class Board:
-    """What one server knows of the line, for people to look at."""
+    """The switchboard of one server."""
 
     def __init__(
         self,
@@ -48,82 +49,84 @@ class Board:
         policy: Callable[[], Policy],
         allows: Callable[[str, Policy], bool],
     ) -> None:
-        """`policy` gives the one that holds for whoever proved nothing, `allows` whether a tool exists under one."""
+        """`policy`: the policy for anonymous callers. `allows`: whether a tool is available under a policy."""
         self._events = events
         self._ledger = ledger
         self._policy = policy
         self._allows = allows
-        self._asking = anyio.Lock()
-        self._asked = float("-inf")
+        self._refresh_lock = anyio.Lock()
+        self._refreshed_at = float("-inf")
 
-    async def ask(self) -> None:
-        """Have Telnyx tell what no event does, such as names; nothing if that was done a moment ago."""
-        async with self._asking:
-            if anyio.current_time() < self._asked + (_MEET_EVERY if self._has_met_one else _ASK_EVERY):
+    async def refresh(self) -> None:
+        """Ask Telnyx for what no event reports, such as names. Does nothing when that was done a moment ago."""
+        async with self._refresh_lock:
+            if anyio.current_time() < self._refreshed_at + (
+                _NEW_ROOM_REFRESH_INTERVAL_S if self._has_new_room else _REFRESH_INTERVAL_S
+            ):
                 return
-            self._asked = anyio.current_time()
-            with anyio.move_on_after(_PATIENCE):
-                await self._round()
+            self._refreshed_at = anyio.current_time()
+            with anyio.move_on_after(_REFRESH_TIMEOUT_S):
+                await self._refresh()
 
     @property
-    def _has_met_one(self) -> bool:
-        """Whether there is a conference of which Telnyx has told nothing yet, such as its name."""
-        seen = self._events.projection.conferences(self._events.now(), open_only=True)
-        return any(one.api_asked_at is None for one in seen[:MOST_ROOMS])
+    def _has_new_room(self) -> bool:
+        """Whether Telnyx was not asked yet about one of the open conferences."""
+        rooms = self._events.projection.conferences(self._events.now(), open_only=True)
+        return any(room.api_asked_at is None for room in rooms[:MAX_ROOMS])
 
-    async def _round(self) -> None:
+    async def _refresh(self) -> None:
         try:
             await self._events.conferences()
             await self._events.queues()
-        except _UNKNOWN:
+        except (CallFailed, StoreError):
             return
         picture, now = self._events.projection, self._events.now()
-        seen = picture.conferences(now, open_only=True)[:MOST_ROOMS]
-        about = [(_since(one.api_asked_at), self._events.conference_now, one.id) for one in seen]
-        about += [(_since(one.api_asked_at), self._events.queue, one.name) for one in picture.queues(now)[:MOST_QUEUES]]
+        rooms, queues = picture.conferences(now, open_only=True)[:MAX_ROOMS], picture.queues(now)[:MAX_QUEUES]
+        requests = [(_sort_key(room.api_asked_at), self._events.conference_now, room.id) for room in rooms]
+        requests += [(_sort_key(queue.api_asked_at), self._events.queue, queue.name) for queue in queues]
         async with anyio.create_task_group() as tasks:
-            for _, ask, name in sorted(about, key=lambda one: one[0])[:_MOST_ASKED]:
-                tasks.start_soon(_quietly, ask, name)
+            for _, request, name in sorted(requests, key=itemgetter(0))[:_MAX_REQUESTS]:
+                tasks.start_soon(_ignoring_failure, request, name)
 
-    async def look(self, policy: Policy | None = None, codes: Collection[str] | None = None) -> dict[str, Any]:
-        """Everything that the board shows now to those for whom this policy is (None: to whoever proved nothing); of
-        questions in full those of these codes (None: all).
+    async def read(self, policy: Policy | None = None, codes: Collection[str] | None = None) -> dict[str, Any]:
+        """The board's content under a policy; None: that of anonymous callers.
 
-        The same until something happens. Raises `StoreError`, or `Refused` when the store cannot be opened.
+        `codes`: the approval requests to show in full, the others are only counted; None: all. The content is the same
+        until something happens. Raises `StoreError`, or `CallRefused` when the store cannot be opened.
         """
         policy = policy or self._policy()
         store = await self._events.store()
         picture, now = self._events.projection, self._events.now()
-        seen, waiting = picture.conferences(now, open_only=True), picture.queues(now)
-        latest = await store.find(EventFilter(), limit=_MOST_EVENTS)
+        conferences, queues = picture.conferences(now, open_only=True), picture.queues(now)
+        latest = await store.find(EventFilter(), limit=_MAX_EVENTS)
         pending, stopped = await self._ledger.pending(), await self._ledger.stopped()
-        shown: dict[str, Any] = {
-            "rooms": rooms(seen),
-            "queues": queues(waiting),
-            "events": happened(latest, Names([*seen, *self._ended()], picture.number)),
-            **approvals(pending, None if codes is None else frozenset(codes)),
+        content: dict[str, Any] = {
+            "rooms": room_views(conferences),
+            "queues": queue_views(queues),
+            "events": event_views(latest, Names([*conferences, *self._ended()], picture.number)),
+            **approval_views(pending, None if codes is None else frozenset(codes)),
             "actions": [name for name in ACTIONS if self._allows(name, policy)],
         }
-        hidden = {"more_rooms": max(0, len(seen) - MOST_ROOMS), "more_queues": max(0, len(waiting) - MOST_QUEUES)}
+        hidden = {"more_rooms": max(0, len(conferences) - MAX_ROOMS), "more_queues": max(0, len(queues) - MAX_QUEUES)}
         if stopped is not None:
-            shown["stopped"] = clean(f"{stopped.by}{f': {stopped.reason}' if stopped.reason else ''}", _LONGEST)
-        return shown | {name: many for name, many in hidden.items() if many}
+            content["stopped"] = clean(
+                f"{stopped.by}{f': {stopped.reason}' if stopped.reason else ''}", _MAX_STOPPED_LENGTH
+            )
+        return content | {name: number for name, number in hidden.items() if number}
 
     def _ended(self) -> Any:
-        """Conferences that are over, by whose names the last events are told."""
-        return [one for one in self._events.projection.conferences(self._events.now()) if one.status == "ended"][:20]
+        """Conferences that have ended, for their names in the last events."""
+        return [room for room in self._events.projection.conferences(self._events.now()) if room.status == "ended"][:20]
 
     def now(self) -> str:
-        """The time on the line, from which the page counts how long something lasts."""
+        """The time that durations on the board are counted to; the sandbox's clock may be moved."""
         return iso(self._events.now())
 
 
-def _since(asked: Any) -> str:
-    return _NEVER if asked is None else iso(asked)
+def _sort_key(asked_at: datetime | None) -> str:
+    return "" if asked_at is None else iso(asked_at)
 
 
-async def _quietly(ask: Callable[[str], Awaitable[object]], name: str) -> None:
-    try:
-        await ask(name)
-    except _UNKNOWN:
-        return
+async def _ignoring_failure(request: Callable[[str], Awaitable[object]], name: str) -> None:
+    with suppress(CallFailed, StoreError):
+        await request(name)

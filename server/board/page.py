@@ -1,4 +1,4 @@
-"""The page as it is shipped: one file without outside assets, built from `board/`."""
+"""The built page: one HTML file without external assets. Its sources are in `board/`."""
 
 from functools import cache
 from pathlib import Path

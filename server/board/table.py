@@ -1,4 +1,4 @@
-"""The board as text, for hosts that show no pages: a compact table, never longer than a screen or two."""
+"""The board as a compact text table, for hosts that show no pages. It fits on one or two screens."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -7,11 +7,12 @@ from typing import Any
 from ...tools.words import clean, count, quoted
 from ..events.projection.sanitize import format_duration
 from ..events.times import parse_time
-from .view import said
+from .view import name_text
 
-_MOST_ROOMS, _MOST_PEOPLE, _MOST_QUEUES, _MOST_WAITING, _MOST_EVENTS, _MOST_APPROVALS = 12, 20, 8, 10, 8, 5
-_LONGEST = 40
-_LONGEST_QUESTION = 300
+_MAX_ROOMS, _MAX_PEOPLE, _MAX_QUEUES, _MAX_WAITING, _MAX_EVENTS, _MAX_APPROVALS = 12, 20, 8, 10, 8, 5
+_MAX_NAME_LENGTH = 40
+_MAX_QUESTION_LENGTH = 300
+_MAX_EVENT_LENGTH = 200
 
 Part = Mapping[str, Any]
 
@@ -19,26 +20,28 @@ Part = Mapping[str, Any]
 def summary(board: Part) -> str:
     """The board in a sentence."""
     rooms, queues = board["rooms"], board["queues"]
-    here, wait = sum(room["present"] for room in rooms), sum(queue["size"] for queue in queues)
-    asks = len(board["approvals"]) + board.get("others_waiting", 0)
+    present, waiting = sum(room["present"] for room in rooms), sum(queue["size"] for queue in queues)
+    requests = len(board["approvals"]) + board.get("others_waiting", 0)
     open_rooms = len(rooms) + board.get("more_rooms", 0)
     parts = [
-        f"{count(open_rooms, 'open conference')} with {count(here, 'person')}" if open_rooms else "No open conference",
-        f"{count(wait, 'call')} waiting in {count(len(queues) + board.get('more_queues', 0), 'queue')}",
-        *([f"{count(asks, 'question')} waiting for a person's yes"] if asks else []),
+        f"{count(open_rooms, 'open conference')} with {count(present, 'person')}"
+        if open_rooms
+        else "No open conference",
+        f"{count(waiting, 'call')} waiting in {count(len(queues) + board.get('more_queues', 0), 'queue')}",
+        *([f"{count(requests, 'approval request')} pending"] if requests else []),
         *(["writes are stopped by a person"] if "stopped" in board else []),
     ]
     return f"{', '.join(parts)}."
 
 
 def table(board: Part, now: str) -> str:
-    """The board as lines. `now`: the moment from which it is counted how long something lasts."""
+    """The board as lines of text. `now`: durations are counted to this moment."""
     at = parse_time(now)
     parts = [
-        *(_room(room, at) for room in board["rooms"][:_MOST_ROOMS]),
-        _more(board["rooms"], _MOST_ROOMS, "conference"),
-        *(_queue(queue, at) for queue in board["queues"][:_MOST_QUEUES]),
-        _more(board["queues"], _MOST_QUEUES, "queue"),
+        *(_room(room, at) for room in board["rooms"][:_MAX_ROOMS]),
+        _more(board["rooms"], _MAX_ROOMS, "conference"),
+        *(_queue(queue, at) for queue in board["queues"][:_MAX_QUEUES]),
+        _more(board["queues"], _MAX_QUEUES, "queue"),
         _approvals(board, at),
         _events(board["events"]),
     ]
@@ -46,12 +49,13 @@ def table(board: Part, now: str) -> str:
 
 
 def _room(room: Part, now: datetime) -> Iterator[str]:
-    states = [_for(room.get("since"), now), count(room["present"], "person"), *_sounds(room)]
-    yield f"Conference {quoted(room['name'], _LONGEST)}: {', '.join(filter(None, states))}"
-    people = room["people"][:_MOST_PEOPLE]
-    width = max((len(_cell(one)) for one in people), default=0)
-    for one in people:
-        yield f"  {_cell(one).ljust(width)}  {_for(one.get('since'), now).rjust(8)}  {_states(one, now)}".rstrip()
+    states = [_duration(room.get("since"), now), count(room["present"], "person"), *_sounds(room)]
+    yield f"Conference {quoted(room['name'], _MAX_NAME_LENGTH)}: {', '.join(filter(None, states))}"
+    people = room["people"][:_MAX_PEOPLE]
+    width = max((len(_cell(person)) for person in people), default=0)
+    for person in people:
+        duration = _duration(person.get("since"), now).rjust(8)
+        yield f"  {_cell(person).ljust(width)}  {duration}  {_states(person, now)}".rstrip()
     if room["present"] > len(people):
         yield f"  and {room['present'] - len(people)} more"
 
@@ -63,24 +67,26 @@ def _sounds(room: Part) -> Iterable[str]:
         yield "audio playing"
 
 
-def _states(one: Part, now: datetime) -> str:
+def _states(person: Part, now: datetime) -> str:
     states = {
-        "talking": "talking" in one,
-        "muted": "muted" in one,
-        f"on hold {_for(one.get('held'), now)}": "held" in one,
-        {"monitor": "listens in", "whisper": "whispers", "barge": "supervises"}.get(one.get("role", ""), ""): "role"
-        in one,
+        "talking": "talking" in person,
+        "muted": "muted" in person,
+        f"on hold {_duration(person.get('held'), now)}": "held" in person,
+        _ROLES.get(person.get("role", ""), ""): "role" in person,
     }
-    return ", ".join(state for state, holds in states.items() if holds)
+    return ", ".join(state for state, applies in states.items() if applies)
+
+
+_ROLES = {"monitor": "listens in", "whisper": "whispers", "barge": "supervises"}
 
 
 def _queue(queue: Part, now: datetime) -> Iterator[str]:
-    room = f" of {queue['most']}" if "most" in queue else ""
-    yield f"Queue {quoted(queue['name'], _LONGEST)}: {queue['size']}{room} waiting"
-    calls = queue["calls"][:_MOST_WAITING]
-    for place, one in enumerate(calls, 1):
-        gone = "  hung up" if "gone" in one else ""
-        yield f"  {place:>2}. {_cell(one)}  {_for(one.get('since'), now)}{gone}"
+    limit = f" of {queue['most']}" if "most" in queue else ""
+    yield f"Queue {quoted(queue['name'], _MAX_NAME_LENGTH)}: {queue['size']}{limit} waiting"
+    calls = queue["calls"][:_MAX_WAITING]
+    for position, call in enumerate(calls, 1):
+        gone = "  hung up" if "gone" in call else ""
+        yield f"  {position:>2}. {_cell(call)}  {_duration(call.get('since'), now)}{gone}"
     if queue["size"] > len(calls):
         yield f"  and {queue['size'] - len(calls)} more"
 
@@ -88,29 +94,30 @@ def _queue(queue: Part, now: datetime) -> Iterator[str]:
 def _approvals(board: Part, now: datetime) -> Iterator[str]:
     waiting, others = board["approvals"], board.get("others_waiting", 0)
     if waiting or others:
-        yield "Waiting for a person's yes"
-    for one in waiting[:_MOST_APPROVALS]:
-        left = format_duration(max(parse_time(one["expires_at"]) - now, timedelta()))
-        yield f"  {one['tool']}, {one['risk']}, {left} left: {clean(one['question'], _LONGEST_QUESTION)}"
-    if more := max(0, len(waiting) - _MOST_APPROVALS) + others:
-        yield f"  and {more} more, of others" if others == more else f"  and {more} more"
+        yield "Waiting for approval"
+    for approval in waiting[:_MAX_APPROVALS]:
+        left = format_duration(max(parse_time(approval["expires_at"]) - now, timedelta()))
+        question = clean(approval["question"], _MAX_QUESTION_LENGTH)
+        yield f"  {approval['tool']}, {approval['risk']}, {left} left: {question}"
+    if more := max(0, len(waiting) - _MAX_APPROVALS) + others:
+        yield f"  and {more} more, by other clients" if others == more else f"  and {more} more"
 
 
 def _events(events: Sequence[Part]) -> Iterator[str]:
     if events:
         yield "Last events (UTC)"
-    for one in events[:_MOST_EVENTS]:
-        yield f"  {one['at'][11:19]}  {clean(one['text'], 200)}"
+    for event in events[:_MAX_EVENTS]:
+        yield f"  {event['at'][11:19]}  {clean(event['text'], _MAX_EVENT_LENGTH)}"
 
 
-def _more(parts: Sequence[Part], most: int, noun: str) -> Iterator[str]:
-    if len(parts) > most:
-        yield f"And {count(len(parts) - most, noun)} more."
+def _more(parts: Sequence[Part], limit: int, noun: str) -> Iterator[str]:
+    if len(parts) > limit:
+        yield f"And {count(len(parts) - limit, noun)} more."
 
 
-def _cell(one: Part) -> str:
-    return said(one["name"], _LONGEST)
+def _cell(part: Part) -> str:
+    return name_text(part["name"], _MAX_NAME_LENGTH)
 
 
-def _for(since: str | None, now: datetime) -> str:
+def _duration(since: str | None, now: datetime) -> str:
     return "" if since is None else format_duration(now - parse_time(since))

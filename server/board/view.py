@@ -1,6 +1,6 @@
-"""What the board shows, as lean JSON: what callers chose is cleaned and cut, and every list is bounded.
+"""The board's content as compact JSON. Texts from callers are cleaned and shortened, and every list is bounded.
 
-Times are moments, not durations: nothing in it changes but by what happens.
+Times are moments and not durations, so that the content changes only when something happens.
 """
 
 import re
@@ -18,116 +18,123 @@ from ..guard.ledger import PendingApproval
 if TYPE_CHECKING:
     from ..events.projection.views import ConferenceView, ParticipantView, QueueView, WaitingCall
 
-MOST_ROOMS = 40
-MOST_PEOPLE = 1_000
-"""In all rooms together: as many as one conference can hold, and some."""
-MOST_QUEUES = 40
-MOST_WAITING = 200
+MAX_ROOMS = 40
+MAX_PEOPLE = 1_000
+"""In all rooms together: more than one conference can hold."""
+MAX_QUEUES = 40
+MAX_WAITING = 200
 """In all queues together."""
-_LONGEST_NAME = 80
-_LONGEST_QUESTION = 2_000
+_MAX_NAME_LENGTH = 80
+_MAX_QUESTION_LENGTH = 2_000
+_MAX_APPROVALS = 20
 _NUMBER = re.compile(r"\+[0-9]{5,15}")
 
-Number = Callable[[str], str | None]
+NumberOf = Callable[[str], str | None]
+"""The far end's number, by call control id."""
 
 
-def rooms(seen: "Sequence[ConferenceView]") -> list[dict[str, Any]]:
-    """Open conferences, of a list with the newest first, and who is in each: a new one comes last and moves nothing."""
-    left, shown = MOST_PEOPLE, list[dict[str, Any]]()
-    for one in reversed(seen[:MOST_ROOMS]):
-        inside = [person for person in one.participants if person.left_at is None]
-        shown.append(_room(one, inside[:left]))
-        left -= min(left, len(inside))
-    return shown
+def room_views(conferences: "Sequence[ConferenceView]") -> list[dict[str, Any]]:
+    """Open conferences with their participants, the newest last, so that a new one moves no other on the page.
+
+    `conferences`: the newest first.
+    """
+    room_for, views = MAX_PEOPLE, list[dict[str, Any]]()
+    for conference in reversed(conferences[:MAX_ROOMS]):
+        present = [person for person in conference.participants if person.left_at is None]
+        views.append(_room_view(conference, present[:room_for]))
+        room_for -= min(room_for, len(present))
+    return views
 
 
-def _room(one: "ConferenceView", people: "Sequence[ParticipantView]") -> dict[str, Any]:
-    return _lean(
-        id=one.id,
-        name=_name(one.name) or shortened(one.id),
-        since=_at(one.started_at),
-        present=one.present,
-        people=[_person(person, one) for person in people],
-        recording=one.recording.value if one.recording else None,
-        playing=len(one.playing or ()) or None,
+def _room_view(conference: "ConferenceView", people: "Sequence[ParticipantView]") -> dict[str, Any]:
+    return _without_none(
+        id=conference.id,
+        name=_name(conference.name) or shortened(conference.id),
+        since=_at(conference.started_at),
+        present=conference.present,
+        people=[_person_view(person, conference) for person in people],
+        recording=conference.recording.value if conference.recording else None,
+        playing=len(conference.playing or ()) or None,
     )
 
 
-def _person(one: "ParticipantView", room: "ConferenceView") -> dict[str, Any]:
-    held, role = one.on_hold, one.role.value if one.role else None
-    number = _name(one.number)
-    label = _name(one.label)
-    return _lean(
-        leg=one.call_control_id,
-        name=label or number or _leg(one.call_control_id),
+def _person_view(person: "ParticipantView", conference: "ConferenceView") -> dict[str, Any]:
+    held, role = person.on_hold, person.role.value if person.role else None
+    number = _name(person.number)
+    label = _name(person.label)
+    return _without_none(
+        leg=person.call_control_id,
+        name=label or number or _leg(person.call_control_id),
         number=number if label else None,
-        since=_at(one.joined_at),
-        talking=_at(room.floor.since) if one.has_floor and room.floor else None,
-        muted=bool(one.muted and one.muted.value) or None,
+        since=_at(person.joined_at),
+        talking=_at(conference.floor.since) if person.has_floor and conference.floor else None,
+        muted=bool(person.muted and person.muted.value) or None,
         held=_at(held.as_of) if held and held.value else None,
         role=role if role in ("monitor", "whisper", "barge") else None,
     )
 
 
-def queues(seen: "Sequence[QueueView]") -> list[dict[str, Any]]:
-    """Queues, with who waits in each, in order."""
-    left, shown = MOST_WAITING, list[dict[str, Any]]()
-    for one in seen[:MOST_QUEUES]:
-        calls = [_waiting(call) for call in one.calls[:left]]
-        left -= len(calls)
-        most = one.max_size.value if one.max_size else None
-        shown.append(_lean(name=_name(one.name) or "?", size=one.size, most=most, calls=calls))
-    return shown
+def queue_views(queues: "Sequence[QueueView]") -> list[dict[str, Any]]:
+    """Queues with their waiting calls, in order."""
+    room_for, views = MAX_WAITING, list[dict[str, Any]]()
+    for queue in queues[:MAX_QUEUES]:
+        calls = [_call_view(call) for call in queue.calls[:room_for]]
+        room_for -= len(calls)
+        max_size = queue.max_size.value if queue.max_size else None
+        views.append(_without_none(name=_name(queue.name) or "?", size=queue.size, most=max_size, calls=calls))
+    return views
 
 
-def _waiting(one: "WaitingCall") -> dict[str, Any]:
-    name = _name(one.number) or _leg(one.call_control_id)
-    return _lean(leg=one.call_control_id, name=name, since=_at(one.since), gone=True if one.is_alive is False else None)
+def _call_view(call: "WaitingCall") -> dict[str, Any]:
+    name = _name(call.number) or _leg(call.call_control_id)
+    is_gone = True if call.is_alive is False else None
+    return _without_none(leg=call.call_control_id, name=name, since=_at(call.since), gone=is_gone)
 
 
-def approvals(pending: Sequence[PendingApproval], codes: frozenset[str] | None) -> dict[str, Any]:
-    """The questions that wait: in full those of these codes (None: all), of the others how many."""
-    own = [one for one in pending if codes is None or one.code in codes]
+def approval_views(pending: Sequence[PendingApproval], codes: frozenset[str] | None) -> dict[str, Any]:
+    """Pending approval requests: those with these codes in full (None: all), and how many others there are."""
+    own = [approval for approval in pending if codes is None or approval.code in codes]
     others = len(pending) - len(own)
-    return _lean(approvals=[approval(one) for one in own[:20]], others_waiting=others or None)
+    views = [approval_view(approval) for approval in own[:_MAX_APPROVALS]]
+    return _without_none(approvals=views, others_waiting=others or None)
 
 
-def approval(one: PendingApproval) -> dict[str, Any]:
-    """One question, as its card shows it."""
+def approval_view(approval: PendingApproval) -> dict[str, Any]:
+    """One approval request, as its card shows it."""
     return {
-        "code": one.code,
-        "tool": one.tool,
-        "risk": one.risk,
-        "question": clean(one.question, _LONGEST_QUESTION),
-        "expires_at": iso(one.expires_at),
+        "code": approval.code,
+        "tool": approval.tool,
+        "risk": approval.risk,
+        "question": clean(approval.question, _MAX_QUESTION_LENGTH),
+        "expires_at": iso(approval.expires_at),
     }
 
 
 class Names:
-    """What to call legs and rooms in a sentence."""
+    """Names for call legs and conferences in sentences."""
 
-    def __init__(self, seen: "Sequence[ConferenceView]", number: Number) -> None:
-        """`number`: the far end's, by the leg."""
-        self._labels = {one.call_control_id: one.label for room in seen for one in room.participants}
-        self._rooms = {room.id: room.name for room in seen}
-        self._number = number
+    def __init__(self, conferences: "Sequence[ConferenceView]", number_of: NumberOf) -> None:
+        people = [person for conference in conferences for person in conference.participants]
+        self._labels = {person.call_control_id: person.label for person in people}
+        self._rooms = {conference.id: conference.name for conference in conferences}
+        self._number_of = number_of
 
-    def said_of(self, event: StoredEvent) -> Mapping[str, str]:
-        """The words in which an event is told."""
+    def of(self, event: StoredEvent) -> Mapping[str, str]:
+        """The names to fill into an event's sentence."""
         leg, room = event.call_control_id or "", self._rooms.get(event.conference_id or "")
-        name = self._labels.get(leg) or self._number(leg)
+        name = self._labels.get(leg) or self._number_of(leg)
         return {
-            "who": said(name) if name else _leg(leg) if leg else "somebody",
-            "room": said(room) if room else "a conference",
-            "queue": said(event.queue) if event.queue else "a queue",
+            "who": name_text(name) if name else _leg(leg) if leg else "a caller",
+            "room": name_text(room) if room else "a conference",
+            "queue": name_text(event.queue) if event.queue else "a queue",
         }
 
 
-def happened(events: Sequence[StoredEvent], names: Names) -> list[dict[str, Any]]:
-    """Events, each in a line."""
+def event_views(events: Sequence[StoredEvent], names: Names) -> list[dict[str, Any]]:
+    """Events, each with a sentence."""
     return [
-        {"id": one.id, "at": iso(one.occurred_at), "kind": event_kind(one.type), "text": _sentence(one, names)}
-        for one in events
+        {"id": event.id, "at": iso(event.occurred_at), "kind": event_kind(event.type), "text": _sentence(event, names)}
+        for event in events
     ]
 
 
@@ -143,10 +150,10 @@ _SENTENCES: Mapping[str, str] = {
     "conference.participant.joined": "{who} joined {room}.",
     "conference.participant.left": "{who} left {room}.",
     "conference.floor.changed": "{who} speaks in {room}.",
-    "conference.playback.started": "A file began to play in {room}.",
-    "conference.playback.ended": "A file ended in {room}.",
-    "conference.speak.started": "A text is being said in {room}.",
-    "conference.speak.ended": "A text ended in {room}.",
+    "conference.playback.started": "An audio file started playing in {room}.",
+    "conference.playback.ended": "An audio file finished in {room}.",
+    "conference.speak.started": "A text is being spoken in {room}.",
+    "conference.speak.ended": "A text finished in {room}.",
     "conference.recording.saved": "A recording of {room} was saved.",
 }
 
@@ -156,13 +163,13 @@ def _sentence(event: StoredEvent, names: Names) -> str:
     template = _SENTENCES.get(event.type) or _SENTENCES.get(f"{event.type} {direction}")
     if template is None:
         return describe_event(event)
-    told = template.format_map(names.said_of(event))
-    return f"{told[0].upper()}{told[1:]}"
+    sentence = template.format_map(names.of(event))
+    return f"{sentence[0].upper()}{sentence[1:]}"
 
 
-def said(name: str, longest: int = _LONGEST_NAME) -> str:
-    """A name as somebody chose it, in quotation marks; a number needs none."""
-    return name if _NUMBER.fullmatch(name) else quoted(name, longest)
+def name_text(name: str, max_length: int = _MAX_NAME_LENGTH) -> str:
+    """A name that a person chose, in quotation marks; a phone number as it is."""
+    return name if _NUMBER.fullmatch(name) else quoted(name, max_length)
 
 
 def _leg(id_: str) -> str:
@@ -170,12 +177,12 @@ def _leg(id_: str) -> str:
 
 
 def _name(text: str | None) -> str | None:
-    return clean(text, _LONGEST_NAME) or None if text else None
+    return clean(text, _MAX_NAME_LENGTH) or None if text else None
 
 
 def _at(moment: datetime | None) -> str | None:
     return None if moment is None else iso(moment)
 
 
-def _lean(**fields: Any) -> dict[str, Any]:
+def _without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}

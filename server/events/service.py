@@ -16,7 +16,7 @@ from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEven
 from ...tools.words import count, listed, quoted
 from ..database import Dialect, StoreUnreachable
 from ..errors import CallFailed, CallRefused
-from ..shutdown import WORD, Shutdown
+from ..shutdown import SHUTTING_DOWN, Shutdown
 from .event import MAX_COUNT, Event, EventFilter, StoredEvent
 from .history import LOOK_BACK, load_conference_history
 from .projection.event_text import describe_event
@@ -345,7 +345,7 @@ class EventService:
 
     async def _wait_for_match(self, waiting: _Waiter, most: float, progress: Progress) -> None:
         started = anyio.current_time()
-        with self._leaving.ending(), anyio.move_on_after(most):
+        with self._leaving.cancel_scope(), anyio.move_on_after(most):
             while not waiting.arrived.is_set():
                 with anyio.move_on_after(_PROGRESS_INTERVAL_S):
                     await waiting.arrived.wait()
@@ -357,7 +357,7 @@ class EventService:
         happened = listed([describe_event(event) for event in others], most=3) if others else "nothing else"
         none = f"None of {listed(tool.types)}"
         within = (
-            f"{none} until now. {WORD} Wait again."
+            f"{none} until now. {SHUTTING_DOWN} Wait again."
             if self._leaving.has_begun
             else f"{none} within {tool.timeout_secs} s."
         )

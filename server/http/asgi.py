@@ -14,24 +14,24 @@ from .app import open_http_app
 
 
 def create_app() -> ASGIApp:
-    """The application, with its settings from the environment. It opens at the lifespan's startup.
+    """The application, with its settings from the environment. The server opens at ASGI lifespan startup.
 
     Raises `SettingsError`, also at startup.
     """
     settings = load(transport="http")
     log_to_stderr(settings)
-    opened: list[ASGIApp] = []
+    running: list[ASGIApp] = []
 
     async def forward(scope: Scope, receive: Receive, send: Send) -> None:
-        await opened[0](scope, receive, send)
+        await running[0](scope, receive, send)
 
     @asynccontextmanager
     async def lifespan(router: Router) -> AsyncGenerator[None]:
-        async with open_http_app(settings) as site:
-            opened.append(site.app)
-            # The ASGI protocol tells an app of the end only once all its answers are given: some wait for the end.
+        async with open_http_app(settings) as http_app:
+            running.append(http_app.app)
+            # ASGI reports shutdown only after every response has ended, and some responses wait for the shutdown.
             loop = asyncio.get_running_loop()
-            with on_signals(lambda: loop.call_soon_threadsafe(site.leaving.begin), then=True):
+            with on_signals(lambda: loop.call_soon_threadsafe(http_app.shutdown.begin), chain=True):
                 yield
 
     return Router(default=forward, lifespan=lifespan)

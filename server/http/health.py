@@ -1,4 +1,4 @@
-"""Whether a server is alive, and whether it can do its work: for load balancers, which tell nobody."""
+"""Whether the server can do its work: checks of the store and of the API key, for `/readyz`."""
 
 from collections.abc import Mapping
 
@@ -10,49 +10,50 @@ from ..errors import CallFailed
 from ..guard import Ledger
 from ..telnyx import TelnyxClient, TelnyxRefused
 
-_PATIENCE = 5.0
-_FRESH = 30.0
-"""Seconds that what Telnyx said of the key holds: it is not asked at every look."""
+_CHECK_TIMEOUT_S = 5.0
+_KEY_CHECK_INTERVAL_S = 30.0
+"""Telnyx's answer about the key is reused for this long."""
 
 
 class Health:
-    """Looks at the store each time, and at Telnyx now and then."""
+    """Checks the store on each request, and the API key at most once in 30 seconds."""
 
     def __init__(self, ledger: Ledger, telnyx: TelnyxClient) -> None:
         self._ledger = ledger
         self._telnyx = telnyx
-        self._asking = anyio.Lock()
-        self._asked = float("-inf")
-        self._refusal = ""
+        self._key_lock = anyio.Lock()
+        self._key_checked_at = float("-inf")
+        self._key_problem = ""
 
     async def problems(self) -> Mapping[str, str]:
-        """What keeps the server from working, by the part concerned; empty: nothing does.
+        """What fails, as a sentence for each part of the server; empty when all is well.
 
-        That Telnyx cannot be reached is none: no other server would reach it either, and webhooks are still taken.
+        An unreachable Telnyx is not a problem of this server: no other replica would reach it, and webhooks still
+        arrive.
         """
-        told = {"store": await self._store(), "telnyx": await self._key()}
-        return {part: why for part, why in told.items() if why}
+        checks = {"store": await self._check_store(), "telnyx": await self._check_key()}
+        return {part: problem for part, problem in checks.items() if problem}
 
-    async def _store(self) -> str:
+    async def _check_store(self) -> str:
         try:
-            with anyio.fail_after(_PATIENCE):
+            with anyio.fail_after(_CHECK_TIMEOUT_S):
                 await self._ledger.stopped()
         except (StoreError, CallFailed):
-            return "the store cannot be used: the log says why"
+            return "the store cannot be used: see the server's log"
         except TimeoutError:
-            return f"the store has not answered within {_PATIENCE:.0f} s"
+            return f"the store did not answer within {_CHECK_TIMEOUT_S:.0f} s"
         return ""
 
-    async def _key(self) -> str:
-        async with self._asking:
-            if anyio.current_time() >= self._asked + _FRESH:
-                self._refusal = await self._ask()
-                self._asked = anyio.current_time()
-        return self._refusal
+    async def _check_key(self) -> str:
+        async with self._key_lock:
+            if anyio.current_time() >= self._key_checked_at + _KEY_CHECK_INTERVAL_S:
+                self._key_problem = await self._ask_telnyx()
+                self._key_checked_at = anyio.current_time()
+        return self._key_problem
 
-    async def _ask(self) -> str:
+    async def _ask_telnyx(self) -> str:
         try:
-            with anyio.fail_after(_PATIENCE):
+            with anyio.fail_after(_CHECK_TIMEOUT_S):
                 await self._telnyx.read(ListConferences(page_size=1))
         except TelnyxRefused as refused:
             return "Telnyx does not accept the API key" if refused.status in (401, 403) else ""

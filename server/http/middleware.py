@@ -1,99 +1,125 @@
-"""What stands before everything that clients reach over HTTP: who is let in, and for how long a request may take."""
+"""Access checks before MCP and metrics: host, origin, bearer token, and the time that a body may take."""
 
 import asyncio
 from collections.abc import Iterable
 
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from starlette.authentication import AuthCredentials
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..auth import TokenScope as Right
-from ..auth.authenticator import Authenticator, carried
+from ..auth import Identity, TokenScope
+from ..auth.authenticator import Authenticator
 from ..settings import Settings, is_loopback
 from ..shutdown import Shutdown
 
-_BODY_TIMEOUT = 30.0
-"""Seconds that a body may take."""
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_BODY_TIMEOUT_S = 30.0
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
-class _TooSlow(Exception):
-    """A body did not come in time."""
+class _BodyTimeout(Exception):
+    """A request body did not arrive in time."""
 
 
 class AccessMiddleware:
-    """An app behind the checks of its host and origin, and of who is there.
+    """Lets a request through to the app, or answers why not.
 
-    A site whose name was made to point here (DNS rebinding) sends its own name as the host, and is refused: 421 for a
-    host, 403 for an origin. Who has no token that holds is refused too: 401, or 403 without the scope that is needed;
-    and where none is required, whoever did not come to a loopback address. A body that takes too long is given up: 408.
+    - 421: the host is not one of this server's names, such as in DNS rebinding. 403: nor is the origin.
+    - 401: no valid token. Where none is required: the connection did not come to a loopback address.
+    - 403: the token lacks the scope. 408: the body took more than 30 seconds.
     """
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, leaving: Shutdown, admission: Authenticator, needs: Right
+        self, app: ASGIApp, settings: Settings, shutdown: Shutdown, authenticator: Authenticator, scope: TokenScope
     ) -> None:
-        """`needs`: what whoever is let in must have."""
-        self._app: ASGIApp = carried(app)
-        self._leaving = leaving
-        self._admission = admission
-        self._needs = needs
-        self._names = TransportSecurityMiddleware(names_of(settings))
+        """`scope`: what the token must allow."""
+        # The SDK's sessions and sealed states read the identity from this context.
+        self._app: ASGIApp = AuthContextMiddleware(app)
+        self._shutdown = shutdown
+        self._authenticator = authenticator
+        self._scope = scope
+        self._names = TransportSecurityMiddleware(allowed_names(settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = await self._names.validate_request(Request(scope))
-        if refusal is None and not self._admission.is_required and not _came_from_here(scope):
-            refusal = PlainTextResponse("This server is open on this machine alone.", 401)
-        refusal = refusal or await self._admission.refusal(scope, self._needs)
+        if refusal is None and not self._authenticator.is_required and not _came_to_loopback(scope):
+            refusal = PlainTextResponse("Without tokens, this server is open to this machine only.", 401)
+        if refusal is None:
+            result = await self._authenticator.authenticate(scope, self._scope)
+            if isinstance(result, Identity):
+                _set_identity(scope, result)
+            else:
+                refusal = result
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        begun = False
+        await self._serve(scope, receive, send)
 
-        async def noting(message: Message) -> None:
-            nonlocal begun
-            begun = True
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_response_begun = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal has_response_begun
+            has_response_begun = True
             await send(message)
 
         try:
-            await self._app(scope, self._received(scope, receive), noting)
-        except _TooSlow:
-            if not begun:
-                await PlainTextResponse("The body took too long.", 408, {"connection": "close"})(scope, receive, send)
+            await self._app(scope, self._guarded_receive(scope, receive), send_noted)
+        except _BodyTimeout:
+            if not has_response_begun:
+                response = PlainTextResponse("The body took too long.", 408, {"connection": "close"})
+                await response(scope, receive, send)
 
-    def _received(self, scope: Scope, receive: Receive) -> Receive:
-        """What the app receives: the body in its time, and the end of what only listens at the server's end, and of
-        everything once the token holds no longer."""
-        deadline = asyncio.get_running_loop().time() + _BODY_TIMEOUT
-        is_whole = False
+    def _guarded_receive(self, scope: Scope, receive: Receive) -> Receive:
+        """`receive` with a deadline for the body. After the body, it reports a disconnect when the token becomes
+        invalid, and for a GET, which only listens, when the server shuts down."""
+        deadline = asyncio.get_running_loop().time() + _BODY_TIMEOUT_S
+        is_body_complete = False
 
-        async def body() -> Message:
-            nonlocal is_whole
+        async def receive_body() -> Message:
+            nonlocal is_body_complete
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                raise _TooSlow from None
-            is_whole = not message.get("more_body", False)
+                raise _BodyTimeout from None
+            is_body_complete = not message.get("more_body", False)
             return message
 
-        async def received() -> Message:
-            if not is_whole:
-                return await body()
-            with self._admission.while_holding(scope):
+        async def receive_guarded() -> Message:
+            if not is_body_complete:
+                return await receive_body()
+            with self._authenticator.while_valid(scope.get("identity")):
                 if scope["method"] != "GET":
                     return await receive()
-                with self._leaving.ending():
+                with self._shutdown.cancel_scope():
                     return await receive()
             return {"type": "http.disconnect"}
 
-        return received
+        return receive_guarded
 
 
-def names_of(settings: Settings) -> TransportSecuritySettings:
-    """The hosts and origins that requests may name: loopback's, the address that is listened on, and those set."""
-    hosts = [*_LOOPBACK, *settings.allowed_hosts, *_written(settings.host)]
-    local = [f"http://{name}" for name in _LOOPBACK]
+def _set_identity(scope: Scope, identity: Identity) -> None:
+    """Note who makes the request, for this server and in the SDK's own terms.
+
+    The SDK gets the name and not the token, so that a renewed token continues the session of the old one.
+    """
+    scopes = sorted(map(str, identity.scopes))
+    claims = {"iss": identity.issuer} if identity.issuer else {}
+    token = AccessToken(token="", client_id=identity.name, scopes=scopes, subject=identity.name, claims=claims)
+    scope["user"] = AuthenticatedUser(token)
+    scope["auth"] = AuthCredentials(scopes)
+    scope["identity"] = identity
+
+
+def allowed_names(settings: Settings) -> TransportSecuritySettings:
+    """The hosts and origins that requests may name: loopback's, the listening address, and those in the settings."""
+    hosts = [*_LOOPBACK_NAMES, *settings.allowed_hosts, *_host_header(settings.host)]
+    local = [f"http://{name}" for name in _LOOPBACK_NAMES]
     named = [f"{scheme}://{host}" for host in settings.allowed_hosts for scheme in ("https", "http")]
     return TransportSecuritySettings(
         allowed_hosts=_with_any_port(hosts),
@@ -101,17 +127,17 @@ def names_of(settings: Settings) -> TransportSecuritySettings:
     )
 
 
-def _written(host: str) -> Iterable[str]:
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - no name of anything
+def _host_header(host: str) -> Iterable[str]:
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
         return ()
     return (f"[{host}]" if ":" in host else host,)
 
 
 def _with_any_port(names: Iterable[str]) -> list[str]:
-    return [written for name in dict.fromkeys(names) for written in (name, f"{name}:*")]
+    return [pattern for name in dict.fromkeys(names) for pattern in (name, f"{name}:*")]
 
 
-def _came_from_here(scope: Scope) -> bool:
-    """Whether a request came to a loopback address, whatever it says of itself."""
+def _came_to_loopback(scope: Scope) -> bool:
+    """Whether the connection was made to a loopback address, whatever its headers say."""
     server: tuple[str, int | None] | None = scope.get("server")
     return server is not None and is_loopback(server[0])

@@ -1,4 +1,4 @@
-"""MCP over HTTP: a process of its own, which ends in order when it is told to."""
+"""The process behind `serve --transport http`, with a graceful shutdown."""
 
 import asyncio
 import errno
@@ -12,37 +12,37 @@ from ..settings import Settings, SettingsError
 from ..shutdown import on_signals
 from .app import open_http_app
 
-_AT_ONCE = 2048
-"""Connections that are served at the same time; to a further one the answer is 503."""
-_GRACE = 35
-"""Seconds for the requests in hand, on leaving: a command is given up after 30."""
+_MAX_CONNECTIONS = 2048
+"""Further connections are answered 503."""
+_SHUTDOWN_TIMEOUT_S = 35
+"""For requests in flight: a command to Telnyx is given up after 30 s."""
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `SettingsError` before anything is served."""
     listener = _listener(settings)
-    fast = importlib.util.find_spec("uvloop") is not None
-    anyio.run(_serve, settings, listener, backend_options={"use_uvloop": fast})
+    has_uvloop = importlib.util.find_spec("uvloop") is not None
+    anyio.run(_serve, settings, listener, backend_options={"use_uvloop": has_uvloop})
 
 
 def _listener(settings: Settings) -> socket.socket:
     try:
-        return listen(settings.port, settings.host, _AT_ONCE)
+        return listen(settings.port, settings.host, _MAX_CONNECTIONS)
     except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        why = "is already in use" if taken else f"cannot be listened on ({error.strerror})"
-        raise SettingsError(f"port {settings.port} of {settings.host} {why}: choose another with --port.") from None
+        in_use = error.errno == errno.EADDRINUSE
+        problem = "is already in use" if in_use else f"cannot be opened ({error.strerror})"
+        raise SettingsError(f"port {settings.port} of {settings.host} {problem}: choose another with --port.") from None
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     port: int = listener.getsockname()[1]
-    async with open_http_app(settings.model_copy(update={"port": port})) as site:
-        server = Server(site.app, _AT_ONCE, _GRACE)
+    async with open_http_app(settings.model_copy(update={"port": port})) as http_app:
+        server = Server(http_app.app, _MAX_CONNECTIONS, _SHUTDOWN_TIMEOUT_S)
 
-        def leave() -> None:
-            site.leaving.begin()
-            server.leave()
+        def shut_down() -> None:
+            http_app.shutdown.begin()
+            server.stop()
 
-        with on_signals(lambda: loop.call_soon_threadsafe(leave), then=False):
+        with on_signals(lambda: loop.call_soon_threadsafe(shut_down), chain=False):
             await server.serve(listener)

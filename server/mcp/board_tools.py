@@ -13,7 +13,7 @@ from ..auth.random_secrets import hashed
 from ..board.board import Board
 from ..board.page import html
 from ..board.table import summary, table
-from ..board.view import approval as approval_view
+from ..board.view import approval_view
 from ..database import StoreError
 from ..errors import CallRefused
 from ..guard import Guard, Policy
@@ -95,9 +95,9 @@ class BoardTools:
             raise CallRefused(clean(str(problem), 500)) from None
 
     async def _switchboard(self, context: Context) -> dict[str, Any]:
-        await self._board.ask()
+        await self._board.refresh()
         policy = self._guard.policy(caller_of(context))
-        view, now = await self._board.look(policy, await self._codes(context)), self._board.now()
+        view, now = await self._board.read(policy, await self._codes(context)), self._board.now()
         headline, text_table = summary(view), table(view, now)
         cards = has_cards(context, policy)
         # A code is for a person: only the refusal and a card's button contain it.

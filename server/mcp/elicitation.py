@@ -98,7 +98,7 @@ class Elicitation:
         raise QuestionPending(InputRequiredResult(input_requests={_KEY: request}, request_state=state))
 
     async def _sent(self, question: str) -> Answer:
-        with self._shutdown.ending(), anyio.move_on_after(self._timeout_s):
+        with self._shutdown.cancel_scope(), anyio.move_on_after(self._timeout_s):
             try:
                 answer = await self._context.session.elicit_form(
                     question, _form(), related_request_id=self._context.request_id

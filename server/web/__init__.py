@@ -1,1 +1,1 @@
-"""Pages in a browser: the operator page and the switchboard."""
+"""Pages for people in a browser: the operator page and the switchboard."""

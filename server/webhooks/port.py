@@ -166,7 +166,7 @@ class _PortHolder:
 
     def leave(self) -> None:
         self._waiting.cancel()
-        self._server.leave()
+        self._server.stop()
 
 
 async def _is_held_for_store(port: Port, store: str) -> bool:

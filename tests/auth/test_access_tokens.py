@@ -194,16 +194,16 @@ async def test_a_token_is_found_again_by_what_is_kept(address: str, scopes: tupl
         assert await ledger.tokens() == [token]
         at = [NOON]
         own = AccessTokens(ledger.token, lambda: at[0])
-        found = await own.identity(text)
+        found = await own.identify(text)
         assert found is not None
         assert found.name == "anna"
         assert set(scopes) <= found.scopes <= {*scopes, READ}
         for moment, holds in ((NOON + DAY, False), (NOON - timedelta(seconds=1), False), (NOON, True)):
             at[0] = moment
-            assert (await own.identity(text) is not None) is (await own.holds(token.id)) is holds
+            assert (await own.identify(text) is not None) is (await own.is_valid(token.id)) is holds
         assert [one.id for one in await ledger.revoke("anna", "tests")] == [token.id]
         assert await ledger.revoke("anna", "tests") == []
-        assert await own.identity(text) is None
+        assert await own.identify(text) is None
         assert text not in repr(await ledger.newest(10))
 
 
@@ -224,7 +224,7 @@ async def test_as_much_is_compared_for_a_token_that_there_is_not(monkeypatch: py
     absent, _ = new_token("ben", (READ,), NOON, None)
     for sent, proves in ((text, True), (absent, False), ("anna", False), (f"{text[:-1]}_", False)):
         compared.clear()
-        assert (await own.identity(sent) is not None) is proves
+        assert (await own.identify(sent) is not None) is proves
         [(one, other)] = compared
         assert len(one) == len(other) == 64
 

@@ -148,7 +148,7 @@ BAD: Mapping[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("made", GOOD.values(), ids=GOOD)
 async def test_a_token_that_proves_somebody(made: Callable[[], str]) -> None:
-    found = await Authority().issuer().identity(made())
+    found = await Authority().issuer().identify(made())
     assert found is not None
     assert found.name == "oauth:anna"
     assert found.scopes == {TokenScope.CONTROL, TokenScope.READ}
@@ -156,11 +156,11 @@ async def test_a_token_that_proves_somebody(made: Callable[[], str]) -> None:
 
 @pytest.mark.parametrize("made", BAD.values(), ids=BAD)
 async def test_a_token_that_proves_nobody(made: Callable[[], str]) -> None:
-    assert await Authority().issuer().identity(made()) is None
+    assert await Authority().issuer().identify(made()) is None
 
 
 async def test_without_a_scope_of_this_server_nothing_may_be_done() -> None:
-    found = await Authority().issuer().identity(token(scope="openid profile"))
+    found = await Authority().issuer().identify(token(scope="openid profile"))
     assert found is not None
     assert found.scopes == frozenset()
 
@@ -170,17 +170,17 @@ async def test_new_keys_are_found_when_a_token_names_one(monkeypatch: pytest.Mon
     monkeypatch.setattr("anyio.current_time", lambda: at[0])
     authority = Authority()
     issuer = authority.issuer()
-    assert await issuer.identity(token()) is not None
+    assert await issuer.identify(token()) is not None
     authority.keys = published(nine=OTHER_RSA_KEY)
     renewed = token(OTHER_RSA_KEY, key_id="nine")
-    assert await issuer.identity(renewed) is None, "looked up a moment ago: a stranger must not make it ask again"
+    assert await issuer.identify(renewed) is None, "looked up a moment ago: a stranger must not make it ask again"
     asked = len(authority.asked)
     for _ in range(20):
-        await issuer.identity(token(OTHER_RSA_KEY, key_id="whatever"))
+        await issuer.identify(token(OTHER_RSA_KEY, key_id="whatever"))
     assert len(authority.asked) == asked
     at[0] += 11
-    assert await issuer.identity(renewed) is not None
-    assert await issuer.identity(token()) is None, "a key that is published no longer"
+    assert await issuer.identify(renewed) is not None
+    assert await issuer.identify(token()) is None, "a key that is published no longer"
 
 
 async def test_known_keys_serve_a_while_when_the_issuer_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,16 +190,16 @@ async def test_known_keys_serve_a_while_when_the_issuer_cannot_be_reached(monkey
     issuer = authority.issuer()
     authority.is_down = True
     with pytest.raises(AuthUnavailable):
-        await issuer.identity(token())
+        await issuer.identify(token())
     authority.is_down = False
     at[0] += 11
-    assert await issuer.identity(token()) is not None
+    assert await issuer.identify(token()) is not None
     authority.is_down = True
     at[0] += 3_000
-    assert await issuer.identity(token()) is not None
+    assert await issuer.identify(token()) is not None
     at[0] += 601
     with pytest.raises(AuthUnavailable):
-        await issuer.identity(token())
+        await issuer.identify(token())
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ async def test_known_keys_serve_a_while_when_the_issuer_cannot_be_reached(monkey
     ],
 )
 async def test_its_keys_are_where_its_metadata_says(place: str) -> None:
-    assert await Authority(metadata_at=place).issuer().identity(token()) is not None
+    assert await Authority(metadata_at=place).issuer().identify(token()) is not None
 
 
 @pytest.mark.parametrize(
@@ -219,21 +219,21 @@ async def test_its_keys_are_where_its_metadata_says(place: str) -> None:
 )
 async def test_metadata_that_cannot_be_trusted_names_no_keys(says: dict[str, Any]) -> None:
     with pytest.raises(AuthUnavailable):
-        await Authority(says=says).issuer().identity(token())
+        await Authority(says=says).issuer().identify(token())
 
 
 async def test_its_keys_are_where_the_operator_says() -> None:
     authority = Authority(metadata_at="/nowhere")
-    assert await authority.issuer(jwks_url=f"{authority.url}/keys").identity(token()) is not None
+    assert await authority.issuer(jwks_url=f"{authority.url}/keys").identify(token()) is not None
     assert authority.asked == ["/realm/keys"]
 
 
 async def test_an_issuers_token_ends_by_itself() -> None:
     authority = Authority()
-    found = await authority.issuer().identity(token())
+    found = await authority.issuer().identify(token())
     assert found is not None
-    assert authority.issuer().holds(found)
-    assert not authority.issuer(NOON + timedelta(minutes=3)).holds(found)
+    assert authority.issuer().is_valid(found)
+    assert not authority.issuer(NOON + timedelta(minutes=3)).is_valid(found)
 
 
 async def test_a_client_finds_the_issuer_and_comes_in_with_its_token(tmp_path: Path, era: str) -> None:

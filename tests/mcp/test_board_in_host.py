@@ -16,7 +16,7 @@ from support.hostile_text import HOSTILE
 from support.mcp import call, refusal
 from support.mcp_apps import RENDERS
 from support.mcp_in_process import World
-from telnyx_conferencing.server.board.view import MOST_PEOPLE
+from telnyx_conferencing.server.board.view import MAX_PEOPLE
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 
 pytestmark = [pytest.mark.anyio, needs_chromium]
@@ -286,7 +286,7 @@ _FLOOD = """async (result) => {
 
 
 def test_a_page_is_told_of_no_more_people_than_a_conference_holds_and_some() -> None:
-    assert MOST_PEOPLE == 1_000
+    assert MAX_PEOPLE == 1_000
 
 
 # Accessibility

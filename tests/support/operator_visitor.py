@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
+from starlette.routing import Router
 
 from support.webhooks import url_of
 from telnyx_conferencing.server.guard.ledger import ApprovalRequest, Ledger
@@ -52,7 +53,9 @@ class Page:
         self.page = OperatorPage(self.ledger, PORT, self.terminal.append, now=self.clock.now)
 
     def visitor(self) -> "Visitor":
-        return Visitor(httpx2.AsyncClient(transport=httpx2.ASGITransport(self.page.app), base_url=f"http://{HOST}"))
+        return Visitor(
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(Router(self.page.routes)), base_url=f"http://{HOST}")
+        )
 
     async def signed_in(self) -> "Visitor":
         visitor = self.visitor()

@@ -1,6 +1,6 @@
-"""The operator's web page: what waits for a yes, what was done, and the switch that stops every write.
+"""The operator page: pending approvals, the audit, and the stop switch, in a browser.
 
-For the person at this machine only: a loopback port of its own, which no tunnel for webhooks shows to the world.
+Over stdio it has a loopback port of its own, which a tunnel for webhooks does not expose.
 """
 
 from .app import OperatorPage

@@ -1,4 +1,4 @@
-"""The page's requests: who may make them, and what they do to the ledger."""
+"""The operator page: sign-in, approvals, the audit and the stop switch."""
 
 import logging
 from collections.abc import Awaitable, Callable, Collection
@@ -8,34 +8,35 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.routing import BaseRoute, Route
 
 from ...auth import AuthUnavailable, Identity, TokenScope
 from ...database import StoreError
 from ...guard.ledger import Decision, Ledger, NoSuchApproval
-from .event_stream import TOO_MANY, PageUpdates, Stream
+from .event_stream import TOO_MANY_STREAMS, PageUpdates
 from .login_links import LoginLinks, TooManyLinks
-from .requests import RequestRefused, body_of, from_own_page, text_of
-from .security import door
+from .requests import RequestRefused, read_json, require_same_origin, text_field
+from .security import PageSecurity
 from .sign_in_sessions import SIGNED_OUT, Sessions, SignInSession
-from .static_files import SERVED, file
-from .view import look, told
+from .static_files import PUBLIC_FILES, file_response
+from .view import approval_view, read_state
 
 if TYPE_CHECKING:
     from ...auth.authenticator import Authenticator
 
 PATH = "/operator"
-KEY = "x-operator-key"
-_LONGEST_REASON = 500
-_LONGEST_SECRET = 200
-_LONGEST_TOKEN = 12_000
+KEY_HEADER = "x-operator-key"
+_MAX_CODE_LENGTH = 20
+_MAX_REASON_LENGTH = 500
+_MAX_LINK_TOKEN_LENGTH = 200
+_MAX_ACCESS_TOKEN_LENGTH = 12_000
 _NOT_SIGNED_IN = "You are not signed in."
-_LEAVING = "The server has ended."
+_SHUT_DOWN = "The server has shut down."
 
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
+SessionHandler = Callable[[Request, SignInSession], Awaitable[Response]]
 
 
 def _now() -> datetime:
@@ -43,230 +44,229 @@ def _now() -> datetime:
 
 
 class OperatorPage:
-    """A web page over a ledger, for one loopback port."""
+    """The page over a ledger, at one port."""
 
     def __init__(
         self,
         ledger: Ledger,
         port: int,
-        tell: Callable[[str], None],
+        show_link: Callable[[str], None],
         *,
         by: str = "operator page",
-        names: Collection[str] = (),
-        admission: "Authenticator | None" = None,
+        hosts: Collection[str] = (),
+        authenticator: "Authenticator | None" = None,
         now: Callable[[], datetime] = _now,
-        every: float = 1.0,
+        interval_s: float = 1.0,
     ) -> None:
-        """`names`: hosts by which it is reached too, through a proxy. `admission`: people sign in by their token, and
-        not by a link, which `tell` shows on the server's terminal. `every`: seconds between two looks at the ledger.
+        """`hosts`: names by which a proxy reaches it too. `authenticator`: people sign in with an access token, and not
+        with a link that `show_link` shows on the server's terminal. `interval_s`: between two reads of the ledger.
         """
         self._ledger = ledger
         self._by = by
-        self._tell = tell
-        self._schemes = ("http", "https") if names else ("http",)
-        self._address = f"https://{min(names)}{PATH}" if names else f"http://127.0.0.1:{port}{PATH}"
-        # Browsers keep cookies by host alone: two servers on this machine must not sign each other out.
-        self._cookie = f"operator_{port}"
+        self._show_link = show_link
+        self._schemes = ("http", "https") if hosts else ("http",)
+        self._address = f"https://{min(hosts)}{PATH}" if hosts else f"http://127.0.0.1:{port}{PATH}"
+        # Browsers keep cookies by host and not by port: two servers on this machine must not sign each other out.
+        self._cookie_name = f"operator_{port}"
         self._links = LoginLinks(now)
-        self._admission = admission
-        self._sessions = Sessions(now, admission.holds if admission is not None else None)
+        self._authenticator = authenticator
+        self.sessions = Sessions(now, authenticator.is_valid if authenticator is not None else None)
         self.has_board = False
-        """Whether the switchboard is served beside it."""
-        self._live = PageUpdates(self._look, now, every)
-        self.app: ASGIApp = door(Starlette(routes=self._routes()), port, names)
+        """Whether the switchboard is served too."""
+        self._updates = PageUpdates(self._read_state, now, interval_s)
+        app = PageSecurity(Starlette(routes=self._inner_routes()), port, hosts)
+        self.routes = page_routes(PATH, app)
 
     def link(self) -> str:
         """A new sign-in link: it works once, for ten minutes. Raises `TooManyLinks`."""
-        return f"{self._address}/sign-in?token={self._links.new()}"
+        return f"{self._address}/sign-in?token={self._links.create()}"
 
     @property
-    def watched(self) -> int:
-        """How many pages are being told of changes."""
-        return self._live.streams
+    def streams(self) -> int:
+        """Open event streams."""
+        return self._updates.streams
 
     def close(self) -> None:
-        """Sign everybody out and end what is streamed."""
-        self._sessions.end_all(_LEAVING)
+        """Sign everyone out and end the streams."""
+        self.sessions.end_all(_SHUT_DOWN)
 
-    def _routes(self) -> list[Route]:
-        posts = {
-            **self._ways_in(),
-            "sign-out": self.changing(self._sign_out),
-            "present": self.changing(self._present),
-            "decide": self.changing(self._decide),
-            "stop": self.changing(self._stop),
-            "resume": self.changing(self._resume),
-        }
+    def _inner_routes(self) -> list[BaseRoute]:
+        def get(path: str, handler: Handler) -> Route:
+            return Route(f"{PATH}{path}", refusals_as_json(handler), methods=["GET"])
 
-        async def served(request: Request) -> Response:
-            return file(request.url.path.rpartition("/")[2])
+        def post(path: str, handler: SessionHandler) -> Route:
+            return Route(f"{PATH}{path}", self.signed_in_post(handler), methods=["POST"])
 
+        def anonymous_post(path: str, handler: Handler) -> Route:
+            return Route(f"{PATH}{path}", self._same_origin(handler), methods=["POST"])
+
+        if self._authenticator is not None:
+            sign_in = [anonymous_post("/sign-in", self._sign_in_by_token)]
+        else:
+            sign_in = [anonymous_post("/sign-in", self._sign_in), anonymous_post("/link", self._new_link)]
         return [
-            Route(PATH, self._page, methods=["GET"]),
-            Route(f"{PATH}/sign-in", self._before_sign_in, methods=["GET"]),
-            Route(f"{PATH}/events", refusing(self._events), methods=["GET"]),
-            *(Route(f"{PATH}/{name}", served, methods=["GET"]) for name in SERVED),
-            *(Route(f"{PATH}/{name}", handler, methods=["POST"]) for name, handler in posts.items()),
+            get("", self._page),
+            get("/sign-in", self._sign_in_page),
+            get("/events", self._events),
+            *(get(f"/{name}", _static_file) for name in PUBLIC_FILES),
+            *sign_in,
+            post("/sign-out", self._sign_out),
+            post("/present", self._present),
+            post("/decide", self._decide),
+            post("/stop", self._stop),
+            post("/resume", self._resume),
         ]
-
-    def _ways_in(self) -> dict[str, Handler]:
-        if self._admission is not None:
-            return {"sign-in": _changing(self._sign_in_by_token, self._schemes)}
-        return {
-            "sign-in": _changing(self._sign_in, self._schemes),
-            "link": _changing(self._new_link, self._schemes),
-        }
 
     # Pages
 
-    def _signed_out(self) -> Response:
-        return file("signed_out.html" if self._admission is None else "sign_in_by_token.html", 401)
-
     async def _page(self, request: Request) -> Response:
-        return file("page.html") if self.is_signed_in(request) else self._signed_out()
+        return file_response("page.html") if self.is_signed_in(request) else self._signed_out_page()
 
-    async def _before_sign_in(self, request: Request) -> Response:
-        # Only the button on it uses the link up: whatever looks at a link beforehand, such as a preview, does not.
-        if self._links.holds(request.query_params.get("token", "")):
-            return file("sign_in.html")
-        return self._signed_out()
+    async def _sign_in_page(self, request: Request) -> Response:
+        # Only the button on this page uses the link up. Link previews, which open links too, do not.
+        if self._links.is_valid(request.query_params.get("token", "")):
+            return file_response("sign_in.html")
+        return self._signed_out_page()
+
+    def _signed_out_page(self) -> Response:
+        return file_response("signed_out.html" if self._authenticator is None else "sign_in_by_token.html", 401)
 
     # Signing in and out
 
     async def _sign_in(self, request: Request) -> Response:
-        if not self._links.spend(text_of(await body_of(request), "token", _LONGEST_SECRET)):
-            raise RequestRefused(401, "This link was used already, or is older than ten minutes.")
-        return self._let_in(None)
+        if not self._links.use(text_field(await read_json(request), "token", _MAX_LINK_TOKEN_LENGTH)):
+            raise RequestRefused(401, "This link was already used, or is older than ten minutes.")
+        return self._start_session(None)
 
     async def _sign_in_by_token(self, request: Request) -> Response:
-        assert self._admission is not None
-        token = text_of(await body_of(request), "token", _LONGEST_TOKEN)
+        assert self._authenticator is not None
+        token = text_field(await read_json(request), "token", _MAX_ACCESS_TOKEN_LENGTH)
         try:
-            identity = await self._admission.identity(token)
+            identity = await self._authenticator.identify(token)
         except AuthUnavailable:
-            raise RequestRefused(503, "Tokens cannot be checked now. Try again.") from None
+            raise RequestRefused(503, "Tokens cannot be checked at the moment. Try again.") from None
         if identity is None:
-            raise RequestRefused(401, "This token is not valid.")
+            raise RequestRefused(401, "The token is not valid.")
         if not identity.may(TokenScope.APPROVE):
-            raise RequestRefused(403, f"This token has not the scope {TokenScope.APPROVE}, which this page takes.")
-        return self._let_in(identity)
+            raise RequestRefused(403, f"The token needs the scope {TokenScope.APPROVE}.")
+        return self._start_session(identity)
 
-    def _let_in(self, identity: Identity | None) -> Response:
-        handed = self._sessions.begin(identity)
-        answer = JSONResponse({"key": handed.key})
-        answer.set_cookie(self._cookie, handed.cookie, path="/", httponly=True, samesite="strict")
-        _log.info("Somebody signed in to the operator page")
-        return answer
+    def _start_session(self, identity: Identity | None) -> Response:
+        secrets = self.sessions.start(identity)
+        response = JSONResponse({"key": secrets.key})
+        response.set_cookie(self._cookie_name, secrets.cookie, path="/", httponly=True, samesite="strict")
+        _log.info("Signed in to the operator page: %s", identity.name if identity else "with a link")
+        return response
 
     async def _new_link(self, request: Request) -> Response:
-        await body_of(request)
+        await read_json(request)
         try:
-            self._tell(self.link())
+            self._show_link(self.link())
         except TooManyLinks as too_many:
             raise RequestRefused(429, str(too_many)) from None
         return Response(status_code=204)
 
     async def _sign_out(self, request: Request, session: SignInSession) -> Response:
-        await body_of(request)
+        await read_json(request)
         session.end(SIGNED_OUT)
-        answer = Response(status_code=204)
-        answer.delete_cookie(self._cookie, path="/", httponly=True, samesite="strict")
-        return answer
+        response = Response(status_code=204)
+        response.delete_cookie(self._cookie_name, path="/", httponly=True, samesite="strict")
+        return response
 
     async def _present(self, request: Request, session: SignInSession) -> Response:
-        """Somebody is there: they moved, typed or scrolled."""
-        await body_of(request)
+        """The person moved the pointer, typed or scrolled."""
+        await read_json(request)
         return Response(status_code=204)
 
-    # For the switchboard, which the same sign-in serves
-
-    @property
-    def sessions(self) -> Sessions:
-        """Who is signed in."""
-        return self._sessions
+    # Sessions, shared with the switchboard
 
     def is_signed_in(self, request: Request) -> bool:
-        """Whether a page may be shown; what is in it needs `session_of`."""
-        session = self._sessions.of_cookie(self._cookie_of(request))
+        """Whether the cookie alone allows showing an empty page. Its content needs `session_of`."""
+        session = self.sessions.by_cookie(self._cookie(request))
         if session is not None:
-            self._sessions.use(session)
+            self.sessions.touch(session)
         return session is not None
 
     async def session_of(self, request: Request) -> SignInSession:
-        """Who asks. Raises `Refused`."""
-        session = self._sessions.of(self._cookie_of(request), request.headers.get(KEY, ""))
-        if session is None or await self._sessions.look(session):
+        """The session of a request. Raises `RequestRefused`."""
+        session = self.sessions.find(self._cookie(request), request.headers.get(KEY_HEADER, ""))
+        if session is None or await self.sessions.why_ended(session):
             raise RequestRefused(401, _NOT_SIGNED_IN)
         return session
 
-    def changing(self, handler: Callable[[Request, SignInSession], Awaitable[Response]]) -> Handler:
-        """The handler of a change, for whoever is signed in and asks by a page of this very server."""
+    def signed_in_post(self, handler: SessionHandler) -> Handler:
+        """A handler for signed-in requests by this page's own script."""
 
         async def handle(request: Request) -> Response:
             session = await self.session_of(request)
-            self._sessions.use(session)
+            self.sessions.touch(session)
             return await handler(request, session)
 
-        return _changing(handle, self._schemes)
+        return self._same_origin(handle)
+
+    def _same_origin(self, handler: Handler) -> Handler:
+        async def handle(request: Request) -> Response:
+            require_same_origin(request, self._schemes)
+            return await handler(request)
+
+        return refusals_as_json(handle)
+
+    def _cookie(self, request: Request) -> str:
+        return request.cookies.get(self._cookie_name, "")
 
     # What an operator sees and does
 
-    async def _look(self) -> dict[str, Any]:
-        return await look(self._ledger) | ({"board": True} if self.has_board else {})
+    async def _read_state(self) -> dict[str, Any]:
+        return await read_state(self._ledger) | ({"board": True} if self.has_board else {})
 
-    async def _events(self, request: Request) -> Any:
+    async def _events(self, request: Request) -> Response:
         session = await self.session_of(request)
-        if not self._live.has_room(session):
-            raise RequestRefused(429, TOO_MANY)
-        return Stream(self._live, session, self._sessions)
+        if not self._updates.has_room(session):
+            raise RequestRefused(429, TOO_MANY_STREAMS)
+        return self._updates.response(session, self.sessions)
 
     async def _decide(self, request: Request, session: SignInSession) -> Response:
-        body = await body_of(request)
-        code, yes = text_of(body, "code", 20), body.get("yes")
-        reason = text_of(body, "reason", _LONGEST_REASON) or None
+        body = await read_json(request)
+        code, yes = text_field(body, "code", _MAX_CODE_LENGTH), body.get("yes")
+        reason = text_field(body, "reason", _MAX_REASON_LENGTH) or None
         if not isinstance(yes, bool):
             raise RequestRefused(400, "yes: must be true or false.")
+        identity_name = session.identity.name if session.identity else None
         try:
-            decided = await self._ledger.decide(code, self._decision(session, yes, reason))
-        except NoSuchApproval as why:
-            raise RequestRefused(409, str(why)) from None
-        return await self._changed(decided=told(decided))
+            decided = await self._ledger.decide(code, Decision(yes, self._actor(session), reason, identity_name))
+        except NoSuchApproval as problem:
+            raise RequestRefused(409, str(problem)) from None
+        return await self._changed(decided=approval_view(decided))
 
     async def _stop(self, request: Request, session: SignInSession) -> Response:
-        reason = text_of(await body_of(request), "reason", _LONGEST_REASON) or None
-        await self._ledger.stop(self._by_whom(session), reason)
+        reason = text_field(await read_json(request), "reason", _MAX_REASON_LENGTH) or None
+        await self._ledger.stop(self._actor(session), reason)
         return await self._changed()
 
     async def _resume(self, request: Request, session: SignInSession) -> Response:
-        await body_of(request)
-        await self._ledger.resume(self._by_whom(session))
+        await read_json(request)
+        await self._ledger.resume(self._actor(session))
         return await self._changed()
 
-    async def _changed(self, **said: Any) -> Response:
-        return JSONResponse({**said, "state": self._live.written(await self._live.state_now())})
+    async def _changed(self, **fields: Any) -> Response:
+        return JSONResponse({**fields, "state": self._updates.payload(await self._updates.fresh_state())})
 
-    # Who asks
-
-    def _by_whom(self, session: SignInSession) -> str:
+    def _actor(self, session: SignInSession) -> str:
+        """How the audit names who did it."""
         return self._by if session.identity is None else f"{session.identity.name} ({self._by})"
 
-    def _decision(self, session: SignInSession, yes: bool, reason: str | None) -> Decision:
-        return Decision(yes, self._by_whom(session), reason, session.identity.name if session.identity else None)
 
-    def _cookie_of(self, request: Request) -> str:
-        return request.cookies.get(self._cookie, "")
+async def _static_file(request: Request) -> Response:
+    return file_response(request.url.path.rpartition("/")[2])
 
 
-def _changing(handler: Handler, schemes: Collection[str]) -> Handler:
-    async def handle(request: Request) -> Response:
-        from_own_page(request, schemes)
-        return await handler(request)
-
-    return refusing(handle)
+def page_routes(path: str, app: PageSecurity) -> list[BaseRoute]:
+    """Routes for an app that serves a path and everything below it."""
+    return [Route(path, app), Route(f"{path}/{{rest:path}}", app)]
 
 
-def refusing(handler: Handler) -> Handler:
-    """The handler, with what it refuses told as a sentence in JSON."""
+def refusals_as_json(handler: Handler) -> Handler:
+    """The handler, with its refusals and store errors answered as JSON with a sentence in `error`."""
 
     async def handle(request: Request) -> Response:
         try:

@@ -1,17 +1,17 @@
-"""One-time sign-in links: who reads the server's terminal may use one."""
+"""One-time sign-in links, for people who can read the server's terminal."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from ...auth.random_secrets import hashed, new_secret
 
-LASTS = timedelta(minutes=10)
-_MOST = 8
-"""Unused at once: anybody on this machine can ask for another to be printed."""
+LIFETIME = timedelta(minutes=10)
+_MAX_UNUSED_LINKS = 8
+"""Any program on this machine can ask for another link to be printed."""
 
 
 class TooManyLinks(Exception):
-    """So many links are unused that no other is made; the message says what to do."""
+    """Too many links are unused; the message says what to do."""
 
 
 class LoginLinks:
@@ -19,32 +19,32 @@ class LoginLinks:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._made: dict[bytes, datetime] = {}
+        self._made_at: dict[bytes, datetime] = {}
         """By the hash of the token."""
 
-    def new(self) -> str:
+    def create(self) -> str:
         """The token of a new link. Raises `TooManyLinks`."""
-        self._forget_old()
-        if len(self._made) >= _MOST:
-            minutes = LASTS // timedelta(minutes=1)
+        self._drop_expired()
+        if len(self._made_at) >= _MAX_UNUSED_LINKS:
+            minutes = LIFETIME // timedelta(minutes=1)
             raise TooManyLinks(
-                f"{_MOST} links were printed and not used. Use the last one; a new one can be had in {minutes} minutes."
+                f"{_MAX_UNUSED_LINKS} printed links are unused. Use the last one, or wait {minutes} minutes."
             )
         token = new_secret()
-        self._made[token.hashed] = self._now()
+        self._made_at[token.hashed] = self._now()
         return token.text
 
-    def holds(self, token: str) -> bool:
-        """Whether this token would let somebody in; it still does afterwards."""
-        self._forget_old()
-        return hashed(token) in self._made
+    def is_valid(self, token: str) -> bool:
+        """Whether this token can sign in. Does not use it up."""
+        self._drop_expired()
+        return hashed(token) in self._made_at
 
-    def spend(self, token: str) -> bool:
-        """Whether this token lets somebody in; no token does so twice."""
-        self._forget_old()
-        return self._made.pop(hashed(token), None) is not None
+    def use(self, token: str) -> bool:
+        """Use a token up; whether it was valid."""
+        self._drop_expired()
+        return self._made_at.pop(hashed(token), None) is not None
 
-    def _forget_old(self) -> None:
+    def _drop_expired(self) -> None:
         now = self._now()
-        # A clock set back must not make a link last longer.
-        self._made = {token: made for token, made in self._made.items() if made <= now < made + LASTS}
+        # A clock that is set back must not prolong a link.
+        self._made_at = {token: made for token, made in self._made_at.items() if made <= now < made + LIFETIME}

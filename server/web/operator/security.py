@@ -1,14 +1,15 @@
-"""What stands before every handler: only this machine's own names get in, and every answer forbids what it can."""
+"""Security of the pages: requests must name one of this server's hosts, and every response carries strict headers."""
 
 import logging
 from collections.abc import Collection
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-def policy_of(scripts: str = "'self'", styles: str = "'self'") -> str:
-    """What a page may do: run these scripts with these styles, and speak with this server."""
+def content_security_policy(scripts: str = "'self'", styles: str = "'self'") -> str:
+    """The policy of a page that may run these scripts with these styles, and connect to this server only."""
     return "; ".join(
         [
             "default-src 'none'",
@@ -19,15 +20,14 @@ def policy_of(scripts: str = "'self'", styles: str = "'self'") -> str:
             "form-action 'self'",
             "frame-ancestors 'none'",
             "base-uri 'none'",
-            # No text can become markup, whatever a script does with it.
+            # Text cannot become markup, even if a script tries.
             "require-trusted-types-for 'script'",
             "trusted-types 'none'",
         ]
     )
 
 
-HEADERS = {
-    "Content-Security-Policy": policy_of(),
+_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -35,50 +35,45 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_OURS = frozenset(name.lower().encode() for name in HEADERS)
-_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 _log = logging.getLogger(__name__)
 
 
-def door(
-    app: ASGIApp, port: int, names: Collection[str] = (), policy: str = HEADERS["Content-Security-Policy"]
-) -> ASGIApp:
-    """The app, for requests that were sent to this port of this machine by name, or to one of these names.
+class PageSecurity:
+    """Middleware that checks the Host header against DNS rebinding and sets the security headers.
 
-    `policy`: what its pages may do.
-
-    A site whose name was made to point at this machine (DNS rebinding) sends its own name, and is refused.
+    In DNS rebinding, another site makes its own name point to this machine. The browser then sends that name.
     """
-    hosts = {f"{name}:{port}".encode() for name in _NAMES} | {name.lower().encode() for name in names}
 
-    headers = {**HEADERS, "Content-Security-Policy": policy}
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    def __init__(self, app: ASGIApp, port: int, hosts: Collection[str] = (), policy: str | None = None) -> None:
+        """`port`: loopback names are accepted with it. `hosts`: further names. `policy`: the CSP."""
+        self._app = app
+        loopback = {f"{name}:{port}" for name in _LOOPBACK_NAMES}
+        self._hosts = {host.encode() for host in loopback | {name.lower() for name in hosts}}
+        self._headers = {**_HEADERS, "Content-Security-Policy": policy or content_security_policy()}
 
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        begun = False
+        has_response_begun = False
 
-        async def send_guarded(message: Message) -> None:
-            nonlocal begun
+        async def send_secured(message: Message) -> None:
+            nonlocal has_response_begun
             if message["type"] == "http.response.start":
-                begun = True
-                kept = [pair for pair in message.get("headers", ()) if pair[0].lower() not in _OURS]
-                message = {**message, "headers": kept + raw}
+                has_response_begun = True
+                MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
-        named = [value.lower() for name, value in scope["headers"] if name == b"host"]
-        if len(named) != 1 or named[0] not in hosts:
-            await PlainTextResponse("This is not a name of this server.", 421)(scope, receive, send_guarded)
+        names = [value.lower() for name, value in scope["headers"] if name == b"host"]
+        if len(names) != 1 or names[0] not in self._hosts:
+            response = PlainTextResponse("The Host header is not a name of this server.", 421)
+            await response(scope, receive, send_secured)
             return
         try:
-            await app(scope, receive, send_guarded)
+            await self._app(scope, receive, send_secured)
         except Exception:
-            _log.exception("The operator page could not answer %s %s", scope["method"], scope["path"])
-            if not begun:
-                await PlainTextResponse("Something went wrong. The server's log says what.", 500)(
-                    scope, receive, send_guarded
-                )
-
-    return guarded
+            _log.exception("A page could not answer %s %s", scope["method"], scope["path"])
+            if not has_response_begun:
+                response = PlainTextResponse("Internal error. See the server's log.", 500)
+                await response(scope, receive, send_secured)

@@ -1,4 +1,4 @@
-"""The operator page on a loopback port, beside whatever else this process does."""
+"""The operator page on a loopback port of its own."""
 
 import errno
 import sys
@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
-from starlette.types import ASGIApp
+from starlette.routing import BaseRoute, Router
 
 from ...asgi_server import listen, serving
 from ...guard.ledger import Ledger
@@ -15,8 +15,7 @@ from .app import OperatorPage
 
 
 def print_link(link: str) -> None:
-    """Show a sign-in link to whoever sees this process's terminal."""
-    # Not the log, which may be kept: this is for whoever sits at the terminal now.
+    """Print a sign-in link on this process's terminal, and not to the log, which may be kept."""
     sys.stderr.write(f"Operator page (this link works once, for 10 minutes): {link}\n")
 
 
@@ -35,26 +34,26 @@ async def _run(url: str, port: int) -> None:
 async def serve_operator_page(
     ledger: Ledger,
     port: int,
-    tell: Callable[[str], None] = print_link,
+    show_link: Callable[[str], None] = print_link,
     by: str = "operator page",
-    beside: Callable[[OperatorPage, int], ASGIApp] = lambda page, port: page.app,
+    more_routes: Callable[[OperatorPage, int], list[BaseRoute]] = lambda page, port: [],
 ) -> AsyncGenerator[str]:
-    """Serve the page for as long as the context lasts; yields the first sign-in link, for the terminal.
+    """Serve the page until the context exits; yields the first sign-in link.
 
-    `port`: 0 takes a free one. `tell` shows a further link to whoever sees the server's terminal; it is called when
-    somebody asks for one on the page. `by`: how the audit names who decided here. `beside`: the page at this port as an
-    app, with whatever else its sign-in serves. Raises `SettingsError` when the port
-    is taken.
+    `port`: 0 takes a free one. `show_link` shows a further link on the server's terminal, when a visitor asks for one.
+    `by`: how the audit names decisions made here. `more_routes`: pages that share the sign-in and this port. Raises
+    `SettingsError` when the port is in use.
     """
     try:
         listener = listen(port)
     except OSError as error:
-        why = "is already in use" if error.errno == errno.EADDRINUSE else f"cannot be listened on ({error.strerror})"
-        raise SettingsError(f"operator page: port {port} {why}: choose another, or 0 for a free one.") from None
-    taken: int = listener.getsockname()[1]
-    page = OperatorPage(ledger, taken, tell, by=by)
-    async with serving(beside(page, taken), listener):
+        in_use = error.errno == errno.EADDRINUSE
+        problem = "is already in use" if in_use else f"cannot be opened ({error.strerror})"
+        raise SettingsError(f"operator page: port {port} {problem}: choose another, or 0 for a free one.") from None
+    own_port: int = listener.getsockname()[1]
+    page = OperatorPage(ledger, own_port, show_link, by=by)
+    async with serving(Router([*page.routes, *more_routes(page, own_port)]), listener):
         try:
             yield page.link()
         finally:
-            page.close()  # an open stream is a request in hand, which the server would wait for
+            page.close()  # the server waits for open streams

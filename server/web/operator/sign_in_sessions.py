@@ -1,8 +1,8 @@
-"""Who is signed in, and for how long.
+"""Sign-ins to the operator page.
 
-A browser proves it with two secrets. The cookie is out of reach of every script, but goes to any server on this host,
-whatever its port. The key is in the page's own storage, which only pages of this very port can read, and is sent as a
-header, which no other site can make a browser do. Either alone opens nothing.
+A browser needs two secrets. Scripts cannot read the cookie, but it is sent to every server on this host, on any port.
+The key is in the page's own storage, which only pages of this port can read, and is sent as a header, which no other
+site can make a browser do. Neither is enough alone.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,104 +15,105 @@ import anyio
 from ...auth import AuthUnavailable, Identity
 from ...auth.random_secrets import hashed, is_same, new_secret
 
-IDLE = timedelta(minutes=30)
-LONGEST = timedelta(hours=12)
+IDLE_TIMEOUT = timedelta(minutes=30)
+MAX_DURATION = timedelta(hours=12)
 
-_TOO_IDLE = f"You were signed out after {IDLE // timedelta(minutes=1)} minutes in which nobody used this page."
-_TOO_LONG = f"You were signed out: a sign-in lasts {LONGEST // timedelta(hours=1)} hours."
+_WAS_IDLE = f"You were signed out after {IDLE_TIMEOUT // timedelta(minutes=1)} minutes without activity."
+_TOO_LONG = f"You were signed out: a sign-in lasts {MAX_DURATION // timedelta(hours=1)} hours."
 SIGNED_OUT = "You signed out."
-_UNPROVED = "You were signed out: your token holds no longer."
-_CANNOT_TELL = "Your token cannot be checked now."
+_INVALID = "You were signed out: your token is no longer valid."
+_AUTH_UNAVAILABLE = "Your token cannot be checked at the moment."
 
 
 @dataclass(eq=False, slots=True)
 class SignInSession:
     """One sign-in."""
 
-    key: bytes
-    """Hashed."""
+    key_hash: bytes
     identity: Identity | None
-    """Who signed in, where that was proved."""
-    begun: datetime
-    used: datetime
+    """Who signed in; None for a sign-in link."""
+    started_at: datetime
+    used_at: datetime
     streams: int = 0
-    """How many pages show it live."""
-    ended: str | None = None
-    """Why, as a sentence."""
-    looked: float = float("-inf")
-    """When it was found out last that their token holds."""
-    over: anyio.Event = field(default_factory=anyio.Event)
-    """Set when it was ended; running out of time sets nothing."""
+    """Pages that show it live."""
+    end_reason: str | None = None
+    """A sentence; None while the session is open."""
+    token_checked_at: float = float("-inf")
+    has_ended: anyio.Event = field(default_factory=anyio.Event)
+    """Set by `end`. A timeout does not set it until someone checks."""
 
-    def end(self, why: str) -> None:
-        """End it, for all that holds it."""
-        self.ended = self.ended or why
-        self.over.set()
+    def end(self, reason: str) -> None:
+        """Sign out and wake the streams."""
+        self.end_reason = self.end_reason or reason
+        self.has_ended.set()
 
 
-class Handed(NamedTuple):
-    """What a browser is given on signing in."""
+class BrowserSecrets(NamedTuple):
+    """What a browser gets at sign-in."""
 
     cookie: str
     key: str
 
 
 class Sessions:
-    """Everybody who is signed in."""
+    """The open sign-ins."""
 
-    def __init__(self, now: Callable[[], datetime], holds: Callable[[Identity], Awaitable[bool]] | None = None) -> None:
-        """`holds`: whether what proved who somebody is still does. May raise `CannotTell`."""
+    def __init__(
+        self, now: Callable[[], datetime], is_valid: Callable[[Identity], Awaitable[bool]] | None = None
+    ) -> None:
+        """`is_valid`: whether the token behind an identity is still valid. May raise `AuthUnavailable`."""
         self._now = now
-        self._holds = holds
-        self._known: dict[bytes, SignInSession] = {}
+        self._is_valid = is_valid
+        self._sessions: dict[bytes, SignInSession] = {}
         """By the hash of the cookie."""
 
-    def begin(self, identity: Identity | None = None) -> Handed:
-        """Sign somebody in."""
+    def start(self, identity: Identity | None = None) -> BrowserSecrets:
+        """Sign in."""
         cookie, key, now = new_secret(), new_secret(), self._now()
-        self._known = {known: session for known, session in self._known.items() if not self.why_over(session)}
-        self._known[cookie.hashed] = SignInSession(key.hashed, identity, begun=now, used=now)
-        return Handed(cookie.text, key.text)
+        self._sessions = {hash_: session for hash_, session in self._sessions.items() if not self.why_over(session)}
+        self._sessions[cookie.hashed] = SignInSession(key.hashed, identity, started_at=now, used_at=now)
+        return BrowserSecrets(cookie.text, key.text)
 
-    def of_cookie(self, cookie: str) -> SignInSession | None:
-        """The session that a cookie names. Enough to show an empty page, and nothing else."""
-        session = self._known.get(hashed(cookie))
+    def by_cookie(self, cookie: str) -> SignInSession | None:
+        """The open session of a cookie. The cookie alone may open an empty page, nothing else."""
+        session = self._sessions.get(hashed(cookie))
         return session if session is not None and not self.why_over(session) else None
 
-    def of(self, cookie: str, key: str) -> SignInSession | None:
-        """The session of somebody who has both secrets."""
-        session = self.of_cookie(cookie)
-        return session if session is not None and is_same(key, session.key) else None
+    def find(self, cookie: str, key: str) -> SignInSession | None:
+        """The open session of a browser that has both secrets."""
+        session = self.by_cookie(cookie)
+        return session if session is not None and is_same(key, session.key_hash) else None
 
-    def use(self, session: SignInSession) -> None:
-        """Note that a person did something: it does not end for being idle."""
-        session.used = self._now()
+    def touch(self, session: SignInSession) -> None:
+        """Note activity: the idle timeout starts again."""
+        session.used_at = self._now()
 
     def why_over(self, session: SignInSession) -> str | None:
-        """Why a session has ended, as a sentence; None: it goes on."""
+        """Why a session has ended, as a sentence; None while it is open. Does not check the token."""
         now = self._now()
-        # A clock set back must not make a sign-in last longer.
-        if not session.begun <= now < session.begun + LONGEST:
+        # A clock that is set back must not prolong a sign-in.
+        if not session.started_at <= now < session.started_at + MAX_DURATION:
             session.end(_TOO_LONG)
-        elif not session.used <= now < session.used + IDLE:
-            session.end(_TOO_IDLE)
-        return session.ended
+        elif not session.used_at <= now < session.used_at + IDLE_TIMEOUT:
+            session.end(_WAS_IDLE)
+        return session.end_reason
 
-    async def look(self, session: SignInSession, within: float = 0) -> str | None:
-        """The same, after a look whether their token still holds, if there was none within so many seconds. While that
-        cannot be told, nobody is let in."""
-        proved, now = session.identity, anyio.current_time()
-        if proved is not None and self._holds is not None and now >= session.looked + within:
+    async def why_ended(self, session: SignInSession, token_check_interval_s: float = 0) -> str | None:
+        """`why_over`, after checking the token unless it was checked this recently. A token that cannot be checked
+        gives no access meanwhile."""
+        identity, now = session.identity, anyio.current_time()
+        is_due = now >= session.token_checked_at + token_check_interval_s
+        if identity is not None and self._is_valid is not None and is_due:
             try:
-                if not await self._holds(proved):
-                    session.end(_UNPROVED)
+                if not await self._is_valid(identity):
+                    session.end(_INVALID)
             except AuthUnavailable:
-                return _CANNOT_TELL
-            session.looked = now
+                return _AUTH_UNAVAILABLE
+            session.token_checked_at = now
         return self.why_over(session)
 
-    def end_all(self, why: str) -> None:
-        """Sign everybody out."""
-        for session in self._known.values():
-            session.end(why)
-        self._known.clear()
+    def end_all(self, reason: str) -> None:
+        """Sign everyone out."""
+        for session in self._sessions.values():
+            session.end(reason)
+        self._sessions.clear()

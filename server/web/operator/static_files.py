@@ -1,12 +1,12 @@
-"""The page's own files, as they are shipped."""
+"""The page's static files."""
 
 from functools import cache
 from pathlib import Path
 
 from starlette.responses import Response
 
-_TYPES = {"css": "text/css", "html": "text/html", "js": "text/javascript", "svg": "image/svg+xml"}
-SERVED = (
+_MEDIA_TYPES = {"css": "text/css", "html": "text/html", "js": "text/javascript", "svg": "image/svg+xml"}
+PUBLIC_FILES = (
     "style.css",
     "icon.svg",
     "page.js",
@@ -21,12 +21,12 @@ SERVED = (
     "stream.js",
     "switch.js",
 )
-"""To anybody: they are public, and the page without a sign-in needs some of them."""
+"""Served without a sign-in: they hold nothing secret, and the sign-in pages need some of them."""
 
 
-def file(name: str, status: int = 200) -> Response:
-    """A file as an answer."""
-    return Response(_read(name), status, media_type=_TYPES[name.rpartition(".")[2]])
+def file_response(name: str, status: int = 200) -> Response:
+    """A response with a static file."""
+    return Response(_read(name), status, media_type=_MEDIA_TYPES[name.rpartition(".")[2]])
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What the page shows, from the ledger, as JSON."""
+"""What the operator page shows, from the ledger, as JSON."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -6,77 +6,78 @@ from typing import Any, cast
 from ....tools.words import clean
 from ...guard.ledger import AuditRecord, Ledger, PendingApproval, Stopped
 
-_MOST_PENDING = 50
-_MOST_ACTIONS = 50
-_RECORDS = 3 * _MOST_ACTIONS
-"""An action is one record or several."""
-_LONGEST = 500
-_LONGEST_QUESTION = 8_000
-"""More than any question has: a person must see all they decide on."""
-_TEXTS = ("outcome", "tool", "does", "risk", "client", "why", "by", "reason", "code")
-_TEXTS_OF_ASKED = ("by", "answer", "reason", "code")
+_MAX_PENDING = 50
+_MAX_ACTIONS = 50
+_MAX_RECORDS = 3 * _MAX_ACTIONS
+"""An action has one record or several."""
+_MAX_TEXT_LENGTH = 500
+_MAX_QUESTION_LENGTH = 8_000
+"""Longer than any question: a person must see everything they decide on."""
+_ACTION_FIELDS = ("outcome", "tool", "does", "risk", "client", "why", "by", "reason", "code")
+_APPROVAL_FIELDS = ("by", "answer", "reason", "code")
 
 
-async def look(ledger: Ledger) -> dict[str, Any]:
+async def read_state(ledger: Ledger) -> dict[str, Any]:
     """Everything that the page shows now. Raises what the ledger raises."""
-    waiting = await ledger.pending()
+    pending = await ledger.pending()
     stopped = await ledger.stopped()
-    records = await ledger.newest(_RECORDS)
+    records = await ledger.newest(_MAX_RECORDS)
     return {
-        "waiting": len(waiting),
-        "pending": [told(approval) for approval in waiting[:_MOST_PENDING]],
-        "stopped": None if stopped is None else _stopped(stopped),
-        "actions": actions(records)[:_MOST_ACTIONS],
+        "waiting": len(pending),
+        "pending": [approval_view(approval) for approval in pending[:_MAX_PENDING]],
+        "stopped": None if stopped is None else _stopped_view(stopped),
+        "actions": action_views(records)[:_MAX_ACTIONS],
     }
 
 
-def told(approval: PendingApproval) -> dict[str, Any]:
-    """A question, and what became of it."""
+def approval_view(approval: PendingApproval) -> dict[str, Any]:
+    """An approval request and its state."""
     return {
         "code": approval.code,
         "tool": approval.tool,
         "risk": approval.risk,
-        "question": clean(approval.question, _LONGEST_QUESTION),
-        "asked_by": clean(approval.asker, _LONGEST),
+        "question": clean(approval.question, _MAX_QUESTION_LENGTH),
+        "asked_by": clean(approval.asker, _MAX_TEXT_LENGTH),
         "asked_at": approval.asked_at.isoformat(),
         "expires_at": approval.expires_at.isoformat(),
         "state": approval.state,
     }
 
 
-def _stopped(stopped: Stopped) -> dict[str, Any]:
+def _stopped_view(stopped: Stopped) -> dict[str, Any]:
     return {
         "at": stopped.at.isoformat(),
-        "by": clean(stopped.by, _LONGEST),
-        "reason": clean(stopped.reason or "", _LONGEST),
+        "by": clean(stopped.by, _MAX_TEXT_LENGTH),
+        "reason": clean(stopped.reason or "", _MAX_TEXT_LENGTH),
     }
 
 
-def actions(records: Sequence[AuditRecord]) -> list[dict[str, Any]]:
-    """The actions that records (newest first) tell of, the one with the newest record first.
+def action_views(records: Sequence[AuditRecord]) -> list[dict[str, Any]]:
+    """The actions in these records, both newest first.
 
-    Records of the same `call` are one action: a later record says anew what an earlier one said.
+    Records of the same `call` make one action; the fields of later records replace those of earlier ones.
     """
-    found: dict[str, list[AuditRecord]] = {}
+    groups: dict[str, list[AuditRecord]] = {}
     for record in records:
         call = record.entry.get("call")
-        found.setdefault(f"call {call}" if call else f"record {record.number}", []).append(record)
-    return [_action(key, group) for key, group in found.items()]
+        groups.setdefault(f"call {call}" if call else f"record {record.number}", []).append(record)
+    return [_action_view(key, group) for key, group in groups.items()]
 
 
-def _action(key: str, group: Sequence[AuditRecord]) -> dict[str, Any]:
+def _action_view(key: str, group: Sequence[AuditRecord]) -> dict[str, Any]:
     newest = group[0]
     entry: dict[str, Any] = {}
     for record in reversed(group):
         entry.update(record.entry)
-    shown = {"key": key, "at": newest.at.isoformat(), **_texts(entry, _TEXTS)}
+    view = {"key": key, "at": newest.at.isoformat(), **_text_fields(entry, _ACTION_FIELDS)}
     asked = entry.get("asked")
-    if isinstance(asked, Mapping) and (said := _texts(cast("Mapping[str, Any]", asked), _TEXTS_OF_ASKED)):
-        shown["asked"] = said
+    if isinstance(asked, Mapping):
+        approval = _text_fields(cast("Mapping[str, Any]", asked), _APPROVAL_FIELDS)
+        view |= {"asked": approval} if approval else {}
     if isinstance(milliseconds := entry.get("ms"), int | float):
-        shown["ms"] = milliseconds
-    return shown
+        view["ms"] = milliseconds
+    return view
 
 
-def _texts(entry: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: clean(str(entry[name]), _LONGEST) for name in names if entry.get(name) not in (None, "")}
+def _text_fields(entry: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: clean(str(entry[name]), _MAX_TEXT_LENGTH) for name in names if entry.get(name) not in (None, "")}

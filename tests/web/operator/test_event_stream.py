@@ -13,6 +13,7 @@ import anyio
 import httpx2
 import pytest
 from anyio.abc import TaskStatus
+from starlette.routing import Router
 
 from support.operator_visitor import Clock, Visitor, asked
 from support.webhooks import PATIENCE, eventually, free_port, url_of
@@ -51,8 +52,8 @@ async def served(tmp_path: Path) -> AsyncGenerator[Served]:
     listener = listen(0)
     port = listener.getsockname()[1]
     async with Ledger.open(url_of(tmp_path / "store.db"), now=clock.now) as ledger:
-        page = OperatorPage(ledger, port, print, now=clock.now, every=0.01)
-        async with serving(page.app, listener), AsyncExitStack() as stack:
+        page = OperatorPage(ledger, port, print, now=clock.now, interval_s=0.01)
+        async with serving(Router(page.routes), listener), AsyncExitStack() as stack:
             try:
                 yield Served(ledger, page, clock, f"http://127.0.0.1:{port}", stack)
             finally:
@@ -181,7 +182,7 @@ async def test_nobody_looks_at_the_ledger_unless_somebody_looks_at_the_page(
         assert looked
 
     async def gone() -> bool:
-        return not served.page.watched
+        return not served.page.streams
 
     await eventually(gone)
     before = len(looked)
