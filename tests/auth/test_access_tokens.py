@@ -74,7 +74,7 @@ async def test_a_stranger_learns_nothing_from_how_a_token_is_refused(server: Sit
     assert {why for why, answer in answers.items() if seen(answer) != seen(answers["a name"])} == set()
     assert answers["expired"].status_code == 401
     assert answers["expired"].headers["www-authenticate"] == (
-        'Bearer error="invalid_token", error_description="This token is not valid.", '
+        'Bearer error="invalid_token", error_description="The token is not valid.", '
         'scope="conferences:read conferences:control"'
     )
     assert (await entered(server)).headers["www-authenticate"] == 'Bearer scope="conferences:read conferences:control"'

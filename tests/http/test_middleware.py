@@ -117,8 +117,8 @@ async def test_a_call_is_one_line_of_json_without_its_content(server: Site) -> N
     ("options", "said"),
     [
         (("--host", "0.0.0.0"), "needs --allowed-hosts"),
-        (("--host", "0.0.0.0", "--allowed-hosts", "team.example"), "a client needs a token, and there is none yet"),
-        (("--allowed-hosts", "team.example"), "a client needs a token, and there is none yet"),
+        (("--host", "0.0.0.0", "--allowed-hosts", "team.example"), "the store has none yet"),
+        (("--allowed-hosts", "team.example"), "the store has none yet"),
         (("--require-tokens",), "telnyx-conferencing tokens create NAME"),
         (("--oauth-issuer", "https://login.example"), "--oauth-issuer and --oauth-audience belong together"),
         (("--oauth-issuer", "http://login.example", "--oauth-audience", "https://a.example"), "must be an https URL"),

@@ -227,7 +227,7 @@ async def test_the_webhook_in_hand_is_answered_before_the_port_is_left(
 
 
 async def test_a_sender_that_stalls_does_not_keep_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "_GRACE", 0)
+    monkeypatch.setattr(serving, "_SHUTDOWN_TIMEOUT_S", 0)
     kept = Kept()
     patient = Receiver(kept.add, kept.set_aside, None, body_timeout_s=3600)
     async with hold_port(0, patient.app, "here") as port:

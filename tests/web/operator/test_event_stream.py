@@ -223,7 +223,7 @@ async def test_the_server_ends_at_once_with_a_stream_open_and_says_so(tmp_path: 
             await tasks.start(watch, link)
             before = anyio.current_time()
         assert anyio.current_time() - before < 3  # a request in hand is given five seconds
-    assert seen[1:] == [("ended", {"why": "The server has ended."})]
+    assert seen[1:] == [("ended", {"why": "The server has shut down."})]
 
 
 async def test_a_port_that_is_taken_is_a_wrong_setting(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ async def test_a_name_that_is_not_ours_gets_nothing(page: Page, host: str) -> No
     visitor = await page.signed_in()
     for path in ("", "/page.js", "/sign-in"):
         answer = await visitor.get(path, host=host)
-        assert (answer.status_code, answer.text) == (421, "This is not a name of this server.")
+        assert (answer.status_code, answer.text) == (421, "The Host header is not a name of this server.")
     assert (await visitor.post("stop", host=host, origin=f"http://{host}")).status_code == 421
     assert await page.ledger.stopped() is None
 

@@ -17,7 +17,7 @@ async def test_a_link_opens_the_page_once(page: Page) -> None:
     refused = await second.sign_in(link)
     assert (refused.status_code, refused.json()["error"]) == (
         401,
-        "This link was used already, or is older than ten minutes.",
+        "This link was already used, or is older than ten minutes.",
     )
     assert (await second.get()).status_code == 401
 
@@ -153,7 +153,7 @@ async def test_no_secret_is_in_the_log(page: Page, caplog: pytest.LogCaptureFixt
     await visitor.post("stop", x_operator_key="wrong")
     ours = [record.getMessage() for record in caplog.records if not record.name.startswith("httpx2")]
     secrets = {token_of(link), token_of(page.terminal[0]), visitor.key, *dict(visitor.http.cookies).values()}
-    assert ours == ["Somebody signed in to the operator page"]
+    assert ours == ["Signed in to the operator page: with a link"]
     assert not [secret for secret in secrets if any(secret in line for line in ours)]
 
 

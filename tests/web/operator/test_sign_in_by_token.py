@@ -27,7 +27,7 @@ async def test_a_token_signs_in_by_keyboard_and_signs_out_when_it_is_revoked(tmp
         assert await tab.evaluate(CONTRASTS) == []
         await field.fill(wrong)
         await field.press("Enter")
-        await tab.get_by_text("has not the scope conferences:approve").wait_for()
+        await tab.get_by_text("needs the scope conferences:approve").wait_for()
         await field.fill(right)
         await field.press("Enter")
         await tab.get_by_text("Nothing waits for you.").wait_for()
