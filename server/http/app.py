@@ -79,7 +79,7 @@ def _routes(
         Route(HEALTH_PATH, probes.alive, methods=["GET"]),
         Route(READY, probes.ready, methods=["GET"]),
     ]
-    if running.ingest.takes_webhooks:
+    if running.ingest.receives_webhooks:
         receiver = running.ingest.receiver()
         probes.numbers.receives(receiver)
         routes.append(Route(WEBHOOK_PATH, receiver.app))

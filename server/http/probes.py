@@ -38,6 +38,6 @@ class Probes:
 
     async def metrics(self, request: Request) -> Response:
         """Metrics in Prometheus's text format."""
-        self.numbers.waits.set(self._running.events.waits)
+        self.numbers.waits.set(self._running.events.waiter_count)
         self.numbers.pending.set(len(await self._running.guard_runtime.ledger.pending()))
         return Response(self.numbers.text(), media_type=_PROMETHEUS_TEXT)
