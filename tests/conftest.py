@@ -5,23 +5,19 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from support import nginx
+from support.fuzzing import load_profile
 from support.npm import installed
 from support.postgres import Cluster, programs, shared, sharing
 from support.webhooks import url_of
-
-# A slow machine must not fail a test, so neither profile limits the time of an example.
-settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fast", settings.get_profile("thorough"), max_examples=20, derandomize=True)
 
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
 _whole_run = ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.load_profile("fast" if config.option.markexpr == "not slow" else "thorough")
+    load_profile(fast=config.option.markexpr == "not slow")
     if not hasattr(config, "workerinput"):  # the main process ends what its workers share
         _whole_run.enter_context(sharing())
 

@@ -8,10 +8,13 @@ import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 SHIPPED = (".py", ".md", ".typed", ".html", ".css", ".js", ".svg")
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_every_file_of_the_tree_and_no_other(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
     source = tmp_path / "source"

@@ -17,7 +17,7 @@ from support.webhooks import body_of, free_port, listening, post, signed, stored
 from telnyx_conferencing.server.guard import Ledger
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 QUEUE = {"queue_name": "support", "max_size": 7}
 SENT = "POST /queues/support"

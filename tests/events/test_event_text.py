@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support import documented_webhooks as documented
@@ -163,7 +163,6 @@ def is_plain(text: str) -> bool:
 
 
 @given(type_=st.sampled_from(TYPES), payload=st.dictionaries(st.sampled_from(SHOWN), hostile))
-@settings(deadline=None)
 def test_whatever_a_payload_holds_a_line_differs_only_within_quotation_marks(
     type_: str, payload: dict[str, str]
 ) -> None:
@@ -182,7 +181,6 @@ def _skeleton(said: str) -> str:
 
 
 @given(type_=st.sampled_from(TYPES) | hostile, payload=st.dictionaries(st.sampled_from(FIELDS), values), id_=hostile)
-@settings(deadline=None)
 def test_no_event_breaks_a_line(type_: str, payload: dict[str, Any], id_: str) -> None:
     said = describe_event(_event(type_, {**payload, "call_control_id": id_, "conference_id": id_}))
     assert is_plain(said)
@@ -196,7 +194,6 @@ def _event(type_: str, payload: dict[str, Any]) -> StoredEvent:
 
 
 @given(name=hostile, number=hostile, media=hostile, why=hostile)
-@settings(deadline=None)
 def test_whatever_names_hold_a_timeline_has_its_lines_and_no_markup(
     name: str, number: str, media: str, why: str
 ) -> None:
@@ -227,7 +224,6 @@ def _timeline(name: str, number: str, media: str, why: str) -> list[str]:
 
 
 @given(name=hostile)
-@settings(deadline=None)
 def test_a_view_shows_texts_on_one_line_and_cut(name: str) -> None:
     picture = fold([event("conference.playback.started", 0, conference_id=ROOM, media_name=name, media_url=name)])
     picture.merge_conference(
@@ -242,14 +238,12 @@ def test_a_view_shows_texts_on_one_line_and_cut(name: str) -> None:
 
 
 @given(queue=hostile.filter(bool))
-@settings(deadline=None)
 def test_a_queue_of_any_name_has_a_uri_without_odd_characters(queue: str) -> None:
     named = Projection().add(event("call.enqueued", 0, call="a", queue=queue))
     assert all(re.fullmatch(r"telnyx://queues(/[A-Za-z0-9_.~%-]+)?", uri) for uri in named)
 
 
 @given(payload=st.dictionaries(st.sampled_from((*FIELDS, "recording_started_at", "recording_ended_at")), values))
-@settings(deadline=None)
 def test_no_payload_breaks_the_picture(payload: dict[str, Any]) -> None:
     ids: dict[str, Any] = {"call_control_id": "a", "conference_id": "room", "queue": "q"}
     events = [

@@ -4,9 +4,10 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from support.fuzzing import examples
 from support.projection_stories import START, Story, dump, fold, mixed_up, odd_events, play, steps
 from telnyx_conferencing.server.events.event import StoredEvent
 from telnyx_conferencing.server.events.projection.projection import Projection
@@ -27,7 +28,6 @@ def folded_in_batches(batches: list[list[StoredEvent]], now: datetime) -> Projec
 
 
 @given(data=st.data(), numbers=steps)
-@settings(deadline=None)
 def test_a_story_in_any_order_any_duplication_any_batches_is_the_same_picture(
     data: st.DataObject, numbers: Any
 ) -> None:
@@ -38,14 +38,12 @@ def test_a_story_in_any_order_any_duplication_any_batches_is_the_same_picture(
 
 
 @given(data=st.data(), events=odd_events())
-@settings(deadline=None)
 def test_odd_events_in_any_order_are_the_same_picture(data: st.DataObject, events: list[StoredEvent]) -> None:
     batches = data.draw(mixed_up(events))
     assert dump(folded_in_batches(batches, LATER), LATER) == dump(fold(events), LATER)
 
 
 @given(data=st.data(), numbers=steps)
-@settings(deadline=None)
 def test_commands_and_answers_in_any_order_with_the_events_are_the_same_picture(
     data: st.DataObject, numbers: Any
 ) -> None:
@@ -67,7 +65,6 @@ def test_commands_and_answers_in_any_order_with_the_events_are_the_same_picture(
 
 
 @given(events=odd_events())
-@settings(deadline=None)
 def test_what_add_does_not_name_reads_as_before(events: list[StoredEvent]) -> None:
     picture = Projection()
     before = dump(picture, LATER)
@@ -80,7 +77,7 @@ def test_what_add_does_not_name_reads_as_before(events: list[StoredEvent]) -> No
 
 
 @given(numbers=steps)
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_what_add_does_not_name_reads_as_before_in_a_story(numbers: Any) -> None:
     story = play(numbers)
     picture = Projection()
@@ -94,14 +91,12 @@ def test_what_add_does_not_name_reads_as_before_in_a_story(numbers: Any) -> None
 
 
 @given(events=odd_events())
-@settings(deadline=None)
 def test_an_event_known_already_changes_nothing(events: list[StoredEvent]) -> None:
     picture = fold(events)
     assert all(picture.add(event) == set() for event in events)
 
 
 @given(numbers=steps)
-@settings(deadline=None)
 def test_after_a_story_the_picture_is_the_sandbox_s_own(numbers: Any) -> None:
     story = play(numbers)
     picture = story.picture()
@@ -112,7 +107,6 @@ def test_after_a_story_the_picture_is_the_sandbox_s_own(numbers: Any) -> None:
 
 
 @given(data=st.data(), numbers=steps)
-@settings(deadline=None)
 def test_asking_the_api_makes_good_for_events_that_never_came(data: st.DataObject, numbers: Any) -> None:
     story = play(numbers)
     events = [event for event in story.events() if data.draw(st.booleans())]

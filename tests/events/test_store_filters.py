@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from support.fuzzing import examples
 from support.stored_events import START, add_all, made
 from support.webhooks import eventually
 from telnyx_conferencing.server.events.event import MAX_COUNT, Event, EventFilter, StoredEvent
@@ -85,7 +86,7 @@ async def everything(full: Store) -> list[StoredEvent]:
 
 
 @given(wanted=wanteds, limit=st.sampled_from([1, 7, 3000]), newest_first=st.booleans())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(200)
 async def test_what_is_found_is_what_is_wanted(
     full: Store, everything: list[StoredEvent], wanted: EventFilter, limit: int, newest_first: bool
 ) -> None:
@@ -96,7 +97,7 @@ async def test_what_is_found_is_what_is_wanted(
 
 
 @given(kinds=st.lists(texts, min_size=1, max_size=5), prefix=texts, room=texts)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60)
 async def test_text_is_compared_character_by_character(full: Store, kinds: list[str], prefix: str, room: str) -> None:
     before = await full.latest_number()
     events = [

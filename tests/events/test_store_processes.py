@@ -88,6 +88,7 @@ def killed_while_pouring(address: str, name: str, after: int) -> list[str]:
     return said.decode().split("\n")[1:-1]
 
 
+@pytest.mark.slow
 async def test_after_kill_9_every_event_that_was_said_to_be_stored_is_there_once(address: str) -> None:
     chance = random.Random()
     said: list[str] = []
@@ -145,6 +146,7 @@ async def test_processes_that_open_a_new_store_at_the_same_moment_all_have_it(em
     assert one.told == two.told == three.told
 
 
+@pytest.mark.slow
 async def test_a_reader_that_follows_the_numbers_misses_no_event_while_several_processes_write(address: str) -> None:
     names = ("one", "two", "three")
     async with Store.open(address) as store, AsyncExitStack() as stack:

@@ -20,7 +20,7 @@ from support.webhooks import url_of
 
 from .script import AGAIN, Script, Step
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ALONE = RunConfig(tracing_disabled=True)
 """Nothing is told to anybody outside."""

@@ -16,6 +16,7 @@ from support.commands import COMMAND
 from .script import STORY, Script
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.anyio,
     pytest.mark.filterwarnings("ignore:`elicitation_handler` will never be called"),  # it is, by a repeated call
 ]

@@ -195,6 +195,7 @@ async def test_a_yes_outlives_the_server_that_asked_and_counts_in_another(addres
 ROUNDS = 20
 
 
+@pytest.mark.slow
 async def test_of_two_servers_that_use_one_yes_at_the_same_moment_one_sends(address: str) -> None:
     arguments = ("--approval", "all", "--database", address)
     ended: list[CallToolResult] = []

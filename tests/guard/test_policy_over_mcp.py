@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from mcp.client import Client
 from mcp.client.subscriptions import ToolsListChanged
@@ -22,6 +22,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult
 
 from support.examples import CALL, COMMAND_OF, CONFERENCE_ID, EXAMPLES, LEGS
+from support.fuzzing import examples
 from support.guarded_server import Clock, changes, guarded, overheard, room, write_policy
 from support.mcp import call, connected, refusal, yes
 from support.mcp_apps import LISTED
@@ -435,7 +436,7 @@ def _too_much(rules: Rules, tool: type[Tool], given: Mapping[str, Any]) -> bool:
     return rules["limits"].get("calls_per_minute") == 0 or touched > rules["limits"].get("most_people", 800)
 
 
-FEW = settings(max_examples=150)
+FEW = examples(150)
 
 
 @FEW

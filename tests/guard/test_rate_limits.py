@@ -66,6 +66,7 @@ async def full(client: Client) -> str:
 MOST = 10
 
 
+@pytest.mark.slow
 @in_a_loop
 async def test_two_servers_together_send_as_much_as_one_may(address: str) -> None:
     arguments = ("--approval", "never", "--calls-per-minute", str(MOST), "--database", address)

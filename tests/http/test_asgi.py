@@ -14,7 +14,7 @@ from support.mcp_stdio import PATIENCE, environment
 from support.telnyx import telnyx
 from support.webhooks import free_port, listening, url_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_uvicorn_serves_it_with_two_workers_that_share_a_store(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ async def answers(client: Client, example: Example) -> None:
         assert mismatches(result.structured_content or {}, schema) == []
 
 
+@pytest.mark.slow
 async def test_a_sample_of_the_tools_answers_as_over_stdio(era: str, tmp_path: Path) -> None:
     answer: dict[str, Any] = {}
     with recording(answer=answer) as (base_url, received):

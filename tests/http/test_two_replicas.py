@@ -23,7 +23,7 @@ from support.webhooks import PATIENCE, body_of, eventually, post, signed, stored
 from telnyx_conferencing.server.guard import Ledger
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("needs_nginx")]
+pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.usefixtures("needs_nginx")]
 
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/operator/sign-in\?token=[\w-]+")
 MANY = 25

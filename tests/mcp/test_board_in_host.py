@@ -63,6 +63,7 @@ def told(board: dict[str, Any]) -> dict[str, Any]:
 # What it shows
 
 
+@pytest.mark.slow
 async def test_an_empty_house_says_so_and_shows_who_waits() -> None:
     async with shown(world()) as hosting:
         await hosting.page.get_by_role("heading", name="Nobody is on the line").wait_for()
@@ -70,6 +71,7 @@ async def test_an_empty_house_says_so_and_shows_who_waits() -> None:
         assert await line.count() == 3
 
 
+@pytest.mark.slow
 async def test_rooms_and_people_are_named_and_have_their_states() -> None:
     board = crowd(3, talking=at(4), muted=True, held=at(65), role="monitor", number="+12025550150")
     async with shown(world()) as hosting:
@@ -82,6 +84,7 @@ async def test_rooms_and_people_are_named_and_have_their_states() -> None:
     assert all(word in words for word in ("Talking", "Muted", "On hold 1:", "Listens in", "+12025550150"))
 
 
+@pytest.mark.slow
 async def test_it_follows_the_hosts_theme_and_colours() -> None:
     async with shown(world()) as hosting:
         frame, root = hosting.tab.frames[1], expect(hosting.page.locator("html"))
@@ -95,6 +98,7 @@ async def test_it_follows_the_hosts_theme_and_colours() -> None:
     assert light != dark
 
 
+@pytest.mark.slow
 async def test_a_host_is_told_how_high_the_page_is() -> None:
     async with shown(world()) as hosting:
         height = await hosting.tab.frames[1].evaluate("Math.ceil(document.body.getBoundingClientRect().height)")
@@ -121,6 +125,7 @@ async def test_a_button_calls_the_tool_through_the_host_by_keyboard_alone() -> N
 _KEYS = (("ArrowRight", "Person 1"), ("End", "Person 249"), ("ArrowLeft", "Person 248"), ("Home", "Person 0"))
 
 
+@pytest.mark.slow
 async def test_everyone_is_one_tab_stop_and_arrow_keys_go_from_one_to_the_next() -> None:
     async with shown(world()) as hosting:
         await hosting.tell("ui/notifications/tool-result", told(crowd(250)))
@@ -136,6 +141,7 @@ async def test_everyone_is_one_tab_stop_and_arrow_keys_go_from_one_to_the_next()
         assert await people.count() == 2
 
 
+@pytest.mark.slow
 async def test_a_refused_press_is_read_out() -> None:
     phone = world()
     room(phone.sandbox, "Standup", 2)
@@ -145,6 +151,7 @@ async def test_a_refused_press_is_read_out() -> None:
         await said.wait_for()
 
 
+@pytest.mark.slow
 async def test_while_it_is_shown_it_looks_again_at_a_calm_pace_and_never_twice_at_once() -> None:
     async with guarded(world(), extensions=RENDERS) as client, host(client) as hosting:
         await hosting.tab.clock.install()
@@ -161,6 +168,7 @@ async def test_while_it_is_shown_it_looks_again_at_a_calm_pace_and_never_twice_a
 # Approvals
 
 
+@pytest.mark.slow
 async def test_a_card_shows_what_will_be_touched_and_approve_lets_it_through() -> None:
     phone = world()
     conference_id = room(phone.sandbox, "Standup", 2)
@@ -180,6 +188,7 @@ async def test_a_card_shows_what_will_be_touched_and_approve_lets_it_through() -
     }
 
 
+@pytest.mark.slow
 async def test_a_notice_on_the_board_is_answered_with_reject() -> None:
     phone = world()
     conference_id = room(phone.sandbox, "Standup", 2)
@@ -202,6 +211,7 @@ def _code(result: Any) -> str:
 # Hostile names
 
 
+@pytest.mark.slow
 async def test_a_name_is_text_and_nothing_else() -> None:
     names = [*HOSTILE.values(), "<img src=x onerror=alert(1)>", "x" * 10_000]
     phone = world()
@@ -219,6 +229,7 @@ async def test_a_name_is_text_and_nothing_else() -> None:
     assert max(map(len, texts)) <= 80
 
 
+@pytest.mark.slow
 async def test_what_a_server_should_never_send_is_shown_harmless_too() -> None:
     """The page trusts no server: names that were not cleaned are cut by their box, and turn nothing around."""
     board = crowd(2)
@@ -236,6 +247,7 @@ async def test_what_a_server_should_never_send_is_shown_harmless_too() -> None:
 # Many
 
 
+@pytest.mark.slow
 async def test_250_people_change_ten_times_a_second_and_the_page_does_not_fall_behind() -> None:
     async with shown(world()) as hosting:
         frame = hosting.tab.frames[1]
@@ -285,6 +297,7 @@ _FLOOD = """async (result) => {
 }"""
 
 
+@pytest.mark.slow
 def test_a_page_is_told_of_no_more_people_than_a_conference_holds_and_some() -> None:
     assert MAX_PEOPLE == 1_000
 
@@ -292,6 +305,7 @@ def test_a_page_is_told_of_no_more_people_than_a_conference_holds_and_some() -> 
 # Accessibility
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", get_args(Scheme))
 async def test_axe_finds_nothing(scheme: Scheme, axe: str) -> None:
     phone = world()

@@ -5,9 +5,10 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from support.fuzzing import examples
 from support.sandbox_client import Telnyx
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.tools import COMMANDS
@@ -142,7 +143,7 @@ _KNOWN = _known()
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(requests())
 async def test_nothing_malformed_is_an_error_of_ours(request: tuple[str, str, dict[str, str], bytes]) -> None:
     method, path, query, body = request
@@ -154,7 +155,7 @@ async def test_nothing_malformed_is_an_error_of_ours(request: tuple[str, str, di
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.binary(max_size=60), st.sampled_from(["GET", "POST", "PATCH", "DELETE", "PUT", "X"]), st.binary(max_size=30))
 async def test_no_path_is_an_error_of_ours(raw_path: bytes, method: str, query: bytes) -> None:
     sandbox = Sandbox(ManualClock())

@@ -11,7 +11,7 @@ import anyio
 import httpx
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from telnyx import Telnyx
 
@@ -27,6 +27,7 @@ from support.examples import (
     Operation,
 )
 from support.examples import operation_of as operation_at
+from support.fuzzing import examples
 from support.http import Received, recording
 from support.mcp import connected, text
 from telnyx_conferencing.server.telnyx import TelnyxClient as OurTelnyx
@@ -189,7 +190,7 @@ PATH_ARGUMENT = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(queue_name=PATH_ARGUMENT, call_control_id=PATH_ARGUMENT)
 def test_path_arguments_are_escaped_as_the_sdk_escapes_them(queue_name: str, call_control_id: str) -> None:
     with Telnyx(api_key="KEYtest", base_url="http://telnyx", http_client=httpx.Client(transport=Echo())) as client:

@@ -10,10 +10,11 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support.examples import EXAMPLE_OF, FROM, OTHER_TO, TO, VOICE_SETTINGS, schema_is_valid
+from support.fuzzing import examples
 from telnyx_conferencing.server.cli.tools import risk_words
 from telnyx_conferencing.server.mcp.tool_definitions import definition, model_bytes
 from telnyx_conferencing.tools import COMMANDS, TOOLS
@@ -314,7 +315,7 @@ def parts(command: Command, request: Request) -> tuple[dict[str, str], Mapping[s
     return {name: unquote(value) for name, value in found.groupdict().items()}, request.query, request.body or {}
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(commands())
 def test_a_command_can_be_read_from_the_request_it_makes(command: Command) -> None:
     assert type(command).from_request(*parts(command, command.request())) == command

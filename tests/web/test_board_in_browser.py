@@ -19,7 +19,7 @@ from telnyx_conferencing.server.sandbox.webhooks import Signer
 
 from .test_board import link_in
 
-pytestmark = [pytest.mark.anyio, needs_chromium]
+pytestmark = [pytest.mark.slow, pytest.mark.anyio, needs_chromium]
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from support.webhooks import NOWHERE, eventually, free_port, has_all, ids, posti
 from telnyx_conferencing.server.sandbox import Fault
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 TESTS = Path(__file__).parents[1]
 ROUNDS = int(os.environ.get("NO_EVENT_LOST_ROUNDS", "20"))

@@ -3,10 +3,11 @@
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support.examples import CALL, CONFERENCE_ID, OTHER_CALL
+from support.fuzzing import examples
 from telnyx_conferencing.server.guard import ApprovalLevel as GuardLevel
 from telnyx_conferencing.server.guard import Policy as GuardPolicy
 from telnyx_conferencing.server.guard.policy import (
@@ -140,7 +141,7 @@ def test_a_read_is_never_asked_about(tool: str) -> None:
     assert policy("approval.level = 'all'").approval_at(TOOL_OF[tool], Risk.READ) is ApprovalPolicy.NEVER
 
 
-FEW = settings(max_examples=50)
+FEW = examples(50)
 """Rules are large, and slow to make."""
 
 FACTS = {CONFERENCE_ID: ConferenceFacts("Standup", "1", "US")}

@@ -24,6 +24,7 @@ async def desk(tmp_path: Path) -> AsyncGenerator[Desk]:
         assert desk.wrong == []
 
 
+@pytest.mark.slow
 async def test_a_link_signs_in_and_leaves_no_trace(desk: Desk) -> None:
     assert desk.tab.url == f"{desk.url}/operator"
     assert await desk.tab.title() == "Operator"
@@ -33,6 +34,7 @@ async def test_a_link_signs_in_and_leaves_no_trace(desk: Desk) -> None:
     await desk.tab.get_by_text("Nothing was done yet.").wait_for()
 
 
+@pytest.mark.slow
 async def test_a_question_appears_by_itself_and_is_announced(desk: Desk) -> None:
     await desk.tab.evaluate("window.isSamePage = true")
     left = await desk.ledger.leave(asked())
@@ -66,6 +68,7 @@ async def test_a_question_is_approved_by_keyboard_alone(desk: Desk) -> None:
     assert await desk.tab.title() == "Operator"
 
 
+@pytest.mark.slow
 async def test_a_question_is_rejected_with_a_reason(desk: Desk) -> None:
     await desk.ledger.leave(asked())
     await desk.ready()
@@ -82,6 +85,7 @@ async def test_a_question_is_rejected_with_a_reason(desk: Desk) -> None:
     await desk.tab.get_by_role("row", name="“Not during the board meeting”").wait_for()
 
 
+@pytest.mark.slow
 async def test_what_is_being_typed_outlives_every_change(desk: Desk) -> None:
     await desk.ledger.leave(asked())
     await desk.ready()
@@ -93,6 +97,7 @@ async def test_what_is_being_typed_outlives_every_change(desk: Desk) -> None:
     assert await desk.tab.get_by_label("Reason (optional)").first.input_value() == "half a thought"
 
 
+@pytest.mark.slow
 async def test_writes_are_stopped_and_resumed_by_keyboard_alone(desk: Desk) -> None:
     await desk.tab_to("stop")
     await desk.tab.keyboard.press("Enter")
@@ -110,6 +115,7 @@ async def test_writes_are_stopped_and_resumed_by_keyboard_alone(desk: Desk) -> N
     assert await desk.ledger.stopped() is None
 
 
+@pytest.mark.slow
 async def test_who_stopped_writes_elsewhere_is_shown(desk: Desk) -> None:
     await desk.ledger.stop("Anna", "A wrong room")
     detail = desk.tab.locator("#writes-detail", has_text="By Anna")
@@ -117,6 +123,7 @@ async def test_who_stopped_writes_elsewhere_is_shown(desk: Desk) -> None:
     assert "A wrong room" in await detail.inner_text()
 
 
+@pytest.mark.slow
 async def test_what_others_wrote_stays_text(desk: Desk) -> None:
     await desk.ledger.leave(asked(question=HOSTILE, asked_by=HOSTILE, tool=HOSTILE))
     entry = dict.fromkeys(("outcome", "tool", "does", "risk", "client", "why", "by", "code"), HOSTILE)
@@ -128,6 +135,7 @@ async def test_what_others_wrote_stays_text(desk: Desk) -> None:
     assert await desk.tab.locator("main img, body script, main b b").count() == 0
 
 
+@pytest.mark.slow
 async def test_what_was_decided_elsewhere_is_told_on_the_card(desk: Desk) -> None:
     left = await desk.ledger.leave(asked())
     await desk.ready()
@@ -136,6 +144,7 @@ async def test_what_was_decided_elsewhere_is_told_on_the_card(desk: Desk) -> Non
     assert await desk.tab.get_by_role("button", name="Approve").count() == 0
 
 
+@pytest.mark.slow
 async def test_a_press_that_comes_too_late_is_answered_on_the_card(desk: Desk) -> None:
     left = await desk.ledger.leave(asked())
     await desk.ready()
@@ -150,6 +159,7 @@ async def test_a_press_that_comes_too_late_is_answered_on_the_card(desk: Desk) -
     desk.wrong.clear()  # the browser notes an answer of 409
 
 
+@pytest.mark.slow
 async def test_signing_out_takes_everything_away(desk: Desk) -> None:
     await desk.ledger.leave(asked())
     await desk.ready()
@@ -164,6 +174,7 @@ async def test_signing_out_takes_everything_away(desk: Desk) -> None:
     await desk.tab.get_by_role("article").wait_for()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1100, 360])
 @pytest.mark.parametrize("scheme", get_args(Scheme))
 async def test_everything_can_be_read_and_named(tmp_path: Path, scheme: Scheme, width: int) -> None:

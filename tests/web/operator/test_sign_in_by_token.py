@@ -10,7 +10,7 @@ from support.mcp_http import site
 from support.operator_browser import CONTRASTS
 from support.tokens import APPROVE, READ, given, revoked
 
-pytestmark = [pytest.mark.anyio, needs_chromium]
+pytestmark = [pytest.mark.slow, pytest.mark.anyio, needs_chromium]
 
 
 async def test_a_token_signs_in_by_keyboard_and_signs_out_when_it_is_revoked(tmp_path: Path) -> None:
