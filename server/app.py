@@ -105,7 +105,7 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         parts = build(settings, telnyx, events, guard_runtime, shutdown)
         ingest = EventIngest(settings, events, telnyx, api.sandbox, verifier)
         await stack.enter_async_context(events.running())
-        await stack.enter_async_context(guard_runtime.guard.recorder.running())
+        await stack.enter_async_context(guard_runtime.guard.audit_writer.running())
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         if settings.operator_page is not None and settings.transport == "stdio":

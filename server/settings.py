@@ -12,8 +12,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..tools import TOOLSETS
+from ..tools.base import ApprovalLevel
 from ..tools.numbers import caller_number
-from .guard import ApprovalLevel
 
 PREFIX = "TELNYX_CONFERENCING_"
 _SHORTEST_KEY = 32

@@ -43,6 +43,27 @@ class Risk(IntEnum):
         return self.name.lower()
 
 
+class ApprovalLevel(StrEnum):
+    """The lowest risk that needs a person's approval."""
+
+    DESTRUCTIVE = "destructive"
+    DISRUPTIVE = "disruptive"
+    ALL = "all"
+    NEVER = "never"
+
+    def asks(self, risk: Risk) -> bool:
+        """Whether a command of this risk needs approval. A read never does."""
+        lowest = _LOWEST_RISK_ASKED.get(self)
+        return lowest is not None and lowest <= risk
+
+
+_LOWEST_RISK_ASKED: Mapping[ApprovalLevel, Risk] = {
+    ApprovalLevel.DESTRUCTIVE: Risk.DESTRUCTIVE,
+    ApprovalLevel.DISRUPTIVE: Risk.DISRUPTIVE,
+    ApprovalLevel.ALL: Risk.ROUTINE,
+}
+
+
 class Retry(StrEnum):
     """What a repeat of the same request does at Telnyx."""
 

@@ -1,4 +1,4 @@
-"""Joins the guard of one server from its parts: settings, policy file, store, and what is known of the line."""
+"""Builds the guard of a server from its settings, policy file, store and Telnyx client."""
 
 import logging
 from collections.abc import Callable
@@ -16,23 +16,22 @@ from .policy_facts import TelnyxScopeFacts
 
 logger = logging.getLogger(__name__)
 
-_LOOK_EVERY = 1.0
-"""Seconds between looks at the policy file, so that clients hear of tools that come and go. A call looks itself."""
-
+_POLICY_CHECK_INTERVAL_S = 1.0
+"""How often the policy file is checked to notify clients of changed tools. Every call checks it too."""
 
 _LIMITS = ("calls_per_minute", "most_people", "dials_per_hour", "concurrent_calls")
-"""Those of all writes that have a flag."""
+"""The limits on all writes that have a flag."""
 
 
 class GuardRuntime:
-    """The guard of one server, and the policy file that it goes by."""
+    """The guard of one server, and its policy file."""
 
     def __init__(
         self, settings: Settings, telnyx: TelnyxClient, events: EventService, database: str | None = None
     ) -> None:
         """`database`: the URL of the store; None: the user's own. Raises `SettingsError`."""
-        self._source = source_of(settings)
-        self._said = ""
+        self._source = policy_source(settings)
+        self._reported_problem = ""
         self._on_change: list[Callable[[], None]] = []
 
         self.ledger = Ledger(events.database, settings.approval_ttl)
@@ -49,41 +48,42 @@ class GuardRuntime:
         self.guard = Guard(self.policy, gate, self.ledger, recorder, settings.dry_run, settings.audit_content)
 
     def policy(self, caller: Caller | None = None) -> Policy:
-        """The policy that holds at the moment, for a caller; None: for whoever proved nothing."""
+        """The current policy for a caller; None for one without an authenticated name."""
         if self._source.refresh():
-            logger.warning("The policy file was edited: it holds from now on")
-            for told in self._on_change:
-                told()
-        if self._source.problem != self._said:
-            self._said = self._source.problem
-            if self._said:
+            logger.warning("The policy file was edited and is in force now")
+            for listener in self._on_change:
+                listener()
+        if self._source.problem != self._reported_problem:
+            self._reported_problem = self._source.problem
+            if self._reported_problem:
                 logger.error(
-                    "The policy file was edited and cannot be used, the policy before it stays: %s", self._said
+                    "The policy file was edited and cannot be used; the previous policy stays in force: %s",
+                    self._reported_problem,
                 )
         policy = self._source.policy
         return policy if caller is None else policy.of(caller.identity, may_control=caller.may_control)
 
-    def on_change(self, told: Callable[[], None]) -> None:
-        """Be told when another policy holds."""
-        self._on_change.append(told)
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call the listener when the policy changes."""
+        self._on_change.append(listener)
 
     async def watch(self) -> None:
-        """Look at the policy file now and then, until cancelled."""
+        """Check the policy file regularly, until cancelled."""
         while True:
             self.policy()
-            await anyio.sleep(_LOOK_EVERY)
+            await anyio.sleep(_POLICY_CHECK_INTERVAL_S)
 
 
-def source_of(settings: Settings) -> PolicySource:
-    """The policy of a server's settings: its flags, and its file, which is read now. Raises `SettingsError`."""
+def policy_source(settings: Settings) -> PolicySource:
+    """The policy of a server's flags and its policy file. Raises `SettingsError`."""
     try:
-        return PolicySource(settings.policy, flags_of(settings))
+        return PolicySource(settings.policy, policy_from_flags(settings))
     except PolicyError as problem:
         raise SettingsError(f"--policy: {problem}") from None
 
 
-def flags_of(settings: Settings) -> Rules:
-    """What the command line says of what is allowed. Raises `SettingsError`."""
+def policy_from_flags(settings: Settings) -> Rules:
+    """The rules given by flags. Raises `SettingsError`."""
     tools = {"toolsets": settings.toolsets, "allow": settings.allow, "deny": settings.deny}
     limits = {name: getattr(settings, name) for name in _LIMITS}
     given = {
@@ -96,8 +96,8 @@ def flags_of(settings: Settings) -> Rules:
         return Rules.model_validate(given)
     except ValidationError as wrong:
         errors = wrong.errors(include_url=False, include_input=False)
-        said = (
+        sentences = (
             f"--{str(error['loc'][1]).replace('_', '-')}: {error['msg'].removeprefix('Value error, ')}."
             for error in errors
         )
-        raise SettingsError(" ".join(said)) from None
+        raise SettingsError(" ".join(sentences)) from None

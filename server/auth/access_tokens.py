@@ -48,14 +48,14 @@ class AccessTokens:
         token = await self._look_up(match[1]) if match else None
         # Compare even when there is no token, so that the answer takes the same time.
         is_same = compare_digest(hashed(text).hex(), token.hash if token else _DUMMY_HASH)
-        if token is None or not is_same or token.why_over(self._now()):
+        if token is None or not is_same or token.why_invalid(self._now()):
             return None
         return Identity(token.name, scopes_of(token.scopes.split()), token.id, token.expires_at)
 
     async def is_valid(self, token_id: str) -> bool:
         """Whether a token is neither revoked nor expired. Raises `AuthUnavailable`."""
         token = await self._look_up(token_id)
-        return token is not None and token.why_over(self._now()) is None
+        return token is not None and token.why_invalid(self._now()) is None
 
     async def _look_up(self, token_id: str) -> Token | None:
         try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ..guard.policy import PolicyError, PolicySource, Rules, explain, sections
+from ..guard.policy import PolicyError, PolicySource, Rules, explain_policy, policy_sections
 from ..settings import SettingsError
 
 
@@ -37,4 +37,4 @@ def check(file: Path, as_json: bool) -> None:
         rules = PolicySource(file, Rules()).policy
     except PolicyError as error:
         raise SettingsError(str(error)) from None
-    click.echo(json.dumps(sections(rules)) if as_json else explain(rules))
+    click.echo(json.dumps(policy_sections(rules)) if as_json else explain_policy(rules))

@@ -152,12 +152,12 @@ def _fields(token: Token) -> dict[str, Any]:
         "scopes": token.scopes.split(),
         "created_at": iso(token.created_at),
         "expires_at": iso(token.expires_at) if token.expires_at else None,
-        "state": token.why_over(datetime.now(UTC)) or "valid",
+        "state": token.why_invalid(datetime.now(UTC)) or "valid",
     }
 
 
 def _line(token: Token) -> str:
-    invalid = token.why_over(datetime.now(UTC))
+    invalid = token.why_invalid(datetime.now(UTC))
     state = click.style(invalid, fg=_COLOURS[invalid]) if invalid else _validity(token)
     return f"{token.id}  {click.style(token.name, bold=True)}  {token.scopes}  {state}"
 

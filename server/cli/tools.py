@@ -9,7 +9,7 @@ import click
 from ...tools import TOOLS
 from ...tools.base import Risk, Tool
 from ...tools.words import count
-from ..adapters.guard_factory import source_of
+from ..adapters.guard_factory import policy_source
 from ..mcp.tool_definitions import model_bytes
 from .options import load_settings, settings_options
 
@@ -29,7 +29,7 @@ def tools(as_json: bool, **options: Any) -> None:
       telnyx-conferencing tools
       telnyx-conferencing tools --toolsets queues,events --read-only
     """
-    allowed = source_of(load_settings(options)).policy.allowed(TOOLS)
+    allowed = policy_source(load_settings(options)).policy.allowed(TOOLS)
     for line in (_json_lines if as_json else _table)(allowed):
         click.echo(line)
 

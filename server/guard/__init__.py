@@ -1,28 +1,27 @@
 """What an operator lets an agent do."""
 
-from .approvals import Answer, ApprovalPending, Approvals, Asker, NobodyToAsk, Reply
+from .approvals import ApprovalAnswer, ApprovalOutcome, ApprovalPending, Approvals, Approver, NoApprover
 from .audit_writer import AuditWriter
 from .call_record import Caller, CallRecord
 from .gate import Gate
 from .guard import Guard
 from .ledger import Ledger
-from .policy import ApprovalLevel, Policy
+from .policy import Policy
 from .questions import Question
 
 __all__ = [
-    "Answer",
-    "ApprovalLevel",
+    "ApprovalAnswer",
+    "ApprovalOutcome",
     "ApprovalPending",
     "Approvals",
-    "Asker",
+    "Approver",
     "AuditWriter",
     "CallRecord",
     "Caller",
     "Gate",
     "Guard",
     "Ledger",
-    "NobodyToAsk",
+    "NoApprover",
     "Policy",
     "Question",
-    "Reply",
 ]

@@ -16,7 +16,7 @@ from .questions import Question
 _MOST_ROUNDS = 3
 
 
-class Reply(Enum):
+class ApprovalOutcome(Enum):
     """What came back from a question."""
 
     YES = "yes"
@@ -25,32 +25,32 @@ class Reply(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApprovalAnswer:
     """A reply, and what came with it."""
 
-    reply: Reply
+    reply: ApprovalOutcome
     reason: str | None
     """A person's, for the audit; for NOBODY, why nobody could be asked."""
     call: str
     """The call in which the question was put: it names this very answer, however often that is sent. Empty: none."""
 
 
-class Asker(Protocol):
+class Approver(Protocol):
     """A way to put one yes-or-no question to a person."""
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, question: Question) -> ApprovalAnswer:
         """Put the question to the person. May end the call instead, to be repeated with the answer."""
         ...
 
 
-class NobodyToAsk:
+class NoApprover:
     """Puts no question: it is left for a person elsewhere."""
 
     def __init__(self, why: str) -> None:
         self._why = why
 
-    async def ask(self, question: Question) -> Answer:
-        return Answer(Reply.NOBODY, self._why, "")
+    async def ask(self, question: Question) -> ApprovalAnswer:
+        return ApprovalAnswer(ApprovalOutcome.NOBODY, self._why, "")
 
 
 class PersonDeclined(CallRefused):
@@ -92,7 +92,7 @@ class Approvals:
         self._where_to_answer = where_to_answer
 
     async def obtain(
-        self, command: Command, compose: Callable[[Command], Awaitable[Question]], asker: Asker, journal: CallRecord
+        self, command: Command, compose: Callable[[Command], Awaitable[Question]], asker: Approver, record: CallRecord
     ) -> None:
         """Return once a person has said yes to what the command would do now; that yes is thereby spent.
 
@@ -101,18 +101,18 @@ class Approvals:
         """
         question = await compose(command)
         for _ in range(_MOST_ROUNDS):
-            asked = _asked(command, question, journal)
-            if await self._said_before(command, asked, question, journal):
+            asked = _asked(command, question, record)
+            if await self._said_before(command, asked, question, record):
                 return
             answer = await asker.ask(question)
-            by = "" if answer.reply is Reply.NOBODY else "elicitation"
-            journal.call = answer.call or journal.call
-            _note(journal, question, by, answer.reply.value, answer.reason)
-            if answer.reply is Reply.NO:
+            by = "" if answer.reply is ApprovalOutcome.NOBODY else "elicitation"
+            record.call = answer.call or record.call
+            _note(record, question, by, answer.reply.value, answer.reason)
+            if answer.reply is ApprovalOutcome.NO:
                 await self._use_up(command, asked, answer)
                 raise PersonDeclined(command)
-            if answer.reply is Reply.NOBODY:
-                await self._leave(command, asked, answer.reason or "", journal)
+            if answer.reply is ApprovalOutcome.NOBODY:
+                await self._leave(command, asked, answer.reason or "", record)
             approved, question = question, await compose(command)
             if question.digest == approved.digest:
                 await self._use_up(command, asked, answer)
@@ -123,47 +123,47 @@ class Approvals:
         )
 
     async def _said_before(
-        self, command: Command, asked: ApprovalRequest, question: Question, journal: CallRecord
+        self, command: Command, asked: ApprovalRequest, question: Question, record: CallRecord
     ) -> bool:
         found = await self._ledger.take(asked)
         if found is None or found.state is State.PENDING:
             return False
-        answer = Reply.NO if found.state is State.REJECTED else Reply.YES
-        _note(journal, question, found.decided_by or "", answer.value, found.reason, found.code)
-        if answer is Reply.NO:
+        answer = ApprovalOutcome.NO if found.state is State.REJECTED else ApprovalOutcome.YES
+        _note(record, question, found.decided_by or "", answer.value, found.reason, found.code)
+        if answer is ApprovalOutcome.NO:
             raise PersonDeclined(command)
         return True
 
-    async def _leave(self, command: Command, asked: ApprovalRequest, why: str, journal: CallRecord) -> None:
-        left = await self._ledger.leave(asked)
-        journal.asked["code"] = left.code
+    async def _leave(self, command: Command, asked: ApprovalRequest, why: str, record: CallRecord) -> None:
+        left = await self._ledger.add_pending(asked)
+        record.asked["code"] = left.code
         raise ApprovalPending(command, left, why, self._where_to_answer(left.code))
 
-    async def _use_up(self, command: Command, asked: ApprovalRequest, answer: Answer) -> None:
+    async def _use_up(self, command: Command, asked: ApprovalRequest, answer: ApprovalAnswer) -> None:
         """An answer counts once, whichever it was: sent again, it is no answer to anything."""
-        if not await self._ledger.use_answer(asked, answer.call, yes=answer.reply is Reply.YES):
+        if not await self._ledger.use_answer(asked, answer.call, yes=answer.reply is ApprovalOutcome.YES):
             raise CallRefused(
                 f"That answer of the person to {command.tool_name()} was used already: it held for one call. Nothing "
                 "was sent. Call the tool anew if it is wanted once more, so that they are asked."
             )
 
 
-def _asked(command: Command, question: Question, journal: CallRecord) -> ApprovalRequest:
+def _asked(command: Command, question: Question, record: CallRecord) -> ApprovalRequest:
     given = command.model_dump(mode="json", exclude_none=True)
-    bound = [command.tool_name(), given, question.digest, journal.caller.identity]
+    bound = [command.tool_name(), given, question.digest, record.caller.identity]
     return ApprovalRequest(
         binding=hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest(),
         tool=command.tool_name(),
         risk=str(command.current_risk()),
         question=question.text,
-        asked_by=journal.caller.client,
-        identity=journal.caller.identity,
+        asked_by=record.caller.client,
+        identity=record.caller.identity,
     )
 
 
 def _note(  # noqa: PLR0917 (one argument a fact)
-    journal: CallRecord, question: Question, by: str, answer: str, reason: str | None, code: str | None = None
+    record: CallRecord, question: Question, by: str, answer: str, reason: str | None, code: str | None = None
 ) -> None:
-    words = question.text if journal.keep_content else question.discreet
+    words = question.text if record.keep_content else question.discreet
     told = {"question": words, "by": by, "answer": answer, "reason": reason, "code": code}
-    journal.asked = {name: value for name, value in told.items() if value}
+    record.asked = {name: value for name, value in told.items() if value}

@@ -1,4 +1,4 @@
-"""One tool call, as the audit tells it."""
+"""The audit record of one tool call."""
 
 import secrets
 import time
@@ -10,31 +10,31 @@ from typing import Any, cast
 from ...tools.base import Command, Tool
 from ...tools.words import CONTENT, HIDDEN, PLAIN, clean, hidden, say
 
-_LONGEST = 500
-_MOST_ITEMS = 100
-_TELLING = 4
-"""Letters or digits: what is shorter is no secret, and stands in other words by chance."""
+_MAX_TEXT_LENGTH = 500
+_MAX_ITEMS = 100
+_MIN_SECRET_LENGTH = 4
+"""Characters. A shorter value occurs in other words by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls."""
+    """The caller of a tool."""
 
     session: str
-    """One conversation."""
+    """Identifies the conversation."""
     client: str
-    """Name and version, as the client gives them: nobody has proved them."""
+    """Name and version, as the client gives them, unauthenticated."""
     identity: str | None = None
-    """Who that is, where it was proved."""
+    """The authenticated name, if there is one."""
     may_control: bool = True
-    """They may change something; otherwise what they proved lets them read only."""
+    """Whether the caller may use tools that write."""
     is_alone: bool = True
-    """The process serves nobody else: the conversation began with it, and ends with it."""
+    """Whether the process serves only this caller, as on stdio."""
 
 
 @dataclass(slots=True)
 class CallRecord:
-    """What is known of a call so far."""
+    """The facts of one call, collected while it runs."""
 
     caller: Caller
     tool: type[Tool]
@@ -43,36 +43,36 @@ class CallRecord:
     call: str = field(default_factory=lambda: secrets.token_hex(8))
     parsed: Tool | None = None
     asked: dict[str, Any] = field(default_factory=dict[str, Any])
-    """How a person was asked, and what came back."""
+    """The approval question and its answer."""
     telnyx: dict[str, Any] = field(default_factory=dict[str, Any])
-    """What Telnyx answered, once it has."""
+    """Status and request id of Telnyx's answer."""
     outcome: str = "given up"
-    """What became of it; the client gave it up unless something else is known."""
+    """The result. A call without one was cancelled by its client."""
     why: str | None = None
     begun: float = field(default_factory=time.monotonic)
     taken: float | None = None
-    """Seconds from its beginning to its end."""
-    _said: dict[str, Any] = field(default_factory=dict[str, Any])
-    _said_of: Tool | str | None = "nothing yet"
+    """Seconds the call took."""
+    _summary: dict[str, Any] = field(default_factory=dict[str, Any])
+    _summary_of: Tool | str | None = "nothing yet"
 
     def ended(self, outcome: str, why: str | None = None) -> None:
-        """What became of the call."""
+        """Set the result of the call."""
         self.outcome, self.why = outcome, why
 
     def close(self) -> None:
-        """The call is over."""
+        """Stop the clock of the call."""
         self.taken = time.monotonic() - self.begun
 
     def entry(self, outcome: str | None = None, newest_event: int | None = None) -> dict[str, Any]:
-        """A record of this moment, or of an `outcome` that is not the last; lean.
+        """The record as JSON, without empty fields. `outcome` replaces the current one.
 
-        `newest_event`: of a write that is let through, the number of the newest event before it.
+        `newest_event`: for an admitted write, the number of the newest event before it.
         """
-        if self._said_of is not self.parsed:
-            self._said, self._said_of = self._about(), self.parsed
-        told: dict[str, Any] = {
+        if self._summary_of is not self.parsed:
+            self._summary, self._summary_of = self._about(), self.parsed
+        entry: dict[str, Any] = {
             "call": self.call,
-            **self._said,
+            **self._summary,
             "outcome": outcome or self.outcome,
             "newest_event": newest_event,
             "why": self._discreet(self.why),
@@ -80,10 +80,10 @@ class CallRecord:
             "telnyx": self.telnyx,
             "ms": round((self.taken or time.monotonic() - self.begun) * 1000),
         }
-        return {name: value for name, value in told.items() if value or value == 0}
+        return {name: value for name, value in entry.items() if value or value == 0}
 
     def _about(self) -> dict[str, Any]:
-        """What is the same in every record of the call, once it is parsed."""
+        """The fields that do not change once the call is parsed."""
         return {
             "session": self.caller.session,
             "client": self.caller.client,
@@ -95,14 +95,14 @@ class CallRecord:
         }
 
     def _discreet(self, text: str | None) -> str | None:
-        """A refusal, which may repeat what is said or keyed on a call, without it."""
+        """A refusal's text without what is spoken or keyed on the call."""
         if not text or self.keep_content:
             return text
         for name in CONTENT:
             value = self.given.get(name)
             if isinstance(value, str):
                 text = text.replace(PLAIN.get(name, str)(value), hidden(value))
-                text = text.replace(value, hidden(value)) if len(value) >= _TELLING else text
+                text = text.replace(value, hidden(value)) if len(value) >= _MIN_SECRET_LENGTH else text
         return text
 
     def _does(self) -> str:
@@ -116,23 +116,23 @@ class CallRecord:
         known = _known(self.tool)
         return {
             name if name in known else clean(name, 80): _bounded(self._shown(name, value, is_known=name in known))
-            for name, value in list(self.given.items())[:_MOST_ITEMS]
+            for name, value in list(self.given.items())[:_MAX_ITEMS]
         }
 
     def _shown(self, name: str, value: Any, *, is_known: bool) -> Any:
-        """An argument as it is kept. What is unknown may be a misspelt name of something secret."""
+        """An argument as it is stored. The value of an unknown argument is hidden: it may be a misspelt secret."""
         read = self._as_read(name, value)
         return read if self.keep_content or (is_known and name not in CONTENT) else hidden(read)
 
     def _as_read(self, name: str, value: Any) -> Any:
-        """An argument as it was given; a list, which some hosts send as JSON in a string, as that list."""
+        """An argument as the client gave it. Some hosts send a list as JSON in a string: that list is stored."""
         read = getattr(self.parsed, name, value) if isinstance(value, str) else value
         return cast("Any", read) if isinstance(read, list) else value
 
 
 @cache
 def _known(tool: type[Tool]) -> frozenset[str]:
-    """The arguments of a tool, by the names under which they are given."""
+    """The names of a tool's arguments."""
     return frozenset(about.alias or name for name, about in tool.model_fields.items())
 
 
@@ -140,13 +140,13 @@ _DISCREET = {**PLAIN, **HIDDEN}
 
 
 def _bounded(value: Any) -> Any:
-    """What a client sent, never longer than a record should be."""
+    """A value cut to the size of a record."""
     match value:
         case str():
-            return value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
+            return value if len(value) <= _MAX_TEXT_LENGTH else f"{value[: _MAX_TEXT_LENGTH - 1]}…"
         case dict():
-            return {str(name)[:80]: _bounded(inner) for name, inner in list(value.items())[:_MOST_ITEMS]}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            return {str(name)[:80]: _bounded(inner) for name, inner in list(value.items())[:_MAX_ITEMS]}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         case list():
-            return [_bounded(inner) for inner in value[:_MOST_ITEMS]]  # pyright: ignore[reportUnknownVariableType]
+            return [_bounded(inner) for inner in value[:_MAX_ITEMS]]  # pyright: ignore[reportUnknownVariableType]
         case _:
             return value

@@ -9,11 +9,11 @@ from ...tools.calls import ListActiveCalls
 from ...tools.words import count, quoted
 from ..database import StoreError
 from ..errors import CallRefused
-from .approvals import Approvals, Asker, NobodyToAsk
+from .approvals import Approvals, Approver, NoApprover
 from .call_record import Caller, CallRecord
 from .ledger import Ledger, LimitReached, Stopped
 from .policy import ApprovalPolicy, Policy, PolicyDecision, ScopeFacts
-from .questions import AboutCall, Question, Read, compose, people_touched
+from .questions import CallLookup, Question, Read, compose, people_touched
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Gate:
         approvals: Approvals,
         facts: ScopeFacts,
         *,
-        about_call: AboutCall,
+        about_call: CallLookup,
         newest_event: Callable[[], int] = lambda: 0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -82,14 +82,12 @@ class Gate:
         leg: str | None = getattr(command, "call_control_id", None)
         return given or (await self._facts.connection_of(leg) if leg else None)
 
-    async def admit_read(self, tool: Tool, policy: Policy, journal: CallRecord) -> None:
+    async def admit_read(self, tool: Tool, policy: Policy, record: CallRecord) -> None:
         """Return when this read may be done: only a limit of its own stands in its way. Raises `Refused`."""
         if limits := policy.judged(tool).limits(tool):
-            self._none_in_the_way(
-                tool, await self._noted(tool, self._ledger.admit_read(limits, journal.entry("reads")))
-            )
+            self._none_in_the_way(tool, await self._noted(tool, self._ledger.admit_read(limits, record.entry("reads"))))
 
-    async def admit(self, command: Command, policy: Policy, read: Read, asker: Asker, journal: CallRecord) -> None:
+    async def admit(self, command: Command, policy: Policy, read: Read, asker: Approver, record: CallRecord) -> None:
         """Return when this write may be sent; then it is counted, and noted as begun.
 
         `policy`: the one that held when the call came. Raises `Refused`, what `asker` raises to put its question, or
@@ -98,13 +96,13 @@ class Gate:
         judged = await self.check(policy, command, read)
         if judged.approval is ApprovalPolicy.ASK:
             self._none_in_the_way(command, await self._noted(command, self._ledger.look(judged.limits(command))))
-            asker = NobodyToAsk(_ANOTHER) if policy.by_another else asker
-            obtaining = self._approvals.obtain(command, lambda asked: self._question(asked, read), asker, journal)
+            asker = NoApprover(_ANOTHER) if policy.by_another else asker
+            obtaining = self._approvals.obtain(command, lambda asked: self._question(asked, read), asker, record)
             await self._noted(command, obtaining)
             # A person takes their time, and the policy may have been edited meanwhile.
-            policy = self._policy(journal.caller)
+            policy = self._policy(record.caller)
             judged = await self.check(policy, command, read)
-        admitting = self._ledger.admit(judged.limits(command), journal.entry("sends", self._newest_event()))
+        admitting = self._ledger.admit(judged.limits(command), record.entry("sends", self._newest_event()))
         self._none_in_the_way(command, await self._noted(command, admitting))
 
     async def _question(self, command: Command, read: Read) -> Question:

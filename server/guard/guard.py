@@ -1,4 +1,4 @@
-"""What stands between an agent and the line."""
+"""The guard: everything between a tool call and Telnyx."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ class Guard:
     """The guard of one server."""
 
     policy: Callable[[Caller], Policy]
-    """The one that holds at the moment for a caller."""
+    """The current policy for a caller."""
     gate: Gate
     ledger: Ledger
-    recorder: AuditWriter
+    audit_writer: AuditWriter
     dry_run: bool = False
-    """Nothing that changes something is sent."""
+    """Writes are described and not sent."""
     keep_content: bool = False
-    """The audit keeps what is said and keyed."""
+    """The audit keeps what is spoken and keyed."""
 
-    def journal(self, caller: Caller, tool: type[Tool], given: Mapping[str, Any]) -> CallRecord:
-        """A new call."""
+    def new_record(self, caller: Caller, tool: type[Tool], given: Mapping[str, Any]) -> CallRecord:
+        """The record of a new call."""
         return CallRecord(caller, tool, given, self.keep_content)

@@ -1,4 +1,4 @@
-"""What a session has left behind it: people on hold or muted, audio without end, recordings running or paused."""
+"""What a session has left open: people on hold or muted, endless audio, running or paused recordings."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -12,42 +12,41 @@ from ...tools.recordings import PauseRecording, StopRecording
 
 _BY_NAME = {command.tool_name(): command for command in COMMANDS}
 _LASTING = tuple(command for command in reversed(COMMANDS) if command.undo and command.undo.leaves)
-"""The commands that may leave something, what needs another to be there first: a pause before its recording."""
+"""The commands that leave a lasting state. A paused recording comes before its recording."""
 _MOVES = (CreateConference, JoinConference, LeaveConference, EnqueueCall)
-"""A call leg is in one place at a time: with these it leaves the conference it was in, and its states there."""
+"""Commands that take a call leg out of its conference, with its states there."""
 
 Kind = type[Command]
-End = dict[str, Any]
-"""A state, and the call that closes it: `state`, `tool`, `arguments`."""
+OutstandingState = dict[str, Any]
+"""A state and the tool call that ends it: `state`, `tool`, `arguments`."""
 
 
-def open_ends(done: Iterable[tuple[str, Mapping[str, Any]]]) -> list[End]:
-    """What these commands have left, each with the call that closes it.
+def outstanding_states(done: Iterable[tuple[str, Mapping[str, Any]]]) -> list[OutstandingState]:
+    """The states that these commands leave open, each with the tool call that ends it.
 
-    `done` are the tools of one session that Telnyx has accepted, in order, each with its arguments as they were given:
-    "everyone" as the word, since only that closes what was done to everyone. Called in the order in which they come
-    back, the tools leave nothing open. What no command tells, such as a hang-up, is not known here: a state may be
-    over already, and to close it again does no harm.
+    `done` are the accepted tool calls of one session, in order, with their arguments as given ("everyone" as the
+    word). Calling the returned tools in order leaves nothing open. Other events, such as a hang-up, are not known
+    here: a state may be over already, and ending it again does no harm.
     """
-    left = _Left()
+    states = _OutstandingStates()
     for name, arguments in done:
         if name in _BY_NAME:
-            left.take(_BY_NAME[name].model_construct(**arguments))
-    return list(left.told())
+            states.apply(_BY_NAME[name].model_construct(**arguments))
+    return list(states.ends())
 
 
-class _Left:
-    """What is open: by conference, by the command that left it, by call leg or everyone."""
+class _OutstandingStates:
+    """Open states by conference, command and call leg (or everyone)."""
 
     def __init__(self) -> None:
-        self._open: dict[str, dict[Kind, dict[str, End]]] = {}
+        self._open: dict[str, dict[Kind, dict[str, OutstandingState]]] = {}
 
-    def take(self, command: Command) -> None:
-        """Take in what a command closes and leaves."""
+    def apply(self, command: Command) -> None:
+        """Apply what a command ends and leaves."""
         self._close(command)
-        for one in (command, *_implied(command)):
-            if one.leaves():
-                self._leave(one)
+        for lasting in (command, *_implied(command)):
+            if lasting.leaves():
+                self._leave(lasting)
 
     def _close(self, command: Command) -> None:
         conference_id = getattr(command, "conference_id", "")
@@ -67,7 +66,7 @@ class _Left:
     def _leave(self, command: Command) -> None:
         call = command.taken_back_by({})
         assert call is not None
-        end: End = {"state": command.leaves(), "tool": call["tool"], "arguments": call["arguments"]}
+        end: OutstandingState = {"state": command.leaves(), "tool": call["tool"], "arguments": call["arguments"]}
         kinds = self._open.setdefault(call["arguments"]["conference_id"], {})
         legs = kinds.setdefault(type(command), {})
         if command.concerns_everyone():
@@ -75,15 +74,15 @@ class _Left:
         if EVERYONE not in legs:
             legs |= dict.fromkeys(_legs(command), end)
 
-    def told(self) -> Iterator[End]:
-        """Each state with the call that closes it."""
+    def ends(self) -> Iterator[OutstandingState]:
+        """Each state with the tool call that ends it."""
         for kinds in self._open.values():
             for kind in _LASTING:
                 yield from _together(kinds.get(kind, {}))
 
 
 def _implied(command: Command) -> Iterator[Command]:
-    """What a call leg joins with, as the commands that do the same to one that is there."""
+    """The states a leg joins with, as the commands that set them."""
     if not isinstance(command, JoinConference):
         return
     conference_id, legs, region = command.conference_id, [command.call_control_id], command.region
@@ -94,13 +93,13 @@ def _implied(command: Command) -> Iterator[Command]:
 
 
 def _closes(command: Command, kind: Kind) -> bool:
-    # There is no pause without a recording.
+    # A pause ends with its recording.
     is_over = isinstance(command, StopRecording) and kind is PauseRecording
     return is_over or (kind.undo is not None and kind.undo.tool == command.tool_name())
 
 
 def _legs(command: Command) -> list[str]:
-    """The call legs it concerns; what has none concerns the conference, and so everyone."""
+    """The call legs of a command; everyone for a command on the whole conference."""
     legs: Any = getattr(command, "call_control_ids", EVERYONE)
     return [EVERYONE] if legs == EVERYONE else legs
 
@@ -112,8 +111,8 @@ def _take_out(legs: dict[str, Any], closed: list[str]) -> None:
         legs.pop(leg, None)
 
 
-def _together(legs: Mapping[str, End]) -> Iterator[End]:
-    """The ends of several call legs as one, where one call can close them: it names one region."""
+def _together(legs: Mapping[str, OutstandingState]) -> Iterator[OutstandingState]:
+    """Joins the ends of several legs into one tool call where they have the same region."""
     by_region: dict[str | None, list[str]] = {}
     for leg, end in legs.items():
         by_region.setdefault(end["arguments"].get("region"), []).append(leg)

@@ -41,7 +41,7 @@ class CallFacts:
     """The name or id of the conference that it is in."""
 
 
-AboutCall = Callable[[str], Awaitable[CallFacts]]
+CallLookup = Callable[[str], Awaitable[CallFacts]]
 """What is known of a call leg."""
 
 
@@ -74,7 +74,7 @@ class Question:
     """The same for the same words and the same facts, also those that are more than a person can be shown."""
 
 
-async def compose(command: Command, read: Read, about: AboutCall = _nothing) -> Question:
+async def compose(command: Command, read: Read, about: CallLookup = _nothing) -> Question:
     """One plain question: `End conference 'Standup'? 3 people are in it (…). Everyone in it is hung up.`
 
     Its words are those of the command's file in `prompts/questions`. It says nothing that changes by itself, such as a
@@ -216,7 +216,7 @@ async def _queued_call(facts: _Facts, command: Command, read: Read) -> None:
         facts.caller = _caller(_data(await read(GetQueueCall(queue_name=queue_name, call_control_id=call))))
 
 
-async def _place_of_call(facts: _Facts, command: Command, read: Read, about: AboutCall) -> None:
+async def _place_of_call(facts: _Facts, command: Command, read: Read, about: CallLookup) -> None:
     """Who is on a call and where it is, where Telnyx's command names the call alone."""
     found = await waiting_place(_given(command, "call_control_id"), read)
     if found is not None:

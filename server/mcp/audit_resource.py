@@ -8,7 +8,7 @@ from ..events.service import EventService
 from ..events.times import iso
 from ..guard import Caller, Guard
 from ..guard.ledger import AuditRecord
-from ..guard.outstanding import open_ends
+from ..guard.outstanding import outstanding_states
 from .event_resources import JSON, SCHEME, ResourceKind, ResourceReader, UriVariables
 
 _MAX_ACTIONS = 50
@@ -23,11 +23,11 @@ def template(guard: Guard, events: EventService) -> ResourceKind:
 
     async def read(reader: ResourceReader, variables: UriVariables) -> dict[str, Any]:
         caller: Caller = variables.reader
-        await guard.recorder.flush()
+        await guard.audit_writer.flush()
         records = await guard.ledger.newest(_MAX_RECORDS, caller.session)
         if not caller.is_alone:
             records = [record for record in records if record.at > events.now() - _MAX_AGE]
-        left_open = [end for end in open_ends(_accepted(records)) if not _is_over(events, end["arguments"])]
+        left_open = [end for end in outstanding_states(_accepted(records)) if not _is_over(events, end["arguments"])]
         return {"actions": _actions(records)[:_MAX_ACTIONS], "left_open": left_open}
 
     return ResourceKind(

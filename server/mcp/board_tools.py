@@ -108,7 +108,7 @@ class BoardTools:
 
     async def _codes(self, context: Context) -> frozenset[str]:
         """The codes of this conversation's own pending approvals."""
-        await self._guard.recorder.flush()
+        await self._guard.audit_writer.flush()
         records = await self._guard.ledger.newest(_MAX_RECORDS, caller_of(context).session)
         asked = (record.entry.get("asked", {}) for record in records)
         return frozenset(code for fields in asked if isinstance(code := fields.get("code"), str))
@@ -121,7 +121,7 @@ class BoardTools:
             )
         pending = await self._own_pending(tool.approval, context)
         secret = secrets.token_hex(32)  # hex, in which the number mask finds no phone number
-        await self._guard.ledger.hand_out_card(pending.code, caller_of(context).session, hashed(secret).hex())
+        await self._guard.ledger.add_card(pending.code, caller_of(context).session, hashed(secret).hex())
         approval = {"now": self._board.now(), **approval_view(pending)}
         text = f"The card for {pending.code} is shown to the person: {approval['question']} Wait for their answer."
         return _result(text, {"summary": text, "approval": approval}) | {

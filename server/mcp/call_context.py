@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from mcp.server import ServerRequestContext
 from mcp_types import CallToolRequestParams, RequestId
 
-from ..guard import Asker, Caller, NobodyToAsk
+from ..guard import Approver, Caller, NoApprover
 from ..shutdown import Shutdown
 from .elicitation import Elicitation
 from .sessions import caller_of
@@ -27,7 +27,7 @@ class CallContext(Protocol):
     @property
     def request_id(self) -> RequestId | None: ...
 
-    def asker(self, call_id: str) -> Asker:
+    def asker(self, call_id: str) -> Approver:
         """A way to ask a person. `call_id` identifies the call, and so the answer to its question."""
         ...
 
@@ -45,7 +45,7 @@ class McpCallContext:
         self._call = call
         self._shutdown = shutdown
 
-    def asker(self, call_id: str) -> Asker:
+    def asker(self, call_id: str) -> Approver:
         return Elicitation(self._mcp, self._call, call_id, timeout_s=_ELICITATION_TIMEOUT_S, shutdown=self._shutdown)
 
 
@@ -58,5 +58,5 @@ class ButtonCallContext:
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
 
-    def asker(self, call_id: str) -> Asker:
-        return NobodyToAsk("a button of the board cannot ask questions")
+    def asker(self, call_id: str) -> Approver:
+        return NoApprover("a button of the board cannot ask questions")

@@ -17,7 +17,7 @@ from mcp_types import (
 from mcp_types.version import is_version_at_least
 
 from ...tools.words import clean
-from ..guard import Answer, Question, Reply
+from ..guard import ApprovalAnswer, ApprovalOutcome, Question
 from ..shutdown import Shutdown
 
 _RETURNS_QUESTIONS = "2026-07-28"
@@ -76,14 +76,14 @@ class Elicitation:
         self._timeout_s = timeout_s
         self._shutdown = shutdown
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, question: Question) -> ApprovalAnswer:
         if not can_be_asked(self._context.session.client_capabilities):
-            return Answer(Reply.NOBODY, _CANNOT_ASK, self._call_id)
+            return ApprovalAnswer(ApprovalOutcome.NOBODY, _CANNOT_ASK, self._call_id)
         if is_version_at_least(self._context.protocol_version, _RETURNS_QUESTIONS):
             return self._returned(question)
         return await self._sent(question.text)
 
-    def _returned(self, question: Question) -> Answer:
+    def _returned(self, question: Question) -> ApprovalAnswer:
         """The answer that came with the call, if it answers this very question.
 
         The state comes back sealed by the server, bound to the tool and its arguments, so that it is this server's
@@ -97,35 +97,35 @@ class Elicitation:
         state = f"{question.digest}:{self._call_id}"
         raise QuestionPending(InputRequiredResult(input_requests={_KEY: request}, request_state=state))
 
-    async def _sent(self, question: str) -> Answer:
+    async def _sent(self, question: str) -> ApprovalAnswer:
         with self._shutdown.cancel_scope(), anyio.move_on_after(self._timeout_s):
             try:
                 answer = await self._context.session.elicit_form(
                     question, _form(), related_request_id=self._context.request_id
                 )
             except (MCPError, ValueError):
-                return Answer(Reply.NOBODY, _UNANSWERED, self._call_id)
+                return ApprovalAnswer(ApprovalOutcome.NOBODY, _UNANSWERED, self._call_id)
             return _answer(answer, self._call_id)
-        return Answer(Reply.NOBODY, _UNANSWERED, self._call_id)
+        return ApprovalAnswer(ApprovalOutcome.NOBODY, _UNANSWERED, self._call_id)
 
 
 _CANNOT_ASK = "this client has not declared that it can put questions to a person (elicitation)"
 _UNANSWERED = "the question was cancelled or not answered"
 
 
-def _answer(answer: ElicitResult, name: str) -> Answer:
+def _answer(answer: ElicitResult, name: str) -> ApprovalAnswer:
     reply = _reply(answer)
-    if reply is Reply.NOBODY:
-        return Answer(reply, _UNANSWERED, name)
+    if reply is ApprovalOutcome.NOBODY:
+        return ApprovalAnswer(reply, _UNANSWERED, name)
     reason = (answer.content or {}).get("reason")
-    return Answer(reply, clean(reason, _LONGEST_REASON) if isinstance(reason, str) and reason else None, name)
+    return ApprovalAnswer(reply, clean(reason, _LONGEST_REASON) if isinstance(reason, str) and reason else None, name)
 
 
-def _reply(answer: ElicitResult) -> Reply:
+def _reply(answer: ElicitResult) -> ApprovalOutcome:
     """Only a plain yes in the form is a yes; a host that closes the question (`cancel`) has asked nobody."""
     if answer.action == "cancel":
-        return Reply.NOBODY
+        return ApprovalOutcome.NOBODY
     approved = (answer.content or {}).get("approve")
     if answer.action == "accept" and not isinstance(approved, bool):
-        return Reply.NOBODY
-    return Reply.YES if answer.action == "accept" and approved is True else Reply.NO
+        return ApprovalOutcome.NOBODY
+    return ApprovalOutcome.YES if answer.action == "accept" and approved is True else ApprovalOutcome.NO

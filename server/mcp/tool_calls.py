@@ -79,7 +79,7 @@ class ToolCallHandler:
     async def answer(self, call: CallToolRequestParams, origin: CallContext) -> Any:
         """Carry out a call. Raises `MCPError` for an unknown tool."""
         tool_class = self._find(call.name)
-        record = self._guard.journal(origin.caller, tool_class, call.arguments or {})
+        record = self._guard.new_record(origin.caller, tool_class, call.arguments or {})
         try:
             policy = self._guard.policy(record.caller)
             _check_offered(tool_class, policy)
@@ -104,7 +104,7 @@ class ToolCallHandler:
             return _error_result(f"{call.name} failed because of a fault in this server. {_LOOK_AGAIN}")
         finally:
             record.close()
-            self._guard.recorder.add(record.entry)
+            self._guard.audit_writer.add(record.entry)
             for listener in self._listeners:
                 listener(record, origin.request_id)
 
@@ -146,7 +146,7 @@ class ToolCallHandler:
 
     async def _newest_event_before(self, caller: Caller) -> int:
         """The number of the newest event before the caller's last command, or before the conversation."""
-        last = await self._guard.ledger.last_sent(caller.session)
+        last = await self._guard.ledger.last_write(caller.session)
         if caller.is_alone:
             return last.newest_event if last else self._events.newest_at_start
         return last.newest_event if last and last.at > self._events.now() - _MAX_SESSION_AGE else self._events.newest

@@ -241,7 +241,7 @@ async def test_a_question_of_one_person_is_approved_by_another_and_serves_nobody
             code = (await refusal(annas, "end_conference", conference_id=room)).partition("waits as ")[2][:9]
             own = await decided(server, agent, code)
             assert own.status_code == 409
-            assert "asked by anna: somebody else must approve it" in own.text
+            assert "asked by anna: another person must approve it" in own.text
             assert (await decided(server, boss, code)).status_code == 200
             assert "waits as" in await refusal(bens, "end_conference", conference_id=room)
             assert (await call(annas, "end_conference", conference_id=room))["summary"].startswith("Telnyx accepted")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telnyx_conferencing.server.adapters.sandbox_transport import SandboxTransport
-from telnyx_conferencing.server.guard.outstanding import open_ends
+from telnyx_conferencing.server.guard.outstanding import outstanding_states
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.base import EVERYONE, Command
@@ -36,11 +36,11 @@ RECORD = ("start_recording", {**ROOM, "format": "mp3"})
 
 def states(*done: Call) -> list[tuple[str, Any]]:
     """What is left open, each with whom it concerns."""
-    return [(end["state"], end["arguments"].get("call_control_ids")) for end in open_ends(done)]
+    return [(end["state"], end["arguments"].get("call_control_ids")) for end in outstanding_states(done)]
 
 
 def test_who_is_on_hold_is_told_with_the_call_that_brings_them_back() -> None:
-    assert open_ends([("hold_participants", some(ANNA, BEN, region="US", media_name="song"))]) == [
+    assert outstanding_states([("hold_participants", some(ANNA, BEN, region="US", media_name="song"))]) == [
         {"state": "on hold", "tool": "unhold_participants", "arguments": some(ANNA, BEN, region="US")}
     ]
 
@@ -149,7 +149,7 @@ def test_what_is_over_is_not_told(case: str) -> None:
 
 def test_each_end_is_a_valid_call_of_a_tool() -> None:
     for done, _ in LEFT.values():
-        for end in open_ends(done):
+        for end in outstanding_states(done):
             COMMAND_OF[end["tool"]].model_validate(end["arguments"], strict=True)
 
 
@@ -191,8 +191,8 @@ def _joined(parts: tuple[dict[str, Any], ...]) -> dict[str, Any]:
 
 @given(st.lists(calls(["room", "elsewhere"], [ANNA, BEN, CARA], REGIONS), max_size=30))
 def test_to_call_all_that_is_told_leaves_nothing_open(done: list[Call]) -> None:
-    closing = [(end["tool"], end["arguments"]) for end in open_ends(done)]
-    assert open_ends([*done, *closing]) == []
+    closing = [(end["tool"], end["arguments"]) for end in outstanding_states(done)]
+    assert outstanding_states([*done, *closing]) == []
 
 
 # Against a Telnyx
@@ -249,7 +249,7 @@ async def leave_and_close(data: st.DataObject) -> list[Any]:
         wanted = calls(rooms, legs, st.just({})).filter(lambda call: call[0] != "end_conference")
         tried = data.draw(st.lists(wanted, min_size=5, max_size=20))
         done = [call for call in tried if await line.accepts(call)]
-        for end in open_ends(done):
+        for end in outstanding_states(done):
             await line.accepts((end["tool"], end["arguments"]))
         await sandbox.advance(60)  # until what plays a few times has ended by itself
         return line.lasting()

@@ -108,7 +108,7 @@ async def test_an_edit_holds_at_once_and_a_broken_one_keeps_the_policy_and_says_
             assert await listed(client) == ALL - {"update_queue"}
             with pytest.raises(MCPError, match="Unknown tool"):
                 await resize(client)
-            said = await server.until("cannot be used, the policy before it stays")
+            said = await server.until("cannot be used; the previous policy stays")
             assert "is not TOML" in said
             take_away(policy)
             assert await listed(client) == ALL - {"update_queue"}

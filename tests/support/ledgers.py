@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import anyio
 
 from support.webhooks import url_of
-from telnyx_conferencing.server.guard.ledger import LASTS, ApprovalRequest, Ledger, PendingApproval
+from telnyx_conferencing.server.guard.ledger import APPROVAL_TTL, ApprovalRequest, Ledger, PendingApproval
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,11 +32,11 @@ def asked(question: str = QUESTION, **other: str) -> ApprovalRequest:
     return ApprovalRequest(binding=question, question=question, **facts)
 
 
-def left(database: Path, question: ApprovalRequest | None = None, lasts: timedelta = LASTS) -> PendingApproval:
+def left(database: Path, question: ApprovalRequest | None = None, lasts: timedelta = APPROVAL_TTL) -> PendingApproval:
     """A question that a server has left for a person."""
 
     async def work() -> PendingApproval:
         async with Ledger.open(url_of(database), lasts) as ledger:
-            return await ledger.leave(question or asked())
+            return await ledger.add_pending(question or asked())
 
     return anyio.run(work)

@@ -54,7 +54,7 @@ async def serving(world: World, http: httpx2.AsyncClient, **given: object) -> As
     with store_url(settings) as database:
         events = EventService(lambda: open_event_store(settings, database), TelnyxFacts(telnyx.read))
         guarding = GuardRuntime(settings, telnyx, events, database)
-        async with events.running(), guarding.guard.recorder.running():
+        async with events.running(), guarding.guard.audit_writer.running():
             yield build(settings, telnyx, events, guarding).server
 
 

@@ -2,14 +2,14 @@
 
 from .audit import AuditRecord
 from .audit_verifier import AuditTampered, Verified
-from .ledger import LASTS, Ledger
+from .ledger import APPROVAL_TTL, Ledger
 from .pending_approvals import ApprovalRequest, Decision, NoSuchApproval, PendingApproval, State
 from .rate_limits import LimitReached
 from .stop_switch import Stopped
 from .tokens import Token
 
 __all__ = [
-    "LASTS",
+    "APPROVAL_TTL",
     "ApprovalRequest",
     "AuditRecord",
     "AuditTampered",

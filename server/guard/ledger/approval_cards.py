@@ -1,6 +1,6 @@
-"""Cards by which a person answers a question: each has a secret, of which only the hash is kept, and counts once.
+"""Approval cards: a person answers a question in a page of the host, with a one-time secret.
 
-Every function is part of a transaction.
+Only the hash of a secret is stored. Every function is part of a transaction.
 """
 
 from datetime import datetime
@@ -12,24 +12,24 @@ from .pending_approvals import PendingApproval
 _KIND = "card"
 
 
-def hand_out(session: Transaction, waiting: PendingApproval, conversation: str, secret: str, now: datetime) -> None:
-    """Keep the hash of the secret of a question's card, for one conversation; an earlier card of it is void."""
+def add_card(session: Transaction, approval: PendingApproval, conversation: str, secret: str, now: datetime) -> None:
+    """Store the hash of a card's secret for one conversation. It replaces an earlier card of the question."""
     session.change(
         "DELETE FROM notes WHERE name >= :first AND name < :last AND value < :now",
         first=f"{_KIND} ",
         last=f"{_KIND}!",
-        now=_written(now),
+        now=_sortable(now),
     )
-    note(session, _name(waiting.code, conversation), f"{_written(waiting.expires_at)} {secret}")
+    note(session, _name(approval.code, conversation), f"{_sortable(approval.expires_at)} {secret}")
 
 
-def use_up(session: Transaction, waiting: PendingApproval, conversation: str, secret: str) -> bool:
-    """Whether this is the secret of the card; it is none any more."""
+def use_up(session: Transaction, approval: PendingApproval, conversation: str, secret: str) -> bool:
+    """Whether `secret` is the hash of the card's secret. The card is void afterwards."""
     return bool(
         session.change(
             "DELETE FROM notes WHERE name = :name AND value = :value",
-            name=_name(waiting.code, conversation),
-            value=f"{_written(waiting.expires_at)} {secret}",
+            name=_name(approval.code, conversation),
+            value=f"{_sortable(approval.expires_at)} {secret}",
         )
     )
 
@@ -38,6 +38,6 @@ def _name(code: str, conversation: str) -> str:
     return f"{_KIND} {code} {conversation}"
 
 
-def _written(moment: datetime) -> str:
-    """So that what is earlier is less."""
+def _sortable(moment: datetime) -> str:
+    """A sortable text: an earlier moment sorts first."""
     return f"{microseconds(moment):020}"

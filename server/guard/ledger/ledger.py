@@ -1,4 +1,4 @@
-"""The guard's part of the store, one transaction a call."""
+"""The guard's tables in the shared store: one transaction a method."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -8,27 +8,9 @@ from typing import TypeVar
 from ...database import Dialect, Transaction, open_database
 from ...tracing import span
 from ..policy import Limit
-from . import (
-    admission as standing,
-)
-from . import (
-    approval_cards as cards,
-)
-from . import (
-    audit,
-    tokens,
-)
-from . import (
-    pending_approvals as approvals,
-)
-from . import (
-    rate_limits as spending,
-)
-from . import (
-    stop_switch as switch,
-)
-from .admission import Standing
-from .audit import AuditRecord, Entry, Sent
+from . import admission, approval_cards, audit, pending_approvals, rate_limits, stop_switch, tokens
+from .admission import AdmissionState
+from .audit import AuditRecord, Entry, LastWrite
 from .audit_verifier import AuditVerifier, Verified
 from .pending_approvals import ApprovalRequest, Decision, PendingApproval
 from .rate_limits import LimitReached
@@ -37,12 +19,12 @@ from .tokens import Token
 
 T = TypeVar("T")
 
-LASTS = timedelta(minutes=5)
-"""How long a question waits for its answer, and a yes for its call."""
+APPROVAL_TTL = timedelta(minutes=5)
+"""How long a question waits for its answer, and an approval for its call."""
 
 
-_FEW = 20
-"""Records: written sooner than another thread would have woken to do it."""
+_MAX_INLINE_RECORDS = 20
+"""More records than this are written in another thread."""
 
 
 def _now() -> datetime:
@@ -50,23 +32,26 @@ def _now() -> datetime:
 
 
 class Ledger:
-    """What all processes on a store know of approvals, limits, the stop switch and the audit.
+    """Approvals, limits, the stop switch and the audit, shared by all processes on a store.
 
     Every method may raise what `dialect` raises, and `StoreError`.
     """
 
     def __init__(
-        self, dialect: Callable[[], Awaitable[Dialect]], lasts: timedelta = LASTS, now: Callable[[], datetime] = _now
+        self,
+        dialect: Callable[[], Awaitable[Dialect]],
+        approval_ttl: timedelta = APPROVAL_TTL,
+        now: Callable[[], datetime] = _now,
     ) -> None:
         """`dialect` gives the open database, opening it if need be."""
         self._dialect = dialect
-        self._lasts = lasts
+        self._approval_ttl = approval_ttl
         self._now = now
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, lasts: timedelta = LASTS, now: Callable[[], datetime] = _now
+        cls, url: str, approval_ttl: timedelta = APPROVAL_TTL, now: Callable[[], datetime] = _now
     ) -> "AsyncGenerator[Ledger]":
         """The ledger in the store at a URL. Raises `StoreError`."""
         async with open_database(url) as database:
@@ -74,7 +59,7 @@ class Ledger:
             async def opened() -> Dialect:
                 return database
 
-            yield cls(opened, lasts, now)
+            yield cls(opened, approval_ttl, now)
 
     async def _do(self, work: Callable[[Transaction], T], outlives: str = "power") -> T:
         with span("store"):
@@ -86,50 +71,56 @@ class Ledger:
 
     # Approvals
 
-    async def take(self, asked: ApprovalRequest) -> PendingApproval | None:
-        """What a person has said to this outside the conversation. A yes is spent by being returned, as `SPENT`."""
-        return await self._do(lambda session: approvals.take(session, asked, self._now()))
+    async def take(self, request: ApprovalRequest) -> PendingApproval | None:
+        """The decision on this request made outside the conversation. Returning an approval uses it up (`SPENT`)."""
+        return await self._do(lambda session: pending_approvals.take(session, request, self._now()))
 
-    async def leave(self, asked: ApprovalRequest) -> PendingApproval:
-        """Leave a question for a person; if it is left already, that one stands."""
-        return await self._do(lambda session: approvals.leave(session, asked, self._now(), self._lasts))
+    async def add_pending(self, request: ApprovalRequest) -> PendingApproval:
+        """Store a question for a person. The same question is stored once."""
+        return await self._do(
+            lambda session: pending_approvals.add_pending(session, request, self._now(), self._approval_ttl)
+        )
 
-    async def use_answer(self, asked: ApprovalRequest, name: str, *, yes: bool) -> bool:
-        """Note that the answer to a question put through the client is used now; False: it was used before."""
-        return await self._do(lambda session: approvals.use_answer(session, asked, name, yes=yes, now=self._now()))
+    async def use_answer(self, request: ApprovalRequest, name: str, *, yes: bool) -> bool:
+        """Use up an answer given through the client. False when it was used before."""
+        return await self._do(
+            lambda session: pending_approvals.use_answer(session, request, name, yes=yes, now=self._now())
+        )
 
     async def decide(self, code: str, answer: Decision) -> PendingApproval:
-        """Answer a pending question, and note it in the audit. Raises `NoSuchApproval`."""
+        """Answer a pending question and record it in the audit. Raises `NoSuchApproval`."""
         return await self._do(lambda session: self._decide(session, code, answer))
 
     def _decide(self, session: Transaction, code: str, answer: Decision) -> PendingApproval:
         now = self._now()
-        decided = approvals.decide(session, code, answer, now)
-        told = {"outcome": f"{decided.state} by a person", "tool": decided.tool, "code": decided.code}
-        told |= {"by": answer.by, "identity": answer.identity, "reason": answer.reason}
-        audit.append(session, [(now, {name: value for name, value in told.items() if value})])
+        decided = pending_approvals.decide(session, code, answer, now)
+        entry = {"outcome": f"{decided.state} by a person", "tool": decided.tool, "code": decided.code}
+        entry |= {"by": answer.by, "identity": answer.identity, "reason": answer.reason}
+        audit.append(session, [(now, {name: value for name, value in entry.items() if value})])
         return decided
 
-    async def hand_out_card(self, code: str, conversation: str, secret: str) -> None:
-        """Keep the hash of a card's secret, with which one conversation may answer. Raises `NoSuchApproval`."""
+    async def add_card(self, code: str, conversation: str, secret: str) -> None:
+        """Store the hash of an approval card's secret, for one conversation. Raises `NoSuchApproval`."""
 
         def work(session: Transaction) -> None:
             now = self._now()
-            cards.hand_out(session, approvals.waiting(session, code, now), conversation, secret, now)
+            approval_cards.add_card(
+                session, pending_approvals.pending_by_code(session, code, now), conversation, secret, now
+            )
 
         await self._do(work)
 
     async def decide_by_card(
         self, code: str, conversation: str, secret: str, answer: Decision
     ) -> PendingApproval | None:
-        """Answer a pending question by its card, whose secret's hash this is; None: it is no card of it.
+        """Answer a pending question with its card. `secret` is the hash; None when it is not this question's card.
 
         Raises `NoSuchApproval`.
         """
 
         def work(session: Transaction) -> PendingApproval | None:
-            waiting = approvals.waiting(session, code, self._now())
-            if not cards.use_up(session, waiting, conversation, secret):
+            waiting = pending_approvals.pending_by_code(session, code, self._now())
+            if not approval_cards.use_up(session, waiting, conversation, secret):
                 return None
             return self._decide(session, waiting.code, answer)
 
@@ -137,30 +128,30 @@ class Ledger:
 
     async def waiting(self, code: str) -> PendingApproval:
         """The pending question under a code. Raises `NoSuchApproval`."""
-        return await self._do(lambda session: approvals.waiting(session, code, self._now()), "process")
+        return await self._do(lambda session: pending_approvals.pending_by_code(session, code, self._now()), "process")
 
     async def pending(self) -> list[PendingApproval]:
-        """The questions that wait for an answer, oldest first."""
-        return await self._do(lambda session: approvals.pending(session, self._now()), "process")
+        """The pending questions, oldest first."""
+        return await self._do(lambda session: pending_approvals.pending(session, self._now()), "process")
 
     # The stop switch
 
     async def stop(self, by: str, reason: str | None = None) -> Stopped:
-        """Stop every write of every process on this store; if that is so already, it stands."""
+        """Block writes of every process on this store. An earlier stop stays as it is."""
 
         def work(session: Transaction) -> Stopped:
             now = self._now()
-            stopped = switch.stop(session, by, reason, now)
+            stopped = stop_switch.stop(session, by, reason, now)
             audit.append(session, [(now, {"outcome": "writes stopped by a person", "by": by, "reason": reason})])
             return stopped
 
         return await self._do(work)
 
     async def resume(self, by: str) -> bool:
-        """Let writes go on; False: they were not stopped."""
+        """Allow writes again. False when they were not stopped."""
 
         def work(session: Transaction) -> bool:
-            was = switch.resume(session)
+            was = stop_switch.resume(session)
             if was:
                 audit.append(session, [(self._now(), {"outcome": "writes resumed by a person", "by": by})])
             return was
@@ -168,23 +159,23 @@ class Ledger:
         return await self._do(work)
 
     async def stopped(self) -> Stopped | None:
-        """Who stopped writes, if somebody did."""
-        return await self._do(switch.stopped, "process")
+        """Who stopped writes; None when writes are allowed."""
+        return await self._do(stop_switch.stopped, "process")
 
     # Tokens
 
     async def add_token(self, token: Token, by: str) -> None:
-        """Keep a new token, by its hash, and note it in the audit."""
+        """Store a new token's hash, and record it in the audit."""
 
         def work(session: Transaction) -> None:
             tokens.add(session, token)
-            told = {"outcome": "token made by a person", "token": token.id, "of": token.name, "by": by}
-            audit.append(session, [(self._now(), told | {"scopes": token.scopes})])
+            entry = {"outcome": "token made by a person", "token": token.id, "of": token.name, "by": by}
+            audit.append(session, [(self._now(), entry | {"scopes": token.scopes})])
 
         await self._do(work)
 
     async def token(self, token_id: str) -> Token | None:
-        """The token with this public id, whatever became of it."""
+        """The token with this public id, also when it is revoked or expired."""
         return await (await self._dialect()).look(lambda session: tokens.by_id(session, token_id))
 
     async def tokens(self) -> list[Token]:
@@ -192,13 +183,13 @@ class Ledger:
         return await self._do(tokens.every, "process")
 
     async def revoke(self, name: str, by: str) -> list[Token]:
-        """Take back the tokens of a name, or the one with this id; returns those that were not taken back before."""
+        """Revoke the tokens with this name or id; returns those that were not revoked before."""
 
         def work(session: Transaction) -> list[Token]:
             now = self._now()
             revoked = tokens.revoke(session, name, now)
-            told = {"outcome": "token revoked by a person", "by": by}
-            audit.append(session, [(now, told | {"token": one.id, "of": one.name}) for one in revoked])
+            entry = {"outcome": "token revoked by a person", "by": by}
+            audit.append(session, [(now, entry | {"token": token.id, "of": token.name}) for token in revoked])
             return revoked
 
         return await self._do(work)
@@ -206,42 +197,42 @@ class Ledger:
     # Limits and the audit
 
     async def look(self, limits: Sequence[Limit]) -> Stopped | LimitReached | None:
-        """What stands in the way of a write now, without using anything up."""
+        """Why a write is blocked now, without counting it. None when it is not blocked."""
 
         def work(session: Transaction) -> Stopped | LimitReached | None:
             now = self._now()
-            found = standing.read(session, limits, now)
-            return found.stopped or spending.full(session, limits, now, found.used)
+            found = admission.read(session, limits, now)
+            return found.stopped or rate_limits.first_limit_reached(session, limits, now, found.used)
 
         return await self._do(work, "process")
 
     async def admit(self, limits: Sequence[Limit], entry: Entry) -> Stopped | LimitReached | None:
-        """What stands in the way of a write. None: nothing; then it is counted, and noted in the audit, as begun."""
+        """Count a write and record its start in the audit, unless it is blocked; returns why."""
 
         def work(session: Transaction) -> Stopped | LimitReached | None:
             now = self._now()
-            found = standing.read(session, limits, now)
+            found = admission.read(session, limits, now)
             return found.stopped or _count(session, limits, entry, now, found)
 
         return await self._at_once(work)
 
-    async def last_sent(self, of_session: str) -> Sent | None:
-        """The last write of a conversation that was let through, by whichever process."""
-        return await (await self._dialect()).look(lambda session: audit.last_sent(session, of_session))
+    async def last_write(self, of_session: str) -> LastWrite | None:
+        """The last write of a conversation that was admitted, by any process."""
+        return await (await self._dialect()).look(lambda session: audit.last_write(session, of_session))
 
     async def admit_read(self, limits: Sequence[Limit], entry: Entry) -> LimitReached | None:
-        """The same of a read, which no stop concerns."""
+        """Count a read that has a limit. The stop switch does not block reads."""
 
         def work(session: Transaction) -> LimitReached | None:
             now = self._now()
-            return _count(session, limits, entry, now, standing.read(session, limits, now))
+            return _count(session, limits, entry, now, admission.read(session, limits, now))
 
         return await self._at_once(work)
 
     async def record(self, entries: Sequence[tuple[datetime, Entry]]) -> None:
-        """Add to the audit."""
+        """Append records to the audit."""
         database = await self._dialect()
-        if len(entries) <= _FEW:
+        if len(entries) <= _MAX_INLINE_RECORDS:
             await database.at_once(lambda session: audit.append(session, entries))
         else:
             await database.transaction(lambda session: audit.append(session, entries), outlives="process")
@@ -251,29 +242,29 @@ class Ledger:
         return await self._do(lambda session: audit.newest(session, most, of_session), "process")
 
     async def before(self, number: int) -> list[AuditRecord]:
-        """Some of the records before a number, newest first; none: that was the oldest."""
+        """A batch of the records before a number, newest first; empty after the oldest."""
         return await self._do(lambda session: audit.before(session, number), "process")
 
     async def after(self, number: int) -> list[AuditRecord]:
-        """Some of the records after a number, oldest first; none: that was the newest."""
+        """A batch of the records after a number, oldest first; empty after the newest."""
         return await self._do(lambda session: audit.after(session, number), "process")
 
     async def verify(self, known_head: str | None = None) -> Verified:
-        """Prove that nothing in the audit was altered or removed. Raises `Broken`.
+        """Prove that no record of the audit was altered or removed. Raises `AuditTampered`.
 
-        `known_head`: as an earlier check printed it. Without one, whoever can write the store's file could have removed
-        the newest records together with the note of how many there were.
+        `known_head`: the head that an earlier check printed. Without it, a person who can write to the store could have
+        removed the newest records together with the note that counts them.
         """
         verifier = AuditVerifier(known_head)
-        while (verified := await self._do(verifier.some, "process")) is None:
+        while (verified := await self._do(verifier.check_batch, "process")) is None:
             pass
         return verified
 
 
 def _count(
-    session: Transaction, limits: Sequence[Limit], entry: Entry, now: datetime, found: Standing
+    session: Transaction, limits: Sequence[Limit], entry: Entry, now: datetime, state: AdmissionState
 ) -> LimitReached | None:
-    full = spending.spend(session, limits, now, found.used)
+    full = rate_limits.spend(session, limits, now, state.used)
     if full is None:
-        audit.append(session, [(now, entry)], found.head)
+        audit.append(session, [(now, entry)], state.head)
     return full

@@ -1,4 +1,4 @@
-"""Questions that a person answers outside the conversation: each is bound to what was asked, and its yes is spent once.
+"""Questions that a person answers outside the conversation. An approval holds for one call with the same facts.
 
 Every function is part of a transaction.
 """
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ...database import Transaction, microseconds, moment_of
 
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: none is mistaken for another
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's alphabet: no two characters look alike
 _LETTERS = _ALPHABET[10:]
 _HALF = 4
 _COLUMNS = (
@@ -22,7 +22,7 @@ _ELICITED = "elicitation"
 
 
 class State(StrEnum):
-    """What has become of a question."""
+    """The state of a question."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -32,21 +32,21 @@ class State(StrEnum):
 
 
 class NoSuchApproval(Exception):
-    """There is nothing for somebody to decide under a code; the message says why."""
+    """No question can be decided under this code; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingApproval:
-    """One question, and what became of it."""
+    """One question and its state."""
 
     code: str
     tool: str
     risk: str
     question: str
     asked_by: str
-    """The client, as it names itself."""
+    """Name and version of the client, as it gives them."""
     identity: str | None
-    """Who asked, where it was proved."""
+    """The authenticated name of the caller, if there is one."""
     asked_at: datetime
     expires_at: datetime
     state: State
@@ -56,16 +56,16 @@ class PendingApproval:
 
     @property
     def asker(self) -> str:
-        """Who asked, as a person is told."""
+        """Who asked, for display."""
         return f"{self.identity} ({self.asked_by})" if self.identity else self.asked_by
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequest:
-    """A question about one call, and all that a yes to it is bound to."""
+    """A question about one call, and the facts that an approval is bound to."""
 
     binding: str
-    """The same for the same call with the same facts, and for no other."""
+    """A hash of the call and of every fact that decides its effect."""
     tool: str
     risk: str
     question: str
@@ -74,18 +74,18 @@ class ApprovalRequest:
 
 
 class Decision(NamedTuple):
-    """What a person answers to a question."""
+    """A person's answer to a question."""
 
     yes: bool
     by: str
-    """Who they are, for the audit."""
+    """Who answered, for the audit."""
     reason: str | None = None
     identity: str | None = None
-    """The name they proved. Nobody approves what was asked in their own name."""
+    """Their authenticated name. Nobody can approve a call made in their own name."""
 
 
 def take(session: Transaction, asked: ApprovalRequest, now: datetime) -> PendingApproval | None:
-    """What a person has said to this outside the conversation. A yes is spent by being returned, as `SPENT`."""
+    """The decision on this request. Returning an approval uses it up (`SPENT`)."""
     found = _current(session, asked.binding, now)
     if found is None or found.state is not State.APPROVED:
         return found
@@ -93,8 +93,8 @@ def take(session: Transaction, asked: ApprovalRequest, now: datetime) -> Pending
     return _by_code(session, found.code, now)
 
 
-def leave(session: Transaction, asked: ApprovalRequest, now: datetime, lasts: timedelta) -> PendingApproval:
-    """Leave a question for a person; if it is left already, that one stands."""
+def add_pending(session: Transaction, asked: ApprovalRequest, now: datetime, ttl: timedelta) -> PendingApproval:
+    """Store a question for a person. The same question is stored once."""
     found = _current(session, asked.binding, now)
     if found is not None:
         return found
@@ -104,7 +104,7 @@ def leave(session: Transaction, asked: ApprovalRequest, now: datetime, lasts: ti
         "VALUES (:code, :binding, :tool, :risk, :question, :asked_by, :identity, :asked_at, :expires_at)",
         code=code,
         asked_at=microseconds(now),
-        expires_at=microseconds(now + lasts),
+        expires_at=microseconds(now + ttl),
         **asdict(asked),
     )
     return _by_code(session, code, now)
@@ -139,10 +139,10 @@ def use_answer(session: Transaction, asked: ApprovalRequest, name: str, *, yes: 
 
 
 def decide(session: Transaction, code: str, answer: Decision, now: datetime) -> PendingApproval:
-    """Answer a pending question. A yes holds as long from now as the question was to wait. Raises `NoSuchApproval`."""
-    found = waiting(session, code, now)
+    """Answer a pending question. An approval holds for the time that the question may wait. Raises `NoSuchApproval`."""
+    found = pending_by_code(session, code, now)
     if answer.yes and answer.identity is not None and answer.identity == found.identity:
-        raise NoSuchApproval(f"{found.code} was asked by {found.identity}: somebody else must approve it.")
+        raise NoSuchApproval(f"{found.code} was asked by {found.identity}: another person must approve it.")
     session.change(
         "UPDATE approvals SET decision = :decision, decided_at = :now, decided_by = :by, reason = :reason, "
         "expires_at = :expires WHERE code = :code",
@@ -150,23 +150,23 @@ def decide(session: Transaction, code: str, answer: Decision, now: datetime) -> 
         now=microseconds(now),
         by=answer.by,
         reason=answer.reason,
-        # By the clock of the server that asked: whoever answers may have been given other settings.
+        # The time to live of the server that asked: the answering process may have other settings.
         expires=microseconds(now + (found.expires_at - found.asked_at)),
         code=found.code,
     )
     return _by_code(session, found.code, now)
 
 
-def waiting(session: Transaction, code: str, now: datetime) -> PendingApproval:
+def pending_by_code(session: Transaction, code: str, now: datetime) -> PendingApproval:
     """The pending question under a code. Raises `NoSuchApproval`."""
-    found = _by_code(session, normal(code), now)
+    found = _by_code(session, normalized_code(code), now)
     if found.state is not State.PENDING:
         raise NoSuchApproval(f"{found.code} is {found.state} already: {found.question}")
     return found
 
 
 def pending(session: Transaction, now: datetime) -> list[PendingApproval]:
-    """The questions that wait for an answer, oldest first."""
+    """The pending questions, oldest first."""
     rows = session.rows(
         f"SELECT {_COLUMNS} FROM approvals WHERE decision IS NULL AND expires_at > :now ORDER BY number",  # noqa: S608
         now=microseconds(now),
@@ -174,14 +174,14 @@ def pending(session: Transaction, now: datetime) -> list[PendingApproval]:
     return [one for row in rows if (one := _approval(row, now)).state is State.PENDING]
 
 
-def normal(code: str) -> str:
-    """A code as it is kept, however a person wrote it."""
+def normalized_code(code: str) -> str:
+    """A code in its stored form, from any spelling of a person."""
     letters = "".join(code.upper().split()).replace("-", "").translate(str.maketrans("OIL", "011"))
     return "-".join(part for part in (letters[:_HALF], letters[_HALF:]) if part)
 
 
 def _current(session: Transaction, binding: str, now: datetime) -> PendingApproval | None:
-    """The newest question of a binding that is neither spent nor expired."""
+    """The newest question with this binding that is neither used nor expired."""
     rows = session.rows(
         f"SELECT {_COLUMNS} FROM approvals "  # noqa: S608 - constants
         "WHERE binding = :binding AND spent_at IS NULL ORDER BY number DESC LIMIT 1",
@@ -199,7 +199,7 @@ def _by_code(session: Transaction, code: str, now: datetime) -> PendingApproval:
 
 
 def _new_code() -> str:
-    # Each half begins with a letter, so that no code can be taken for a number.
+    # Each half begins with a letter, so that a code never looks like a number.
     halves = (secrets.choice(_LETTERS) + "".join(secrets.choice(_ALPHABET) for _ in range(_HALF - 1)) for _ in "ab")
     return "-".join(halves)
 
@@ -225,7 +225,7 @@ def _approval(row: tuple[Any, ...], now: datetime) -> PendingApproval:
 def _state(decision: str | None, begun: datetime, ends: datetime, spent: int | None, now: datetime) -> State:
     if spent is not None:
         return State.SPENT
-    # A clock set back must not make a yes last longer: before its beginning it does not hold either.
+    # A clock set back must not extend an approval: it does not hold before its start either.
     if not begun <= now < ends:
         return State.EXPIRED
     return State(decision) if decision else State.PENDING

@@ -1,7 +1,7 @@
-"""What was used of each limit, in a sliding window. Each function is part of a transaction.
+"""The usage of each limit in a sliding window. Each function is part of a transaction.
 
-Each row also has the total of its key up to it, so that what was used since any moment is a difference of two, however
-many calls lie between. A call that comes before others, since a clock was put back, adds to their totals too.
+Each row holds a running total, so that the usage since any moment is the difference of two rows. A call dated before
+others, because a clock was set back, is added to their totals too.
 """
 
 from collections.abc import Sequence
@@ -12,36 +12,38 @@ from typing import Any, NamedTuple
 from ...database import Transaction, microseconds, moment_of
 from ..policy import Limit
 
-_LONGEST = timedelta(hours=2)
-"""Longer than any window: what is older goes."""
-_NOW_AND_THEN = 50
-"""One call in so many takes away what is older."""
+_KEEP_FOR = timedelta(hours=2)
+"""Longer than any window. Older rows are deleted."""
+_CALLS_PER_CLEANUP = 50
+"""About one call in this many deletes old rows."""
 
 
 class LimitReached(NamedTuple):
-    """A limit that a call would go beyond."""
+    """A limit that a call would exceed."""
 
     limit: Limit
     until: datetime | None
-    """When there is room for it; None: there never is."""
+    """When the call fits again; None when it never does."""
 
 
-class Used(NamedTuple):
-    """What was used of a limit."""
+class WindowUsage(NamedTuple):
+    """The usage of a limit."""
 
     at: int
-    """When last."""
+    """The time of the last use, in microseconds."""
     total: int
-    """Since its beginning."""
+    """The running total."""
     within: int
-    """In its window, as it is now."""
+    """The usage within the current window."""
 
 
-NEVER = Used(-(2**63), 0, 0)
+NEVER_USED = WindowUsage(-(2**63), 0, 0)
 
 
-def full(session: Transaction, limits: Sequence[Limit], now: datetime, used: Sequence[Used]) -> LimitReached | None:
-    """The limit that stands in the way longest. `used`: of each of them."""
+def first_limit_reached(
+    session: Transaction, limits: Sequence[Limit], now: datetime, used: Sequence[WindowUsage]
+) -> LimitReached | None:
+    """The exceeded limit that blocks longest; None when none is exceeded. `used` has the order of `limits`."""
     at = microseconds(now)
     found = [
         LimitReached(limit, _until(session, limit, at - _window(limit), one.within))
@@ -51,33 +53,39 @@ def full(session: Transaction, limits: Sequence[Limit], now: datetime, used: Seq
     return max(found, key=lambda one: (one.until is None, one.until or now)) if found else None
 
 
-def spend(session: Transaction, limits: Sequence[Limit], now: datetime, used: Sequence[Used]) -> LimitReached | None:
-    """Note what a call uses, unless a limit stands in the way. `used`: of each of them, before."""
-    found = full(session, limits, now, used)
+def spend(
+    session: Transaction, limits: Sequence[Limit], now: datetime, used: Sequence[WindowUsage]
+) -> LimitReached | None:
+    """Count a call, unless a limit is exceeded; returns that limit. `used` has the order of `limits`."""
+    found = first_limit_reached(session, limits, now, used)
     if found is None and limits:
         _note(session, limits, microseconds(now), used)
     return found
 
 
-def _note(session: Transaction, limits: Sequence[Limit], at: int, used: Sequence[Used]) -> None:
+def _note(session: Transaction, limits: Sequence[Limit], at: int, used: Sequence[WindowUsage]) -> None:
     parameters: dict[str, Any] = {"at": at}
     for place, (limit, one) in enumerate(zip(limits, used, strict=True)):
         before = one.total if one.at <= at else _insert_before(session, limit, at)
-        parameters |= {f"key{place}": limit.key, f"amount{place}": limit.amount, f"total{place}": before + limit.amount}
+        parameters |= {
+            f"key{place}": limit.key,
+            f"amount{place}": limit.amount,
+            f"total{place}": before + limit.amount,
+        }
     session.change(_spend_statement(len(limits)), **parameters)
-    if at % _NOW_AND_THEN == 0:
+    if at % _CALLS_PER_CLEANUP == 0:
         for limit in limits:
-            session.change(_FORGET, key=limit.key, before=at - _LONGEST // timedelta(microseconds=1))
+            session.change(_FORGET, key=limit.key, before=at - _KEEP_FOR // timedelta(microseconds=1))
 
 
 def _insert_before(session: Transaction, limit: Limit, at: int) -> int:
-    """Make room for a row before others; return the total before it."""
+    """Raise the totals of later rows; returns the total before the new row."""
     session.change(_RAISE, key=limit.key, at=at, amount=limit.amount)
     return session.rows(_BEFORE, key=limit.key, at=at, amount=limit.amount)[0][0]
 
 
 _BEGINNING = "SELECT total - amount FROM spent WHERE key = :key{0} ORDER BY at LIMIT 1"
-"""The total before the oldest row that is left."""
+"""The total before the oldest stored row."""
 
 
 _UNTIL = "SELECT total FROM spent WHERE key = :key{0} AND at <= :since{0} ORDER BY at DESC LIMIT 1"
@@ -86,13 +94,13 @@ _LAST = "SELECT at, total FROM spent WHERE key = :key{0} ORDER BY at DESC LIMIT 
 _NEWEST = f"at, total, total - coalesce(({_UNTIL}), ({_BEGINNING})) FROM ({_LAST}) AS newest{{0}}"
 
 
-def newest(place: int) -> str:
+def newest_usage_sql(place: int) -> str:
     """What of a statement selects the `Used` of the limit at a place, if it was ever used; see `parameters`."""
     return _NEWEST.format(place)
 
 
-def parameters(limits: Sequence[Limit], now: datetime) -> dict[str, Any]:
-    """What `newest` needs of each of these limits."""
+def usage_parameters(limits: Sequence[Limit], now: datetime) -> dict[str, Any]:
+    """The parameters of `newest_usage_sql` for these limits."""
     at = microseconds(now)
     return {
         name: value
@@ -126,7 +134,7 @@ def _window(limit: Limit) -> int:
 
 
 def _until(session: Transaction, limit: Limit, since: int, used: int) -> datetime | None:
-    """When there is room, of which there is none now."""
+    """When the call fits into the window again."""
     for at, amount in session.rows(_EACH, key=limit.key, since=since):
         used -= amount
         if used + limit.amount <= limit.most:

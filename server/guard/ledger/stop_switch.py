@@ -1,4 +1,4 @@
-"""The switch that stops every write at once, in all processes on a store. Each function is part of a transaction."""
+"""The stop switch: blocks the writes of all processes on a store. Each function is part of a transaction."""
 
 import json
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from datetime import datetime
 
 from ...database import Transaction, note, noted
 
-NAME = "stopped"
-"""The note that says so."""
+NOTE_NAME = "stopped"
+"""The name of the note that holds the switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,28 +20,28 @@ class Stopped:
 
 
 def stop(session: Transaction, by: str, reason: str | None, now: datetime) -> Stopped:
-    """Stop writes; if they are stopped already, that stands."""
+    """Block writes. An earlier stop stays as it is."""
     found = stopped(session)
     if found is not None:
         return found
-    note(session, NAME, json.dumps({"at": now.isoformat(), "by": by, "reason": reason}))
+    note(session, NOTE_NAME, json.dumps({"at": now.isoformat(), "by": by, "reason": reason}))
     return Stopped(now, by, reason)
 
 
 def resume(session: Transaction) -> bool:
-    """Let writes go on; False: they were not stopped."""
+    """Allow writes again. False when they were not stopped."""
     was = stopped(session) is not None
-    note(session, NAME, "")
+    note(session, NOTE_NAME, "")
     return was
 
 
 def stopped(session: Transaction) -> Stopped | None:
-    """Who stopped writes, if somebody did."""
-    return said_by(noted(session, NAME))
+    """Who stopped writes; None when writes are allowed."""
+    return parse_note(noted(session, NOTE_NAME))
 
 
-def said_by(text: str | None) -> Stopped | None:
-    """Who stopped writes by what is noted, if somebody did."""
+def parse_note(text: str | None) -> Stopped | None:
+    """Who stopped writes, from the stored note; None when writes are allowed."""
     if not text:
         return None
     found = json.loads(text)

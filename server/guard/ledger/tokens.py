@@ -1,4 +1,4 @@
-"""Bearer tokens, as the store keeps them: of the secret there is only a hash. Functions are parts of transactions."""
+"""Bearer tokens in the store, which has only the hash of each. Every function is part of a transaction."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ class Token:
     id: str
     """Its public part."""
     name: str
-    """Whom it proves; several tokens may have one name."""
+    """The authenticated name. Several tokens may share a name."""
     hash: str
     """SHA-256 of the whole token, in hex."""
     scopes: str
@@ -25,8 +25,8 @@ class Token:
     expires_at: datetime | None
     revoked_at: datetime | None = None
 
-    def why_over(self, now: datetime) -> str | None:
-        """Why it holds no longer; None: it holds."""
+    def why_invalid(self, now: datetime) -> str | None:
+        """Why the token is not valid now; None when it is valid."""
         if self.revoked_at is not None:
             return "revoked"
         # A clock set back must not make a token last longer.
@@ -36,7 +36,7 @@ class Token:
 
 
 def add(session: Transaction, token: Token) -> None:
-    """Keep a new token."""
+    """Store a new token."""
     moments = {name: microseconds(value) for name, value in asdict(token).items() if isinstance(value, datetime)}
     session.change(
         f"INSERT INTO tokens ({_COLUMNS}) "  # noqa: S608 - constants
@@ -46,7 +46,7 @@ def add(session: Transaction, token: Token) -> None:
 
 
 def by_id(session: Transaction, token_id: str) -> Token | None:
-    """The token with this id, whatever became of it."""
+    """The token with this id, also when it is revoked or expired."""
     rows = session.rows(f"SELECT {_COLUMNS} FROM tokens WHERE id = :token_id", token_id=token_id)  # noqa: S608
     return _token(rows[0]) if rows else None
 
@@ -57,7 +57,7 @@ def every(session: Transaction) -> list[Token]:
 
 
 def revoke(session: Transaction, name: str, now: datetime) -> list[Token]:
-    """Take back the tokens of a name, or the one with this id; those that were not taken back before."""
+    """Revoke the tokens with this name or id; returns those that were not revoked before."""
     session.change(
         "UPDATE tokens SET revoked_at = :now WHERE (name = :name OR id = :name) AND revoked_at IS NULL",
         now=microseconds(now),

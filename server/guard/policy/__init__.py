@@ -1,7 +1,7 @@
 """What this server allows at all: which tools exist, what they may touch, when, how much, and who is asked."""
 
-from .approval_level import ApprovalLevel, ApprovalPolicy
-from .explain import explain, sections
+from .approval_level import ApprovalPolicy
+from .explain import explain_policy, policy_sections
 from .limits import Limit
 from .loader import PolicySource
 from .parser import PolicyError, read_rules
@@ -10,7 +10,6 @@ from .rules import ApprovalRules, HourRules, LimitRules, Measures, Rules, ScopeR
 from .scope import ConferenceFacts, QueuedFacts, ScopeFacts
 
 __all__ = [
-    "ApprovalLevel",
     "ApprovalPolicy",
     "ApprovalRules",
     "ConferenceFacts",
@@ -27,7 +26,7 @@ __all__ = [
     "ScopeFacts",
     "ScopeRules",
     "ToolRules",
-    "explain",
+    "explain_policy",
+    "policy_sections",
     "read_rules",
-    "sections",
 ]

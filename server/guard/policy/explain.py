@@ -1,10 +1,10 @@
-"""A policy in plain words, for the operator who wrote it, with what in it is likely a mistake."""
+"""Explains a policy in plain words, and warns about likely mistakes."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ....tools import TOOLS
-from ....tools.base import ByArgument, Tool
-from .approval_level import ApprovalLevel, ApprovalPolicy
+from ....tools.base import ApprovalLevel, ByArgument, Tool
+from .approval_level import ApprovalPolicy
 from .field_types import matching
 from .hours import Window
 from .policy import Policy
@@ -18,27 +18,29 @@ _NAMES = {
     "dials_per_hour": "numbers called an hour",
     "concurrent_calls": "calls up at once on a connection",
 }
-"""How each measure is said after its number."""
+"""The words that follow a measure's number."""
 
 
-def explain(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> str:
+def explain_policy(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> str:
     """Which tools exist, who is asked, what may be touched, how much and when; then warnings, one a line."""
-    said = sections(policy, tools)
-    return "\n\n".join("\n".join([title, *(f"  {line}" for line in said[title] or ["none"])]) for title in said)
+    sections = policy_sections(policy, tools)
+    return "\n\n".join(
+        "\n".join([title, *(f"  {line}" for line in lines or ["none"])]) for title, lines in sections.items()
+    )
 
 
-def sections(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> dict[str, list[str]]:
-    """The same: lines by heading."""
-    said = _for_one(policy, tools)
+def policy_sections(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> dict[str, list[str]]:
+    """The explanation as lines by heading."""
+    sections = _for_one(policy, tools)
     own = {pattern: policy.of(pattern, may_control=True) for pattern in policy.identities}
     if own:
-        lines = (f"{name}: {line}" for name, theirs in own.items() for line in _beside(said, theirs, tools))
-        said["Identities"] = list(lines)
-    said["Warnings"] = list(warnings(policy, tools))
+        lines = (f"{name}: {line}" for name, theirs in own.items() for line in _differences(sections, theirs, tools))
+        sections["Identities"] = list(lines)
+    sections["Warnings"] = list(warnings(policy, tools))
     for name, theirs in own.items():
         also = (f"{name}: {line}" for line in warnings(theirs, tools))
-        said["Warnings"] += [line for line in also if line.removeprefix(f"{name}: ") not in said["Warnings"]]
-    return said
+        sections["Warnings"] += [line for line in also if line.removeprefix(f"{name}: ") not in sections["Warnings"]]
+    return sections
 
 
 def _for_one(policy: Policy, tools: Sequence[type[Tool]]) -> dict[str, list[str]]:
@@ -50,10 +52,10 @@ def _for_one(policy: Policy, tools: Sequence[type[Tool]]) -> dict[str, list[str]
     }
 
 
-def _beside(everybodys: dict[str, list[str]], theirs: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
-    """What is otherwise for an identity than for everybody."""
+def _differences(general: dict[str, list[str]], theirs: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
+    """The lines that hold for an identity and not in general."""
     for title, lines in _for_one(theirs, tools).items():
-        yield from (line for line in lines if line not in everybodys[title])
+        yield from (line for line in lines if line not in general[title])
 
 
 def _tools(policy: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
@@ -66,7 +68,7 @@ def _tools(policy: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
         groups.setdefault(title, []).append(tool.tool_name())
     yield from (f"{title}: {', '.join(groups[title])}" for title in sorted(groups, key=_place))
     if policy.by_another:
-        yield "who asks is not asked: somebody else answers, outside the conversation"
+        yield "the caller is not asked: another person answers, outside the conversation"
 
 
 _ORDER = ("reads", "nobody is asked", "a person is asked with", "a person is asked")
@@ -119,7 +121,7 @@ def _measures(rules: LimitRules) -> Iterator[tuple[str, Measures]]:
 
 
 def warnings(policy: Policy, tools: Iterable[type[Tool]] = TOOLS) -> Iterator[str]:
-    """What in a policy is likely a mistake, each in a sentence."""
+    """Likely mistakes in a policy, one sentence each."""
     known = {tool.tool_name(): tool for tool in tools}
     if not policy.allowed(known.values()):
         yield "No tool exists on this server."
@@ -141,16 +143,16 @@ def _of_tools(policy: Policy, rules: OwnRules) -> Iterator[str]:
 def _of_scope(rules: OwnRules) -> Iterator[str]:
     for field, entries in rules.scope:
         if isinstance(entries, Collection) and not entries:
-            yield f"scope.{field} is empty: nothing that it concerns may be touched."
+            yield f"scope.{field} is empty: it allows nothing."
     if rules.scope.audio_http:
-        yield "scope.audio_http is true: what is played may be changed by others on its way."
+        yield "scope.audio_http is true: audio fetched over http can be changed on its way."
 
 
 def _of_limits(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) -> Iterator[str]:
     for place, measures in _measures(rules.limits):
         for field, words in _NAMES.items():
             if getattr(measures, field) == 0:
-                yield f"The limit of {words} for {place} is 0: nothing that it concerns is ever sent."
+                yield f"The limit of {words} for {place} is 0: such calls are never sent."
     yield from (f"limits.tool.{name}: {why}" for name, why in _absent(policy, rules.limits.tool, known))
 
 
@@ -164,13 +166,13 @@ def _of_hours(rules: OwnRules) -> Iterator[str]:
 
 def _of_approval(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) -> Iterator[str]:
     if rules.approval.level is ApprovalLevel.NEVER:
-        yield "approval.level is never: what cannot be undone is done without asking anybody."
+        yield "approval.level is never: actions that cannot be undone run without asking a person."
     asked = [name for name, approval in rules.approval.tool.items() if approval is not ApprovalPolicy.REFUSE]
     yield from (f"approval.tool.{name}: {why}" for name, why in _absent(policy, asked, known))
 
 
 def _absent(policy: Policy, names: Iterable[str], known: dict[str, type[Tool]]) -> Iterator[tuple[str, str]]:
-    """Those of the names that are no tool of this server, and why."""
+    """The names that are not tools of this server, each with the reason."""
     for name in names:
         why = policy.refusal(known[name]) if name in known else "it is not among the tools of this server"
         if why is not None:

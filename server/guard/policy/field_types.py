@@ -1,7 +1,7 @@
-"""What may stand in the lists of a policy file: each entry is checked, and a wrong one is said in plain words.
+"""Types of the entries of a policy file. A wrong entry is reported in plain words.
 
-What checks an entry takes its text and returns it as it is compared later; it raises `ValueError` with words that
-follow the name of the list.
+A check takes the text of an entry and returns its normal form. It raises `ValueError` with words that follow
+the name of the list.
 """
 
 import difflib
@@ -27,8 +27,8 @@ _HOST = re.compile(r"[a-z0-9*._-]+|[0-9a-f]*:[0-9a-f:.]+")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The one of them that is most like a name, whatever its case."""
-    by_letters = {one.casefold(): one for one in known}
+    """The known name most like `name`, ignoring case."""
+    by_letters = {candidate.casefold(): candidate for candidate in known}
     return by_letters[difflib.get_close_matches(name.casefold(), list(by_letters), n=1, cutoff=0.0)[0]]
 
 
@@ -37,7 +37,7 @@ def _meant(name: str, known: Iterable[str]) -> str:
 
 
 def matching(pattern: str) -> list[str]:
-    """The tools that a pattern such as `list_*` means."""
+    """The tools that match a pattern such as `list_*`."""
     return [name for name in _TOOL_OF if fnmatchcase(name, pattern)]
 
 
@@ -73,7 +73,7 @@ def _tool(entry: str) -> str:
 
 def _asked(entry: str) -> str:
     if _TOOL_OF[_tool(entry)].is_read():
-        raise ValueError("it changes nothing, so nobody is asked; to take it away, name it in tools.deny")
+        raise ValueError("it changes nothing, so nobody is asked; to remove it, name it in tools.deny")
     return entry
 
 

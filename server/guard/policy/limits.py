@@ -1,4 +1,4 @@
-"""How much may be done in a while: which sliding windows a call falls into, and how much of each it takes."""
+"""Rate limits: which sliding windows a call counts in, and how much it uses of each."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,36 +9,36 @@ from .rules import LimitRules, Measures
 
 _MINUTE = 60.0
 _HOUR = 3600.0
-_WHOLE_ROOM = "{most} whole-room actions{of} an hour"
-_SPEECH = "{most} characters of speech{of} an hour"
+_WHOLE_ROOM = "{limit} whole-room actions{of} an hour"
+_SPEECH = "{limit} characters of speech{of} an hour"
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A sliding window, and what one call takes of it."""
+    """A sliding window, and how much one call uses of it."""
 
     key: str
-    """The same for all calls that share the window, whatever the policy allows in it."""
+    """Identifies the window; the same for all calls that share it."""
     most: int
-    """What all calls together may take within the window."""
+    """How much all calls together may use within the window."""
     seconds: float
     amount: int
-    """What this call takes."""
+    """How much this call uses."""
     what: str
     """The limit in words, such as "20 whole-room actions an hour"."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Measure:
-    """Something that is counted over a while."""
+    """A quantity that is counted over time."""
 
     key: str
     most: Callable[[Measures], int | None]
     seconds: float
     amount: Callable[[Tool], int]
-    """What a call takes; 0: it does not concern it."""
+    """How much a call uses; 0 when the measure does not apply."""
     what: str
-    """`{most}`: how many; `{of}`: of which calls."""
+    """`{limit}` is the number, `{of}` says which calls."""
 
 
 def _is_whole_room(tool: Tool) -> int:
@@ -46,8 +46,8 @@ def _is_whole_room(tool: Tool) -> int:
 
 
 def _characters(tool: Tool) -> int:
-    said = getattr(tool, tool.speaks) if isinstance(tool, Command) and tool.speaks else None
-    return len(said) if isinstance(said, str) else 0
+    text = getattr(tool, tool.speaks) if isinstance(tool, Command) and tool.speaks else None
+    return len(text) if isinstance(text, str) else 0
 
 
 def _dialled(tool: Tool) -> int:
@@ -55,16 +55,16 @@ def _dialled(tool: Tool) -> int:
 
 
 _MEASURES = (
-    _Measure("calls", lambda one: one.calls_per_minute, _MINUTE, lambda _: 1, "{most} calls{of} a minute"),
-    _Measure("whole_room", lambda one: one.whole_room_per_hour, _HOUR, _is_whole_room, _WHOLE_ROOM),
-    _Measure("speech", lambda one: one.speech_characters_per_hour, _HOUR, _characters, _SPEECH),
-    _Measure("dials", lambda one: one.dials_per_hour, _HOUR, _dialled, "{most} numbers called{of} an hour"),
+    _Measure("calls", lambda measures: measures.calls_per_minute, _MINUTE, lambda _: 1, "{limit} calls{of} a minute"),
+    _Measure("whole_room", lambda measures: measures.whole_room_per_hour, _HOUR, _is_whole_room, _WHOLE_ROOM),
+    _Measure("speech", lambda measures: measures.speech_characters_per_hour, _HOUR, _characters, _SPEECH),
+    _Measure("dials", lambda measures: measures.dials_per_hour, _HOUR, _dialled, "{limit} numbers called{of} an hour"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A sliding window that calls of one tool and risk may fall into."""
+    """A sliding window that applies to a tool at a risk."""
 
     key: str
     most: int
@@ -72,23 +72,23 @@ class Window:
     measure: _Measure
 
     def limit(self, tool: Tool) -> Limit | None:
-        """What a call takes of it; None: it does not concern the call."""
+        """The limit for a call; None when the window does not apply to it."""
         amount = self.measure.amount(tool)
         return Limit(self.key, self.most, self.measure.seconds, amount, self.what) if amount else None
 
 
 class Share(NamedTuple):
-    """What one source allows of something."""
+    """The limits of one source."""
 
     rules: LimitRules
     of: str = ""
-    """Whose calls alone are counted, by their proved name; empty: everybody's together."""
+    """The authenticated name whose calls are counted; empty to count all callers together."""
 
 
-def windows(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> tuple[Window, ...]:
-    """The windows of a tool at a risk, each once and with the least that any source lets through.
+def limit_windows(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> tuple[Window, ...]:
+    """The windows of a tool at a risk, each with the smallest limit of all sources.
 
-    The limits on all writes and on a risk are no limits on reads; one on a tool is, also when it only reads.
+    Limits on all writes and on a risk do not apply to reads. A limit on a tool applies also when it reads.
     """
     found: dict[str, Window] = {}
     for rules, of in shares:
@@ -101,22 +101,22 @@ def windows(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> tuple[Wind
 
 
 def most_people(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> int | None:
-    """The people that a call may touch; None: any number."""
+    """How many people a call may affect; None for no limit."""
     return _least(shares, tool, risk, lambda measures: measures.most_people)
 
 
 def concurrent_calls(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> int | None:
-    """The calls that may be up at once when it is done; None: any number."""
+    """How many calls may be up at once; None for no limit."""
     return _least(shares, tool, risk, lambda measures: measures.concurrent_calls)
 
 
 def _least(shares: Sequence[Share], tool: type[Tool], risk: Risk, of: Callable[[Measures], int | None]) -> int | None:
-    said = [of(measures) for share in shares for _, _, measures in _concerning(share.rules, tool, risk)]
-    return min((most for most in said if most is not None), default=None)
+    limits = [of(measures) for share in shares for _, _, measures in _concerning(share.rules, tool, risk)]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _concerning(rules: LimitRules, tool: type[Tool], risk: Risk) -> Iterator[tuple[str, str, Measures]]:
-    """What a source says of a tool: the end of the keys, which calls in words, and how much."""
+    """The measures of a source for a tool: key suffix, description, measures."""
     name = tool.tool_name()
     if not tool.is_read():
         yield "", "", rules
@@ -129,4 +129,4 @@ def _concerning(rules: LimitRules, tool: type[Tool], risk: Risk) -> Iterator[tup
 def _of(measures: Measures, suffix: str, words: str) -> Iterator[Window]:
     for measure in _MEASURES:
         if (most := measure.most(measures)) is not None:
-            yield Window(f"{measure.key}{suffix}", most, measure.what.format(most=most, of=words), measure)
+            yield Window(f"{measure.key}{suffix}", most, measure.what.format(limit=most, of=words), measure)

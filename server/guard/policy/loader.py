@@ -1,4 +1,4 @@
-"""The policy in force while its file is edited: a broken edit keeps the one before it and says so."""
+"""Loads the policy file and reloads it when it changes. A broken edit keeps the previous policy and reports why."""
 
 import os
 import stat
@@ -8,29 +8,29 @@ from .parser import PolicyError, read_rules
 from .policy import Policy
 from .rules import Rules
 
-_MOST_BYTES = 2**20
+_MAX_FILE_BYTES = 2**20
 
 Seen = tuple[int, ...]
 
 
 class PolicySource:
-    """A policy from the command line and, if there is a path, from a file that is looked at again when asked."""
+    """A policy from the command line and, if there is a path, from a file that `refresh` reads again."""
 
     def __init__(self, path: Path | None, flags: Rules) -> None:
-        """Raises `PolicyError` when there is a file and it cannot be taken."""
+        """Raises `PolicyError` when the file cannot be used."""
         self._path = path
         self._flags = flags
         self._seen: Seen | None = None
         self._rules: Rules | None = None
         self.policy = Policy([flags])
         self.problem = ""
-        """Why the file as it is now was not taken, so that the policy before it stays; empty when it was."""
+        """Why the current file cannot be used and the previous policy stays; empty when it is in use."""
         self.refresh()
         if self.problem:
             raise PolicyError(self.problem)
 
     def refresh(self) -> bool:
-        """Read the file again if it is another than the last time. Whether the policy changed."""
+        """Read the file again if it changed. Returns whether the policy changed."""
         if self._path is None:
             return False
         try:
@@ -48,11 +48,10 @@ class PolicySource:
         return True
 
     def _changed(self, path: Path) -> Rules | None:
-        """What the file says now; None when it is the one that was read before."""
+        """The rules of the file; None when the file has not changed."""
         seen, self._seen = self._seen, None
         found = _stat(path)
-        # Remembered from before it is read, and also if it cannot be taken: an edit that goes on meanwhile, which
-        # may be why, shows as another file the next time.
+        # Recorded before reading, and also if reading fails: an edit in progress shows as a change the next time.
         self._seen = found
         return None if found == seen else read_rules(_read(path))
 
@@ -64,17 +63,17 @@ def _stat(path: Path) -> Seen:
         raise PolicyError(f"It cannot be found ({_words(problem)}).") from None
     if not stat.S_ISREG(found.st_mode):
         raise PolicyError("It is not a file.")
-    # The time of its last change of any kind tells also that it may be read now.
+    # ctime also changes when permissions change, so a file that became readable counts as changed.
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+            content = file.read(_MAX_FILE_BYTES + 1)
     except OSError as problem:
         raise PolicyError(f"It cannot be read ({_words(problem)}).") from None
-    if len(content) > _MOST_BYTES:
+    if len(content) > _MAX_FILE_BYTES:
         raise PolicyError("It is larger than 1 MiB.")
     try:
         return content.decode("utf-8-sig")

@@ -1,4 +1,4 @@
-"""A policy file read exactly, and refused in plain sentences."""
+"""Parses a policy file, and reports each mistake in a plain sentence."""
 
 import re
 import tomllib
@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from ....tools.base import ApprovalLevel
 from ....tools.words import quoted
-from .approval_level import ApprovalLevel, ApprovalPolicy
+from .approval_level import ApprovalPolicy
 from .field_types import nearest
 from .rules import ApprovalRules, HourRules, LimitRules, Measures, OwnRules, Rules, ScopeRules, ToolRules
 
@@ -17,11 +18,11 @@ _WHERE = re.compile(r"(.*) \(at (.*)\)", re.DOTALL)
 
 
 class PolicyError(Exception):
-    """A policy cannot be read; the message has one plain sentence for each thing that is wrong."""
+    """A policy cannot be used; the message has one sentence for each mistake."""
 
 
 def read_rules(text: str) -> Rules:
-    """What a policy file says. Raises `PolicyError`."""
+    """The rules of a policy file's text. Raises `PolicyError`."""
     try:
         return Rules.model_validate(tomllib.loads(text))
     except ValidationError as wrong:
@@ -34,7 +35,7 @@ def read_rules(text: str) -> Rules:
 
 
 def _syntax(message: str, text: str) -> str:
-    """tomllib's `Invalid value (at line 3, column 5)`, the place first."""
+    """Rewrites tomllib's `Invalid value (at line 3, column 5)` with the place first."""
     found = _WHERE.fullmatch(message)
     if found is None:
         return f"It is not TOML: {message}."
@@ -76,7 +77,7 @@ _TABLES: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("hours",): HourRules,
     ("approval",): ApprovalRules,
 }
-"""The tables of a file; those of a risk or a tool in [limits] beside."""
+"""The tables of a file, without those of a risk or a tool in [limits]."""
 
 
 def _choice(error: ErrorDetails) -> str:
@@ -102,4 +103,4 @@ _WORDS: Mapping[str, Callable[[ErrorDetails], str]] = {
     "mapping_type": _TABLE,
     "dict_type": _TABLE,
 }
-"""How pydantic's types of error are said; a rule of ours is said in its own words."""
+"""The words for pydantic's error types. Our own checks have their own words."""

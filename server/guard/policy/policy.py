@@ -1,19 +1,19 @@
-"""What an operator allows, from all that was said: the command line, a file.
+"""The policy of an operator, merged from the command line and a file.
 
 The order of precedence, from the first that decides:
 
-1. A tool exists only if every source lets it. Within a source: a toolset that is off, then read-only, then deny, then
-   allow, then approval "refuse". So deny beats allow, and what one source takes away no other gives back.
-2. A write is sent only while every source's hours are open.
-3. It touches only what lies within every source's scope; and whatever they say, no URL points into a private network.
-4. A person is asked as the stricter of the sources wants that say anything of the tool (refuse, then ask, then never).
-   Within a source, the tool's own entry stands in place of the level. If none says anything, the level is destructive.
-5. Every source's limits hold, and of two on the same thing the smaller.
+1. A tool exists only if every source allows it. Within a source: toolset off, then read-only, then deny, then allow,
+   then approval "refuse". So deny beats allow, and no source can restore what another removes.
+2. A write is sent only while the hours of every source are open.
+3. A write touches only what is within the scope of every source. No URL may ever point into a private network.
+4. The strictest source that mentions the tool decides whether a person is asked (refuse, then ask, then never). Within
+   a source, the tool's own entry replaces the level. If no source sets one, the level is destructive.
+5. The limits of every source hold; of two limits on the same thing, the smaller holds.
 
-What a source says of an identity is a source of its own for whoever proved that name; its limits count their calls
-alone. Whoever proved no right to change something has only the tools that read.
+The rules of a source for an identity are a source of their own for callers with that authenticated name; their limits
+count only the calls of that name. A caller without the scope conferences:control has only the tools that read.
 
-Nothing here looks at what a client sent beside the arguments of the call, so nothing it sends can loosen it.
+The policy looks only at the arguments of a call, so a client cannot loosen it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,41 +22,40 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache, partial
 
-from ....tools.base import Command, Risk, Tool
+from ....tools.base import ApprovalLevel, Command, Risk, Tool
 from . import limits as limiting
-from .approval_level import ApprovalLevel, ApprovalPolicy, strictest
+from .approval_level import ApprovalPolicy, strictest
 from .hours import Hours, closed
 from .limits import Limit, Share, Window
 from .rules import OwnRules, Rules
 from .scope import PolicyScope, ScopeFacts
 
-_UNSAID = ApprovalLevel.DESTRUCTIVE
-_RISING = (ApprovalLevel.NEVER, ApprovalLevel.DESTRUCTIVE, ApprovalLevel.DISRUPTIVE, ApprovalLevel.ALL)
-_REMEMBERED = 256
-"""Identities whose policy is kept."""
+_DEFAULT_LEVEL = ApprovalLevel.DESTRUCTIVE
+_LEVELS_BY_STRICTNESS = (ApprovalLevel.NEVER, ApprovalLevel.DESTRUCTIVE, ApprovalLevel.DISRUPTIVE, ApprovalLevel.ALL)
+_CACHED_IDENTITIES = 256
 
 
 class Policy:
-    """What every one of these sources allows. Without any, every tool exists and the level is destructive."""
+    """What all sources allow together. Without sources, every tool exists and the level is destructive."""
 
     def __init__(self, sources: Sequence[Rules] = (), identity: str | None = None, *, may_control: bool = True) -> None:
-        """For everybody, or for an identity. `may_control`: they have proved that they may change something."""
-        own = [rules for one in sources for pattern, rules in one.identity.items() if _is_of(identity, pattern)]
+        """The policy for all callers, or for one identity. `may_control`: the caller may use tools that write."""
+        own = [rules for source in sources for pattern, rules in source.identity.items() if _is_of(identity, pattern)]
         self.sources: tuple[OwnRules, ...] = (*sources, *own)
-        self.identities = tuple(dict.fromkeys(pattern for one in sources for pattern in one.identity))
-        """The patterns of names of which a source says something."""
+        self.identities = tuple(dict.fromkeys(pattern for source in sources for pattern in source.identity))
+        """The identity patterns that have rules of their own."""
         self._may_control = may_control
         self.scope = PolicyScope([source.scope for source in self.sources])
         hours = (source.hours.hours() for source in self.sources)
-        self.hours: tuple[Hours, ...] = tuple(one for one in hours if one is not None)
+        self.hours: tuple[Hours, ...] = tuple(item for item in hours if item is not None)
         everyones = [Share(source.limits) for source in sources]
         self._limits = [*everyones, *(Share(rules.limits, identity or "") for rules in own)]
-        self._of_identity = lru_cache(_REMEMBERED)(partial(_for_identity, tuple(sources)))
-        self._of = cache(self._judged)  # a call asks several times, and nothing of it ever changes
+        self._of_identity = lru_cache(_CACHED_IDENTITIES)(partial(_for_identity, tuple(sources)))
+        self._of = cache(self._judged)  # a call asks several times, and a decision never changes
         self._refusal = cache(self._refused)
 
     def of(self, identity: str | None, *, may_control: bool) -> "Policy":
-        """The same for whoever has proved this name."""
+        """The policy for a caller with this authenticated name."""
         return self if identity is None and may_control else self._of_identity(identity, may_control)
 
     def refusal(self, tool: type[Tool]) -> str | None:
@@ -65,17 +64,17 @@ class Policy:
 
     def _refused(self, tool: type[Tool]) -> str | None:
         if not self._may_control and not tool.is_read():
-            return "you may only read here: changing something takes the scope conferences:control"
+            return "your token may only read: changing anything needs the scope conferences:control"
         found = (why for source in self.sources for refuses, why in _REFUSALS if refuses(source, tool))
         why = next(found, None)
         return why.format(toolset=tool.toolset()) if why else None
 
     def allowed(self, tools: Iterable[type[Tool]]) -> list[type[Tool]]:
-        """Those that exist, in the order given."""
+        """The tools that exist, in the order given."""
         return [tool for tool in tools if self.refusal(tool) is None]
 
     def closed(self, now: datetime) -> str | None:
-        """Why writes are closed at this moment (with a time zone, any), and when they open next."""
+        """Why writes are closed at this moment (timezone-aware), and when they open next; None when they are open."""
         return closed(self.hours, now)
 
     async def out_of_scope(self, command: Command, facts: ScopeFacts) -> str | None:
@@ -83,28 +82,28 @@ class Policy:
         return await self.scope.refusal(command, facts)
 
     def judged(self, tool: Tool) -> "PolicyDecision":
-        """What holds for a call with these arguments."""
+        """The decision for a call with these arguments."""
         return self._of(type(tool), tool.current_risk())
 
     def approval_at(self, tool: type[Tool], risk: Risk) -> ApprovalPolicy:
-        """What a tool needs at a risk. A read never needs anything."""
+        """The approval that a tool needs at a risk. A read needs none."""
         return self._of(tool, risk).approval
 
     @property
     def level(self) -> ApprovalLevel:
-        """From which risk on a person is asked about tools that are not named: the strictest that a source says."""
-        said = [source.approval.level for source in self.sources if source.approval.level is not None]
-        return max(said, key=_RISING.index, default=_UNSAID)
+        """The strictest approval level of all sources, for tools without an entry of their own."""
+        levels = [source.approval.level for source in self.sources if source.approval.level is not None]
+        return max(levels, key=_LEVELS_BY_STRICTNESS.index, default=_DEFAULT_LEVEL)
 
     @property
     def by_another(self) -> bool:
-        """Whether a question waits for somebody else than who asks."""
+        """Whether another person than the caller must answer a question."""
         return any(source.approval.by_another for source in self.sources)
 
     def _judged(self, tool: type[Tool], risk: Risk) -> "PolicyDecision":
         return PolicyDecision(
             self._needed(tool, risk),
-            limiting.windows(self._limits, tool, risk),
+            limiting.limit_windows(self._limits, tool, risk),
             limiting.most_people(self._limits, tool, risk),
             limiting.concurrent_calls(self._limits, tool, risk),
         )
@@ -112,9 +111,8 @@ class Policy:
     def _needed(self, tool: type[Tool], risk: Risk) -> ApprovalPolicy:
         if tool.is_read():
             return ApprovalPolicy.NEVER
-        says = (source.approval.says(tool.tool_name()) for source in self.sources)
-        said = [word for word in says if word is not None] or [_UNSAID]
-        return strictest(_at(risk, word) for word in said)
+        rules = (source.approval.for_tool(tool.tool_name()) for source in self.sources)
+        return strictest(_at(risk, rule) for rule in [rule for rule in rules if rule is not None] or [_DEFAULT_LEVEL])
 
 
 def _for_identity(sources: Sequence[Rules], identity: str | None, may_control: bool) -> Policy:
@@ -123,25 +121,25 @@ def _for_identity(sources: Sequence[Rules], identity: str | None, may_control: b
 
 @dataclass(frozen=True, slots=True)
 class PolicyDecision:
-    """What holds for a tool at a risk."""
+    """What the policy says about a tool at a risk."""
 
     approval: ApprovalPolicy
-    """What a call needs before it is sent."""
+    """The approval that a call needs before it is sent."""
     windows: tuple[Window, ...]
     most_people: int | None
-    """How many people a call may touch; None: any number."""
+    """How many people a call may affect; None for no limit."""
     concurrent_calls: int | None
-    """How many calls may be up at once when a call that dials is done; None: any number."""
+    """How many calls may be up at once after a call that dials; None for no limit."""
 
     def limits(self, tool: Tool) -> tuple[Limit, ...]:
-        """The sliding windows that a call falls into."""
+        """The rate limits of a call."""
         return tuple(limit for window in self.windows if (limit := window.limit(tool)))
 
 
-def _at(risk: Risk, word: ApprovalPolicy | ApprovalLevel) -> ApprovalPolicy:
-    if isinstance(word, ApprovalPolicy):
-        return word
-    return ApprovalPolicy.ASK if word.asks(risk) else ApprovalPolicy.NEVER
+def _at(risk: Risk, rule: ApprovalPolicy | ApprovalLevel) -> ApprovalPolicy:
+    if isinstance(rule, ApprovalPolicy):
+        return rule
+    return ApprovalPolicy.ASK if rule.asks(risk) else ApprovalPolicy.NEVER
 
 
 def _is_of(identity: str | None, pattern: str) -> bool:
@@ -165,7 +163,7 @@ def _is_not_allowed(rules: OwnRules, tool: type[Tool]) -> bool:
 
 
 def _is_refused(rules: OwnRules, tool: type[Tool]) -> bool:
-    return rules.approval.says(tool.tool_name()) is ApprovalPolicy.REFUSE
+    return rules.approval.for_tool(tool.tool_name()) is ApprovalPolicy.REFUSE
 
 
 def _is_named(patterns: Iterable[str], tool: type[Tool]) -> bool:
@@ -179,4 +177,4 @@ _REFUSALS: tuple[tuple[Callable[[OwnRules, type[Tool]], bool], str], ...] = (
     (_is_not_allowed, "it is not among the tools this server's policy allows"),
     (_is_refused, "it is always refused by this server's policy"),
 )
-"""Why a source does not let a tool exist, and how it is said."""
+"""The reasons for which a source removes a tool, in order of precedence."""

@@ -1,4 +1,4 @@
-"""What an operator writes: the policy file as types. What is not written says nothing."""
+"""The policy file as types. A missing entry sets no rule."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .approval_level import ApprovalLevel, ApprovalPolicy
+from ....tools.base import ApprovalLevel
+from .approval_level import ApprovalPolicy
 from .field_types import (
     AskedTool,
     Connections,
@@ -39,55 +40,55 @@ class ToolRules(_Table):
     allow: ToolPatterns | None = None
     """Only these; None: all."""
     deny: ToolPatterns = ()
-    """None of these, whatever else allows them."""
+    """None of these. Deny beats allow."""
     read_only: Flag = False
     """Only those that change nothing."""
 
 
 class ScopeRules(_Table):
-    """What a write may touch. None: anything; an empty list: nothing."""
+    """What a write may touch. None allows anything; an empty list allows nothing."""
 
     conferences: NamePatterns | None = None
     queues: NamePatterns | None = None
     connections: Connections | None = None
     regions: Regions | None = None
     numbers: NumberPrefixes | None = None
-    """How a number that is called begins, in E.164."""
+    """Prefixes of the numbers that may be called, in E.164."""
     audio_hosts: HostPatterns | None = None
-    """Where the URL of an audio file may point, of what is public."""
+    """Public hosts that an audio URL may name."""
     audio_http: Flag | None = None
-    """Whether it may be http and not only https."""
+    """Whether an audio URL may be http."""
 
 
 class Measures(_Table):
-    """How much of something there may be. None: as much as there is."""
+    """Limits. None sets no limit."""
 
     calls_per_minute: Count | None = None
     whole_room_per_hour: Count | None = None
     """Actions that concern everyone in a conference."""
     speech_characters_per_hour: Count | None = None
     most_people: Count | None = None
-    """The people that one action touches."""
+    """People that one action affects."""
     dials_per_hour: Count | None = None
-    """Numbers that are called, each by itself."""
+    """Numbers called; a dial to three numbers counts three."""
     concurrent_calls: Count | None = None
-    """Calls that are up on the connection, with those that an action is to add."""
+    """Calls that are up on the connection, including those that the action adds."""
 
 
 class LimitRules(Measures):
-    """How much all writes together may do, those of a risk, and those of a tool."""
+    """Limits on all writes together, on a risk, and on a tool."""
 
     risk: Mapping[LimitedRisk, Measures] = Field(default_factory=dict[str, Measures])
     tool: Mapping[ToolName, Measures] = Field(default_factory=dict[str, Measures])
 
 
 class HourRules(_Table):
-    """When writes are open."""
+    """The hours in which writes are allowed."""
 
     zone: Zone | None = None
-    """Whose clocks: a name of the IANA database, such as Europe/Berlin."""
+    """An IANA time zone, such as Europe/Berlin."""
     open: Windows | None = None
-    """Such as `mon-fri 08:00-18:00`; None: always."""
+    """Windows such as `mon-fri 08:00-18:00`; None means always."""
 
     @model_validator(mode="after")
     def _has_both(self) -> Self:
@@ -97,28 +98,28 @@ class HourRules(_Table):
         return self
 
     def hours(self) -> Hours | None:
-        """The hours it names, if any."""
+        """The hours; None when writes are always allowed."""
         if self.zone is None or self.open is None:
             return None
         return Hours(ZoneInfo(self.zone), tuple(map(Window.parse, self.open)))
 
 
 class ApprovalRules(_Table):
-    """When a person is asked."""
+    """Which calls need a person's approval."""
 
     level: ApprovalLevel | None = None
-    """For the tools that are not named; None: says nothing of them."""
+    """For tools without an entry of their own; None sets no level."""
     by_another: Flag = False
-    """Whoever asks is not asked: the question waits for somebody else."""
+    """Another person than the caller must answer."""
     tool: Mapping[AskedTool, ApprovalPolicy] = Field(default_factory=dict[str, ApprovalPolicy])
 
-    def says(self, tool: str) -> ApprovalPolicy | ApprovalLevel | None:
-        """What it says of a tool: its own entry, else the level."""
+    def for_tool(self, tool: str) -> ApprovalPolicy | ApprovalLevel | None:
+        """The rule for a tool: its own entry, else the level."""
         return self.tool.get(tool, self.level)
 
 
 class OwnRules(_Table):
-    """What one source says of somebody."""
+    """The rules of one source for a set of callers."""
 
     tools: ToolRules = ToolRules()
     scope: ScopeRules = ScopeRules()
@@ -128,7 +129,7 @@ class OwnRules(_Table):
 
 
 class Rules(OwnRules):
-    """What one source, a file or the command line, says of everybody, and beside that of some."""
+    """The rules of one source, a file or the command line: for all callers, and for some identities."""
 
     identity: Mapping[IdentityPattern, OwnRules] = Field(default_factory=dict[str, OwnRules])
-    """By patterns of proved names, such as `anna` or `oauth:*`. All that match hold, on top of what holds for all."""
+    """By patterns of authenticated names, such as `anna` or `oauth:*`. All matching rules hold, beside the general."""

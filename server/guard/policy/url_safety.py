@@ -1,7 +1,7 @@
-"""Where a URL may point: to the public internet, in a spelling that can be read in one way only.
+"""Checks where a URL points: only to the public internet, in an unambiguous spelling.
 
-A host name that resolves to a private address cannot be told from here: nothing is looked up, and it is Telnyx that
-fetches the file, later and from elsewhere. Name the hosts (scope.audio_hosts) where that matters.
+A host name that resolves to a private address is not detected: nothing is looked up, because Telnyx fetches the file
+later and from elsewhere. Name the hosts (scope.audio_hosts) where that matters.
 """
 
 import re
@@ -13,7 +13,7 @@ _END_OF_HOST = re.compile(r"[/?#]")
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
-_LONGEST_NAME = 253
+_MAX_HOST_LENGTH = 253
 
 _INSIDE_NAMES = (
     "localhost",
@@ -27,22 +27,22 @@ _INSIDE_NAMES = (
     "lan",
     "home.arpa",
 )
-"""Names that mean this machine or its network; so does everything below them."""
+"""Names of this machine or its network, with all their subdomains."""
 
 _NOT_PUBLIC_V4 = (
-    IPv4Network("192.0.0.0/24"),  # protocols' own
+    IPv4Network("192.0.0.0/24"),  # protocol assignments
     IPv4Network("192.88.99.0/24"),  # relays of 6to4
 )
-"""What some versions of Python count as public."""
+"""Networks that some versions of Python count as public."""
 _PUBLIC_V6 = IPv6Network("2000::/3")
 _NOT_PUBLIC_V6 = (
-    IPv6Network("2001::/23"),  # Teredo and other protocols' own
+    IPv6Network("2001::/23"),  # Teredo and other protocol assignments
     IPv6Network("2001:db8::/32"),  # documentation
     IPv6Network("2002::/16"),  # 6to4
     IPv6Network("3fff::/20"),  # documentation
 )
-"""What lies in the public range and is not public, or carries an IPv4 address that then decides. The other forms that
-carry one (mapped, compatible, translated, NAT64) lie outside that range."""
+"""Networks in the public range that are not public, or that embed an IPv4 address. The other forms that embed one
+(mapped, compatible, translated, NAT64) are outside that range."""
 _ISATAP = (0x00005EFE, 0x02005EFE)
 
 NOT_PUBLIC = "its host is not a public one, spelt in the usual way"
@@ -53,14 +53,14 @@ _SPELLING: tuple[tuple[Callable[[str], object], str], ...] = (
     (lambda authority: "%" in authority, "its host is percent-encoded"),
     (lambda authority: not _AUTHORITY.fullmatch(authority), "its host cannot be read"),
 )
-"""What makes two programs read a host differently, and how it is said."""
+"""Spellings that two programs may read differently, each with its description."""
 
 
 def url_problem(url: str, http: bool, hosts: Sequence[Collection[str]]) -> str | None:
-    """What is wrong with where a URL points, in words; None when it may point there.
+    """Why a URL is not allowed, as a clause; None when it is allowed.
 
-    `http`: whether http will do beside https. `hosts`: lists of patterns in lower case, of each of which one must
-    match; none: every public host.
+    `http`: whether http is allowed beside https. `hosts`: lists of lower-case patterns; one of each list must match.
+    Without lists, every public host is allowed.
     """
     scheme, separator, rest = url.partition("://")
     authority = _END_OF_HOST.split(rest, maxsplit=1)[0]
@@ -75,7 +75,7 @@ def url_problem(url: str, http: bool, hosts: Sequence[Collection[str]]) -> str |
 def _host_problem(authority: str, hosts: Sequence[Collection[str]]) -> str | None:
     found = _AUTHORITY.fullmatch(authority)
     if found is None or (found[2] is not None and not 0 < int(found[2]) < 65536):
-        return "its port is none"
+        return "its port is not valid"
     host = found[1].lower().strip("[]").removesuffix(".")
     if not is_public(host):
         return NOT_PUBLIC
@@ -84,15 +84,15 @@ def _host_problem(authority: str, hosts: Sequence[Collection[str]]) -> str | Non
 
 
 def is_public(host: str) -> bool:
-    """Whether a host (in lower case, without brackets and final dot) is, for all its spelling says, a public one."""
+    """Whether the spelling of a host (lower case, without brackets and final dot) is that of a public host."""
     if ":" in host:
         return _is_public_v6(host)
     labels = host.split(".")
-    # A name that ends in a number is an address: inet_aton takes 127.1, 0x7f000001, 017700000001 and 2130706433 for
-    # one and the same, and others read 010 as ten. So only the one spelling that all read alike will do.
+    # A name that ends in a number is an address: inet_aton reads 127.1, 0x7f000001, 017700000001 and 2130706433 as the
+    # same address, and others read 010 as ten. Only the dotted decimal form is read alike by all.
     if _NUMBER.fullmatch(labels[-1]):
         return _is_public_v4(host)
-    is_name = len(host) <= _LONGEST_NAME and len(labels) > 1 and all(map(_LABEL.fullmatch, labels))
+    is_name = len(host) <= _MAX_HOST_LENGTH and len(labels) > 1 and all(map(_LABEL.fullmatch, labels))
     return is_name and not any(f".{host}".endswith(f".{name}") for name in _INSIDE_NAMES)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from support.examples import COMMAND_OF
-from telnyx_conferencing.server.guard.policy import Policy, explain
+from telnyx_conferencing.server.guard.policy import Policy, explain_policy
 from telnyx_conferencing.tools import COMMANDS
 
 from .policies import policy
@@ -34,7 +34,7 @@ TOOLSETS = ("list_queues", "join_conference", "end_conference", "mute_participan
 
 def test_a_policy_in_plain_words() -> None:
     some = [tool for tool in COMMANDS if tool.tool_name() in TOOLSETS or tool.tool_name() == "leave_queue"]
-    assert explain(policy(SMALL), some) == (
+    assert explain_policy(policy(SMALL), some) == (
         "Tools\n"
         "  4 of 7 exist\n"
         "  reads: list_queues\n"
@@ -63,7 +63,7 @@ def test_a_policy_in_plain_words() -> None:
 
 
 def test_what_is_otherwise_for_some_is_said_by_name() -> None:
-    said = explain(
+    said = explain_policy(
         policy(
             """
             limits.calls_per_minute = 120
@@ -82,15 +82,15 @@ def test_what_is_otherwise_for_some_is_said_by_name() -> None:
         "  anna: not here, because it is denied by this server's policy: end_conference\n"
         "  anna: all writes: at most 5 calls a minute\n"
         "  oauth:*: nobody is asked: end_conference\n"
-        "  oauth:*: who asks is not asked: somebody else answers, outside the conversation\n"
+        "  oauth:*: the caller is not asked: another person answers, outside the conversation\n"
         "\n"
         "Warnings\n"
-        "  oauth:*: approval.level is never: what cannot be undone is done without asking anybody."
+        "  oauth:*: approval.level is never: actions that cannot be undone run without asking a person."
     )
 
 
 def test_a_policy_that_says_nothing() -> None:
-    said = explain(Policy())
+    said = explain_policy(Policy())
     assert "\n  nobody is asked: create_conference, " in said
     assert "\n\nLimits\n  none\n\nHours of writes\n  none\n\nWarnings\n  none" in said
 
@@ -99,18 +99,17 @@ MISTAKES = {
     "tools.allow = ['list_*', 'end_*']\ntools.deny = ['*_conference']": "tools.allow names end_*, and tools.deny "
     "takes it away: deny wins.",
     "tools.toolsets = []": "No tool exists on this server.",
-    "scope.queues = []": "scope.queues is empty: nothing that it concerns may be touched.",
-    "scope.audio_http = true": "scope.audio_http is true: what is played may be changed by others on its way.",
-    "limits.calls_per_minute = 0": "The limit of calls a minute for all writes is 0: nothing that it concerns is ever "
-    "sent.",
-    "limits.tool.speak_text.most_people = 0": "The limit of people touched by one action for speak_text is 0: nothing "
-    "that it concerns is ever sent.",
+    "scope.queues = []": "scope.queues is empty: it allows nothing.",
+    "scope.audio_http = true": "scope.audio_http is true: audio fetched over http can be changed on its way.",
+    "limits.calls_per_minute = 0": "The limit of calls a minute for all writes is 0: such calls are never sent.",
+    "limits.tool.speak_text.most_people = 0": "The limit of people touched by one action for speak_text is 0: such "
+    "calls are never sent.",
     "tools.deny = ['speak_*']\nlimits.tool.speak_text.most_people = 2": "limits.tool.speak_text: this tool does not "
     "exist here, because it is denied by this server's policy.",
     "hours = { zone = 'UTC', open = [] }": "hours.open is empty: writes are never open.",
     "hours = { zone = 'UTC', open = ['mon 00:00-00:00'] }": "The window mon 00:00-00:00 ends when it begins and never "
     "opens; a whole day is 00:00-24:00.",
-    "approval.level = 'never'": "approval.level is never: what cannot be undone is done without asking anybody.",
+    "approval.level = 'never'": "approval.level is never: actions that cannot be undone run without asking a person.",
     "tools.read_only = true\napproval.tool.speak_text = 'ask'": "approval.tool.speak_text: this tool does not exist "
     "here, because this server is read-only.",
 }  # fmt: skip
@@ -118,7 +117,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize(("text", "warning"), MISTAKES.items(), ids=list(MISTAKES))
 def test_what_is_likely_a_mistake_is_said(text: str, warning: str) -> None:
-    assert explain(policy(text)).partition("Warnings\n")[2].split("\n") == [f"  {warning}"]
+    assert explain_policy(policy(text)).partition("Warnings\n")[2].split("\n") == [f"  {warning}"]
 
 
 @pytest.mark.parametrize(
@@ -131,4 +130,4 @@ def test_what_is_likely_a_mistake_is_said(text: str, warning: str) -> None:
     ],
 )
 def test_what_is_meant_is_not_warned_of(text: str) -> None:
-    assert explain(policy(text)).endswith("Warnings\n  none")
+    assert explain_policy(policy(text)).endswith("Warnings\n  none")

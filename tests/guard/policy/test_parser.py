@@ -3,7 +3,6 @@
 import pytest
 
 from telnyx_conferencing.server.guard.policy import (
-    ApprovalLevel,
     ApprovalPolicy,
     ApprovalRules,
     HourRules,
@@ -15,6 +14,7 @@ from telnyx_conferencing.server.guard.policy import (
     ToolRules,
     read_rules,
 )
+from telnyx_conferencing.tools.base import ApprovalLevel
 
 EVERYTHING = """
 [tools]
@@ -166,7 +166,7 @@ WRONG = {
     "approval.tool.speak_text = 'yes'": "approval.tool.speak_text: must be one of never, ask, refuse.",
     "approval.tool.speak = 'ask'": "approval.tool.speak: there is no tool 'speak' (did you mean speak_text?).",
     "approval.tool.list_queues = 'refuse'": "approval.tool.list_queues: it changes nothing, so nobody is asked; to "
-    "take it away, name it in tools.deny.",
+    "remove it, name it in tools.deny.",
     "[tools]\ndeny = [\n  'end_conference'\n  'x'\n]": "At line 4, column 3 it is not TOML: Unclosed array.",
     "[tools]\n\n[tools]\n": "At line 3, column 7 it is not TOML: Cannot declare ('tools',) twice.",
     "[tools]\ndeny =\n\n": "At line 2, column 7 it is not TOML: Invalid value.",

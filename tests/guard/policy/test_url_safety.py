@@ -73,7 +73,7 @@ HOSTS = {
                 "①②⑦.0.0.1", "example.com／.evil.org", "example.com℀.org", "еxample.com", "example.com\u200b"],
     UNREADABLE: ["", ":443", "example.com:", "example.com:x", "[::1", "::1", "[v1.a]", "a+b.com",
                  "example.com:443:443", "[::1].example.com", "exam*ple.com", "[]"],
-    "its port is none": ["example.com:0", "example.com:65536", "example.com:99999"],
+    "its port is not valid": ["example.com:0", "example.com:65536", "example.com:99999"],
 }  # fmt: skip
 URLS = {
     **{f"https://{host}/a.mp3": why for why, hosts in HOSTS.items() for host in hosts},
