@@ -31,7 +31,6 @@ from webhook_load import (
 
 from telnyx_conferencing.server.events.event import EventFilter
 from telnyx_conferencing.server.events.store import Store
-from telnyx_conferencing.server.events.store.zones import note_zones
 
 CONNECTIONS = 16
 POSTED = 300
@@ -167,7 +166,6 @@ async def _filled(path: Path, size: int) -> AsyncGenerator[Store]:
         pass
     await asyncio.to_thread(_fill, path, size)
     async with Store.open(url) as store:
-        await note_zones(store.dialect)
         yield store
 
 

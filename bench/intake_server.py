@@ -84,7 +84,7 @@ async def main(url: str, public_key: str, log: str) -> None:
     floors = {VERIFIED: verifying(verifier), APPENDED: verifying(verifier, Appended(log).keep)}
     async with Store.open(url) as store:
         tune_gc()  # as `serve` does
-        receiver = Receiver(store.add, store.set_aside, verifier)
+        receiver = Receiver(store.add, store.reject, verifier)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await floors.get(scope["path"], receiver.app)(scope, receive, send)

@@ -106,7 +106,7 @@ async def _print_events(
 async def _print_set_aside(url: str, as_json: bool) -> None:
     """Print the webhooks that were set aside, newest first."""
     async with open_events(url) as store:
-        for webhook in await store.aside():
+        for webhook in await store.rejected():
             text = webhook.body.decode(errors="replace")
             if as_json:
                 fields = {

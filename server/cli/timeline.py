@@ -9,7 +9,7 @@ import anyio
 import click
 
 from ...tools.words import listed, quoted
-from ..database import Dialect
+from ..database import Database
 from ..events.event import EventFilter, StoredEvent
 from ..events.history import load_conference_history
 from ..events.projection.command_effects import CONFERENCE
@@ -60,10 +60,10 @@ def timeline(database: str | None, conference: str, as_svg: bool, output: Path |
 async def _render(url: str, conference: str, as_svg: bool) -> str:
     async with open_events(url) as store:
 
-        async def dialect() -> Dialect:
-            return store.dialect
+        async def database() -> Database:
+            return store.database
 
-        ledger = Ledger(dialect)
+        ledger = Ledger(database)
         conference_id = await _find_conference(conference.strip().removesuffix("…"), store, ledger)
         events = await load_conference_history(conference_id, store)
         since = min(event.occurred_at for event in events)

@@ -1,26 +1,22 @@
-"""One database for all that must outlive a process or be shared with another: events, approvals, limits, the audit.
-
-Loads the database libraries only when it is opened.
-"""
+"""The database that holds events, approvals, limits and the audit: SQLite, or PostgreSQL for several processes."""
 
 from .connect import open_database
-from .dialect import Dialect, Into, Transaction
+from .database import Database, Transaction
 from .errors import StoreError, StoreUnreachable
-from .notes import note, noted
+from .shared_values import get_value, set_value
 from .timestamps import microseconds, moment_of
 from .url import default_url, redacted_url
 
 __all__ = [
-    "Dialect",
-    "Into",
+    "Database",
     "StoreError",
     "StoreUnreachable",
     "Transaction",
     "default_url",
+    "get_value",
     "microseconds",
     "moment_of",
-    "note",
-    "noted",
     "open_database",
     "redacted_url",
+    "set_value",
 ]

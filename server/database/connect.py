@@ -1,4 +1,4 @@
-"""Opens the database at a URL, ready for use."""
+"""Opens the database at a URL and brings its tables up to date."""
 
 import importlib
 from collections.abc import AsyncGenerator
@@ -7,65 +7,39 @@ from contextlib import asynccontextmanager
 import anyio
 import anyio.to_thread
 
-from .dialect import Dialect
+from .database import Database
 from .errors import StoreError
-from .url import DatabaseUrl, is_on_a_server
+from .migrate import migrate
+from .sqlite import SqliteDatabase
+from .url import create_file, is_postgresql, sqlite_path
 
 
 @asynccontextmanager
-async def open_database(url: str) -> AsyncGenerator[Dialect]:
-    """The database at a URL such as `sqlite:////var/lib/events.db` or `postgresql://HOST/NAME`, with the tables that
-    the code expects.
+async def open_database(url: str) -> AsyncGenerator[Database]:
+    """Open the database at a URL such as `sqlite:////var/lib/events.db` or `postgresql://HOST/NAME`.
 
-    A file is made if it is not there. Raises `StoreError`, for the operator, when the place cannot be used, holds
-    something else or is damaged; `StoreUnreachable` when that may pass by itself.
+    A missing file is created. Raises `StoreError`, for the operator, when the database cannot be used, is damaged or
+    contains something else, and `StoreUnreachable` when that may pass by itself.
     """
-    dialect = await _opened(url)
+    database = await _database_at(url)
     try:
-        yield dialect
+        await database.start()
+        await migrate(database)
+        yield database
     finally:
         with anyio.CancelScope(shield=True):
-            await dialect.close()
+            await database.close()
 
 
-async def _opened(url: str) -> Dialect:
-    dialect = await (_on_a_server(url) if is_on_a_server(url) else _in_a_file(DatabaseUrl.of(url)))
-    from .migrate import bring_up_to_date  # noqa: PLC0415 (loads SQLAlchemy, which the dialect has loaded)
-
-    try:
-        await dialect.start()
-        await bring_up_to_date(dialect)
-    except BaseException as error:
-        with anyio.CancelScope(shield=True):
-            await dialect.close()
-        if isinstance(error, Exception) and not isinstance(error, StoreError):
-            raise dialect.explain(getattr(error, "orig", None) or error) from error
-        raise
-    return dialect
-
-
-async def _in_a_file(place: DatabaseUrl) -> Dialect:
-    await _load(".sqlite", ".migrate")
-    from .sqlite import SqliteDialect  # noqa: PLC0415
-
-    await anyio.to_thread.run_sync(place.prepare)
-    return SqliteDialect(place.path)
-
-
-async def _on_a_server(url: str) -> Dialect:
-    try:
-        await _load("psycopg")
-    except ImportError:
-        raise StoreError(
-            "PostgreSQL needs a library that is not installed: pip install 'telnyx-conferencing[postgresql]'."
-        ) from None
-    await _load(".postgresql", ".migrate")
-    from .postgresql import PostgresDialect  # noqa: PLC0415
-
-    return PostgresDialect(url)
-
-
-async def _load(*modules: str) -> None:
-    """Load the database libraries beside the event loop."""
-    for module in modules:
-        await anyio.to_thread.run_sync(importlib.import_module, module, __package__)
+async def _database_at(url: str) -> Database:
+    if is_postgresql(url):
+        try:  # in a thread, since loading the driver takes long; it is an optional dependency
+            module = await anyio.to_thread.run_sync(importlib.import_module, ".postgresql", __package__)
+        except ImportError:
+            raise StoreError(
+                "PostgreSQL needs a library that is not installed: pip install 'telnyx-conferencing[postgresql]'."
+            ) from None
+        return module.PostgresDatabase(url)
+    path = sqlite_path(url)
+    await anyio.to_thread.run_sync(create_file, path)
+    return SqliteDatabase(path)

@@ -1,4 +1,4 @@
-"""What can go wrong with the store, in words for whoever runs the server."""
+"""Errors of the store, with messages for the operator."""
 
 
 class StoreError(Exception):
@@ -6,4 +6,4 @@ class StoreError(Exception):
 
 
 class StoreUnreachable(StoreError):
-    """The database server cannot be reached or is too busy now: later it may be there again, by itself."""
+    """The database server cannot be reached or is too busy now. That may pass by itself."""

@@ -1,70 +1,73 @@
-"""Brings a store's tables to what the code expects. Alembic is loaded only where an older version left some."""
+"""Creates a store's tables, or migrates those of an older version.
 
-import importlib
-from typing import TYPE_CHECKING
+How to change a table:
 
-import anyio.to_thread
-from sqlalchemy import Connection, inspect, select
+1. Change it in `schema.py`, which always describes the newest version.
+2. Append a function to `MIGRATIONS` that makes the same change to the tables of the previous version. It runs once, in
+   one transaction with all other missing migrations, while no other process writes.
+3. Never change or remove a migration that was released.
+"""
 
+from collections.abc import Callable, Sequence
+
+from .database import Database, Kind, Transaction
 from .errors import StoreError
-from .schema import KNOWN, REVISION, VERSION_TABLE, metadata, version
+from .schema import TABLE_NAMES, create_statements
 
-if TYPE_CHECKING:
-    from .dialect import Dialect
+Migration = Callable[[Transaction, Kind], None]
+"""Changes the tables of one version to those of the next."""
 
-_NOTHING = "nothing"
-"""Is in the database yet."""
-_BASE = "base"
-"""Alembic's word for the place before the first migration."""
+MIGRATIONS: Sequence[Migration] = ()
+"""The first brings version 1, the first release, to version 2, and so on."""
+
+_FIRST_VERSION = 1
+_EMPTY = 0
+"""Stands for the version of a database without tables."""
+_PRE_RELEASE_TABLE = "event_store_version"
 
 
-async def bring_up_to_date(dialect: "Dialect") -> None:
-    """Make the tables, or apply the migrations that are missing: once, whoever else opens the same store now.
+async def migrate(database: Database) -> None:
+    """Create the tables, or apply the missing migrations, once for all processes that open the store.
 
-    Raises `StoreError` when the store is of a newer version, or another program's.
+    Raises `StoreError` for a store of a newer or a pre-release version, and for another program's database.
     """
-    async with dialect.engine.connect() as connection:
-        found = await connection.run_sync(_found)
-    if found == REVISION:
+    newest = _FIRST_VERSION + len(MIGRATIONS)
+    if await database.read(lambda transaction: _version(transaction, database)) == newest:
         return
-    if found != _NOTHING:
-        await anyio.to_thread.run_sync(importlib.import_module, "alembic.command")
-    async with dialect.changing_schema() as connection:
-        found = await connection.run_sync(_found)
-        if found == _NOTHING:
-            await connection.run_sync(_make)
-        elif found != REVISION:
-            await connection.run_sync(_upgrade)
+
+    def work(transaction: Transaction) -> None:
+        version = _version(transaction, database)
+        if version == _EMPTY:
+            for statement in create_statements(database.kind):
+                transaction.change(statement)
+            transaction.change("INSERT INTO schema_version (version) VALUES (:version)", version=newest)
+        elif version < newest:
+            for migration in MIGRATIONS[version - _FIRST_VERSION :]:
+                migration(transaction, database.kind)
+            transaction.change("UPDATE schema_version SET version = :version", version=newest)
+
+    await database.write(work)
 
 
-def _found(connection: Connection) -> str:
-    """The newest migration that was applied."""
-    tables = set(inspect(connection).get_table_names())
+def _version(transaction: Transaction, database: Database) -> int:
+    """The version of the tables. Raises `StoreError` when this server cannot use them."""
+    tables = {name for (name,) in transaction.rows(TABLE_NAMES[database.kind])}
     if not tables:
-        return _NOTHING
-    if VERSION_TABLE not in tables:
-        raise StoreError("That database holds another program's tables. Name one of its own for the store.")
-    found: str = connection.execute(select(version.c.version_num)).scalar() or _BASE
-    if found not in (_BASE, *KNOWN):
+        return _EMPTY
+    newest = _FIRST_VERSION + len(MIGRATIONS)
+    if _PRE_RELEASE_TABLE in tables:
         raise StoreError(
-            f"The store was written by a newer version of this server (its tables are {found}, this version "
-            f"knows {REVISION}). Update this server, or name another store with --database."
+            f"The store {database.name} was made by a version from before the first release, which this version "
+            "cannot read: move it away, or name another with --database."
         )
-    return found
-
-
-def _make(connection: Connection) -> None:
-    """What all migrations lead to, at once."""
-    version.create(connection, checkfirst=False)
-    metadata.create_all(connection, checkfirst=False)
-    connection.execute(version.insert().values(version_num=REVISION))
-
-
-def _upgrade(connection: Connection) -> None:
-    from alembic.command import upgrade  # noqa: PLC0415 (a quarter of a second that a store in order need not wait for)
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", f"{__package__}:migrations")
-    config.attributes |= {"connection": connection, "version_table": VERSION_TABLE}
-    upgrade(config, "head")
+    if "schema_version" not in tables:
+        raise StoreError(
+            f"The database {database.name} contains another program's tables: name another with --database."
+        )
+    ((version,),) = transaction.rows("SELECT version FROM schema_version")
+    if version > newest:
+        raise StoreError(
+            f"The store {database.name} was made by a newer version of this server (its tables have version "
+            f"{version}, this server knows {newest}): update this server, or name another store with --database."
+        )
+    return version

@@ -1,41 +1,32 @@
-"""PostgreSQL: one server that many processes share, on as many machines.
-
-Writing goes through psycopg's plain connections, each in a thread of its own, since the work of a transaction is plain
-code; reading goes through SQLAlchemy over the same driver. Every lock here ends with its transaction, and with it when
-its process dies.
-"""
+"""PostgreSQL: one server for many processes, also on several machines."""
 
 import asyncio
 import logging
 import re
 import secrets
-import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, LiteralString, TypeVar, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from .dialect import Inserted, Into, Transaction
+from .connection_threads import ConnectionThreads
+from .database import Kind, Transaction
 from .errors import StoreError
-from .postgresql_errors import explained, is_lost
-from .schema import metadata
+from .postgresql_errors import explain, is_lost
 from .url import is_readable, redacted_url
 
 T = TypeVar("T")
 Connection = psycopg.Connection[TupleRow]
-Cursor = psycopg.Cursor[TupleRow]
 
 _log = logging.getLogger(__name__)
 
-_OLDEST = 130000
+_MIN_VERSION = 130000
 _READERS = 4
-_SETTINGS: Mapping[str, str | int] = {
+_PARAMETERS: Mapping[str, str | int] = {
     "application_name": "telnyx-conferencing",
     "client_encoding": "UTF8",
     "connect_timeout": 5,
@@ -45,240 +36,195 @@ _SETTINGS: Mapping[str, str | int] = {
     "tcp_user_timeout": 20_000,
     "target_session_attrs": "read-write",
 }
-"""Of each connection, where the URL does not say otherwise: who is not there any more is found out soon."""
-_PREPARE = (
+"""Connection parameters that the URL may override. They detect a lost server soon."""
+_SETTINGS = (
+    # A process that stops in the middle of a transaction must not block all others.
     "SET lock_timeout = '30s'; SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '10s'; "
-    "SET jit = off; SET max_parallel_workers_per_gather = 0; SET plan_cache_mode = force_custom_plan"
+    # Every query is short and follows one index.
+    "SET jit = off; SET max_parallel_workers_per_gather = 0; SET plan_cache_mode = force_custom_plan; "
+    "SET enable_seqscan = off"
 )
-"""A process that stands still in the middle of a transaction must not hold up all others; and every search is a short
-one, if it is planned for what it is about."""
+_BEGIN: LiteralString = "BEGIN; SELECT pg_advisory_xact_lock(32279, 1)"
+"""All writes of all processes take this lock, so event numbers grow in the order of commits. PostgreSQL releases it at
+the end of the transaction, also when the process dies."""
+_NO_DISK: LiteralString = "; SET LOCAL synchronous_commit = off"
 
-_INSERTING, _WRITING, _MIGRATING = ((0x7E17, number) for number in (1, 2, 3))
-"""What is locked. Inserting has a lock of its own: a call that notes what it does need not wait for a disk that a
-group of events is written to."""
 _CHANNEL = "telnyx_conferencing"
-_ALIVE_SECONDS = 10.0
-_AGAIN_SECONDS = 0.5
-
-_BEGIN: Mapping[str, LiteralString] = {
-    "power": "BEGIN; SELECT pg_advisory_xact_lock(32279, 2)",
-    "process": "BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(32279, 2)",
-}
-_ARRAYS = {int: "bigint[]", str: "text[]", bool: "boolean[]", bytes: "bytea[]"}
+_PING_INTERVAL_S = 10.0
+_RETRY_DELAY_S = 0.5
 
 
-class PostgresDialect:
-    """A database on a server."""
+class _NothingDone(Exception):
+    """The connection was lost before the work changed anything."""
+
+
+class PostgresDatabase:
+    """See `Database`."""
+
+    kind: Kind = "postgresql"
 
     def __init__(self, url: str) -> None:
-        """Opens nothing yet; call `start`. The URL is `postgresql://USER:PASSWORD@HOST:PORT/NAME` as libpq takes it.
+        """`url` is `postgresql://USER:PASSWORD@HOST:PORT/NAME`, as libpq takes it. Raises `StoreError` if it is not."""
+        self.name = redacted_url(url)
+        self._parameters = _connection_parameters(url)
+        self._process = secrets.token_hex(8)
+        """Identifies the notifications of this process."""
+        self._listener: Callable[[], None] = lambda: None
+        self._writer = ConnectionThreads(self._connect, 1, "store: writer")
+        self._readers = ConnectionThreads(self._connect, _READERS, "store: reader")
 
-        Raises `StoreError` when it is not.
-        """
-        self._shown = redacted_url(url)
-        self._told_by = secrets.token_hex(8)
-        self._news: Callable[[], None] | None = None
-        self._given = _read(url)
-        self._inserting = _Line(self._connect, "store: events", self._doubt)
-        self._writing = _Line(self._connect, "store: ledger")
-        self._looking = _Line(self._connect, "store: looks")
-        self.engine = create_async_engine(
-            "postgresql+psycopg://",
-            async_creator=self._connect_async,
-            isolation_level="AUTOCOMMIT",
-            skip_autocommit_rollback=True,
-            pool_pre_ping=True,
-            pool_size=_READERS,
-            max_overflow=_READERS,
-        )
+    def _connect(self) -> Connection:
+        connection = psycopg.connect(**self._parameters, autocommit=True)
+        connection.execute(_SETTINGS)
+        return connection
 
     async def start(self) -> None:
-        """Connect once. Raises `StoreError` when that does not succeed, or the server is not one to keep a store on."""
-        version, encoding = await self._do(self._writing, _looked_at)
-        if version < _OLDEST:
+        """See `Database.start`."""
+        version, encoding = await self._run(self._writer, _server_facts)
+        if version < _MIN_VERSION:
             raise StoreError(
-                f"The store {self._shown} cannot be used: PostgreSQL {_OLDEST // 10000} or newer is needed."
+                f"The store {self.name} cannot be used: PostgreSQL {_MIN_VERSION // 10000} or newer is needed."
             )
         if encoding != "UTF8":
             raise StoreError(
-                f"The store {self._shown} cannot be used: its encoding is {encoding}. Make the database with "
+                f"The store {self.name} cannot be used: its encoding is {encoding}. Make the database with "
                 "createdb --encoding UTF8 --template template0."
             )
 
-    def _connect(self) -> Connection:
-        connection = psycopg.connect(**self._given, autocommit=True)
-        connection.execute(_PREPARE)
-        return connection
+    async def _run(self, threads: ConnectionThreads[Connection], work: Callable[[Connection], T]) -> T:
+        """Run `work`, and once more on a new connection if it raises `_NothingDone`. Raises `StoreError`."""
 
-    async def _connect_async(self) -> psycopg.AsyncConnection[TupleRow]:
-        connection = await psycopg.AsyncConnection.connect(**self._given, autocommit=True)
-        try:
-            await connection.execute(_PREPARE)
-        except BaseException:  # whoever wanted it may be gone
-            await connection.close()
-            raise
-        return connection
-
-    async def _do(self, line: "_Line", work: Callable[["_Line"], T]) -> T:
-        try:
-            return await line.do(work)
-        except (psycopg.Error, OSError) as error:
-            raise self.explain(error) from error
-
-    async def insert(self, into: Into, rows: Sequence[tuple[Any, ...]]) -> Inserted:
-        """See `Dialect.insert`. One statement commits by itself. The lock, taken before the first number is and let go
-        after the commit is seen, makes numbers grow in the order of commits; a sequence alone does not."""
-        statement = _insert_statement(into)
-        columns = [list(column) for column in zip(*rows, strict=True)]
-
-        def work(line: _Line) -> Inserted:
-            begun = time.perf_counter()
-            _, done = line.first(statement, [*columns, self._told_by])
-            return Inserted(cast("list[tuple[int, str]]", done.fetchall()), time.perf_counter() - begun)
-
-        return await self._do(self._inserting, work)
-
-    async def transaction(self, work: Callable[[Transaction], T], *, outlives: str = "power") -> T:
-        """See `Dialect.transaction`. What need only outlive the process does not wait for the server's disk."""
-        begin = _BEGIN[outlives]
-        return await self._do(self._writing, lambda line: _together(line, begin, work))
-
-    async def at_once(self, work: Callable[[Transaction], T]) -> T:
-        """See `Dialect.at_once`."""
-        return await self.transaction(work, outlives="process")
-
-    async def look(self, work: Callable[[Transaction], T]) -> T:
-        """See `Dialect.look`. Each statement is a transaction by itself."""
-
-        def looking(line: _Line) -> T:
-            return work(_PostgresSession(lambda statement, parameters: line.first(statement, parameters)[1]))
-
-        return await self._do(self._looking, looking)
-
-    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """See `Dialect.reading`: the driver calls off what is under way."""
-        return self.engine.connect()
-
-    @asynccontextmanager
-    async def changing_schema(self) -> AsyncGenerator[AsyncConnection]:
-        """See `Dialect.changing_schema`: whoever comes first changes the tables, and the others wait for as long as it
-        takes."""
-        async with self.engine.connect() as connection:
-            await connection.execution_options(isolation_level="READ COMMITTED")
-            async with connection.begin():
-                for patience in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
-                    await connection.exec_driver_sql(f"SET LOCAL {patience} = 0")
-                await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s, %s)", _MIGRATING)
-                yield connection
-
-    async def watch(self, news: Callable[[], None], wanted: asyncio.Event) -> None:
-        """See `Dialect.watch`: the server tells each process of the others' inserts. What is inserted while nobody
-        listens is made up for by telling of news once it is listened again."""
-        self._news = news
-        failing = False
-        while True:
-            await wanted.wait()
+        def run(connection: Connection) -> T:
             try:
-                async with await self._connect_async() as connection:
-                    await connection.execute(f"LISTEN {_CHANNEL}")
-                    failing = False
-                    news()
-                    await self._listen(connection, news, wanted)
-            except (psycopg.Error, OSError) as error:
-                if not failing:
-                    _log.warning("News of other processes' events is late: %s", self.explain(error))
-                failing = True
-                await asyncio.sleep(_AGAIN_SECONDS)
-
-    async def _listen(
-        self, connection: psycopg.AsyncConnection[TupleRow], news: Callable[[], None], wanted: asyncio.Event
-    ) -> None:
-        while wanted.is_set():
-            async for told in connection.notifies(timeout=_ALIVE_SECONDS, stop_after=1):
-                if told.payload != self._told_by:
-                    news()
-            async with asyncio.timeout(_ALIVE_SECONDS):
-                await connection.execute("SELECT 1")
-
-    def _doubt(self) -> None:
-        """A connection was lost on which events may have been committed that nobody here was told of."""
-        if self._news is not None:
-            self._news()
-
-    async def close(self) -> None:
-        """See `Dialect.close`."""
-        await self.engine.dispose()
-        for line in (self._inserting, self._writing, self._looking):
-            await line.close()
-
-    def explain(self, error: BaseException) -> StoreError:
-        """What a driver's error means for whoever runs the server."""
-        return explained(error, self._shown)
-
-
-class _Line:
-    """A connection with a thread of its own, opened when it is needed, and anew after it was lost."""
-
-    def __init__(self, connect: Callable[[], Connection], name: str, lost: Callable[[], None] = lambda: None) -> None:
-        """`lost` is called, in the event loop, after a connection was lost on which something had been begun."""
-        self._connect = connect
-        self._lost = lost
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-        self._connection: Connection | None = None
-        self._was_lost = False
-
-    async def do(self, work: "Callable[[_Line], T]") -> T:
-        """Do some work in the line's thread."""
-
-        def working() -> T:
-            try:
-                return work(self)
-            except psycopg.Error as error:
-                if is_lost(error):
-                    self._drop()
+                return work(connection)
+            except Exception as error:
+                cause = error.__cause__ if isinstance(error, _NothingDone) else error
+                if isinstance(cause, psycopg.Error) and is_lost(cause):
+                    threads.disconnect()
                 raise
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, working)
-        finally:
-            if self._was_lost:
-                self._was_lost = False
-                self._lost()
-
-    def first(
-        self, statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any] | None = None
-    ) -> tuple[Connection, Cursor]:
-        """Execute the first statement of some work. If the connection turns out to be lost, it is done once more on
-        another: so it must be one that does no harm twice."""
-        if self._connection is not None:
             try:
-                return self._connection, self._connection.execute(statement, parameters)
-            except psycopg.Error as error:
-                if not is_lost(error):
-                    raise
-                self._drop()
-        self._connection = self._connect()
-        return self._connection, self._connection.execute(statement, parameters)
+                return await threads.run(run)
+            except _NothingDone:
+                return await threads.run(run)
+        except _NothingDone as error:
+            raise self.explain(error.__cause__ or error) from error
+        except (psycopg.Error, OSError) as error:
+            raise self.explain(error) from error
 
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._was_lost = True
-            self._connection.close()
-            self._connection = None
+    async def write(self, work: Callable[[Transaction], T], *, wait_for_disk: bool = True) -> T:
+        """See `Database.write`."""
+        begin: LiteralString = _BEGIN if wait_for_disk else _BEGIN + _NO_DISK
+        was_lost = False
+
+        def run(connection: Connection) -> T:
+            nonlocal was_lost
+            try:
+                connection.execute(begin)
+            except psycopg.Error as error:
+                raise _nothing_done(error) from error
+            try:
+                result = work(_PostgresTransaction(connection, self._process))
+                connection.execute("COMMIT")
+            except BaseException as error:
+                was_lost = isinstance(error, psycopg.Error) and is_lost(error)
+                with suppress(psycopg.Error):  # a lost connection ends the transaction too
+                    connection.rollback()
+                raise
+            return result
+
+        try:
+            return await self._run(self._writer, run)
+        finally:
+            if was_lost:  # rows may have been committed that nobody here knows of
+                self._listener()
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """See `Database.read`."""
+
+        def run(connection: Connection) -> T:
+            try:
+                return work(_PostgresTransaction(connection, self._process))
+            except psycopg.Error as error:
+                raise _nothing_done(error) from error
+
+        return await self._run(self._readers, run)
+
+    async def watch(self, listener: Callable[[], None], enabled: asyncio.Event) -> None:
+        """See `Database.watch`. Each insert notifies all processes. After a pause, `listener` is called at once."""
+        self._listener = listener
+        failing = False
+        while True:
+            await enabled.wait()
+            try:
+                async with await psycopg.AsyncConnection.connect(**self._parameters, autocommit=True) as connection:
+                    await connection.execute(f"LISTEN {_CHANNEL}")
+                    failing = False
+                    listener()
+                    await self._listen(connection, enabled)
+            except (psycopg.Error, OSError) as error:
+                if not failing:
+                    _log.warning("Events of other processes arrive late: %s", self.explain(error))
+                failing = True
+                await asyncio.sleep(_RETRY_DELAY_S)
+
+    async def _listen(self, connection: psycopg.AsyncConnection[TupleRow], enabled: asyncio.Event) -> None:
+        while enabled.is_set():
+            async for notification in connection.notifies(timeout=_PING_INTERVAL_S, stop_after=1):
+                if notification.payload != self._process:
+                    self._listener()
+            async with asyncio.timeout(_PING_INTERVAL_S):
+                await connection.execute("SELECT 1")
 
     async def close(self) -> None:
-        """Close the connection, and let the thread go."""
-        connection = self._connection
-        if connection is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
-        self._thread.shutdown(wait=False)
+        """See `Database.close`."""
+        await self._readers.close()
+        await self._writer.close()
+
+    def explain(self, error: BaseException) -> StoreError:
+        """See `Database.explain`."""
+        return explain(error, self.name)
 
 
-def _read(url: str) -> dict[str, Any]:
-    """What each connection is opened with. The driver's own words about a URL may repeat a password in it."""
+class _PostgresTransaction:
+    """See `Transaction`."""
+
+    def __init__(self, connection: Connection, process: str) -> None:
+        self._connection = connection
+        self._process = process
+
+    def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        return self._execute(statement, parameters).fetchall()
+
+    def change(self, statement: str, **parameters: Any) -> int:
+        return self._execute(statement, parameters).rowcount
+
+    def _execute(self, statement: str, parameters: Mapping[str, Any]) -> psycopg.Cursor[TupleRow]:
+        values = {name: _without_nul(value) for name, value in parameters.items()}
+        return self._connection.execute(_converted(statement), values)
+
+    def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[tuple[int, str]]:
+        values = ", ".join(["%s"] * len(columns))
+        statement = (
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values}) "  # noqa: S608 - constants
+            f"ON CONFLICT DO NOTHING RETURNING number, {columns[0]}"
+        )
+        new: list[tuple[int, str]] = []
+        with self._connection.cursor() as cursor:
+            cursor.executemany(cast("LiteralString", statement), rows, returning=True)
+            for _ in rows:
+                new += cast("list[tuple[int, str]]", cursor.fetchall())
+                cursor.nextset()
+            cursor.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, self._process))
+        return new
+
+
+def _connection_parameters(url: str) -> dict[str, Any]:
+    """Read a URL. The driver's own messages about a URL may repeat the password, so they are not shown."""
     try:
         if is_readable(url):
-            return {**_SETTINGS, **conninfo_to_dict(f"postgresql:{url.partition(':')[2]}")}
+            return {**_PARAMETERS, **conninfo_to_dict(f"postgresql:{url.partition(':')[2]}")}
     except psycopg.ProgrammingError:
         pass
     raise StoreError(
@@ -287,64 +233,23 @@ def _read(url: str) -> dict[str, Any]:
     )
 
 
-def _looked_at(line: _Line) -> tuple[int, str]:
-    """The server's version, and in which encoding the database keeps text."""
-    connection, done = line.first("SHOW server_encoding")
-    ((encoding,),) = done.fetchall()
+def _server_facts(connection: Connection) -> tuple[int, str]:
+    """The server's version, and the encoding of the database."""
+    ((encoding,),) = connection.execute("SHOW server_encoding").fetchall()
     return connection.info.server_version, encoding
 
 
-def _together(line: _Line, begin: LiteralString, work: Callable[[Transaction], T]) -> T:
-    connection, _ = line.first(begin)
-    try:
-        done = work(_PostgresSession(connection.execute))
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(psycopg.Error):  # then it is lost, which ends the transaction too
-            connection.rollback()
-        raise
-    return done
+def _nothing_done(error: psycopg.Error) -> Exception:
+    """What to raise for an error before which nothing was changed."""
+    return _NothingDone() if is_lost(error) else error
 
 
 @cache
-def _insert_statement(into: Into) -> LiteralString:
-    types = [metadata.tables[into.table].c[column].type.python_type for column in into.columns]
-    arrays = ", ".join(f"%s::{_ARRAYS[kind]}" for kind in types)
-    columns = ", ".join(into.columns)
-    statement = f"""
-        WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock({_INSERTING[0]}, {_INSERTING[1]})),
-        new AS (
-            INSERT INTO {into.table} ({columns}) SELECT given.* FROM turn, unnest({arrays}) AS given
-            ON CONFLICT DO NOTHING RETURNING number, {into.columns[0]}
-        )
-        SELECT new.* FROM new, (SELECT pg_notify('{_CHANNEL}', %s)) AS told ORDER BY number
-    """  # noqa: S608 - constants
-    return cast("LiteralString", statement)
+def _converted(statement: str) -> LiteralString:
+    """Convert a statement with `:name` parameters to the driver's form."""
+    return cast("LiteralString", re.sub(r"(?<!:):([a-z_][a-z0-9_]*)", r"%(\1)s", statement.replace("%", "%%")))
 
 
-@cache
-def _statement(written: str) -> LiteralString:
-    """A statement with `:name` parameters as the driver takes it."""
-    return cast("LiteralString", re.sub(r"(?<!:):([a-z_][a-z0-9_]*)", r"%(\1)s", written.replace("%", "%%")))
-
-
-def _taken(value: Any) -> Any:
-    """A parameter as PostgreSQL takes it, which has no place for NUL in text."""
+def _without_nul(value: Any) -> Any:
+    """PostgreSQL's text cannot hold NUL."""
     return value.replace("\0", "\\x00") if isinstance(value, str) else value
-
-
-class _PostgresSession:
-    """See `Session`."""
-
-    def __init__(self, execute: Callable[[LiteralString, Mapping[str, Any]], Cursor]) -> None:
-        self._send = execute
-
-    def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        return self._execute(statement, parameters).fetchall()
-
-    def change(self, statement: str, **parameters: Any) -> int:
-        return self._execute(statement, parameters).rowcount
-
-    def _execute(self, statement: str, parameters: Mapping[str, Any]) -> Cursor:
-        given = {name: _taken(value) for name, value in parameters.items()}
-        return self._send(_statement(statement), given)

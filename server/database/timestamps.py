@@ -1,4 +1,4 @@
-"""Moments as they are stored: microseconds since 1970, UTC."""
+"""Times as they are stored: microseconds since 1970, UTC."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,10 +7,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(moment: datetime) -> int:
-    """A moment as it is stored. It must know its time zone."""
+    """Convert a time for storage. It must have a time zone."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def moment_of(stored: int) -> datetime:
-    """The moment that is stored as so many microseconds."""
+    """Convert a stored time back."""
     return _EPOCH + stored * _MICROSECOND

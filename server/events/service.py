@@ -14,7 +14,7 @@ import anyio
 from ...tools.base import Command, Tool
 from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEvent
 from ...tools.words import count, listed, quoted
-from ..database import Dialect, StoreUnreachable
+from ..database import Database, StoreUnreachable
 from ..errors import CallFailed, CallRefused
 from ..shutdown import SHUTTING_DOWN, Shutdown
 from .event import MAX_COUNT, Event, EventFilter, StoredEvent
@@ -234,10 +234,10 @@ class EventService:
         except StoreError as problem:
             raise CallRefused(f"Events are not available on this server: {problem}") from None
 
-    async def database(self) -> Dialect:
+    async def database(self) -> Database:
         """The database that events are in, opened now if it is not yet. Raises `StoreError` when it cannot be."""
         self._wake.set()
-        return (await self._opened_store()).dialect
+        return (await self._opened_store()).database
 
     async def _opened_store(self) -> Store:
         if self._store is None:  # a wait, even for what is there, would let everything else go first

@@ -57,14 +57,14 @@ class Backfill:
         for delivery_filter in (DeliveryFilter.started_from(since), DeliveryFilter.failed_from(since)):
             new += await _store_new(store, await self._fetch_events(delivery_filter))
         self._last_run = started
-        await store.note(_LAST_RUN, iso(started))
+        await store.set_value(_LAST_RUN, iso(started))
         if new:
             logger.info("Fetched %d missed events", new)
         return new
 
     async def _previous_run(self, store: Store) -> datetime | None:
         """When the last successful run began, in this process or an earlier one."""
-        if self._last_run is None and (noted := await store.noted(_LAST_RUN)):
+        if self._last_run is None and (noted := await store.get_value(_LAST_RUN)):
             self._last_run = parse_time(noted)
         return self._last_run
 

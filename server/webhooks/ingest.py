@@ -107,7 +107,7 @@ class EventIngest:
 
         async def set_aside(body: bytes, reason: str) -> None:
             store = await self._service.store()
-            await store.set_aside(body, reason)
+            await store.reject(body, reason)
 
         return Receiver(add, set_aside, self._verifier, store=store_identity(self._settings), via=via)
 

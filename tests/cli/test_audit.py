@@ -237,7 +237,7 @@ def test_an_earlier_head_proves_that_nothing_was_removed(database: Path) -> None
         ("DELETE FROM audit WHERE number = 1", "Record 1 is missing: after 0 comes 2."),
         ("DELETE FROM audit WHERE number > 3", "The newest records are missing: there are 3, and there were 5."),
         ("DELETE FROM audit", "The newest records are missing: there are 0, and there were 5."),
-        ("DELETE FROM notes WHERE name = 'audit.head'", "The note of the newest record was altered"),
+        ("DELETE FROM shared_values WHERE name = 'audit.head'", "The note of the newest record was altered"),
         (
             "INSERT INTO audit SELECT 0, at, session, entry, hash, newest_event FROM audit WHERE number = 1",
             "Record 0 was slipped in",
@@ -256,7 +256,8 @@ def test_removed_newest_records_are_found_only_with_an_earlier_head(database: Pa
     tampered(
         database,
         "DELETE FROM audit WHERE number > 3",
-        "UPDATE notes SET value = (SELECT number || ':' || hash FROM audit WHERE number = 3) WHERE name = 'audit.head'",
+        "UPDATE shared_values SET value = (SELECT number || ':' || hash FROM audit WHERE number = 3) "
+        "WHERE name = 'audit.head'",
     )
     assert "All 3 records" in printed(database, "verify")[0]
     assert broken(database, "--head", kept) == "The newest records are missing: there are 3, and there were 5."
@@ -264,7 +265,7 @@ def test_removed_newest_records_are_found_only_with_an_earlier_head(database: Pa
 
 def test_a_rewritten_audit_is_found_with_an_earlier_head(database: Path) -> None:
     kept = head(database)
-    tampered(database, "DELETE FROM audit", "DELETE FROM notes")
+    tampered(database, "DELETE FROM audit", "DELETE FROM shared_values")
     written(database, [{"outcome": "done"}] * 7)
     assert "All 7 records" in printed(database, "verify")[0]
     assert broken(database, "--head", kept).startswith("Record 5 is not the one whose hash was noted")

@@ -1,82 +1,99 @@
-"""The tables of a store: made at once where there are none, brought over from an older version where there are."""
+"""The tables of a store: created by the first process that opens it, and migrated by the first of a newer version."""
 
 from typing import Any
 
+import anyio
 import pytest
 
-from support.older_store import put_back
-from telnyx_conferencing.server.database import Dialect, open_database
-from telnyx_conferencing.server.database.schema import KNOWN, REVISION
+from telnyx_conferencing.server.database import Database, StoreError, Transaction, migrate, open_database
+from telnyx_conferencing.server.database.database import Kind
 
 pytestmark = pytest.mark.anyio
 
-Facts = dict[str, list[tuple[Any, ...]]]
 
-_SQLITE = {
-    "columns": """
-        SELECT t.name, c.name, c.type, c."notnull", c.dflt_value, c.pk
-        FROM pragma_table_list AS t, pragma_table_xinfo(t.name) AS c
-        WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' ORDER BY t.name, c.name
-    """,
-    "kinds of tables": """
-        SELECT t.name, t.wr, (SELECT sql LIKE '%AUTOINCREMENT%' FROM sqlite_master AS m WHERE m.name = t.name)
-        FROM pragma_table_list AS t WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' ORDER BY t.name
-    """,
-    "indexes": """
-        SELECT t.name, CASE i.origin WHEN 'c' THEN i.name END, i."unique", i.partial,
-            (SELECT substr(sql, instr(sql, ' WHERE ')) FROM sqlite_master AS m WHERE m.name = i.name AND i.partial),
-            (SELECT group_concat(name) FROM pragma_index_info(i.name)) AS columns
-        FROM pragma_table_list AS t, pragma_index_list(t.name) AS i
-        WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' ORDER BY t.name, columns, i.name
-    """,
-    "triggers": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name",
-    "version": "SELECT version_num FROM event_store_version",
+def add_colour(transaction: Transaction, kind: Kind) -> None:
+    """A migration of the tests' own."""
+    transaction.change("ALTER TABLE tokens ADD COLUMN colour TEXT")
+    transaction.change("UPDATE tokens SET colour = :kind", kind=kind)
+
+
+def add_size(transaction: Transaction, kind: Kind) -> None:
+    transaction.change("ALTER TABLE tokens ADD COLUMN size BIGINT")
+
+
+async def rows(database: Database, statement: str) -> list[tuple[Any, ...]]:
+    return await database.read(lambda transaction: transaction.rows(statement))
+
+
+async def change(database: Database, statement: str) -> None:
+    await database.write(lambda transaction: transaction.change(statement))
+
+
+async def refusal(address: str) -> str:
+    with pytest.raises(StoreError) as refused:
+        async with open_database(address):
+            pass
+    return str(refused.value)
+
+
+async def test_a_store_of_an_older_version_gets_all_missing_migrations_once(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_database(address) as database:
+        assert await rows(database, "SELECT version FROM schema_version") == [(1,)]
+        await change(database, "INSERT INTO tokens (id, name, hash, scopes, created_at) VALUES ('a', 'b', 'c', 'd', 0)")
+    monkeypatch.setattr(migrate, "MIGRATIONS", (add_colour,))
+    async with open_database(address) as database:
+        assert await rows(database, "SELECT id, colour FROM tokens") == [("a", database.kind)]
+    monkeypatch.setattr(migrate, "MIGRATIONS", (add_colour, add_size))
+    for _ in range(2):
+        async with open_database(address) as database:
+            assert await rows(database, "SELECT size FROM tokens") == [(None,)]
+            assert await rows(database, "SELECT version FROM schema_version") == [(3,)]
+
+
+async def test_a_migration_that_fails_changes_nothing(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_database(address):
+        pass
+    monkeypatch.setattr(migrate, "MIGRATIONS", (add_size, add_size))
+    assert "size" in await refusal(address)
+    monkeypatch.setattr(migrate, "MIGRATIONS", (add_size,))
+    async with open_database(address) as database:
+        assert await rows(database, "SELECT size FROM tokens") == []
+
+
+async def test_tasks_that_open_an_empty_store_at_once_create_its_tables_once(empty_address: str) -> None:
+    versions: list[list[tuple[Any, ...]]] = []
+
+    async def opened() -> None:
+        async with open_database(empty_address) as database:
+            versions.append(await rows(database, "SELECT version FROM schema_version"))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(opened)
+    assert versions == [[(1,)]] * 5
+
+
+UNUSABLE = {
+    "newer version": ("UPDATE schema_version SET version = 9999", "UPDATE schema_version SET version = 1"),
+    "before the first release": (
+        "ALTER TABLE schema_version RENAME TO event_store_version",
+        "ALTER TABLE event_store_version RENAME TO schema_version",
+    ),
+    "another program's tables": (
+        "ALTER TABLE schema_version RENAME TO songs",
+        "ALTER TABLE songs RENAME TO schema_version",
+    ),
 }
-_POSTGRESQL = {
-    "columns": """
-        SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name, character_maximum_length
-        FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, column_name
-    """,
-    "settings of tables": """
-        SELECT relname, reloptions::text FROM pg_class
-        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1
-    """,
-    "indexes": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname",
-    "constraints": """
-        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-        WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2
-    """,
-    "triggers": "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1",
-    "functions": "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1",
-    "version": "SELECT version_num FROM event_store_version",
-}
+"""Why a store is refused: how it becomes so, and how that is undone."""
 
 
-async def facts(database: Dialect) -> Facts:
-    """All that tells one store's tables from another's, but for the order of columns."""
-    queries = _POSTGRESQL if database.engine.dialect.name == "postgresql" else _SQLITE
-    return {
-        what: await database.look(lambda session, query=query: session.rows(query)) for what, query in queries.items()
-    }
-
-
-async def test_the_migrations_lead_to_the_tables_that_a_new_store_is_made_with(address: str) -> None:
+async def test_a_store_that_this_version_cannot_read_is_refused_and_not_changed(address: str) -> None:
     async with open_database(address) as database:
-        made = await facts(database)
-    await put_back(address, "base")
-    async with open_database(address) as database:
-        migrated = await facts(database)
-    for what, found in made.items():
-        assert migrated[what] == found, what
-        assert found
-    assert made["version"] == [(REVISION,)]
-    assert KNOWN[-1] == REVISION
-
-
-@pytest.mark.parametrize("revision", ["base", *KNOWN[:-1]])
-async def test_a_store_of_any_older_version_is_brought_over(address: str, revision: str) -> None:
-    async with open_database(address) as database:
-        made = await facts(database)
-    await put_back(address, revision)
-    async with open_database(address) as database:
-        assert await facts(database) == made
+        for reason, (statement, undo) in UNUSABLE.items():
+            await change(database, statement)
+            message = await refusal(address)
+            assert reason in message, reason
+            assert "--database" in message, reason
+            await change(database, undo)

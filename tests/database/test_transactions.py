@@ -1,4 +1,4 @@
-"""Transactions on the store: whole or not at all, one at a time, and never in the way of the event loop for long."""
+"""Transactions: complete or not at all, one at a time, and outside the event loop."""
 
 import threading
 from collections.abc import AsyncGenerator, Callable
@@ -8,79 +8,89 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from telnyx_conferencing.server.database import Dialect, StoreError, Transaction, open_database
+from support.postgres import Cluster
+from telnyx_conferencing.server.database import Database, StoreError, Transaction, open_database
 
 pytestmark = pytest.mark.anyio
 
-NOTE = "INSERT INTO notes (name, value) VALUES (:name, :value)"
-NOTES = "SELECT name FROM notes ORDER BY name"
+INSERT = "INSERT INTO shared_values (name, value) VALUES (:name, :value)"
+NAMES = "SELECT name FROM shared_values ORDER BY name"
 
 
 @pytest.fixture
-async def database(address: str) -> AsyncGenerator[Dialect]:
+async def database(address: str) -> AsyncGenerator[Database]:
     async with open_database(address) as opened:
         yield opened
 
 
-async def names(database: Dialect) -> list[str]:
-    return [name for (name,) in await database.transaction(lambda session: session.rows(NOTES))]
+async def names(database: Database) -> list[str]:
+    return [name for (name,) in await database.read(lambda transaction: transaction.rows(NAMES))]
 
 
-def noting(*given: str, then: Exception | None = None) -> Callable[[Transaction], int]:
-    def work(session: Transaction) -> int:
-        for name in given:
-            session.change(NOTE, name=name, value="")
-        if then is not None:
-            raise then
-        return len(given)
+def inserting(*names: str, error: Exception | None = None) -> Callable[[Transaction], int]:
+    def work(transaction: Transaction) -> int:
+        for name in names:
+            transaction.change(INSERT, name=name, value="")
+        if error is not None:
+            raise error
+        return len(names)
 
     return work
 
 
-async def test_what_is_done_is_committed_and_its_result_returned(database: Dialect) -> None:
-    assert await database.transaction(noting("a", "b")) == 2
-    assert await database.transaction(noting("c"), outlives="process") == 1
-    assert await database.at_once(noting("d")) == 1
-    assert await names(database) == ["a", "b", "c", "d"]
+async def test_changes_are_committed_and_the_result_is_returned(database: Database) -> None:
+    assert await database.write(inserting("a", "b")) == 2
+    assert await database.write(inserting("c"), wait_for_disk=False) == 1
+    assert await names(database) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("kind", ["transaction", "at_once"])
-async def test_work_that_fails_changes_nothing_and_its_failure_comes_out(database: Dialect, kind: str) -> None:
+async def test_a_failed_transaction_changes_nothing_and_its_error_is_raised(database: Database) -> None:
     with pytest.raises(ZeroDivisionError):
-        await getattr(database, kind)(noting("a", then=ZeroDivisionError()))
+        await database.write(inserting("a", error=ZeroDivisionError()))
     with pytest.raises(StoreError, match=r"(?i)unique"):
-        await getattr(database, kind)(noting("b", "b"))
+        await database.write(inserting("b", "b"))
     assert await names(database) == []
-    assert await getattr(database, kind)(noting("c")) == 1
+    assert await database.write(inserting("c")) == 1
 
 
-async def test_a_quick_transaction_waits_its_turn_while_another_process_writes(database: Dialect, address: str) -> None:
+async def test_a_transaction_waits_for_that_of_another_process_and_the_event_loop_runs_on(
+    database: Database, address: str
+) -> None:
     begun, may_end = threading.Event(), threading.Event()
-    done: list[int] = []
+    finished: list[int] = []
 
-    def slow(session: Transaction) -> int:
+    def slow(transaction: Transaction) -> int:
         begun.set()
         may_end.wait(30)
-        return noting("early")(session)
+        return inserting("early")(transaction)
 
-    async def quick() -> None:
-        done.append(await database.at_once(noting("late")))
+    async def second() -> None:
+        finished.append(await database.write(inserting("late")))
 
     async with open_database(address) as other, anyio.create_task_group() as tasks:
-        tasks.start_soon(other.transaction, slow)
+        tasks.start_soon(other.write, slow)
         assert await anyio.to_thread.run_sync(begun.wait, 30)
-        tasks.start_soon(quick)
-        for _ in range(50):  # the loop goes round meanwhile
+        tasks.start_soon(second)
+        for _ in range(50):
             await anyio.lowlevel.checkpoint()
-        assert done == []
+        assert finished == []
+        assert await names(database) == []
         may_end.set()
-    assert done == [1]
+    assert finished == [1]
     assert await names(database) == ["early", "late"]
 
 
-async def test_two_kinds_of_transaction_side_by_side_lose_nothing(database: Dialect) -> None:
+async def test_transactions_at_the_same_time_lose_nothing(database: Database) -> None:
     async with anyio.create_task_group() as tasks:
         for number in range(200):
-            kind = (database.at_once, database.transaction)[number % 2]
-            tasks.start_soon(kind, noting(f"{number:03}"))
+            tasks.start_soon(database.write, inserting(f"{number:03}"))
     assert await names(database) == [f"{number:03}" for number in range(200)]
+
+
+async def test_postgresql_in_short(postgres: Cluster) -> None:
+    """The one test of transactions on PostgreSQL in the fast run."""
+    async with open_database(postgres.store()) as database:
+        assert await database.write(inserting("a")) == 1
+        with pytest.raises(ZeroDivisionError):
+            await database.write(inserting("b", error=ZeroDivisionError()))
+        assert await names(database) == ["a"]

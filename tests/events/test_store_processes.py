@@ -1,4 +1,4 @@
-"""Several processes on one event store, and what is left of it when they are killed."""
+"""Several processes with one event store, and its contents after they are killed."""
 
 import os
 import random
@@ -19,7 +19,7 @@ from support.stored_events import add_all, series
 from telnyx_conferencing.server.events.event import EventFilter, StoredEvent
 from telnyx_conferencing.server.events.store import Store
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[1]
 KILLS = int(os.environ.get("STORE_KILLS", "20"))
@@ -38,7 +38,7 @@ class Other:
         assert process.stdout
         self._stdin = process.stdin
         self._stdout = BufferedByteReceiveStream(process.stdout)
-        self.told: list[tuple[int, str]] = []
+        self.received: list[tuple[int, str]] = []
 
     async def send(self, line: str) -> None:
         await self._stdin.send(f"{line}\n".encode())
@@ -47,24 +47,24 @@ class Other:
         with anyio.fail_after(30):
             return (await self._stdout.receive_until(b"\n", 10_000)).decode()
 
-    async def until(self, said: str) -> None:
-        """Read on until it says this; what it was told of by then is kept."""
-        while (line := await self.line()) != said:
+    async def until(self, last_line: str) -> None:
+        """Read its output up to this line. Events in it are kept."""
+        while (line := await self.line()) != last_line:
             await self._note(line)
 
-    async def until_told_of(self, count: int) -> None:
-        while len(self.told) < count:
+    async def until_received(self, count: int) -> None:
+        while len(self.received) < count:
             await self._note(await self.line())
 
     async def _note(self, line: str) -> None:
-        if line.startswith("told "):
+        if line.startswith("event "):
             _, number, name = line.split()
-            self.told.append((int(number), name))
+            self.received.append((int(number), name))
 
 
 @asynccontextmanager
 async def another(address: str, name: str) -> AsyncGenerator[Other]:
-    """A process that is about to open the store: it waits for a line."""
+    """A process that opens the store when it receives a line."""
     async with await anyio.open_process(command("share", address, name), cwd=ROOT, stderr=None) as process:
         other = Other(process)
         await other.until("here")
@@ -75,36 +75,37 @@ async def another(address: str, name: str) -> AsyncGenerator[Other]:
 
 
 def killed_while_pouring(address: str, name: str, after: int) -> list[str]:
-    """The ids that a process was told are stored, before it was killed after so many of them."""
+    """The ids of the events that a process has stored. It is killed after this many of them."""
     with subprocess.Popen(command("pour", address, name), cwd=ROOT, stdin=PIPE, stdout=PIPE, bufsize=0) as process:
         assert process.stdin
         assert process.stdout
         process.stdin.write(b"go\n")
-        said = b""
-        while said.count(b"\n") <= after and (some := process.stdout.read(4096)):
-            said += some
+        output = b""
+        while output.count(b"\n") <= after and (some := process.stdout.read(4096)):
+            output += some
         process.kill()
-        said += process.stdout.read()
-    return said.decode().split("\n")[1:-1]
+        output += process.stdout.read()
+    return output.decode().split("\n")[1:-1]
 
 
-@pytest.mark.slow
-async def test_after_kill_9_every_event_that_was_said_to_be_stored_is_there_once(address: str) -> None:
+async def test_after_kill_9_every_event_that_was_stored_is_there_once(address: str) -> None:
     chance = random.Random()
-    said: list[str] = []
+    confirmed: list[str] = []
     for run in range(KILLS):
-        said += await anyio.to_thread.run_sync(killed_while_pouring, address, f"run{run}", chance.randrange(1, 600))
+        confirmed += await anyio.to_thread.run_sync(
+            killed_while_pouring, address, f"run{run}", chance.randrange(1, 600)
+        )
     async with Store.open(address) as store:
         there = [event.id for event in await store.find(EventFilter(), limit=1_000_000)]
-    assert len(said) >= KILLS
+    assert len(confirmed) >= KILLS
     assert len(there) == len(set(there))
-    assert set(said) <= set(there)
+    assert set(confirmed) <= set(there)
     if address.startswith("sqlite:"):
         with sqlite3.connect(address.removeprefix("sqlite:///")) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-async def test_two_processes_write_and_each_is_told_of_all_in_the_order_of_numbers(address: str) -> None:
+async def test_two_processes_write_and_each_receives_all_events_in_the_order_of_numbers(address: str) -> None:
     async with another(address, "one") as one, another(address, "two") as two:
         for process in (one, two):
             await process.send("open")
@@ -113,22 +114,22 @@ async def test_two_processes_write_and_each_is_told_of_all_in_the_order_of_numbe
             await one.send("40")
             await two.send("40")
         for process in (one, two):
-            await process.until_told_of(400)
-    assert one.told == two.told
-    assert [number for number, _ in one.told] == list(range(1, 401))
-    assert {name for _, name in one.told} == {f"{name}-{place}" for name in ("one", "two") for place in range(200)}
+            await process.until_received(400)
+    assert one.received == two.received
+    assert [number for number, _ in one.received] == list(range(1, 401))
+    assert {name for _, name in one.received} == {f"{name}-{place}" for name in ("one", "two") for place in range(200)}
 
 
-async def test_an_event_of_another_process_is_told_though_this_one_stores_nothing(address: str) -> None:
+async def test_a_process_that_stores_nothing_receives_the_events_of_another(address: str) -> None:
     async with Store.open(address) as store, another(address, "other") as other:
         await other.send("open")
         await other.until("ready")
         await add_all(store, series(3))
-        await other.until_told_of(3)
-    assert [name for _, name in other.told] == ["e0", "e1", "e2"]
+        await other.until_received(3)
+    assert [name for _, name in other.received] == ["e0", "e1", "e2"]
 
 
-async def test_processes_that_open_a_new_store_at_the_same_moment_all_have_it(empty_address: str) -> None:
+async def test_processes_can_open_a_new_store_at_the_same_time(empty_address: str) -> None:
     address = empty_address
     async with (
         another(address, "one") as one,
@@ -142,12 +143,11 @@ async def test_processes_that_open_a_new_store_at_the_same_moment_all_have_it(em
         for process in (one, two, three):
             await process.send("10")
         for process in (one, two, three):
-            await process.until_told_of(30)
-    assert one.told == two.told == three.told
+            await process.until_received(30)
+    assert one.received == two.received == three.received
 
 
-@pytest.mark.slow
-async def test_a_reader_that_follows_the_numbers_misses_no_event_while_several_processes_write(address: str) -> None:
+async def test_a_reader_that_pages_by_number_misses_no_event_while_several_processes_write(address: str) -> None:
     names = ("one", "two", "three")
     async with Store.open(address) as store, AsyncExitStack() as stack:
         writers = [await stack.enter_async_context(another(address, name)) for name in names]

@@ -15,7 +15,6 @@ from mcp.client import Client
 from support.guarded_server import Clock, Person, changes, guarded, room
 from support.mcp import call, closes, connected, no, refusal
 from support.mcp_in_process import World
-from support.older_store import put_back
 from support.telnyx import telnyx
 from support.webhooks import url_of
 from telnyx_conferencing.server.guard import Ledger
@@ -321,22 +320,3 @@ def test_what_is_refused_is_just_what_there_is_no_room_for(books: Books, steps: 
     for place, one in enumerate(tried):
         counted = (other for other in tried[:place] if other.is_sent and other.at > one.at - WINDOW)
         assert one.is_sent is (sum(other.amount for other in counted) + one.amount <= most)
-
-
-@in_a_loop
-async def test_what_was_used_before_an_update_still_counts(address: str, clock: Clock) -> None:
-    def taking(key: str, amount: int) -> Limit:
-        return Limit(key, 5, WINDOW.total_seconds(), amount, "any")
-
-    async with Ledger.open(address, now=clock) as ledger:
-        for key in ("one", "one", "other"):
-            clock.move(seconds=20)
-            assert await ledger.admit([taking(key, 2)], {"outcome": "sends"}) is None
-    await put_back(address, "0003")
-    async with Ledger.open(address, now=clock) as ledger:
-        assert await ledger.look([taking("one", 1), taking("other", 3)]) is None
-        assert await ledger.look([taking("one", 2)])
-        assert await ledger.look([taking("other", 4)])
-        clock.move(seconds=20)  # the first has left its window
-        assert await ledger.admit([taking("one", 3)], {"outcome": "sends"}) is None
-        assert await ledger.look([taking("one", 1)])

@@ -51,7 +51,7 @@ async def store_all(database: Path, bodies: Sequence[bytes]) -> None:
     async with Store.open(url_of(database)) as store, anyio.create_task_group() as tasks:
         for body in bodies:
             tasks.start_soon(
-                store.add_unread, RawWebhook(body, Via.WEBHOOK, verified=True, received_at=datetime.now(UTC))
+                store.add_webhook, RawWebhook(body, Via.WEBHOOK, verified=True, received_at=datetime.now(UTC))
             )
 
 

@@ -1,7 +1,6 @@
-"""Events to store, and a process that stores them, for tests: `python -m events.storing pour|share DATABASE NAME`."""
+"""Events for tests, and a process that stores them: `python -m support.stored_events pour|share DATABASE NAME`."""
 
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from telnyx_conferencing.server.database.dialect import Inserted, Into
 from telnyx_conferencing.server.events.event import Event, StoredEvent
 from telnyx_conferencing.server.events.store import Store
 
@@ -34,19 +32,23 @@ def url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def made(name: str, **given: Any) -> Event:
-    """An event with this id; what is not given is as usual."""
-    usual: dict[str, Any] = {"type": "conference.participant.joined", "occurred_at": START, "payload": {"digits": "1"}}
-    return Event(id=name, **{**usual, **given})
+def made(name: str, **fields: Any) -> Event:
+    """An event with this id. Other fields have defaults."""
+    defaults: dict[str, Any] = {
+        "type": "conference.participant.joined",
+        "occurred_at": START,
+        "payload": {"digits": "1"},
+    }
+    return Event(id=name, **{**defaults, **fields})
 
 
-def series(count: int, prefix: str = "e", **given: Any) -> list[Event]:
+def series(count: int, prefix: str = "e", **fields: Any) -> list[Event]:
     """Events one second apart: e0, e1, ..."""
-    return [made(f"{prefix}{place}", occurred_at=START + timedelta(seconds=place), **given) for place in range(count)]
+    return [made(f"{prefix}{place}", occurred_at=START + timedelta(seconds=place), **fields) for place in range(count)]
 
 
 async def add_all(store: Store, events: list[Event]) -> list[StoredEvent | None]:
-    """Add them all at the same time; their answers, in their order."""
+    """Add events at the same time. Returns the results in their order."""
     answers: list[StoredEvent | None] = [None] * len(events)
 
     async def add(place: int) -> None:
@@ -58,21 +60,22 @@ async def add_all(store: Store, events: list[Event]) -> list[StoredEvent | None]
     return answers
 
 
-def groups_of(store: Store, monkeypatch: "pytest.MonkeyPatch") -> list[int]:
-    """How many events each group has that is stored from now on."""
-    groups: list[int] = []
-    insert = store.dialect.insert
+def group_sizes(store: Store, monkeypatch: "pytest.MonkeyPatch") -> list[int]:
+    """A list that gets the number of events of each group that is stored from now on."""
+    sizes: list[int] = []
+    write = store.database.write
 
-    async def counted(into: Into, rows: Sequence[tuple[Any, ...]]) -> Inserted:
-        groups.append(len(rows))
-        return await insert(into, rows)
+    async def counting(work: Any, *, wait_for_disk: bool = True) -> Any:
+        result = await write(work, wait_for_disk=wait_for_disk)
+        sizes.append(len(result))
+        return result
 
-    monkeypatch.setattr(store.dialect, "insert", counted)
-    return groups
+    monkeypatch.setattr(store.database, "write", counting)
+    return sizes
 
 
 async def pour(store: Store, name: str) -> None:
-    """Store events from sixteen senders at once, and say the id of each once it is stored, for ever."""
+    """Store events from sixteen tasks for ever, and print the id of each event that was stored."""
 
     async def send(sender: int) -> None:
         for place in range(1_000_000):
@@ -86,19 +89,19 @@ async def pour(store: Store, name: str) -> None:
 
 
 async def share(store: Store, name: str) -> None:
-    """Say what news comes; at each line `N` of input store N events; leave at the end of input."""
+    """Print the events that arrive. For each line `N` of input, store N events. Ends with the input."""
 
-    def tell(events: list[StoredEvent]) -> None:
+    def show(events: list[StoredEvent]) -> None:
         for event in events:
-            print("told", event.number, event.id, flush=True)
+            print("event", event.number, event.id, flush=True)
 
-    store.subscribe(tell)
+    store.subscribe(show)
     print("ready", flush=True)
-    begun = 0
+    stored = 0
     while line := await anyio.to_thread.run_sync(sys.stdin.readline):
         count = int(line)
-        await add_all(store, [made(f"{name}-{begun + place}") for place in range(count)])
-        begun += count
+        await add_all(store, [made(f"{name}-{stored + place}") for place in range(count)])
+        stored += count
         print("stored", flush=True)
 
 

@@ -15,7 +15,7 @@ from telnyx_conferencing.server.webhooks.signature import SignatureVerifier
 
 async def main(port: int, database: str, key: str) -> None:
     async with Store.open(database) as store:
-        receiver = Receiver(store.add, store.set_aside, SignatureVerifier([key]), store=database)
+        receiver = Receiver(store.add, store.reject, SignatureVerifier([key]), store=database)
         async with hold_port(port, receiver.app, database):
             await anyio.sleep_forever()
 

@@ -158,7 +158,7 @@ async def test_what_is_signed_and_no_event_is_400_and_kept_aside(receiving: Rece
     bodies = [b"no JSON at all", b'{"data": {"id": "half"}}', b"[]"]
     assert [receiving.post(body) for body in bodies] == [400, 400, 400]
     async with Store.open(url_of(receiving.database)) as store:
-        aside = await store.aside()
+        aside = await store.rejected()
     assert {one.body for one in aside} >= set(bodies)
     assert "half" not in await receiving.stored()
 

@@ -1,7 +1,8 @@
-"""Keeps every event on disk before Telnyx is told that it came. Loads the database libraries only when opened."""
+"""Keeps every event on disk before Telnyx gets its answer."""
 
 from ...database import StoreError, default_url
 from .errors import UnfitEvent
+from .rejected import RejectedWebhook
 from .store import KEEP_FOR, KEEP_MOST, Store
 
-__all__ = ["KEEP_FOR", "KEEP_MOST", "Store", "StoreError", "UnfitEvent", "default_url"]
+__all__ = ["KEEP_FOR", "KEEP_MOST", "RejectedWebhook", "Store", "StoreError", "UnfitEvent", "default_url"]

@@ -1,62 +1,62 @@
-"""Tells subscribers of every event once, in the order of numbers, whichever process stored it."""
+"""Passes every new event to subscribers once, in the order of numbers, from whichever process it comes."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from ...database import Dialect, StoreError
+from ...database import Database, StoreError
 from ..event import StoredEvent
 
-OnNews = Callable[[list[StoredEvent]], None]
+Listener = Callable[[list[StoredEvent]], None]
 
-_AGAIN_SECONDS = 1.0
+_RETRY_DELAY_S = 1.0
 
 _log = logging.getLogger(__name__)
 
 
 class ChangeFeed:
-    """What this process commits is told at once, unless another's events come before it: then all are read back."""
+    """Passes on events that this process has committed, unless other events come before them: then it reads all."""
 
-    def __init__(self, dialect: Dialect, read_after: Callable[[int], Awaitable[list[StoredEvent]]]) -> None:
-        """`read_after` reads the next events after a number, oldest first, some at a time."""
-        self._dialect = dialect
+    def __init__(self, database: Database, read_after: Callable[[int], Awaitable[list[StoredEvent]]]) -> None:
+        """`read_after` reads some of the events after a number, oldest first."""
+        self._database = database
         self._read_after = read_after
-        self._subscribers: dict[object, OnNews] = {}
-        self._anyone = asyncio.Event()
+        self._listeners: dict[object, Listener] = {}
+        self._has_listeners = asyncio.Event()
         self._unread = asyncio.Event()
         self._reading = False
-        self.told = 0
-        """The number of the last event that was told, or that needed no telling."""
+        self.position = 0
+        """The number of the last event that was passed on, or that came before the first subscriber."""
 
-    def subscribe(self, on_news: OnNews) -> Callable[[], None]:
-        """Tell `on_news` from now on; the returned function ends that."""
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every event from now on. Returns a function that ends the subscription."""
         key = object()
-        self._subscribers[key] = on_news
-        self._anyone.set()
+        self._listeners[key] = listener
+        self._has_listeners.set()
 
         def unsubscribe() -> None:
-            self._subscribers.pop(key, None)
-            if not self._subscribers:
-                self._anyone.clear()
+            self._listeners.pop(key, None)
+            if not self._listeners:
+                self._has_listeners.clear()
 
         return unsubscribe
 
-    def committed(self, events: list[StoredEvent]) -> None:
-        """This process committed these, which follow each other."""
-        if not self._subscribers:
-            self.told = max(self.told, events[-1].number)
-        elif self._reading or events[0].number != self.told + 1:
+    def on_commit(self, events: list[StoredEvent]) -> None:
+        """This process has committed these events. Their numbers are in sequence."""
+        if not self._listeners:
+            self.position = max(self.position, events[-1].number)
+        elif self._reading or events[0].number != self.position + 1:
             self._unread.set()
         else:
-            self._tell(events)
+            self._publish(events)
 
     async def run(self) -> None:
-        """Hear of other processes' events while anyone wants to know. Runs until cancelled."""
-        watching = asyncio.create_task(self._dialect.watch(self._unread.set, self._anyone))
+        """Watch for events of other processes while there are subscribers. Runs until cancelled."""
+        watching = asyncio.create_task(self._database.watch(self._unread.set, self._has_listeners))
         try:
             while True:
                 await self._unread.wait()
-                await self._anyone.wait()
+                await self._has_listeners.wait()
                 self._unread.clear()
                 await self._read()
         finally:
@@ -65,18 +65,18 @@ class ChangeFeed:
     async def _read(self) -> None:
         self._reading = True
         try:
-            while self._subscribers and (events := await self._read_after(self.told)):
-                self._tell(events)
+            while self._listeners and (events := await self._read_after(self.position)):
+                self._publish(events)
         except StoreError as error:
-            _log.warning("News of events is late: %s", error)
-            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._unread.set)
+            _log.warning("Events of other processes arrive late: %s", error)
+            asyncio.get_running_loop().call_later(_RETRY_DELAY_S, self._unread.set)
         finally:
             self._reading = False
 
-    def _tell(self, events: list[StoredEvent]) -> None:
-        self.told = events[-1].number
-        for on_news in list(self._subscribers.values()):
+    def _publish(self, events: list[StoredEvent]) -> None:
+        self.position = events[-1].number
+        for listener in list(self._listeners.values()):
             try:
-                on_news(events)
+                listener(events)
             except Exception:
                 _log.exception("A subscriber to events failed")

@@ -1,7 +1,7 @@
-"""What can go wrong with one event."""
+"""An error that concerns one event."""
 
 from ...database import StoreError
 
 
 class UnfitEvent(StoreError):
-    """This one event cannot be stored, whenever it is tried: its payload is not JSON or is nested too deeply."""
+    """This event can never be stored: its payload is not JSON, or is nested too deeply."""

@@ -1,219 +1,143 @@
-"""Finds events: each search walks one index in the order of numbers and stops when it has enough."""
+"""Finds events. Each search follows one index and stops when it has enough."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, func, null, or_, select, true, union_all
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from ...database import microseconds
-from ...database.schema import event_keys, events, zones
+from ...database import Transaction, microseconds
 from ..event import MAX_COUNT, EventFilter, StoredEvent
 from .rows import READ, event_of, stored_text
-from .zones import FIELDS, ZONE
 
 Field = Literal["conference_id", "call_control_id", "queue", "type", "id"]
 
-_MANY_TYPES = 64
-_RECENT = (2_000, 50_000)
-
-_number = events.c.number
-_columns = [events.c[name] for name in READ]
-_Condition = ColumnElement[bool]
-_Seen = Select[Any, Any]
-"""Values, and the number of the latest event with each."""
+_FIELDS_WITH_FEW_VALUES = ("type", "queue")
+_RECENT_EVENTS = 20_000
+_MAX_BRANCHES = 64
+_COLUMNS = ", ".join(READ)
 
 
-async def find(
-    connection: AsyncConnection, wanted: EventFilter, limit: int, *, newest_first: bool
-) -> list[StoredEvent]:
-    """The first `limit` events that are wanted, in the order of their numbers."""
-    walks = await _walks(connection, wanted)
-
-    def first(statement: Select[Any], *order: ColumnElement[Any]) -> Select[Any]:
-        return statement.order_by(*(column.desc() if newest_first else column.asc() for column in order)).limit(limit)
-
-    numbers = [first(walk.numbers, *walk.order) for walk in walks]
-    if len(numbers) == 1:
-        statement = numbers[0].with_only_columns(*_columns)
-    else:
-        statement = first(select(*_columns).where(_number.in_(_together(numbers))), _number)
-    return [event_of(row) for row in await connection.execute(statement)]
+def get(transaction: Transaction, event_id: str) -> StoredEvent | None:
+    """The event with this id."""
+    rows = transaction.rows(f"SELECT {_COLUMNS} FROM events WHERE id = :id", id=stored_text(event_id))  # noqa: S608
+    return event_of(rows[0]) if rows else None
 
 
-async def count(connection: AsyncConnection, wanted: EventFilter) -> int:
-    """How many events are wanted, but at most `COUNT_AT_MOST`."""
-    walks = await _walks(connection, wanted)
-    some = [walk.numbers.order_by(*walk.order).limit(MAX_COUNT) for walk in walks]
-    found = _together(some).limit(MAX_COUNT).subquery()
-    return (await connection.execute(select(func.count()).select_from(found))).scalar_one()
+def latest_number(transaction: Transaction) -> int:
+    """The number of the newest event, 0 if there is none."""
+    ((number,),) = transaction.rows("SELECT coalesce(max(number), 0) FROM events")
+    return number
 
 
-def _together(walks: Sequence[Select[Any]]) -> CompoundSelect[Any]:
-    return union_all(*(select(walk.subquery()) for walk in walks))
-
-
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """Numbers of events, found along one index without sorting when read in this order."""
-
-    numbers: Select[Any]
-    order: tuple[ColumnElement[Any], ...]
-
-
-_noted = select(func.coalesce(func.max(zones.c.block) + 1, 0) * ZONE).scalar_subquery()
-"""The first number of which the keys and the zone are not noted yet."""
-
-_Bound = ColumnElement[int] | int
-
-
-async def _walks(connection: AsyncConnection, wanted: EventFilter) -> list[_Walk]:
-    """Walks of which no two meet the same event, and which together find what is wanted: through what is noted of the
-    zones, by the keys that say most or by times, and one through the numbers that came after."""
-    # Which types there are is asked before the search, and more may be noted in between: then this is where to part.
-    asks_twice = any(name.endswith(".*") for name in wanted.types)
-    noted: _Bound = (await connection.execute(select(_noted))).scalar_one() if asks_twice else _noted
-    keys = await _keys(connection, wanted)
-    timed = wanted.since is not None or wanted.until is not None
-    numbers = select(_number).where(*_conditions(wanted, None), *_between(wanted, _number))
-    if keys is not None:
-        walks = _by_keys(connection, wanted, keys, noted, timed=timed)
-    elif timed:
-        walks = [_in_zones(connection, wanted, _number, numbers.where(_before(noted, _number)))]
-    else:
-        return [_Walk(numbers, (_number,))]
-    return [*walks, _Walk(numbers.where(_number >= noted), (_number,))]
-
-
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    """A field, and the values in it that are wanted."""
-
-    field: str
-    values: Sequence[str]
-
-    @property
-    def are_few(self) -> bool:
-        """Whether a value stands for so few events that each may be looked at."""
-        return self.field in ("call_control_id", "conference_id")
-
-
-async def _keys(connection: AsyncConnection, wanted: EventFilter) -> _Keys | None:
-    """The keys to go by; None: the numbers alone."""
-    for name in ("call_control_id", "conference_id", "queue"):
-        value = getattr(wanted, name)
-        if value is not None:
-            return _Keys(name, [stored_text(value)])
-    if not wanted.types:
-        return None
-    types = await _existing(connection, wanted.types)
-    return _Keys("type", types) if len(types) <= _MANY_TYPES else None
-
-
-def _by_keys(
-    connection: AsyncConnection, wanted: EventFilter, keys: _Keys, noted: _Bound, *, timed: bool
-) -> list[_Walk]:
-    """The walks through what is noted, one for each key."""
-    conditions = _conditions(wanted, keys.field)
-    number = event_keys.c.number
-    of_field = event_keys.c.field == FIELDS[keys.field]
-    keyed = select(number).where(of_field, _before(noted, number), *_between(wanted, number))
-    if conditions:
-        by_key = _number == func.coalesce(number, null())  # so written, events cannot be where the search begins
-        keyed = keyed.select_from(event_keys.join(events, by_key)).where(*conditions)
-    each = [keyed.where(event_keys.c.value == value) for value in keys.values]
-    if timed and not keys.are_few:
-        return [_in_zones(connection, wanted, number, one) for one in each]
-    return [_Walk(one, (number,)) for one in each]
-
-
-def _before(noted: _Bound, number: ColumnElement[int]) -> _Condition:
-    """So written, it is no reason to walk all numbers up to there."""
-    return func.coalesce(number, null()) < noted
-
-
-def _conditions(wanted: EventFilter, keyed: str | None) -> list[_Condition]:
-    """What events must meet, but for their numbers and for what the keys of a field tell."""
-    found = [
-        events.c[name] == stored_text(value)
-        for name in ("conference_id", "call_control_id", "queue")
-        if name != keyed and (value := getattr(wanted, name)) is not None
-    ]
-    if wanted.types and keyed != "type":
-        found.append(_is_any_type(events.c.type, wanted.types))
-    if wanted.since is not None:
-        found.append(events.c.occurred_at >= microseconds(wanted.since))
-    if wanted.until is not None:
-        found.append(events.c.occurred_at < microseconds(wanted.until))
-    return found
-
-
-def _between(wanted: EventFilter, number: ColumnElement[int]) -> list[_Condition]:
-    found: list[_Condition] = []
-    if wanted.after_number is not None:
-        found.append(number > wanted.after_number)
-    if wanted.before_number is not None:
-        found.append(number < wanted.before_number)
-    return found
-
-
-async def _existing(connection: AsyncConnection, wanted: Iterable[str]) -> list[str]:
-    """The types to look for among what is noted: those named, and those that exist under each prefix."""
-    found: set[str] = set()
-    for name in wanted:
-        if name.endswith(".*"):
-            found |= set((await connection.execute(_each("type", name[:-1]))).scalars())
-        else:
-            found.add(stored_text(name))
-    return sorted(found)
-
-
-def _in_zones(connection: AsyncConnection, wanted: EventFilter, number: ColumnElement[int], some: Select[Any]) -> _Walk:
-    """Of some numbers, those in the zones in which an event of the wanted time may stand.
-
-    PostgreSQL knows how many events are of the wanted time, and not that they stand together: it would rather read the
-    whole table. So it is told to look into one zone after another; an offset keeps it from taking the two as one.
-    """
-    inside = some.where(number >= zones.c.block * ZONE, number < zones.c.block * ZONE + ZONE)
-    if connection.dialect.name == "postgresql":
-        each = inside.offset(0).lateral()
-        walk = select(each.c.number).select_from(zones.join(each, true()))
-        return _Walk(walk.where(*_zones_of(wanted)), (zones.c.block, each.c.number))
-    return _Walk(inside.where(*_zones_of(wanted)), (zones.c.block, number))
-
-
-def _zones_of(wanted: EventFilter) -> list[_Condition]:
-    """What zones must meet."""
-    block = zones.c.block
-    conditions: list[_Condition] = []
-    if wanted.since is not None:
-        conditions.append(zones.c.latest >= microseconds(wanted.since))
-    if wanted.until is not None:
-        conditions.append(zones.c.earliest < microseconds(wanted.until))
-    if wanted.after_number is not None:
-        conditions.append(block >= wanted.after_number // ZONE)
-    if wanted.before_number is not None:
-        conditions.append(block <= wanted.before_number // ZONE)
-    return conditions
-
-
-def _is_any_type(column: ColumnElement[Any], types: Iterable[str]) -> _Condition:
-    return or_(
-        *(
-            _starts_with(column, name[:-1]) if name.endswith(".*") else column == stored_text(name)
-            for name in sorted(types)
-        )
+def find(transaction: Transaction, event_filter: EventFilter, limit: int, *, newest_first: bool) -> list[StoredEvent]:
+    """The first `limit` events that match, in the order of their numbers."""
+    search = _search(transaction, event_filter, newest_first=newest_first)
+    direction = "DESC" if newest_first else "ASC"
+    rows = transaction.rows(
+        f"SELECT {_COLUMNS} FROM events "  # noqa: S608 - constants
+        f"WHERE number IN ({search.numbers(f'ORDER BY {search.order_by} {direction}')}) "
+        f"ORDER BY number {direction} LIMIT :limit",
+        limit=limit,
+        **search.parameters,
     )
+    return [event_of(row) for row in rows]
 
 
-def _starts_with(column: ColumnElement[Any], prefix: str) -> _Condition:
-    low, high = _range(prefix)
-    return (column >= low) if high is None else (column >= low) & (column < high)
+def count(transaction: Transaction, event_filter: EventFilter) -> int:
+    """How many events match, at most `MAX_COUNT`."""
+    search = _search(transaction, event_filter, newest_first=True)
+    ((total,),) = transaction.rows(
+        f"SELECT count(*) FROM (SELECT 1 FROM ({search.numbers()}) AS matching LIMIT :limit) AS counted",  # noqa: S608
+        limit=MAX_COUNT,
+        **search.parameters,
+    )
+    return total
 
 
-def _range(prefix: str) -> tuple[str, str | None]:
-    """From which text to before which others text starts with this prefix; None when nothing comes after."""
+@dataclass(slots=True)
+class _Search:
+    """A search, written so that the database follows the index that we choose.
+
+    The database does not know that events arrive nearly in the order of their times, or which values are frequent.
+    """
+
+    branches: list[str] = field(default_factory=list[str])
+    """Conditions. Each branch finds other events."""
+    order_by: str = "number"
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def parameter(self, value: Any) -> str:
+        """Add a parameter and return its placeholder."""
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
+        return f":{name}"
+
+    def numbers(self, order: str = "") -> str:
+        """A query for the numbers of the first `:limit` events of each branch."""
+        return " UNION ALL ".join(
+            f"SELECT number FROM (SELECT number FROM events WHERE {branch} {order} LIMIT :limit) "  # noqa: S608
+            f"AS branch{place}"
+            for place, branch in enumerate(self.branches)
+        )
+
+
+def _search(transaction: Transaction, event_filter: EventFilter, *, newest_first: bool) -> _Search:
+    search = _Search()
+    equal = {
+        name: f"= {search.parameter(stored_text(value))}"
+        for name in ("call_control_id", "conference_id", "queue")
+        if (value := getattr(event_filter, name)) is not None
+    }
+    pages_forward = event_filter.after_number is not None and not newest_first
+    is_timed = event_filter.since is not None or event_filter.until is not None
+    index = next((name for name in ("call_control_id", "conference_id") if name in equal), None)
+    if index is None and is_timed and not pages_forward:
+        index = "occurred_at"
+    elif index is None and "queue" in equal:
+        index = "queue"
+
+    columns = {name: name if name == index else _unindexed(name) for name in (*equal, "occurred_at", "type")}
+    number = "number" if index != "occurred_at" else _unindexed("number")
+    search.order_by = number
+    conditions = [f"{columns[name]} {comparison}" for name, comparison in equal.items()]
+    conditions += _bounds(search, number, ">", event_filter.after_number, event_filter.before_number)
+    since, until = (time and microseconds(time) for time in (event_filter.since, event_filter.until))
+    conditions += _bounds(search, columns["occurred_at"], ">=", since, until)
+
+    types = None if index or not event_filter.types else _existing_types(transaction, event_filter.types)
+    if types is not None and len(types) <= _MAX_BRANCHES:
+        search.branches = [
+            " AND ".join([f"type = {search.parameter(event_type)}", *conditions]) for event_type in types
+        ] or ["1 = 0"]
+        return search
+    if event_filter.types:
+        conditions.append(_is_any_type(search, columns["type"], event_filter.types))
+    search.branches = [" AND ".join(conditions) or "1 = 1"]
+    return search
+
+
+def _unindexed(column: str) -> str:
+    """The column, so that the database cannot use an index on it."""
+    return f"coalesce({column}, NULL)"
+
+
+def _bounds(search: _Search, column: str, lower: str, low: Any, high: Any) -> list[str]:
+    """Conditions for a range. None: no bound."""
+    bounds = ((lower, low), ("<", high))
+    return [f"{column} {comparison} {search.parameter(value)}" for comparison, value in bounds if value is not None]
+
+
+def _is_any_type(search: _Search, column: str, types: Iterable[str]) -> str:
+    conditions = [
+        " AND ".join(_bounds(search, column, ">=", *_prefix_range(name[:-1])))
+        if name.endswith(".*")
+        else f"{column} = {search.parameter(stored_text(name))}"
+        for name in sorted(types)
+    ]
+    return f"({' OR '.join(conditions)})"
+
+
+def _prefix_range(prefix: str) -> tuple[str, str | None]:
+    """The range of the texts that start with a prefix: from the first to before the second. None: no upper bound."""
     prefix = stored_text(prefix)
     stem = prefix.rstrip("\U0010ffff")
     if not stem:
@@ -222,58 +146,55 @@ def _range(prefix: str) -> tuple[str, str | None]:
     return prefix, stem[:-1] + chr(0xE000 if after == 0xD800 else after)
 
 
-async def distinct(connection: AsyncConnection, field: Field, prefix: str, limit: int) -> list[str]:
-    """The values of a field that start with `prefix`, most recently seen first."""
-    if field in ("type", "queue"):
-        return await _first(connection, limit, _each(field, prefix), _later(field, prefix))
-    found: list[str] = []
-    for recent in _RECENT:
-        found = await _first(connection, limit, _latest(field, prefix, _number > _newest - recent))
-        if len(found) >= limit:
-            return found
-    if field == "id":
-        return await _first(connection, limit, _latest(field, prefix))
-    return await _first(connection, limit, _noted_of(field, prefix), _later(field, prefix))
+def _existing_types(transaction: Transaction, types: Iterable[str]) -> list[str]:
+    """The types to search for: exact ones, and those that exist under each prefix."""
+    found: set[str] = set()
+    for name in types:
+        if name.endswith(".*"):
+            found.update(_few_values(transaction, "type", name[:-1], _MAX_BRANCHES + 1))
+        else:
+            found.add(stored_text(name))
+    return sorted(found)
 
 
-_newest = select(func.max(_number)).scalar_subquery()
+def distinct(transaction: Transaction, name: Field, prefix: str, limit: int) -> list[str]:
+    """The values of a field that start with `prefix`, the most recently used first."""
+    if name in _FIELDS_WITH_FEW_VALUES:
+        return _few_values(transaction, name, prefix, limit)
+    recent = f"number > (SELECT max(number) FROM events) - {_RECENT_EVENTS}"  # noqa: S608 - constants
+    values = _values(transaction, _unindexed(name), prefix, limit, recent)
+    return values if len(values) == limit else _values(transaction, name, prefix, limit)
 
 
-async def _first(connection: AsyncConnection, limit: int, *parts: _Seen) -> list[str]:
-    """Values of which each part says at which number it saw them last, the latest first."""
-    seen = union_all(*parts).subquery()
-    found = select(seen.c.value).group_by(seen.c.value).order_by(func.max(seen.c.last).desc()).limit(limit)
-    return list((await connection.execute(found)).scalars())
-
-
-def _latest(field: Field, prefix: str, *of: _Condition) -> _Seen:
-    """Values by their latest event, of some events or, by the index of ids, of all."""
-    column = events.c[field]
-    value: ColumnElement[Any] = func.coalesce(column, null()) if of else column
-    last = func.max(_number).label("last")
-    return (
-        select(value.label("value"), last).where(value.is_not(None), _starts_with(value, prefix), *of).group_by(value)
+def _values(transaction: Transaction, column: str, prefix: str, limit: int, *conditions: str) -> list[str]:
+    """See `distinct`. Reads all events that match."""
+    search = _Search()
+    where = " AND ".join([*_bounds(search, column, ">=", *_prefix_range(prefix)), *conditions])
+    rows = transaction.rows(
+        f"SELECT {column} FROM events WHERE {where} "  # noqa: S608 - constants
+        f"GROUP BY {column} ORDER BY max(number) DESC LIMIT :limit",
+        limit=limit,
+        **search.parameters,
     )
+    return [value for (value,) in rows]
 
 
-def _later(field: Field, prefix: str) -> _Seen:
-    """Values by their latest event, of the events whose keys are not noted yet."""
-    return _latest(field, prefix, _number >= _noted)
-
-
-def _noted_of(field: Field, prefix: str) -> _Seen:
-    """Values by their latest event, of all that is noted."""
-    value = event_keys.c.value
-    noted = select(value, func.max(event_keys.c.number).label("last"))
-    return noted.where(event_keys.c.field == FIELDS[field], _starts_with(value, prefix)).group_by(value)
-
-
-def _each(field: Field, prefix: str) -> _Seen:
-    """The same for a field with few values: from one to the next, not from event to event."""
-    value, number = event_keys.c.value, event_keys.c.number
-    conditions = [event_keys.c.field == FIELDS[field], _starts_with(value, prefix)]
-    walk = select(func.min(value).label("value")).where(*conditions).cte("walk", recursive=True)
-    following = select(func.min(value)).where(value > walk.c.value, *conditions).correlate(walk).scalar_subquery()
-    walk = walk.union_all(select(following).where(walk.c.value.is_not(None)))
-    last = select(func.max(number)).where(conditions[0], value == walk.c.value).correlate(walk).scalar_subquery()
-    return select(walk.c.value, last.label("last")).where(walk.c.value.is_not(None))
+def _few_values(transaction: Transaction, column: str, prefix: str, limit: int) -> list[str]:
+    """See `distinct`. Jumps in the index from each value to the next, so it is quick when there are few."""
+    search = _Search()
+    where = " AND ".join(_bounds(search, column, ">=", *_prefix_range(prefix)))
+    rows = transaction.rows(
+        f"""
+        WITH RECURSIVE found (value) AS (
+            SELECT min({column}) FROM events WHERE {where}
+            UNION ALL
+            SELECT (SELECT min({column}) FROM events WHERE {column} > found.value AND {where})
+            FROM found WHERE found.value IS NOT NULL
+        )
+        SELECT value FROM found WHERE value IS NOT NULL
+        ORDER BY (SELECT max(number) FROM events WHERE {column} = found.value) DESC LIMIT :limit
+        """,  # noqa: S608 - constants
+        limit=limit,
+        **search.parameters,
+    )
+    return [value for (value,) in rows]

@@ -1,41 +1,38 @@
-"""An event as a row of the table, and back."""
+"""Converts an event to a row of the table, and back."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from ...compact_json import compact_json
-from ...database import Into, microseconds, moment_of
+from ...database import microseconds, moment_of
 from ..envelope import parse_payload
 from ..event import Event, StoredEvent, Via
 from .errors import UnfitEvent
 
-EVENTS = Into(
-    "events",
-    (
-        "id",
-        "type",
-        "occurred_at",
-        "received_at",
-        "via",
-        "verified",
-        "conference_id",
-        "call_control_id",
-        "call_session_id",
-        "queue",
-        "body",
-    ),
+COLUMNS = (
+    "id",
+    "type",
+    "occurred_at",
+    "received_at",
+    "via",
+    "verified",
+    "conference_id",
+    "call_control_id",
+    "call_session_id",
+    "queue",
+    "body",
 )
-"""What is written, in this order."""
+"""The columns of a `Row`."""
 
-READ = ("number", *EVENTS.columns)
-"""What makes a `StoredEvent`, in this order."""
+READ = ("number", *COLUMNS)
+"""The columns of a `StoredEvent`."""
 
 Row = tuple[str, str, int, int, str, bool, str | None, str | None, str | None, str | None, bytes]
 
 
 def stored_text(text: str) -> str:
-    """Text as a database takes it: halves of surrogate pairs and NUL are written as escapes."""
+    """Text as a database accepts it: unpaired surrogates and NUL become escapes."""
     if text.isprintable():
         return text
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
@@ -46,8 +43,10 @@ def _or_none(text: str | None) -> str | None:
 
 
 def row_of(event: Event, received_at: datetime, body: bytes | None) -> Row:
-    """The row of an event, with the body that it came in; None: one is made. Raises `UnfitEvent` when its payload
-    cannot be written as JSON."""
+    """The row of an event. `body`: what Telnyx posted; None creates a body from the payload.
+
+    Raises `UnfitEvent` when the payload cannot be written as JSON.
+    """
     return (
         stored_text(event.id),
         stored_text(event.type),
@@ -71,7 +70,7 @@ def _body(payload: Mapping[str, Any]) -> bytes:
 
 
 def stored(event: Event, received_at: datetime, number: int) -> StoredEvent:
-    """The same event, now that it is on disk."""
+    """The event with the number that the database assigned."""
     return StoredEvent(
         id=event.id,
         type=event.type,
@@ -89,11 +88,11 @@ def stored(event: Event, received_at: datetime, number: int) -> StoredEvent:
 
 
 def event_of(row: Sequence[Any]) -> StoredEvent:
-    """The event of a row whose columns are `READ`."""
-    number, name, kind, occurred, received, via, verified, conference, call, session, queue, body = row
+    """The event of a row with the columns `READ`."""
+    number, event_id, event_type, occurred, received, via, verified, conference, call, session, queue, body = row
     return StoredEvent(
-        id=name,
-        type=kind,
+        id=event_id,
+        type=event_type,
         occurred_at=moment_of(occurred),
         payload=parse_payload(body),
         via=Via(via),

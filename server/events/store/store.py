@@ -1,34 +1,26 @@
-"""The event store: every event that Telnyx sent, on disk, found by what it is about."""
+"""The event store: every event that Telnyx sent, on disk, with searches."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from functools import partial
 
 import anyio
 
-from ...database import Dialect, Transaction, microseconds, note, noted, open_database
+from ...database import Database, get_value, open_database, set_value
 from ..envelope import RawWebhook
 from ..event import Event, EventFilter, StoredEvent
-from .change_feed import ChangeFeed
+from . import query, rejected
+from .change_feed import ChangeFeed, Listener
+from .rejected import RejectedWebhook
 from .retention import Retention
-from .rows import stored_text
 from .writer import Writer
-
-if TYPE_CHECKING:
-    from .reader import Aside, EventReader
 
 KEEP_FOR = timedelta(days=30)
 KEEP_MOST = 5_000_000
 
-_NEWS_AT_ONCE = 500
-_ASIDE_AT_MOST = 100
-_ASIDE_BYTES = 64 * 1024
-_REASON_CHARACTERS = 1_000
-
-_SET_ASIDE = "INSERT INTO aside (received_at, reason, size, body) VALUES (:received_at, :reason, :size, :body)"
-_TRIM_ASIDE = "DELETE FROM aside WHERE number <= (SELECT max(number) FROM aside) - :most"
+_FEED_BATCH = 500
 
 
 def _now() -> datetime:
@@ -36,28 +28,18 @@ def _now() -> datetime:
 
 
 class Store:
-    """An open store. Other processes may have the same one open; all see, and are told of, every event.
+    """An open store. Several processes may have the same store open: each sees the events of all.
 
     Every method but `subscribe` may raise `StoreError`.
     """
 
-    def __init__(
-        self,
-        dialect: Dialect,
-        reader: "EventReader",
-        *,
-        keep_for: timedelta,
-        keep_most: int,
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, database: Database, *, keep_for: timedelta, keep_most: int, now: Callable[[], datetime]) -> None:
         """Use `Store.open`."""
-        self.dialect = dialect
-        """The database it is in."""
+        self.database = database
         self._now = now
-        self._reader = reader
-        self._news = ChangeFeed(dialect, self._after)
-        self._upkeep = Retention(dialect, reader.beyond, keep_for=keep_for, keep_most=keep_most, now=now)
-        self._writer = Writer(dialect, self._committed)
+        self._feed = ChangeFeed(database, self._after)
+        self._retention = Retention(database, keep_for=keep_for, keep_most=keep_most, now=now)
+        self._writer = Writer(database, self._feed.on_commit)
 
     @classmethod
     @asynccontextmanager
@@ -69,27 +51,24 @@ class Store:
         keep_most: int = KEEP_MOST,
         now: Callable[[], datetime] = _now,
     ) -> "AsyncGenerator[Store]":
-        """Open the store at a URL such as `sqlite:////var/lib/events.db`; make it if it is not there.
+        """Open the store at a URL such as `sqlite:////var/lib/events.db`, or create it.
 
-        Events go when they were received longer ago than `keep_for`, and the oldest of more than `keep_most`.
-        Raises `StoreError`, for the operator, when the place cannot be used, holds something else or is damaged.
-        What was handed to `add` before the end is stored before this ends.
+        Events are deleted when they were received longer ago than `keep_for`, and the oldest of more than `keep_most`.
+        Raises `StoreError`, for the operator, when the database cannot be used, is damaged or contains something else.
+        Events that were passed to `add` are stored before this context ends.
         """
-        async with open_database(url) as dialect:
-            from .reader import EventReader  # noqa: PLC0415 (loads SQLAlchemy, which an open database has loaded)
-
-            store = cls(dialect, EventReader(dialect), keep_for=keep_for, keep_most=keep_most, now=now)
-            store._news.told = await store.latest_number()
+        async with open_database(url) as database:
+            store = cls(database, keep_for=keep_for, keep_most=keep_most, now=now)
+            store._feed.position = await store.latest_number()
             async with store._running():
                 yield store
 
     @asynccontextmanager
     async def _running(self) -> AsyncGenerator[None]:
         writing = asyncio.create_task(self._writer.run(), name="event store: writer")
-        ending = anyio.CancelScope(), anyio.CancelScope()  # unlike a task's own end, these let a read come to its end
-        beside = [
-            asyncio.create_task(_within(ending[0], self._news.run), name="event store: news"),
-            asyncio.create_task(_within(ending[1], self._upkeep.run), name="event store: upkeep"),
+        background = [
+            asyncio.create_task(self._feed.run(), name="event store: change feed"),
+            asyncio.create_task(self._retention.run(), name="event store: retention"),
         ]
         try:
             yield
@@ -97,103 +76,80 @@ class Store:
             with anyio.CancelScope(shield=True):
                 self._writer.close()
                 await writing
-                for scope in ending:
-                    scope.cancel()
-                await asyncio.gather(*beside, return_exceptions=True)
+                for task in background:
+                    task.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
 
     async def add(self, event: Event, body: bytes | None = None) -> StoredEvent | None:
-        """Store one event. It is on disk when this returns; None when its id was there.
+        """Store one event. It is on disk when this returns. Returns None when its id was stored before.
 
-        `body`: what it came in, from which its payload is read again; None makes one.
-        Events added at the same time share one commit. Cancelling the caller leaves the event stored or not, whole.
-        Raises `UnfitEvent` when this event can never be stored, and `StoreError` otherwise: then it may be tried again.
+        `body`: what Telnyx posted, from which the payload is read again. None creates a body from the payload.
+        Events that are added at the same time share one commit. When the caller is cancelled, the event is stored
+        completely or not at all. Raises `UnfitEvent` when this event can never be stored, and `StoreError` otherwise:
+        then it may be tried again.
         """
         return await self._writer.add(lambda: event, body, self._now())
 
-    async def add_unread(self, unread: RawWebhook) -> StoredEvent | None:
-        """The same for an event that is still to be read, which is done for all that are stored together: one after
-        another, that is quicker than each between two requests. Raises `NotAnEvent` too."""
-        return await self._writer.add(unread.parse, unread.body, self._now())
+    async def add_webhook(self, webhook: RawWebhook) -> StoredEvent | None:
+        """Read a webhook and store its event, as `add` does. Raises `NotAnEvent` too."""
+        return await self._writer.add(webhook.parse, webhook.body, self._now())
 
     async def get(self, event_id: str) -> StoredEvent | None:
         """The event with this id."""
-        return await self._reader.get(event_id)
+        return await self.database.read(partial(query.get, event_id=event_id))
 
-    async def find(self, wanted: EventFilter, *, limit: int, newest_first: bool = True) -> list[StoredEvent]:
-        """The first `limit` of the wanted events in the order of their numbers, from the newest or from the oldest."""
-        return await self._reader.find(wanted, limit, newest_first=newest_first)
+    async def find(self, event_filter: EventFilter, *, limit: int, newest_first: bool = True) -> list[StoredEvent]:
+        """The first `limit` events that match, in the order of their numbers."""
+        work = partial(query.find, event_filter=event_filter, limit=limit, newest_first=newest_first)
+        return await self.database.read(work)
 
-    async def count(self, wanted: EventFilter) -> int:
-        """How many events are wanted; `COUNT_AT_MOST` stands for that many or more."""
-        return await self._reader.count(wanted)
+    async def count(self, event_filter: EventFilter) -> int:
+        """How many events match. `MAX_COUNT` means that many or more."""
+        return await self.database.read(partial(query.count, event_filter=event_filter))
 
-    async def distinct(
-        self,
-        field: Literal["conference_id", "call_control_id", "queue", "type", "id"],
-        prefix: str = "",
-        limit: int = 100,
-    ) -> list[str]:
-        """The values of a field that start with `prefix`, most recently seen first."""
-        return await self._reader.distinct(field, prefix, limit)
+    async def distinct(self, field: query.Field, prefix: str = "", limit: int = 100) -> list[str]:
+        """The values of a field that start with `prefix`, the most recently used first."""
+        return await self.database.read(partial(query.distinct, name=field, prefix=prefix, limit=limit))
 
     async def latest_number(self) -> int:
-        """The number of the newest event; 0 without any."""
-        return await self._reader.latest_number()
+        """The number of the newest event, 0 if there is none."""
+        return await self.database.read(query.latest_number)
 
-    async def set_aside(self, body: bytes, reason: str) -> None:
-        """Keep a body that is not an event for the operator: the newest 100 are kept, 64 KiB of each."""
-        said = {
-            "received_at": microseconds(self._now()),
-            "reason": stored_text(reason[:_REASON_CHARACTERS]),
-            "size": len(body),
-            "body": body[:_ASIDE_BYTES],
-        }
+    async def reject(self, body: bytes, reason: str) -> None:
+        """Keep a signed body that is not an event for the operator: the newest 100, 64 KiB of each."""
+        await self.database.write(partial(rejected.add, body=body, reason=reason, received_at=self._now()))
 
-        def work(session: Transaction) -> None:
-            session.change(_SET_ASIDE, **said)
-            session.change(_TRIM_ASIDE, most=_ASIDE_AT_MOST)
+    async def rejected(self) -> list[RejectedWebhook]:
+        """The webhooks that were rejected, newest first."""
+        return await self.database.read(rejected.newest_first)
 
-        await self.dialect.transaction(work)
+    async def get_value(self, name: str) -> str | None:
+        """The value under a name, as set by any process."""
+        return await self.database.read(partial(get_value, name=name))
 
-    async def noted(self, name: str) -> str | None:
-        """The single fact that is kept under a name, whoever kept it."""
-        return await self.dialect.transaction(lambda session: noted(session, name), outlives="process")
-
-    async def note(self, name: str, value: str) -> None:
-        """Keep a single fact under a name, in place of what was there."""
-        await self.dialect.transaction(lambda session: note(session, name, value))
-
-    async def aside(self) -> "list[Aside]":
-        """What was set aside, newest first."""
-        return await self._reader.aside()
+    async def set_value(self, name: str, value: str) -> None:
+        """Store a value under a name. It replaces the previous one."""
+        await self.database.write(partial(set_value, name=name, value=value))
 
     async def prune(self) -> int:
-        """Delete what is too old or too much, a little at a time, and return how many events went.
+        """Delete events that are too old or too many, in small steps, and return how many.
 
-        Runs by itself too: soon after opening, and every hour.
+        The store also does this soon after it is opened and every hour.
         """
-        return await self._upkeep.prune()
+        return await self._retention.prune()
 
-    def subscribe(self, on_news: Callable[[list[StoredEvent]], None]) -> Callable[[], None]:
-        """Call `on_news`, in the event loop, with every event from now on, once, in the order of numbers.
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener`, in the event loop, with every event from now on, once, in the order of numbers.
 
-        Events that another process stored shortly before may be among the first. Returns what ends it.
+        The first events may be some that another process stored shortly before. Returns a function that ends the
+        subscription.
         """
-        return self._news.subscribe(on_news)
+        return self._feed.subscribe(listener)
 
     @property
     def duplicates(self) -> int:
-        """How many events were added here whose id was there already."""
+        """How many events were added here whose id was stored before."""
         return self._writer.duplicates
 
-    def _committed(self, events: list[StoredEvent]) -> None:
-        self._upkeep.committed(events)
-        self._news.committed(events)
-
     async def _after(self, number: int) -> list[StoredEvent]:
-        return await self.find(EventFilter(after_number=number), limit=_NEWS_AT_ONCE, newest_first=False)
-
-
-async def _within(scope: anyio.CancelScope, run: Callable[[], Awaitable[None]]) -> None:
-    with scope:
-        await run()
+        return await self.find(EventFilter(after_number=number), limit=_FEED_BATCH, newest_first=False)

@@ -1,136 +1,119 @@
-"""Writes events in groups: all that wait are stored by one commit, and each is answered when it is on disk."""
+"""Writes events in groups: one commit stores all events that are waiting."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
-from ...database import Dialect, StoreError
+from ...database import Database, StoreError, Transaction
 from ..event import Event, StoredEvent
-from ..grouping import taken
-from .rows import EVENTS, Row, row_of, stored
+from .rows import COLUMNS, Row, row_of, stored
 
-_GROUP = 512
-_FEW = 64
-_LEAST = 8
-_QUICK_SECONDS = 0.002
+_MAX_GROUP_EVENTS = 512
+_MAX_GROUP_BYTES = 1024 * 1024
+"""Of bodies. Reading more at once would block the event loop for too long."""
 
 
-class _Waiting(NamedTuple):
+class _Pending(NamedTuple):
+    """An event that waits to be stored."""
+
     read: Callable[[], Event]
     body: bytes | None
     received_at: datetime
-    answer: "asyncio.Future[StoredEvent | None]"
+    result: "asyncio.Future[StoredEvent | None]"
+
+    def fail(self, error: Exception) -> None:
+        if not self.result.done():  # the caller may have been cancelled
+            self.result.set_exception(error)
 
 
-class _Read(NamedTuple):
-    waiting: _Waiting
+class _Prepared(NamedTuple):
+    pending: _Pending
     event: Event
     row: Row
 
 
-class _Pace:
-    """How many events to write at once: each commit costs as much work as several events, and a wait for the disk.
-
-    Where the disk is quick, the work counts: all that wait are taken. Where it is slow, the wait counts: of a few, only
-    half are taken, so that the others are made ready meanwhile.
-    """
-
-    def __init__(self) -> None:
-        self._seconds = 0.0
-
-    def size(self, waiting: int) -> int:
-        """How many of those that wait to write now."""
-        if self._seconds < _QUICK_SECONDS or waiting > _FEW:
-            return min(_GROUP, waiting)
-        return min(waiting, max(_LEAST, (waiting + 1) // 2))
-
-    def took(self, seconds: float) -> None:
-        """A commit took so long: remember a mean, in which the last ten or so count."""
-        self._seconds += (seconds - self._seconds) / 10
-
-
 class Writer:
-    """The one place of this process from which events are written."""
+    """Stores the events of this process."""
 
-    def __init__(self, dialect: Dialect, committed: Callable[[list[StoredEvent]], None]) -> None:
-        """`committed` is told what each group brought that is new, in the order of numbers."""
-        self._dialect = dialect
-        self._committed = committed
-        self._waiting: deque[_Waiting] = deque()
+    def __init__(self, database: Database, on_commit: Callable[[list[StoredEvent]], None]) -> None:
+        """`on_commit` is called with the new events of each group, in the order of numbers."""
+        self._database = database
+        self._on_commit = on_commit
+        self._queue: deque[_Pending] = deque()
         self._wake = asyncio.Event()
         self._closing = False
-        self._pace = _Pace()
         self.duplicates = 0
 
     async def add(self, read: Callable[[], Event], body: bytes | None, received_at: datetime) -> StoredEvent | None:
-        """Store the event that `read` returns. Returns None when its id was there.
+        """Store the event that `read` returns. Returns when it is on disk, None when its id was stored before.
 
-        Raises what `read` raises, and `StoreError`; then it may be tried again.
+        Raises what `read` raises, and `StoreError`; after that it may be tried again.
         """
         if self._closing:
             raise StoreError("The store is closed.")
-        answer: asyncio.Future[StoredEvent | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(read, body, received_at, answer))
+        result: asyncio.Future[StoredEvent | None] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Pending(read, body, received_at, result))
         self._wake.set()
-        return await answer
+        return await result
 
     def close(self) -> None:
-        """Take no more events; `run` ends once those that wait are stored."""
+        """Accept no more events. `run` returns once the queue is empty."""
         self._closing = True
         self._wake.set()
 
     async def run(self) -> None:
-        """Write what comes until closed."""
-        while self._waiting or not self._closing:
-            if not self._waiting:
+        """Write the events of the queue until `close` is called."""
+        while self._queue or not self._closing:
+            if self._queue:
+                await self._write(self._next_group())
+            else:
                 self._wake.clear()
                 await self._wake.wait()
-                continue
-            group = taken(self._waiting, self._pace.size(len(self._waiting)))
-            await self._write(_read(group))
 
-    async def _write(self, group: Sequence[_Read]) -> None:
+    def _next_group(self) -> list[_Prepared]:
+        """Take events from the queue and read them. Those that cannot be read fail alone."""
+        group: list[_Prepared] = []
+        size = 0
+        while self._queue and len(group) < _MAX_GROUP_EVENTS and size < _MAX_GROUP_BYTES:
+            pending = self._queue.popleft()
+            size += len(pending.body or b"")
+            try:
+                event = pending.read()
+                group.append(_Prepared(pending, event, row_of(event, pending.received_at, pending.body)))
+            except Exception as error:
+                pending.fail(error)
+        return group
+
+    async def _write(self, group: list[_Prepared]) -> None:
         if not group:
             return
         try:
-            done = await self._dialect.insert(EVENTS, [read.row for read in group])
-        except Exception as error:  # whatever it is, those who wait must hear of it
-            failed = error if isinstance(error, StoreError) else StoreError(str(error))
-            for read in group:
-                _fail(read.waiting, failed)
-        else:
-            self._pace.took(done.seconds)
-            self._answer(group, {name: number for number, name in done.new})
-
-    def _answer(self, group: Sequence[_Read], numbers: dict[str, int]) -> None:
-        new: list[StoredEvent] = []
-        for waiting, event, row in group:
-            number = numbers.pop(row[0], None)
-            found = None if number is None else stored(event, waiting.received_at, number)
-            if found is None:
-                self.duplicates += 1
-            else:
-                new.append(found)
-            if not waiting.answer.done():
-                waiting.answer.set_result(found)
-        if new:
-            self._committed(new)
-
-
-def _read(group: Iterable[_Waiting]) -> list[_Read]:
-    """The events of a group; whoever's cannot be read hears of it."""
-    found: list[_Read] = []
-    for waiting in group:
-        try:
-            event = waiting.read()
-            found.append(_Read(waiting, event, row_of(event, waiting.received_at, waiting.body)))
+            new = await self._database.write(partial(_insert, rows=[prepared.row for prepared in group]))
         except Exception as error:
-            _fail(waiting, error)
-    return found
+            failure = error if isinstance(error, StoreError) else StoreError(str(error))
+            for prepared in group:
+                prepared.pending.fail(failure)
+        else:
+            self._answer(group, {event_id: number for number, event_id in new})
+
+    def _answer(self, group: list[_Prepared], numbers: dict[str, int]) -> None:
+        new: list[StoredEvent] = []
+        for pending, event, row in group:
+            number = numbers.pop(row[0], None)
+            if number is None:
+                self.duplicates += 1
+                result = None
+            else:
+                result = stored(event, pending.received_at, number)
+                new.append(result)
+            if not pending.result.done():
+                pending.result.set_result(result)
+        if new:
+            self._on_commit(new)
 
 
-def _fail(waiting: _Waiting, error: Exception) -> None:
-    if not waiting.answer.done():
-        waiting.answer.set_exception(error)
+def _insert(transaction: Transaction, rows: list[Row]) -> list[tuple[int, str]]:
+    return transaction.insert_new("events", COLUMNS, rows)

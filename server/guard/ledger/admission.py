@@ -38,6 +38,6 @@ def read(session: Transaction, limits: Sequence[Limit], now: datetime) -> Admiss
 
 @cache
 def _statement(limits: int) -> str:
-    notes = "SELECT name, value, 0, 0, 0 FROM notes WHERE name IN (:stopped, :head)"
+    notes = "SELECT name, value, 0, 0, 0 FROM shared_values WHERE name IN (:stopped, :head)"
     used = (f"SELECT '{place}', NULL, {rate_limits.newest_usage_sql(place)}" for place in range(limits))
     return " UNION ALL ".join((notes, *used))

@@ -5,8 +5,7 @@ Only the hash of a secret is stored. Every function is part of a transaction.
 
 from datetime import datetime
 
-from ...database import Transaction, microseconds
-from ...database.notes import note
+from ...database import Transaction, microseconds, set_value
 from .pending_approvals import PendingApproval
 
 _KIND = "card"
@@ -15,19 +14,19 @@ _KIND = "card"
 def add_card(session: Transaction, approval: PendingApproval, conversation: str, secret: str, now: datetime) -> None:
     """Store the hash of a card's secret for one conversation. It replaces an earlier card of the question."""
     session.change(
-        "DELETE FROM notes WHERE name >= :first AND name < :last AND value < :now",
+        "DELETE FROM shared_values WHERE name >= :first AND name < :last AND value < :now",
         first=f"{_KIND} ",
         last=f"{_KIND}!",
         now=_sortable(now),
     )
-    note(session, _name(approval.code, conversation), f"{_sortable(approval.expires_at)} {secret}")
+    set_value(session, _name(approval.code, conversation), f"{_sortable(approval.expires_at)} {secret}")
 
 
 def use_up(session: Transaction, approval: PendingApproval, conversation: str, secret: str) -> bool:
     """Whether `secret` is the hash of the card's secret. The card is void afterwards."""
     return bool(
         session.change(
-            "DELETE FROM notes WHERE name = :name AND value = :value",
+            "DELETE FROM shared_values WHERE name = :name AND value = :value",
             name=_name(approval.code, conversation),
             value=f"{_sortable(approval.expires_at)} {secret}",
         )

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 from ...compact_json import compact_json
-from ...database import Transaction, microseconds, moment_of, note, noted
+from ...database import Transaction, microseconds, moment_of, get_value, set_value
 
 HEAD = "audit.head"
 """The name of the note that holds the newest record's number and hash."""
@@ -65,7 +65,7 @@ def append(session: Transaction, entries: Sequence[tuple[datetime, Entry]], head
             hash=last,
             newest_event=newest_event,
         )
-    note(session, HEAD, f"{number}:{last}")
+    set_value(session, HEAD, f"{number}:{last}")
 
 
 def index_of(entry: Entry) -> tuple[str, int | None]:
@@ -128,7 +128,7 @@ def _record(row: tuple[Any, ...]) -> AuditRecord:
 
 def head_of(session: Transaction) -> tuple[int, str]:
     """The stored number and hash of the newest record."""
-    return read_head(noted(session, HEAD) or "")
+    return read_head(get_value(session, HEAD) or "")
 
 
 def read_head(noted: str) -> tuple[int, str]:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from ...database import Dialect, Transaction, open_database
+from ...database import Database, Transaction, open_database
 from ...tracing import span
 from ..policy import Limit
 from . import admission, approval_cards, audit, pending_approvals, rate_limits, stop_switch, tokens
@@ -23,10 +23,6 @@ APPROVAL_TTL = timedelta(minutes=5)
 """How long a question waits for its answer, and an approval for its call."""
 
 
-_MAX_INLINE_RECORDS = 20
-"""More records than this are written in another thread."""
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -34,17 +30,17 @@ def _now() -> datetime:
 class Ledger:
     """Approvals, limits, the stop switch and the audit, shared by all processes on a store.
 
-    Every method may raise what `dialect` raises, and `StoreError`.
+    Every method may raise what `database` raises, and `StoreError`.
     """
 
     def __init__(
         self,
-        dialect: Callable[[], Awaitable[Dialect]],
+        database: Callable[[], Awaitable[Database]],
         approval_ttl: timedelta = APPROVAL_TTL,
         now: Callable[[], datetime] = _now,
     ) -> None:
-        """`dialect` gives the open database, opening it if need be."""
-        self._dialect = dialect
+        """`database` returns the open database, and opens it if needed."""
+        self._database = database
         self._approval_ttl = approval_ttl
         self._now = now
 
@@ -56,40 +52,40 @@ class Ledger:
         """The ledger in the store at a URL. Raises `StoreError`."""
         async with open_database(url) as database:
 
-            async def opened() -> Dialect:
+            async def opened() -> Database:
                 return database
 
             yield cls(opened, approval_ttl, now)
 
-    async def _do(self, work: Callable[[Transaction], T], outlives: str = "power") -> T:
+    async def _write(self, work: Callable[[Transaction], T], *, wait_for_disk: bool = True) -> T:
         with span("store"):
-            return await (await self._dialect()).transaction(work, outlives=outlives)
+            return await (await self._database()).write(work, wait_for_disk=wait_for_disk)
 
-    async def _at_once(self, work: Callable[[Transaction], T]) -> T:
+    async def _read(self, work: Callable[[Transaction], T]) -> T:
         with span("store"):
-            return await (await self._dialect()).at_once(work)
+            return await (await self._database()).read(work)
 
     # Approvals
 
     async def take(self, request: ApprovalRequest) -> PendingApproval | None:
         """The decision on this request made outside the conversation. Returning an approval uses it up (`SPENT`)."""
-        return await self._do(lambda session: pending_approvals.take(session, request, self._now()))
+        return await self._write(lambda session: pending_approvals.take(session, request, self._now()))
 
     async def add_pending(self, request: ApprovalRequest) -> PendingApproval:
         """Store a question for a person. The same question is stored once."""
-        return await self._do(
+        return await self._write(
             lambda session: pending_approvals.add_pending(session, request, self._now(), self._approval_ttl)
         )
 
     async def use_answer(self, request: ApprovalRequest, name: str, *, yes: bool) -> bool:
         """Use up an answer given through the client. False when it was used before."""
-        return await self._do(
+        return await self._write(
             lambda session: pending_approvals.use_answer(session, request, name, yes=yes, now=self._now())
         )
 
     async def decide(self, code: str, answer: Decision) -> PendingApproval:
         """Answer a pending question and record it in the audit. Raises `NoSuchApproval`."""
-        return await self._do(lambda session: self._decide(session, code, answer))
+        return await self._write(lambda session: self._decide(session, code, answer))
 
     def _decide(self, session: Transaction, code: str, answer: Decision) -> PendingApproval:
         now = self._now()
@@ -108,7 +104,7 @@ class Ledger:
                 session, pending_approvals.pending_by_code(session, code, now), conversation, secret, now
             )
 
-        await self._do(work)
+        await self._write(work)
 
     async def decide_by_card(
         self, code: str, conversation: str, secret: str, answer: Decision
@@ -124,15 +120,15 @@ class Ledger:
                 return None
             return self._decide(session, waiting.code, answer)
 
-        return await self._do(work)
+        return await self._write(work)
 
     async def waiting(self, code: str) -> PendingApproval:
         """The pending question under a code. Raises `NoSuchApproval`."""
-        return await self._do(lambda session: pending_approvals.pending_by_code(session, code, self._now()), "process")
+        return await self._read(lambda session: pending_approvals.pending_by_code(session, code, self._now()))
 
     async def pending(self) -> list[PendingApproval]:
         """The pending questions, oldest first."""
-        return await self._do(lambda session: pending_approvals.pending(session, self._now()), "process")
+        return await self._read(lambda session: pending_approvals.pending(session, self._now()))
 
     # The stop switch
 
@@ -145,7 +141,7 @@ class Ledger:
             audit.append(session, [(now, {"outcome": "writes stopped by a person", "by": by, "reason": reason})])
             return stopped
 
-        return await self._do(work)
+        return await self._write(work)
 
     async def resume(self, by: str) -> bool:
         """Allow writes again. False when they were not stopped."""
@@ -156,11 +152,11 @@ class Ledger:
                 audit.append(session, [(self._now(), {"outcome": "writes resumed by a person", "by": by})])
             return was
 
-        return await self._do(work)
+        return await self._write(work)
 
     async def stopped(self) -> Stopped | None:
         """Who stopped writes; None when writes are allowed."""
-        return await self._do(stop_switch.stopped, "process")
+        return await self._read(stop_switch.stopped)
 
     # Tokens
 
@@ -172,15 +168,15 @@ class Ledger:
             entry = {"outcome": "token made by a person", "token": token.id, "of": token.name, "by": by}
             audit.append(session, [(self._now(), entry | {"scopes": token.scopes})])
 
-        await self._do(work)
+        await self._write(work)
 
     async def token(self, token_id: str) -> Token | None:
         """The token with this public id, also when it is revoked or expired."""
-        return await (await self._dialect()).look(lambda session: tokens.by_id(session, token_id))
+        return await (await self._database()).read(lambda session: tokens.by_id(session, token_id))
 
     async def tokens(self) -> list[Token]:
         """Every token, oldest first."""
-        return await self._do(tokens.every, "process")
+        return await self._read(tokens.every)
 
     async def revoke(self, name: str, by: str) -> list[Token]:
         """Revoke the tokens with this name or id; returns those that were not revoked before."""
@@ -192,7 +188,7 @@ class Ledger:
             audit.append(session, [(now, entry | {"token": token.id, "of": token.name}) for token in revoked])
             return revoked
 
-        return await self._do(work)
+        return await self._write(work)
 
     # Limits and the audit
 
@@ -204,7 +200,7 @@ class Ledger:
             found = admission.read(session, limits, now)
             return found.stopped or rate_limits.first_limit_reached(session, limits, now, found.used)
 
-        return await self._do(work, "process")
+        return await self._read(work)
 
     async def admit(self, limits: Sequence[Limit], entry: Entry) -> Stopped | LimitReached | None:
         """Count a write and record its start in the audit, unless it is blocked; returns why."""
@@ -214,11 +210,11 @@ class Ledger:
             found = admission.read(session, limits, now)
             return found.stopped or _count(session, limits, entry, now, found)
 
-        return await self._at_once(work)
+        return await self._write(work, wait_for_disk=False)
 
     async def last_write(self, of_session: str) -> LastWrite | None:
         """The last write of a conversation that was admitted, by any process."""
-        return await (await self._dialect()).look(lambda session: audit.last_write(session, of_session))
+        return await (await self._database()).read(lambda session: audit.last_write(session, of_session))
 
     async def admit_read(self, limits: Sequence[Limit], entry: Entry) -> LimitReached | None:
         """Count a read that has a limit. The stop switch does not block reads."""
@@ -227,27 +223,24 @@ class Ledger:
             now = self._now()
             return _count(session, limits, entry, now, admission.read(session, limits, now))
 
-        return await self._at_once(work)
+        return await self._write(work, wait_for_disk=False)
 
     async def record(self, entries: Sequence[tuple[datetime, Entry]]) -> None:
         """Append records to the audit."""
-        database = await self._dialect()
-        if len(entries) <= _MAX_INLINE_RECORDS:
-            await database.at_once(lambda session: audit.append(session, entries))
-        else:
-            await database.transaction(lambda session: audit.append(session, entries), outlives="process")
+        database = await self._database()
+        await database.write(lambda session: audit.append(session, entries), wait_for_disk=False)
 
     async def newest(self, most: int, of_session: str | None = None) -> list[AuditRecord]:
         """The newest records of the audit, newest first."""
-        return await self._do(lambda session: audit.newest(session, most, of_session), "process")
+        return await self._read(lambda session: audit.newest(session, most, of_session))
 
     async def before(self, number: int) -> list[AuditRecord]:
         """A batch of the records before a number, newest first; empty after the oldest."""
-        return await self._do(lambda session: audit.before(session, number), "process")
+        return await self._read(lambda session: audit.before(session, number))
 
     async def after(self, number: int) -> list[AuditRecord]:
         """A batch of the records after a number, oldest first; empty after the newest."""
-        return await self._do(lambda session: audit.after(session, number), "process")
+        return await self._read(lambda session: audit.after(session, number))
 
     async def verify(self, known_head: str | None = None) -> Verified:
         """Prove that no record of the audit was altered or removed. Raises `AuditTampered`.
@@ -256,7 +249,7 @@ class Ledger:
         removed the newest records together with the note that counts them.
         """
         verifier = AuditVerifier(known_head)
-        while (verified := await self._do(verifier.check_batch, "process")) is None:
+        while (verified := await self._write(verifier.check_batch, wait_for_disk=False)) is None:
             pass
         return verified
 

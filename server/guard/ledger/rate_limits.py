@@ -84,13 +84,13 @@ def _insert_before(session: Transaction, limit: Limit, at: int) -> int:
     return session.rows(_BEFORE, key=limit.key, at=at, amount=limit.amount)[0][0]
 
 
-_BEGINNING = "SELECT total - amount FROM spent WHERE key = :key{0} ORDER BY at LIMIT 1"
+_BEGINNING = "SELECT total - amount FROM limit_usage WHERE key = :key{0} ORDER BY at LIMIT 1"
 """The total before the oldest stored row."""
 
 
-_UNTIL = "SELECT total FROM spent WHERE key = :key{0} AND at <= :since{0} ORDER BY at DESC LIMIT 1"
+_UNTIL = "SELECT total FROM limit_usage WHERE key = :key{0} AND at <= :since{0} ORDER BY at DESC LIMIT 1"
 """The total before the window."""
-_LAST = "SELECT at, total FROM spent WHERE key = :key{0} ORDER BY at DESC LIMIT 1"
+_LAST = "SELECT at, total FROM limit_usage WHERE key = :key{0} ORDER BY at DESC LIMIT 1"
 _NEWEST = f"at, total, total - coalesce(({_UNTIL}), ({_BEGINNING})) FROM ({_LAST}) AS newest{{0}}"
 
 
@@ -113,19 +113,19 @@ def usage_parameters(limits: Sequence[Limit], now: datetime) -> dict[str, Any]:
 def _spend_statement(limits: int) -> str:
     rows = ", ".join(f"(:key{place}, :at, :amount{place}, :total{place})" for place in range(limits))
     return (
-        f"INSERT INTO spent (key, at, amount, total) VALUES {rows} "  # noqa: S608 - constants
-        "ON CONFLICT (key, at) DO UPDATE SET amount = spent.amount + excluded.amount, "
-        "total = spent.total + excluded.amount"
+        f"INSERT INTO limit_usage (key, at, amount, total) VALUES {rows} "  # noqa: S608 - constants
+        "ON CONFLICT (key, at) DO UPDATE SET amount = limit_usage.amount + excluded.amount, "
+        "total = limit_usage.total + excluded.amount"
     )
 
 
-_RAISE = "UPDATE spent SET total = total + :amount WHERE key = :key AND at > :at"
+_RAISE = "UPDATE limit_usage SET total = total + :amount WHERE key = :key AND at > :at"
 _BEFORE = (
-    "SELECT coalesce((SELECT total FROM spent WHERE key = :key AND at <= :at ORDER BY at DESC LIMIT 1), "
-    "(SELECT total - amount FROM spent WHERE key = :key ORDER BY at LIMIT 1) - :amount)"
+    "SELECT coalesce((SELECT total FROM limit_usage WHERE key = :key AND at <= :at ORDER BY at DESC LIMIT 1), "
+    "(SELECT total - amount FROM limit_usage WHERE key = :key ORDER BY at LIMIT 1) - :amount)"
 )
-_EACH = "SELECT at, amount FROM spent WHERE key = :key AND at > :since ORDER BY at"
-_FORGET = "DELETE FROM spent WHERE key = :key AND at < :before"
+_EACH = "SELECT at, amount FROM limit_usage WHERE key = :key AND at > :since ORDER BY at"
+_FORGET = "DELETE FROM limit_usage WHERE key = :key AND at < :before"
 
 
 def _window(limit: Limit) -> int:

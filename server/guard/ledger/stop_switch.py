@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from ...database import Transaction, note, noted
+from ...database import Transaction, get_value, set_value
 
 NOTE_NAME = "stopped"
 """The name of the note that holds the switch."""
@@ -24,20 +24,20 @@ def stop(session: Transaction, by: str, reason: str | None, now: datetime) -> St
     found = stopped(session)
     if found is not None:
         return found
-    note(session, NOTE_NAME, json.dumps({"at": now.isoformat(), "by": by, "reason": reason}))
+    set_value(session, NOTE_NAME, json.dumps({"at": now.isoformat(), "by": by, "reason": reason}))
     return Stopped(now, by, reason)
 
 
 def resume(session: Transaction) -> bool:
     """Allow writes again. False when they were not stopped."""
     was = stopped(session) is not None
-    note(session, NOTE_NAME, "")
+    set_value(session, NOTE_NAME, "")
     return was
 
 
 def stopped(session: Transaction) -> Stopped | None:
     """Who stopped writes; None when writes are allowed."""
-    return parse_note(noted(session, NOTE_NAME))
+    return parse_note(get_value(session, NOTE_NAME))
 
 
 def parse_note(text: str | None) -> Stopped | None:
