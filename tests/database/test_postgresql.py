@@ -63,7 +63,7 @@ def of_another_program(postgres: Cluster) -> Generator[str]:
 @contextmanager
 def of_a_newer_version(postgres: Cluster) -> Generator[str]:
     url = postgres.store()
-    postgres.execute("UPDATE event_store_version SET version_num = '9999'", url.rpartition("/")[2])
+    postgres.execute("UPDATE schema_version SET version = 9999", url.rpartition("/")[2])
     yield url
 
 
@@ -136,6 +136,7 @@ async def test_a_url_is_shown_without_user_and_password(url: str, told: str) -> 
 
 async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "telnyx_conferencing.server.database.postgresql", raising=False)
     assert "pip install 'telnyx-conferencing[postgresql]'" in str(await refused("postgresql://127.0.0.1/store"))
 
 
