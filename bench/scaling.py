@@ -24,7 +24,7 @@ from event_costs import SEARCHES, searches, timed_search
 from shared import postgresql
 from webhook_load import PEOPLE, STORY, conferences
 
-from telnyx_conferencing.server.events.envelope import RawWebhook
+from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.events.store import Store
 
@@ -156,16 +156,16 @@ async def _pour(url: str) -> None:
     told = conferences(datetime.now(UTC), _APART)
     bodies = [_envelope(one).encode() for one in islice(told, POURED)]
     now = datetime.now(UTC)
-    unread = iter([RawWebhook(body, Via.WEBHOOK, verified=True, received_at=now) for body in bodies])
+    waiting = iter(bodies)
     async with _opened(url) as store:
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        await asyncio.gather(*(_send(store, unread) for _ in range(AT_ONCE)))
+        await asyncio.gather(*(_send(store, waiting, now) for _ in range(AT_ONCE)))
 
 
-async def _send(store: Store, unread: Iterator[RawWebhook]) -> None:
-    for one in unread:
-        await store.add_webhook(one)
+async def _send(store: Store, waiting: Iterator[bytes], now: datetime) -> None:
+    for body in waiting:
+        await store.add(parse_event(body, via=Via.WEBHOOK, verified=True, received_at=now), body)
 
 
 def _envelope(event: Mapping[str, Any]) -> str:

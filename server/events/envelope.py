@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from pydantic_core import from_json
 
@@ -50,21 +50,8 @@ def parse_event(body: bytes, *, via: Via, verified: bool, received_at: datetime)
     )
 
 
-class RawWebhook(NamedTuple):
-    """A webhook's raw body that is still to be read."""
-
-    body: bytes
-    via: Via
-    verified: bool
-    received_at: datetime
-
-    def parse(self) -> Event:
-        """See `read_event`."""
-        return parse_event(self.body, via=self.via, verified=self.verified, received_at=self.received_at)
-
-
 def parse_payload(body: bytes) -> dict[str, Any]:
-    """The payload of the event in a body that `read_event` took."""
+    """The payload of the event in a body that `parse_event` read."""
     return _payload(_unwrapped(_parsed(body)))
 
 

@@ -1,6 +1,5 @@
 """The event store: events are stored once, found, passed to subscribers, and deleted when they are old."""
 
-import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -11,8 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from support.postgres import Cluster
-from support.stored_events import START, Clock, add_all, group_sizes, made, series
-from telnyx_conferencing.server.events.envelope import NotAnEvent, RawWebhook
+from support.stored_events import START, Clock, add_all, made, series
 from telnyx_conferencing.server.events.event import Event, EventFilter, StoredEvent, Via
 from telnyx_conferencing.server.events.store import Store, StoreError, UnfitEvent
 
@@ -49,18 +47,6 @@ class Subscriber:
             while len(self.events) < count:
                 await self._more.wait()
         return self.events
-
-
-async def add_bodies(store: Store, bodies: list[bytes]) -> list[StoredEvent | NotAnEvent | None]:
-    """Add webhooks, all at the same time. Returns the results and errors in their order."""
-
-    async def add(body: bytes) -> StoredEvent | NotAnEvent | None:
-        try:
-            return await store.add_webhook(RawWebhook(body, Via.WEBHOOK, verified=True, received_at=START))
-        except NotAnEvent as refused:
-            return refused
-
-    return await asyncio.gather(*map(add, bodies))
 
 
 class TestAdding:
@@ -146,24 +132,6 @@ class TestAdding:
         with pytest.raises(UnfitEvent, match="payload"):
             await store.add(made("a", payload={"x": object()}))
         assert await store.add(made("b"))
-
-    async def test_a_body_that_is_not_an_event_fails_alone_in_its_group(self, store: Store) -> None:
-        bodies = [b'{"id": "%d", "event_type": "x"}' % place if place % 3 else b"{" for place in range(20)]
-        answers = await add_bodies(store, bodies)
-        assert [type(answer) for answer in answers] == [StoredEvent if place % 3 else NotAnEvent for place in range(20)]
-        found = await store.find(EventFilter(), limit=100, newest_first=False)
-        assert [event.id for event in found] == [str(place) for place in range(20) if place % 3]
-        assert found == [answer for answer in answers if isinstance(answer, StoredEvent)]
-
-    async def test_a_group_of_large_bodies_is_limited_by_their_size(
-        self, store: Store, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        sizes = group_sizes(store, monkeypatch)
-        pad = b"x" * 300_000
-        bodies = [b'{"id": "%d", "event_type": "x", "payload": {"pad": "%b"}}' % (place, pad) for place in range(12)]
-        assert None not in await add_bodies(store, bodies)
-        assert sum(sizes) == 12
-        assert max(sizes) <= 4
 
     @pytest.mark.parametrize("text", ["", "\0", "\ud800", "Zoë", "'; DROP TABLE events; --", "x" * 100_000])
     async def test_any_text_can_be_an_id_a_type_and_a_queue(self, store: Store, text: str) -> None:

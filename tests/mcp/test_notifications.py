@@ -23,7 +23,7 @@ from mcp_types import ListToolsResult
 from support.mcp import call, connected
 from support.mcp_stdio import Message, Raw, spoken_to
 from support.webhooks import NOWHERE, body_of, free_port, listening, post, signed, url_of
-from telnyx_conferencing.server.events.envelope import RawWebhook
+from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.mcp.notifications import CHANNEL
@@ -50,9 +50,8 @@ async def store_all(database: Path, bodies: Sequence[bytes]) -> None:
     """Store events at once, as another process on the same database."""
     async with Store.open(url_of(database)) as store, anyio.create_task_group() as tasks:
         for body in bodies:
-            tasks.start_soon(
-                store.add_webhook, RawWebhook(body, Via.WEBHOOK, verified=True, received_at=datetime.now(UTC))
-            )
+            event = parse_event(body, via=Via.WEBHOOK, verified=True, received_at=datetime.now(UTC))
+            tasks.start_soon(store.add, event, body)
 
 
 def a_burst(room: str) -> list[bytes]:

@@ -3,16 +3,13 @@
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import anyio.to_thread
 
 from telnyx_conferencing.server.events.event import Event, StoredEvent
 from telnyx_conferencing.server.events.store import Store
-
-if TYPE_CHECKING:
-    import pytest
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -58,20 +55,6 @@ async def add_all(store: Store, events: list[Event]) -> list[StoredEvent | None]
         for place in range(len(events)):
             tasks.start_soon(add, place)
     return answers
-
-
-def group_sizes(store: Store, monkeypatch: "pytest.MonkeyPatch") -> list[int]:
-    """A list that gets the number of events of each group that is stored from now on."""
-    sizes: list[int] = []
-    write = store.database.write
-
-    async def counting(work: Any, *, wait_for_disk: bool = True) -> Any:
-        result = await write(work, wait_for_disk=wait_for_disk)
-        sizes.append(len(result))
-        return result
-
-    monkeypatch.setattr(store.database, "write", counting)
-    return sizes
 
 
 async def pour(store: Store, name: str) -> None:

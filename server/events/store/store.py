@@ -9,7 +9,6 @@ from functools import partial
 import anyio
 
 from ...database import Database, get_value, open_database, set_value
-from ..envelope import RawWebhook
 from ..event import Event, EventFilter, StoredEvent
 from . import query, rejected
 from .change_feed import ChangeFeed, Listener
@@ -88,11 +87,7 @@ class Store:
         completely or not at all. Raises `UnfitEvent` when this event can never be stored, and `StoreError` otherwise:
         then it may be tried again.
         """
-        return await self._writer.add(lambda: event, body, self._now())
-
-    async def add_webhook(self, webhook: RawWebhook) -> StoredEvent | None:
-        """Read a webhook and store its event, as `add` does. Raises `NotAnEvent` too."""
-        return await self._writer.add(webhook.parse, webhook.body, self._now())
+        return await self._writer.add(event, body, self._now())
 
     async def get(self, event_id: str) -> StoredEvent | None:
         """The event with this id."""

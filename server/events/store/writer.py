@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -12,27 +12,15 @@ from ..event import Event, StoredEvent
 from .rows import COLUMNS, Row, row_of, stored
 
 _MAX_GROUP_EVENTS = 512
-_MAX_GROUP_BYTES = 1024 * 1024
-"""Of bodies. Reading more at once would block the event loop for too long."""
 
 
 class _Pending(NamedTuple):
     """An event that waits to be stored."""
 
-    read: Callable[[], Event]
-    body: bytes | None
-    received_at: datetime
-    result: "asyncio.Future[StoredEvent | None]"
-
-    def fail(self, error: Exception) -> None:
-        if not self.result.done():  # the caller may have been cancelled
-            self.result.set_exception(error)
-
-
-class _Prepared(NamedTuple):
-    pending: _Pending
     event: Event
+    received_at: datetime
     row: Row
+    result: "asyncio.Future[StoredEvent | None]"
 
 
 class Writer:
@@ -47,15 +35,16 @@ class Writer:
         self._closing = False
         self.duplicates = 0
 
-    async def add(self, read: Callable[[], Event], body: bytes | None, received_at: datetime) -> StoredEvent | None:
-        """Store the event that `read` returns. Returns when it is on disk, None when its id was stored before.
+    async def add(self, event: Event, body: bytes | None, received_at: datetime) -> StoredEvent | None:
+        """Store an event. Returns when it is on disk, None when its id was stored before.
 
-        Raises what `read` raises, and `StoreError`; after that it may be tried again.
+        Raises `UnfitEvent` when it can never be stored, and `StoreError` otherwise.
         """
         if self._closing:
             raise StoreError("The store is closed.")
+        row = row_of(event, received_at, body)
         result: asyncio.Future[StoredEvent | None] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Pending(read, body, received_at, result))
+        self._queue.append(_Pending(event, received_at, row, result))
         self._wake.set()
         return await result
 
@@ -68,46 +57,31 @@ class Writer:
         """Write the events of the queue until `close` is called."""
         while self._queue or not self._closing:
             if self._queue:
-                await self._write(self._next_group())
+                size = min(len(self._queue), _MAX_GROUP_EVENTS)
+                await self._write([self._queue.popleft() for _ in range(size)])
             else:
                 self._wake.clear()
                 await self._wake.wait()
 
-    def _next_group(self) -> list[_Prepared]:
-        """Take events from the queue and read them. Those that cannot be read fail alone."""
-        group: list[_Prepared] = []
-        size = 0
-        while self._queue and len(group) < _MAX_GROUP_EVENTS and size < _MAX_GROUP_BYTES:
-            pending = self._queue.popleft()
-            size += len(pending.body or b"")
-            try:
-                event = pending.read()
-                group.append(_Prepared(pending, event, row_of(event, pending.received_at, pending.body)))
-            except Exception as error:
-                pending.fail(error)
-        return group
-
-    async def _write(self, group: list[_Prepared]) -> None:
-        if not group:
-            return
+    async def _write(self, group: list[_Pending]) -> None:
         try:
-            new = await self._database.write(partial(_insert, rows=[prepared.row for prepared in group]))
+            new = await self._database.write(partial(_insert, rows=[pending.row for pending in group]))
         except Exception as error:
             failure = error if isinstance(error, StoreError) else StoreError(str(error))
-            for prepared in group:
-                prepared.pending.fail(failure)
+            for pending in group:
+                if not pending.result.done():  # the caller may have been cancelled
+                    pending.result.set_exception(failure)
         else:
             self._answer(group, {event_id: number for number, event_id in new})
 
-    def _answer(self, group: list[_Prepared], numbers: dict[str, int]) -> None:
+    def _answer(self, group: list[_Pending], numbers: dict[str, int]) -> None:
         new: list[StoredEvent] = []
-        for pending, event, row in group:
-            number = numbers.pop(row[0], None)
-            if number is None:
+        for pending in group:
+            number = numbers.pop(pending.row[0], None)
+            result = None if number is None else stored(pending.event, pending.received_at, number)
+            if result is None:
                 self.duplicates += 1
-                result = None
             else:
-                result = stored(event, pending.received_at, number)
                 new.append(result)
             if not pending.result.done():
                 pending.result.set_result(result)
@@ -115,5 +89,5 @@ class Writer:
             self._on_commit(new)
 
 
-def _insert(transaction: Transaction, rows: list[Row]) -> list[tuple[int, str]]:
+def _insert(transaction: Transaction, rows: Sequence[Row]) -> list[tuple[int, str]]:
     return transaction.insert_new("events", COLUMNS, rows)
