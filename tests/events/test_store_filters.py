@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from support.fuzzing import examples
 from support.stored_events import START, add_all, made
 from telnyx_conferencing.server.events.event import MAX_COUNT, Event, EventFilter, StoredEvent
 from telnyx_conferencing.server.events.store import Store
@@ -72,7 +73,7 @@ async def everything(full: Store) -> list[StoredEvent]:
 
 
 @given(event_filter=event_filters, limit=st.sampled_from([1, 7, 3000]), newest_first=st.booleans())
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(200)
 async def test_a_search_finds_the_events_that_match_and_no_others(
     full: Store, everything: list[StoredEvent], event_filter: EventFilter, limit: int, newest_first: bool
 ) -> None:
@@ -83,7 +84,7 @@ async def test_a_search_finds_the_events_that_match_and_no_others(
 
 
 @given(kinds=st.lists(texts, min_size=1, max_size=5), prefix=texts, room=texts)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60)
 async def test_text_is_compared_character_by_character(full: Store, kinds: list[str], prefix: str, room: str) -> None:
     before = await full.latest_number()
     events = [

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 from ...compact_json import compact_json
-from ...database import Transaction, microseconds, moment_of, get_value, set_value
+from ...database import Transaction, get_value, microseconds, moment_of, set_value
 
 HEAD = "audit.head"
 """The name of the note that holds the newest record's number and hash."""
