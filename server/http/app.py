@@ -81,7 +81,7 @@ def _routes(
     ]
     if running.ingest.receives_webhooks:
         receiver = running.ingest.receiver()
-        probes.numbers.receives(receiver)
+        probes.numbers.report_webhooks(receiver)
         routes.append(Route(WEBHOOK_PATH, receiver.app))
     if settings.oauth_issuer is not None and settings.oauth_audience is not None:
         routes += metadata_routes(settings.oauth_audience, settings.oauth_issuer)

@@ -22,8 +22,8 @@ class Probes:
         self._health = Health(running.guard_runtime.ledger, running.telnyx)
         self.numbers = Metrics()
         running.tool_calls.on_ended(self.numbers.call_ended)
-        running.telnyx.on_exchange(self.numbers.exchanged)
-        running.ingest.on_event(self.numbers.event)
+        running.telnyx.on_exchange(self.numbers.request_ended)
+        running.ingest.on_event(self.numbers.event_stored)
 
     async def alive(self, request: Request) -> Response:
         """200: the process runs."""

@@ -1,4 +1,4 @@
-"""What goes to stderr: this project's own log, as text or as a JSON object a line; of a call never its content."""
+"""The log on stderr, as text or JSON lines. It never contains what a call says, its numbers or its names."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ calls = logging.getLogger("telnyx_conferencing.calls")
 
 
 def log_to_stderr(settings: Settings) -> None:
-    """This project's own log at the level wanted; libraries, which log addresses and contents, only their warnings."""
+    """Log this project at the level in the settings. Libraries log addresses and content, so only their warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if settings.log_format == "json" else logging.Formatter(_TEXT))
     logging.basicConfig(handlers=[handler])
@@ -27,7 +27,7 @@ def log_to_stderr(settings: Settings) -> None:
 
 
 def log_call(journal: CallRecord, request_id: str | int | None) -> None:
-    """One line for a call that has ended."""
+    """Log one line for a finished tool call."""
     if not calls.isEnabledFor(logging.INFO):
         return
     milliseconds = round((journal.taken or 0) * 1000)
@@ -42,15 +42,15 @@ def log_call(journal: CallRecord, request_id: str | int | None) -> None:
         "telnyx_request_id": journal.telnyx.get("request_id"),
         "trace_id": None if trace == INVALID_TRACE_ID else format_trace_id(trace),
     }
-    told = {name: value for name, value in fields.items() if value is not None}
-    calls.info("%s: %s in %d ms", fields["tool"], journal.outcome, milliseconds, extra={_FIELDS: told})
+    present = {name: value for name, value in fields.items() if value is not None}
+    calls.info("%s: %s in %d ms", fields["tool"], journal.outcome, milliseconds, extra={_FIELDS: present})
 
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        told: dict[str, Any] = {"time": at, "level": record.levelname.lower(), "logger": record.name}
-        told |= {"message": record.getMessage(), **getattr(record, _FIELDS, {})}
+        line: dict[str, Any] = {"time": at, "level": record.levelname.lower(), "logger": record.name}
+        line |= {"message": record.getMessage(), **getattr(record, _FIELDS, {})}
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
-        return json.dumps(told, default=str)
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)

@@ -1,4 +1,4 @@
-"""Every tool, resource, prompt and page by every set of scopes and by none: tried, and the table of it is current."""
+"""Tries every tool, resource, prompt and page with every set of scopes, and compares the table in docs/access.md."""
 
 import os
 from collections.abc import AsyncGenerator, Mapping
@@ -130,7 +130,7 @@ def rows(title: str, may: Mapping[str, set[str]], names: list[str]) -> list[str]
     ]
 
 
-async def test_the_table_of_who_may_do_what(era: str, tmp_path: Path) -> None:
+async def test_docs_access_lists_what_each_scope_allows(era: str, tmp_path: Path) -> None:
     tools: dict[str, set[str]] = {}
     resources: dict[str, set[str]] = {}
     prompts: dict[str, set[str]] = {}

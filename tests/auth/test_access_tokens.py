@@ -1,4 +1,4 @@
-"""Tokens that hold and tokens that do not: who is let in, what a stranger learns, and when somebody is out again."""
+"""Access tokens over HTTP: refusals, scopes, revocation, and what belongs to an identity."""
 
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -52,7 +52,7 @@ async def server(home: Path) -> AsyncGenerator[Site]:
         yield served
 
 
-async def test_a_stranger_learns_nothing_from_how_a_token_is_refused(server: Site, home: Path) -> None:
+async def test_all_invalid_tokens_get_the_same_refusal(server: Site, home: Path) -> None:
     anna, ben = await given(home, "anna", CONTROL), await given(home, "ben", CONTROL)
     old = await given(home, "old", CONTROL, lasts=DAY, at=datetime.now(UTC) - 2 * DAY)
     early = await given(home, "early", CONTROL, at=datetime.now(UTC) + DAY)
@@ -84,12 +84,12 @@ async def test_a_stranger_learns_nothing_from_how_a_token_is_refused(server: Sit
     assert anna not in server.log.read_text()
 
 
-async def test_a_token_in_the_address_is_none(server: Site, home: Path) -> None:
+async def test_a_token_in_the_url_is_ignored(server: Site, home: Path) -> None:
     anna = await given(home, "anna", CONTROL)
     assert (await server.request("POST", f"/mcp?access_token={anna}")).status_code == 401
 
 
-async def test_who_has_a_token_without_the_right_is_told_which(server: Site, home: Path) -> None:
+async def test_a_refusal_names_the_missing_scope(server: Site, home: Path) -> None:
     only_approves = await given(home, "dora", APPROVE)
     answer = await entered(server, authorization=f"Bearer {only_approves}")
     assert answer.status_code == 403
@@ -97,7 +97,7 @@ async def test_who_has_a_token_without_the_right_is_told_which(server: Site, hom
     assert 'scope="conferences:read"' in answer.headers["www-authenticate"]
 
 
-async def test_a_revoked_token_lets_nobody_in_from_then_on(server: Site, home: Path, era: str) -> None:
+async def test_a_revoked_token_is_refused_from_then_on(server: Site, home: Path, era: str) -> None:
     token = await given(home, f"eve-{era}", READ)
     async with server.client(era, token=token) as client:
         await call(client, "list_queues")
@@ -108,7 +108,7 @@ async def test_a_revoked_token_lets_nobody_in_from_then_on(server: Site, home: P
             await call(client, "list_queues")
 
 
-async def test_what_goes_on_ends_when_its_token_is_revoked(server: Site, home: Path) -> None:
+async def test_open_streams_and_waits_end_when_their_token_is_revoked(server: Site, home: Path) -> None:
     token = await given(home, "frank", READ)
     params = {"notifications": {"resourcesListChanged": True}, "_meta": ASKS}
     body = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params}
@@ -131,7 +131,7 @@ async def test_what_goes_on_ends_when_its_token_is_revoked(server: Site, home: P
                 pass
 
 
-async def test_one_persons_session_is_no_use_to_another(server: Site, home: Path) -> None:
+async def test_a_session_cannot_be_used_by_another_identity(server: Site, home: Path) -> None:
     anna, ben = await given(home, "anna", CONTROL), await given(home, "ben", CONTROL)
     hello = {
         "jsonrpc": "2.0",
@@ -157,14 +157,14 @@ async def test_one_persons_session_is_no_use_to_another(server: Site, home: Path
     assert [answer.status_code for answer in answers] == [404, 200]
 
 
-async def test_one_persons_sealed_question_is_no_use_to_another(server: Site, home: Path) -> None:
+async def test_a_sealed_approval_request_cannot_be_used_by_another_identity(server: Site, home: Path) -> None:
     anna, ben = await given(home, "anna", CONTROL), await given(home, "ben", CONTROL)
     state = await server.asked_to_delete("support", anna)
     assert not await server.takes_yes("support", state, ben)
     assert await server.takes_yes("support", state, anna)
 
 
-async def test_rights_are_those_of_the_token_that_is_sent_now(server: Site, home: Path) -> None:
+async def test_a_session_has_the_scopes_of_the_token_in_each_request(server: Site, home: Path) -> None:
     """Not of the one that a session began with: what is taken away is gone at once."""
     control, read = await given(home, "gil", CONTROL), await given(home, "gil", READ)
     sent = {"authorization": f"Bearer {control}"}
@@ -178,7 +178,7 @@ async def test_rights_are_those_of_the_token_that_is_sent_now(server: Site, home
             await client.call_tool("delete_queue", {"queue_name": "gils"})
 
 
-async def test_whoami_says_who_that_is(server: Site, home: Path, era: str) -> None:
+async def test_whoami_names_the_identity(server: Site, home: Path, era: str) -> None:
     token = await given(home, "anna", READ)
     async with server.client(era, token=token) as client:
         told = await call(client, "whoami")
@@ -187,7 +187,7 @@ async def test_whoami_says_who_that_is(server: Site, home: Path, era: str) -> No
 
 
 @pytest.mark.parametrize("scopes", [(), (READ,), (CONTROL,), (APPROVE,), (READ, CONTROL, APPROVE)])
-async def test_a_token_is_found_again_by_what_is_kept(address: str, scopes: tuple[TokenScope, ...]) -> None:
+async def test_a_stored_token_is_valid_until_it_expires(address: str, scopes: tuple[TokenScope, ...]) -> None:
     text, token = new_token("anna", scopes, NOON, DAY)
     async with Ledger.open(address) as ledger:
         await ledger.add_token(token, "tests")
@@ -207,7 +207,7 @@ async def test_a_token_is_found_again_by_what_is_kept(address: str, scopes: tupl
         assert text not in repr(await ledger.newest(10))
 
 
-async def test_as_much_is_compared_for_a_token_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_token_is_compared_too_so_that_timing_reveals_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[tuple[str, str]] = []
 
     def comparing(one: str, other: str) -> bool:
@@ -229,7 +229,7 @@ async def test_as_much_is_compared_for_a_token_that_there_is_not(monkeypatch: py
         assert len(one) == len(other) == 64
 
 
-async def test_a_question_of_one_person_is_approved_by_another_and_serves_nobody_else(tmp_path: Path) -> None:
+async def test_an_approval_by_another_person_serves_only_the_identity_that_asked(tmp_path: Path) -> None:
     agent, boss = await given(tmp_path, "anna", CONTROL, APPROVE), await given(tmp_path, "ben", CONTROL, APPROVE)
     with telnyx() as phone:
         async with (
@@ -261,7 +261,7 @@ async def decided(server: Site, token: str, code: str) -> httpx2.Response:
         return await http.post(f"{server.url}/operator/decide", json={"code": code, "yes": True}, headers=headers)
 
 
-async def test_where_another_must_answer_the_client_that_asks_is_not_asked(tmp_path: Path, era: str) -> None:
+async def test_with_by_another_the_asking_client_gets_no_elicitation(tmp_path: Path, era: str) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text("[approval]\nby_another = true\n")
     with telnyx() as phone:
@@ -275,7 +275,7 @@ async def test_where_another_must_answer_the_client_that_asks_is_not_asked(tmp_p
     assert "has somebody else answer than who asks" in pending
 
 
-async def test_a_policy_names_people(tmp_path: Path, era: str) -> None:
+async def test_a_policy_can_apply_to_single_identities(tmp_path: Path, era: str) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text(
         '[identity.anna.tools]\ndeny = ["delete_queue"]\n[identity."desk-*".limits]\ncalls_per_minute = 1\n'

@@ -1,4 +1,4 @@
-"""Tokens of an OAuth issuer: which are taken, how its keys are found and changed, and what clients are told of it."""
+"""Tokens of an OAuth issuer: verification, discovery and rotation of keys, and the resource metadata."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -146,26 +146,24 @@ BAD: Mapping[str, Callable[[], str]] = {
 }
 
 
-@pytest.mark.parametrize("made", GOOD.values(), ids=GOOD)
-async def test_a_token_that_proves_somebody(made: Callable[[], str]) -> None:
-    found = await Authority().issuer().identify(made())
-    assert found is not None
-    assert found.name == "oauth:anna"
-    assert found.scopes == {TokenScope.CONTROL, TokenScope.READ}
+async def test_valid_tokens_identify_their_subject_and_scopes() -> None:
+    identities = {kind: await Authority().issuer().identify(made()) for kind, made in GOOD.items()}
+    found = {kind: identity and (identity.name, set(identity.scopes)) for kind, identity in identities.items()}
+    assert found == dict.fromkeys(GOOD, ("oauth:anna", {TokenScope.CONTROL, TokenScope.READ}))
 
 
-@pytest.mark.parametrize("made", BAD.values(), ids=BAD)
-async def test_a_token_that_proves_nobody(made: Callable[[], str]) -> None:
-    assert await Authority().issuer().identify(made()) is None
+async def test_invalid_tokens_identify_no_one() -> None:
+    identities = {kind: await Authority().issuer().identify(made()) for kind, made in BAD.items()}
+    assert identities == dict.fromkeys(BAD, None)
 
 
-async def test_without_a_scope_of_this_server_nothing_may_be_done() -> None:
+async def test_scopes_of_other_services_give_no_rights() -> None:
     found = await Authority().issuer().identify(token(scope="openid profile"))
     assert found is not None
     assert found.scopes == frozenset()
 
 
-async def test_new_keys_are_found_when_a_token_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_new_keys_are_fetched_when_a_token_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
     at = [1_000.0]
     monkeypatch.setattr("anyio.current_time", lambda: at[0])
     authority = Authority()
@@ -183,7 +181,7 @@ async def test_new_keys_are_found_when_a_token_names_one(monkeypatch: pytest.Mon
     assert await issuer.identify(token()) is None, "a key that is published no longer"
 
 
-async def test_known_keys_serve_a_while_when_the_issuer_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_known_keys_are_used_for_a_while_when_the_issuer_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     at = [1_000.0]
     monkeypatch.setattr("anyio.current_time", lambda: at[0])
     authority = Authority()
@@ -202,33 +200,29 @@ async def test_known_keys_serve_a_while_when_the_issuer_cannot_be_reached(monkey
         await issuer.identify(token())
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
+async def test_keys_are_found_through_each_place_for_metadata() -> None:
+    places = (
         "/.well-known/oauth-authorization-server/realm",
         "/.well-known/openid-configuration/realm",
         "/realm/.well-known/openid-configuration",
-    ],
-)
-async def test_its_keys_are_where_its_metadata_says(place: str) -> None:
-    assert await Authority(metadata_at=place).issuer().identify(token()) is not None
+    )
+    identities = {place: await Authority(metadata_at=place).issuer().identify(token()) for place in places}
+    assert [place for place, identity in identities.items() if identity is None] == []
 
 
-@pytest.mark.parametrize(
-    "says", [{"issuer": "http://127.0.0.1:1/other"}, {"jwks_uri": "http://keys.example/keys"}, {"jwks_uri": None}]
-)
-async def test_metadata_that_cannot_be_trusted_names_no_keys(says: dict[str, Any]) -> None:
-    with pytest.raises(AuthUnavailable):
-        await Authority(says=says).issuer().identify(token())
+async def test_metadata_of_another_issuer_or_with_an_unsafe_key_address_is_not_used() -> None:
+    for says in ({"issuer": "http://127.0.0.1:1/other"}, {"jwks_uri": "http://keys.example/keys"}, {"jwks_uri": None}):
+        with pytest.raises(AuthUnavailable):
+            await Authority(says=says).issuer().identify(token())
 
 
-async def test_its_keys_are_where_the_operator_says() -> None:
+async def test_a_configured_key_address_replaces_discovery() -> None:
     authority = Authority(metadata_at="/nowhere")
     assert await authority.issuer(jwks_url=f"{authority.url}/keys").identify(token()) is not None
     assert authority.asked == ["/realm/keys"]
 
 
-async def test_an_issuers_token_ends_by_itself() -> None:
+async def test_an_issuers_token_expires() -> None:
     authority = Authority()
     found = await authority.issuer().identify(token())
     assert found is not None
@@ -236,7 +230,7 @@ async def test_an_issuers_token_ends_by_itself() -> None:
     assert not authority.issuer(NOON + timedelta(minutes=3)).is_valid(found)
 
 
-async def test_a_client_finds_the_issuer_and_comes_in_with_its_token(tmp_path: Path, era: str) -> None:
+async def test_a_client_discovers_the_issuer_and_connects_with_its_token(tmp_path: Path, era: str) -> None:
     authority = Authority()
     with served(authority.app) as url:
         authority.url = f"{url}/realm"

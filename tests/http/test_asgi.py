@@ -1,4 +1,4 @@
-"""The server as an ASGI application, under an ASGI server of somebody's own, with several workers."""
+"""The server as an ASGI application, under another ASGI server with several workers."""
 
 import signal
 import sys
@@ -14,10 +14,10 @@ from support.mcp_stdio import PATIENCE, environment
 from support.telnyx import telnyx
 from support.webhooks import free_port, listening, url_of
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
 
-async def test_uvicorn_serves_it_with_two_workers_that_share_a_store(tmp_path: Path) -> None:
+async def test_two_uvicorn_workers_share_a_store(tmp_path: Path) -> None:
     port = free_port()
     factory = ("--factory", "telnyx_conferencing.server.http.asgi:create_app", "--workers", "2", "--port", str(port))
     with telnyx() as phone:

@@ -1,4 +1,4 @@
-"""An app on a listening socket, beside whatever else a process does."""
+"""HTTP servers that run beside the rest of a process."""
 
 import errno
 import socket
@@ -25,7 +25,7 @@ async def ask(port: int, path: str = "/") -> httpx2.Response:
         return await http.get(f"http://127.0.0.1:{port}{path}")
 
 
-async def test_it_is_served_until_the_context_is_left_and_says_nothing_on_the_standard_streams(
+async def test_an_app_is_served_until_the_context_exits_without_output(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     listener = listen(0)
@@ -38,13 +38,13 @@ async def test_it_is_served_until_the_context_is_left_and_says_nothing_on_the_st
     assert capfd.readouterr() == ("", "")
 
 
-async def test_what_is_raised_inside_comes_out_as_it_is() -> None:
+async def test_an_exception_inside_the_context_is_raised_unchanged() -> None:
     with pytest.raises(LookupError):
         async with serving(greets, listen(0)):
             raise LookupError
 
 
-async def test_a_request_in_hand_is_answered_also_when_it_is_left_by_cancellation() -> None:
+async def test_a_request_in_flight_is_answered_when_the_context_is_cancelled() -> None:
     begun, go_on = anyio.Event(), anyio.Event()
 
     async def slow(scope: Any, receive: Any, send: Any) -> None:
@@ -71,7 +71,7 @@ async def test_a_request_in_hand_is_answered_also_when_it_is_left_by_cancellatio
     assert answers == ["hi"]
 
 
-def test_a_port_that_is_taken_is_an_error_of_the_operating_system() -> None:
+def test_listening_on_a_port_in_use_raises_os_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use") as refused:
         listen(taken.getsockname()[1])
     assert refused.value.errno == errno.EADDRINUSE

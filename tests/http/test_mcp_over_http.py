@@ -1,4 +1,4 @@
-"""Many clients of one process over HTTP, in both protocol eras: what each is told is its own."""
+"""Several MCP clients of one server over HTTP, in both protocol versions."""
 
 import json
 from pathlib import Path
@@ -46,7 +46,7 @@ async def answers(client: Client, example: Example) -> None:
 
 
 @pytest.mark.slow
-async def test_a_sample_of_the_tools_answers_as_over_stdio(era: str, tmp_path: Path) -> None:
+async def test_a_sample_of_the_tools_returns_the_same_results_as_over_stdio(era: str, tmp_path: Path) -> None:
     answer: dict[str, Any] = {}
     with recording(answer=answer) as (base_url, received):
         env = {"TELNYX_API_KEY": "KEYtest", "TELNYX_BASE_URL": base_url}
@@ -62,7 +62,7 @@ async def test_a_sample_of_the_tools_answers_as_over_stdio(era: str, tmp_path: P
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_each_client_sees_its_own_actions_and_no_others(era: str, tmp_path: Path) -> None:
+async def test_the_audit_resource_shows_each_client_only_its_own_actions(era: str, tmp_path: Path) -> None:
     with telnyx() as phone:
         async with (
             site("--approval", "never", home=tmp_path, env=phone.env) as server,
@@ -78,7 +78,7 @@ async def test_each_client_sees_its_own_actions_and_no_others(era: str, tmp_path
     assert others["left_open"] == []
 
 
-async def test_a_client_waits_from_its_own_last_command_on(era: str, tmp_path: Path) -> None:
+async def test_a_wait_includes_events_since_the_clients_own_last_command(era: str, tmp_path: Path) -> None:
     signer = Signer()
     with telnyx() as phone:
         env = {**phone.env, "TELNYX_PUBLIC_KEY": signer.public_key}
@@ -107,7 +107,7 @@ async def test_a_client_waits_from_its_own_last_command_on(era: str, tmp_path: P
     ]
 
 
-async def test_a_person_is_asked_through_their_own_client(era: str, tmp_path: Path) -> None:
+async def test_a_client_that_supports_elicitation_is_asked_for_approval(era: str, tmp_path: Path) -> None:
     with telnyx() as phone:
         async with (
             site(home=tmp_path, env=phone.env) as server,
@@ -121,7 +121,7 @@ async def test_a_person_is_asked_through_their_own_client(era: str, tmp_path: Pa
     assert ended["summary"].startswith("Telnyx accepted")
 
 
-async def test_without_sessions_any_process_answers_and_a_person_is_asked_outside(tmp_path: Path) -> None:
+async def test_a_stateless_server_leaves_approval_requests_outside_the_client(tmp_path: Path) -> None:
     with telnyx() as phone:
         async with (
             site("--stateless", home=tmp_path, env=phone.env) as server,
@@ -132,7 +132,7 @@ async def test_without_sessions_any_process_answers_and_a_person_is_asked_outsid
     assert "waits as" in pending
 
 
-async def test_a_question_put_by_one_process_is_answered_to_another_that_shares_the_keys(tmp_path: Path) -> None:
+async def test_an_approval_asked_by_one_process_is_accepted_by_another_with_the_same_keys(tmp_path: Path) -> None:
     keys = {"one": "a" * 32 + "," + "b" * 32, "rotated": "b" * 32 + "," + "a" * 32, "strange": "c" * 32}
     with telnyx() as phone:
         outcomes: dict[str, bool] = {}
@@ -145,6 +145,6 @@ async def test_a_question_put_by_one_process_is_answered_to_another_that_shares_
     assert outcomes == {"strange": False, "rotated": True}
 
 
-async def test_a_server_whose_telnyx_cannot_be_reached_is_ready_all_the_same(tmp_path: Path) -> None:
+async def test_a_server_is_ready_while_telnyx_is_unreachable(tmp_path: Path) -> None:
     async with site(home=tmp_path, env=NOWHERE) as server:
         assert (await server.get("/readyz")).status_code == 200

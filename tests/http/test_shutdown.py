@@ -1,4 +1,4 @@
-"""The end of a server over HTTP: what is in hand is finished, and what waits is told."""
+"""Graceful shutdown over HTTP: requests in flight finish, and waits end."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -27,7 +27,7 @@ async def until_waiting(server: Site) -> None:
     await eventually(look)
 
 
-async def test_a_wait_ends_with_a_word_and_open_streams_end_too(era: str, tmp_path: Path) -> None:
+async def test_a_waiting_call_returns_and_open_streams_end(era: str, tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
     with telnyx() as phone:
         async with site(home=tmp_path, env=phone.env) as server, server.client(era) as client:
@@ -45,7 +45,7 @@ async def test_a_wait_ends_with_a_word_and_open_streams_end_too(era: str, tmp_pa
     assert code == 0
 
 
-async def test_a_call_in_hand_is_finished(era: str, tmp_path: Path) -> None:
+async def test_a_call_in_flight_finishes(era: str, tmp_path: Path) -> None:
     done: list[dict[str, Any]] = []
     with telnyx() as phone:
         phone.sandbox.faults.add(Fault(kind="delay", seconds=2, path="queues"))
@@ -67,7 +67,7 @@ async def arrived(phone: Any) -> bool:
     return bool(phone.commands())
 
 
-async def test_a_webhook_in_hand_is_stored_before_its_socket_closes(tmp_path: Path) -> None:
+async def test_a_webhook_in_flight_is_stored_before_its_socket_closes(tmp_path: Path) -> None:
     signer = Signer()
     body = body_of("the last one")
     headers = signed(signer, body)
@@ -88,7 +88,7 @@ async def test_a_webhook_in_hand_is_stored_before_its_socket_closes(tmp_path: Pa
     assert "the last one" in [event.id for event in await stored(tmp_path / "events.db")]
 
 
-async def test_who_came_before_the_end_is_answered_though_nothing_was_asked_yet(tmp_path: Path) -> None:
+async def test_a_connection_made_before_the_shutdown_is_still_answered(tmp_path: Path) -> None:
     with telnyx() as phone:
         async with (
             site(home=tmp_path, env=phone.env) as server,

@@ -1,4 +1,4 @@
-"""Two replicas on one PostgreSQL behind nginx: what holds for one server holds for both, whatever happens to either."""
+"""Two replicas on one PostgreSQL behind nginx, through restarts, kills and outages."""
 
 import re
 from collections import Counter
@@ -84,7 +84,7 @@ async def load(replicas: Team, database: str) -> AsyncGenerator[tuple[Calls, Loa
         await ledger.verify()
 
 
-async def test_a_call_asked_at_one_and_approved_at_the_other_is_done_once(replicas: Team) -> None:
+async def test_a_call_approved_at_the_other_replica_runs_once(replicas: Team) -> None:
     site = replicas.second.site
     [link] = LINK.findall(site.log.read_text())
     async with httpx2.AsyncClient(base_url=site.url, trust_env=False, timeout=PATIENCE) as http:
@@ -113,7 +113,7 @@ async def at_once(first: Caller, second: Caller, queue: str) -> list[bool]:
     return sorted(done)
 
 
-async def test_a_limit_is_one_limit_for_both_and_for_both_eras(replicas: Team) -> None:
+async def test_replicas_and_protocol_versions_share_one_rate_limit(replicas: Team) -> None:
     said: list[str] = []
 
     async def resize(url: str, era: str) -> None:
@@ -130,7 +130,7 @@ async def test_a_limit_is_one_limit_for_both_and_for_both_eras(replicas: Team) -
     assert replicas.phone.commands().count("POST /queues/support") == 5
 
 
-async def test_a_wait_at_one_is_woken_by_a_webhook_to_the_other(replicas: Team, era: str) -> None:
+async def test_a_webhook_to_one_replica_wakes_a_wait_at_the_other(replicas: Team, era: str) -> None:
     body = body_of(f"news of {era}", "call.answered", call_control_id=f"v3:{era}")
 
     async def wait() -> None:
@@ -148,7 +148,7 @@ async def test_a_wait_at_one_is_woken_by_a_webhook_to_the_other(replicas: Team, 
         assert await anyio.to_thread.run_sync(post, there, body, signed(signer, body)) == 200
 
 
-async def test_without_sessions_a_client_may_come_to_any_replica_and_is_asked_outside(replicas: Team) -> None:
+async def test_a_stateless_client_can_use_either_replica(replicas: Team) -> None:
     before = [await one.called() for one in replicas.both]
     async with replicas.proxy.client(answering=yes) as client:
         for _ in range(4):
@@ -156,7 +156,7 @@ async def test_without_sessions_a_client_may_come_to_any_replica_and_is_asked_ou
     assert all([await one.called() > called for one, called in zip(replicas.both, before, strict=True)])
 
 
-async def test_every_tool_answers_and_a_rolling_restart_is_seen_by_nobody(replicas: Team, database: str) -> None:
+async def test_every_tool_answers_and_a_rolling_restart_loses_nothing(replicas: Team, database: str) -> None:
     async with load(replicas, database) as (calls, events):
         for era in ERAS:
             async with Caller(replicas.proxy.url, era) as caller:
@@ -171,7 +171,7 @@ async def test_every_tool_answers_and_a_rolling_restart_is_seen_by_nobody(replic
     assert events.statuses == {200}
 
 
-async def test_a_replica_that_is_killed_takes_nothing_with_it(replicas: Team, database: str) -> None:
+async def test_killing_a_replica_loses_no_call_or_webhook(replicas: Team, database: str) -> None:
     async with load(replicas, database) as (calls, events):
         await replicas.first.killed()
         await calls.until(MANY)
@@ -181,9 +181,7 @@ async def test_a_replica_that_is_killed_takes_nothing_with_it(replicas: Team, da
     assert events.statuses == {200}
 
 
-async def test_postgresql_stopped_and_started_again_is_told_in_words_and_survived(
-    own: Cluster, replicas: Team, database: str
-) -> None:
+async def test_a_postgresql_restart_is_reported_and_survived(own: Cluster, replicas: Team, database: str) -> None:
     async with load(replicas, database) as (calls, events):
         await anyio.to_thread.run_sync(own.stop)
         await calls.until(MANY, done=False)
@@ -193,7 +191,7 @@ async def test_postgresql_stopped_and_started_again_is_told_in_words_and_survive
     assert events.statuses == {200, 503}
 
 
-async def test_a_session_ends_with_its_replica_and_a_new_one_goes_on(
+async def test_after_a_replica_restarts_its_clients_open_a_new_session(
     own: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     home = tmp_path_factory.mktemp("sticky")

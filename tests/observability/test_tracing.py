@@ -1,4 +1,4 @@
-"""Spans under those of the MCP SDK: what a call did, without what it says."""
+"""Spans below those of the MCP SDK, without a call's content."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""/board in a real browser: signed in, told by the server, pressed, and never overwhelmed."""
+"""/board in a real browser."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -35,7 +35,7 @@ async def at_board(served: Site, scheme: Scheme = "light") -> AsyncGenerator[Vie
         assert viewer.wrong == []
 
 
-async def test_whoever_signs_in_goes_on_to_the_board_and_presses_a_button(tmp_path: Path) -> None:
+async def test_a_signed_in_person_opens_the_board_and_mutes_a_room(tmp_path: Path) -> None:
     with telnyx() as phone:
         conference_id = room_at(phone, "Standup", 2)
         async with site("--operator-page", "0", home=tmp_path, env=phone.env) as served, at_board(served) as viewer:
@@ -47,7 +47,7 @@ async def test_whoever_signs_in_goes_on_to_the_board_and_presses_a_button(tmp_pa
     assert [person["muted"] for person in people] == [True, True]
 
 
-async def test_a_press_that_needs_a_yes_is_a_notice(tmp_path: Path) -> None:
+async def test_a_button_that_needs_approval_shows_a_notice(tmp_path: Path) -> None:
     with telnyx() as phone:
         room_at(phone, "Standup", 2)
         arguments = ("--operator-page", "0", "--approval", "disruptive")
@@ -78,7 +78,7 @@ async def test_axe_finds_nothing_at_board(scheme: Scheme, axe: str, tmp_path: Pa
     assert found["result"]["value"] == []
 
 
-async def test_250_people_who_change_ten_times_a_second_are_shown_as_they_are(tmp_path: Path) -> None:
+async def test_250_participants_with_ten_changes_a_second_are_shown_promptly(tmp_path: Path) -> None:
     signer = Signer()
     env = {**NOWHERE, "TELNYX_PUBLIC_KEY": signer.public_key}
     async with (

@@ -1,4 +1,4 @@
-"""What is decided on the page is in the ledger, and what is in the ledger is on the page."""
+"""Decisions on the page reach the ledger, and the ledger's content reaches the page."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,7 +32,7 @@ async def test_a_rejection_reaches_the_ledger(page: Page) -> None:
     assert (taken.state, taken.reason) == (State.REJECTED, None)
 
 
-async def test_a_reason_is_kept_as_text_that_every_store_takes(page: Page) -> None:
+async def test_a_reason_is_cleaned_and_bounded(page: Page) -> None:
     left = await page.ledger.leave(asked())
     visitor = await page.signed_in()
     odd = {"code": left.code, "yes": False, "reason": "two\nlines\x00 and \ud800 half"}
@@ -43,7 +43,7 @@ async def test_a_reason_is_kept_as_text_that_every_store_takes(page: Page) -> No
         assert (await visitor.post("stop", {"reason": long})).status_code == 400
 
 
-async def test_what_was_decided_elsewhere_or_has_expired_is_refused_in_words(page: Page) -> None:
+async def test_deciding_an_unknown_decided_or_expired_request_is_refused_with_the_reason(page: Page) -> None:
     visitor = await page.signed_in()
     elsewhere, late = await page.ledger.leave(asked("1")), await page.ledger.leave(asked("2"))
     await page.ledger.decide(elsewhere.code, Decision(False, "Anna"))
@@ -62,11 +62,12 @@ async def test_a_second_decision_does_not_change_the_first(page: Page) -> None:
     assert (second.status_code, "is rejected already" in second.json()["error"]) == (409, True)
 
 
-@pytest.mark.parametrize("yes", [None, 1, "true", []])
-async def test_only_true_is_a_yes(page: Page, yes: object) -> None:
+async def test_a_decision_is_a_json_boolean(page: Page) -> None:
     left = await page.ledger.leave(asked())
     visitor = await page.signed_in()
-    assert (await visitor.post("decide", {"code": left.code, "yes": yes})).status_code == 400
+    values: list[Any] = [None, 1, "true", []]
+    answers = [await visitor.post("decide", {"code": left.code, "yes": value}) for value in values]
+    assert [answer.status_code for answer in answers] == [400] * len(values)
     assert len(await page.ledger.pending()) == 1
 
 
@@ -85,7 +86,7 @@ async def state_of(page: Page) -> dict[str, Any]:
     return (await (await page.signed_in()).post("resume")).json()["state"]
 
 
-async def test_a_question_is_shown_with_all_a_person_needs(page: Page) -> None:
+async def test_an_approval_request_is_shown_with_everything_a_person_needs(page: Page) -> None:
     left = await page.ledger.leave(asked())
     [shown] = (await state_of(page))["pending"]
     assert shown == {
@@ -100,12 +101,12 @@ async def test_a_question_is_shown_with_all_a_person_needs(page: Page) -> None:
     }
 
 
-async def test_letters_that_turn_or_hide_text_are_not_shown(page: Page) -> None:
+async def test_characters_that_reverse_or_hide_text_are_not_shown(page: Page) -> None:
     await page.ledger.leave(asked(question="Hang up '\u202eanna\u202c\u200b'?\x07"))
     assert (await state_of(page))["pending"][0]["question"] == "Hang up ' anna '?"
 
 
-async def test_the_records_of_a_call_are_one_action_that_ends_as_the_last_says(page: Page) -> None:
+async def test_the_records_of_a_call_make_one_action_with_the_latest_outcome(page: Page) -> None:
     now, call = page.clock.now(), {"call": "c1", "tool": "hold_participants"}
     await page.ledger.record([(now, {**call, "outcome": "sends", "does": "put all on hold", "client": "agent"})])
     await page.ledger.record([(now, {"tool": "end_conference", "outcome": "refused", "why": "Read-only."})])
@@ -134,7 +135,7 @@ async def test_the_records_of_a_call_are_one_action_that_ends_as_the_last_says(p
     ]
 
 
-async def test_odd_and_long_records_are_shown_as_far_as_they_go(page: Page) -> None:
+async def test_unexpected_and_long_fields_of_records_are_dropped_or_shortened(page: Page) -> None:
     odd = {"outcome": 7, "tool": ["a"], "asked": "yes", "ms": "soon", "why": "x" * 9000, "by": None, "unknown": 1}
     await page.ledger.record([(page.clock.now(), odd)])
     [shown] = (await state_of(page))["actions"]
@@ -142,7 +143,7 @@ async def test_odd_and_long_records_are_shown_as_far_as_they_go(page: Page) -> N
     assert not {"asked", "ms", "by", "unknown"} & shown.keys()
 
 
-async def test_the_newest_fifty_actions_and_the_oldest_fifty_questions_are_shown(page: Page) -> None:
+async def test_the_newest_fifty_actions_and_the_oldest_fifty_requests_are_shown(page: Page) -> None:
     await page.ledger.record([(page.clock.now(), {"outcome": "done", "tool": f"t{n}"}) for n in range(70)])
     for number in range(60):
         await page.ledger.leave(asked(str(number), f"Question {number}?"))

@@ -1,4 +1,4 @@
-"""The page is told of every change, for as long as its session lasts."""
+"""The page's stream of changes, which lasts as long as its session."""
 
 import json
 import subprocess
@@ -82,7 +82,7 @@ async def events(answer: httpx2.Response) -> AsyncIterator[tuple[str, Any]]:
             yield name, json.loads(value)
 
 
-async def test_a_page_is_told_what_is_and_then_every_change(served: Served) -> None:
+async def test_a_stream_begins_with_the_state_and_sends_every_change(served: Served) -> None:
     visitor = await served.signed_in()
     async with watching(visitor) as told:
         name, state = await anext(told)
@@ -95,7 +95,7 @@ async def test_a_page_is_told_what_is_and_then_every_change(served: Served) -> N
         assert state["stopped"]["by"] == "Anna"
 
 
-async def test_an_answer_to_a_press_is_never_older_than_what_was_streamed(served: Served) -> None:
+async def test_the_response_to_a_button_is_never_older_than_the_stream(served: Served) -> None:
     visitor = await served.signed_in()
     async with watching(visitor) as told:
         _, before = await anext(told)
@@ -105,7 +105,7 @@ async def test_an_answer_to_a_press_is_never_older_than_what_was_streamed(served
         assert after["stopped"] == answered["stopped"]
 
 
-async def test_signing_out_ends_every_stream_of_the_session_and_no_other(served: Served) -> None:
+async def test_signing_out_ends_the_streams_of_that_session_only(served: Served) -> None:
     visitor, other = await served.signed_in(), await served.signed_in()
     async with watching(visitor) as first, watching(visitor) as second, watching(other) as others:
         for told in (first, second, others):
@@ -119,7 +119,7 @@ async def test_signing_out_ends_every_stream_of_the_session_and_no_other(served:
         assert (await anext(others))[0] == "state"
 
 
-async def test_a_stream_alone_does_not_keep_anybody_signed_in(served: Served) -> None:
+async def test_an_open_stream_does_not_count_as_activity(served: Served) -> None:
     visitor = await served.signed_in()
     async with watching(visitor) as told:
         await anext(told)
@@ -128,7 +128,7 @@ async def test_a_stream_alone_does_not_keep_anybody_signed_in(served: Served) ->
         assert (name, "after 30 minutes" in said["why"]) == ("ended", True)
 
 
-async def test_a_browser_may_watch_four_times_and_again_once_one_has_left(served: Served) -> None:
+async def test_a_session_has_at_most_four_streams_at_a_time(served: Served) -> None:
     visitor = await served.signed_in()
     headers = {"x-operator-key": visitor.key}
     async with watching(visitor), watching(visitor), watching(visitor):
@@ -142,7 +142,7 @@ async def test_a_browser_may_watch_four_times_and_again_once_one_has_left(served
                         break
 
 
-async def test_at_most_sixteen_watch_at_once(served: Served) -> None:
+async def test_a_page_has_at_most_sixteen_streams(served: Served) -> None:
     async with anyio.create_task_group() as tasks:
 
         async def watch(visitor: Visitor) -> None:
@@ -163,9 +163,7 @@ async def test_at_most_sixteen_watch_at_once(served: Served) -> None:
         tasks.cancel_scope.cancel()
 
 
-async def test_nobody_looks_at_the_ledger_unless_somebody_looks_at_the_page(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_ledger_is_read_only_while_a_stream_is_open(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
     pending = served.ledger.pending
 
@@ -190,7 +188,7 @@ async def test_nobody_looks_at_the_ledger_unless_somebody_looks_at_the_page(
     assert len(looked) == before
 
 
-async def test_a_store_that_cannot_be_used_is_told_and_looked_at_again(
+async def test_a_store_error_is_shown_until_the_store_works_again(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     visitor = await served.signed_in()
@@ -206,7 +204,7 @@ async def test_a_store_that_cannot_be_used_is_told_and_looked_at_again(
         assert "trouble" not in (await anext(told))[1]
 
 
-async def test_the_server_ends_at_once_with_a_stream_open_and_says_so(tmp_path: Path) -> None:
+async def test_shutdown_ends_an_open_stream_at_once_with_a_last_event(tmp_path: Path) -> None:
     seen: list[tuple[str, Any]] = []
     async with Ledger.open(url_of(tmp_path / "store.db")) as ledger, anyio.create_task_group() as tasks:
 
@@ -226,7 +224,7 @@ async def test_the_server_ends_at_once_with_a_stream_open_and_says_so(tmp_path: 
     assert seen[1:] == [("ended", {"why": "The server has shut down."})]
 
 
-async def test_a_port_that_is_taken_is_a_wrong_setting(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_a_settings_error(tmp_path: Path) -> None:
     port = free_port()
     async with Ledger.open(url_of(tmp_path / "store.db")) as ledger, serve_operator_page(ledger, port):
         with pytest.raises(SettingsError, match=f"operator page: port {port} is already in use"):
@@ -234,7 +232,7 @@ async def test_a_port_that_is_taken_is_a_wrong_setting(tmp_path: Path) -> None:
                 pass
 
 
-def test_the_server_without_the_page_does_not_load_it() -> None:
+def test_a_server_without_the_page_does_not_load_its_code() -> None:
     code = "import sys, telnyx_conferencing.server.app; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not [name for name in loaded if "operator_page" in name]
+    assert not [name for name in loaded if ".web" in name]

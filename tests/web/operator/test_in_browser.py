@@ -25,7 +25,7 @@ async def desk(tmp_path: Path) -> AsyncGenerator[Desk]:
 
 
 @pytest.mark.slow
-async def test_a_link_signs_in_and_leaves_no_trace(desk: Desk) -> None:
+async def test_a_link_signs_in_and_is_not_kept_in_the_browser(desk: Desk) -> None:
     assert desk.tab.url == f"{desk.url}/operator"
     assert await desk.tab.title() == "Operator"
     assert await desk.tab.evaluate("document.cookie") == ""
@@ -35,7 +35,7 @@ async def test_a_link_signs_in_and_leaves_no_trace(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-async def test_a_question_appears_by_itself_and_is_announced(desk: Desk) -> None:
+async def test_a_new_question_appears_without_reload_and_is_announced(desk: Desk) -> None:
     await desk.tab.evaluate("window.isSamePage = true")
     left = await desk.ledger.leave(asked())
     card = desk.tab.get_by_role("article", name=left.question)
@@ -86,7 +86,7 @@ async def test_a_question_is_rejected_with_a_reason(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-async def test_what_is_being_typed_outlives_every_change(desk: Desk) -> None:
+async def test_text_being_typed_survives_updates(desk: Desk) -> None:
     await desk.ledger.leave(asked())
     await desk.ready()
     await desk.tab_to("Reason (optional)")
@@ -116,7 +116,7 @@ async def test_writes_are_stopped_and_resumed_by_keyboard_alone(desk: Desk) -> N
 
 
 @pytest.mark.slow
-async def test_who_stopped_writes_elsewhere_is_shown(desk: Desk) -> None:
+async def test_a_stop_made_elsewhere_is_shown_with_its_author(desk: Desk) -> None:
     await desk.ledger.stop("Anna", "A wrong room")
     detail = desk.tab.locator("#writes-detail", has_text="By Anna")
     await detail.wait_for()
@@ -124,7 +124,7 @@ async def test_who_stopped_writes_elsewhere_is_shown(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-async def test_what_others_wrote_stays_text(desk: Desk) -> None:
+async def test_text_from_others_never_becomes_markup(desk: Desk) -> None:
     await desk.ledger.leave(asked(question=HOSTILE, asked_by=HOSTILE, tool=HOSTILE))
     entry = dict.fromkeys(("outcome", "tool", "does", "risk", "client", "why", "by", "code"), HOSTILE)
     await desk.ledger.record([(datetime.now(UTC), {**entry, "asked": {"by": HOSTILE, "reason": HOSTILE}})])
@@ -136,7 +136,7 @@ async def test_what_others_wrote_stays_text(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-async def test_what_was_decided_elsewhere_is_told_on_the_card(desk: Desk) -> None:
+async def test_a_card_shows_a_decision_made_elsewhere(desk: Desk) -> None:
     left = await desk.ledger.leave(asked())
     await desk.ready()
     await desk.ledger.decide(left.code, Decision(False, "Anna"))
@@ -145,7 +145,7 @@ async def test_what_was_decided_elsewhere_is_told_on_the_card(desk: Desk) -> Non
 
 
 @pytest.mark.slow
-async def test_a_press_that_comes_too_late_is_answered_on_the_card(desk: Desk) -> None:
+async def test_a_card_shows_that_a_decision_came_too_late(desk: Desk) -> None:
     left = await desk.ledger.leave(asked())
     await desk.ready()
 
@@ -160,7 +160,7 @@ async def test_a_press_that_comes_too_late_is_answered_on_the_card(desk: Desk) -
 
 
 @pytest.mark.slow
-async def test_signing_out_takes_everything_away(desk: Desk) -> None:
+async def test_signing_out_removes_all_content(desk: Desk) -> None:
     await desk.ledger.leave(asked())
     await desk.ready()
     await desk.tab.get_by_role("button", name="Sign out").press("Enter")
@@ -177,7 +177,7 @@ async def test_signing_out_takes_everything_away(desk: Desk) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1100, 360])
 @pytest.mark.parametrize("scheme", get_args(Scheme))
-async def test_everything_can_be_read_and_named(tmp_path: Path, scheme: Scheme, width: int) -> None:
+async def test_every_text_has_contrast_and_every_control_a_name(tmp_path: Path, scheme: Scheme, width: int) -> None:
     async with at_desk(tmp_path, scheme, width) as desk:
         await fill(desk)
         await desk.ready()

@@ -1,4 +1,4 @@
-"""The operator page as an operator starts it: from a terminal of their own, or with the server."""
+"""The operator page as started by the `operator` command, or with the server."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ from support.webhooks import url_of
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/operator/sign-in\?token=[\w-]+")
 
 
-def test_at_a_terminal_it_prints_a_link_and_serves_until_interrupted(tmp_path: Path) -> None:
+def test_at_a_terminal_the_command_prints_a_link_and_serves_until_interrupted(tmp_path: Path) -> None:
     with at_terminal("operator", "--port", "0", "--database", url_of(tmp_path / "events.db")) as terminal:
         terminal.until("Operator page")
         [link] = LINK.findall(terminal.until("\n"))
@@ -28,7 +28,7 @@ def test_at_a_terminal_it_prints_a_link_and_serves_until_interrupted(tmp_path: P
     assert "Traceback" not in said
 
 
-def test_without_a_terminal_nobody_gets_a_link(tmp_path: Path) -> None:
+def test_without_a_terminal_the_command_prints_no_link(tmp_path: Path) -> None:
     command = forked("operator", "--port", "0", "--database", url_of(tmp_path / "events.db"))
     done = subprocess.run(
         command, check=False, env=environment({}), capture_output=True, text=True, stdin=subprocess.DEVNULL
@@ -39,7 +39,7 @@ def test_without_a_terminal_nobody_gets_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_with_the_server_the_link_is_on_stderr(tmp_path: Path) -> None:
+async def test_a_server_prints_the_link_on_stderr(tmp_path: Path) -> None:
     with telnyx() as phone:
         async with overheard("--operator-page", "0", home=tmp_path, env=phone.env) as server:
             [link] = LINK.findall(await server.until("token="))

@@ -33,6 +33,6 @@ async def test_a_token_signs_in_by_keyboard_and_signs_out_when_it_is_revoked(tmp
         await tab.get_by_text("Nothing waits for you.").wait_for()
         assert right not in str(await tab.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])"))
         await revoked(tmp_path, "ben")
-        await tab.get_by_text("your token holds no longer").wait_for()
+        await tab.get_by_text("your token is no longer valid").wait_for()
         assert "sign-in?token=" not in server.log.read_text()
         await browser.close()
