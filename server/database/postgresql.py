@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from itertools import chain
 from typing import Any, LiteralString, TypeVar, cast
 
 import psycopg
@@ -205,19 +206,14 @@ class _PostgresTransaction:
         return self._connection.execute(_converted(statement), values)
 
     def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[tuple[int, str]]:
-        values = ", ".join(["%s"] * len(columns))
+        row = f"({', '.join(['%s'] * len(columns))})"
         statement = (
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values}) "  # noqa: S608 - constants
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * len(rows))} "  # noqa: S608
             f"ON CONFLICT DO NOTHING RETURNING number, {columns[0]}"
         )
-        new: list[tuple[int, str]] = []
-        with self._connection.cursor() as cursor:
-            cursor.executemany(cast("LiteralString", statement), rows, returning=True)
-            for _ in rows:
-                new += cast("list[tuple[int, str]]", cursor.fetchall())
-                cursor.nextset()
-            cursor.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, self._process))
-        return new
+        new = self._connection.execute(cast("LiteralString", statement), list(chain.from_iterable(rows))).fetchall()
+        self._connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, self._process))
+        return cast("list[tuple[int, str]]", new)
 
 
 def _connection_parameters(url: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""PostgreSQL: what is said of one that cannot be used, what its tables are like, and that its password is a secret."""
+"""PostgreSQL: errors for the operator, the append-only audit, and the secrecy of the password."""
 
 import sys
 from collections.abc import Callable, Generator
@@ -17,19 +17,19 @@ pytestmark = pytest.mark.anyio
 
 
 async def refused(url: str) -> StoreError:
-    """What is said instead of opening this; never its password."""
+    """The error when this is opened. It never contains the password."""
     with pytest.raises(StoreError) as raised:
         async with open_database(url):
             pass
-    said = str(raised.value)
-    assert said.endswith(".")
-    assert not [part for part in (PASSWORD, quote(PASSWORD, safe=""), "c@nary", "ss%word") if part in said]
+    message = str(raised.value)
+    assert message.endswith(".")
+    assert not [part for part in (PASSWORD, quote(PASSWORD, safe=""), "c@nary", "ss%word") if part in message]
     return raised.value
 
 
 @contextmanager
 def crowded(postgres: Cluster) -> Generator[str]:
-    """The URL of a database that has as many connections as it takes."""
+    """The URL of a database that accepts no more connections."""
     url = postgres.empty()
     name = url.rpartition("/")[2]
     postgres.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
@@ -39,7 +39,7 @@ def crowded(postgres: Cluster) -> Generator[str]:
 
 @contextmanager
 def read_only(postgres: Cluster) -> Generator[str]:
-    """The URL of a database that takes no writes, as a replica takes none."""
+    """The URL of a database that accepts no writes, like a replica."""
     url = postgres.empty()
     postgres.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_read_only = on")
     yield url
@@ -47,7 +47,7 @@ def read_only(postgres: Cluster) -> Generator[str]:
 
 @contextmanager
 def in_latin_1(postgres: Cluster) -> Generator[str]:
-    """The URL of a database that has no place for every letter."""
+    """The URL of a database whose encoding is not Unicode."""
     name = f"latin{free_port()}"
     postgres.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0")
     yield postgres.url(name)
@@ -68,7 +68,7 @@ def of_a_newer_version(postgres: Cluster) -> Generator[str]:
 
 
 @contextmanager
-def of_somebody_without_rights(postgres: Cluster) -> Generator[str]:
+def without_rights(postgres: Cluster) -> Generator[str]:
     url = postgres.empty()
     name = url.rpartition("/")[2]
     postgres.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
@@ -82,19 +82,19 @@ UNUSABLE = {
     "encoding is LATIN1": in_latin_1,
     "another program's tables": of_another_program,
     "newer version": of_a_newer_version,
-    "lacks a right": of_somebody_without_rights,
+    "lacks a right": without_rights,
 }
 
 
 @pytest.mark.parametrize("why", UNUSABLE)
-async def test_a_database_that_cannot_be_used_is_refused_in_words(postgres: Cluster, why: str) -> None:
+async def test_the_error_for_a_database_that_cannot_be_used_names_the_reason(postgres: Cluster, why: str) -> None:
     with UNUSABLE[why](postgres) as url:
         problem = await refused(url)
     assert why in str(problem)
     assert isinstance(problem, StoreUnreachable) is (why == "too many connections")
 
 
-async def test_a_wrong_password_a_missing_database_and_a_closed_port_are_named(postgres: Cluster) -> None:
+async def test_the_error_names_a_wrong_password_a_missing_database_or_a_closed_port(postgres: Cluster) -> None:
     assert "password is wrong" in str(await refused(postgres.url(password="c@nary")))
     assert "there is no such database" in str(await refused(postgres.url("nothing")))
     closed = postgres.url().replace(str(postgres.port), str(free_port()))
@@ -114,7 +114,7 @@ MISWRITTEN: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("what", MISWRITTEN)
-async def test_a_url_that_is_not_written_as_it_should_be_is_refused_without_repeating_it(what: str) -> None:
+async def test_the_error_for_a_malformed_url_does_not_repeat_it(what: str) -> None:
     url = MISWRITTEN[what]("127.0.0.1:1")
     assert "is not one that PostgreSQL takes" in str(await refused(url))
     assert "ss%word" not in redacted_url(url)
@@ -122,7 +122,7 @@ async def test_a_url_that_is_not_written_as_it_should_be_is_refused_without_repe
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "redacted"),
     [
         ("postgresql://anna:secret@db.example:5432/calls", "postgresql://db.example:5432/calls"),
         ("postgres://db.example/calls?password=secret", "postgresql://db.example/calls"),
@@ -130,31 +130,32 @@ async def test_a_url_that_is_not_written_as_it_should_be_is_refused_without_repe
         ("sqlite:////var/lib/a@b.db", "sqlite:////var/lib/a@b.db"),
     ],
 )
-async def test_a_url_is_shown_without_user_and_password(url: str, told: str) -> None:
-    assert redacted_url(url) == told
+async def test_a_redacted_url_has_no_user_and_no_password(url: str, redacted: str) -> None:
+    assert redacted_url(url) == redacted
 
 
-async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_error_for_a_missing_driver_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, "telnyx_conferencing.server.database.postgresql", raising=False)
     assert "pip install 'telnyx-conferencing[postgresql]'" in str(await refused("postgresql://127.0.0.1/store"))
 
 
-@pytest.mark.parametrize("change", ["UPDATE audit SET at = 0", "DELETE FROM audit", "TRUNCATE audit"])
-async def test_the_audit_is_only_appended_to(postgres: Cluster, change: str) -> None:
+async def test_the_audit_refuses_changes_and_deletions(postgres: Cluster) -> None:
     url = postgres.store()
-    with pytest.raises(psycopg.Error, match="only appended to"):
-        postgres.execute(change, url.rpartition("/")[2])
+    for change in ("UPDATE audit SET at = 0", "DELETE FROM audit", "TRUNCATE audit"):
+        with pytest.raises(psycopg.Error, match="only appended to"):
+            postgres.execute(change, url.rpartition("/")[2])
 
 
-async def test_the_password_stands_nowhere(needs_postgresql: None) -> None:
+@pytest.mark.slow
+async def test_no_command_prints_the_password(needs_postgresql: None) -> None:
     with cluster() as own:
         url = own.store()
         env = {**NOWHERE, "TELNYX_CONFERENCING_DATABASE": url}
-        said = [run(*command, env=env) for command in COMMANDS]
+        results = [run(*command, env=env) for command in COMMANDS]
         own.stop()
-        said += [run(*command, env=env) for command in COMMANDS[-2:]]
-    text = "".join(ended.stdout + ended.stderr for ended in said)
+        results += [run(*command, env=env) for command in COMMANDS[-2:]]
+    text = "".join(ended.stdout + ended.stderr for ended in results)
     assert "127.0.0.1" in text
     assert not [part for part in (PASSWORD, quote(PASSWORD, safe="")) if part in text]
 

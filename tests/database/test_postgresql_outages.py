@@ -1,4 +1,4 @@
-"""PostgreSQL that is stopped under two running servers, and comes back: nothing acknowledged is lost, all goes on."""
+"""PostgreSQL stops under two running servers and comes back: no acknowledged event is lost, and both servers go on."""
 
 import os
 from collections.abc import Generator
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 QUEUE = {"queue_name": "support", "max_size": 7}
 SENT = "POST /queues/support"
 REPEATS = int(os.environ.get("OUTAGE_REPEATS", "40"))
-"""Webhooks that come in vain before PostgreSQL is started again; each sender tries a hundred times a second at most."""
+"""Webhooks that fail before PostgreSQL is started again. Each sender tries at most a hundred times a second."""
 
 
 @pytest.fixture
@@ -32,20 +32,20 @@ def own(needs_postgresql: None) -> Generator[Cluster]:
 
 
 def answered(port: int, signer: Signer, name: str) -> None:
-    """A server takes the webhook that tells of an answered call."""
+    """Post the webhook of an answered call. The server accepts it."""
     body = body_of(name, "call.answered", call_control_id=f"v3:{name}")
     assert post(port, body, signed(signer, body)) == 200
 
 
-async def is_woken(client: Client, name: str) -> None:
-    """A wait at a server ends with that webhook, whichever server it came to."""
+async def wait_ends(client: Client, name: str) -> None:
+    """A server's wait_for_event ends with this webhook, which any server may have received."""
     leg = f"v3:{name}"
     content = await call(client, "wait_for_event", types=["call.answered"], call_control_id=leg, timeout_secs=30)
     assert [event["id"] for event in content["events"]] == [name]
 
 
 @pytest.mark.parametrize("how", ["fast", "immediate"])
-async def test_postgresql_stopped_and_started_again_loses_nothing_and_all_goes_on(own: Cluster, how: str) -> None:
+async def test_a_restart_of_postgresql_loses_no_acknowledged_event(own: Cluster, how: str) -> None:
     signer, port, url = Signer(), free_port(), own.store()
     arguments = ("--approval", "never", "--database", url)
 
@@ -71,7 +71,7 @@ async def test_postgresql_stopped_and_started_again_loses_nothing_and_all_goes_o
             assert load.statuses == {200, 503}
 
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(is_woken, other, "after")
+                tasks.start_soon(wait_ends, other, "after")
                 await anyio.to_thread.run_sync(answered, port, signer, "after")
             for client in (one, other):
                 await call(client, "update_queue", **QUEUE)
@@ -86,7 +86,7 @@ async def test_postgresql_stopped_and_started_again_loses_nothing_and_all_goes_o
     assert [entry["outcome"] for entry in await audited(url)].count("sends") == 4
 
 
-async def test_a_server_started_before_postgresql_is_there_has_its_events_once_it_is(own: Cluster) -> None:
+async def test_a_server_that_starts_before_postgresql_works_once_postgresql_runs(own: Cluster) -> None:
     url, signer, port = own.store(), Signer(), free_port()
     own.stop()
     arguments = ("--webhook-port", str(port), "--approval", "never", "--database", url)
@@ -97,11 +97,11 @@ async def test_a_server_started_before_postgresql_is_there_has_its_events_once_i
             await anyio.to_thread.run_sync(own.start)
             await listening(port)
             await anyio.to_thread.run_sync(answered, port, signer, "first")
-            await is_woken(client, "first")
+            await wait_ends(client, "first")
             await call(client, "update_queue", **QUEUE)
 
 
-async def test_no_event_is_missed_when_the_connection_that_brings_news_is_cut_again_and_again(own: Cluster) -> None:
+async def test_no_event_is_missed_when_the_notification_connection_is_cut_repeatedly(own: Cluster) -> None:
     url, signer, port = own.store(), Signer(), free_port()
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query = 'SELECT 1'"
     arguments = ("--database", url)
@@ -116,6 +116,6 @@ async def test_no_event_is_missed_when_the_connection_that_brings_news_is_cut_ag
             await call(other, "list_events")
             for number in range(10):
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(is_woken, other, f"call-{number}")
+                    tasks.start_soon(wait_ends, other, f"call-{number}")
                     await anyio.to_thread.run_sync(own.execute, cut)
                     await anyio.to_thread.run_sync(answered, port, signer, f"call-{number}")
