@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_an_approval_reaches_the_ledger_with_its_reason(page: Page) -> None:
-    left = await page.ledger.leave(asked())
+    left = await page.ledger.add_pending(asked())
     visitor = await page.signed_in()
     answer = await visitor.post("decide", {"code": left.code, "yes": True, "reason": " They agreed. "})
     assert answer.json()["decided"]["state"] == "approved"
@@ -23,7 +23,7 @@ async def test_an_approval_reaches_the_ledger_with_its_reason(page: Page) -> Non
 
 
 async def test_a_rejection_reaches_the_ledger(page: Page) -> None:
-    left = await page.ledger.leave(asked())
+    left = await page.ledger.add_pending(asked())
     visitor = await page.signed_in()
     answer = await visitor.post("decide", {"code": left.code, "yes": False})
     assert answer.json()["decided"]["state"] == "rejected"
@@ -33,7 +33,7 @@ async def test_a_rejection_reaches_the_ledger(page: Page) -> None:
 
 
 async def test_a_reason_is_cleaned_and_bounded(page: Page) -> None:
-    left = await page.ledger.leave(asked())
+    left = await page.ledger.add_pending(asked())
     visitor = await page.signed_in()
     odd = {"code": left.code, "yes": False, "reason": "two\nlines\x00 and \ud800 half"}
     assert (await visitor.post("decide", odd)).status_code == 200
@@ -45,7 +45,7 @@ async def test_a_reason_is_cleaned_and_bounded(page: Page) -> None:
 
 async def test_deciding_an_unknown_decided_or_expired_request_is_refused_with_the_reason(page: Page) -> None:
     visitor = await page.signed_in()
-    elsewhere, late = await page.ledger.leave(asked("1")), await page.ledger.leave(asked("2"))
+    elsewhere, late = await page.ledger.add_pending(asked("1")), await page.ledger.add_pending(asked("2"))
     await page.ledger.decide(elsewhere.code, Decision(False, "Anna"))
     page.clock.move(minutes=5)
     for code, word in ((elsewhere.code, "expired"), (late.code, "expired"), ("ZZZZ-ZZZZ", "There is no question")):
@@ -55,7 +55,7 @@ async def test_deciding_an_unknown_decided_or_expired_request_is_refused_with_th
 
 
 async def test_a_second_decision_does_not_change_the_first(page: Page) -> None:
-    left = await page.ledger.leave(asked())
+    left = await page.ledger.add_pending(asked())
     anna, boris = await page.signed_in(), await page.signed_in()
     assert (await anna.post("decide", {"code": left.code, "yes": False})).status_code == 200
     second = await boris.post("decide", {"code": left.code, "yes": True})
@@ -63,7 +63,7 @@ async def test_a_second_decision_does_not_change_the_first(page: Page) -> None:
 
 
 async def test_a_decision_is_a_json_boolean(page: Page) -> None:
-    left = await page.ledger.leave(asked())
+    left = await page.ledger.add_pending(asked())
     visitor = await page.signed_in()
     values: list[Any] = [None, 1, "true", []]
     answers = [await visitor.post("decide", {"code": left.code, "yes": value}) for value in values]
@@ -87,7 +87,7 @@ async def state_of(page: Page) -> dict[str, Any]:
 
 
 async def test_an_approval_request_is_shown_with_everything_a_person_needs(page: Page) -> None:
-    left = await page.ledger.leave(asked())
+    left = await page.ledger.add_pending(asked())
     [shown] = (await state_of(page))["pending"]
     assert shown == {
         "code": left.code,
@@ -102,7 +102,7 @@ async def test_an_approval_request_is_shown_with_everything_a_person_needs(page:
 
 
 async def test_characters_that_reverse_or_hide_text_are_not_shown(page: Page) -> None:
-    await page.ledger.leave(asked(question="Hang up '\u202eanna\u202c\u200b'?\x07"))
+    await page.ledger.add_pending(asked(question="Hang up '\u202eanna\u202c\u200b'?\x07"))
     assert (await state_of(page))["pending"][0]["question"] == "Hang up ' anna '?"
 
 
@@ -146,7 +146,7 @@ async def test_unexpected_and_long_fields_of_records_are_dropped_or_shortened(pa
 async def test_the_newest_fifty_actions_and_the_oldest_fifty_requests_are_shown(page: Page) -> None:
     await page.ledger.record([(page.clock.now(), {"outcome": "done", "tool": f"t{n}"}) for n in range(70)])
     for number in range(60):
-        await page.ledger.leave(asked(str(number), f"Question {number}?"))
+        await page.ledger.add_pending(asked(str(number), f"Question {number}?"))
     state = await state_of(page)
     assert [action["tool"] for action in state["actions"]] == [f"t{n}" for n in range(69, 19, -1)]
     assert (state["waiting"], len(state["pending"])) == (60, 50)

@@ -87,7 +87,7 @@ async def test_a_stream_begins_with_the_state_and_sends_every_change(served: Ser
     async with watching(visitor) as told:
         name, state = await anext(told)
         assert (name, state["waiting"], state["stopped"], state["actions"]) == ("state", 0, None, [])
-        left = await served.ledger.leave(asked())
+        left = await served.ledger.add_pending(asked())
         _, state = await anext(told)
         assert [shown["code"] for shown in state["pending"]] == [left.code]
         await served.ledger.stop("Anna", None)

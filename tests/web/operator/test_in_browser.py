@@ -37,7 +37,7 @@ async def test_a_link_signs_in_and_is_not_kept_in_the_browser(desk: Desk) -> Non
 @pytest.mark.slow
 async def test_a_new_question_appears_without_reload_and_is_announced(desk: Desk) -> None:
     await desk.tab.evaluate("window.isSamePage = true")
-    left = await desk.ledger.leave(asked())
+    left = await desk.ledger.add_pending(asked())
     card = desk.tab.get_by_role("article", name=left.question)
     await card.wait_for()
     text = await card.inner_text()
@@ -49,7 +49,7 @@ async def test_a_new_question_appears_without_reload_and_is_announced(desk: Desk
 
 
 async def test_a_question_is_approved_by_keyboard_alone(desk: Desk) -> None:
-    left = await desk.ledger.leave(asked())
+    left = await desk.ledger.add_pending(asked())
     await desk.ready()
     assert await desk.focused() not in ("Approve", "Reject")
     met = await desk.tab_to("Approve")
@@ -70,7 +70,7 @@ async def test_a_question_is_approved_by_keyboard_alone(desk: Desk) -> None:
 
 @pytest.mark.slow
 async def test_a_question_is_rejected_with_a_reason(desk: Desk) -> None:
-    await desk.ledger.leave(asked())
+    await desk.ledger.add_pending(asked())
     await desk.ready()
     await desk.tab_to("Reason (optional)")
     await desk.tab.keyboard.type("Not during the board meeting")
@@ -87,11 +87,11 @@ async def test_a_question_is_rejected_with_a_reason(desk: Desk) -> None:
 
 @pytest.mark.slow
 async def test_text_being_typed_survives_updates(desk: Desk) -> None:
-    await desk.ledger.leave(asked())
+    await desk.ledger.add_pending(asked())
     await desk.ready()
     await desk.tab_to("Reason (optional)")
     await desk.tab.keyboard.type("half a ")
-    await desk.ledger.leave(asked("2", "Hold everyone?", risk="disruptive"))
+    await desk.ledger.add_pending(asked("2", "Hold everyone?", risk="disruptive"))
     await desk.tab.get_by_role("article", name="Hold everyone?").wait_for()
     await desk.tab.keyboard.type("thought")
     assert await desk.tab.get_by_label("Reason (optional)").first.input_value() == "half a thought"
@@ -125,7 +125,7 @@ async def test_a_stop_made_elsewhere_is_shown_with_its_author(desk: Desk) -> Non
 
 @pytest.mark.slow
 async def test_text_from_others_never_becomes_markup(desk: Desk) -> None:
-    await desk.ledger.leave(asked(question=HOSTILE, asked_by=HOSTILE, tool=HOSTILE))
+    await desk.ledger.add_pending(asked(question=HOSTILE, asked_by=HOSTILE, tool=HOSTILE))
     entry = dict.fromkeys(("outcome", "tool", "does", "risk", "client", "why", "by", "code"), HOSTILE)
     await desk.ledger.record([(datetime.now(UTC), {**entry, "asked": {"by": HOSTILE, "reason": HOSTILE}})])
     await desk.ledger.stop(HOSTILE, HOSTILE)
@@ -137,7 +137,7 @@ async def test_text_from_others_never_becomes_markup(desk: Desk) -> None:
 
 @pytest.mark.slow
 async def test_a_card_shows_a_decision_made_elsewhere(desk: Desk) -> None:
-    left = await desk.ledger.leave(asked())
+    left = await desk.ledger.add_pending(asked())
     await desk.ready()
     await desk.ledger.decide(left.code, Decision(False, "Anna"))
     await desk.tab.get_by_text("Rejected elsewhere, by Anna.", exact=True).wait_for()
@@ -146,7 +146,7 @@ async def test_a_card_shows_a_decision_made_elsewhere(desk: Desk) -> None:
 
 @pytest.mark.slow
 async def test_a_card_shows_that_a_decision_came_too_late(desk: Desk) -> None:
-    left = await desk.ledger.leave(asked())
+    left = await desk.ledger.add_pending(asked())
     await desk.ready()
 
     async def decided_meanwhile(route: Route) -> None:
@@ -161,7 +161,7 @@ async def test_a_card_shows_that_a_decision_came_too_late(desk: Desk) -> None:
 
 @pytest.mark.slow
 async def test_signing_out_removes_all_content(desk: Desk) -> None:
-    await desk.ledger.leave(asked())
+    await desk.ledger.add_pending(asked())
     await desk.ready()
     await desk.tab.get_by_role("button", name="Sign out").press("Enter")
     await desk.tab.get_by_role("heading", name="You signed out.").wait_for()
@@ -196,7 +196,7 @@ async def fill(desk: Desk) -> None:
     """One of everything."""
     questions = {"destructive": "End conference 'Standup'?", "disruptive": "Put all on hold?", "routine": "Say 'hi'?"}
     for risk, question in questions.items():
-        await desk.ledger.leave(asked(risk, question, risk=risk))
+        await desk.ledger.add_pending(asked(risk, question, risk=risk))
     outcomes = ("sends", "done", "pending", "declined", "refused by Telnyx", "unknown outcome", "failed", "invalid")
     for outcome in outcomes:
         entry = {"outcome": outcome, "tool": "end_conference", "does": "end conference", "why": "Why.", "ms": 80}

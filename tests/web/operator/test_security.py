@@ -110,7 +110,7 @@ FOREIGN_ORIGINS = (
 
 async def test_requests_that_another_site_makes_a_browser_send_change_nothing(page: Page) -> None:
     visitor = await page.signed_in()
-    left = await page.ledger.leave(asked())
+    left = await page.ledger.add_pending(asked())
     answers: dict[tuple[str, str | None], object] = {}
     for name in ("sign-in", "link", "sign-out", "present", "decide", "stop", "resume"):
         for origin in FOREIGN_ORIGINS:

@@ -68,7 +68,7 @@ async def test_scripts_and_other_sites_cannot_use_the_cookie(page: Page) -> None
 
 
 async def test_without_a_sign_in_only_the_way_to_sign_in_is_shown(page: Page) -> None:
-    await page.ledger.leave(asked(question="A secret question"))
+    await page.ledger.add_pending(asked(question="A secret question"))
     await page.ledger.stop("Anna", "a secret reason")
     visitor = page.visitor()
     front, events = await visitor.get(), await visitor.get("/events")
@@ -97,7 +97,7 @@ async def test_the_terminal_cannot_be_flooded_with_links(page: Page) -> None:
 
 
 async def test_neither_the_cookie_alone_nor_the_key_alone_is_enough(page: Page) -> None:
-    await page.ledger.leave(asked())
+    await page.ledger.add_pending(asked())
     visitor, stranger = await page.signed_in(), page.visitor()
     assert (await stranger.post("stop", x_operator_key=visitor.key)).status_code == 401
     for key in (None, "", "guess", (await page.signed_in()).key):
