@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from .base import EVERYONE, POST, ByArgument, Command, Retry, Risk, Undo
-from .results import Done
+from .results import Accepted
 from .types import (
     AudioUrl,
     CallControlId,
@@ -44,7 +44,7 @@ class PlayAudio(Command):
     route = POST("/conferences/{conference_id}/actions/play")
     risk = _ROOM
     retry = Retry.ONCE
-    result = Done
+    result = Accepted
     does = "play [{audio_url}][{media_name}] to {call_control_ids} in {conference_id}"
     announces = _announces("playback.started", "playback.ended")
     undo = _stops(leaves=ByArgument("loop", {"infinity": "playing without end"}, ""))
@@ -71,7 +71,7 @@ class StopAudio(Command):
     route = POST("/conferences/{conference_id}/actions/stop")
     risk = _ROOM
     retry = Retry.IDEMPOTENT
-    result = Done
+    result = Accepted
     does = "stop audio for {call_control_ids} in {conference_id}"
     announces = _announces("playback.ended", "speak.ended")
 
@@ -86,7 +86,7 @@ class SpeakText(Command):
     route = POST("/conferences/{conference_id}/actions/speak")
     risk = _ROOM
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "say {payload} to {call_control_ids} in {conference_id}"
     speaks = "payload"
     announces = _announces("speak.started", "speak.ended")
@@ -109,7 +109,7 @@ class SendDtmf(Command):
     route = POST("/conferences/{conference_id}/actions/send_dtmf")
     risk = Risk.DISRUPTIVE
     retry = Retry.ONCE
-    result = Done
+    result = Accepted
     does = "send {digits} to {call_control_ids} in {conference_id}"
 
     conference_id: ConferenceId
@@ -125,7 +125,7 @@ class GatherDtmf(Command):
     route = POST("/conferences/{conference_id}/actions/gather_using_audio")
     risk = Risk.ROUTINE
     retry = Retry.ONCE
-    result = Done
+    result = Accepted
     does = "gather digits from {call_control_id} in {conference_id}"
     announces = ("call.gather.ended",)
     exclusive = (("audio_url", "media_name"), ("invalid_audio_url", "invalid_media_name"))

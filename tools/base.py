@@ -1,4 +1,4 @@
-"""Command, Route, Risk, Retry: the vocabulary every tool is declared in."""
+"""The base classes of tools: Tool, Command, Route, Risk, Retry, Undo."""
 
 import json
 import re
@@ -11,33 +11,33 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 
-from .results import Outcome
+from .results import ToolResult
 
 EVERYONE = "everyone"
-"""What a tool is told instead of a list, where Telnyx takes a missing list for the whole room."""
+"""The single entry of `call_control_ids` that means the whole room, for which Telnyx wants the list left out."""
 
 WIRE = {"wire": True}
-"""Validation context of a request that arrived over HTTP: Telnyx's own rules apply, not this server's stricter ones."""
+"""Validation context of an HTTP request to the sandbox: Telnyx's rules apply, not this server's stricter ones."""
 
 T = TypeVar("T")
 
 _PAGING = {"page_number": "page[number]", "page_size": "page[size]"}
 _UNPAGING = {wire: name for name, wire in _PAGING.items()}
-_SEGMENT = "!$&'()*+,;=:@"  # what RFC 3986 allows unescaped in a path segment, beside the unreserved
+_SEGMENT_SAFE = "!$&'()*+,;=:@"  # RFC 3986 allows these unescaped in a path segment, besides the unreserved ones
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
 class Risk(IntEnum):
-    """What can be taken back, in rising order."""
+    """How much a call can harm, in rising order."""
 
     READ = 0
     """Nothing changes."""
     ROUTINE = 1
-    """The everyday work of a call."""
+    """Everyday work."""
     DISRUPTIVE = 2
-    """People notice, and another tool undoes it."""
+    """People notice it, and another tool undoes it."""
     DESTRUCTIVE = 3
-    """It cannot be undone: a call ended, a place lost, people overheard or recorded."""
+    """It cannot be undone: a call ends, a place in a queue is lost, people are overheard or recorded."""
 
     def __str__(self) -> str:
         return self.name.lower()
@@ -65,14 +65,14 @@ _LOWEST_RISK_ASKED: Mapping[ApprovalLevel, Risk] = {
 
 
 class Retry(StrEnum):
-    """What a repeat of the same request does at Telnyx."""
+    """The effect of repeating a request at Telnyx."""
 
     IDEMPOTENT = "idempotent"
-    """The same as once."""
+    """Repeating it changes nothing."""
     DEDUPED = "deduped"
-    """Nothing: Telnyx ignores a `command_id` it has executed in the last 60 seconds or so."""
+    """Telnyx ignores a `command_id` that it executed within about the last 60 seconds."""
     ONCE = "once"
-    """The same thing a second time: never repeated once anything was sent."""
+    """It happens again, so a request is never repeated once any of it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Route:
 
     def fill(self, arguments: Mapping[str, Any]) -> str:
         """The path with every placeholder replaced by its percent-encoded argument."""
-        return self.path.format_map({name: quote(str(arguments[name]), safe=_SEGMENT) for name in self.parameters})
+        return self.path.format_map({name: quote(str(arguments[name]), safe=_SEGMENT_SAFE) for name in self.parameters})
 
 
 def GET(path: str) -> Route:
@@ -108,27 +108,27 @@ def DELETE(path: str) -> Route:
 
 
 _KEYS = (str, bool, type(None))
-"""What properties depend on."""
-_PLAIN = (str, bool, int, float, list)
+"""Types of arguments that a `ByArgument` can depend on."""
+_PLAIN_TYPES = (str, bool, int, float, list)
 
 
-def given(command: BaseModel) -> dict[str, Any]:
-    """The arguments that were given, those within an object among them by their own names."""
-    found: dict[str, Any] = {}
+def arguments_of(command: BaseModel) -> dict[str, Any]:
+    """The arguments that are not None; fields of a nested object are included under their own names."""
+    arguments: dict[str, Any] = {}
     for name, value in vars(command).items():
         if value is None:
             continue
-        # Whether something is a model takes long to tell, and what is plain is none.
-        if not isinstance(value, _PLAIN) and isinstance(value, BaseModel) and name != "filter":
-            found |= given(value)
+        # Plain types first: isinstance is slow on BaseModel.
+        if not isinstance(value, _PLAIN_TYPES) and isinstance(value, BaseModel) and name != "filter":
+            arguments |= arguments_of(value)
         else:
-            found[name] = value
-    return found
+            arguments[name] = value
+    return arguments
 
 
 @dataclass(frozen=True, slots=True)
 class ByArgument(Generic[T]):
-    """A property of a command that depends on the value of one of its arguments, wherever it stands."""
+    """A property of a command that depends on one of its arguments, which may be nested."""
 
     argument: str
     values: Mapping[Any, T]
@@ -136,41 +136,41 @@ class ByArgument(Generic[T]):
 
     def of(self, command: BaseModel) -> T:
         """The property for this command."""
-        value = given(command).get(self.argument)
+        value = arguments_of(command).get(self.argument)
         return self.values.get(value, self.otherwise) if isinstance(value, _KEYS) else self.otherwise
 
     def every(self) -> Iterator[T]:
-        """Each value the property can take."""
+        """Every value that the property can have."""
         yield self.otherwise
         yield from self.values.values()
 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """The tool that takes a command back, and what it is called with."""
+    """The tool that undoes a command, and its arguments."""
 
     tool: str
     carried: tuple[str, ...] = ()
-    """Arguments of the command that the tool takes too, passed on where they were given."""
-    found: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Arguments that only the result has: where in it, such as `conference.id`."""
+    """Arguments of the command that are passed on if they were given."""
+    from_result: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Arguments from the result, and where they are in it, such as `conference.id`."""
     but: str | ByArgument[str] = ""
-    """What is not as before then."""
+    """What is not restored."""
     leaves: str | ByArgument[str] = ""
-    """The state that lasts until the command is taken back, where nobody should forget to."""
+    """The state that lasts until the command is undone, if it should not be forgotten."""
 
     def arguments(self, command: BaseModel, fields: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What the tool is called with; None when the result does not say what it must know."""
-        given = {name: getattr(command, name) for name in self.carried}
-        found = {name: _at(fields, place) for name, place in self.found.items()}
-        if None in found.values():
+        """The arguments of the tool; None if the result lacks one that it needs."""
+        carried = {name: getattr(command, name) for name in self.carried}
+        from_result = {name: _at(fields, place) for name, place in self.from_result.items()}
+        if None in from_result.values():
             return None
-        return {name: value for name, value in (found | given).items() if value is not None}
+        return {name: value for name, value in (from_result | carried).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a command sends to Telnyx, below the base URL."""
+    """The HTTP request of a command, relative to the base URL."""
 
     method: str
     path: str
@@ -178,44 +178,44 @@ class Request:
     query: Mapping[str, str]
     """Deep objects already flattened: `filter[name]`, `page[size]`."""
     body: Mapping[str, Any] | None
-    """None where the endpoint takes no body."""
+    """None if the endpoint takes no body."""
 
 
 class Tool(BaseModel):
-    """Something a model can call: its fields are the arguments, its class attributes say the rest."""
+    """A tool that a model can call. Fields are its arguments; class attributes describe it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
     risk: ClassVar[Risk | ByArgument[Risk]]
     retry: ClassVar[Retry] = Retry.IDEMPOTENT
-    result: ClassVar[type[Outcome]]
+    result: ClassVar[type[ToolResult]]
 
     exclusive: ClassVar[tuple[tuple[str, str], ...]] = ()
-    """Pairs of arguments of which at most one may be given."""
+    """Pairs of arguments that exclude each other."""
     one_of: ClassVar[tuple[str, ...]] = ()
-    """Arguments of which one must be given."""
+    """Arguments of which at least one is required."""
     page: ClassVar[str | None] = None
-    """The page that hosts which render pages show with its result."""
-    for_page_alone: ClassVar[bool] = False
-    """Whether it is there for that page, and not for a model."""
+    """The page that a host can show with its result."""
+    page_only: ClassVar[bool] = False
+    """Only that page calls it, not the model."""
     needs_cards: ClassVar[bool] = False
-    """Whether it is offered only where a person answers by cards: pages are rendered, and no questions are put."""
+    """It is offered only to hosts that show approval cards: they render pages and have no elicitation."""
     is_secret: ClassVar[bool] = False
-    """Whether no record may keep its arguments."""
+    """Records must not keep its arguments."""
 
     @model_validator(mode="after")
-    def _obeys_its_pairs(self, info: ValidationInfo) -> Self:
-        called = self.wire_name if info.context else str
+    def _check_exclusive_arguments(self, info: ValidationInfo) -> Self:
+        name_of = self.wire_name if info.context else str
         for first, second in self.exclusive:
             if getattr(self, first) is not None and getattr(self, second) is not None:
-                raise ValueError(f"give {called(first)} or {called(second)}, not both")
+                raise ValueError(f"give {name_of(first)} or {name_of(second)}, not both")
         if self.one_of and all(getattr(self, name) is None for name in self.one_of):
-            raise ValueError(f"give {' or '.join(map(called, self.one_of))}")
+            raise ValueError(f"give {' or '.join(map(name_of, self.one_of))}")
         return self
 
     @classmethod
     def wire_name(cls, argument: str) -> str:
-        """What Telnyx calls an argument."""
+        """Telnyx's name for an argument."""
         return cls.model_fields[argument].serialization_alias or argument
 
     @classmethod
@@ -226,18 +226,18 @@ class Tool(BaseModel):
 
     @classmethod
     def title(cls) -> str:
-        """The tool's name as a person reads it."""
+        """The tool's name for people."""
         return cls.tool_name().replace("_", " ").capitalize().replace("dtmf", "DTMF")
 
     @classmethod
     def toolset(cls) -> str:
-        """The toolset: the module the class stands in."""
+        """The toolset, named for the module of the class."""
         return cls.__module__.rpartition(".")[2]
 
     @classmethod
     @cache
     def worst_risk(cls) -> Risk:
-        """The highest risk any arguments can give it."""
+        """The highest risk with any arguments."""
         return max(cls.risk.every()) if isinstance(cls.risk, ByArgument) else cls.risk
 
     @classmethod
@@ -246,7 +246,7 @@ class Tool(BaseModel):
 
     @classmethod
     def is_idempotent(cls) -> bool:
-        """Whether calling it twice does no more than calling it once."""
+        """Whether calling it twice has the same effect as calling it once."""
         return cls.retry is Retry.IDEMPOTENT
 
     def current_risk(self) -> Risk:
@@ -255,106 +255,105 @@ class Tool(BaseModel):
 
 
 class Command(Tool):
-    """One endpoint of Telnyx."""
+    """A tool that calls one endpoint of Telnyx."""
 
     route: ClassVar[Route]
     does: ClassVar[str]
-    """What it does, in the imperative; `{argument}` stands for an argument, `[...]` is left out when its
-    argument is not given. Becomes the result's summary, and stands in the audit. What a person is asked before it is
-    a file of its own, in `prompts/questions`."""
+    """What it does, as a template in the imperative: `{argument}` is filled in, `[...]` is left out if its argument was
+    not given. It is used in the result's summary and in the audit. The approval question is in `prompts/questions`."""
     announces: ClassVar[tuple[str, ...] | ByArgument[tuple[str, ...]]] = ()
     """The webhook events that follow."""
-    everyone_is: ClassVar[Mapping[str, bool] | None] = None
-    """Where Telnyx wants a list even for everyone: the participants filter that finds them."""
+    everyone_filter: ClassVar[Mapping[str, bool] | None] = None
+    """If Telnyx requires a list even for everyone: the participants filter that finds them."""
     undo: ClassVar[Undo | None] = None
-    """The tool that takes it back; None: nothing does."""
+    """How to undo it; None if it cannot be undone."""
     whole_room: ClassVar[bool] = False
-    """Whether it concerns everyone in the conference, whatever its arguments."""
+    """It affects everyone in the conference, with any arguments."""
     speaks: ClassVar[str | None] = None
-    """The argument whose text people hear spoken."""
+    """The argument with text that is spoken to people."""
     dials: ClassVar[str | None] = None
-    """The argument with the number or numbers that it calls."""
+    """The argument with the number or numbers to call."""
     settings: ClassVar[Mapping[str, str]] = {}
-    """The setting of the operator that stands in for an argument which is left out and which Telnyx needs."""
-    takes_more: ClassVar[bool] = False
-    """Whether Telnyx takes more arguments than are offered here: a request may have them, and they are ignored."""
+    """Operator settings that fill in arguments left out, by argument name."""
+    allows_unlisted: ClassVar[bool] = False
+    """Telnyx accepts more arguments than the tool has; the sandbox ignores them in a request."""
 
     @classmethod
     @cache
     def is_deduped(cls) -> bool:
-        """Whether it takes a `command_id`."""
+        """Whether it has a `command_id`."""
         return "command_id" in cls.model_fields
 
     def numbers(self) -> tuple[str, ...]:
         """The numbers that it calls."""
-        named: str | list[str] = getattr(self, self.dials) if self.dials else []
-        return (named,) if isinstance(named, str) else tuple(named)
+        numbers: str | list[str] = getattr(self, self.dials) if self.dials else []
+        return (numbers,) if isinstance(numbers, str) else tuple(numbers)
 
     def expected_events(self) -> tuple[str, ...]:
-        """The webhook event types to expect next with these arguments."""
+        """The webhook event types to expect with these arguments."""
         return self.announces.of(self) if isinstance(self.announces, ByArgument) else self.announces
 
     def read(self, answer: Any) -> dict[str, Any]:
-        """The outcome's own fields, from Telnyx's JSON answer (None when it had no body)."""
+        """The result's own fields, from Telnyx's JSON answer (None when it had no body)."""
         return self.result.read(answer)
 
-    def taken_back_by(self, fields: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The call that takes this back: `tool`, `arguments`, and `but` where it does not restore all.
+    def undo_call(self, fields: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The call that undoes this one: `tool`, `arguments`, and `but` for what it does not restore.
 
-        `fields` are the result's own, as its outcome read them. None when no tool does.
+        `fields`: the result's own, from `read`. None if it cannot be undone.
         """
         arguments = self.undo.arguments(self, fields) if self.undo else None
         if self.undo is None or arguments is None:
             return None
         call = {"tool": self.undo.tool, "arguments": arguments}
-        but = _of(self.undo.but, self)
+        but = _text_for(self, self.undo.but)
         return call | {"but": but} if but else call
 
     def leaves(self) -> str:
-        """The state that lasts until this is taken back; empty where none does that should not be forgotten."""
-        return _of(self.undo.leaves, self) if self.undo else ""
+        """The state that lasts until this is undone; empty if there is none to remember."""
+        return _text_for(self, self.undo.leaves) if self.undo else ""
 
-    def concerns_everyone(self) -> bool:
-        """Whether it was given the word "everyone" in place of a list."""
+    def is_for_everyone(self) -> bool:
+        """Whether `call_control_ids` is "everyone"."""
         return getattr(self, "call_control_ids", None) == EVERYONE
 
-    def for_whole_room(self) -> bool:
-        """Whether it concerns everyone in the conference, by what it is or with these arguments."""
-        return self.whole_room or self.concerns_everyone()
+    def affects_whole_room(self) -> bool:
+        """Whether it affects everyone in the conference with these arguments."""
+        return self.whole_room or self.is_for_everyone()
 
     def request(self) -> Request:
-        """The HTTP request it stands for."""
-        sent = self.model_dump(by_alias=True, exclude_none=True, exclude=set(self.route.parameters))
-        if self.concerns_everyone():
-            del sent["call_control_ids"]
+        """Its HTTP request."""
+        fields = self.model_dump(by_alias=True, exclude_none=True, exclude=set(self.route.parameters))
+        if self.is_for_everyone():
+            del fields["call_control_ids"]
         path = self.route.fill(vars(self))
         if self.route.method == "GET":
-            paged = {_PAGING.get(name, name): value for name, value in sent.items()}
+            paged = {_PAGING.get(name, name): value for name, value in fields.items()}
             return Request("GET", path, dict(_flatten(paged)), None)
         takes_body = self.route.method in ("POST", "PATCH")
-        return Request(self.route.method, path, {}, sent if takes_body else None)
+        return Request(self.route.method, path, {}, fields if takes_body else None)
 
     @classmethod
     def from_request(cls, path: Mapping[str, str], query: Mapping[str, str], body: Mapping[str, Any]) -> Self:
-        """The command that an HTTP request stands for.
+        """The command of an HTTP request.
 
-        `path` holds the decoded path parameters under this command's argument names, `query` the flat query
-        (`filter[name]`, `page[size]`), `body` the JSON body. Raises pydantic's `ValidationError`.
+        `path`: decoded path parameters by argument name; `query`: flat (`filter[name]`, `page[size]`); `body`: JSON.
+        Raises pydantic's `ValidationError`.
         """
-        sent = {**_unflatten(query), **cls._by_our_names(body), **path}
-        takes_everyone = cls.everyone_is is None and "call_control_ids" in cls.model_fields
-        if takes_everyone and not sent.get("call_control_ids"):
-            sent["call_control_ids"] = EVERYONE
-        return cls.model_validate(sent, context=WIRE, extra="ignore" if cls.takes_more else None)
+        arguments = {**_unflatten(query), **cls._by_argument_names(body), **path}
+        takes_everyone = cls.everyone_filter is None and "call_control_ids" in cls.model_fields
+        if takes_everyone and not arguments.get("call_control_ids"):
+            arguments["call_control_ids"] = EVERYONE
+        return cls.model_validate(arguments, context=WIRE, extra="ignore" if cls.allows_unlisted else None)
 
     @classmethod
-    def _by_our_names(cls, body: Mapping[str, Any]) -> dict[str, Any]:
-        ours = {cls.wire_name(name): name for name, about in cls.model_fields.items() if about.alias is None}
-        return {ours.get(name, name): value for name, value in body.items()}
+    def _by_argument_names(cls, body: Mapping[str, Any]) -> dict[str, Any]:
+        arguments = {cls.wire_name(name): name for name, about in cls.model_fields.items() if about.alias is None}
+        return {arguments.get(name, name): value for name, value in body.items()}
 
 
-def _of(said: str | ByArgument[str], command: Command) -> str:
-    return said.of(command) if isinstance(said, ByArgument) else said
+def _text_for(command: Command, text: str | ByArgument[str]) -> str:
+    return text.of(command) if isinstance(text, ByArgument) else text
 
 
 def _at(fields: Mapping[str, Any], place: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .base import Risk, Tool
-from .results import ApprovalOutcome, BoardOutcome, Outcome
+from .results import ApprovalResult, BoardResult, ToolResult
 from .types import NotEmpty
 
 SWITCHBOARD: Literal["switchboard"] = "switchboard"
@@ -18,7 +18,7 @@ class ShowSwitchboard(Tool):
     """Show who is where now: rooms, people, queues, last events, what waits for a yes; live where pages are shown."""
 
     risk = Risk.READ
-    result = BoardOutcome
+    result = BoardResult
     page = SWITCHBOARD
 
 
@@ -26,7 +26,7 @@ class ShowApproval(Tool):
     """Show a person what waits for their yes, as a card that they answer."""
 
     risk = Risk.READ
-    result = ApprovalOutcome
+    result = ApprovalResult
     page = SWITCHBOARD
     needs_cards = True
 
@@ -37,10 +37,10 @@ class DecideApproval(Tool):
     """Answer a question: for the button of its card alone."""
 
     risk = Risk.ROUTINE
-    result = Outcome
+    result = ToolResult
     page = SWITCHBOARD
     needs_cards = True
-    for_page_alone = True
+    page_only = True
     is_secret = True
 
     approval: Code

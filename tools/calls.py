@@ -8,8 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, model_va
 
 from .base import GET, POST, ByArgument, Command, Retry, Risk, Undo
 from .numbers import CallerNumber, Number
-from .results import CallOutcome, CallPage, DialOutcome, Done
-from .rules import Whispers
+from .results import Accepted, CallPage, CallResult, DialResult
 from .types import (
     Beep,
     CallControlId,
@@ -23,8 +22,9 @@ from .types import (
     PageSize,
     QueueName,
 )
+from .whisper_rule import WhisperRule
 
-LONGEST_CALL = 4 * 3600
+MAX_CALL_S = 4 * 3600
 """Seconds that a call lasts at most."""
 
 _DISPLAYED = re.compile(r"[A-Za-z0-9 _~!.+-]*")
@@ -45,7 +45,7 @@ def _some(value: list[str]) -> list[str]:
 Numbers = Annotated[list[Number], AfterValidator(_some)]
 DisplayName = Annotated[str, Field(max_length=128), AfterValidator(_displayed)]
 Timeout = Annotated[int, Field(ge=5, le=600, description="Of ringing; default 30.")]
-TimeLimit = Annotated[int, Field(ge=1, le=LONGEST_CALL)]
+TimeLimit = Annotated[int, Field(ge=1, le=MAX_CALL_S)]
 Detection = Literal[
     "premium",
     "premium_ios_call_screening_detection",
@@ -67,7 +67,7 @@ _DETECTED: Mapping[str | None, tuple[str, ...]] = {
 _OVERHEARD = {"monitor": Risk.DESTRUCTIVE, "whisper": Risk.DESTRUCTIVE}
 
 
-class ConferenceConfig(Whispers):
+class ConferenceConfig(WhisperRule):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     conference_id: Annotated[ConferenceId | None, Field(alias="id")] = None
@@ -95,13 +95,13 @@ class Dial(Command):
     route = POST("/calls")
     risk = ByArgument("supervisor_role", _OVERHEARD, Risk.DISRUPTIVE)
     retry = Retry.DEDUPED
-    result = DialOutcome
+    result = DialResult
     does = "call {to}[ from {from_}][ into {conference_config}][ to supervise {supervise_call_control_id}]"
     announces = ("call.answered", "call.hangup")
-    undo = Undo("hangup_call", found={"call_control_id": "call.call_control_id"}, but="the telephone has rung")
+    undo = Undo("hangup_call", from_result={"call_control_id": "call.call_control_id"}, but="the telephone has rung")
     dials = "to"
     settings = {"connection_id": "connection_id", "from_": "from_number"}
-    takes_more = True
+    allows_unlisted = True
 
     to: Annotated[Number | Numbers, Field(description="E.164 or SIP URI.")]
     from_: Annotated[CallerNumber | None, Field(alias="from")] = None
@@ -132,9 +132,9 @@ class Dial(Command):
         joined = ("conference.participant.joined",) if self.conference_config is not None else ()
         return (*super().expected_events(), *joined, *_DETECTED.get(self.answering_machine_detection, ()))
 
-    def taken_back_by(self, fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    def undo_call(self, fields: Mapping[str, Any]) -> dict[str, Any] | None:
         """Of several calls Telnyx names the first only: they are taken back one by one."""
-        return super().taken_back_by(fields) if len(self.numbers()) == 1 else None
+        return super().undo_call(fields) if len(self.numbers()) == 1 else None
 
 
 class GetCall(Command):
@@ -143,7 +143,7 @@ class GetCall(Command):
     route = GET("/calls/{call_control_id}")
     risk = Risk.READ
     retry = Retry.IDEMPOTENT
-    result = CallOutcome
+    result = CallResult
     does = "see {call_control_id}"
 
     call_control_id: CallControlId
@@ -170,10 +170,10 @@ class AnswerCall(Command):
     route = POST("/calls/{call_control_id}/actions/answer")
     risk = Risk.ROUTINE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "answer {call_control_id}"
     announces = ("call.answered",)
-    takes_more = True
+    allows_unlisted = True
 
     call_control_id: CallControlId
     client_state: ClientState | None = None
@@ -186,7 +186,7 @@ class RejectCall(Command):
     route = POST("/calls/{call_control_id}/actions/reject")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "reject {call_control_id} with {cause}"
     announces = ("call.hangup",)
 
@@ -202,10 +202,10 @@ class HangupCall(Command):
     route = POST("/calls/{call_control_id}/actions/hangup")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "hang up {call_control_id}"
     announces = ("call.hangup",)
-    takes_more = True
+    allows_unlisted = True
 
     call_control_id: CallControlId
     client_state: ClientState | None = None
@@ -218,12 +218,12 @@ class BridgeCalls(Command):
     route = POST("/calls/{call_control_id}/actions/bridge")
     risk = Risk.DISRUPTIVE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "connect {call_control_id} with [{other_call_control_id}][the first call in {queue_name}]"
     announces = ("call.bridged",)
     exclusive = (("other_call_control_id", "queue_name"),)
     one_of = ("other_call_control_id", "queue_name")
-    takes_more = True
+    allows_unlisted = True
 
     call_control_id: CallControlId
     other_call_control_id: Annotated[CallControlId | None, Field(serialization_alias="call_control_id")] = None
@@ -240,11 +240,11 @@ class TransferCall(Command):
     route = POST("/calls/{call_control_id}/actions/transfer")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "transfer {call_control_id} to {to}[ from {from_}]"
     announces = ("call.bridged", "call.hangup")
     dials = "to"
-    takes_more = True
+    allows_unlisted = True
 
     call_control_id: CallControlId
     to: Annotated[Number, Field(description="E.164 or SIP URI.")]

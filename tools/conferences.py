@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .base import GET, POST, Command, Retry, Risk, Undo
-from .results import ConferenceOutcome, ConferencePage, Done
+from .results import Accepted, ConferencePage, ConferenceResult
 from .types import (
     AudioUrl,
     Beep,
@@ -72,10 +72,10 @@ class CreateConference(Command):
     route = POST("/conferences")
     risk = Risk.ROUTINE
     retry = Retry.DEDUPED
-    result = ConferenceOutcome
+    result = ConferenceResult
     does = "open conference {name} with {call_control_id}"
     announces = ("conference.created", "conference.participant.joined")
-    undo = Undo("end_conference", found={"conference_id": "conference.id"}, but="everyone in it is hung up")
+    undo = Undo("end_conference", from_result={"conference_id": "conference.id"}, but="everyone in it is hung up")
     exclusive = (("hold_audio_url", "hold_media_name"),)
 
     call_control_id: CallControlId
@@ -98,7 +98,7 @@ class GetConference(Command):
     route = GET("/conferences/{conference_id}")
     risk = Risk.READ
     retry = Retry.IDEMPOTENT
-    result = ConferenceOutcome
+    result = ConferenceResult
     does = "see {conference_id}"
 
     conference_id: ConferenceId
@@ -111,7 +111,7 @@ class EndConference(Command):
     route = POST("/conferences/{conference_id}/actions/end")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "end {conference_id}"
     whole_room = True
     announces = ("conference.participant.left", "conference.ended")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .base import GET, Command, Retry, Risk
-from .results import Outcome
+from .results import ToolResult
 
 
 class _From(BaseModel):
@@ -42,7 +42,7 @@ class ListWebhookDeliveries(Command):
     route = GET("/webhook_deliveries")
     risk = Risk.READ
     retry = Retry.IDEMPOTENT
-    result = Outcome
+    result = ToolResult
     does = "list webhook deliveries"
 
     filter: DeliveryFilter | None = None

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .base import Risk, Tool
-from .results import EventOutcome, EventPage, EventsSeen, SummaryOutcome
+from .results import EventPage, EventResult, SummaryResult, WaitResult
 from .types import CallControlId, ConferenceId, EventTypes, NotEmpty, Positive, QueueName
 
 
@@ -29,7 +29,7 @@ class GetEvent(Tool):
     """See one webhook event as Telnyx sent it."""
 
     risk = Risk.READ
-    result = EventOutcome
+    result = EventResult
 
     event_id: NotEmpty
     include_recording_urls: Annotated[bool, Field(description="Download links: secrets for 10 minutes.")] = False
@@ -39,7 +39,7 @@ class WaitForEvent(Tool):
     """Wait until a webhook event shows that something has happened, such as a result's expect_events."""
 
     risk = Risk.READ
-    result = EventsSeen
+    result = WaitResult
 
     types: EventTypes
     conference_id: ConferenceId | None = None
@@ -53,6 +53,6 @@ class ConferenceSummary(Tool):
     """What happened in a conference: who, how long, on hold, talk turns, recordings, how it ended."""
 
     risk = Risk.READ
-    result = SummaryOutcome
+    result = SummaryResult
 
     conference_id: ConferenceId

@@ -5,8 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from .base import EVERYONE, GET, PATCH, POST, ByArgument, Command, Retry, Risk, Undo
-from .results import Done, ParticipantOutcome, ParticipantPage
-from .rules import Whispers
+from .results import Accepted, ParticipantPage, ParticipantResult
 from .types import (
     AudioUrl,
     Beep,
@@ -23,6 +22,7 @@ from .types import (
     Region,
     SupervisorRole,
 )
+from .whisper_rule import WhisperRule
 
 _ROOM = ByArgument("call_control_ids", {EVERYONE: Risk.DISRUPTIVE}, Risk.ROUTINE)
 _OVERHEARD = {"monitor": Risk.DESTRUCTIVE, "whisper": Risk.DESTRUCTIVE}
@@ -65,7 +65,7 @@ class GetParticipant(Command):
     route = GET("/conferences/{conference_id}/participants/{participant_id}")
     risk = Risk.READ
     retry = Retry.IDEMPOTENT
-    result = ParticipantOutcome
+    result = ParticipantResult
     does = "see {participant_id} of {conference_id}"
 
     conference_id: ConferenceId
@@ -78,7 +78,7 @@ class UpdateParticipant(Command):
     route = PATCH("/conferences/{conference_id}/participants/{participant_id}")
     risk = Risk.ROUTINE
     retry = Retry.IDEMPOTENT
-    result = ParticipantOutcome
+    result = ParticipantResult
     does = "update {participant_id} of {conference_id}"
 
     conference_id: ConferenceId
@@ -88,13 +88,13 @@ class UpdateParticipant(Command):
     soft_end_conference_on_exit: Annotated[bool, Field(description="It ends, nobody is hung up.")] | None = None
 
 
-class JoinConference(Whispers, Command):
+class JoinConference(WhisperRule, Command):
     """Bring a call into a conference, also as a supervisor who listens or whispers."""
 
     route = POST("/conferences/{conference_id}/actions/join")
     risk = ByArgument("supervisor_role", _OVERHEARD, Risk.ROUTINE)
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "join {call_control_id} to {conference_id}[ as {supervisor_role}][, heard by {whisper_call_control_ids}]"
     announces = ("conference.participant.joined",)
     undo = Undo(
@@ -131,7 +131,7 @@ class LeaveConference(Command):
     route = POST("/conferences/{conference_id}/actions/leave")
     risk = Risk.DISRUPTIVE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "take {call_control_id} out of {conference_id}"
     announces = ("conference.participant.left",)
     undo = Undo(
@@ -153,7 +153,7 @@ class HoldParticipants(Command):
     route = POST("/conferences/{conference_id}/actions/hold")
     risk = _ROOM
     retry = Retry.IDEMPOTENT
-    result = Done
+    result = Accepted
     does = "put {call_control_ids} in {conference_id} on hold"
     undo = Undo("unhold_participants", carried=_SOME, but=_also("on hold"), leaves="on hold")
     exclusive = (("audio_url", "media_name"),)
@@ -171,9 +171,9 @@ class UnholdParticipants(Command):
     route = POST("/conferences/{conference_id}/actions/unhold")
     risk = _ROOM
     retry = Retry.IDEMPOTENT
-    result = Done
+    result = Accepted
     does = "bring {call_control_ids} in {conference_id} back from hold"
-    everyone_is = {"on_hold": True}
+    everyone_filter = {"on_hold": True}
     undo = Undo("hold_participants", carried=_SOME, but=_also("not on hold", "other hold audio is not restored"))
 
     conference_id: ConferenceId
@@ -187,7 +187,7 @@ class MuteParticipants(Command):
     route = POST("/conferences/{conference_id}/actions/mute")
     risk = _ROOM
     retry = Retry.IDEMPOTENT
-    result = Done
+    result = Accepted
     does = "mute {call_control_ids} in {conference_id}"
     undo = Undo("unmute_participants", carried=_SOME, but=_also("muted"), leaves="muted")
 
@@ -202,7 +202,7 @@ class UnmuteParticipants(Command):
     route = POST("/conferences/{conference_id}/actions/unmute")
     risk = _ROOM
     retry = Retry.IDEMPOTENT
-    result = Done
+    result = Accepted
     does = "unmute {call_control_ids} in {conference_id}"
     undo = Undo("mute_participants", carried=_SOME, but=_also("not muted"))
 
@@ -211,13 +211,13 @@ class UnmuteParticipants(Command):
     region: Region | None = None
 
 
-class UpdateSupervisor(Whispers, Command):
+class UpdateSupervisor(WhisperRule, Command):
     """Change a supervisor's role: listen, whisper, barge in."""
 
     route = POST("/conferences/{conference_id}/actions/update")
     risk = ByArgument("supervisor_role", _OVERHEARD, Risk.DISRUPTIVE)
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = (
         "make {call_control_id} {supervisor_role} as supervisor of {conference_id}"
         "[, heard by {whisper_call_control_ids}]"

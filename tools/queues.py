@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .base import DELETE, GET, PATCH, POST, Command, Retry, Risk, Undo
-from .results import Done, QueuedCallOutcome, QueuedCallPage, QueueOutcome, QueuePage
+from .results import Accepted, QueuedCallPage, QueuedCallResult, QueuePage, QueueResult
 from .types import CallControlId, ClientState, CommandId, PageNumber, PageSize, Positive, QueueName
 
 KeepAfterHangup = Annotated[bool, Field(description="Stays when its caller hangs up.")]
@@ -30,7 +30,7 @@ class GetQueue(Command):
     route = GET("/queues/{queue_name}")
     risk = Risk.READ
     retry = Retry.IDEMPOTENT
-    result = QueueOutcome
+    result = QueueResult
     does = "see {queue_name}"
 
     queue_name: QueueName
@@ -42,7 +42,7 @@ class CreateQueue(Command):
     route = POST("/queues")
     risk = Risk.ROUTINE
     retry = Retry.ONCE
-    result = QueueOutcome
+    result = QueueResult
     does = "open {queue_name}"
     undo = Undo("delete_queue", carried=("queue_name",), but="calls that wait in it by then lose their place")
 
@@ -56,7 +56,7 @@ class UpdateQueue(Command):
     route = POST("/queues/{queue_name}")
     risk = Risk.ROUTINE
     retry = Retry.IDEMPOTENT
-    result = QueueOutcome
+    result = QueueResult
     does = "let {max_size} calls wait in {queue_name}"
 
     queue_name: QueueName
@@ -69,7 +69,7 @@ class DeleteQueue(Command):
     route = DELETE("/queues/{queue_name}")
     risk = Risk.DESTRUCTIVE
     retry = Retry.IDEMPOTENT
-    result = Done
+    result = Accepted
     does = "delete {queue_name}"
 
     queue_name: QueueName
@@ -95,7 +95,7 @@ class GetQueueCall(Command):
     route = GET("/queues/{queue_name}/calls/{call_control_id}")
     risk = Risk.READ
     retry = Retry.IDEMPOTENT
-    result = QueuedCallOutcome
+    result = QueuedCallResult
     does = "see {call_control_id} in {queue_name}"
 
     queue_name: QueueName
@@ -108,7 +108,7 @@ class UpdateQueueCall(Command):
     route = PATCH("/queues/{queue_name}/calls/{call_control_id}")
     risk = Risk.ROUTINE
     retry = Retry.IDEMPOTENT
-    result = Done
+    result = Accepted
     does = "update {call_control_id} in {queue_name}"
 
     queue_name: QueueName
@@ -122,7 +122,7 @@ class RemoveQueueCall(Command):
     route = DELETE("/queues/{queue_name}/calls/{call_control_id}")
     risk = Risk.DESTRUCTIVE
     retry = Retry.IDEMPOTENT
-    result = Done
+    result = Accepted
     does = "remove {call_control_id} from {queue_name}"
 
     queue_name: QueueName
@@ -135,7 +135,7 @@ class EnqueueCall(Command):
     route = POST("/calls/{call_control_id}/actions/enqueue")
     risk = Risk.ROUTINE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "put {call_control_id} in {queue_name}"
     announces = ("call.enqueued",)
     undo = Undo("leave_queue", carried=("call_control_id",), but="it is parked: where it was before is lost")
@@ -155,7 +155,7 @@ class LeaveQueue(Command):
     route = POST("/calls/{call_control_id}/actions/leave_queue")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "take {call_control_id} out of its queue"
     announces = ("call.dequeued",)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .base import GET, POST, Command, Retry, Risk, Undo
-from .results import Done, RecordingOutcome, RecordingPage
+from .results import Accepted, RecordingPage, RecordingResult
 from .types import ClientState, CommandId, ConferenceId, Identifier, NotEmpty, PageNumber, PageSize, Region
 
 RecordingId = Annotated[NotEmpty, Field(description="Default: all.")]
@@ -19,7 +19,7 @@ class StartRecording(Command):
     route = POST("/conferences/{conference_id}/actions/record_start")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "record {conference_id}"
     undo = Undo(
         "stop_recording",
@@ -45,7 +45,7 @@ class StopRecording(Command):
     route = POST("/conferences/{conference_id}/actions/record_stop")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "stop recording {conference_id}"
     whole_room = True
     announces = ("conference.recording.saved",)
@@ -63,7 +63,7 @@ class PauseRecording(Command):
     route = POST("/conferences/{conference_id}/actions/record_pause")
     risk = Risk.DISRUPTIVE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "pause recording {conference_id}"
     undo = Undo("resume_recording", carried=_THIS, but="what was said meanwhile is missing", leaves="recording paused")
     whole_room = True
@@ -80,7 +80,7 @@ class ResumeRecording(Command):
     route = POST("/conferences/{conference_id}/actions/record_resume")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = "resume recording {conference_id}"
     undo = Undo("pause_recording", carried=_THIS, but="what was recorded meanwhile is kept")
     whole_room = True
@@ -113,7 +113,7 @@ class ListRecordings(Command):
     retry = Retry.IDEMPOTENT
     result = RecordingPage
     does = "list recordings"
-    takes_more = True
+    allows_unlisted = True
 
     filter: RecordingFilter | None = None
     page_number: PageNumber | None = None
@@ -126,7 +126,7 @@ class GetRecording(Command):
     route = GET("/recordings/{recording_id}")
     risk = Risk.READ
     retry = Retry.IDEMPOTENT
-    result = RecordingOutcome
+    result = RecordingResult
     does = "see {recording_id}"
 
     recording_id: Identifier

@@ -1,4 +1,4 @@
-"""The JSON schemas a model reads: exact, and without a byte that says nothing."""
+"""The JSON schemas of tools, without redundant bytes."""
 
 import copy
 from functools import cache

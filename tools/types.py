@@ -86,8 +86,8 @@ CallLegs = Annotated[list[CallControlId], Field(min_length=1)]
 CallLegsOrEveryone = CallLegs | Literal["everyone"]
 QueueName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_name)]
 NotEmpty = Annotated[str, AfterValidator(_not_empty)]
-LONGEST_SPOKEN = 3000
-SpokenText = Annotated[str, Field(max_length=LONGEST_SPOKEN), AfterValidator(_not_empty)]
+MAX_SPOKEN_LENGTH = 3000
+SpokenText = Annotated[str, Field(max_length=MAX_SPOKEN_LENGTH), AfterValidator(_not_empty)]
 CommandId = NotEmpty
 ClientState = Annotated[str, AfterValidator(_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
 Region = Literal["Australia", "Europe", "Middle East", "US"]

@@ -9,7 +9,7 @@ from ...tools.conferences import ConferenceFilter, GetConference, ListConference
 from ...tools.pagination import MAX_ITEMS, Read, all_of
 from ...tools.participants import ListParticipants
 from ...tools.queues import GetQueue, ListQueueCalls, ListQueues
-from ...tools.words import quoted
+from ...tools.text import quoted
 from ..errors import CallRefused
 from ..events.service import ApiAnswer
 

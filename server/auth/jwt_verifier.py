@@ -10,7 +10,7 @@ import anyio
 import httpx2
 import jwt
 
-from ...tools.words import clean
+from ...tools.text import clean
 from ..settings import is_safe
 from .identity import AuthUnavailable, Identity
 from .scopes import scopes_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from ...tools.words import clean
+from ...tools.text import clean
 from ..database import StoreError
 from ..errors import CallFailed
 from ..events.event import EventFilter

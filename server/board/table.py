@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from ...tools.words import clean, count, quoted
+from ...tools.text import clean, count, quoted
 from ..events.projection.sanitize import format_duration
 from ..events.times import parse_time
 from .view import name_text

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ...tools.words import clean, quoted, shortened
+from ...tools.text import clean, quoted, short_id
 from ..events.event import StoredEvent
 from ..events.projection.event_text import describe_event, event_kind
 from ..events.projection.sanitize import is_identifier
@@ -49,7 +49,7 @@ def room_views(conferences: "Sequence[ConferenceView]") -> list[dict[str, Any]]:
 def _room_view(conference: "ConferenceView", people: "Sequence[ParticipantView]") -> dict[str, Any]:
     return _without_none(
         id=conference.id,
-        name=_name(conference.name) or shortened(conference.id),
+        name=_name(conference.name) or short_id(conference.id),
         since=_at(conference.started_at),
         present=conference.present,
         people=[_person_view(person, conference) for person in people],
@@ -173,7 +173,7 @@ def name_text(name: str, max_length: int = _MAX_NAME_LENGTH) -> str:
 
 
 def _leg(id_: str) -> str:
-    return shortened(id_) if is_identifier(id_) else quoted(id_)
+    return short_id(id_) if is_identifier(id_) else quoted(id_)
 
 
 def _name(text: str | None) -> str | None:

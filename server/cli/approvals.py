@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ...tools.words import clean, quoted
+from ...tools.text import clean, quoted
 from ..events.times import iso
 from ..guard.ledger import Decision, Ledger, NoSuchApproval, PendingApproval
 from .ledger import LedgerClient, open_ledger

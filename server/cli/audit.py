@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import click
 
-from ...tools.words import clean, quoted
+from ...tools.text import clean, quoted
 from ..events.times import iso
 from ..guard.ledger import AuditRecord, Ledger
 from .ledger import LedgerClient, open_ledger

@@ -21,7 +21,7 @@ from mcp.client import Client
 from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent, TextResourceContents
 
-from ...tools.words import shortened
+from ...tools.text import short_id
 from ..adapters.sandbox_transport import LOOPBACK, listen
 
 _WIDTH = 100
@@ -129,7 +129,7 @@ class _Story:
     def named(self, text: str) -> str:
         """The text with ids replaced by the names of this story."""
         for leg, name in self.names.items():
-            text = text.replace(leg, name).replace(shortened(leg), name)
+            text = text.replace(leg, name).replace(short_id(leg), name)
         return text
 
     def _line(self, label: str, text: str, most: int = 4, **style: Any) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import anyio
 import click
 
-from ...tools.words import quoted
+from ...tools.text import quoted
 from ..events.event import EventFilter, StoredEvent
 from ..events.projection.event_text import describe_event, event_kind
 from ..events.times import iso

@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from ...tools.words import clean
+from ...tools.text import clean
 from ..database import default_url, redacted_url
 from ..events.store import Store
 from ..guard.ledger import AuditTampered, Ledger, NoSuchApproval

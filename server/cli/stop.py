@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from ...tools.words import clean, quoted
+from ...tools.text import clean, quoted
 from ..events.times import iso
 from ..guard.ledger import Ledger, Stopped
 from .ledger import open_ledger

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import click
 
-from ...tools.words import clean
+from ...tools.text import clean
 
 try:
     import termios

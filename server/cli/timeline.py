@@ -8,7 +8,7 @@ from typing import Any, cast
 import anyio
 import click
 
-from ...tools.words import listed, quoted
+from ...tools.text import listed, quoted
 from ..database import Database
 from ..events.event import EventFilter, StoredEvent
 from ..events.history import load_conference_history

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ...tools.words import clean, count, quoted
+from ...tools.text import clean, count, quoted
 from ..auth.access_tokens import NAME, new_token
 from ..auth.scopes import SCOPES, TokenScope
 from ..events.times import iso

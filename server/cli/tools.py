@@ -8,7 +8,7 @@ import click
 
 from ...tools import TOOLS
 from ...tools.base import Risk, Tool
-from ...tools.words import count
+from ...tools.text import count
 from ..adapters.guard_factory import policy_source
 from ..mcp.tool_definitions import model_bytes
 from .options import load_settings, settings_options

@@ -13,7 +13,7 @@ import anyio
 
 from ...tools.base import Command, Tool
 from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEvent
-from ...tools.words import count, listed, quoted
+from ...tools.text import count, listed, quoted
 from ..database import Database, StoreUnreachable
 from ..errors import CallFailed, CallRefused
 from ..shutdown import SHUTTING_DOWN, Shutdown

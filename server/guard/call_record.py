@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, cast
 
 from ...tools.base import Command, Tool
-from ...tools.words import CONTENT, HIDDEN, PLAIN, clean, hidden, say
+from ...tools.text import CONTENT_ARGUMENTS, DESCRIBERS, REDACTORS, clean, describe, redacted
 
 _MAX_TEXT_LENGTH = 500
 _MAX_ITEMS = 100
@@ -98,17 +98,17 @@ class CallRecord:
         """A refusal's text without what is spoken or keyed on the call."""
         if not text or self.keep_content:
             return text
-        for name in CONTENT:
+        for name in CONTENT_ARGUMENTS:
             value = self.given.get(name)
             if isinstance(value, str):
-                text = text.replace(PLAIN.get(name, str)(value), hidden(value))
-                text = text.replace(value, hidden(value)) if len(value) >= _MIN_SECRET_LENGTH else text
+                text = text.replace(DESCRIBERS.get(name, str)(value), redacted(value))
+                text = text.replace(value, redacted(value)) if len(value) >= _MIN_SECRET_LENGTH else text
         return text
 
     def _does(self) -> str:
         if not isinstance(self.parsed, Command):
             return ""
-        return say(self.parsed.does, vars(self.parsed), PLAIN if self.keep_content else _DISCREET)
+        return describe(self.parsed.does, vars(self.parsed), DESCRIBERS if self.keep_content else _DISCREET)
 
     def _arguments(self) -> dict[str, Any]:
         if self.tool.is_secret:
@@ -122,7 +122,7 @@ class CallRecord:
     def _shown(self, name: str, value: Any, *, is_known: bool) -> Any:
         """An argument as it is stored. The value of an unknown argument is hidden: it may be a misspelt secret."""
         read = self._as_read(name, value)
-        return read if self.keep_content or (is_known and name not in CONTENT) else hidden(read)
+        return read if self.keep_content or (is_known and name not in CONTENT_ARGUMENTS) else redacted(read)
 
     def _as_read(self, name: str, value: Any) -> Any:
         """An argument as the client gave it. Some hosts send a list as JSON in a string: that list is stored."""
@@ -136,7 +136,7 @@ def _known(tool: type[Tool]) -> frozenset[str]:
     return frozenset(about.alias or name for name, about in tool.model_fields.items())
 
 
-_DISCREET = {**PLAIN, **HIDDEN}
+_DISCREET = {**DESCRIBERS, **REDACTORS}
 
 
 def _bounded(value: Any) -> Any:

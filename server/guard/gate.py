@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from ...tools.base import Command, Tool
 from ...tools.calls import ListActiveCalls
-from ...tools.words import count, quoted
+from ...tools.text import count, quoted
 from ..database import StoreError
 from ..errors import CallRefused
 from .approvals import Approvals, Approver, NoApprover

@@ -64,12 +64,12 @@ class _OutstandingStates:
                 legs.pop(leg, None)
 
     def _leave(self, command: Command) -> None:
-        call = command.taken_back_by({})
+        call = command.undo_call({})
         assert call is not None
         end: OutstandingState = {"state": command.leaves(), "tool": call["tool"], "arguments": call["arguments"]}
         kinds = self._open.setdefault(call["arguments"]["conference_id"], {})
         legs = kinds.setdefault(type(command), {})
-        if command.concerns_everyone():
+        if command.is_for_everyone():
             legs.clear()
         if EVERYONE not in legs:
             legs |= dict.fromkeys(_legs(command), end)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel
 
-from ...tools.base import Command, given
+from ...tools.base import Command, arguments_of
 from ...tools.conferences import GetConference
 from ...tools.pagination import Read, all_participants
 from ...tools.participants import ListParticipants
 from ...tools.queues import GetQueue, GetQueueCall, ListQueues
 from ...tools.results import Participant, Queue
-from ...tools.types import LONGEST_SPOKEN
-from ...tools.words import HIDDEN, identifier, quoted, shortened
+from ...tools.text import REDACTORS, clean_id, quoted, short_id
+from ...tools.types import MAX_SPOKEN_LENGTH
 from ..errors import CallFailed
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def compose(command: Command, read: Read, about: CallLookup = _nothing) ->
 
     facts = _Facts()
     arguments = dict(command)
-    named = given(command)
+    named = arguments_of(command)
     for argument, gather in _GATHER.items():
         if named.get(argument) is not None:
             await gather(facts, command, read)
@@ -93,7 +93,7 @@ async def compose(command: Command, read: Read, about: CallLookup = _nothing) ->
         await _place_of_call(facts, command, read, about)
     live = {"room": facts.room, "queue": facts.queue, "caller": facts.caller, "call": facts.call}
     text = question(command.tool_name(), _arguments(command, _WORDS) | live)
-    is_secret = any(arguments.get(name) is not None for name in HIDDEN)
+    is_secret = any(arguments.get(name) is not None for name in REDACTORS)
     discreet = question(command.tool_name(), _arguments(command, _DISCREET) | live) if is_secret else text
     known = json.dumps([text, facts.known], sort_keys=True, default=str)
     return Question(text, discreet, hashlib.sha256(known.encode(errors="replace")).hexdigest())
@@ -112,7 +112,7 @@ def _quoted(text: str | None) -> "SafeText | None":
 
 def _in_full(text: str) -> str:
     """What people will hear, all of it: a person must not say yes to a sentence whose end they have not seen."""
-    return quoted(text, LONGEST_SPOKEN)
+    return quoted(text, MAX_SPOKEN_LENGTH)
 
 
 def _arguments(model: BaseModel, words: Words) -> dict[str, Any]:
@@ -158,17 +158,17 @@ def _literals(annotation: Any) -> Iterator[Any]:
 
 
 _WORDS: Words = {
-    "call_control_id": identifier,
-    "call_control_ids": identifier,
-    "whisper_call_control_ids": identifier,
-    "other_call_control_id": identifier,
-    "supervise_call_control_id": identifier,
+    "call_control_id": clean_id,
+    "call_control_ids": clean_id,
+    "whisper_call_control_ids": clean_id,
+    "other_call_control_id": clean_id,
+    "supervise_call_control_id": clean_id,
     "payload": _in_full,
     # Keyed digits may be a card number or a PIN: how many is all that is ever said.
     "digits": len,
 }
 """How texts are said that are not quoted, or not so."""
-_DISCREET = {**_WORDS, **HIDDEN, "digits": len}
+_DISCREET = {**_WORDS, **REDACTORS, "digits": len}
 
 
 _ONE_PERSON = ("call_control_id", "other_call_control_id", "supervise_call_control_id", "participant_id")
@@ -180,7 +180,7 @@ async def people_touched(command: Command, read: Read) -> int:
     legs = _given(command, "call_control_ids")
     if isinstance(legs, list):
         return len(cast("list[str]", legs))
-    if not command.for_whole_room():
+    if not command.affects_whole_room():
         return len(command.numbers()) + sum(_given(command, name) is not None for name in _ONE_PERSON)
     page = await read(ListParticipants(conference_id=_given(command, "conference_id"), page_size=1))
     return cast("int", ListParticipants.result.read(page)["total_results"])
@@ -200,7 +200,7 @@ async def _conference(facts: _Facts, command: Command, read: Read) -> None:
 
 
 def _person(person: Participant) -> dict[str, Any]:
-    label = quoted(person.label) if person.label else shortened(identifier(person.call_control_id or "?"))
+    label = quoted(person.label) if person.label else short_id(clean_id(person.call_control_id or "?"))
     return {"label": _said(label), "muted": bool(person.muted), "on_hold": bool(person.on_hold)}
 
 
@@ -258,7 +258,7 @@ _GATHER: Mapping[str, Callable[[_Facts, Command, Read], Awaitable[None]]] = {
 
 
 def _given(command: Command, argument: str) -> Any:
-    return given(command).get(argument)
+    return arguments_of(command).get(argument)
 
 
 def _data(answer: Any) -> Mapping[str, Any]:

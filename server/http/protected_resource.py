@@ -6,7 +6,7 @@ from mcp.shared.auth import ProtectedResourceMetadata
 from pydantic import AnyHttpUrl
 from starlette.routing import Route
 
-from ...tools.words import listed
+from ...tools.text import listed
 from ..auth import AGENT_SCOPES
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"

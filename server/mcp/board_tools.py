@@ -8,7 +8,7 @@ from mcp.server.apps import APP_MIME_TYPE, client_supports_apps
 
 from ...tools.base import Tool
 from ...tools.board import SWITCHBOARD, DecideApproval, ShowApproval, ShowSwitchboard
-from ...tools.words import clean
+from ...tools.text import clean
 from ..auth.random_secrets import hashed
 from ..board.board import Board
 from ..board.page import html
@@ -49,7 +49,7 @@ def meta_of(tool: type[Tool]) -> dict[str, Any] | None:
     if tool.page is None:
         return None
     ui: dict[str, Any] = {"resourceUri": uri(tool.page)}
-    return {"ui": ui | ({"visibility": ["app"]} if tool.for_page_alone else {})}
+    return {"ui": ui | ({"visibility": ["app"]} if tool.page_only else {})}
 
 
 def has_cards(context: Context, policy: Policy) -> bool:

@@ -11,7 +11,7 @@ from ...tools.conferences import ListConferences
 from ...tools.pagination import Read
 from ...tools.queues import ListQueues
 from ...tools.results import Conference, Queue
-from ...tools.words import clean
+from ...tools.text import clean
 from ..errors import CallFailed
 from ..events.service import EventService
 from ..events.store import StoreError

@@ -16,7 +16,7 @@ from mcp_types import (
 )
 from mcp_types.version import is_version_at_least
 
-from ...tools.words import clean
+from ...tools.text import clean
 from ..guard import ApprovalAnswer, ApprovalOutcome, Question
 from ..shutdown import Shutdown
 

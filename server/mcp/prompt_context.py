@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...prompts.safe_text import SafeText
-from ...tools.words import quoted
+from ...tools.text import quoted
 
 if TYPE_CHECKING:
     from ...prompts.files import Argument, Prompt

@@ -18,7 +18,7 @@ from mcp_types import (
 )
 from mcp_types import Prompt as PromptDefinition
 
-from ...tools.words import listed, quoted
+from ...tools.text import listed, quoted
 from ..guard import Caller, Policy
 from .completions import CompletionSource, matching
 from .prompt_context import prompt_context

@@ -37,7 +37,7 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 
-from ...tools.words import quoted, shortened
+from ...tools.text import quoted, short_id
 from ..errors import CallFailed
 from ..events.projection.sanitize import resource_uri
 from ..events.service import EventService
@@ -195,7 +195,7 @@ class ResourceHandlers:
 
 
 def _conference(conference_id: str, name: str | None) -> Resource:
-    title = f"Conference {quoted(name)}" if name else f"Conference {shortened(conference_id)}"
+    title = f"Conference {quoted(name)}" if name else f"Conference {short_id(conference_id)}"
     return Resource(
         uri=resource_uri("conferences", conference_id), name=f"conference {conference_id}", title=title, mime_type=JSON
     )

@@ -16,7 +16,7 @@ from typing import Any
 from mcp.server import ServerRequestContext
 from mcp.server.connection import Connection
 
-from ...tools.words import clean
+from ...tools.text import clean
 from ..auth import Identity, TokenScope
 from ..guard import Caller
 

@@ -17,7 +17,7 @@ from ...tools.account import Whoami
 from ...tools.base import Command, Tool
 from ...tools.pagination import all_participants
 from ...tools.participants import ParticipantFilter
-from ...tools.words import say
+from ...tools.text import describe
 from ..compact_json import compact_json
 from ..errors import CallFailed, CallRefused, LookupFailed
 from ..events.service import EventService
@@ -165,13 +165,13 @@ class ToolCallHandler:
 
     async def _with_everyone_listed(self, command: Command) -> Command:
         """Replace "everyone" by a list of call legs, for endpoints that require the list."""
-        if command.everyone_is is None or not command.concerns_everyone():
+        if command.everyone_filter is None or not command.is_for_everyone():
             return command
         conference_id: str = getattr(command, "conference_id")  # noqa: B009 (not every command has one)
-        people = await all_participants(self._read, conference_id, ParticipantFilter(**command.everyone_is))
+        people = await all_participants(self._read, conference_id, ParticipantFilter(**command.everyone_filter))
         legs = [person["call_control_id"] for person in people if person.get("call_control_id")]
         if not legs:
-            states = " and ".join(command.everyone_is).replace("_", " ")
+            states = " and ".join(command.everyone_filter).replace("_", " ")
             raise CallRefused(f"Nobody in this conference is {states}. Nothing was sent.")
         return command.model_copy(update={"call_control_ids": legs})
 
@@ -228,19 +228,19 @@ def _with_command_id(command: Command) -> Command:
 
 def _command_result(command: Command, body: Any, is_offered: Callable[[str], bool]) -> dict[str, Any]:
     fields = command.read(body)
-    done = "" if command.is_read() else f"Telnyx accepted: {say(command.does, vars(command))}."
+    done = "" if command.is_read() else f"Telnyx accepted: {describe(command.does, vars(command))}."
     content: dict[str, Any] = {"summary": command.result.describe(fields, done)}
     if command.is_deduped():
         content["command_id"] = getattr(command, "command_id", None)
     if events := command.expected_events():
         content["expect_events"] = list(events)
-    if (undo := command.taken_back_by(fields)) and is_offered(undo["tool"]):
+    if (undo := command.undo_call(fields)) and is_offered(undo["tool"]):
         content["undo"] = undo
     return _result(_as_json(content | fields))
 
 
 def _dry_run_result(command: Command, request: Mapping[str, Any]) -> dict[str, Any]:
-    summary = f"Dry run, nothing was sent: this would {say(command.does, vars(command))}."
+    summary = f"Dry run, nothing was sent: this would {describe(command.does, vars(command))}."
     return _result(_as_json({"summary": summary, "would_send": request, **command.read(None)}))
 
 

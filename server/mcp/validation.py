@@ -11,8 +11,8 @@ from pydantic_core import ErrorDetails
 
 from ...tools.base import Tool
 from ...tools.schema import input_schema
+from ...tools.text import quoted
 from ...tools.voices import PROVIDER_FIELDS
-from ...tools.words import quoted
 from ..errors import CallRefused
 from .instructions import GLOSSARY
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from mcp.server import ServerRequestContext
 
 from ...tools import TOOLS, TOOLSETS
-from ...tools.words import clean, count
+from ...tools.text import clean, count
 from ..adapters.guard_factory import GuardRuntime
 from ..database import StoreError
 from ..errors import CallRefused

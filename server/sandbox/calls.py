@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...tools.calls import (
-    LONGEST_CALL,
+    MAX_CALL_S,
     AnswerCall,
     BridgeCalls,
     ConferenceConfig,
@@ -112,7 +112,7 @@ class Calls:
 
         def answered() -> None:
             self._legs.answer(leg)
-            limit = command.time_limit_secs or LONGEST_CALL
+            limit = command.time_limit_secs or MAX_CALL_S
             self._when(leg, limit, lambda: self._legs.hang_up(leg, "time_limit", "unknown"))
             if there.stays is not None:
                 self._when(leg, there.stays, lambda: self._legs.person_hangs_up(leg))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ...tools.base import Command, Retry
-from ...tools.words import quoted
+from ...tools.text import quoted
 from ..errors import CallFailed
 
 DEDUPE_SECONDS = 60

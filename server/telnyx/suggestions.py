@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...tools.base import EVERYONE, Command, given
+from ...tools.base import EVERYONE, Command, arguments_of
 from ...tools.calls import ListActiveCalls
 from ...tools.conferences import ListConferences
 from ...tools.pagination import Read
 from ...tools.participants import ListParticipants
 from ...tools.queues import ListQueueCalls, ListQueues
 from ...tools.recordings import ListRecordings
-from ...tools.results import Page
-from ...tools.words import listed
+from ...tools.results import PageResult
+from ...tools.text import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def suggest_existing(command: Command, read: Read, defaults: Mapping[str, 
     the lists need. Raises `CallFailed` when Telnyx does not answer.
     """
     collection = command.route.path.split("/")[1]
-    arguments = given(command)
+    arguments = arguments_of(command)
     for argument in dict.fromkeys([*command.route.parameters, *_BODY_ARGUMENTS]):
         listing = _listing(command, collection, argument)
         if listing is None or arguments.get(argument) in (None, EVERYONE) or _creates(command, argument):
@@ -79,7 +79,7 @@ def _creates(command: Command, argument: str) -> bool:
 async def _missing(argument: str, value: Any, listing: _Listing, path: Mapping[str, Any], read: Read) -> str:
     page = listing.command.model_validate({**path, "page_size": 100})
     outcome = page.result
-    assert issubclass(outcome, Page)
+    assert issubclass(outcome, PageResult)
     fields = outcome.read(await read(page))
     entries = fields[outcome.resource.plural]
     addresses = {getattr(entry, key, None) for entry in entries for key in listing.keys}

@@ -214,9 +214,9 @@ class Line:
         """Whether Telnyx does what a tool is called with; where it wants a list even for everyone, with that list."""
         tool, arguments = call
         command = COMMAND_OF[tool].model_validate(arguments)
-        if command.everyone_is and command.concerns_everyone():
+        if command.everyone_filter and command.is_for_everyone():
             people = (await self.ask(ListParticipants(conference_id=arguments["conference_id"]))).get("data", [])
-            found = [one["call_control_id"] for one in people if command.everyone_is.items() <= one.items()]
+            found = [one["call_control_id"] for one in people if command.everyone_filter.items() <= one.items()]
             command = command.model_copy(update={"call_control_ids": found or [ANNA]})
         return "errors" not in await self.ask(command)
 

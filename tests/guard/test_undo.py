@@ -46,7 +46,7 @@ def undone(example: Example) -> Iterator[tuple[Command, dict[str, Any]]]:
     """Each example of a tool, and the call that takes it back."""
     for _, arguments in example.variants():
         command = COMMAND_OF[example.tool].model_validate(arguments)
-        call = command.taken_back_by(command.result.read(example.answer))
+        call = command.undo_call(command.result.read(example.answer))
         if len(command.numbers()) > 1:  # Telnyx names the first of the calls only
             assert call is None
             continue
@@ -88,21 +88,21 @@ def buts(command: type[Command]) -> list[str]:
 
 def test_a_conference_that_the_result_does_not_name_is_not_taken_back() -> None:
     command = COMMAND_OF["create_conference"].model_validate(EXAMPLE_OF["create_conference"].minimal)
-    assert command.taken_back_by(command.result.read({"data": {}})) is None
+    assert command.undo_call(command.result.read({"data": {}})) is None
 
 
 @pytest.mark.parametrize("tool", ["mute_participants", "unmute_participants", "hold_participants"])
 def test_an_undo_for_everyone_says_whom_it_concerns_beside(tool: str) -> None:
     room = {"conference_id": "room"}
-    everyone = COMMAND_OF[tool].model_validate({**room, "call_control_ids": EVERYONE}).taken_back_by({})
-    some = COMMAND_OF[tool].model_validate({**room, "call_control_ids": ["v3:anna"]}).taken_back_by({})
+    everyone = COMMAND_OF[tool].model_validate({**room, "call_control_ids": EVERYONE}).undo_call({})
+    some = COMMAND_OF[tool].model_validate({**room, "call_control_ids": ["v3:anna"]}).undo_call({})
     assert (everyone or {})["but"].startswith("also those who were ")
     assert "but" not in (some or {})
 
 
 def test_taking_out_a_call_that_ends_the_conference_by_leaving_is_said_to_end_it() -> None:
     joined = {"conference_id": "room", "call_control_id": "v3:anna", "end_conference_on_exit": True}
-    call = COMMAND_OF["join_conference"].model_validate(joined).taken_back_by({})
+    call = COMMAND_OF["join_conference"].model_validate(joined).undo_call({})
     assert (call or {})["but"] == "the conference ends and the rest are hung up"
 
 
@@ -151,15 +151,15 @@ def carry_out(at: Telnyx, tool: str, arguments: Arguments) -> dict[str, Any] | N
     request = command.request()
     answer = at.request(request.method, f"/v2{request.path}", request.body)
     assert "errors" not in (answer or {}), answer
-    return command.taken_back_by(command.result.read(answer))
+    return command.undo_call(command.result.read(answer))
 
 
 def _expanded(at: Telnyx, command: Command) -> Command:
     """As the server has it where Telnyx wants a list even for everyone."""
-    if command.everyone_is is None or not command.concerns_everyone():
+    if command.everyone_filter is None or not command.is_for_everyone():
         return command
     people = at.request("GET", f"/v2/conferences/{dict(command)['conference_id']}/participants")["data"]
-    found = [one["call_control_id"] for one in people if command.everyone_is.items() <= one.items()]
+    found = [one["call_control_id"] for one in people if command.everyone_filter.items() <= one.items()]
     return command.model_copy(update={"call_control_ids": found})
 
 

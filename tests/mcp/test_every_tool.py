@@ -350,7 +350,7 @@ RULES_OF_A_PLACE = (
 RULES_OF_A_TOOL = (_misspelt, _unknown, _excluded, _two_at_once)
 
 _WHISPER = "supervisor_role whisper needs whisper_call_control_ids"
-_ONLY_WHISPER = "whisper_call_control_ids goes with supervisor_role whisper only"
+_ONLY_WHISPER = "whisper_call_control_ids is only for supervisor_role whisper"
 _SAY = {**ROOM_AND_ALL, "payload": "Hello", "voice": "female"}
 
 _NO_EMERGENCY = "to must not reach an emergency"

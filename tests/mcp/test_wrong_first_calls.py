@@ -165,7 +165,7 @@ WHAT_IS_MISSING = (
     Row(
         "a whisper without listeners",
         ("join_conference", {**HERE, **OUTSIDE, "supervisor_role": "whisper"}),
-        ("whisper_call_control_ids, those who hear it",),
+        ("whisper_call_control_ids: the call legs that hear it",),
         (
             "join_conference",
             {**HERE, **OUTSIDE, "supervisor_role": "whisper", "whisper_call_control_ids": ["<ann>"]},

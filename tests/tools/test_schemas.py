@@ -268,7 +268,7 @@ def commands(draw: st.DrawFn) -> Command:
     schema = input_schema(command)
     properties: dict[str, Any] = schema["properties"]
     values = {name: value_of(name, inner) for name, inner in properties.items()}
-    if command.everyone_is is not None:  # goes out as a list, which is made before the request is
+    if command.everyone_filter is not None:  # goes out as a list, which is made before the request is
         values["call_control_ids"] = BY_NAME["whisper_call_control_ids"]
     needed: list[str] = [*schema.get("required", ()), *command.one_of[:1], *map(command.wire_name, command.settings)]
     optional = {name: value for name, value in values.items() if name not in needed}

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ....tools.words import clean
+from ....tools.text import clean
 from ...settings import Settings
 from ..options import load_settings, parse_serve_options, settings_options
 from ..terminal import CommandFailed, progress

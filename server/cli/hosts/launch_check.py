@@ -14,7 +14,7 @@ from mcp.client import Client
 from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, TextContent
 
-from ....tools.words import clean
+from ....tools.text import clean
 from .checks import Finding, State
 from .registry import Host
 from .texts import Entry

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ....tools.words import count, say
+from ....tools.text import count, describe
 from ..event import Event, StoredEvent
 from .sanitize import address, data, identifier, reason
 
@@ -113,5 +113,5 @@ def describe_event(event: StoredEvent | Event) -> str:
         "known_conference_id": event.conference_id,
         "media": event.payload.get("media_name") or address(event.payload.get("media_url")),
     }
-    said = say(template, given, _WORDS)
+    said = describe(template, given, _WORDS)
     return f"{said[0].upper()}{said[1:]}."

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ....tools.words import clean, quoted, shortened
+from ....tools.text import clean, quoted, short_id
 from ..times import parse_time, to_utc
 
 MAX_TEXT_LENGTH = 255
@@ -31,7 +31,7 @@ def markdown(text: str) -> str:
 
 def identifier(value: Any) -> str:
     """An id, as much of it as a person needs; quoted if it does not look like one."""
-    return shortened(value) if isinstance(value, str) and is_identifier(value) else data(value)
+    return short_id(value) if isinstance(value, str) and is_identifier(value) else data(value)
 
 
 def is_identifier(value: str) -> bool:

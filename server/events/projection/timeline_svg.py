@@ -7,7 +7,7 @@ from itertools import accumulate
 from unicodedata import east_asian_width
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from ....tools.words import clean, count, listed, quoted, shortened
+from ....tools.text import clean, count, listed, quoted, short_id
 from . import sanitize as plain
 from .conference import MAX_CONFERENCE_DURATION, Conference
 from .intervals import (
@@ -90,7 +90,7 @@ def timeline_svg(conference_id: str, log: Log[Conference], names: Mapping[str, s
 
 def _name(call: str, names: Mapping[str, str]) -> str:
     """What somebody is called: by a name or number, or else by the id."""
-    return plain.text(names.get(call)) or (shortened(call) if plain.is_identifier(call) else clean(call, _LABEL))
+    return plain.text(names.get(call)) or (short_id(call) if plain.is_identifier(call) else clean(call, _LABEL))
 
 
 def _cut(name: str) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from ....tools.words import count, listed
+from ....tools.text import count, listed
 from . import sanitize as plain
 from .conference import Conference
 from .log import Log

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictIn
 
 from ....tools import TOOLS, TOOLSETS
 from ....tools.base import Risk, Tool
+from ....tools.text import quoted
 from ....tools.types import Region
-from ....tools.words import quoted
 from .hours import Window
 from .url_safety import is_public
 

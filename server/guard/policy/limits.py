@@ -42,7 +42,7 @@ class _Measure:
 
 
 def _is_whole_room(tool: Tool) -> int:
-    return int(isinstance(tool, Command) and tool.for_whole_room())
+    return int(isinstance(tool, Command) and tool.affects_whole_room())
 
 
 def _characters(tool: Tool) -> int:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ....tools.base import ApprovalLevel
-from ....tools.words import quoted
+from ....tools.text import quoted
 from .approval_level import ApprovalPolicy
 from .field_types import nearest
 from .rules import ApprovalRules, HourRules, LimitRules, Measures, OwnRules, Rules, ScopeRules, ToolRules

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Protocol, cast
 
-from ....tools.base import EVERYONE, Command, given
-from ....tools.words import quoted
+from ....tools.base import EVERYONE, Command, arguments_of
+from ....tools.text import quoted
 from .rules import ScopeRules
 from .url_safety import url_problem
 
@@ -109,7 +109,7 @@ class _Touched:
     """What a command touches. A conference is asked for once."""
 
     def __init__(self, command: Command, facts: ScopeFacts) -> None:
-        self.given = given(command)
+        self.given = arguments_of(command)
         self.command = command
         self.facts = facts
         self._conference: ConferenceFacts | None = None

@@ -7,7 +7,7 @@ from typing import Any, cast
 import anyio
 from starlette.requests import Request
 
-from ....tools.words import clean
+from ....tools.text import clean
 
 MAX_BODY_BYTES = 16 * 1024
 _BODY_TIMEOUT_S = 10.0

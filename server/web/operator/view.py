@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from ....tools.words import clean
+from ....tools.text import clean
 from ...guard.ledger import AuditRecord, Ledger, PendingApproval, Stopped
 
 _MAX_PENDING = 50

@@ -97,9 +97,9 @@ def test_a_tool_that_is_no_command_may_be_limited_too() -> None:
 def test_what_concerns_everyone_whatever_its_arguments() -> None:
     rooms = {"end_conference", "start_recording", "stop_recording", "pause_recording", "resume_recording"}
     assert {tool.tool_name() for tool in COMMANDS if tool.whole_room} == rooms
-    assert all(command(room).for_whole_room() for room in rooms)
-    assert command("mute_participants").for_whole_room()
-    assert not command("mute_participants", call_control_ids=["v3:a"]).for_whole_room()
+    assert all(command(room).affects_whole_room() for room in rooms)
+    assert command("mute_participants").affects_whole_room()
+    assert not command("mute_participants", call_control_ids=["v3:a"]).affects_whole_room()
 
 
 def test_what_is_spoken_is_an_argument() -> None:

@@ -1,0 +1,139 @@
+"""Text for results and questions: cleans and quotes what callers chose, and shortens lists."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from itertools import zip_longest
+from typing import Any
+
+_MAX_QUOTED_LENGTH = 80
+_SHORT_ID_LENGTH = 14
+_MAX_ID_LENGTH = 512
+_OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
+_PLACEHOLDER = re.compile(r"{(\w+)}")
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Variation selectors: Unicode counts them as letters, but they are invisible and can carry hidden text."""
+
+
+def clean(text: str, max_length: int) -> str:
+    """The text on one line, without invisible or layout-changing characters, and cut to a length."""
+    visible = " ".join(_visible(text[: max_length * 4]).split())
+    is_cut = len(visible) > max_length or len(text) > max_length * 4
+    return f"{visible[: max_length - 1]}…" if is_cut else visible
+
+
+def _visible(text: str) -> str:
+    if text.isascii() and text.isprintable():  # the common case
+        return text
+    letters = _SELECTORS.sub("", text)
+    return "".join(" " if unicodedata.category(letter) in _INVISIBLE else letter for letter in letters)
+
+
+def quoted(text: str | None, max_length: int = _MAX_QUOTED_LENGTH) -> str:
+    """Text that a caller or a model chose, as data: in quotation marks, cleaned and cut."""
+    if text is None:
+        return "unknown"
+    return "'" + clean(text, max_length).replace("'", "\u2019") + "'"
+
+
+def short_id(identifier: str) -> str:
+    """The start of an id: enough for a person to recognize it."""
+    return clean_id if len(clean_id) <= _SHORT_ID_LENGTH else f"{clean_id[:_SHORT_ID_LENGTH]}…"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 person`, `3 people`."""
+    plural = {"person": "people"}.get(noun, f"{noun}s")
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def listed(items: Sequence[str], most: int = 5) -> str:
+    """The first items, and how many more there are."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
+
+
+def clean_id(value: str) -> str:
+    """An id that a caller wrote, cleaned: it may contain anything but spaces."""
+    return clean(value, _MAX_ID_LENGTH)
+
+
+def _legs(value: Any) -> str:
+    return (
+        clean_id(value)
+        if isinstance(value, str)
+        else clean_id(value[0])
+        if len(value) == 1
+        else count(len(value), "call leg")
+    )
+
+
+def _numbers(value: Any) -> str:
+    numbers: list[str] = [value] if isinstance(value, str) else value
+    return listed([clean(number, _MAX_QUOTED_LENGTH) for number in numbers], most=50)
+
+
+def _conference(value: Any) -> str:
+    """The conference in a dial's conference_config."""
+    name = quoted(value.conference_name) if value.conference_name else clean_id(value.conference_id or "?")
+    return f"conference {name}"
+
+
+CONTENT_ARGUMENTS = frozenset({"client_state", "digits", "payload"})
+"""Arguments that hold call content or may be secret: records keep only their length."""
+
+
+def redacted(value: Any) -> str:
+    """The length of a value, in place of the value."""
+    return f"({len(value)} characters)" if isinstance(value, str) else "(hidden)"
+
+
+REDACTORS: Mapping[str, Callable[[Any], str]] = dict.fromkeys(CONTENT_ARGUMENTS, redacted)
+"""Describes content arguments in records."""
+
+DESCRIBERS: Mapping[str, Callable[[Any], str]] = {
+    "conference_id": lambda value: f"conference {clean_id(value)}",
+    "participant_id": lambda value: f"participant {quoted(value)}",
+    "queue_name": lambda value: f"queue {quoted(value)}",
+    "call_control_id": lambda value: f"call {clean_id(value)}",
+    "call_control_ids": _legs,
+    "whisper_call_control_ids": _legs,
+    "other_call_control_id": lambda value: f"call {clean_id(value)}",
+    "supervise_call_control_id": lambda value: f"call {clean_id(value)}",
+    "conference_config": _conference,
+    "connection_id": lambda value: f"connection {clean_id(value)}",
+    "recording_id": lambda value: f"recording {clean_id(value)}",
+    "to": _numbers,
+    "from_": _numbers,
+    "name": quoted,
+    "payload": quoted,
+    "audio_url": quoted,
+    "media_name": quoted,
+    # Digits may be a card number or a PIN, so only their count is given.
+    "digits": lambda value: count(len(value), "DTMF digit"),
+}
+"""Describes each argument; others are used as they are."""
+
+
+def describe(
+    template: str, arguments: Mapping[str, Any], describers: Mapping[str, Callable[[Any], str]] = DESCRIBERS
+) -> str:
+    """Fill in `{argument}` in a template, and leave out a `[part]` whose argument was not given."""
+    filled: list[str] = []
+    for is_optional, texts, names in _parts(template):
+        if is_optional and any(arguments.get(name) is None for name in names):
+            continue
+        for text, name in zip_longest(texts, names):
+            filled.append(text)
+            if name is not None:
+                filled.append(describers.get(name, str)(arguments[name]))
+    return "".join(filled)
+
+
+@cache
+def _parts(template: str) -> list[tuple[bool, list[str], list[str]]]:
+    """The parts of a template: whether each is optional, its texts, and the arguments between them."""
+    pieces = [_PLACEHOLDER.split(part) for part in _OPTIONAL.split(template)]
+    return [(place % 2 == 1, piece[::2], piece[1::2]) for place, piece in enumerate(pieces)]
