@@ -100,7 +100,7 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         database = stack.enter_context(store_url(settings))
         shutdown = Shutdown()
         facts = TelnyxFacts(telnyx.read)
-        events = EventService(lambda: open_event_store(settings, database), facts, api.now, leaving=shutdown)
+        events = EventService(lambda: open_event_store(settings, database), facts, api.now, shutdown=shutdown)
         guard_runtime = GuardRuntime(settings, telnyx, events, database)
         parts = build(settings, telnyx, events, guard_runtime, shutdown)
         ingest = EventIngest(settings, events, telnyx, api.sandbox, verifier)

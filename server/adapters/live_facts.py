@@ -1,4 +1,4 @@
-"""What only Telnyx's API knows of a conference or a queue: asked of it, every page."""
+"""Reads conferences and queues from Telnyx's API, with all pages of their members."""
 
 from typing import Any
 
@@ -15,35 +15,35 @@ from ..events.service import ApiAnswer
 
 
 class TelnyxFacts:
-    """Asks Telnyx, each time anew."""
+    """Reads from the API on every call."""
 
     def __init__(self, read: Read) -> None:
         self._read = read
 
-    async def open_conferences(self) -> list[str]:
-        """The ids of the conferences in progress. Raises `CallFailed`."""
-        found = await all_of(self._read, ListConferences(filter=ConferenceFilter(status="in_progress")))
-        return [one["id"] for one in found if isinstance(one.get("id"), str)]
+    async def open_conferences(self) -> dict[str, str]:
+        """The names of the conferences in progress, by id. Raises `CallFailed`."""
+        items = await all_of(self._read, ListConferences(filter=ConferenceFilter(status="in_progress")))
+        return {item["id"]: str(item.get("name", "")) for item in items if isinstance(item.get("id"), str)}
 
     async def queues(self) -> list[str]:
         """The names of all queues. Raises `CallFailed`."""
-        return [one["name"] for one in await all_of(self._read, ListQueues()) if isinstance(one.get("name"), str)]
+        return [item["name"] for item in await all_of(self._read, ListQueues()) if isinstance(item.get("name"), str)]
 
     async def conference(self, conference_id: str) -> ApiAnswer:
-        """A conference, and everybody in it. Raises `CallFailed`."""
+        """A conference and all its participants. Raises `CallFailed`."""
         return await self._both(
             GetConference(conference_id=conference_id), ListParticipants(conference_id=conference_id)
         )
 
     async def queue(self, name: str) -> ApiAnswer:
-        """A queue, and every call that waits in it; None: more than can be read. Raises `CallFailed`."""
+        """A queue and all its calls. None: there are more calls than can be read. Raises `CallFailed`."""
         try:
             queue, calls = GetQueue(queue_name=name), ListQueueCalls(queue_name=name)
         except ValidationError:
-            raise CallRefused(f"{quoted(name)} is no name of a queue.") from None
+            raise CallRefused(f"{quoted(name)} is not a valid queue name.") from None
         answer, waiting = await self._both(queue, calls)
         return answer, waiting if len(waiting) < MAX_ITEMS else None
 
-    async def _both(self, one: Command, within: Command) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        answer: dict[str, Any] = await self._read(one) or {}
-        return answer.get("data") or {}, await all_of(self._read, within)
+    async def _both(self, resource: Command, members: Command) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        answer: dict[str, Any] = await self._read(resource) or {}
+        return answer.get("data") or {}, await all_of(self._read, members)

@@ -69,7 +69,7 @@ def _person_view(person: "ParticipantView", conference: "ConferenceView") -> dic
         since=_at(person.joined_at),
         talking=_at(conference.floor.since) if person.has_floor and conference.floor else None,
         muted=bool(person.muted and person.muted.value) or None,
-        held=_at(held.as_of) if held and held.value else None,
+        held=_at(held.since) if held and held.value else None,
         role=role if role in ("monitor", "whisper", "barge") else None,
     )
 

@@ -1,4 +1,4 @@
-"""An event out of what Telnyx posts, in either form of its envelope."""
+"""Parses the events that Telnyx posts, in each form of the envelope."""
 
 import json
 import math
@@ -12,30 +12,35 @@ from .event import Event, Via
 from .times import parse_time
 
 MAX_BODY_BYTES = 1024 * 1024
-"""Bytes of a webhook; Telnyx's are a few thousand."""
+"""Size of a webhook. Telnyx's have a few thousand bytes."""
 _MAX_DEPTH = 64
-"""Levels of nesting; Telnyx's have six. What is read must be written again, where recursion has its limits."""
+"""Levels of nesting. Telnyx's have six. The event is written as JSON again, which limits recursion."""
 _MAX_KEY_LENGTH = 512
-"""Characters of what events are found by: within what a database index holds, whatever they are encoded in."""
+"""Characters of the ids and names by which events are found, so that they fit into a database index."""
+
+
+_TIME_FIELDS = ("occurred_at", "occured_at")
 
 
 class NotAnEvent(ValueError):
-    """What came is no event of Telnyx's; the message says why."""
+    """The body is not an event of Telnyx. The message says why."""
 
 
 def parse_event(body: bytes, *, via: Via, verified: bool, received_at: datetime) -> Event:
     """The event in a webhook's raw body.
 
     The envelope is `{"data": {...}, "meta": {...}}`, or the bare event, which is how Telnyx documents
-    `conference.floor.changed`. `occurred_at` stands in the event, in its payload or nowhere, in which case
-    `received_at` is taken. An `id` and an `event_type` are required; nothing else is, and what is unknown is kept.
-    What is not a character, half a surrogate pair, becomes `?`, since it could be neither stored nor shown.
+    `conference.floor.changed`. The time is in the event or in its payload, as `occurred_at`, `occured_at` (as some
+    examples of Telnyx spell it) or `created_at` (version 1 of the webhook API). Without one it is `received_at`.
+    Only `id` and `event_type` are required, and unknown fields are kept. Half of a surrogate pair becomes `?`, because
+    it could not be stored or displayed.
 
-    Raises `NotAnEvent`, and nothing else, whatever the body is.
+    Raises `NotAnEvent` for any other body.
     """
     event = _unwrapped(_parsed(body))
     payload = _payload(event)
-    occurred_at = _time(event.get("occurred_at")) or _time(payload.get("occurred_at")) or received_at
+    times = (_time(part.get(name)) for part in (event, payload) for name in _TIME_FIELDS)
+    occurred_at = next(filter(None, times), None) or _time(event.get("created_at")) or received_at
     return Event(
         id=_required(event, "id"),
         type=_required(event, "event_type"),
@@ -51,20 +56,25 @@ def parse_event(body: bytes, *, via: Via, verified: bool, received_at: datetime)
 
 
 def parse_payload(body: bytes) -> dict[str, Any]:
-    """The payload of the event in a body that `parse_event` read."""
+    """The payload of the event in a body that `parse_event` accepted."""
     return _payload(_unwrapped(_parsed(body)))
 
 
 def parse_event_data(data: Mapping[str, Any], *, via: Via, verified: bool, received_at: datetime) -> Event:
-    """The event in JSON that is parsed already, such as `webhook` of an item of Telnyx's `/webhook_deliveries`.
+    """The event in parsed JSON, such as `webhook` in an item of Telnyx's `/webhook_deliveries`.
 
-    Reads both forms of the envelope. Raises `NotAnEvent`.
+    Accepts each form of the envelope. Raises `NotAnEvent`.
     """
     try:
         body = json.dumps(dict(data), ensure_ascii=False, allow_nan=False).encode(errors="replace")
-    except (TypeError, ValueError, RecursionError) as odd:
-        raise NotAnEvent(f"it cannot be written as JSON ({type(odd).__name__})") from None
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise NotAnEvent(f"it cannot be written as JSON ({type(problem).__name__})") from None
     return parse_event(body, via=via, verified=verified, received_at=received_at)
+
+
+def is_version_1(event_type: str) -> bool:
+    """Whether the event comes from version 1 of the webhook API, such as `call_initiated`."""
+    return "." not in event_type and event_type.startswith("call_")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -88,8 +98,8 @@ def _parsed(body: bytes) -> dict[str, Any]:
         parsed = _decoded(body)
     except UnicodeDecodeError:
         raise NotAnEvent("it is not UTF-8") from None
-    except ValueError as wrong:
-        raise NotAnEvent(f"it is not JSON: {wrong}") from None
+    except ValueError as problem:
+        raise NotAnEvent(f"it is not JSON: {problem}") from None
     except RecursionError:
         raise NotAnEvent(f"it is nested more than {_MAX_DEPTH} deep") from None
     if not isinstance(parsed, dict):
@@ -98,30 +108,33 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 
 def _decoded(body: bytes) -> Any:
-    """What is quick refuses halves of surrogate pairs, does not say well what is wrong, and takes endless numbers."""
+    """The quick parser refuses half surrogate pairs, has poor messages, and accepts numbers that overflow to infinity.
+
+    In these cases the slow parser decides.
+    """
     try:
         parsed = from_json(body, allow_inf_nan=False)
     except ValueError:
         return _decode(body.decode())
-    return _decode(body.decode()) if _is_endless((parsed,)) else parsed
+    return _decode(body.decode()) if _has_infinity((parsed,)) else parsed
 
 
-def _is_endless(values: Iterable[object]) -> bool:
-    """Whether a number among these, or in them, is too large for a float."""
+def _has_infinity(values: Iterable[object]) -> bool:
+    """Whether a number in these values is too large for a float."""
     for value in values:
         kind = type(value)
-        if kind is str:  # as most are; and every event is looked through
+        if kind is str:  # the most frequent type
             continue
         if kind is float:
             if math.isinf(cast("float", value)):
                 return True
-        elif kind in (dict, list) and _is_endless(_children(value)):
+        elif kind in (dict, list) and _has_infinity(_children(value)):
             return True
     return False
 
 
 def _safe(body: bytes, parsed: dict[str, Any]) -> dict[str, Any]:
-    """What was parsed, fit to be written again. Looks closer only at what might not be, which next to nothing is."""
+    """The parsed event in a form that can be written again. Almost every event can be, without a closer look."""
     if body.count(b"{") + body.count(b"[") > _MAX_DEPTH and _is_deep(parsed):
         raise NotAnEvent(f"it is nested more than {_MAX_DEPTH} deep")
     if b"\\" in body and (b"\\ud" in body or b"\\uD" in body):
@@ -132,8 +145,8 @@ def _safe(body: bytes, parsed: dict[str, Any]) -> dict[str, Any]:
 def _is_deep(value: Any) -> bool:
     level: list[object] = [value]
     for _ in range(_MAX_DEPTH):
-        level = [child for one in level for child in _children(one)]
-        if not any(isinstance(one, (dict, list)) for one in level):
+        level = [child for parent in level for child in _children(parent)]
+        if not any(isinstance(child, (dict, list)) for child in level):
             return False
     return True
 
@@ -152,7 +165,7 @@ def _unwrapped(envelope: dict[str, Any]) -> dict[str, Any]:
 
 
 def _payload(event: dict[str, Any]) -> dict[str, Any]:
-    """What is no object is kept beside what is, as in every answer of Telnyx's that has an unexpected shape."""
+    """A payload that is not an object is kept under `unexpected`."""
     payload = event.get("payload")
     if isinstance(payload, dict):
         return cast("dict[str, Any]", payload)
@@ -162,13 +175,13 @@ def _payload(event: dict[str, Any]) -> dict[str, Any]:
 def _required(event: dict[str, Any], name: str) -> str:
     key = _key(event.get(name))
     if key is None:
-        wrong = "has no" if event.get(name) is None else "has an impossible"
-        raise NotAnEvent(f"it {wrong} {name}")
+        problem = "has no" if event.get(name) is None else "has an invalid"
+        raise NotAnEvent(f"it {problem} {name}")
     return key
 
 
 def _key(value: Any) -> str | None:
-    """A string that events can be found by. A NUL is none: no PostgreSQL text holds one."""
+    """A string by which events can be found. PostgreSQL cannot store one with a NUL character."""
     if isinstance(value, str) and 0 < len(value) <= _MAX_KEY_LENGTH and "\0" not in value:
         return value
     return None

@@ -1,4 +1,4 @@
-"""An event as it is kept: what Telnyx sent, and the few facts by which it is found."""
+"""An event as it is stored: the payload that Telnyx sent, and the fields by which it is found."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,36 +11,35 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def _plain(kind: type[T]) -> type[T]:
-    """A dataclass that only the type checker keeps from being changed: what guards it at run time is paid for with
-    every event."""
+    """A dataclass that only the type checker treats as frozen. A check at run time would slow down every event."""
     return dataclass(slots=True)(kind)
 
 
 class Via(StrEnum):
-    """How an event came here."""
+    """How an event arrived."""
 
     WEBHOOK = "webhook"
     CATCH_UP = "catch-up"
-    """Fetched afterwards from Telnyx's list of webhook deliveries."""
+    """Fetched from Telnyx's list of webhook deliveries."""
     SANDBOX = "sandbox"
-    """From the embedded Telnyx, in this process."""
+    """From the sandbox in this process."""
 
 
 @_plain
 class Event:
-    """One webhook event, whatever its type."""
+    """A webhook event of any type."""
 
     id: str
     """Telnyx's id of the event: the same for every delivery of it."""
     type: str
-    """Such as `conference.participant.joined`; types that are not known here are kept like the others."""
+    """Such as `conference.participant.joined`. Unknown types are stored too."""
     occurred_at: datetime
-    """UTC. When it happened by Telnyx's clock; when it came, where Telnyx does not say."""
+    """UTC. The time by Telnyx's clock, or the time of receipt if Telnyx sent none."""
     payload: Mapping[str, Any]
-    """As Telnyx sent it: what callers chose in it is data."""
+    """As Telnyx sent it. Text that callers chose is data, not instructions."""
     via: Via = Via.WEBHOOK
     verified: bool = True
-    """Whether its signature proved that Telnyx sent it (or it came from Telnyx over HTTPS, or from the sandbox)."""
+    """Whether Telnyx is known to have sent it: by its signature, or because it was fetched or is from the sandbox."""
     conference_id: str | None = None
     call_control_id: str | None = None
     call_session_id: str | None = None
@@ -50,21 +49,21 @@ class Event:
 
 @_plain
 class StoredEvent(Event):
-    """An event that is on disk."""
+    """An event in the store."""
 
     number: int = 0
-    """Its place in the order in which events were stored, from 1, growing: a cursor."""
+    """Its position in the order in which events were stored, from 1. Serves as a cursor."""
     received_at: datetime = field(default=datetime.min)
     """UTC."""
 
 
 MAX_COUNT = 1_000
-"""Events are counted no further: it would cost more than to find them."""
+"""Counting stops here, because it would cost more than finding the events."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events: all of these hold; None and empty mean any."""
+    """Selects events for which all criteria hold. None and empty mean any."""
 
     types: frozenset[str] = frozenset()
     """Exact types, or prefixes that end in `.*`, such as `conference.participant.*`."""
@@ -81,7 +80,7 @@ class EventFilter:
     def matches(self, event: StoredEvent) -> bool:
         """The same decision as the store's query."""
         return (
-            (not self.types or any(_is_type(event.type, wanted) for wanted in self.types))
+            (not self.types or any(_is_type(event.type, pattern) for pattern in self.types))
             and self.conference_id in (None, event.conference_id)
             and self.call_control_id in (None, event.call_control_id)
             and self.queue in (None, event.queue)
@@ -92,5 +91,5 @@ class EventFilter:
         )
 
 
-def _is_type(actual: str, wanted: str) -> bool:
-    return actual.startswith(wanted[:-1]) if wanted.endswith(".*") else actual == wanted
+def _is_type(event_type: str, pattern: str) -> bool:
+    return event_type.startswith(pattern[:-1]) if pattern.endswith(".*") else event_type == pattern

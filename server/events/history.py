@@ -1,4 +1,4 @@
-"""All that is stored of one conference."""
+"""Loads the stored history of one conference."""
 
 from datetime import timedelta
 
@@ -6,22 +6,23 @@ from .event import EventFilter, StoredEvent
 from .store import Store
 
 LOOK_BACK = timedelta(hours=5)
-"""How far back it may have begun: no conference lasts longer than four hours."""
+"""How long ago an open conference can have begun. No conference lasts longer than four hours."""
 _MAX_EVENTS = 20_000
-"""As many as the picture holds of one conference."""
+"""As many as the projection keeps of a conference."""
 _MAX_CALLS = 300
+_MAX_CALL_EVENTS = 20
 
 
 async def load_conference_history(conference_id: str, store: Store) -> list[StoredEvent]:
-    """The events of a conference, the newest 20,000, oldest first; then those of its call legs. Empty: there is none.
+    """The newest 20,000 events of a conference, oldest first, then events of its call legs. Empty: none are stored.
 
-    What is said of a leg alone, such as its number and its hang-up, belongs to the story too. Raises `StoreError`.
+    Events of a leg alone, such as its start and its hang-up, belong to the history too. Raises `StoreError`.
     """
-    told = (await store.find(EventFilter(conference_id=conference_id), limit=_MAX_EVENTS))[::-1]
-    legs = list(dict.fromkeys(event.call_control_id for event in told if event.call_control_id))
-    about = list(told)
-    for leg in legs[:_MAX_CALLS]:
-        since = told[0].occurred_at - LOOK_BACK
-        wanted = EventFilter(call_control_id=leg, types=frozenset({"call.*"}), since=since)
-        about += await store.find(wanted, limit=20, newest_first=False)
-    return about
+    events = (await store.find(EventFilter(conference_id=conference_id), limit=_MAX_EVENTS))[::-1]
+    calls = list(dict.fromkeys(event.call_control_id for event in events if event.call_control_id))
+    history = list(events)
+    for call in calls[:_MAX_CALLS]:
+        since = events[0].occurred_at - LOOK_BACK
+        call_filter = EventFilter(call_control_id=call, types=frozenset({"call.*"}), since=since)
+        history += await store.find(call_filter, limit=_MAX_CALL_EVENTS, newest_first=False)
+    return history

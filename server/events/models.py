@@ -1,7 +1,7 @@
-"""What Telnyx tells in each type of event: one model a payload.
+"""The payload of each documented event type as a model, as Telnyx's published SDK defines them.
 
-Read from Telnyx's published SDK. Every field is optional, values of enums are open strings, unknown fields are kept,
-and a field of an unexpected type stands under `unexpected`: an event that has happened is never lost to its shape.
+Every field is optional, values of enums are open strings, and unknown fields are kept. A field of an unexpected type is
+kept under `unexpected`: no event is lost because of its shape.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ Moment = Annotated[datetime, AfterValidator(to_utc)]
 
 
 class Payload(Resource):
-    """What an event tells; of a type that is not known here, all that it tells."""
+    """The payload of an event. Of an unknown event type, all its fields."""
 
     model_config = ConfigDict(defer_build=True)
 
@@ -40,7 +40,7 @@ class LegPayload(Payload):
     call_control_id: str | None = None
     call_leg_id: str | None = None
     call_session_id: str | None = None
-    client_state: str | None = Field(None, description="Base64; chosen by whoever commanded the call leg last.")
+    client_state: str | None = Field(None, description="Base64. Set by the last command on the call leg.")
     connection_id: str | None = None
 
 
@@ -250,9 +250,9 @@ PAYLOADS: Mapping[str, type[Payload]] = {
     "conference.speak.ended": ConferenceSpeak,
     "conference.speak.started": ConferenceSpeak,
 }
-"""The documented event types, and what each tells."""
+"""The documented event types and their payloads."""
 
 
 def typed(event: Event) -> Payload:
-    """An event's payload by its type. Never raises: see the top of this module."""
+    """The payload of an event as the model for its type. Never raises."""
     return PAYLOADS.get(event.type, Payload).model_validate(dict(event.payload))

@@ -1,23 +1,23 @@
-"""Times in ISO 8601, as Telnyx writes them and as people give them; everything here is in UTC."""
+"""Times in ISO 8601, as Telnyx and people write them. All are in UTC."""
 
 from datetime import UTC, datetime
 
 
-def iso(moment: datetime) -> str:
-    """A moment to the millisecond, such as `2026-01-31T12:00:00.000Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def iso(time: datetime) -> str:
+    """A time to the millisecond, such as `2026-01-31T12:00:00.000Z`."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def to_utc(moment: datetime) -> datetime:
-    """The same moment in UTC; without an offset it is UTC already. Raises `ValueError` for one off the calendar."""
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
+def to_utc(time: datetime) -> datetime:
+    """The same time in UTC. A time without an offset is taken as UTC. Raises `ValueError` beyond the calendar."""
+    if time.tzinfo is None:
+        return time.replace(tzinfo=UTC)
     try:
-        return moment.astimezone(UTC)
+        return time.astimezone(UTC)
     except OverflowError:
         raise ValueError("is off the calendar") from None
 
 
 def parse_time(text: str) -> datetime:
-    """The moment that an ISO 8601 time names. Raises `ValueError` where it is none, or off the calendar."""
-    return to_utc(datetime.fromisoformat(text))
+    """The time in an ISO 8601 text; `z` may be lower-case. Raises `ValueError` for any other text."""
+    return to_utc(datetime.fromisoformat(text.upper()))

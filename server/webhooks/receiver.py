@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..events.envelope import MAX_BODY_BYTES, NotAnEvent, parse_event
+from ..events.envelope import MAX_BODY_BYTES, NotAnEvent, is_version_1, parse_event
 from ..events.event import Event, Via
 from .signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, BadSignature, SignatureVerifier
 
@@ -93,6 +93,7 @@ class Receiver:
         self._marker = store_marker(store)
         self._via = via
         self._body_timeout_s = body_timeout_s
+        self._has_reported_version = False
         self._partial_bodies = anyio.Semaphore(_MAX_PARTIAL_BODIES)
         self.app = Starlette(
             routes=[
@@ -156,6 +157,7 @@ class Receiver:
         try:
             verified = self._verifier is not None
             event = parse_event(body, via=self._via, verified=verified, received_at=datetime.now(UTC))
+            self._check_version(event)
             stored = await self._add(event, body)
         except NotAnEvent as reason:
             return await self._keep_aside(body, str(reason))
@@ -168,6 +170,15 @@ class Receiver:
         else:
             self.counts.accepted += 1
         return 200
+
+    def _check_version(self, event: Event) -> None:
+        if is_version_1(event.type) and not self._has_reported_version:
+            self._has_reported_version = True
+            _log.warning(
+                "Telnyx sends webhooks of version 1, such as %s. They are stored but not understood: set "
+                'webhook_api_version to "2" in the connection\'s settings.',
+                event.type,
+            )
 
     async def _keep_aside(self, body: bytes, reason: str) -> int:
         self.counts.not_events += 1

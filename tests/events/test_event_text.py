@@ -15,44 +15,43 @@ from support.projection_stories import START, event, fold, stored
 from telnyx_conferencing.server.events.event import StoredEvent
 from telnyx_conferencing.server.events.projection.event_text import describe_event, event_kind
 from telnyx_conferencing.server.events.projection.projection import Projection
-from telnyx_conferencing.server.events.projection.summary import timeline
 
 CALL = "v3:VZSqazQvXQo6XkhC-rQo92Lm4oLlwWV8"
 ROOM = "d12ecbc4-0b94-45b1-b801-8b47b29a8b06"
 
 LINES = {
-    "call.initiated": "Call v3:VZSqazQvXQo… began, outgoing, from '+15550001', to 'some to'.",
+    "call.initiated": "Call v3:VZSqazQvXQo… started, outgoing, from '+15550001', to 'some to'.",
     "call.answered": "Call v3:VZSqazQvXQo… was answered, from '+15550001', to 'some to'.",
     "call.hangup": "Call v3:VZSqazQvXQo… hung up: unspecified, by the unknown.",
     "call.bridged": "Call v3:VZSqazQvXQo… was bridged, from '+15550001', to 'some to'.",
-    "call.enqueued": "Call v3:VZSqazQvXQo… waits in queue 'support', at place 7.",
+    "call.enqueued": "Call v3:VZSqazQvXQo… waits in queue 'support', position 7.",
     "call.dequeued": "Call v3:VZSqazQvXQo… left queue 'support' after 7 s: it waited too long.",
-    "call.gather.ended": "Call v3:VZSqazQvXQo… was asked for digits and keyed 11 digits, timeout.",
+    "call.gather.ended": "Digits of call v3:VZSqazQvXQo… were gathered: 11 digits, timeout.",
     "call.dtmf.received": "Call v3:VZSqazQvXQo… pressed a key.",
-    "conference.created": "Conference d12ecbc4-0b94-… was opened by call v3:VZSqazQvXQo….",
+    "conference.created": "Conference d12ecbc4-0b94-… was created by call v3:VZSqazQvXQo….",
     "conference.ended": "Conference d12ecbc4-0b94-… ended: its time was up.",
     "conference.floor.changed": "Call v3:VZSqazQvXQo… has the floor in conference d12ecbc4-0b94-….",
     "conference.participant.joined": "Call v3:VZSqazQvXQo… joined conference d12ecbc4-0b94-….",
     "conference.participant.left": "Call v3:VZSqazQvXQo… left conference d12ecbc4-0b94-….",
     "conference.participant.playback.started": (
-        "A file began to play to call v3:VZSqazQvXQo… in conference d12ecbc4-0b94-…: 'some media_name'."
+        "A file started playing to call v3:VZSqazQvXQo… in conference d12ecbc4-0b94-…: 'some media_name'."
     ),
     "conference.participant.playback.ended": (
-        "A file ended for call v3:VZSqazQvXQo… in conference d12ecbc4-0b94-…: 'some media_name'."
+        "A file stopped playing to call v3:VZSqazQvXQo… in conference d12ecbc4-0b94-…: 'some media_name'."
     ),
     "conference.participant.speak.started": (
-        "A text is being said to call v3:VZSqazQvXQo… in conference d12ecbc4-0b94-…."
+        "Text is being spoken to call v3:VZSqazQvXQo… in conference d12ecbc4-0b94-…."
     ),
-    "conference.participant.speak.ended": "A text ended for call v3:VZSqazQvXQo… in conference d12ecbc4-0b94-….",
+    "conference.participant.speak.ended": "Text was spoken to call v3:VZSqazQvXQo… in conference d12ecbc4-0b94-….",
     "conference.playback.started": (
-        "A file began to play to everyone in conference d12ecbc4-0b94-…: 'some media_name'."
+        "A file started playing to everyone in conference d12ecbc4-0b94-…: 'some media_name'."
     ),
-    "conference.playback.ended": "A file ended for everyone in conference d12ecbc4-0b94-…: 'some media_name'.",
+    "conference.playback.ended": "A file stopped playing to everyone in conference d12ecbc4-0b94-…: 'some media_name'.",
     "conference.recording.saved": (
         "A recording of conference d12ecbc4-0b94-… was saved, mp3, dual, id 'some recording_id'."
     ),
-    "conference.speak.started": "A text is being said to everyone in conference d12ecbc4-0b94-….",
-    "conference.speak.ended": "A text ended for everyone in conference d12ecbc4-0b94-….",
+    "conference.speak.started": "Text is being spoken to everyone in conference d12ecbc4-0b94-….",
+    "conference.speak.ended": "Text was spoken to everyone in conference d12ecbc4-0b94-….",
 }
 
 KINDS = {
@@ -254,4 +253,4 @@ def test_no_payload_breaks_the_picture(payload: dict[str, Any]) -> None:
     now = datetime(2025, 1, 1, 13, tzinfo=UTC)
     assert [view.to_json() for view in picture.conferences(now)]
     assert [view.to_json() for view in picture.queues(now)]
-    assert timeline(events, now)
+    assert picture.timeline("room", now)

@@ -69,12 +69,12 @@ def test_the_picture_in_the_documents_is_what_is_drawn() -> None:
 
 def test_each_row_says_in_words_what_it_shows() -> None:
     assert rows(ElementTree.fromstring(support_call_drawn())) == [
-        "Recording 1 time, 1:48 in all.",
-        "Text to everyone 1 time, 0:01 in all.",
-        "Ann: in it from 0:00:00 to 0:02:06 (left). Talking (has the floor) 2 times, 1:16 in all.",
-        "+12025550111: in it from 0:00:02 to 0:02:03 (hung up). Talking (has the floor) 2 times, 0:32 in all. "
-        "On hold 1 time, 0:40 in all. Hears a file or text alone 1 time, 0:10 in all.",
-        "+12025550122: in it from 0:00:59 to 0:02:06 (left). Muted 1 time, 1:07 in all.",
+        "Recording 1 time, 1:48 in total.",
+        "Text to everyone 1 time, 0:01 in total.",
+        "Ann: in it from 0:00:00 to 0:02:06 (left). Talking (has the floor) 2 times, 1:16 in total.",
+        "+12025550111: in it from 0:00:02 to 0:02:03 (hung up). Talking (has the floor) 2 times, 0:32 in total. "
+        "On hold 1 time, 0:40 in total. Hears a file or text alone 1 time, 0:10 in total.",
+        "+12025550122: in it from 0:00:59 to 0:02:06 (left). Muted 1 time, 1:07 in total.",
     ]
 
 
@@ -82,7 +82,7 @@ def test_the_picture_has_a_title_and_a_description() -> None:
     root = ElementTree.fromstring(support_call_drawn())
     assert root.findtext(f"{SVG}title") == "Conference 'Refund *urgent*'"
     assert root.findtext(f"{SVG}desc") == (
-        "Began 2025-01-01 12:00:00 UTC, lasted 2:06, at most 3 people at a time. It ended: everyone had left. "
+        "Started 2025-01-01 12:00:00 UTC, lasted 2:06, at most 3 people at a time. It ended: everyone had left. "
         "3 people: 'Ann', '+12025550111', '+12025550122'."
     )
     named = {element.get("id") for element in root.iter()}
@@ -157,8 +157,10 @@ def test_an_open_conference_is_drawn_up_to_now() -> None:
 
 def test_who_came_before_anything_is_known_was_there_from_the_beginning() -> None:
     root = drawn([of_room("floor.changed", 0, "a"), of_room("participant.left", 60, "a"), of_room("ended", 120)])
-    assert rows(root) == ["a: in it from the beginning to 0:01:00 (left). Talking (has the floor) 1 time, 1:00 in all."]
-    assert "was there before" in texts(root)
+    assert rows(root) == [
+        "a: in it from an unknown time to 0:01:00 (left). Talking (has the floor) 1 time, 1:00 in total."
+    ]
+    assert "joined at an unknown time" in texts(root)
 
 
 def test_a_recording_is_known_from_its_event_alone_and_its_pause_from_commands() -> None:
@@ -168,11 +170,11 @@ def test_a_recording_is_known_from_its_event_alone_and_its_pause_from_commands()
         of_room("recording.saved", 75, recording_id="r", **times),
         of_room("ended", 100),
     ]
-    assert rows(drawn(events))[0] == "Recording 1 time, 1:00 in all."
+    assert rows(drawn(events))[0] == "Recording 1 time, 1:00 in total."
     picture = fold(events)
     for tool, at in (("start_recording", 10), ("pause_recording", 20), ("resume_recording", 40)):
         picture.record_command(tool, {"conference_id": ROOM}, START + timedelta(seconds=at))
-    assert rows(drawn(picture))[0] == "Recording 2 times, 0:40 in all. Recording paused 1 time, 0:20 in all."
+    assert rows(drawn(picture))[0] == "Recording 2 times, 0:40 in total. Recording paused 1 time, 0:20 in total."
 
 
 def test_times_are_named_at_sensible_steps() -> None:
@@ -188,7 +190,7 @@ def test_times_are_named_at_sensible_steps() -> None:
 def test_of_a_crowd_the_first_300_are_drawn_and_the_rest_are_counted() -> None:
     root = drawn([of_room("participant.joined", at / 10, f"leg-{at}") for at in range(420)])
     assert len(rows(root)) == 300
-    assert "120 people who came later are not shown." in texts(root)
+    assert "120 people who joined later are left out." in texts(root)
 
 
 CROWD = [of_room("participant.joined", 0, f"leg-{one}") for one in range(250)]
@@ -211,19 +213,19 @@ def test_what_is_too_much_for_one_picture_is_drawn_as_one_with_a_note() -> None:
         picture.record_command(tool, {"conference_id": ROOM}, START + timedelta(seconds=30 * (at + 1)))
     root = drawn(picture, 14_000)
     assert sum(map(len, bars(root, "muted"))) < 24_000
-    assert "What is less than 0:34 apart is drawn as one." in texts(root)
+    assert "Bars less than 0:34 apart are merged." in texts(root)
 
 
 def test_what_was_before_all_that_is_held_is_left_out_with_a_note() -> None:
     stays = [of_room(f"participant.{('joined', 'left')[at % 2]}", at, "a") for at in range(50)]
     root = drawn(fold(stays, moments_kept=10), 60)
-    assert [text for text in texts(root) if text.startswith("What happened before 0:00:")]
+    assert [text for text in texts(root) if text.startswith("Events before 0:00:")]
 
 
 def test_a_conference_that_nobody_was_in_is_a_picture_too() -> None:
     root = drawn([of_room("created", 0)])
     assert rows(root) == []
-    assert "Nobody was ever in it." in root.findtext(f"{SVG}desc", "")
+    assert "Nobody has joined." in root.findtext(f"{SVG}desc", "")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

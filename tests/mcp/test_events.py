@@ -343,6 +343,6 @@ async def test_where_telnyx_cannot_be_asked_a_queue_is_what_events_tell_of_it(er
 async def test_what_is_no_name_of_a_queue_is_no_resource(era: str) -> None:
     async with practising(era) as client:
         for name in ("%2E%2E", "x" * 256):
-            with pytest.raises(Exception, match="is no name of a queue") as error:
+            with pytest.raises(Exception, match="is not a valid queue name") as error:
                 await client.read_resource(f"telnyx://queues/{name}")
             assert getattr(error.value, "code", None) == -32602

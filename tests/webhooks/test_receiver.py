@@ -150,6 +150,16 @@ async def test_events_of_the_embedded_telnyx_are_marked_as_such() -> None:
     assert [(kept.via, kept.verified) for kept in posting.kept.events.values()] == [(Via.SANDBOX, True)]
 
 
+async def test_a_webhook_of_version_1_is_stored_and_reported_once(
+    posting: Posting, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        assert await posting.post(b'{"id": "%d", "event_type": "call_initiated", "payload": {}}' % number) == 200
+    [warning] = [record.getMessage() for record in caplog.records]
+    assert 'set webhook_api_version to "2"' in warning
+    assert [event.type for event in posting.kept.events.values()] == ["call_initiated"] * 3
+
+
 async def test_a_body_may_come_in_pieces(posting: Posting) -> None:
     status, _, _ = await posting.send([BODY[:10], b"", BODY[10:]], posting.key.sign(BODY))
     assert status == 200

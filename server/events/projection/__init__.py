@@ -1,4 +1,4 @@
-"""What events mean: the live picture, a conference's summary and timeline, one event in words.
+"""The state that follows from events: live conferences and queues, timelines, and events in words.
 
-Nothing is imported here: `plain` and `lines` are wanted from the start, the rest only once there is an event.
+Nothing is imported here, because most of it is loaded only when the first event arrives.
 """

@@ -1,77 +1,77 @@
-"""What a command that Telnyx accepted says about a conference or a queue."""
+"""What a command that Telnyx accepted changes in a conference or a queue."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 Arguments = Mapping[str, Any]
-Facts = Iterator[tuple[tuple[str, ...] | None, str, Any]]
-"""Whom it is about (None: all who are in it, or the whole), what, and how it is."""
+Effects = Iterator[tuple[tuple[str, ...] | None, str, Any]]
+"""The call legs concerned (None: everyone present, or the conference itself), the name of the fact, its value."""
 
 
-def _legs(arguments: Arguments) -> tuple[str, ...] | None:
+def _calls(arguments: Arguments) -> tuple[str, ...] | None:
     """None: everyone."""
-    named = arguments.get("call_control_ids")
-    return tuple(cast("list[str]", named)) if isinstance(named, list | tuple) and named else None
+    calls = arguments.get("call_control_ids")
+    return tuple(cast("list[str]", calls)) if isinstance(calls, list | tuple) and calls else None
 
 
-def _each(name: str, value: bool) -> Callable[[Arguments], Facts]:
-    def facts(arguments: Arguments) -> Facts:
-        yield _legs(arguments), name, value
+def _set_flag(name: str, value: bool) -> Callable[[Arguments], Effects]:
+    def effects(arguments: Arguments) -> Effects:
+        yield _calls(arguments), name, value
 
-    return facts
+    return effects
 
 
-def _recording(value: str) -> Callable[[Arguments], Facts]:
-    def facts(arguments: Arguments) -> Facts:
+def _set_recording(value: str) -> Callable[[Arguments], Effects]:
+    def effects(arguments: Arguments) -> Effects:
         yield None, "recording", value
 
-    return facts
+    return effects
 
 
-def _role(arguments: Arguments) -> Facts:
-    """A whisper that nobody hears is a monitor."""
-    who = (str(arguments.get("call_control_id")),)
+def _set_role(arguments: Arguments) -> Effects:
+    """A whisper without listeners is a monitor."""
+    calls = (str(arguments.get("call_control_id")),)
     role = arguments.get("supervisor_role")
-    heard_by = list(cast("list[str]", arguments.get("whisper_call_control_ids") or []))
+    listeners = list(cast("list[str]", arguments.get("whisper_call_control_ids") or []))
     if role is not None:
-        yield who, "role", "monitor" if role == "whisper" and not heard_by else role
-        yield who, "whisper_to", heard_by if role == "whisper" else []
+        yield calls, "role", "monitor" if role == "whisper" and not listeners else role
+        yield calls, "whisper_to", listeners if role == "whisper" else []
 
 
-def _exits(who: tuple[str, ...] | None, arguments: Arguments) -> Facts:
+def _set_exits(calls: tuple[str, ...] | None, arguments: Arguments) -> Effects:
     for name in ("end_conference_on_exit", "soft_end_conference_on_exit"):
         if arguments.get(name) is not None:
-            yield who, name, bool(arguments[name])
+            yield calls, name, bool(arguments[name])
 
 
-def _join(arguments: Arguments) -> Facts:
-    who = (str(arguments.get("call_control_id")),)
+def _join(arguments: Arguments) -> Effects:
+    calls = (str(arguments.get("call_control_id")),)
     if arguments.get("mute"):
-        yield who, "muted", True
+        yield calls, "muted", True
     if arguments.get("hold"):
-        yield who, "on_hold", True
-    yield from _role(arguments)
-    yield from _exits(who, arguments)
+        yield calls, "on_hold", True
+    yield from _set_role(arguments)
+    yield from _set_exits(calls, arguments)
 
 
-def _exits_of_one(arguments: Arguments) -> Facts:
-    yield from _exits(None, arguments)
+def _update_participant(arguments: Arguments) -> Effects:
+    yield from _set_exits(None, arguments)
 
 
-CONFERENCE: Mapping[str, Callable[[Arguments], Facts]] = {
-    "hold_participants": _each("on_hold", True),
-    "unhold_participants": _each("on_hold", False),
-    "mute_participants": _each("muted", True),
-    "unmute_participants": _each("muted", False),
+CONFERENCE: Mapping[str, Callable[[Arguments], Effects]] = {
+    "hold_participants": _set_flag("on_hold", True),
+    "unhold_participants": _set_flag("on_hold", False),
+    "mute_participants": _set_flag("muted", True),
+    "unmute_participants": _set_flag("muted", False),
     "join_conference": _join,
-    "update_supervisor": _role,
-    "update_participant": _exits_of_one,
-    "start_recording": _recording("recording"),
-    "stop_recording": _recording("stopped"),
-    "pause_recording": _recording("paused"),
-    "resume_recording": _recording("recording"),
+    "update_supervisor": _set_role,
+    "update_participant": _update_participant,
+    "start_recording": _set_recording("recording"),
+    "stop_recording": _set_recording("stopped"),
+    "pause_recording": _set_recording("paused"),
+    "resume_recording": _set_recording("recording"),
 }
-"""By the tool's name; every other says nothing that events do not say."""
+"""By tool. The effects of other tools are known from events."""
 
 QUEUE: Mapping[str, str] = {
     "create_queue": "max_size",
@@ -80,7 +80,7 @@ QUEUE: Mapping[str, str] = {
     "update_queue_call": "keep_after_hangup",
     "delete_queue": "deleted",
 }
-"""By the tool's name: what it says of the queue, or of the call in it."""
+"""By tool: the fact about the queue, or about the call in it."""
 
 OPENS_QUEUE = frozenset({"create_queue", "enqueue_call"})
-"""After these there is a queue, if there was none."""
+"""Tools after which the queue exists."""

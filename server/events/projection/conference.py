@@ -1,4 +1,4 @@
-"""One conference, folded from what became known of it."""
+"""The state of one conference, folded from events, commands and the API's answers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from .moments import API_READ, COMMAND_ACCEPTED, SOUNDS, Moment, sound
 from .participant import Participant
 
 MAX_CONFERENCE_DURATION = timedelta(hours=4)
-"""Telnyx ends every conference after that time."""
+"""Telnyx ends every conference after this time."""
 NamedFact = tuple[str, KnownFact]
 """The name of a fact, and the fact."""
 _MAX_TALK_ORDER = 30
@@ -21,10 +21,12 @@ _MAX_RECORDINGS = 100
 
 @dataclass(frozen=True, slots=True)
 class ActiveSound:
-    """A file or a text that is being heard."""
+    """A file that is playing or a text that is being spoken."""
 
     kind: str
+    """playback or speak."""
     to: str | None
+    """The call_control_id of the only one who hears it. None: everyone."""
     media: Mapping[str, Any]
     since: datetime
 
@@ -32,24 +34,24 @@ class ActiveSound:
 @dataclass(slots=True)
 class Conference:
     CHANGED_BY: ClassVar[frozenset[str]]
-    """The types of what changes a conference."""
+    """The types of moments that change a conference."""
 
     created_at: datetime | None = None
     first_at: datetime | None = None
-    """The first that is known of it from events."""
+    """The time of its first event."""
     ended_at: datetime | None = None
     ended_from_api: bool = False
     event_reason: str | None = None
     api_read_at: datetime | None = None
     api_fields: dict[str, Any] = field(default_factory=dict[str, Any])
-    """What only the API knows: name, region, end_reason."""
+    """Fields that only the API knows: name, region, end_reason."""
     participants: dict[str, Participant] = field(default_factory=dict[str, Participant])
-    """Everyone who was ever in it, in the order in which they first came."""
+    """Everyone who was ever in it, by call_control_id, in the order in which they first joined."""
     present: dict[str, Participant] = field(default_factory=dict[str, Participant])
-    """Those who are in it, in the order in which they came."""
+    """Those who are in it now, in the order in which they joined."""
     hung_up: set[str] = field(default_factory=set[str])
     pending_facts: dict[str, list[NamedFact]] = field(default_factory=dict[str, list[NamedFact]])
-    """Facts about legs that are not in it: about to join."""
+    """Facts about legs that have not joined yet."""
     floor: str | None = None
     floor_since: datetime | None = None
     last_speaker: str | None = None
@@ -61,7 +63,7 @@ class Conference:
     peak: int = 0
 
     def apply(self, moment: Moment) -> None:
-        """Take in what happened next. What is not known here changes nothing."""
+        """Apply the next moment. Types that are not known here change nothing."""
         if moment.type.startswith("conference."):
             self.first_at = self.first_at or moment.at
         _FOLDS.get(moment.type, _nothing)(self, moment)
@@ -72,39 +74,46 @@ class Conference:
 
     @property
     def overdue_at(self) -> datetime | None:
-        """When it has ended at the latest, whatever is known of its end."""
+        """When the conference has ended at the latest, even if nothing reports its end."""
         return None if self.started_at is None else self.started_at + MAX_CONFERENCE_DURATION
+
+    def ended_by(self, now: datetime) -> datetime | None:
+        """When the conference ended, if it has by `now`, be it because no conference lasts longer."""
+        if self.ended_at is not None:
+            return self.ended_at
+        overdue_at = self.overdue_at
+        return overdue_at if overdue_at is not None and overdue_at < now else None
 
     @property
     def end_reason(self) -> str | None:
-        """The API tells an end by command from an end because all had left, the event does not."""
+        """Only the API distinguishes an end by command from an end because everyone had left."""
         return (self.api_fields.get("end_reason") or self.event_reason) if self.ended_at else None
 
     @property
     def is_recording_saved(self) -> bool:
-        """Whether an event told that the recording ended, and nothing newer tells otherwise."""
+        """Whether an event reported the end of the recording, and nothing newer contradicts it."""
         return self.recording is not None and (self.recording.value, self.recording.source) == ("stopped", "event")
 
     def enter(self, call: str, at: datetime | None, from_api: bool = False) -> None:
-        """Begin a stay; nothing if the leg is in it. `at`: None if it began before anything that is known."""
-        person = self.participants.setdefault(call, Participant(call))
-        if person.is_in:
-            if person.joined_from_api and at is not None and not from_api:
-                person.joined_at, person.joined_from_api = at, False
+        """Begin a stay, or date the current one. `at`: None if it is not known when it began."""
+        participant = self.participants.setdefault(call, Participant(call))
+        if participant.is_in:
+            if at is not None:
+                participant.date_stay(at, from_api)
             return
-        person.enter(at, from_api)
-        self.present[call] = person
-        for name, known in self.pending_facts.pop(call, ()):
-            person.record_fact(name, known)
+        participant.enter(at, from_api)
+        self.present[call] = participant
+        for name, fact in self.pending_facts.pop(call, ()):
+            participant.record_fact(name, fact)
         self.peak = max(self.peak, len(self.present))
 
     def leave(self, call: str, at: datetime, because: str, from_api: bool = False) -> None:
-        """End a stay; nothing if the leg is not in it."""
-        person = self.present.pop(call, None)
-        if person is None:
+        """End a stay, if the leg is in the conference."""
+        participant = self.present.pop(call, None)
+        if participant is None:
             return
-        person.leave(at, because, from_api)
-        self.sounds = [one for one in self.sounds if one.to != call]
+        participant.leave(at, because, from_api)
+        self.sounds = [active for active in self.sounds if active.to != call]
         if self.floor == call:
             self.floor = self.floor_since = None
 
@@ -116,35 +125,41 @@ class Conference:
         self.recording = None
 
     def find_sound(self, kind: str, to: str | None, media: Mapping[str, Any]) -> ActiveSound | None:
-        """What ends of what is heard: an event names the file, but not which time it was played. The first to begin."""
-        candidates = [one for one in self.sounds if (one.kind, one.to) == (kind, to)]
-        exact = [one for one in candidates if one.media == media]
+        """The sound that an event ends: the first one with this file, or else the first one for these listeners.
+
+        The event names the file, but not which of several playbacks of it.
+        """
+        candidates = [active for active in self.sounds if (active.kind, active.to) == (kind, to)]
+        exact = [active for active in candidates if active.media == media]
         return next(iter(exact or candidates), None)
 
     def remove_if_over(self, call: str, at: datetime) -> None:
-        """Nobody is in a conference that has ended, or after having hung up."""
+        """Remove a leg again if the conference has ended or the leg has hung up."""
         if self.ended_at is not None:
             self.leave(call, at, "conference ended")
         elif call in self.hung_up:
             self.leave(call, at, "hangup")
 
-    def record_fact(self, call: str, name: str, known: KnownFact) -> None:
-        """A fact about a leg: in this stay, or in the one that is about to begin."""
+    def record_fact(self, call: str, name: str, fact: KnownFact) -> None:
+        """Record a fact about a leg: for this stay, or for the stay that is about to begin."""
         if call in self.present:
-            self.present[call].record_fact(name, known)
+            self.present[call].record_fact(name, fact)
         elif self.ended_at is None and call not in self.hung_up:
-            self.pending_facts.setdefault(call, []).append((name, known))
+            self.pending_facts.setdefault(call, []).append((name, fact))
 
     def find_call(self, participant: str) -> str | None:
-        """The leg of somebody in it who is named by call_control_id, participant id or label."""
+        """The leg of a participant who is present, by call_control_id, participant id or label."""
         if participant in self.present:
             return participant
-        named = [
-            one.call
-            for one in self.present.values()
-            if participant in [one.facts[name].value for name in ("participant_id", "label") if name in one.facts]
+        calls = [
+            candidate.call
+            for candidate in self.present.values()
+            if participant in [candidate.facts[name].value for name in _NAMES if name in candidate.facts]
         ]
-        return named[0] if len(named) == 1 else None
+        return calls[0] if len(calls) == 1 else None
+
+
+_NAMES = ("participant_id", "label")
 
 
 def _nothing(state: Conference, moment: Moment) -> None:
@@ -184,7 +199,13 @@ def _hung_up(state: Conference, moment: Moment) -> None:
         state.leave(moment.call, moment.at, "hangup")
 
 
-def _floor(state: Conference, moment: Moment) -> None:
+def _held(state: Conference, moment: Moment) -> None:
+    if moment.call is not None:
+        state.record_fact(moment.call, "on_hold", KnownFact(moment.type == "call.hold", "event", moment.at))
+
+
+def _floor_changed(state: Conference, moment: Moment) -> None:
+    """The floor proves that the leg is in the conference: Telnyx may send this event before `participant.joined`."""
     call = moment.call
     if call is None:
         return
@@ -202,11 +223,11 @@ def _floor(state: Conference, moment: Moment) -> None:
 
 
 def _sound(state: Conference, moment: Moment) -> None:
-    kind, what = sound(moment.type)
+    kind, phase = sound(moment.type)
     to = moment.call if moment.type.startswith("conference.participant.") else None
-    if what == "ended":
+    if phase == "ended":
         ended = state.find_sound(kind, to, moment.detail)
-        state.sounds = [one for one in state.sounds if one is not ended]
+        state.sounds = [active for active in state.sounds if active is not ended]
     elif state.ended_at is None and (to is None or to in state.present):
         state.sounds = [*state.sounds[1 - _MAX_SOUNDS :], ActiveSound(kind, to, moment.detail, moment.at)]
 
@@ -222,17 +243,17 @@ def _saved(state: Conference, moment: Moment) -> None:
 
 
 def _command_accepted(state: Conference, moment: Moment) -> None:
-    for who, name, value in moment.detail["facts"]:
-        known = KnownFact(value, "command", moment.at)
+    for calls, name, value in moment.detail["facts"]:
+        fact = KnownFact(value, "command", moment.at)
         if name == "recording":
-            state.recording = known if state.ended_at is None else None
+            state.recording = fact if state.ended_at is None else None
         elif moment.detail.get("participant_id") is not None:
-            named = state.find_call(moment.detail["participant_id"])
-            if named is not None:
-                state.record_fact(named, name, known)
+            call = state.find_call(moment.detail["participant_id"])
+            if call is not None:
+                state.record_fact(call, name, fact)
         else:
-            for call in list(state.present) if who is None else who:
-                state.record_fact(call, name, known)
+            for call in list(state.present) if calls is None else calls:
+                state.record_fact(call, name, fact)
 
 
 def _api_read(state: Conference, moment: Moment) -> None:
@@ -245,25 +266,25 @@ def _api_read(state: Conference, moment: Moment) -> None:
         state.end(min(answer.ended_at or moment.at, moment.at), from_api=True)
 
 
-def _merge_participants(state: Conference, listed: tuple[ListedParticipant, ...], at: datetime) -> None:
-    for one in listed:
-        if _is_listed_again(state, one.call, at):
-            state.enter(one.call, one.joined_at, from_api=True)
-        if one.call in state.present:
-            for name, value in one.facts:
-                state.present[one.call].record_fact(name, KnownFact(value, "api", at))
-    there = {one.call for one in listed}
-    for call, person in list(state.present.items()):
-        if call not in there and (person.joined_at is None or person.joined_at <= at - CLOCK_TOLERANCE):
+def _merge_participants(state: Conference, participants: tuple[ListedParticipant, ...], at: datetime) -> None:
+    for listed in participants:
+        if listed.call in state.present or _is_new(state, listed.call, at):
+            state.enter(listed.call, listed.joined_at, from_api=True)
+        if listed.call in state.present:
+            for name, value in listed.facts:
+                state.present[listed.call].record_fact(name, KnownFact(value, "api", at))
+    calls = {listed.call for listed in participants}
+    for call, participant in list(state.present.items()):
+        if call not in calls and (participant.joined_at is None or participant.joined_at <= at - CLOCK_TOLERANCE):
             state.leave(call, at, "not listed", from_api=True)
 
 
-def _is_listed_again(state: Conference, call: str, at: datetime) -> bool:
-    """Whether a leg that the API lists is in it, unless the answer may be older than its having left."""
-    person = state.participants.get(call)
-    if call in state.hung_up or call in state.present:
+def _is_new(state: Conference, call: str, at: datetime) -> bool:
+    """Whether a listed leg enters the conference. The answer may be older than an event that says that it left."""
+    participant = state.participants.get(call)
+    if call in state.hung_up:
         return False
-    return person is None or person.left_at is None or person.left_at <= at - CLOCK_TOLERANCE
+    return participant is None or participant.left_at is None or participant.left_at <= at - CLOCK_TOLERANCE
 
 
 _FOLDS: Mapping[str, Callable[[Conference, Moment], None]] = {
@@ -271,12 +292,14 @@ _FOLDS: Mapping[str, Callable[[Conference, Moment], None]] = {
     "conference.ended": _ended,
     "conference.participant.joined": _joined,
     "conference.participant.left": _left,
-    "conference.floor.changed": _floor,
+    "conference.floor.changed": _floor_changed,
     **dict.fromkeys(SOUNDS, _sound),
     "conference.recording.saved": _saved,
+    "call.hold": _held,
+    "call.unhold": _held,
     "call.hangup": _hung_up,
     COMMAND_ACCEPTED: _command_accepted,
     API_READ: _api_read,
 }
-"""What each type changes; every other changes nothing."""
+"""What each type of moment changes."""
 Conference.CHANGED_BY = frozenset(_FOLDS)

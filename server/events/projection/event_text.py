@@ -1,11 +1,11 @@
-"""One event in one line of plain words, and what kind of event it is."""
+"""Describes one event in a line of plain English, and names the kind of the event."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ....tools.text import count, describe
 from ..event import Event, StoredEvent
-from .sanitize import address, data, identifier, reason
+from .sanitize import describe_reason, quote_data, short_identifier, strip_url
 
 _KINDS: Mapping[str, str] = {
     "conference.participant.joined": "participant",
@@ -20,90 +20,95 @@ _KINDS: Mapping[str, str] = {
     "conference": "conference",
     "call.enqueued": "queue",
     "call.dequeued": "queue",
+    "call.left.queue": "queue",
     "call.recording": "recording",
     "call": "call",
     "recording": "recording",
 }
-"""By the type, or as much of its beginning, in whole words, as is known."""
+"""By event type, or by its first words."""
 
 
 def event_kind(event_type: str) -> str:
-    """What an event is about: conference, participant, audio, recording, queue, call or other."""
+    """The kind of an event: conference, participant, audio, recording, queue, call or other."""
     words = event_type.split(".")
-    beginnings = (".".join(words[:length]) for length in range(len(words), 0, -1))
-    return next((_KINDS[one] for one in beginnings if one in _KINDS), "other")
+    prefixes = (".".join(words[:length]) for length in range(len(words), 0, -1))
+    return next((_KINDS[prefix] for prefix in prefixes if prefix in _KINDS), "other")
 
 
-_LINES: Mapping[str, str] = {
-    "call.initiated": "{call_control_id} began[, {direction}][, from {from}][, to {to}]",
+_LEFT_QUEUE = "{call_control_id} left queue {queue}[ after {wait_time_secs} s][: {reason}]"
+_TEMPLATES: Mapping[str, str] = {
+    "call.initiated": "{call_control_id} started[, {direction}][, from {from}][, to {to}]",
     "call.answered": "{call_control_id} was answered[, from {from}][, to {to}]",
     "call.hangup": "{call_control_id} hung up[: {hangup_cause}][, by the {hangup_source}]",
     "call.bridged": "{call_control_id} was bridged[, from {from}][, to {to}]",
-    "call.enqueued": "{call_control_id} waits in queue {queue}[, at place {current_position}]",
-    "call.dequeued": "{call_control_id} left queue {queue}[ after {wait_time_secs} s][: {reason}]",
-    "call.gather.ended": "{call_control_id} was asked for digits[ and keyed {digits}][, {status}]",
+    "call.hold": "{call_control_id} was put on hold",
+    "call.unhold": "{call_control_id} was taken off hold",
+    "call.enqueued": "{call_control_id} waits in queue {queue}[, position {current_position}]",
+    "call.dequeued": _LEFT_QUEUE,
+    "call.left.queue": _LEFT_QUEUE,
+    "call.gather.ended": "Digits of {call_control_id} were gathered[: {digits}][, {status}]",
     "call.dtmf.received": "{call_control_id} pressed a key",
-    "conference.created": "{conference_id} was opened by {call_control_id}",
+    "conference.created": "{conference_id} was created by {call_control_id}",
     "conference.ended": "{conference_id} ended[: {reason}]",
     "conference.participant.joined": "{call_control_id} joined {conference_id}",
     "conference.participant.left": "{call_control_id} left {conference_id}",
     "conference.floor.changed": "{call_control_id} has the floor in {conference_id}",
-    "conference.playback.started": "A file began to play to everyone in {conference_id}[: {media}]",
-    "conference.playback.ended": "A file ended for everyone in {conference_id}[: {media}]",
-    "conference.participant.playback.started": "A file began to play to {call_control_id}"
+    "conference.playback.started": "A file started playing to everyone in {conference_id}[: {media}]",
+    "conference.playback.ended": "A file stopped playing to everyone in {conference_id}[: {media}]",
+    "conference.participant.playback.started": "A file started playing to {call_control_id}"
     " in {conference_id}[: {media}]",
-    "conference.participant.playback.ended": "A file ended for {call_control_id} in {conference_id}[: {media}]",
-    "conference.speak.started": "A text is being said to everyone in {conference_id}",
-    "conference.speak.ended": "A text ended for everyone in {conference_id}",
-    "conference.participant.speak.started": "A text is being said to {call_control_id} in {conference_id}",
-    "conference.participant.speak.ended": "A text ended for {call_control_id} in {conference_id}",
+    "conference.participant.playback.ended": "A file stopped playing to {call_control_id}"
+    " in {conference_id}[: {media}]",
+    "conference.speak.started": "Text is being spoken to everyone in {conference_id}",
+    "conference.speak.ended": "Text was spoken to everyone in {conference_id}",
+    "conference.participant.speak.started": "Text is being spoken to {call_control_id} in {conference_id}",
+    "conference.participant.speak.ended": "Text was spoken to {call_control_id} in {conference_id}",
     "conference.recording.saved": "A recording of {conference_id} was saved[, {format}][, {channels}]"
     "[, id {recording_id}]",
 }
+"""By event type. A part in brackets is left out when a field in it is missing."""
 _OTHER = "Event {type}[ of {known_conference_id}][ of {known_call_control_id}][ in queue {queue}]"
-"""A part in brackets is left out when a field in it is not there."""
 
-_KNOWN = frozenset(
+_ENUM_VALUES = frozenset(
     {"incoming", "outgoing", "caller", "callee", "unknown", "valid", "invalid", "timeout", "cancelled"}
     | {"cancelled_amd", "call_hangup", "call_rejected", "normal_clearing", "originator_cancel", "time_limit"}
     | {"user_busy", "not_found", "no_answer", "unspecified", "wav", "mp3", "single", "dual"}
 )
 
 
-def _word(value: Any) -> str:
-    """A value of one of Telnyx's enumerations; one that is not known here is quoted."""
-    return value.replace("_", " ") if isinstance(value, str) and value in _KNOWN else data(value)
+def _enum_value(value: Any) -> str:
+    """A value of one of Telnyx's enumerations. An unknown one is quoted."""
+    return value.replace("_", " ") if isinstance(value, str) and value in _ENUM_VALUES else quote_data(value)
 
 
 def _number(value: Any) -> str:
-    return str(value) if isinstance(value, int) and abs(value) < 10**12 else data(value)
+    return str(value) if isinstance(value, int) and abs(value) < 10**12 else quote_data(value)
 
 
 def _digits(value: Any) -> str:
-    """Keyed digits may be a card number or a PIN: how many is all that is ever said."""
+    """Only how many: the digits may be a card number or a PIN."""
     return count(len(value), "digit") if isinstance(value, str) else "digits"
 
 
-_WORDS: Mapping[str, Callable[[Any], str]] = {
-    "call_control_id": lambda value: f"call {'unknown' if value is None else identifier(value)}",
-    "conference_id": lambda value: f"conference {'unknown' if value is None else identifier(value)}",
-    "known_call_control_id": lambda value: f"call {identifier(value)}",
-    "known_conference_id": lambda value: f"conference {identifier(value)}",
-    "recording_id": identifier,
+_FORMATS: Mapping[str, Callable[[Any], str]] = {
+    "call_control_id": lambda value: f"call {'unknown' if value is None else short_identifier(value)}",
+    "conference_id": lambda value: f"conference {'unknown' if value is None else short_identifier(value)}",
+    "known_call_control_id": lambda value: f"call {short_identifier(value)}",
+    "known_conference_id": lambda value: f"conference {short_identifier(value)}",
+    "recording_id": short_identifier,
     "digits": _digits,
-    "reason": reason,
+    "reason": describe_reason,
     "wait_time_secs": _number,
     "current_position": _number,
-    **dict.fromkeys(("queue", "media", "from", "to"), data),
-    **dict.fromkeys(("direction", "hangup_cause", "hangup_source", "status", "format", "channels"), _word),
-    "type": data,
+    **dict.fromkeys(("queue", "media", "from", "to"), quote_data),
+    **dict.fromkeys(("direction", "hangup_cause", "hangup_source", "status", "format", "channels"), _enum_value),
+    "type": quote_data,
 }
 
 
 def describe_event(event: StoredEvent | Event) -> str:
-    """An event in one line, without its time: plain words, what others chose quoted, nothing that is secret."""
-    template = _LINES.get(event.type, _OTHER)
-    given = {
+    """An event in one line, without its time. Text that callers chose is quoted, and secrets are left out."""
+    fields = {
         **event.payload,
         "type": event.type,
         "queue": event.queue,
@@ -111,7 +116,7 @@ def describe_event(event: StoredEvent | Event) -> str:
         "conference_id": event.conference_id,
         "known_call_control_id": event.call_control_id,
         "known_conference_id": event.conference_id,
-        "media": event.payload.get("media_name") or address(event.payload.get("media_url")),
+        "media": event.payload.get("media_name") or strip_url(event.payload.get("media_url")),
     }
-    said = describe(template, given, _WORDS)
-    return f"{said[0].upper()}{said[1:]}."
+    sentence = describe(_TEMPLATES.get(event.type, _OTHER), fields, _FORMATS)
+    return f"{sentence[0].upper()}{sentence[1:]}."

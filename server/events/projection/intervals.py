@@ -1,4 +1,4 @@
-"""What lasted in a conference, from when to when: stays, talking, muted, on hold, recording, what was heard."""
+"""The intervals of a conference: stays, talking, muted, on hold, recording, audio."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ TALKING, MUTED, ON_HOLD, HEARING = "talking", "muted", "on_hold", "hearing"
 RECORDED, PAUSED, PLAYBACK, SPEAK = "recording", "paused", "playback", "speak"
 
 _AFFECTS_ALL = frozenset({COMMAND_ACCEPTED, API_READ, "conference.ended"})
-"""What may change everybody; all else changes the one it is about, and who had the floor."""
+"""Types that may change every participant. Others change their call leg and the one that had the floor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """From when to when something was so."""
+    """From one time to another."""
 
     start: datetime
     end: datetime
@@ -27,79 +27,79 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """From coming to going."""
+    """From joining to leaving."""
 
     start: datetime | None
-    """None: before anything that is known."""
+    """None: not known."""
     end: datetime | None
-    """None: in it still."""
+    """None: still in the conference."""
     because: str | None = None
     """left, hangup, conference ended, not listed."""
 
 
 IntervalsByKind = dict[str, list[Interval]]
-"""By what it is, in the order in which it began."""
+"""By kind, in the order in which they started."""
 
 
 @dataclass(slots=True)
 class ParticipantIntervals:
-    """One call leg's part."""
+    """The intervals of one call leg."""
 
     call: str
     stays: list[Stay] = field(default_factory=list[Stay])
     intervals: IntervalsByKind = field(default_factory=IntervalsByKind)
     """talking (has the floor), muted, on_hold, hearing."""
     _seen: int = 0
-    """Stays that have begun so far."""
+    """Stays that have started so far."""
     _is_in: bool = False
     _since: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
-    def observe(self, now: Participant, is_so: Mapping[str, bool], at: datetime) -> None:
-        """Take note of how it is since `at`."""
-        if now.left_at is not None and (self._is_in or now.stays > self._seen):
-            self._stop(list(self._since), now.left_at)
-            self.stays.append(Stay(now.joined_at, now.left_at, now.left_because))
-        self._seen, self._is_in = now.stays, now.is_in
-        if now.is_in:
-            self._stop([one for one in self._since if not is_so[one]], at)
-            for one in is_so:
-                if is_so[one]:
-                    self._since.setdefault(one, at)
+    def observe(self, person: Participant, states: Mapping[str, bool], at: datetime) -> None:
+        """Record the participant's state since `at`."""
+        if person.left_at is not None and (self._is_in or person.stays > self._seen):
+            self._stop(list(self._since), person.left_at)
+            self.stays.append(Stay(person.joined_at, person.left_at, person.left_because))
+        self._seen, self._is_in = person.stays, person.is_in
+        if person.is_in:
+            self._stop([kind for kind in self._since if not states[kind]], at)
+            for kind, applies in states.items():
+                if applies:
+                    self._since.setdefault(kind, at)
 
-    def finish(self, now: Participant, at: datetime, is_over: bool) -> None:
-        """Nothing more is known than until `at`."""
+    def finish(self, person: Participant, at: datetime, is_over: bool) -> None:
+        """End the open intervals at `at`."""
         self._stop(list(self._since), at)
-        if now.is_in:
+        if person.is_in:
             end = (at, "conference ended") if is_over else (None, None)
-            self.stays.append(Stay(now.joined_at, *end))
+            self.stays.append(Stay(person.joined_at, *end))
 
-    def _stop(self, what: Iterable[str], at: datetime) -> None:
-        for one in what:
-            _add(self.intervals, one, self._since.pop(one), at)
+    def _stop(self, kinds: Iterable[str], at: datetime) -> None:
+        for kind in kinds:
+            _add(self.intervals, kind, self._since.pop(kind), at)
 
 
 @dataclass(slots=True)
 class ConferenceIntervals:
-    """Everything that lasted, until it ended or is looked at."""
+    """All intervals of a conference, up to its end or up to now."""
 
     start: datetime
-    """What times are counted from."""
+    """The time to which others are relative."""
     end: datetime
     is_over: bool
     participants: list[ParticipantIntervals]
-    """In the order in which they first came."""
+    """In the order in which they first joined."""
     bands: IntervalsByKind
-    """Of the whole: recording, paused; playback and speak to everyone."""
+    """Of the conference: recording, paused, and playback and speak to everyone."""
     cut_at: datetime | None
-    """What was before is known no longer, but for who was there."""
+    """Of the time before, only the participants are known."""
 
 
 def collect_intervals(log: Log[Conference], now: datetime) -> ConferenceIntervals:
-    """Gone through anew from what the log holds, so that nothing more need be kept of a conference than that."""
-    tracer = _Collector(log)
+    """Computed from the log each time, so that the projection need not keep intervals."""
+    collector = _Collector(log)
     for moment in log.moments:
-        tracer.add(moment)
-    return tracer.finish(now)
+        collector.add(moment)
+    return collector.finish(now)
 
 
 class _Collector:
@@ -111,19 +111,19 @@ class _Collector:
         self._people: dict[str, ParticipantIntervals] = {}
         self._bands: IntervalsByKind = {}
         self._saved: dict[str, Interval] = {}
-        self._heard: dict[int, ActiveSound] = {}
-        self._recorded: tuple[str, datetime] | None = None
+        self._sounds: dict[int, ActiveSound] = {}
+        self._recording: tuple[str, datetime] | None = None
         if self._is_cut and self._first is not None:
             self._observe(self._state.participants, self._first)
 
     def add(self, moment: Moment) -> None:
-        """What happened next."""
+        """Apply the next moment."""
         state = self._state
-        touched = {moment.call, state.floor} if moment.type not in _AFFECTS_ALL else {*state.present}
+        affected = {moment.call, state.floor} if moment.type not in _AFFECTS_ALL else {*state.present}
         state.apply(moment)
         if moment.type in _AFFECTS_ALL:
-            touched |= state.present.keys()
-        self._observe((call for call in touched if call in state.participants), moment.at)
+            affected |= state.present.keys()
+        self._observe((call for call in affected if call in state.participants), moment.at)
         if moment.type == "conference.recording.saved":
             self._add_saved(moment)
 
@@ -134,12 +134,12 @@ class _Collector:
         known = max(now, self._last or now)
         end = max(start, min(state.ended_at or known, overdue if state.ended_at is None else state.ended_at))
         is_over = state.ended_at is not None or overdue < now
-        for call, one in state.participants.items():
-            self._person(call).observe(one, self._states(call, one), end)
-            self._person(call).finish(one, end, is_over)
+        for call, person in state.participants.items():
+            self._person(call).observe(person, self._states(call, person), end)
+            self._person(call).finish(person, end, is_over)
         self._observe_sounds({}, end)
         self._observe_recording(None, end)
-        self._bands[RECORDED] = _without(_joined([*self._bands.get(RECORDED, ()), *self._saved.values()]), self._paused)
+        self._bands[RECORDED] = _without(_merged([*self._bands.get(RECORDED, ()), *self._saved.values()]), self._paused)
         return ConferenceIntervals(
             start=start,
             end=end,
@@ -160,8 +160,8 @@ class _Collector:
         state = self._state
         for call in calls:
             self._person(call).observe(state.participants[call], self._states(call, state.participants[call]), at)
-        if state.sounds or self._heard:
-            self._observe_sounds({id(one): one for one in state.sounds}, state.ended_at or at)
+        if state.sounds or self._sounds:
+            self._observe_sounds({id(active): active for active in state.sounds}, state.ended_at or at)
         self._observe_recording(state.recording.value if state.recording else None, state.ended_at or at)
 
     def _states(self, call: str, person: Participant) -> dict[str, bool]:
@@ -172,56 +172,58 @@ class _Collector:
             ON_HOLD: on_hold is not None and on_hold.value is True,
         }
 
-    def _observe_sounds(self, heard: Mapping[int, ActiveSound], at: datetime) -> None:
-        for key, one in self._heard.items():
-            if key not in heard:
-                doing, what = (self._bands, one.kind) if one.to is None else (self._person(one.to).intervals, HEARING)
-                _add(doing, what, one.since, at)
-        self._heard = dict(heard)
+    def _observe_sounds(self, sounds: Mapping[int, ActiveSound], at: datetime) -> None:
+        for key, active in self._sounds.items():
+            if key not in sounds:
+                if active.to is None:
+                    _add(self._bands, active.kind, active.since, at)
+                else:
+                    _add(self._person(active.to).intervals, HEARING, active.since, at)
+        self._sounds = dict(sounds)
 
-    def _observe_recording(self, how: str | None, at: datetime) -> None:
-        before = self._recorded
-        if before is not None and before[0] != how:
+    def _observe_recording(self, state: str | None, at: datetime) -> None:
+        before = self._recording
+        if before is not None and before[0] != state:
             _add(self._bands, before[0], before[1], at)
-            self._recorded = None
-        if how in (RECORDED, PAUSED) and self._recorded is None:
-            self._recorded = how, at
+            self._recording = None
+        if state in (RECORDED, PAUSED) and self._recording is None:
+            self._recording = state, at
 
     def _add_saved(self, moment: Moment) -> None:
         detail: Mapping[str, Any] = moment.detail
-        began, ended = detail.get("recording_started_at"), detail.get("recording_ended_at")
-        if began is not None and ended is not None and began < ended <= began + MAX_CONFERENCE_DURATION:
-            self._saved.setdefault(detail.get("recording_id", moment.id), Interval(began, ended))
+        start, end = detail.get("recording_started_at"), detail.get("recording_ended_at")
+        if start is not None and end is not None and start < end <= start + MAX_CONFERENCE_DURATION:
+            self._saved.setdefault(detail.get("recording_id", moment.id), Interval(start, end))
 
 
-def _add(doing: IntervalsByKind, what: str, start: datetime, end: datetime) -> None:
+def _add(intervals: IntervalsByKind, kind: str, start: datetime, end: datetime) -> None:
     if start < end:
-        doing.setdefault(what, []).append(Interval(start, end))
+        intervals.setdefault(kind, []).append(Interval(start, end))
 
 
-def _joined(spans: Iterable[Interval]) -> list[Interval]:
-    """The same, none overlapping another."""
-    joined: list[Interval] = []
-    for one in sorted(spans, key=lambda span: (span.start, span.end)):
-        if joined and one.start <= joined[-1].end:
-            joined[-1] = Interval(joined[-1].start, max(joined[-1].end, one.end))
+def _merged(intervals: Iterable[Interval]) -> list[Interval]:
+    """The intervals with overlapping ones merged."""
+    merged: list[Interval] = []
+    for interval in sorted(intervals, key=lambda each: (each.start, each.end)):
+        if merged and interval.start <= merged[-1].end:
+            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, interval.end))
         else:
-            joined.append(one)
-    return joined
+            merged.append(interval)
+    return merged
 
 
-def _without(spans: Iterable[Interval], gaps: list[Interval]) -> list[Interval]:
-    return [piece for span in spans for piece in _pieces(span, gaps)]
+def _without(intervals: Iterable[Interval], gaps: list[Interval]) -> list[Interval]:
+    return [piece for interval in intervals for piece in _pieces(interval, gaps)]
 
 
-def _pieces(span: Interval, gaps: Iterable[Interval]) -> Iterator[Interval]:
-    """What is left of a span between gaps, which are in order."""
-    start = span.start
+def _pieces(interval: Interval, gaps: Iterable[Interval]) -> Iterator[Interval]:
+    """The parts of an interval between gaps, which are in order."""
+    start = interval.start
     for gap in gaps:
-        if gap.end <= start or gap.start >= span.end:
+        if gap.end <= start or gap.start >= interval.end:
             continue
         if gap.start > start:
             yield Interval(start, gap.start)
         start = gap.end
-    if start < span.end:
-        yield Interval(start, span.end)
+    if start < interval.end:
+        yield Interval(start, interval.end)

@@ -1,4 +1,4 @@
-"""What became known of one conference or queue, in order, and what follows from it."""
+"""The moments of one conference or queue in order, and the state that they lead to."""
 
 import bisect
 import copy
@@ -10,7 +10,7 @@ from .moments import Moment
 
 
 class State(Protocol):
-    """What follows from the moments applied so far, in order."""
+    """The result of the moments that were applied so far."""
 
     def apply(self, moment: Moment) -> None: ...
 
@@ -21,21 +21,21 @@ S = TypeVar("S", bound=State)
 class Log(Generic[S]):
     """Moments in order, and their state.
 
-    What is newest is applied at once; what comes late is put in its place, and the state is worked out anew when it
-    is next looked at. At most `2 * kept` moments are held: then the older half becomes a state that moments are
-    applied to, and what comes later still but is older than that is ignored.
+    A moment that is newer than all others is applied at once. A late one is inserted at its time, and the state is
+    computed again when it is next read. At most `2 * kept` moments are kept: then the older half is folded into the
+    initial state, and moments that are older than that are ignored from then on.
     """
 
     def __init__(self, new: Callable[[], S], kept: int) -> None:
         self.moments: list[Moment] = []
         self.is_cut = False
-        """Whether the oldest moments are gone."""
+        """Whether the oldest moments have been dropped."""
         self._ids: set[str] = set()
         self._kept = kept
         self._base = new()
         self._state = copy.deepcopy(self._base)
         self.is_stale = False
-        """Whether the state must be worked out anew."""
+        """Whether the state must be computed again."""
         self._horizon: Moment | None = None
 
     @property
@@ -48,7 +48,7 @@ class Log(Generic[S]):
         return self._state
 
     def initial_state(self) -> S:
-        """A state of its own, to which the first of the moments can be applied."""
+        """A copy of the state before the first moment."""
         return copy.deepcopy(self._base)
 
     @property
@@ -56,11 +56,11 @@ class Log(Generic[S]):
         return self.moments[-1].at if self.moments else None
 
     def is_newest(self, moment: Moment) -> bool:
-        """Whether nothing that is held comes after it."""
+        """Whether no other moment is later."""
         return not self.moments or moment.key > self.moments[-1].key
 
     def add(self, moment: Moment) -> bool:
-        """Whether it is new: not there already, and not older than what is held."""
+        """Add a moment. Returns False if it was added before or is too old."""
         if moment.id in self._ids or (self._horizon is not None and moment.key <= self._horizon.key):
             return False
         self._ids.add(moment.id)
@@ -69,14 +69,14 @@ class Log(Generic[S]):
             if not self.is_stale:
                 self._state.apply(moment)
         else:
-            bisect.insort(self.moments, moment, key=lambda one: one.key)
+            bisect.insort(self.moments, moment, key=lambda other: other.key)
             self.is_stale = True
         if len(self.moments) > 2 * self._kept:
             self._cut()
         return True
 
     def remove(self, moment: Moment) -> None:
-        """Forget one that no longer matters."""
+        """Drop a moment that no longer matters."""
         self.moments.remove(moment)
         self._ids.discard(moment.id)
         self.is_stale = True

@@ -1,4 +1,4 @@
-"""What the picture is folded from: events, commands and answers of the API, in one order."""
+"""The moments that the projection is folded from: events, commands and answers of the API, in one order."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,19 +6,24 @@ from datetime import datetime
 from typing import Any
 
 from ..event import Event
-from .sanitize import address, moment, text, whole
+from .sanitize import clean_text, count_or_none, strip_url, time_or_none
 
 _SOUNDS = {
-    f"conference.{whose}{kind}.{what}": (kind, what)
-    for whose in ("", "participant.")
+    f"conference.{scope}{kind}.{phase}": (kind, phase)
+    for scope in ("", "participant.")
     for kind in ("playback", "speak")
-    for what in ("started", "ended")
+    for phase in ("started", "ended")
 }
+SOUNDS = tuple(_SOUNDS)
+"""The types of the events about audio in a conference."""
 
 API_READ = "api"
-"""The type of the moment at which the API was asked."""
+"""The type of the moment at which the API was read."""
 COMMAND_ACCEPTED = "command"
-"""The type of the moment at which a command was accepted."""
+"""The type of the moment at which Telnyx accepted a command."""
+
+_ALIASES: Mapping[str, str] = {"call.left.queue": "call.dequeued"}
+"""Another name under which Telnyx documents an event."""
 
 _RANKS: Mapping[str, int] = {
     "call.initiated": 0,
@@ -26,7 +31,7 @@ _RANKS: Mapping[str, int] = {
     "conference.created": 2,
     "conference.participant.joined": 3,
     "call.enqueued": 3,
-    **{type_: 4 if what == "started" else 6 for type_, (_, what) in _SOUNDS.items()},
+    **{event_type: 4 if phase == "started" else 6 for event_type, (_, phase) in _SOUNDS.items()},
     "conference.recording.saved": 6,
     "call.dequeued": 7,
     "call.hangup": 8,
@@ -35,31 +40,37 @@ _RANKS: Mapping[str, int] = {
     API_READ: 11,
     COMMAND_ACCEPTED: 12,
 }
-_ANY_OTHER = 5
+"""The order of moments with the same time."""
+_DEFAULT_RANK = 5
 
 Reader = Callable[[Any], Any]
 
-_MEDIA: Mapping[str, Reader] = {"media_name": text, "media_url": address}
+_MEDIA: Mapping[str, Reader] = {"media_name": clean_text, "media_url": strip_url}
 PAYLOAD_READERS: Mapping[str, Mapping[str, Reader]] = {
-    "call.initiated": {"direction": text, "from": text, "to": text},
-    "call.dequeued": {"reason": text, "wait_time_secs": whole},
-    "call.hangup": {"hangup_cause": text},
-    "conference.ended": {"reason": text},
-    "conference.recording.saved": {
-        "recording_id": text,
-        "format": text,
-        "channels": text,
-        "recording_started_at": moment,
-        "recording_ended_at": moment,
+    "call.initiated": {
+        "direction": clean_text,
+        "from": clean_text,
+        "to": clean_text,
+        "caller_id_name": clean_text,
     },
-    **{type_: _MEDIA for type_, (kind, _) in _SOUNDS.items() if kind == "playback"},
+    "call.dequeued": {"reason": clean_text, "wait_time_secs": count_or_none},
+    "call.hangup": {"hangup_cause": clean_text},
+    "conference.ended": {"reason": clean_text},
+    "conference.recording.saved": {
+        "recording_id": clean_text,
+        "format": clean_text,
+        "channels": clean_text,
+        "recording_started_at": time_or_none,
+        "recording_ended_at": time_or_none,
+    },
+    **{event_type: _MEDIA for event_type, (kind, _) in _SOUNDS.items() if kind == "playback"},
 }
-"""All that is read of each event's payload; the ids apart."""
+"""The fields that the projection reads from each payload, apart from the ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Something that became known, when it was so, and its place among what happened at the same time."""
+    """Something that happened, its time, and its rank among moments with the same time."""
 
     at: datetime
     rank: int
@@ -74,16 +85,17 @@ class Moment:
 
 
 def event_moment(event: Event) -> Moment:
-    """The moment of an event. A saved recording carries no time of its own but when the recording ended."""
-    readers = PAYLOAD_READERS.get(event.type, {})
-    read = {name: reader(event.payload.get(name)) for name, reader in readers.items()}
-    detail = {name: value for name, value in read.items() if value is not None}
+    """The moment of an event. The time of a saved recording is the end of the recording."""
+    event_type = _ALIASES.get(event.type, event.type)
+    readers = PAYLOAD_READERS.get(event_type, {})
+    fields = {name: read(event.payload.get(name)) for name, read in readers.items()}
+    detail = {name: value for name, value in fields.items() if value is not None}
     at = detail.get("recording_ended_at", event.occurred_at)
-    return Moment(at, _RANKS.get(event.type, _ANY_OTHER), event.id, event.type, event.call_control_id, detail)
+    return Moment(at, _RANKS.get(event_type, _DEFAULT_RANK), event.id, event_type, event.call_control_id, detail)
 
 
 def api_moment(at: datetime, id_: str, detail: Mapping[str, Any]) -> Moment:
-    """The moment at which the API was asked."""
+    """The moment at which the API was read."""
     return Moment(at, _RANKS[API_READ], id_, API_READ, None, detail)
 
 
@@ -92,10 +104,6 @@ def command_moment(at: datetime, id_: str, detail: Mapping[str, Any], call: str 
     return Moment(at, _RANKS[COMMAND_ACCEPTED], id_, COMMAND_ACCEPTED, call, detail)
 
 
-def sound(type_: str) -> tuple[str, str]:
+def sound(event_type: str) -> tuple[str, str]:
     """`playback` or `speak`, and `started` or `ended`, of an event about audio."""
-    return _SOUNDS[type_]
-
-
-SOUNDS = tuple(_SOUNDS)
-"""The types of the events about audio."""
+    return _SOUNDS[event_type]

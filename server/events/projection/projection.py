@@ -1,4 +1,4 @@
-"""The live picture: who is in which conference, who waits in which queue, folded from events in any order."""
+"""The live projection: who is in which conference and who waits in which queue, folded from events in any order."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,29 +7,33 @@ from itertools import pairwise
 from typing import Any
 
 from ..event import StoredEvent
-from . import api_snapshot as asked
-from . import command_effects as commands
-from . import moments
-from . import presenter as show
-from . import timeline_text as telling
+from . import command_effects
+from .api_snapshot import digest, read_conference, read_queue
 from .conference import MAX_CONFERENCE_DURATION, Conference
 from .log import Log
-from .moments import API_READ, Moment
+from .moments import API_READ, Moment, api_moment, command_moment, event_moment
+from .people import PersonView, person_in
+from .presenter import CallerId, conference_view, participant_view, queue_view, summary_view
 from .queue import Queue
 from .sanitize import resource_uri
+from .timeline_text import timeline
 from .views import ConferenceSummary, ConferenceView, QueueView
 
 CONFERENCES = resource_uri("conferences")
 QUEUES = resource_uri("queues")
 
 _MAX_API_ANSWERS = 20
-"""Answers of the API that are held for each conference and queue."""
+"""Answers of the API that are kept for each conference and queue."""
 _MAX_LATENESS = timedelta(minutes=10)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _MAX_FORGOTTEN = 10_000
 _MAX_PINNED = 20
-"""Conferences that are held although they were forgotten."""
+"""Conferences that are kept although they were forgotten."""
 _MIN_OPEN_LIMIT = 64
+_MAX_HOLDS = 100
+"""Holds and unholds that are kept for each call leg."""
+_MAX_PENDING = 100
+"""Unknown conferences for which commands are kept, and commands for each."""
 
 ConferenceLog = Log[Conference]
 QueueLog = Log[Queue]
@@ -38,31 +42,43 @@ Renderer = Callable[[str, ConferenceLog, Mapping[str, str], datetime], str]
 
 @dataclass(slots=True)
 class Call:
-    """A call leg: what was told of it once and matters wherever it is, and where it has been."""
+    """A call leg: who is at the far end, and where the leg has been."""
 
-    began: Moment | None = None
-    number: str | None = None
-    """The far end's."""
+    started: Moment | None = None
+    caller: CallerId = field(default_factory=CallerId)
     hangups: list[Moment] = field(default_factory=list[Moment])
+    holds: list[Moment] = field(default_factory=list[Moment])
+    """Holds and unholds."""
     conferences: set[str] = field(default_factory=set[str])
     queues: set[str] = field(default_factory=set[str])
 
     def start(self, moment: Moment) -> bool:
-        """Whether its number is another now. Of several events the first tells."""
-        if self.began is not None and self.began.key <= moment.key:
+        """Record the start of the call. The earliest of several events applies. Returns whether this is news."""
+        if self.started is not None and self.started.key <= moment.key:
             return False
-        before, self.began = self.number, moment
-        self.number = moment.detail.get("to" if moment.detail.get("direction") == "outgoing" else "from")
-        return self.number != before
+        before, self.started = self.caller, moment
+        number = moment.detail.get("to" if moment.detail.get("direction") == "outgoing" else "from")
+        is_incoming = moment.detail.get("direction") == "incoming"
+        self.caller = CallerId(number, moment.detail.get("caller_id_name") if is_incoming else None)
+        return self.caller != before
+
+    @property
+    def on_hold_since(self) -> datetime | None:
+        since: datetime | None = None
+        for moment in sorted(self.holds, key=lambda hold: hold.key):
+            since = (since or moment.at) if moment.type == "call.hold" else None
+        return since
 
 
 class Projection:
-    """What is true now, as far as this server knows.
+    """The current state as far as this server knows it.
 
-    Events may come late, twice and in any order: the picture is the same. `ended_kept` is how many conferences that
-    have ended are remembered, `moments_kept` how much of one conference or queue is held at least to put what comes
-    late in its place, `calls_kept` how many call legs and `queues_kept` how many queues are remembered. `recall` brings
-    back, from stored events, a conference that was forgotten.
+    Events may arrive late, twice and in any order: the state is the same. `ended_kept` is the number of ended
+    conferences that are kept, `moments_kept` the least number of moments of one conference or queue among which a late
+    one can be inserted, `calls_kept` the number of call legs and `queues_kept` the number of queues. `restore` brings
+    a forgotten conference back from stored events.
+
+    A conference is addressed by id, or by the name that the API reported for it.
     """
 
     def __init__(
@@ -78,22 +94,26 @@ class Projection:
         self._calls_kept = calls_kept
         self._moments_kept = moments_kept
         self._conferences: dict[str, ConferenceLog] = {}
+        self._conference_ids: dict[str, str] = {}
+        """The ids of open conferences, by name."""
+        self._pending: dict[str, list[Moment]] = {}
+        """Commands on conferences that are not known yet, by the id or name in the command."""
         self._queues: dict[str, QueueLog] = {}
         self._queue_names: dict[str, str] = {}
-        """By the queue's id, which commands take for its name."""
+        """By the queue's id, which commands accept in place of its name."""
         self._calls: dict[str, Call] = {}
         self._ended: dict[str, datetime] = {}
         self._forgotten: dict[str, None] = {}
         self._pinned: dict[str, None] = {}
         self._forgotten_before = _LONG_AGO
-        """What ended before is forgotten."""
+        """Conferences that ended earlier are forgotten."""
         self._open_limit = _MIN_OPEN_LIMIT
         self._latest = _LONG_AGO
         self._commands = 0
 
     def add(self, event: StoredEvent) -> set[str]:
-        """Take in an event; the URIs of the resources that now read differently, none for one known already."""
-        moment = moments.event_moment(event)
+        """Add an event. Returns the URIs of the resources that change; none for an event that was added before."""
+        moment = event_moment(event)
         self._latest = max(self._latest, moment.at)
         changed: set[str] = set()
         if event.conference_id is not None and moment.type.startswith("conference."):
@@ -104,12 +124,14 @@ class Projection:
             changed |= self._record_start(moment.call, moment)
         if moment.call is not None and moment.type == "call.hangup":
             changed |= self._record_hangup(moment.call, moment)
+        if moment.call is not None and moment.type in ("call.hold", "call.unhold"):
+            changed |= self._record_hold(moment.call, moment)
         return changed
 
     def restore(self, conference_id: str, events: Iterable[StoredEvent]) -> set[str]:
-        """Bring back a conference that was forgotten, from its events; it stays until 20 others were brought back.
+        """Restore a forgotten conference from its events. It is kept until 20 others have been restored.
 
-        The URIs of what now reads differently. For one that is remembered the same as `add` for each event.
+        Returns the URIs of the resources that change. For a conference that is known, this is `add` for each event.
         """
         self._pin(conference_id)
         return set[str]().union(*(self.add(event) for event in events))
@@ -127,63 +149,116 @@ class Projection:
             self._forgotten[oldest] = None
 
     def conference(self, conference_id: str, now: datetime) -> ConferenceView | None:
-        """One conference as it is at `now`; None if nothing is known of it, or no longer."""
-        log = self._conferences.get(conference_id)
-        return None if log is None else show.conference_view(conference_id, log.state, self.number, now)
+        """A conference as it is at `now`. None if it is not known, or forgotten."""
+        id_ = self.conference_id(conference_id)
+        log = self._conferences.get(id_)
+        return None if log is None else conference_view(id_, log.state, self.caller, now)
+
+    def conference_id(self, id_or_name: str) -> str:
+        """The id of a conference that is given by its id or name. An unknown name is returned unchanged."""
+        return id_or_name if id_or_name in self._conferences else self._conference_ids.get(id_or_name, id_or_name)
+
+    def name_conference(self, conference_id: str, name: str) -> None:
+        """Record the name of an open conference, as the API reports it. Commands on this name then apply to it."""
+        if not name or conference_id not in self._conferences:
+            return
+        self._conference_ids[name] = conference_id
+        for moment in self._pending.pop(name, ()):
+            self._add_to_conference(conference_id, moment)
 
     def conferences(self, now: datetime, *, open_only: bool = False) -> list[ConferenceView]:
-        """All that are remembered, newest first."""
-        views = [show.conference_view(id_, log.state, self.number, now) for id_, log in self._conferences.items()]
-        wanted = [view for view in views if view.status == "open" or not open_only]
-        return sorted(wanted, key=lambda view: (view.started_at or _LONG_AGO, view.id), reverse=True)
+        """All known conferences, newest first."""
+        views = [conference_view(id_, log.state, self.caller, now) for id_, log in self._conferences.items()]
+        matching = [view for view in views if view.status == "open" or not open_only]
+        return sorted(matching, key=lambda view: (view.started_at or _LONG_AGO, view.id), reverse=True)
 
     def queue(self, name: str, now: datetime) -> QueueView | None:
-        """One queue as it is at `now`; None if nothing is known of it, or it was deleted."""
+        """A queue as it is at `now`. None if it is not known, or deleted."""
         log = self._queues.get(name)
-        return None if log is None or not log.state.exists else show.queue_view(name, log.state, self.number, now)
+        return None if log is None or not log.state.exists else queue_view(name, log.state, self.caller, now)
 
     def queues(self, now: datetime) -> list[QueueView]:
-        """All that are remembered and were not deleted, by name."""
+        """All known queues that were not deleted, by name."""
         views = (self.queue(name, now) for name in sorted(self._queues))
         return [view for view in views if view is not None]
 
     def summary(self, conference_id: str, now: datetime) -> ConferenceSummary | None:
-        """What a conference came to by `now`, commands and the API's answers included."""
-        log = self._conferences.get(conference_id)
-        return None if log is None else show.summary_view(conference_id, log.state, self.number, now)
+        """The figures of a conference at `now`, with the effects of commands and the API's answers."""
+        id_ = self.conference_id(conference_id)
+        log = self._conferences.get(id_)
+        return None if log is None else summary_view(id_, log.state, self.caller, now)
 
     def timeline(self, conference_id: str, now: datetime, names: Mapping[str, str] | None = None) -> str | None:
-        """What happened in a conference, in Markdown, this server's commands included.
+        """What happened in a conference, in Markdown, with the commands of this server.
 
-        `names` are what to call legs, by call_control_id; where there is none, their label or number stands.
+        `names`: names for call legs, by call_control_id. Other legs have their label or number.
         """
-        return self._render(telling.timeline, conference_id, now, names)
+        return self._render(timeline, conference_id, now, names)
 
     def timeline_svg(self, conference_id: str, now: datetime, names: Mapping[str, str] | None = None) -> str | None:
-        """The same as a picture: one self-contained SVG, people as bars over time."""
-        from .timeline_svg import timeline_svg  # noqa: PLC0415 (XML, for whoever wants to see it)
+        """The same as one self-contained SVG: participants as bars over time."""
+        from .timeline_svg import timeline_svg  # noqa: PLC0415 (loads the XML library)
 
         return self._render(timeline_svg, conference_id, now, names)
 
-    def _render(self, tell: Renderer, id_: str, now: datetime, names: Mapping[str, str] | None) -> str | None:
+    def _render(
+        self, render: Renderer, conference_id: str, now: datetime, names: Mapping[str, str] | None
+    ) -> str | None:
+        id_ = self.conference_id(conference_id)
         log = self._conferences.get(id_)
-        return None if log is None else tell(id_, log, self._names(log.state) | dict(names or {}), now)
+        return None if log is None else render(id_, log, self._names(log.state) | dict(names or {}), now)
 
     def number(self, call_control_id: str) -> str | None:
-        """The phone number at the far end of a call leg."""
+        """The phone number or SIP address at the far end of a call leg."""
+        return self.caller(call_control_id).number
+
+    def caller(self, call_control_id: str) -> CallerId:
+        """The far end of a call leg."""
         call = self._calls.get(call_control_id)
-        return None if call is None else call.number
+        return CallerId() if call is None else call.caller
 
     def numbers(self) -> list[str]:
-        """The phone numbers at the far ends of all call legs that are remembered, last begun first."""
-        found = (call.number for call in reversed(self._calls.values()) if call.number is not None)
-        return list(dict.fromkeys(found))
+        """The numbers at the far ends of all known call legs, the last started first."""
+        numbers = (call.caller.number for call in reversed(self._calls.values()))
+        return list(dict.fromkeys(number for number in numbers if number is not None))
 
     def conference_of(self, call_control_id: str) -> str | None:
-        """The id of the conference that a call leg is in, as far as events and the API's answers tell."""
+        """The id of the conference that a call leg is in, as far as known."""
         call = self._calls.get(call_control_id)
-        rooms = call.conferences if call is not None else ()
-        return next((id_ for id_ in rooms if _is_in(self._conferences.get(id_), call_control_id)), None)
+        conferences = call.conferences if call is not None else ()
+        return next((id_ for id_ in conferences if _is_in(self._conferences.get(id_), call_control_id)), None)
+
+    def person(self, call_control_id: str, now: datetime) -> PersonView | None:
+        """Who is on a call leg, and in which state. None if the leg is not known.
+
+        `describe_person` in the module `people` says the same in a few words.
+        """
+        conference_id = self.conference_of(call_control_id)
+        if conference_id is not None:
+            state = self._conferences[conference_id].state
+            person = state.present[call_control_id]
+            return person_in(participant_view(person, state, self.caller, state.ended_by(now), now), conference_id)
+        call = self._calls.get(call_control_id)
+        if call is None:
+            return None
+        queue = next((name for name in call.queues if _is_waiting(self._queues.get(name), call_control_id)), None)
+        queued = self._queues[queue].state.waiting[call_control_id] if queue else None
+        return PersonView(
+            call_control_id=call_control_id,
+            number=call.caller.number,
+            caller_name=call.caller.name,
+            on_hold_since=call.on_hold_since,
+            queue=queue,
+            queued_at=queued.since if queued else None,
+            is_alive=not call.hangups,
+        )
+
+    def people(self, conference_id: str, now: datetime) -> list[PersonView]:
+        """Everyone who is in a conference, in the order in which they joined."""
+        view = self.conference(conference_id, now)
+        if view is None:
+            return []
+        return [person_in(person, view.id) for person in view.participants if person.left_at is None]
 
     def _names(self, state: Conference) -> dict[str, str]:
         labels = {call: one.facts["label"].value for call, one in state.participants.items() if "label" in one.facts}
@@ -196,25 +271,27 @@ class Projection:
         participants: Sequence[Mapping[str, Any]] | None,
         asked_at: datetime,
     ) -> set[str]:
-        """Take in what the API answered: a conference, and ALL who are in it (None: it was not asked).
+        """Merge the API's answer: a conference, and ALL its participants (None: the API was not asked).
 
-        `asked_at` is when the first of the requests was sent. The URIs of what now reads differently: none if only the
-        time is new at which the API was asked, since whoever reads a conference has the API asked, and reads it again
-        when it has changed.
+        `asked_at`: when the first request was sent. Returns the URIs of the resources that change. A new read time
+        alone is no change: reading a conference asks the API, and a change makes clients read it again.
         """
         id_ = conference.get("id")
         if not isinstance(id_, str):
             return set()
         before = self.conference(id_, asked_at)
-        answer = asked.read_conference(conference, participants)
-        moment = moments.api_moment(asked_at, asked.digest(str(asked_at), conference, participants), {"answer": answer})
+        answer = read_conference(conference, participants)
+        moment = api_moment(asked_at, digest(str(asked_at), conference, participants), {"answer": answer})
         if self._is_forgotten(id_, asked_at):
             self._pin(id_)
         changed = self._add_to_conference(id_, moment)
         if changed:
             _drop_old_answer(self._conferences[id_])
-        for one in answer.participants or ():
-            changed |= self._link_to_conference(one.call, id_)
+        for listed in answer.participants or ():
+            changed |= self._link_to_conference(listed.call, id_)
+        name = conference.get("name")
+        if isinstance(name, str) and not answer.is_over:
+            self.name_conference(id_, name)
         return set() if _is_same_view(before, self.conference(id_, asked_at)) else changed
 
     def merge_queue(
@@ -223,9 +300,9 @@ class Projection:
         calls: Sequence[Mapping[str, Any]] | None,
         asked_at: datetime,
     ) -> set[str]:
-        """Take in what the API answered: a queue, and ALL calls in it (None: it was not asked).
+        """Merge the API's answer: a queue, and ALL calls in it (None: the API was not asked).
 
-        The URIs of what now reads differently, as for `merge_conference`.
+        Returns the URIs of the resources that change, as `merge_conference` does.
         """
         name = queue.get("name")
         if not isinstance(name, str):
@@ -233,43 +310,54 @@ class Projection:
         if isinstance(queue.get("id"), str) and len(self._queue_names) < self._queues_kept:
             self._queue_names[queue["id"]] = name
         before = self.queue(name, asked_at)
-        answer = asked.read_queue(queue, calls)
-        moment = moments.api_moment(asked_at, asked.digest(str(asked_at), queue, calls), {"answer": answer})
+        answer = read_queue(queue, calls)
+        moment = api_moment(asked_at, digest(str(asked_at), queue, calls), {"answer": answer})
         changed = self._add_to_queue(name, moment)
         if changed:
             _drop_old_answer(self._queues[name])
-        for one in answer.calls or ():
-            changed |= self._link_to_queue(one.call, name)
+        for listed in answer.calls or ():
+            changed |= self._link_to_queue(listed.call, name)
         return set() if _is_same_view(before, self.queue(name, asked_at)) else changed
 
     def record_command(self, tool: str, arguments: Mapping[str, Any], at: datetime) -> set[str]:
-        """Take in a command of this server that Telnyx accepted: what it changes and no event tells.
+        """Record a command of this server that Telnyx accepted, if it has effects that no event reports.
 
-        `tool` is the tool's name, `arguments` its arguments by name. The URIs of what now reads differently; none for
-        a command that changes nothing, or that events tell of.
+        `tool`: the name of the tool. Returns the URIs of the resources that change. A command on a conference that is
+        not known yet takes effect when the conference becomes known, by its id or its name.
         """
         self._commands += 1
         id_ = f"command {self._commands:012}"
-        if tool in commands.CONFERENCE:
-            facts = tuple(commands.CONFERENCE[tool](arguments))
-            detail = {"tool": tool, "facts": facts, "participant_id": arguments.get("participant_id")}
-            room = arguments.get("conference_id")
-            if not isinstance(room, str) or not facts:
+        if tool in command_effects.CONFERENCE:
+            effects = tuple(command_effects.CONFERENCE[tool](arguments))
+            detail = {"tool": tool, "facts": effects, "participant_id": arguments.get("participant_id")}
+            conference = arguments.get("conference_id")
+            if not isinstance(conference, str) or not effects:
                 return set()
-            return self._add_to_conference(room, moments.command_moment(at, id_, detail))
-        if tool in commands.QUEUE:
+            return self._record_conference_command(conference, command_moment(at, id_, detail))
+        if tool in command_effects.QUEUE:
             return self._record_queue_command(tool, arguments, at, id_)
         return set()
 
+    def _record_conference_command(self, id_or_name: str, moment: Moment) -> set[str]:
+        id_ = self.conference_id(id_or_name)
+        if id_ in self._conferences:
+            return self._add_to_conference(id_, moment)
+        if id_or_name not in self._pending and len(self._pending) >= _MAX_PENDING:
+            del self._pending[next(iter(self._pending))]
+        pending = self._pending.setdefault(id_or_name, [])
+        pending.append(moment)
+        del pending[:-_MAX_PENDING]
+        return set()
+
     def _record_queue_command(self, tool: str, arguments: Mapping[str, Any], at: datetime, id_: str) -> set[str]:
-        name, fact = arguments.get("queue_name"), commands.QUEUE[tool]
+        name, fact = arguments.get("queue_name"), command_effects.QUEUE[tool]
         value = tool == "delete_queue" or arguments.get(fact)
-        if not isinstance(name, str) or (value is None and tool not in commands.OPENS_QUEUE):
+        if not isinstance(name, str) or (value is None and tool not in command_effects.OPENS_QUEUE):
             return set()
         name = self._queue_names.get(name, name)
         facts = () if value is None else ((fact, value),)
         detail = {"tool": tool, "facts": facts}
-        return self._add_to_queue(name, moments.command_moment(at, id_, detail, arguments.get("call_control_id")))
+        return self._add_to_queue(name, command_moment(at, id_, detail, arguments.get("call_control_id")))
 
     def _add_to_conference(self, id_: str, moment: Moment) -> set[str]:
         log = self._conferences.get(id_)
@@ -278,6 +366,8 @@ class Projection:
             return set()
         if log is None:
             log = self._conferences[id_] = Log(Conference, self._moments_kept)
+            for pending in self._pending.pop(id_, ()):
+                log.add(pending)
         is_late = not log.is_newest(moment)
         if not log.add(moment):
             return set()
@@ -293,7 +383,7 @@ class Projection:
         return changed
 
     def _is_forgotten(self, id_: str, at: datetime) -> bool:
-        """Whether something happened in a conference that is forgotten, or that ended so long ago that it would be."""
+        """Whether a moment belongs to a forgotten conference, or to one so old that it would be forgotten."""
         if id_ in self._pinned:
             return False
         return id_ in self._forgotten or (
@@ -309,10 +399,10 @@ class Projection:
         return {CONFERENCES} if is_new or before != ended_at else set()
 
     def _forget_conferences(self) -> None:
-        """Of those that have ended, or have lasted longer than any can, the oldest are forgotten."""
+        """Forget the oldest of the conferences that have ended, or have lasted longer than any can."""
         if len(self._conferences) - len(self._ended) > self._open_limit:
             for id_, log in self._conferences.items():
-                ended_at = show.is_over(log.state, self._latest, _MAX_LATENESS)
+                ended_at = log.state.ended_by(self._latest - _MAX_LATENESS)
                 if ended_at is not None and id_ not in self._pinned:
                     self._ended[id_] = ended_at
             self._open_limit = max(_MIN_OPEN_LIMIT, 2 * (len(self._conferences) - len(self._ended)))
@@ -325,7 +415,7 @@ class Projection:
             del self._forgotten[next(iter(self._forgotten))]
 
     def _forget_calls_of(self, id_: str, log: ConferenceLog) -> None:
-        """Legs that have hung up and were nowhere else go with the conference they were in."""
+        """Forget the legs that have hung up and were only in this conference."""
         for call_control_id in log.state.participants:
             call = self._calls.get(call_control_id)
             if call is None:
@@ -363,7 +453,7 @@ class Projection:
         return call
 
     def _make_room_for_a_call(self) -> None:
-        """Those that have hung up are forgotten first, the oldest before the others."""
+        """Forget calls: first the oldest ones that have hung up."""
         if len(self._calls) >= self._calls_kept:
             oldest = sorted(self._calls, key=lambda id_: not self._calls[id_].hangups)
             for id_ in oldest[: max(self._calls_kept // 4, 1)]:
@@ -373,33 +463,41 @@ class Projection:
         call = self._call(call_control_id)
         if not call.start(moment):
             return set()
-        rooms = {resource_uri("conferences", id_) for id_ in call.conferences if id_ in self._conferences}
-        return rooms | {resource_uri("queues", name) for name in call.queues if name in self._queues}
+        conferences = {resource_uri("conferences", id_) for id_ in call.conferences if id_ in self._conferences}
+        return conferences | {resource_uri("queues", name) for name in call.queues if name in self._queues}
 
     def _record_hangup(self, call_control_id: str, moment: Moment) -> set[str]:
         call = self._call(call_control_id)
-        if any(one.id == moment.id for one in call.hangups):
+        if any(known.id == moment.id for known in call.hangups):
             return set()
         call.hangups.append(moment)
         changed: set[str] = set()
         for id_ in call.conferences:
-            changed |= self._hang_up_in_conference(id_, moment)
+            changed |= self._add_call_moment(id_, moment)
         for name in call.queues:
             changed |= self._hang_up_in_queue(name, moment)
         return changed
 
+    def _record_hold(self, call_control_id: str, moment: Moment) -> set[str]:
+        call = self._call(call_control_id)
+        if any(known.id == moment.id for known in call.holds):
+            return set()
+        call.holds = [*call.holds[1 - _MAX_HOLDS :], moment]
+        return set[str]().union(*(self._add_call_moment(id_, moment) for id_ in call.conferences))
+
     def _link_to_conference(self, call_control_id: str, id_: str) -> set[str]:
-        """A leg is or was in a conference: its having hung up matters there."""
+        """A leg is or was in a conference. Its hang-up and its holds take effect there."""
         call = self._call(call_control_id)
         call.conferences.add(id_)
-        return set[str]().union(*(self._hang_up_in_conference(id_, moment) for moment in call.hangups))
+        return set[str]().union(*(self._add_call_moment(id_, moment) for moment in (*call.hangups, *call.holds)))
 
     def _link_to_queue(self, call_control_id: str, name: str) -> set[str]:
         call = self._call(call_control_id)
         call.queues.add(name)
         return set[str]().union(*(self._hang_up_in_queue(name, moment) for moment in call.hangups))
 
-    def _hang_up_in_conference(self, id_: str, moment: Moment) -> set[str]:
+    def _add_call_moment(self, id_: str, moment: Moment) -> set[str]:
+        """Add a moment of a call to a conference in which the call is or was."""
         log = self._conferences.get(id_)
         if log is None:
             return set()
@@ -415,7 +513,7 @@ class Projection:
 
 
 def _is_same_view(before: ConferenceView | QueueView | None, after: ConferenceView | QueueView | None) -> bool:
-    """Whether a conference or a queue reads as it did."""
+    """Whether a view is the same as before, except for the read time."""
     return before is not None and after is not None and before.equals_ignoring_read_time(after)
 
 
@@ -423,9 +521,13 @@ def _is_in(log: ConferenceLog | None, call_control_id: str) -> bool:
     return log is not None and call_control_id in log.state.present
 
 
+def _is_waiting(log: QueueLog | None, call_control_id: str) -> bool:
+    return log is not None and call_control_id in log.state.waiting
+
+
 def _drop_old_answer(log: ConferenceLog | QueueLog) -> None:
-    """If there are too many, the oldest that says no more than the one before it, or else the oldest."""
+    """If there are too many answers, drop the oldest one that repeats the one before it, or else the oldest."""
     answers = [moment for moment in log.moments if moment.type == API_READ]
     if len(answers) > _MAX_API_ANSWERS:
-        same = (late for early, late in pairwise(answers) if early.detail == late.detail and late is not answers[-1])
-        log.remove(next(same, answers[0]))
+        repeats = (late for early, late in pairwise(answers) if early.detail == late.detail and late is not answers[-1])
+        log.remove(next(repeats, answers[0]))

@@ -1,4 +1,4 @@
-"""One queue, folded from what became known of it."""
+"""The state of one queue, folded from events, commands and the API's answers."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -13,12 +13,12 @@ from .moments import API_READ, COMMAND_ACCEPTED, Moment
 from .sanitize import seconds
 
 _MAX_REMEMBERED_CALLS = 1_000
-"""Calls of which something is remembered after they have left."""
+"""Calls that are remembered after they have left."""
 
 
 @dataclass(slots=True)
 class QueuedCall:
-    """A call that waits."""
+    """A waiting call."""
 
     call: str
     since: datetime
@@ -28,7 +28,7 @@ class QueuedCall:
 
 @dataclass(frozen=True, slots=True)
 class HungUpCall:
-    """A call that must have left because it hung up; no event said so yet."""
+    """A call that left because it hung up. The event that reports this has not arrived yet."""
 
     call: QueuedCall
     waited: int
@@ -37,32 +37,32 @@ class HungUpCall:
 @dataclass(slots=True)
 class Queue:
     CHANGED_BY: ClassVar[frozenset[str]]
-    """The types of what changes a queue."""
+    """The types of moments that change a queue."""
     PLACED_BY: ClassVar[frozenset[str]] = frozenset({"call.enqueued", "call.dequeued"})
-    """The types that tell that a call is or was in it."""
+    """The types that prove that a call is or was in the queue."""
     BEGUN_BY: ClassVar[frozenset[str]] = PLACED_BY | {API_READ, COMMAND_ACCEPTED}
-    """The types of what decides whether there is such a queue."""
+    """The types that decide whether the queue exists."""
 
     waiting: dict[str, QueuedCall] = field(default_factory=dict[str, QueuedCall])
     """In order."""
     hung_up: dict[str, HungUpCall] = field(default_factory=dict[str, HungUpCall])
     kept: set[str] = field(default_factory=set[str])
-    """Calls that stay when they hang up."""
+    """Calls that stay in the queue when they hang up."""
     left_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
-    """When the last of those who have left did."""
+    """When calls left, for the last ones that did."""
     reasons: Counter[str] = field(default_factory=Counter[str])
     total_wait: int = 0
-    """Seconds, by all who have left and of whom it is known."""
+    """Seconds, of all calls that have left and whose time is known."""
     timed_calls: int = 0
-    """How many those are."""
+    """How many calls `total_wait` counts."""
     facts: dict[str, KnownFact] = field(default_factory=dict[str, KnownFact])
     api_read_at: datetime | None = None
     is_known: bool = False
-    """Whether it is or was there: more is known of it than that it was to be changed."""
+    """Whether the queue exists or existed. A command to change it does not prove that."""
     is_deleted: bool = False
 
     def apply(self, moment: Moment) -> None:
-        """Take in what happened next. What is not known here changes nothing."""
+        """Apply the next moment. Types that are not known here change nothing."""
         _FOLDS.get(moment.type, _nothing)(self, moment)
 
     @property
@@ -72,6 +72,9 @@ class Queue:
     def begin(self) -> None:
         self.is_known, self.is_deleted = True, False
 
+    def record_max_size(self, fact: KnownFact) -> None:
+        self.facts["max_size"] = fact.after(self.facts.get("max_size"))
+
     def count(self, reason: str, waited: int | None) -> None:
         """Count a call that has left."""
         self.reasons[reason] += 1
@@ -80,15 +83,15 @@ class Queue:
             self.timed_calls += 1
 
     def restore(self, call: str) -> QueuedCall | None:
-        """Undo that a call left because it hung up, if that is all that is known of its leaving."""
-        gone = self.hung_up.pop(call, None)
-        if gone is None:
+        """Put a call back that was removed because it hung up, unless an event has reported that it left."""
+        hung_up = self.hung_up.pop(call, None)
+        if hung_up is None:
             return None
         self.left_at.pop(call, None)
         self.reasons["hangup"] -= 1
-        self.total_wait -= gone.waited
+        self.total_wait -= hung_up.waited
         self.timed_calls -= 1
-        return gone.call
+        return hung_up.call
 
     def record_leaving(self, call: str, at: datetime) -> None:
         self.left_at[call] = at
@@ -105,11 +108,11 @@ def _enqueued(state: Queue, moment: Moment) -> None:
         return
     state.begin()
     state.hung_up.pop(moment.call, None)
-    place = state.waiting.get(moment.call)
-    if place is not None and place.from_api:
-        place.since, place.from_api = moment.at, False
+    queued = state.waiting.get(moment.call)
+    if queued is not None and queued.from_api:
+        queued.since, queued.from_api = moment.at, False
         return
-    state.waiting.pop(moment.call, None)  # its having left was not told
+    state.waiting.pop(moment.call, None)  # the event that it left was missed
     state.waiting[moment.call] = QueuedCall(moment.call, moment.at)
 
 
@@ -117,31 +120,31 @@ def _dequeued(state: Queue, moment: Moment) -> None:
     if moment.call is None:
         return
     state.is_known = True
-    place = state.waiting.pop(moment.call, None) or state.restore(moment.call)
+    queued = state.waiting.pop(moment.call, None) or state.restore(moment.call)
     state.kept.discard(moment.call)
     waited = moment.detail.get("wait_time_secs")
-    if waited is None and place is not None:
-        waited = seconds(moment.at - place.since)
+    if waited is None and queued is not None:
+        waited = seconds(moment.at - queued.since)
     state.count(moment.detail.get("reason", "unknown"), waited)
     state.record_leaving(moment.call, moment.at)
 
 
 def _hung_up(state: Queue, moment: Moment) -> None:
-    place = state.waiting.get(moment.call or "")
-    if place is None:
+    queued = state.waiting.get(moment.call or "")
+    if queued is None:
         return
-    if place.call in state.kept:
-        place.is_alive = False
+    if queued.call in state.kept:
+        queued.is_alive = False
         return
-    _remove_hung_up(state, place, moment.at)
+    _remove_hung_up(state, queued, moment.at)
 
 
-def _remove_hung_up(state: Queue, place: QueuedCall, at: datetime) -> None:
-    del state.waiting[place.call]
-    waited = seconds(at - place.since)
+def _remove_hung_up(state: Queue, queued: QueuedCall, at: datetime) -> None:
+    del state.waiting[queued.call]
+    waited = seconds(at - queued.since)
     state.count("hangup", waited)
-    state.record_leaving(place.call, at)
-    state.hung_up[place.call] = HungUpCall(place, waited)
+    state.record_leaving(queued.call, at)
+    state.hung_up[queued.call] = HungUpCall(queued, waited)
     if len(state.hung_up) > _MAX_REMEMBERED_CALLS:
         del state.hung_up[next(iter(state.hung_up))]
 
@@ -162,18 +165,18 @@ def _keep(state: Queue, moment: Moment, value: bool) -> None:
     if len(state.kept) >= _MAX_REMEMBERED_CALLS:
         state.kept &= state.waiting.keys()
     state.kept.add(moment.call)
-    place = state.restore(moment.call)
-    if place is not None:  # it hung up and still has its place: Telnyx accepted the command
-        place.is_alive = False
-        state.waiting[place.call] = place
+    queued = state.restore(moment.call)
+    if queued is not None:  # it hung up and is still in the queue: Telnyx accepted the command
+        queued.is_alive = False
+        state.waiting[queued.call] = queued
 
 
 def _resize(state: Queue, moment: Moment, value: int) -> None:
-    state.facts["max_size"] = KnownFact(value, "command", moment.at)
+    state.record_max_size(KnownFact(value, "command", moment.at))
 
 
 def _delete(state: Queue, moment: Moment, value: bool) -> None:
-    """Its calls are no longer in it. Events of their own tell why; those that do not come are not counted."""
+    """Its calls are no longer in it. Their own events report why, and are counted when they arrive."""
     state.is_deleted = True
     state.waiting.clear()
     state.hung_up.clear()
@@ -185,39 +188,39 @@ def _api_read(state: Queue, moment: Moment) -> None:
     state.api_read_at = moment.at
     state.begin()
     if answer.max_size is not None:
-        state.facts["max_size"] = KnownFact(answer.max_size, "api", moment.at)
+        state.record_max_size(KnownFact(answer.max_size, "api", moment.at))
     if answer.calls is not None:
         _merge_calls(state, answer.calls, moment.at)
 
 
-def _merge_calls(state: Queue, listed: tuple[ListedCall, ...], at: datetime) -> None:
-    ordered = {one.call: place for one in listed if (place := _listed_call(state, one, at)) is not None}
-    for call, place in state.waiting.items():
+def _merge_calls(state: Queue, calls: tuple[ListedCall, ...], at: datetime) -> None:
+    ordered = {listed.call: queued for listed in calls if (queued := _listed_call(state, listed, at)) is not None}
+    for call, queued in state.waiting.items():
         if call in ordered:
             continue
-        if place.since <= at - CLOCK_TOLERANCE:
+        if queued.since <= at - CLOCK_TOLERANCE:
             state.count("not listed", None)
             state.record_leaving(call, at)
         else:
-            ordered[call] = place
+            ordered[call] = queued
     state.waiting = ordered
 
 
-def _listed_call(state: Queue, one: ListedCall, at: datetime) -> QueuedCall | None:
-    """The place of a call that the API lists; None: the answer may be older than the call's having left."""
-    place = state.waiting.get(one.call)
-    if place is None and one.call in state.hung_up:
-        if one.is_alive:
+def _listed_call(state: Queue, listed: ListedCall, at: datetime) -> QueuedCall | None:
+    """The queued call for a call that the API lists. None: the answer may be older than the event that it left."""
+    queued = state.waiting.get(listed.call)
+    if queued is None and listed.call in state.hung_up:
+        if listed.is_alive:
             return None
-        place = state.restore(one.call)
-    if place is None and at - state.left_at.get(one.call, datetime.min.replace(tzinfo=UTC)) < CLOCK_TOLERANCE:
+        queued = state.restore(listed.call)
+    if queued is None and at - state.left_at.get(listed.call, datetime.min.replace(tzinfo=UTC)) < CLOCK_TOLERANCE:
         return None
-    if place is None:
-        place = QueuedCall(one.call, one.since or at, from_api=True)
-    place.is_alive = one.is_alive
-    if not one.is_alive:
-        state.kept.add(one.call)
-    return place
+    if queued is None:
+        queued = QueuedCall(listed.call, listed.since or at, from_api=True)
+    queued.is_alive = listed.is_alive
+    if not listed.is_alive:
+        state.kept.add(listed.call)
+    return queued
 
 
 _COMMAND_FOLDS: Mapping[str, Callable[[Queue, Moment, Any], None]] = {
@@ -233,5 +236,5 @@ _FOLDS: Mapping[str, Callable[[Queue, Moment], None]] = {
     COMMAND_ACCEPTED: _command_accepted,
     API_READ: _api_read,
 }
-"""What each type changes; every other changes nothing."""
+"""What each type of moment changes."""
 Queue.CHANGED_BY = frozenset(_FOLDS)

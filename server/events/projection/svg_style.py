@@ -1,4 +1,4 @@
-"""How the picture of a conference looks: colours in light and dark, textures that tell without colour, signs."""
+"""The style of the drawn timeline: colours for light and dark, textures that differ without colour, signs."""
 
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement
@@ -22,7 +22,7 @@ _COLOURS: Mapping[str, tuple[str, str, str]] = {
     "sign": ("fill:{}", "#1f2328", "#e6edf3"),
     "line": ("stroke:{};stroke-width:1.6;fill:none", "#1f2328", "#e6edf3"),
 }
-"""By class: the rule, and its colours in light and in dark."""
+"""By class: the rule, and its colours for light and for dark."""
 
 _ALWAYS = (
     "text{font:13px system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}"
@@ -39,11 +39,11 @@ SIGNS: Mapping[str, tuple[str, str]] = {
     "conference ended": ("sign", "M{} {}m-3-3h6v6h-6z"),
     "not listed": ("line", "M{} {}m-3.2 0a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0-6.4 0z"),
 }
-"""The class and the shape of each sign, by how somebody came or went."""
+"""The class and shape of each sign, by how a participant joined or left."""
 
 
 def style() -> Element:
-    """The rules."""
+    """The style sheet."""
     light, dark = (_rules(side) for side in (1, 2))
     rules = Element("style")
     rules.text = f"{_ALWAYS}{light}@media (prefers-color-scheme:dark){{{dark}}}"
@@ -55,7 +55,7 @@ def _rules(side: int) -> str:
 
 
 def textures() -> Element:
-    """What bars are filled with that must differ without colour too."""
+    """Patterns for bars that must differ without colour too."""
     defs = Element("defs")
     hold = _pattern(defs, "on-hold", "6", "6")
     SubElement(hold, "rect", {"class": "held", "width": "6", "height": "6"})
@@ -69,5 +69,5 @@ def textures() -> Element:
 
 
 def _pattern(defs: Element, name: str, width: str, height: str) -> Element:
-    given = {"id": name, "width": width, "height": height, "patternUnits": "userSpaceOnUse"}
-    return SubElement(defs, "pattern", given)
+    attributes = {"id": name, "width": width, "height": height, "patternUnits": "userSpaceOnUse"}
+    return SubElement(defs, "pattern", attributes)

@@ -1,4 +1,4 @@
-"""A conference as a picture: people as bars over time, in one SVG file that needs nothing else."""
+"""The timeline of a conference as a self-contained SVG: participants as bars over time."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from unicodedata import east_asian_width
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ....tools.text import clean, count, listed, quoted, short_id
-from . import sanitize as plain
 from .conference import MAX_CONFERENCE_DURATION, Conference
 from .intervals import (
     HEARING,
@@ -27,18 +26,18 @@ from .intervals import (
 )
 from .log import Log
 from .presenter import MAX_PARTICIPANTS
-from .sanitize import format_duration
-from .scale import Piece, Scale, clock
+from .sanitize import clean_text, describe_reason, format_duration, is_identifier, short_identifier
+from .scale import Piece, Scale
 from .svg_style import SIGNS, style, textures
 from .timeline_text import summarize_duration
 
 _WIDTH, _MARGIN, _ROW = 1080, 24, 28
 _LABELS, _LEFT, _RIGHT = 176, 214, 1034
-"""How wide labels are, and where time begins and ends, in pixels."""
-_LABEL, _TITLE = 22, 80
-"""Characters of a name that are shown in its row, a wide one counted twice, and of the conference's."""
+"""The width of labels, and the start and end of the time axis, in pixels."""
+_MAX_LABEL_WIDTH, _MAX_TITLE_LENGTH = 22, 80
+"""Characters. In labels, wide characters count twice."""
 _MAX_PIECES = 24_000
-"""Pieces of bars: all turns to speak that a log holds have room, since bars that run together would tell a lie."""
+"""Parts of bars. All turns of the longest log fit, because merged turns would be misleading."""
 _SIGN_ROOM = 8
 _MAX_STAYS = 3
 _NO_XML = {0xFFFE: None, 0xFFFF: None}
@@ -50,7 +49,7 @@ _BARS: Mapping[str, tuple[float, float]] = {
     MUTED: (6, 16),
     HEARING: (24, 3),
 }
-"""Each kind of bar in a row: how far down, and how high; what comes first is drawn first."""
+"""The kinds of bars in a row, in drawing order: distance from the top, and height."""
 _BANDS: Mapping[str, Sequence[str]] = {"Recording": (RECORDED, PAUSED), "Played to everyone": (PLAYBACK, SPEAK)}
 _BAND = (9, 10)
 
@@ -65,38 +64,38 @@ _LEGEND: Mapping[str, str] = {
     PLAYBACK: "file to everyone",
     SPEAK: "text to everyone",
     "joined": "joined",
-    "unknown": "was there before",
+    "unknown": "joined at an unknown time",
     "left": "left",
     "hangup": "hung up",
     "conference ended": "conference ended",
-    "not listed": "no longer there, says the API",
+    "not listed": "no longer there, according to the API",
 }
 _DEPARTURES: Mapping[str, str] = {"hangup": "hung up", "not listed": "no longer there"}
 
 
 def timeline_svg(conference_id: str, log: Log[Conference], names: Mapping[str, str], now: datetime) -> str:
-    """One self-contained SVG, in light and dark: a row for each of at most 300 people, in the order in which they came.
+    """An SVG for light and dark screens, with a row for each of the first 300 participants.
 
-    `names` are what to call legs, by call_control_id. A conference that is open is drawn up to `now`. The size is
-    bounded: what is too close together for that is drawn as one, and the picture says so.
+    `names`: names for call legs, by call_control_id. An open conference is drawn up to `now`. The size is bounded: bars
+    that are too close together are merged, and a note says so.
     """
-    told = collect_intervals(log, now)
+    intervals = collect_intervals(log, now)
     name = log.state.api_fields.get("name")
-    title = f"Conference {plain.identifier(conference_id) if name is None else quoted(name, _TITLE)}"
-    rows = [_Row(one, _name(one.call, names)) for one in told.participants[:MAX_PARTICIPANTS]]
-    picture = _Picture(told, rows, title, summarize_duration(log.state, told.start, now, plain.reason))
-    return tostring(picture.draw(), encoding="unicode") + "\n"
+    title = f"Conference {short_identifier(conference_id) if name is None else quoted(name, _MAX_TITLE_LENGTH)}"
+    rows = [_Row(person, _name(person.call, names)) for person in intervals.participants[:MAX_PARTICIPANTS]]
+    subtitle = summarize_duration(log.state, intervals.start, now, describe_reason)
+    return tostring(_Drawing(intervals, rows, title, subtitle).draw(), encoding="unicode") + "\n"
 
 
 def _name(call: str, names: Mapping[str, str]) -> str:
-    """What somebody is called: by a name or number, or else by the id."""
-    return plain.text(names.get(call)) or (short_id(call) if plain.is_identifier(call) else clean(call, _LABEL))
+    """The name or number of a participant, or else the id."""
+    return clean_text(names.get(call)) or (short_id(call) if is_identifier(call) else clean(call, _MAX_LABEL_WIDTH))
 
 
 def _cut(name: str) -> str:
-    """As much of it as a row has room for."""
+    """The beginning of a name that fits into a row."""
     widths = list(accumulate(2 if east_asian_width(letter) in "WF" else 1 for letter in name))
-    return name if widths[-1] <= _LABEL else f"{name[: sum(width < _LABEL for width in widths)]}…"
+    return name if widths[-1] <= _MAX_LABEL_WIDTH else f"{name[: sum(width < _MAX_LABEL_WIDTH for width in widths)]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,44 +103,50 @@ class _Row:
     person: ParticipantIntervals
     name: str
 
-    def spans(self, kind: str, told: ConferenceIntervals) -> Iterable[Interval]:
+    def spans(self, kind: str, intervals: ConferenceIntervals) -> Iterable[Interval]:
         if kind == "stay":
-            ends = ((stay.start or told.cut_at or told.start, stay.end or told.end) for stay in self.person.stays)
+            ends = (
+                (stay.start or intervals.cut_at or intervals.start, stay.end or intervals.end)
+                for stay in self.person.stays
+            )
             return [Interval(min(start, end), end) for start, end in ends]
         return self.person.intervals.get(kind, ())
 
     def signs(self) -> Iterator[tuple[str, datetime | None]]:
-        """How and when the person came and went."""
+        """How and when the participant joined and left."""
         for stay in self.person.stays:
             yield ("unknown", None) if stay.start is None else ("joined", stay.start)
             if stay.end is not None and stay.because is not None:
                 yield stay.because, stay.end
 
 
-class _Picture:
-    def __init__(self, told: ConferenceIntervals, rows: Sequence[_Row], title: str, subtitle: str) -> None:
-        self._told = told
+class _Drawing:
+    def __init__(self, intervals: ConferenceIntervals, rows: Sequence[_Row], title: str, subtitle: str) -> None:
+        self._intervals = intervals
         self._rows = rows
         self._title = title
         self._subtitle = subtitle
-        came = [stay.start for row in rows for stay in row.person.stays if stay.start is not None]
-        first = max(min([told.start, *came]), told.start - MAX_CONFERENCE_DURATION)
-        self._scale = Scale(told.start, first, told.end, _LEFT, _RIGHT - _LEFT)
+        joins = [stay.start for row in rows for stay in row.person.stays if stay.start is not None]
+        first = max(min([intervals.start, *joins]), intervals.start - MAX_CONFERENCE_DURATION)
+        self._scale = Scale(intervals.start, first, intervals.end, _LEFT, _RIGHT - _LEFT)
         self._grain = self._coarseness()
         self._used = {"stay"}
-        """What the legend must explain."""
+        """The kinds that the legend explains."""
 
     def _coarseness(self) -> float:
-        """How close together two bars may be: as close as can be seen, or as the bound on their number allows."""
+        """The distance in pixels below which bars are merged: 1, or more if there are too many bars."""
         grain = 1.0
-        every = [row.spans(kind, self._told) for row in self._rows for kind in _BARS]
-        every += self._told.bands.values()
-        while sum(len(self._scale.pieces(spans, grain)) for spans in every) > _MAX_PIECES and grain < _WIDTH:
+        all_intervals = [row.spans(kind, self._intervals) for row in self._rows for kind in _BARS]
+        all_intervals += self._intervals.bands.values()
+        while (
+            sum(len(self._scale.pieces(intervals, grain)) for intervals in all_intervals) > _MAX_PIECES
+            and grain < _WIDTH
+        ):
             grain *= 2
         return grain
 
     def draw(self) -> Element:
-        """Everything, from top to bottom."""
+        """The whole drawing, from top to bottom."""
         body = Element("g")
         height = self._draw_bands(body)
         for row in self._rows:
@@ -161,7 +166,7 @@ class _Picture:
         return root
 
     def _root(self, height: int) -> Element:
-        given = {
+        attributes = {
             "xmlns": "http://www.w3.org/2000/svg",
             "viewBox": f"0 0 {_WIDTH} {height}",
             "width": str(_WIDTH),
@@ -170,13 +175,13 @@ class _Picture:
             "aria-labelledby": "conference-title",
             "aria-describedby": "conference-about",
         }
-        return Element("svg", given)
+        return Element("svg", attributes)
 
     def _heading(self, notes: Sequence[str]) -> Iterator[Element]:
         title, about = Element("title", {"id": "conference-title"}), Element("desc", {"id": "conference-about"})
         title.text = _fit(self._title)
         people = listed([quoted(row.name) for row in self._rows])
-        who = f"{count(len(self._told.participants), 'person')}: {people}." if people else "Nobody was ever in it."
+        who = f"{count(len(self._intervals.participants), 'person')}: {people}." if people else "Nobody has joined."
         about.text = _fit(" ".join([self._subtitle, who, *notes]))
         yield from (title, about, style(), textures())
         heading = Element("g", {"aria-hidden": "true"})
@@ -186,20 +191,20 @@ class _Picture:
         yield heading
 
     def _stripes(self, top: int, bottom: int) -> Element:
-        """Behind every second row, from the last one up."""
+        """Stripes behind every second row."""
         wide = (_MARGIN - 8, _WIDTH - _MARGIN + 8)
         shape = "".join(_box(wide, y, _ROW) for y in range(bottom - _ROW, top - 1, -2 * _ROW))
         return Element("path", {"class": "band", "d": shape})
 
     def _axis(self, top: int, bottom: int) -> Element:
         axis = Element("g", {"class": "ticks", "aria-hidden": "true"})
-        last = clock(self._told.end - self._told.start)
-        end = last if self._told.is_over else f"now {last}"
+        last = _clock(self._intervals.end - self._intervals.start)
+        end = last if self._intervals.is_over else f"now {last}"
         ticks = list(self._scale.ticks())
         lines = "".join(f"M{_number(x)} {top - 4}V{bottom}" for x, _ in ticks if x < _RIGHT)
         SubElement(axis, "path", {"class": "grid", "d": lines})
         edge = SubElement(axis, "path", {"class": "edge", "d": f"M{_RIGHT} {top - 4}V{bottom}"})
-        if not self._told.is_over:
+        if not self._intervals.is_over:
             edge.set("stroke-dasharray", "4 3")
         for x, label in ticks:
             if x < _RIGHT - (64 if last == end else 116):
@@ -210,12 +215,12 @@ class _Picture:
     def _draw_bands(self, body: Element) -> int:
         height = 0
         for label, kinds in _BANDS.items():
-            spans = {kind: self._told.bands[kind] for kind in kinds if self._told.bands.get(kind)}
+            spans = {kind: self._intervals.bands[kind] for kind in kinds if self._intervals.bands.get(kind)}
             if not spans:
                 continue
             band = SubElement(body, "g", {"role": "img", "transform": f"translate(0 {height})"})
-            said = (f"{_LEGEND[kind].capitalize()} {self._times(some)}." for kind, some in spans.items())
-            SubElement(band, "title").text = " ".join(said)
+            sentences = (f"{_LEGEND[kind].capitalize()} {self._times(some)}." for kind, some in spans.items())
+            SubElement(band, "title").text = " ".join(sentences)
             _text(band, _MARGIN, 19, label, "soft")
             for kind, some in spans.items():
                 self._bar(band, kind, some, *_BAND)
@@ -224,11 +229,11 @@ class _Picture:
 
     def _draw_row(self, group: Element, row: _Row) -> None:
         SubElement(group, "title").text = _fit(self._about(row))
-        # A picture of its own cuts off what is too wide or too tall, whatever letters a name is made of.
+        # An inner svg clips a name that is too wide or too tall.
         label = SubElement(group, "svg", {"x": str(_MARGIN), "width": str(_LABELS), "height": str(_ROW)})
         _text(label, 0, 18.5, _cut(row.name), "ink")
         for kind, (down, high) in _BARS.items():
-            self._bar(group, kind, row.spans(kind, self._told), down, high)
+            self._bar(group, kind, row.spans(kind, self._intervals), down, high)
         self._draw_signs(group, row)
 
     def _bar(self, group: Element, kind: str, spans: Iterable[Interval], down: float, high: float) -> None:
@@ -251,7 +256,7 @@ class _Picture:
             SubElement(group, "path", {"class": SIGNS[kind][0], "d": "".join(some)})
 
     def _legend(self) -> tuple[Element, int]:
-        """It explains what there is in the picture; and how far down it reaches."""
+        """The legend for the kinds that occur, and its bottom edge."""
         legend = Element("g", {"aria-hidden": "true"})
         x, y = _MARGIN, 92
         for kind, label in _LEGEND.items():
@@ -275,18 +280,19 @@ class _Picture:
         SubElement(legend, "path", {"class": kind, "d": _box((x, x + 22), y - high / 2, high)})
 
     def _notes(self) -> list[str]:
-        told, more = self._told, len(self._told.participants) - len(self._rows)
+        more = len(self._intervals.participants) - len(self._rows)
+        cut_at = self._intervals.cut_at
         notes: list[str] = []
         if more > 0:
-            notes.append(f"{count(more, 'person')} who came later {'is' if more == 1 else 'are'} not shown.")
-        if told.cut_at is not None:
-            notes.append(f"What happened before {clock(told.cut_at - told.start)} is left out here.")
+            notes.append(f"{count(more, 'person')} who joined later {'is' if more == 1 else 'are'} left out.")
+        if cut_at is not None:
+            notes.append(f"Events before {_clock(cut_at - self._intervals.start)} are left out.")
         if self._grain > 1:
-            notes.append(f"What is less than {format_duration(self._scale.lasts(self._grain))} apart is drawn as one.")
+            notes.append(f"Bars less than {format_duration(self._scale.lasts(self._grain))} apart are merged.")
         return notes
 
     def _about(self, row: _Row) -> str:
-        """A row in words, for whoever does not see it."""
+        """A row in words, for screen readers."""
         stays = [self._stay(stay) for stay in row.person.stays]
         doing = [
             f"{_LEGEND[kind].capitalize()} {self._times(row.person.intervals[kind])}."
@@ -296,16 +302,20 @@ class _Picture:
         return " ".join([f"{row.name}: in it {listed(stays, _MAX_STAYS)}.", *doing])
 
     def _stay(self, stay: Stay) -> str:
-        start = "from the beginning" if stay.start is None else f"from {clock(stay.start - self._told.start)}"
+        start = "from an unknown time" if stay.start is None else f"from {_clock(stay.start - self._intervals.start)}"
         if stay.end is None:
             return f"{start} until now"
         how = _DEPARTURES.get(stay.because or "", stay.because)
-        return f"{start} to {clock(stay.end - self._told.start)} ({how})"
+        return f"{start} to {_clock(stay.end - self._intervals.start)} ({how})"
 
     def _times(self, spans: Sequence[Interval]) -> str:
-        """How often and how long in all."""
+        """How often, and how long in total."""
         total = sum((span.end - span.start for span in spans), timedelta())
-        return f"{count(len(spans), 'time')}, {format_duration(total)} in all"
+        return f"{count(len(spans), 'time')}, {format_duration(total)} in total"
+
+
+def _clock(since: timedelta) -> str:
+    return format_duration(since, with_hours=True)
 
 
 def _text(parent: Element, x: float, y: float, words: str, style_class: str) -> Element:
@@ -315,7 +325,7 @@ def _text(parent: Element, x: float, y: float, words: str, style_class: str) -> 
 
 
 def _fit(words: str) -> str:
-    """Without what no XML may hold; the rest of it is gone already, being invisible."""
+    """The text without characters that XML forbids. Invisible ones were removed before."""
     return words.translate(_NO_XML)
 
 

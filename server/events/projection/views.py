@@ -1,8 +1,8 @@
-"""What the picture looks like to whoever reads it: small models, lean JSON.
+"""The projection's views: small models, as JSON without the fields that are not known.
 
-Dump them with `exclude_none=True`: what is not there is not known, or not so. What stands alone is known from events.
-What several sources can tell is a `Fact`, which says where it is from and since when it was so: `event` (a webhook),
-`api` (this server asked Telnyx), `command` (this server told Telnyx to, and it accepted). The newer one stands.
+Fields that only events report stand alone. A fact that several sources can report is a `Fact`, which names its source:
+`event` (a webhook), `api` (this server asked Telnyx) or `command` (Telnyx accepted a command of this server). The
+newest one applies.
 """
 
 from datetime import datetime
@@ -18,62 +18,65 @@ Source = Literal["event", "api", "command"]
 
 
 When = Annotated[datetime, PlainSerializer(iso, return_type=str, when_used="json")]
-"""UTC; in JSON to the millisecond."""
+"""UTC. In JSON to the millisecond."""
 
 
 class View(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON, without what is not known."""
+        """As JSON, without the fields that are not known."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def equals_ignoring_read_time(self, other: "View") -> bool:
-        """Whether nothing differs but when the API was asked."""
+        """Whether nothing differs except when the API was read."""
         return _undated(self.to_json()) == _undated(other.to_json())
 
 
-_ASKED = frozenset({"api_asked_at", "as_of"})
+_READ_TIMES = frozenset({"api_asked_at", "as_of"})
 
 
-def _undated(said: Any) -> Any:
-    match said:
+def _undated(value: Any) -> Any:
+    match value:
         case dict():
-            fields = cast("dict[str, Any]", said)
-            return {name: _undated(value) for name, value in fields.items() if name not in _ASKED}
+            fields = cast("dict[str, Any]", value)
+            return {name: _undated(field) for name, field in fields.items() if name not in _READ_TIMES}
         case list():
-            return [_undated(value) for value in cast("list[Any]", said)]
+            return [_undated(item) for item in cast("list[Any]", value)]
         case _:
-            return said
+            return value
 
 
 class Fact(View, Generic[T]):
     value: T
     source: Source
+    since: When
+    """Since when it has had this value, as far as known."""
     as_of: When
+    """When it was last confirmed."""
 
 
 class Floor(View):
-    """Who is speaking, and since when."""
+    """Who has the floor, and since when."""
 
     call_control_id: str
     since: When
 
 
 class Sound(View):
-    """A file that plays or a text that is being said."""
+    """A file that is playing, or a text that is being spoken."""
 
     kind: Literal["playback", "speak"]
     to: str | None = None
-    """The one who hears it, by call_control_id; not there: everyone."""
+    """The call_control_id of the only listener. Missing: everyone."""
     media_name: str | None = None
     media_url: str | None = None
-    """Without its query."""
+    """Without its query, which may be secret."""
     since: When
 
 
 class SavedRecording(View):
-    """A recording that Telnyx has saved; its links are in the event alone."""
+    """A saved recording. Only its event has the download links."""
 
     recording_id: str
     format: str | None = None
@@ -84,63 +87,64 @@ class SavedRecording(View):
 
 
 class _Stay(View):
-    """What a view and a summary both say of somebody."""
+    """The fields of a participant that its view and the conference's summary share."""
 
     call_control_id: str
     number: str | None = None
-    """The far end's: who called, or who was called."""
+    """The phone number or SIP address at the far end."""
+    caller_name: str | None = None
+    """The name that the caller's network sent. Anyone can choose it."""
     label: str | None = None
-    """As the API knows it."""
+    """Known from the API."""
     joined_at: When | None = None
-    """The last time; not there: before anything that is known."""
+    """The start of the last stay. Missing: not known."""
     left_at: When | None = None
-    """Not there: still in it."""
+    """Missing: still in the conference."""
     left_because: str | None = None
-    """left, hangup, conference ended; not listed: the API no longer had it."""
+    """left, hangup, conference ended, or not listed: the API no longer had it."""
     seconds: int | None = None
-    """In the conference, all stays together."""
+    """In the conference, in all stays."""
     stays: int | None = None
     """How often it joined, if more than once."""
 
 
 class ParticipantView(_Stay):
     source: Literal["api"] | None = None
-    """api: no event said that it joined, or that it left."""
+    """api: no event reported that it joined, or that it left."""
     muted: Fact[bool] | None = None
     on_hold: Fact[bool] | None = None
     hold_seconds: int | None = None
-    """As far as known from commands and the API; not there: never heard of a hold."""
+    """As far as known. Missing: no hold is known."""
     role: Fact[str] | None = None
     """As a supervisor: barge, monitor, none, whisper."""
     whisper_to: Fact[list[str]] | None = None
-    """This and what follows from leaving stand here only if it is so."""
+    """This and the two fields below are present only if they apply."""
     end_conference_on_exit: Fact[bool] | None = None
     soft_end_conference_on_exit: Fact[bool] | None = None
     has_floor: Literal[True] | None = None
-    """Not there: no."""
     talk_turns: int = 0
 
 
 class ConferenceView(View):
     id: str
     name: str | None = None
-    """Only the API knows it, as well as the region."""
+    """Known from the API only, like the region."""
     region: str | None = None
     status: Literal["open", "ended"]
     status_from: Literal["api", "time"] | None = None
-    """Where an end is known from, if no event told: the API, or the 4 hours that no conference outlasts."""
+    """How the end is known if no event reported it: from the API, or because no conference lasts over 4 hours."""
     started_at: When | None = None
-    """When it was created, or the first that is known of it."""
+    """When it was created, or else its first event."""
     ended_at: When | None = None
     end_reason: str | None = None
-    """all_left, host_left, time_exceeded; ended_via_api is known from the API only."""
+    """all_left, host_left, time_exceeded, or ended_via_api, which is known from the API only."""
     seconds: int | None = None
     present: int
-    """How many are in it."""
+    """How many participants are in it."""
     participants: list[ParticipantView]
-    """Those who are in it, first come first, then those who have left, last gone first."""
+    """Those in the conference in the order in which they joined, then those who left, the last one first."""
     left_not_shown: int | None = None
-    """How many more have left."""
+    """How many more left."""
     floor: Floor | None = None
     playing: list[Sound] | None = None
     recording: Fact[str] | None = None
@@ -156,9 +160,9 @@ class WaitingCall(View):
     since: When
     seconds: int
     is_alive: Literal[False] | None = None
-    """False: it has hung up and is kept in the queue; otherwise not there."""
+    """False: the call hung up and is kept in the queue."""
     source: Literal["api"] | None = None
-    """api: no event said that it was enqueued."""
+    """api: no event reported that it was enqueued."""
 
 
 class QueueView(View):
@@ -167,24 +171,24 @@ class QueueView(View):
     calls: list[WaitingCall]
     """In order."""
     average_wait_secs: int | None = None
-    """Of those who have left."""
+    """Of the calls that left."""
     left: int
-    """How many have left since events of it are kept."""
+    """How many calls left, as far as events are stored."""
     left_by_reason: dict[str, int] | None = None
-    """bridged, bridging-in-process, hangup, leave, timeout; not listed: the API no longer had them."""
+    """bridged, bridging-in-process, hangup, leave, timeout, or not listed: the API no longer had them."""
     max_size: Fact[int] | None = None
     api_asked_at: When | None = None
 
 
 class ParticipantSummary(_Stay):
-    """Somebody's part in a conference."""
+    """One participant's part in a conference."""
 
     hold_seconds: int | None = None
     talk_turns: int = 0
 
 
 class ConferenceSummary(View):
-    """What a conference came to."""
+    """The figures of a conference."""
 
     id: str
     name: str | None = None
@@ -195,9 +199,9 @@ class ConferenceSummary(View):
     seconds: int | None = None
     peak_participants: int
     participants: list[ParticipantSummary]
-    """In the order in which they first came."""
+    """In the order in which they first joined."""
     participants_not_shown: int | None = None
     talk_turns: int
     talk_order: list[str] | None = None
-    """Whose turns they were, by call_control_id: the last 30."""
+    """Who had the floor, by call_control_id: the last 30 turns."""
     recordings: list[SavedRecording] | None = None

@@ -1,0 +1,106 @@
+"""Who is on a call leg: what the projection knows of one person, and a short description of them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+from ....tools.text import quoted
+from .sanitize import format_duration, is_identifier, quote_data, short_identifier
+from .views import ParticipantView, View, When
+
+_SIP_SCHEMES = ("sip:", "sips:")
+_MAX_NAME_LENGTH = 40
+
+
+class PersonView(View):
+    """Who is on a call leg, and in which state. Fields that are not known, or do not apply, are None."""
+
+    call_control_id: str
+    number: str | None = None
+    """The phone number or SIP address at the far end."""
+    caller_name: str | None = None
+    """The name that the caller's network sent. Anyone can choose it."""
+    label: str | None = None
+    """The participant's label in the conference."""
+    role: Literal["host", "barge", "monitor", "whisper"] | None = None
+    """host: the conference ends when this participant leaves. The others are supervisors."""
+    conference_id: str | None = None
+    """The conference that the leg is in."""
+    joined_at: When | None = None
+    muted_since: When | None = None
+    on_hold_since: When | None = None
+    queue: str | None = None
+    """The queue in which the call waits."""
+    queued_at: When | None = None
+    is_alive: bool = True
+    """False: the call has hung up."""
+
+    @property
+    def name(self) -> str:
+        """What to call the person: number or SIP name, and in brackets the label, role or caller name."""
+        who = _short_address(self.number) or short_identifier(self.call_control_id)
+        known_as = self.label or self.role or self.caller_name
+        if known_as is None or known_as == self.number:
+            return who
+        return f"{who} ({_plain(known_as)})"
+
+
+def person_in(participant: ParticipantView, conference_id: str) -> PersonView:
+    """A participant of a conference as a person."""
+    muted, on_hold = participant.muted, participant.on_hold
+    return PersonView(
+        call_control_id=participant.call_control_id,
+        number=participant.number,
+        caller_name=participant.caller_name,
+        label=participant.label,
+        role=_role(participant),
+        conference_id=conference_id,
+        joined_at=participant.joined_at,
+        muted_since=muted.since if muted and muted.value else None,
+        on_hold_since=on_hold.since if on_hold and on_hold.value else None,
+        is_alive=participant.left_because != "hangup",
+    )
+
+
+def _role(participant: ParticipantView) -> Literal["host", "barge", "monitor", "whisper"] | None:
+    match participant.role.value if participant.role else None:
+        case "barge" | "monitor" | "whisper" as role:
+            return role
+        case _:
+            exits = (participant.end_conference_on_exit, participant.soft_end_conference_on_exit)
+            return "host" if any(fact is not None and fact.value for fact in exits) else None
+
+
+def describe_person(person: PersonView, now: datetime) -> str:
+    """A person and their state in a few words, such as `+12025550152 (agent) muted, on hold for 2:10`."""
+    states: list[str] = []
+    if person.muted_since is not None:
+        states.append("muted")
+    if person.on_hold_since is not None:
+        states.append(f"on hold for {format_duration(now - person.on_hold_since)}")
+    if person.queue is not None:
+        waited = f" for {format_duration(now - person.queued_at)}" if person.queued_at else ""
+        states.append(f"waiting in queue {quoted(person.queue)}{waited}")
+    if not person.is_alive:
+        states.append("hung up")
+    return f"{person.name} {', '.join(states)}" if states else person.name
+
+
+def describe_people(people: Iterable[PersonView], now: datetime) -> str:
+    """Several people, such as `+12025550151 (agent) muted; +12025550152 on hold for 2:10`."""
+    return "; ".join(describe_person(person, now) for person in people)
+
+
+def _short_address(number: str | None) -> str | None:
+    """A phone number as it is; of a SIP address only the name before the host."""
+    if number is None:
+        return None
+    for scheme in _SIP_SCHEMES:
+        if number.lower().startswith(scheme):
+            number = number[len(scheme) :].partition("@")[0]
+    return _plain(number)
+
+
+def _plain(text: str) -> str:
+    """Text that a caller chose. It needs no quotation marks if it looks like a number, an id or one word."""
+    return text if is_identifier(text) and len(text) <= _MAX_NAME_LENGTH else quote_data(text)
