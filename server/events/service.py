@@ -16,7 +16,7 @@ from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEven
 from ...tools.text import count, listed, quoted
 from ..database import Database, StoreUnreachable
 from ..errors import CallFailed, CallRefused
-from ..shutdown import Shutdown
+from ..shutdown import SHUTTING_DOWN, Shutdown
 from .event import MAX_COUNT, Event, EventFilter, StoredEvent
 from .history import LOOK_BACK, load_conference_history
 from .projection.event_text import describe_event
@@ -354,7 +354,7 @@ class EventService:
         happened = listed([describe_event(event) for event in others], most=3) if others else "nothing else"
         none = f"None of {listed(tool.types)}"
         within = (
-            f"{none} until now. {WORD} Wait again."
+            f"{none} until now. {SHUTTING_DOWN} Wait again."
             if self._shutdown.has_begun
             else f"{none} within {tool.timeout_secs} s."
         )

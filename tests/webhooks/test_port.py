@@ -321,5 +321,5 @@ async def test_whatever_comes_nobody_hears_of_it() -> None:
             await stream.send(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
             assert b"400" in await stream.receive()
         assert await post(port, "") == 400
-        assert process.says() == "set aside: it has an impossible id"
+        assert process.says() == "set aside: it has an invalid id"
         process.leaves()
