@@ -40,7 +40,7 @@ def quoted(text: str | None, max_length: int = _MAX_QUOTED_LENGTH) -> str:
 
 def short_id(identifier: str) -> str:
     """The start of an id: enough for a person to recognize it."""
-    return clean_id if len(clean_id) <= _SHORT_ID_LENGTH else f"{clean_id[:_SHORT_ID_LENGTH]}…"
+    return identifier if len(identifier) <= _SHORT_ID_LENGTH else f"{identifier[:_SHORT_ID_LENGTH]}…"
 
 
 def count(number: int, noun: str) -> str:
