@@ -21,6 +21,7 @@ from .adapters.guard_factory import GuardRuntime
 from .adapters.live_facts import TelnyxFacts
 from .board.board import Board
 from .events.service import EventService
+from .lifecycle import Shutdown
 from .mcp import audit_resource
 from .mcp.board_tools import BoardTools, has_cards, page_template
 from .mcp.completions import CompletionSource
@@ -34,7 +35,6 @@ from .mcp.tool_calls import ToolCallHandler
 from .mcp.tool_definitions import Catalog
 from .mcp.whoami import WhoamiReport
 from .settings import Settings
-from .shutdown import Shutdown
 from .stores import open_event_store, store_url
 from .telnyx import LIMITS, TelnyxClient, Timing
 from .webhooks.ingest import EventIngest

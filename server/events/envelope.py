@@ -2,19 +2,18 @@
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NoReturn, cast
 
 from pydantic_core import from_json
 
+from ..json_text import MAX_NESTING, children, is_too_deep
 from .event import Event, Via
 from .times import parse_time
 
 MAX_BODY_BYTES = 1024 * 1024
 """Size of a webhook. Telnyx's have a few thousand bytes."""
-_MAX_DEPTH = 64
-"""Levels of nesting. Telnyx's have six. The event is written as JSON again, which limits recursion."""
 _MAX_KEY_LENGTH = 512
 """Characters of the ids and names by which events are found, so that they fit into a database index."""
 
@@ -101,7 +100,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
     except ValueError as problem:
         raise NotAnEvent(f"it is not JSON: {problem}") from None
     except RecursionError:
-        raise NotAnEvent(f"it is nested more than {_MAX_DEPTH} deep") from None
+        raise NotAnEvent(f"it is nested more than {MAX_NESTING} deep") from None
     if not isinstance(parsed, dict):
         raise NotAnEvent("it is not a JSON object")
     return _safe(body, cast("dict[str, Any]", parsed))
@@ -128,33 +127,18 @@ def _has_infinity(values: Iterable[object]) -> bool:
         if kind is float:
             if math.isinf(cast("float", value)):
                 return True
-        elif kind in (dict, list) and _has_infinity(_children(value)):
+        elif kind in (dict, list) and _has_infinity(children(value)):
             return True
     return False
 
 
 def _safe(body: bytes, parsed: dict[str, Any]) -> dict[str, Any]:
     """The parsed event in a form that can be written again. Almost every event can be, without a closer look."""
-    if body.count(b"{") + body.count(b"[") > _MAX_DEPTH and _is_deep(parsed):
-        raise NotAnEvent(f"it is nested more than {_MAX_DEPTH} deep")
+    if body.count(b"{") + body.count(b"[") > MAX_NESTING and is_too_deep(parsed):
+        raise NotAnEvent(f"it is nested more than {MAX_NESTING} deep")
     if b"\\" in body and (b"\\ud" in body or b"\\uD" in body):
         return json.loads(json.dumps(parsed, ensure_ascii=False).encode(errors="replace"))
     return parsed
-
-
-def _is_deep(value: Any) -> bool:
-    level: list[object] = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [child for parent in level for child in _children(parent)]
-        if not any(isinstance(child, (dict, list)) for child in level):
-            return False
-    return True
-
-
-def _children(value: object) -> Collection[object]:
-    if isinstance(value, dict):
-        return cast("dict[str, object]", value).values()
-    return cast("list[object]", value) if isinstance(value, list) else ()
 
 
 def _unwrapped(envelope: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEven
 from ...tools.text import count, listed, quoted
 from ..database import Database, StoreUnreachable
 from ..errors import CallFailed, CallRefused
-from ..shutdown import SHUTTING_DOWN, Shutdown
+from ..lifecycle import SHUTTING_DOWN, Shutdown
 from .event import MAX_COUNT, Event, EventFilter, StoredEvent
 from .history import LOOK_BACK, load_conference_history
 from .projection.event_text import describe_event

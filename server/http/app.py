@@ -19,8 +19,8 @@ from ..auth.authenticator import Authenticator
 from ..database import StoreError, default_url
 from ..errors import CallFailed
 from ..guard import Ledger
+from ..lifecycle import Shutdown
 from ..settings import Settings, SettingsError
-from ..shutdown import Shutdown
 from ..webhooks.receiver import HEALTH_PATH, WEBHOOK_PATH
 from .middleware import AccessMiddleware
 from .probes import Probes

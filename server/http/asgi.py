@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..lifecycle import on_signals
 from ..observability.logs import log_to_stderr
 from ..settings import load
-from ..shutdown import on_signals
 from .app import open_http_app
 
 

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..auth import Identity, TokenScope
 from ..auth.authenticator import Authenticator
+from ..lifecycle import Shutdown
 from ..settings import Settings, is_loopback
-from ..shutdown import Shutdown
 
 _BODY_TIMEOUT_S = 30.0
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")

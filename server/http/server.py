@@ -8,8 +8,8 @@ import socket
 import anyio
 
 from ..asgi_server import Server, listen
+from ..lifecycle import on_signals
 from ..settings import Settings, SettingsError
-from ..shutdown import on_signals
 from .app import open_http_app
 
 _MAX_CONNECTIONS = 2048

@@ -6,7 +6,7 @@ from mcp.server import ServerRequestContext
 from mcp_types import CallToolRequestParams, RequestId
 
 from ..guard import Approver, Caller, NoApprover
-from ..shutdown import Shutdown
+from ..lifecycle import Shutdown
 from .elicitation import Elicitation
 from .sessions import caller_of
 

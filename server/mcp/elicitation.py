@@ -18,7 +18,7 @@ from mcp_types.version import is_version_at_least
 
 from ...tools.text import clean
 from ..guard import ApprovalAnswer, ApprovalOutcome, Question
-from ..shutdown import Shutdown
+from ..lifecycle import Shutdown
 
 _RETURNS_QUESTIONS = "2026-07-28"
 """From this protocol version on a question is returned and the call repeated; before, it is sent mid-call."""

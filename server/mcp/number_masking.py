@@ -13,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.methods import is_input_required
 from pydantic import BaseModel
 
-from ..compact_json import compact_json
+from ..json_text import compact_json
 
 METHODS = frozenset({"tools/call", "resources/read", "resources/list", "completion/complete", "prompts/get"})
 """Methods whose results a model reads."""

@@ -18,12 +18,12 @@ from ...tools.base import Command, Tool
 from ...tools.pagination import all_participants
 from ...tools.participants import ParticipantFilter
 from ...tools.text import describe
-from ..compact_json import compact_json
 from ..errors import CallFailed, CallRefused, LookupFailed
 from ..events.service import EventService
 from ..guard import ApprovalPending, Caller, CallRecord, Guard, Policy
+from ..json_text import MAX_NESTING, compact_json, is_too_deep
+from ..lifecycle import Shutdown
 from ..observability.logs import log_call
-from ..shutdown import Shutdown
 from ..telnyx import TelnyxClient, TelnyxRefused, suggest_existing
 from ..tracing import span
 from .board_tools import BOARD, PENDING, BoardTools, has_cards
@@ -79,11 +79,15 @@ class ToolCallHandler:
     async def answer(self, call: CallToolRequestParams, origin: CallContext) -> Any:
         """Carry out a call. Raises `MCPError` for an unknown tool."""
         tool_class = self._find(call.name)
-        record = self._guard.new_record(origin.caller, tool_class, call.arguments or {})
+        arguments = call.arguments or {}
+        is_deep = is_too_deep(arguments)
+        record = self._guard.new_record(origin.caller, tool_class, {} if is_deep else arguments)
         try:
+            if is_deep:
+                raise CallRefused(f"The arguments are nested more than {MAX_NESTING} levels deep. Nothing was sent.")
             policy = self._guard.policy(record.caller)
             _check_offered(tool_class, policy)
-            record.parsed = tool = self._defaults.fill(parse(tool_class, call.arguments or {}))
+            record.parsed = tool = self._defaults.fill(parse(tool_class, arguments))
             result = await self._carry_out(tool, origin, record, policy)
             record.ended("dry run" if self._guard.dry_run and not tool.is_read() else "done")
             return result

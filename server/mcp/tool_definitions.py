@@ -9,8 +9,8 @@ import mcp_types
 
 from ...tools.base import Risk, Tool
 from ...tools.schema import input_schema, output_schema
-from ..compact_json import compact_json
 from ..guard import Policy
+from ..json_text import compact_json
 from .board_tools import meta_of
 
 

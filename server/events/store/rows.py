@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ...compact_json import compact_json
 from ...database import microseconds, moment_of
+from ...json_text import compact_json
 from ..envelope import parse_payload
 from ..event import Event, StoredEvent, Via
 from .errors import UnfitEvent

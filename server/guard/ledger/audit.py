@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from ...compact_json import compact_json
 from ...database import Transaction, get_value, microseconds, moment_of, set_value
+from ...json_text import compact_json
 
 HEAD = "audit.head"
 """The name of the note that holds the newest record's number and hash."""

@@ -8,6 +8,7 @@ import anyio
 from starlette.requests import Request
 
 from ....tools.text import clean
+from ...json_text import MAX_NESTING, is_too_deep
 
 MAX_BODY_BYTES = 16 * 1024
 _BODY_TIMEOUT_S = 10.0
@@ -38,11 +39,13 @@ async def read_json(request: Request) -> dict[str, Any]:
     try:
         with anyio.fail_after(_BODY_TIMEOUT_S):
             body = await _read_bounded(request)
-        content = json.loads(body)
+        content: Any = json.loads(body)
     except TimeoutError:
         raise RequestRefused(408, "The body took too long.") from None
     except (ValueError, RecursionError):
         raise RequestRefused(400, "The body is not JSON.") from None
+    if is_too_deep(content):
+        raise RequestRefused(400, f"The body is nested more than {MAX_NESTING} levels deep.")
     if not isinstance(content, dict):
         raise RequestRefused(400, "The body is not a JSON object.")
     return cast("dict[str, Any]", content)

@@ -1,16 +1,69 @@
-"""Graceful shutdown: cancel what waits, then finish the requests in flight."""
+"""The life of a server: background tasks that restart when they fail, and a graceful shutdown."""
 
+import logging
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import anyio
 
+logger = logging.getLogger(__name__)
+
+_MIN_RESTART_DELAY_S = 1.0
+_MAX_RESTART_DELAY_S = 60.0
+
 SHUTTING_DOWN = "The server is shutting down."
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(slots=True)
+class TaskState:
+    """The state of one background task."""
+
+    is_running: bool = True
+    failures: int = 0
+    """Since the start of the server."""
+
+
+class Supervisor:
+    """Runs background tasks. A task that fails is restarted, after a delay that doubles up to a minute."""
+
+    def __init__(self, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
+        self.tasks: dict[str, TaskState] = {}
+        """By name."""
+        self._sleep = sleep
+
+    async def run(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task until it returns or is cancelled."""
+        state = self.tasks[name] = TaskState()
+        delay = _MIN_RESTART_DELAY_S
+        while True:
+            begun = anyio.current_time()
+            state.is_running = True
+            try:
+                await task()
+            except Exception:
+                state.is_running = False
+                state.failures += 1
+                if anyio.current_time() - begun > _MAX_RESTART_DELAY_S:
+                    delay = _MIN_RESTART_DELAY_S
+                logger.exception("The background task %r failed and restarts in %.0f s", name, delay)
+            else:
+                return
+            await self._sleep(delay)
+            delay = min(2 * delay, _MAX_RESTART_DELAY_S)
+
+    def problems(self) -> Mapping[str, str]:
+        """A sentence for each task that has failed and does not run again yet."""
+        return {
+            name: f"this background task failed {state.failures} times and is about to restart: see the server's log"
+            for name, state in self.tasks.items()
+            if not state.is_running
+        }
 
 
 class Shutdown:
