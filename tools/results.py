@@ -96,8 +96,17 @@ class Participant(Resource):
     soft_end_conference_on_exit: bool | None = None
     created_at: str | None = None
     updated_at: str | None = None
+    number: str | None = None
+    caller_name: str | None = None
+    role: str | None = Field(None, description="host, barge, monitor or whisper.")
+    muted_since: str | None = None
+    on_hold_since: str | None = None
+    about: Annotated[str | None, Field(exclude=True)] = None
+    """Who it is, in a few words. Like the five fields above, this is known from events and not from the API."""
 
     def brief(self) -> str:
+        if self.about is not None:
+            return self.about
         states = [self.status or "status unknown"]
         states += ["muted"] if self.muted else []
         states += ["on hold"] if self.on_hold else []
@@ -248,6 +257,7 @@ class PageResult(ToolResult):
     """A page of resources, the total, and the number of the next page."""
 
     resource: ClassVar[type[Resource]]
+    separator: ClassVar[str] = ", "
 
     page_number: int
     total_results: int
@@ -270,7 +280,7 @@ class PageResult(ToolResult):
         noun = cls.resource.plural.removesuffix("s")
         if not items:
             return f"No {noun} here; {count(total, noun)} in all." if total else f"No {cls.resource.plural}."
-        first = listed([item.brief() for item in items])
+        first = listed([item.brief() for item in items], separator=cls.separator)
         whole = count(total, noun) if total == len(items) else f"{len(items)} of {count(total, noun)}"
         more = f" Next: page_number {fields['next_page_number']}." if "next_page_number" in fields else ""
         return f"{whole}: {first}.{more}"
@@ -322,6 +332,7 @@ class ConferencePage(PageResult):
 
 class ParticipantPage(PageResult):
     resource = Participant
+    separator = "; "
     participants: list[Participant]
 
 

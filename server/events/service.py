@@ -37,6 +37,8 @@ _SHUTDOWN_TIMEOUT_S = 5.0
 _RETRY_DELAY_S = 1.0
 """Delay until an event that could not be stored is tried again."""
 _MAX_WAIT_EVENTS = 20
+_TYPE_PREFIXES = ("call.", "call_", "conference.", "siprec.", "streaming.")
+"""Types that begin so are never taken for a mistake."""
 _MAX_UNSEEN = 20
 """Conferences or queues of a list that are read one by one because no event has reported them."""
 _PROGRESS_INTERVAL_S = 5.0
@@ -277,6 +279,14 @@ class EventService:
         if not command.is_read():
             self._notify(self.projection.record_command(command.tool_name(), vars(command), self.now()), [])
 
+    def add_people(self, fields: Mapping[str, Any]) -> None:
+        """Add to the participants in a result who they are, and since when they are muted or on hold."""
+        participants = [*fields.get("participants", ()), *filter(None, [fields.get("participant")])]
+        if participants:
+            from .projection.people import add_people  # noqa: PLC0415 (as above)
+
+            add_people(participants, self.projection.person, self.now())
+
     async def answer(self, tool: Tool, progress: Progress, before: CursorLookup) -> dict[str, Any]:
         """Run a tool of the toolset `events`. Returns its structured content. Raises `CallFailed`.
 
@@ -476,7 +486,21 @@ class EventService:
             and (similar := get_close_matches(event_type, PAYLOADS, 1))
         )
 
+    async def _check_types(self, store: Store, types: Sequence[str]) -> None:
+        """Raises `CallRefused` for a type that looks like a mistake: nothing of it is stored, and a documented one is
+        similar."""
+        strange = [
+            event_type
+            for event_type in types
+            if not event_type.startswith(_TYPE_PREFIXES)
+            and not await store.distinct("type", event_type.removesuffix("*"), 1)
+        ]
+        suggestions = self._suggest_types(strange)
+        if suggestions:
+            raise CallRefused(suggestions)
+
     async def _filter_for(self, store: Store, tool: Any, types: Sequence[str] | None, since: str | None) -> EventFilter:
+        await self._check_types(store, types or ())
         event_filter = EventFilter(
             types=frozenset(types or ()),
             conference_id=self.projection.conference_id(tool.conference_id) if tool.conference_id else None,

@@ -165,7 +165,9 @@ class ToolCallHandler:
         attempts = answer.attempts if answer.attempts > 1 else None
         record.telnyx = _without_empty({"status": answer.status, "request_id": answer.request_id, "attempts": attempts})
         self._events.record_command(command)
-        return _command_result(command, answer.body, lambda name: self._catalog.allows(name, policy))
+        fields = command.read(answer.body)
+        self._events.add_people(fields)
+        return _command_result(command, fields, lambda name: self._catalog.allows(name, policy))
 
     async def _with_everyone_listed(self, command: Command) -> Command:
         """Replace "everyone" by a list of call legs, for endpoints that require the list."""
@@ -230,8 +232,7 @@ def _with_command_id(command: Command) -> Command:
     return command.model_copy(update={"command_id": str(uuid.uuid4())})
 
 
-def _command_result(command: Command, body: Any, is_offered: Callable[[str], bool]) -> dict[str, Any]:
-    fields = command.read(body)
+def _command_result(command: Command, fields: dict[str, Any], is_offered: Callable[[str], bool]) -> dict[str, Any]:
     done = "" if command.is_read() else f"Telnyx accepted: {describe(command.does, vars(command))}."
     content: dict[str, Any] = {"summary": command.result.describe(fields, done)}
     if command.is_deduped():

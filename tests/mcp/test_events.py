@@ -156,11 +156,31 @@ async def test_practice_goes_by_the_clock_of_the_sandbox(era: str) -> None:
     assert all(person["seconds"] >= 600 for person in summary["conference"]["participants"])
 
 
+async def test_the_list_of_participants_says_who_they_are_and_how_long_they_are_on_hold() -> None:
+    async with practising("2026-07-28") as client:
+        legs = await waiting(client)
+        room = await open_room(client, *legs[:2])
+        both = ["conference.participant.joined"]
+        await call(
+            client, "wait_for_event", types=both, conference_id=room, call_control_id=legs[1], since="2020-01-01"
+        )
+        await call(client, "hold_participants", conference_id=room, call_control_ids=[legs[1]])
+        await call(client, "mute_participants", conference_id=room, call_control_ids=[legs[0]])
+        page = await call(client, "list_participants", conference_id=room)
+    muted, held = (next(who for who in page["participants"] if who["call_control_id"] == leg) for leg in legs[:2])
+    assert muted["number"].startswith("+1")
+    assert held["number"].startswith("+1")
+    assert muted["muted_since"]
+    assert held["on_hold_since"]
+    assert f"{muted['number']} muted" in page["summary"]
+    assert f"{held['number']} on hold for " in page["summary"]
+
+
 async def test_a_type_that_is_misspelt_is_doubted_when_nothing_is_found(era: str) -> None:
     async with practising(era) as client:
         found = await call(client, "list_events", types=["conference.particpant.joined"])
-    assert found["summary"].startswith("No events. 'conference.particpant.joined' is no type that is documented")
-    assert found["summary"].endswith("did you mean conference.participant.joined?")
+    assert found["summary"].startswith("No events. 'conference.particpant.joined' is not a documented type")
+    assert found["summary"].endswith("Did you mean conference.participant.joined?")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +191,7 @@ async def test_a_type_that_is_misspelt_is_doubted_when_nothing_is_found(era: str
         ("wait_for_event", {"types": []}, "types must be a list with at least one entry"),
         ("wait_for_event", {"types": ["x"], "timeout_secs": 601}, "from 1 to 600"),
         ("conference_summary", {"conference_id": "Standup"}, "404"),
-        ("wait_for_event", {"types": ["participant.joined"]}, "did you mean conference.participant.joined?"),
+        ("wait_for_event", {"types": ["participant.joined"]}, "Did you mean conference.participant.joined?"),
     ],
 )
 async def test_a_wrong_question_is_answered_with_what_to_do(tool: str, arguments: dict[str, Any], said: str) -> None:
@@ -333,7 +353,9 @@ async def test_where_telnyx_cannot_be_asked_a_queue_is_what_events_tell_of_it(er
         async with connected("--approval", "never", era=era, env=line.env) as client:
             await eventually(partial(has_all, client, ids(line.sandbox)))
             support = await read(client, "telnyx://queues/support")
-            with pytest.raises(Exception, match=r"No event tells of a queue x\. Telnyx refused get_queue") as unknown:
+            with pytest.raises(
+                Exception, match=r"There is no event of a queue x\. Telnyx refused get_queue"
+            ) as unknown:
                 await client.read_resource("telnyx://queues/x")
     assert [place(entry)[::2] for entry in support["calls"]] == [(1, None), (2, None), (3, None)]
     assert not {"api_asked_at", "max_size"} & set(support)

@@ -1,10 +1,15 @@
-"""Who is on a call leg: what the projection knows of one person, and a short description of them."""
+"""Who is on a call leg, and in which state: one view and one description for questions, the board and tools.
 
-from collections.abc import Iterable
+`Projection.person` and `Projection.people` return the views, `describe_person` and `describe_people` the words.
+"""
+
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Literal
 
+from ....tools.results import Participant
 from ....tools.text import quoted
+from ..times import iso
 from .sanitize import format_duration, is_identifier, quote_data, short_identifier
 from .views import ParticipantView, View, When
 
@@ -27,8 +32,12 @@ class PersonView(View):
     conference_id: str | None = None
     """The conference that the leg is in."""
     joined_at: When | None = None
+    is_muted: bool = False
     muted_since: When | None = None
+    """None although it is muted: not known."""
+    is_on_hold: bool = False
     on_hold_since: When | None = None
+    """None although it is on hold: not known."""
     queue: str | None = None
     """The queue in which the call waits."""
     queued_at: When | None = None
@@ -56,7 +65,9 @@ def person_in(participant: ParticipantView, conference_id: str) -> PersonView:
         role=_role(participant),
         conference_id=conference_id,
         joined_at=participant.joined_at,
+        is_muted=bool(muted and muted.value),
         muted_since=muted.since if muted and muted.value else None,
+        is_on_hold=bool(on_hold and on_hold.value),
         on_hold_since=on_hold.since if on_hold and on_hold.value else None,
         is_alive=participant.left_because != "hangup",
     )
@@ -74,10 +85,11 @@ def _role(participant: ParticipantView) -> Literal["host", "barge", "monitor", "
 def describe_person(person: PersonView, now: datetime) -> str:
     """A person and their state in a few words, such as `+12025550152 (agent) muted, on hold for 2:10`."""
     states: list[str] = []
-    if person.muted_since is not None:
+    if person.is_muted:
         states.append("muted")
-    if person.on_hold_since is not None:
-        states.append(f"on hold for {format_duration(now - person.on_hold_since)}")
+    if person.is_on_hold:
+        held = f" for {format_duration(now - person.on_hold_since)}" if person.on_hold_since else ""
+        states.append(f"on hold{held}")
     if person.queue is not None:
         waited = f" for {format_duration(now - person.queued_at)}" if person.queued_at else ""
         states.append(f"waiting in queue {quoted(person.queue)}{waited}")
@@ -89,6 +101,36 @@ def describe_person(person: PersonView, now: datetime) -> str:
 def describe_people(people: Iterable[PersonView], now: datetime) -> str:
     """Several people, such as `+12025550151 (agent) muted; +12025550152 on hold for 2:10`."""
     return "; ".join(describe_person(person, now) for person in people)
+
+
+def add_people(
+    participants: Iterable[Participant], find: Callable[[str, datetime], PersonView | None], now: datetime
+) -> None:
+    """Add to participants that the API listed who they are, and since when they are muted or on hold."""
+    for participant in participants:
+        if participant.call_control_id is None:
+            continue
+        person = _as_listed(find(participant.call_control_id, now), participant)
+        participant.number, participant.caller_name = person.number, person.caller_name
+        participant.role = person.role
+        participant.muted_since = iso(person.muted_since) if person.muted_since else None
+        participant.on_hold_since = iso(person.on_hold_since) if person.on_hold_since else None
+        status = f" ({participant.status})" if participant.status not in (None, "joined") else ""
+        participant.about = f"{describe_person(person, now)}{status}"
+
+
+def _as_listed(person: PersonView | None, participant: Participant) -> PersonView:
+    """The person on a participant's leg, with the state as the API lists it."""
+    known = person or PersonView(call_control_id=participant.call_control_id or "")
+    state = {
+        "label": participant.label or known.label,
+        "role": known.role or ("host" if participant.end_conference_on_exit else None),
+        "is_muted": bool(participant.muted),
+        "muted_since": known.muted_since if participant.muted else None,
+        "is_on_hold": bool(participant.on_hold),
+        "on_hold_since": known.on_hold_since if participant.on_hold else None,
+    }
+    return known.model_copy(update=state)
 
 
 def _short_address(number: str | None) -> str | None:

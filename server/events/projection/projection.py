@@ -247,6 +247,7 @@ class Projection:
             call_control_id=call_control_id,
             number=call.caller.number,
             caller_name=call.caller.name,
+            is_on_hold=call.on_hold_since is not None,
             on_hold_since=call.on_hold_since,
             queue=queue,
             queued_at=queued.since if queued else None,

@@ -52,7 +52,10 @@ def _toolset(entry: str) -> str:
 
 
 def _region(entry: str) -> str:
-    return _one_of(entry, get_args(Region), "region")
+    """A region that Telnyx accepts, such as `US`, or one that only its answers contain, such as `sv1`."""
+    known = get_args(Region)
+    is_misspelt = entry.casefold() in {region.casefold() for region in known}
+    return _one_of(entry, known, "region") if is_misspelt or not entry.strip() else entry
 
 
 def _risk(entry: str) -> str:

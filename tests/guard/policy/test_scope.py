@@ -33,6 +33,12 @@ async def refusal(rules: str, touching: Command, facts: Known | None = None) -> 
     return await policy(f"[scope]\n{rules}").out_of_scope(touching, known() if facts is None else facts)
 
 
+async def test_a_region_is_any_name_that_telnyx_returns() -> None:
+    in_sv1 = known(conferences={CONFERENCE_ID: ConferenceFacts("Standup", "1", "sv1")})
+    assert await refusal("regions = ['sv1']", command("end_conference"), in_sv1) is None
+    assert "'sv1'" in (await refusal("regions = ['US']", command("end_conference"), in_sv1) or "")
+
+
 WHISPERED = command("join_conference", supervisor_role="whisper", whisper_call_control_ids=[OTHER_CALL])
 OTHER_IS_2 = f"the connection of call '{OTHER_CALL}' is '2'"
 MAY = [
