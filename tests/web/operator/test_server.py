@@ -34,7 +34,7 @@ def test_without_a_terminal_the_command_prints_no_link(tmp_path: Path) -> None:
         command, check=False, env=environment({}), capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
     assert done.returncode == 1
-    assert "is for a person at a terminal" in done.stderr
+    assert "needs a person at a terminal" in done.stderr
     assert "token" not in done.stdout + done.stderr
 
 
