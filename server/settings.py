@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -100,6 +100,14 @@ class Settings(BaseSettings):
         Field(
             description="Web origins whose pages may call the server, comma-separated, with --transport http. "
             "Example: https://example.com.",
+        ),
+    ] = frozenset()
+    trusted_proxies: Annotated[
+        frozenset[str],
+        NoDecode,
+        Field(
+            description="Addresses or networks of reverse proxies in front of the server, comma-separated, with "
+            "--transport http. Their idle connections are not limited. Example: 10.0.0.0/8.",
         ),
     ] = frozenset()
     require_tokens: Annotated[
@@ -245,10 +253,20 @@ class Settings(BaseSettings):
             raise ValueError(f"{named}; there are {', '.join(TOOLSETS)}")
         return names
 
-    @field_validator("push", "allow", "deny", "allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("push", "allow", "deny", "allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _types(cls, value: object) -> object:
         return _named(value) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: frozenset[str]) -> frozenset[str]:
+        for network in value:
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network} is not an IP address or a network such as 10.0.0.0/8") from None
+        return value
 
     @field_validator("catch_up", "keep", "approval_ttl", mode="before")
     @classmethod

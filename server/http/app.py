@@ -29,9 +29,15 @@ from .protected_resource import metadata_routes, metadata_url
 MCP = "/mcp"
 READY = "/readyz"
 METRICS = "/metrics"
+_PRIORITY_PATHS = ("/operator", "/board", HEALTH_PATH, READY, WEBHOOK_PATH)
 _MAX_MCP_BODY_BYTES = 1024 * 1024
 _SESSION_IDLE_TIMEOUT_S = 30 * 60.0
 _MAX_SESSIONS = 10_000
+
+
+def is_priority_path(path: str) -> bool:
+    """Whether requests to a path are answered even when clients of MCP use all connections."""
+    return path.startswith(_PRIORITY_PATHS)
 
 
 @dataclass(frozen=True, slots=True)

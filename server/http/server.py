@@ -4,25 +4,41 @@ import asyncio
 import errno
 import importlib.util
 import socket
+import sys
+from ipaddress import ip_network
 
 import anyio
 
 from ..asgi_server import Server, listen
 from ..lifecycle import on_signals
 from ..settings import Settings, SettingsError
-from .app import open_http_app
+from .app import is_priority_path, open_http_app
+
+if sys.platform != "win32":
+    import resource
 
 _MAX_CONNECTIONS = 2048
-"""Further connections are answered 503."""
+"""With a request in progress; a further request is answered 503, except to the operator and to probes."""
+_OPEN_FILES = 2 * _MAX_CONNECTIONS
 _SHUTDOWN_TIMEOUT_S = 35
 """For requests in flight: a command to Telnyx is given up after 30 s."""
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `SettingsError` before anything is served."""
+    _raise_open_file_limit()
     listener = _listener(settings)
     has_uvloop = importlib.util.find_spec("uvloop") is not None
     anyio.run(_serve, settings, listener, backend_options={"use_uvloop": has_uvloop})
+
+
+def _raise_open_file_limit() -> None:
+    """Each connection takes a file descriptor, and the usual limit of 1,024 is below this server's own."""
+    if sys.platform != "win32":
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        target = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < target:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -38,7 +54,14 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     port: int = listener.getsockname()[1]
     async with open_http_app(settings.model_copy(update={"port": port})) as http_app:
-        server = Server(http_app.app, _MAX_CONNECTIONS, _SHUTDOWN_TIMEOUT_S)
+        proxies = [ip_network(network) for network in settings.trusted_proxies]
+        server = Server(
+            http_app.app,
+            _MAX_CONNECTIONS,
+            _SHUTDOWN_TIMEOUT_S,
+            is_priority=is_priority_path,
+            trusted_proxies=proxies,
+        )
 
         def shut_down() -> None:
             http_app.shutdown.begin()
