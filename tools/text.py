@@ -27,8 +27,15 @@ def clean(text: str, max_length: int) -> str:
 def _visible(text: str) -> str:
     if text.isascii() and text.isprintable():  # the common case
         return text
-    letters = _SELECTORS.sub("", text)
-    return "".join(" " if unicodedata.category(letter) in _INVISIBLE else letter for letter in letters)
+    return "".join(map(_visible, text))
+
+
+def _visible(letter: str) -> str:
+    """The letter, or what stands for one that cannot be seen: nothing for a combining mark, else a space."""
+    category = unicodedata.category(letter)
+    if category in _INVISIBLE_CATEGORIES or _IGNORABLE.match(letter):
+        return "" if category == "Mn" else " "
+    return letter
 
 
 def quoted(text: str | None, max_length: int = _MAX_QUOTED_LENGTH) -> str:
