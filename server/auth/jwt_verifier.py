@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx2
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from ...tools.text import clean
 from ..settings import is_safe
@@ -31,6 +32,9 @@ _FETCH_TIMEOUT_S = 5.0
 _MAX_RESPONSE_BYTES = 1024 * 1024
 _MAX_TOKEN_LENGTH = 16 * 1024
 _MAX_NAME_LENGTH = 200
+
+_INVALID = (jwt.PyJWTError, UnsupportedAlgorithm, AttributeError, RecursionError, TypeError, ValueError)
+"""What a malformed token, or a key that does not fit its algorithm, makes the libraries raise."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +85,7 @@ class JwtVerifier:
                     "verify_iat": False,
                 },
             )
-        except (jwt.InvalidTokenError, AttributeError):
+        except _INVALID:
             return None
         return self._identity(claims)
 
@@ -128,7 +132,7 @@ class JwtVerifier:
         try:
             self._keys = await self._published_keys()
             self._fetched_at = anyio.current_time()
-        except (httpx2.HTTPError, ValueError, jwt.PyJWTError) as problem:
+        except (httpx2.HTTPError, httpx2.InvalidURL, *_INVALID) as problem:
             _log.warning("The keys of %s cannot be fetched: %s", self._issuer, clean(str(problem), _MAX_NAME_LENGTH))
 
     async def _published_keys(self) -> dict[str | None, jwt.PyJWK]:
@@ -136,7 +140,9 @@ class JwtVerifier:
             if self._jwks_url is None:
                 self._jwks_url = await self._discover(http)
             published = jwt.PyJWKSet.from_dict(await _json(http, self._jwks_url))
-        return {key.key_id: key for key in published.keys if key.public_key_use in (None, "sig")}
+        # A key with an id that is not a string, or for another use, does not stop the others.
+        ids = [(key, cast("object", key.key_id)) for key in published.keys if key.public_key_use in (None, "sig")]
+        return {key_id: key for key, key_id in ids if key_id is None or isinstance(key_id, str)}
 
     async def _discover(self, http: httpx2.AsyncClient) -> str:
         """The address of the keys in the issuer's metadata (RFC 8414, OpenID). Raises `ValueError`, `HTTPError`."""

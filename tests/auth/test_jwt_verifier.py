@@ -157,6 +157,41 @@ async def test_invalid_tokens_identify_no_one() -> None:
     assert identities == dict.fromkeys(BAD, None)
 
 
+def small_or_wrong_keys() -> Mapping[str, dict[str, Any]]:
+    rsa_key, ec_key = _public(RSA_KEY), _public(EC_KEY)
+    return {
+        "an RSA key for elliptic curves": rsa_key | {"alg": "ES256"},
+        "an elliptic curve key for RSA": ec_key | {"alg": "RS256"},
+        "a modulus of a few bits": rsa_key | {"n": "AQAB"},
+        "a modulus that is not base64": rsa_key | {"n": "!!"},
+        "a point that is not on the curve": ec_key | {"x": ec_key["y"]},
+        "no key at all": {},
+        "a shared secret": {"kty": "oct", "k": "AAAA"},
+    }
+
+
+async def test_an_unusable_key_of_the_issuer_identifies_no_one_and_raises_no_error() -> None:
+    for what, key in small_or_wrong_keys().items():
+        authority = Authority(keys=[key | {"kid": "odd"}, *published(one=RSA_KEY)])
+        issuer = authority.issuer()
+        for made in (token(key_id="odd"), token(EC_KEY, "ES256", "odd")):
+            assert await issuer.identify(made) is None, what
+        assert await issuer.identify(token()) is not None, what
+
+
+async def test_unexpected_json_of_the_issuer_or_in_a_token_raises_no_error() -> None:
+    ids: list[Any] = [[], {}, 7]
+    for odd in ids:
+        authority = Authority(keys=[_public(OTHER_RSA_KEY) | {"kid": odd}, *published(one=RSA_KEY)])
+        assert await authority.issuer().identify(token()) is not None
+    deep = base64url_encode(b"[" * 9_000).decode()
+    assert await Authority().issuer().identify(f"{deep}.{deep}.") is None
+    assert await Authority().issuer().identify(by_hand({"alg": "RS256", "kid": [], "typ": 7})) is None
+    for jwks_url in ("https://keys.example:99999/", "https://[", "https://keys.example/\x00"):
+        with pytest.raises(AuthUnavailable):
+            await Authority(says={"jwks_uri": jwks_url}).issuer().identify(token())
+
+
 async def test_scopes_of_other_services_give_no_rights() -> None:
     found = await Authority().issuer().identify(token(scope="openid profile"))
     assert found is not None
