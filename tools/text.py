@@ -12,9 +12,13 @@ _SHORT_ID_LENGTH = 14
 _MAX_ID_LENGTH = 512
 _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _PLACEHOLDER = re.compile(r"{(\w+)}")
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-"""Variation selectors: Unicode counts them as letters, but they are invisible and can carry hidden text."""
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff"
+    "\u2800\U00016fe4\U0001d159]"
+)
+"""Letters, marks and symbols that a reader does not see, and that can carry hidden text: Unicode's property
+Default_Ignorable_Code_Point beyond the categories above (variation selectors, fillers, joiners), and blank symbols."""
 
 
 def clean(text: str, max_length: int) -> str:
@@ -27,11 +31,11 @@ def clean(text: str, max_length: int) -> str:
 def _visible(text: str) -> str:
     if text.isascii() and text.isprintable():  # the common case
         return text
-    return "".join(map(_visible, text))
+    return "".join(map(_visible_letter, text))
 
 
-def _visible(letter: str) -> str:
-    """The letter, or what stands for one that cannot be seen: nothing for a combining mark, else a space."""
+def _visible_letter(letter: str) -> str:
+    """The letter, or what replaces an invisible one: nothing for a combining mark, else a space."""
     category = unicodedata.category(letter)
     if category in _INVISIBLE_CATEGORIES or _IGNORABLE.match(letter):
         return "" if category == "Mn" else " "
