@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import anyio
 import httpx2
@@ -17,6 +18,7 @@ from mcp_types import ListToolsResult, PaginatedRequestParams
 
 from ..tools import TOOLS
 from .adapters.api_key import key_of
+from .adapters.approval_help import operator_address
 from .adapters.guard_factory import GuardRuntime
 from .adapters.live_facts import TelnyxFacts
 from .board.board import Board
@@ -34,7 +36,8 @@ from .mcp.sessions import caller_of
 from .mcp.tool_calls import ToolCallHandler
 from .mcp.tool_definitions import Catalog
 from .mcp.whoami import WhoamiReport
-from .settings import Settings
+from .running_servers import registered_server, running_servers
+from .settings import Settings, SettingsError
 from .stores import open_event_store, store_url
 from .telnyx import LIMITS, TelnyxClient, Timing
 from .webhooks.ingest import EventIngest
@@ -108,8 +111,14 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         await stack.enter_async_context(guard_runtime.guard.audit_writer.running())
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
+        page = None
         if settings.operator_page is not None and settings.transport == "stdio":
-            await _serve_operator_page(stack, settings.operator_page, parts, events, guard_runtime)
+            page = await _serve_operator_page(stack, settings.operator_page, parts, events, guard_runtime)
+        elif settings.operator_page is not None:
+            page = operator_address(settings)
+        stack.enter_context(
+            registered_server(transport=settings.transport, sandbox=settings.sandbox, database=database, page=page)
+        )
         for task in (ingest.run, parts.notifier.run, guard_runtime.watch):
             tasks.start_soon(_in_background, task)
         yield RunningServer(
@@ -119,7 +128,8 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
 
 async def _serve_operator_page(
     stack: AsyncExitStack, port: int, parts: ServerParts, events: EventService, guard_runtime: GuardRuntime
-) -> None:
+) -> str | None:
+    """Serve the page until the stack closes. Its address, without a sign-in link; None: the port is in use."""
     from .web.board import BoardPage  # noqa: PLC0415 (a web server, which most servers over stdio do not start)
     from .web.operator.server import print_link, serve_operator_page  # noqa: PLC0415
 
@@ -127,7 +137,15 @@ async def _serve_operator_page(
         return BoardPage(page, parts.board, events, parts.tool_calls.answer, port).routes
 
     page = serve_operator_page(guard_runtime.ledger, port, more_routes=board_routes)
-    print_link(await stack.enter_async_context(page))
+    try:
+        link = await stack.enter_async_context(page)
+    except SettingsError as error:
+        others = [server for server in running_servers() if urlsplit(server.page or "").port == port]
+        owner = f" The page there is that of {others[0].title}." if others else ""
+        logger.error("This server runs without an operator page: %s%s", error, owner)
+        return None
+    print_link(link)
+    return f"{urlsplit(link).scheme}://{urlsplit(link).netloc}/"
 
 
 async def _in_background(task: Callable[[], Awaitable[None]]) -> None:

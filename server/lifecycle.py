@@ -102,8 +102,8 @@ class Shutdown:
 
 
 @contextmanager
-def on_signals(callback: Callable[[], object], *, chain: bool) -> Generator[None]:
-    """Call `callback` on SIGTERM and SIGINT; with `chain`, call the previous handler after it.
+def on_signals(callback: Callable[[int], object], *, chain: bool) -> Generator[None]:
+    """Call `callback` with the signal's number on SIGTERM and SIGINT; with `chain`, call the previous handler after it.
 
     Python delivers signals to the main thread only: in another thread this changes nothing.
     """
@@ -113,7 +113,7 @@ def on_signals(callback: Callable[[], object], *, chain: bool) -> Generator[None
     previous: dict[int, Any] = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        callback()
+        callback(number)
         if chain and callable(previous[number]):
             previous[number](number, frame)
 

@@ -9,11 +9,14 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..tools import TOOLSETS
 from ..tools.base import ApprovalLevel
 from ..tools.numbers import caller_number
+from .database.errors import StoreError
+from .database.url import check_url
 
 PREFIX = "TELNYX_CONFERENCING_"
 _SHORTEST_KEY = 32
@@ -249,8 +252,8 @@ class Settings(BaseSettings):
         names = _named(value)
         unknown = sorted(names - set(TOOLSETS))
         if unknown or not names:
-            named = f"{', '.join(unknown)}: there is no such toolset" if unknown else "no toolset is named"
-            raise ValueError(f"{named}; there are {', '.join(TOOLSETS)}")
+            problem = f"there is no toolset {' or '.join(unknown)}" if unknown else "no toolset is named"
+            raise ValueError(f"{problem}. Available: {', '.join(TOOLSETS)}")
         return names
 
     @field_validator("push", "allow", "deny", "allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
@@ -278,9 +281,8 @@ class Settings(BaseSettings):
         if self.webhook_port is None or self.sandbox or self.insecure_webhooks or self.public_key:
             return self
         raise ValueError(
-            "--webhook-port needs TELNYX_PUBLIC_KEY, to prove that a webhook is Telnyx's: it stands in the Telnyx "
-            "portal under Keys & Credentials, Public Key (several, comma-separated, while you change it). For a local "
-            "tunnel without it there is --insecure-webhooks"
+            "--webhook-port needs TELNYX_PUBLIC_KEY, to verify the signatures of webhooks. It is in the Telnyx portal "
+            "under Keys & Credentials, Public Key. For a local tunnel without it, give --insecure-webhooks"
         )
 
     @field_validator("from_number")
@@ -292,7 +294,9 @@ class Settings(BaseSettings):
     @classmethod
     def _is_filled_in(cls, value: object) -> object:
         if isinstance(value, str) and value.startswith("${"):
-            raise ValueError(f"the host handed on {value} as it stands: set the variable where the host is started")
+            raise ValueError(
+                f"the host did not replace {value}: set the variable in the environment where the host is started"
+            )
         return value
 
     @field_validator("state_keys")
@@ -301,8 +305,8 @@ class Settings(BaseSettings):
         keys = [] if value is None else _keys(value)
         if value is not None and (not keys or len(set(keys)) < len(keys) or min(map(len, keys)) < _SHORTEST_KEY):
             raise ValueError(
-                f"must be keys of at least {_SHORTEST_KEY} characters, comma-separated, the first seals and each opens "
-                "what it sealed; `openssl rand -hex 32` makes one"
+                f"must be different keys of at least {_SHORTEST_KEY} characters, comma-separated, newest first. To "
+                "create one: openssl rand -hex 32"
             )
         return value
 
@@ -316,14 +320,16 @@ class Settings(BaseSettings):
             return self
         if self.webhook_port is not None:
             raise ValueError(
-                "--webhook-port is for stdio: with --transport http webhooks come to its own port, at /webhooks/telnyx"
+                "--webhook-port is for stdio. With --transport http, webhooks arrive on --port, at /webhooks/telnyx"
             )
         if self.insecure_webhooks and not is_loopback(self.host):
-            raise ValueError("--insecure-webhooks is for a loopback address: others could post events of their own")
+            raise ValueError(
+                "--insecure-webhooks needs a loopback --host: otherwise others could send events of their own"
+            )
         if self.host in ("0.0.0.0", "::") and not self.allowed_hosts:  # noqa: S104
             raise ValueError(
-                f"--host {self.host} needs --allowed-hosts: the names by which clients reach this server, so that a "
-                "web page cannot reach it by another"
+                f"--host {self.host} needs --allowed-hosts, the names under which clients reach this server, so that a "
+                "web page cannot reach it under another name"
             )
         return self
 
@@ -337,8 +343,8 @@ class Settings(BaseSettings):
     def _names_its_issuer(self) -> Self:
         if (self.oauth_issuer is None) is not (self.oauth_audience is None):
             raise ValueError(
-                "--oauth-issuer and --oauth-audience belong together: without an audience, tokens that were made for "
-                "another service would be taken here"
+                "--oauth-issuer and --oauth-audience need each other: without an audience, the server would accept "
+                "tokens for other services"
             )
         if self.oauth_jwks_url is not None and self.oauth_issuer is None:
             raise ValueError("--oauth-jwks-url needs --oauth-issuer and --oauth-audience")
@@ -348,7 +354,17 @@ class Settings(BaseSettings):
     @classmethod
     def _is_safe(cls, value: str | None) -> str | None:
         if value is not None and not is_safe(value):
-            raise ValueError("must be an https URL (http only on this machine)")
+            raise ValueError("must be an https URL (http only for this machine)")
+        return value
+
+    @field_validator("database")
+    @classmethod
+    def _names_a_database(cls, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                check_url(value)
+        except StoreError as error:
+            raise ValueError(str(error)) from None
         return value
 
     @field_validator("base_url")
@@ -397,9 +413,9 @@ def load(**given: object) -> Settings:
     """
     try:
         return Settings(**given)  # pyright: ignore[reportArgumentType]
-    except ValidationError as wrong:
-        errors = wrong.errors(include_url=False, include_input=False)
-        raise SettingsError(" ".join(f"{_where(error['loc'])}{_words(error['msg'])}." for error in errors)) from None
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False, include_input=False)
+        raise SettingsError(" ".join(f"{_where(error['loc'])}{_problem(error)}." for error in errors)) from None
 
 
 def _where(location: tuple[int | str, ...]) -> str:
@@ -413,5 +429,19 @@ def name_of(field: str) -> str:
     return f"--{field.replace('_', '-')} ({PREFIX}{field.upper()})"
 
 
-def _words(message: str) -> str:
-    return message.removeprefix("Value error, ").rstrip(".")
+_PROBLEMS = {
+    "bool_parsing": "must be true or false",
+    "enum": "must be {expected}",
+    "greater_than_equal": "must be at least {ge}",
+    "int_parsing": "must be a whole number",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "string_too_short": "must not be empty",
+    "value_error": "{error}",
+}
+"""What is wrong, by pydantic's type of error, with the values of its context."""
+
+
+def _problem(error: ErrorDetails) -> str:
+    text = _PROBLEMS.get(error["type"])
+    return (text.format(**error.get("ctx", {})) if text else error["msg"]).rstrip(".")

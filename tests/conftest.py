@@ -3,6 +3,7 @@
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -20,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     load_profile(fast=config.option.markexpr == "not slow")
     if not hasattr(config, "workerinput"):  # the main process ends what its workers share
         _whole_run.enter_context(sharing())
+        os.environ["XDG_STATE_HOME"] = _whole_run.enter_context(TemporaryDirectory(prefix="state-"))
 
 
 def pytest_unconfigure() -> None:

@@ -19,7 +19,7 @@ def report(error: BaseException) -> int:
 
     1: the command failed. 2: an option, a setting, a policy or the store is wrong. 130: interrupted.
     """
-    error = _cause(error)
+    original, error = error, _cause(error)
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, click.Abort | KeyboardInterrupt):
@@ -33,7 +33,7 @@ def report(error: BaseException) -> int:
     if isinstance(error, SettingsError | StoreError):
         click.echo(f"telnyx-conferencing: {error}", err=True)
         return 2
-    _report_unexpected(error)
+    _report_unexpected(error, original)
     return 1
 
 
@@ -46,9 +46,9 @@ def _cause(error: BaseException) -> BaseException:
     return next((cause for cause in causes if isinstance(cause, expected)), causes[0])
 
 
-def _report_unexpected(error: BaseException) -> None:
+def _report_unexpected(error: BaseException, original: BaseException) -> None:
     if os.environ.get(f"{PREFIX}LOG_LEVEL") == "debug":
-        traceback.print_exception(error)
+        traceback.print_exception(original)
         return
     message = " ".join(str(error).split())[:500].rstrip(".") or "no further details"
     click.echo(

@@ -1,17 +1,21 @@
 """The store as a command uses it: its URL, its events, and its ledger one call at a time."""
 
+import shlex
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
+import click
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ...tools.text import clean
 from ..database import default_url, redacted_url
 from ..events.store import Store
 from ..guard.ledger import AuditTampered, Ledger, NoSuchApproval
+from ..running_servers import running_servers
+from ..settings import SettingsError
 from .options import load_settings
 from .terminal import CommandFailed
 
@@ -38,11 +42,30 @@ class LedgerClient:
 
 
 def store_url(database: str | None) -> str:
-    """The URL of the store: the one given, else the one in the environment, else the default.
+    """The URL of the store: the one given, else the one in the environment, else that of the running servers.
 
-    Raises `SettingsError`, and `StoreError` if the default store's directory cannot be created.
+    If no server runs, it is the default store. Raises `SettingsError` if the running servers use different stores, and
+    `StoreError` if the default store's directory cannot be created.
     """
-    return load_settings({"database": database}).database or default_url()
+    settings = load_settings({"database": database})
+    return settings.database or _store_of_running_servers() or default_url()
+
+
+def _store_of_running_servers() -> str | None:
+    servers = {server.store: server for server in running_servers()}
+    if not servers:
+        return None
+    if len(servers) > 1:
+        choices = [f"  --database {shlex.quote(server.store)}    {server.title}" for server in servers.values()]
+        raise SettingsError("\n".join(["Several servers run. Choose the store of one:", *choices]))
+    [server] = servers.values()
+    if server.store_needs_login:
+        raise SettingsError(
+            f"The running server uses {server.store}. Give the URL with its user in TELNYX_CONFERENCING_DATABASE."
+        )
+    if server.store != default_url():
+        click.echo(f"Using the store of {server.title}: {server.store}", err=True)
+    return server.store
 
 
 def open_events(url: str) -> AbstractAsyncContextManager[Store]:

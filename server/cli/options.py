@@ -95,9 +95,14 @@ def settings_options(*names: str) -> Callable[[Callable[..., None]], Callable[..
     return decorate
 
 
+def flag(name: str) -> str:
+    """A setting's option, such as `--sandbox-port`."""
+    return f"--{name.replace('_', '-')}"
+
+
 def _option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     field = Settings.model_fields[name]
-    option = f"--{name.replace('_', '-')}"
+    option = flag(name)
     default = default_text(name)
     extra = f"env: {PREFIX}{name.upper()}" + (f"; default: {default}" if default else "")
     help_text = f"{field.description}  [{extra}]"

@@ -35,6 +35,12 @@ def default_url() -> str:
     return f"sqlite:///{directory / 'events.db'}"
 
 
+def check_url(url: str) -> None:
+    """Raise `StoreError` if this is not the URL of a file or of a PostgreSQL database. Opens nothing."""
+    if not is_on_a_server(url):
+        sqlite_path(url)
+
+
 def is_readable(url: str) -> bool:
     """Whether the parts of a PostgreSQL URL can be told apart with certainty."""
     return redacted_url(url) != _UNREADABLE
@@ -69,16 +75,12 @@ def sqlite_path(url: str) -> Path:
     """
     parts = urlsplit(url)
     if parts.scheme not in _SQLITE:
-        kind = f"{parts.scheme}: addresses are" if "://" in url else "That is"
-        raise StoreError(
-            f"{kind} not a kind of database this version can keep events in. Use sqlite:///PATH "
-            "or postgresql://USER@HOST/NAME."
-        )
+        problem = f"{parts.scheme} databases are not supported" if "://" in url else "This is not a database URL"
+        raise StoreError(f"{problem}. Use sqlite:///PATH or postgresql://USER@HOST/NAME.")
     name = unquote(parts.path[1:])
     if parts.netloc or parts.query or parts.fragment or not name or name == ":memory:" or "\0" in name:
         raise StoreError(
-            "The database URL must name one file: sqlite:///events.db in the server's working directory, or "
-            "sqlite:////var/lib/events.db (four slashes) anywhere."
+            "A SQLite URL names a file: sqlite:///events.db (relative) or sqlite:////var/lib/events.db (absolute)."
         )
     return Path(name)
 

@@ -31,7 +31,7 @@ def create_app() -> ASGIApp:
             running.append(http_app.app)
             # ASGI reports shutdown only after every response has ended, and some responses wait for the shutdown.
             loop = asyncio.get_running_loop()
-            with on_signals(lambda: loop.call_soon_threadsafe(http_app.shutdown.begin), chain=True):
+            with on_signals(lambda _: loop.call_soon_threadsafe(http_app.shutdown.begin), chain=True):
                 yield
 
     return Router(default=forward, lifespan=lifespan)

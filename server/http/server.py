@@ -3,8 +3,10 @@
 import asyncio
 import errno
 import importlib.util
+import signal
 import socket
 import sys
+from collections.abc import Callable
 from ipaddress import ip_network
 
 import anyio
@@ -12,7 +14,7 @@ import anyio
 from ..asgi_server import Server, listen
 from ..lifecycle import on_signals
 from ..settings import Settings, SettingsError
-from .app import is_priority_path, open_http_app
+from .app import MCP, is_priority_path, open_http_app
 
 if sys.platform != "win32":
     import resource
@@ -24,12 +26,15 @@ _SHUTDOWN_TIMEOUT_S = 35
 """For requests in flight: a command to Telnyx is given up after 30 s."""
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `SettingsError` before anything is served."""
+def run(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `KeyboardInterrupt` after SIGINT.
+
+    `announce` gets a line with the server's address once it serves. Raises `SettingsError` before that.
+    """
     _raise_open_file_limit()
     listener = _listener(settings)
     has_uvloop = importlib.util.find_spec("uvloop") is not None
-    anyio.run(_serve, settings, listener, backend_options={"use_uvloop": has_uvloop})
+    anyio.run(_serve, settings, listener, announce, backend_options={"use_uvloop": has_uvloop})
 
 
 def _raise_open_file_limit() -> None:
@@ -50,7 +55,7 @@ def _listener(settings: Settings) -> socket.socket:
         raise SettingsError(f"port {settings.port} of {settings.host} {problem}: choose another with --port.") from None
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> None:
+async def _serve(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     port: int = listener.getsockname()[1]
     async with open_http_app(settings.model_copy(update={"port": port})) as http_app:
@@ -63,9 +68,16 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             trusted_proxies=proxies,
         )
 
-        def shut_down() -> None:
+        received: list[int] = []
+
+        def shut_down(number: int) -> None:
+            received.append(number)
             http_app.shutdown.begin()
             server.stop()
 
-        with on_signals(lambda: loop.call_soon_threadsafe(shut_down), chain=False):
+        with on_signals(lambda number: loop.call_soon_threadsafe(shut_down, number), chain=False):
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            announce(f"Serving MCP at http://{host}:{port}{MCP}. Press Ctrl-C to stop.")
             await server.serve(listener)
+    if signal.SIGINT in received:
+        raise KeyboardInterrupt

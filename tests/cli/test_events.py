@@ -157,7 +157,7 @@ def test_a_terminal_shows_each_kind_of_event_in_its_colour(database: Path) -> No
     ("arguments", "said"),
     [
         (["--since", "yesterday"], "--since: must be an ISO 8601 time"),
-        (["--database", "mysql://there/events"], "not a kind of database"),
+        (["--database", "mysql://there/events"], "mysql databases are not supported"),
         (["--database", "sqlite:////no/such/place/events.db"], "The directory /no/such/place does not exist"),
     ],
 )

@@ -15,7 +15,10 @@ from support.command_line import run
 from support.commands import COMMAND
 from support.mcp import ERAS, call, connected
 from support.telnyx import telnyx
+from support.terminal import CTRL_C, at_terminal
+from telnyx_conferencing.server.cli.failures import report
 from telnyx_conferencing.server.cli.main import COMMANDS, cli
+from telnyx_conferencing.server.settings import SettingsError
 from telnyx_conferencing.tools import TOOLS, TOOLSETS
 
 INITIALIZE: dict[str, Any] = {
@@ -38,7 +41,7 @@ def test_serve_without_a_key_names_both_fixes_and_exits_with_2() -> None:
 @pytest.mark.parametrize(
     ("arguments", "env", "said"),
     [
-        (["--toolsets", "queues,cats"], {}, "cats: there is no such toolset; there are conferences"),
+        (["--toolsets", "queues,cats"], {}, "there is no toolset cats. Available: conferences"),
         (["--toolsets", ","], {}, "no toolset is named"),
         (["--approval", "maybe"], {}, "--approval (TELNYX_CONFERENCING_APPROVAL)"),
         ([], {"TELNYX_CONFERENCING_APPROVAL": "maybe"}, "'destructive', 'disruptive', 'all' or 'never'"),
@@ -56,6 +59,49 @@ def test_a_wrong_setting_is_one_sentence_and_exit_code_2(
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "KEYcanary" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--database", "foo"], "This is not a database URL"),
+        (["--port", "8484"], "--port needs --transport http."),
+        (["--transport", "stdio", "--allowed-hosts", "x"], "--allowed-hosts needs --transport http."),
+        (["--sandbox-port", "0"], "--sandbox-port needs --sandbox."),
+        (["--keep-most", "0"], "must be at least 1."),
+        (["--webhook-port", "x"], "must be a whole number."),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_at_start(arguments: list[str], problem: str) -> None:
+    ended = run("serve", *arguments, env={"TELNYX_API_KEY": "KEYx", "TELNYX_PUBLIC_KEY": "x"})
+    assert (ended.returncode, ended.stdout) == (2, "")
+    [line] = ended.stderr.splitlines()
+    assert problem in line
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+def test_serve_at_a_terminal_explains_itself_and_ctrl_c_ends_it(transport: str) -> None:
+    port = ("--port", "0") if transport == "http" else ()
+    with at_terminal("serve", "--sandbox", "--transport", transport, *port) as terminal:
+        shown = terminal.until("Press Ctrl-C to stop.")
+        terminal.type(CTRL_C)
+        code, rest = terminal.ended()
+    assert code == 130
+    assert ("http://127.0.0.1:" if transport == "http" else "telnyx-conferencing install") in shown
+    assert rest.strip() in ("", "^C")
+
+
+def test_an_unexpected_error_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = ExceptionGroup("several", [ExceptionGroup("tasks", [RuntimeError("no\nluck")])])
+    assert report(error) == 1
+    assert capsys.readouterr().err.startswith("telnyx-conferencing: Unexpected error: RuntimeError: no luck. Set ")
+    assert report(ExceptionGroup("several", [RuntimeError(), SettingsError("--port: wrong.")])) == 2
+    assert capsys.readouterr().err == "telnyx-conferencing: --port: wrong.\n"
+    monkeypatch.setenv("TELNYX_CONFERENCING_LOG_LEVEL", "debug")
+    assert report(error) == 1
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_a_sandbox_port_in_use_is_reported() -> None:

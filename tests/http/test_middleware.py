@@ -120,11 +120,11 @@ IMPOSSIBLE_OPTIONS: Sequence[tuple[tuple[str, ...], str]] = (
     (("--host", "0.0.0.0", "--allowed-hosts", "team.example"), "the store has none yet"),
     (("--allowed-hosts", "team.example"), "the store has none yet"),
     (("--require-tokens",), "telnyx-conferencing tokens create NAME"),
-    (("--oauth-issuer", "https://login.example"), "--oauth-issuer and --oauth-audience belong together"),
+    (("--oauth-issuer", "https://login.example"), "--oauth-issuer and --oauth-audience need each other"),
     (("--oauth-issuer", "http://login.example", "--oauth-audience", "https://a.example"), "must be an https URL"),
     (("--oauth-jwks-url", "https://login.example/keys"), "needs --oauth-issuer"),
     (("--webhook-port", "9000"), "/webhooks/telnyx"),
-    (("--host", "10.0.0.1", "--insecure-webhooks"), "for a loopback address"),
+    (("--host", "10.0.0.1", "--insecure-webhooks"), "needs a loopback --host"),
 )
 """Options with what the error says."""
 

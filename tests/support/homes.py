@@ -25,7 +25,7 @@ PLACES = {
     "codex": (".codex/config.toml", "mcp_servers"),
 }
 """Where each host keeps its servers under a home directory on Linux, and the table of them."""
-MOVED = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "GEMINI_CLI_HOME")
+MOVED = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "GEMINI_CLI_HOME")
 
 
 @dataclass

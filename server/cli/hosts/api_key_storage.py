@@ -46,16 +46,37 @@ class KeySetup(NamedTuple):
     """As in `Host.key_reference`."""
     message: str
     """What was done, for the person."""
+    is_secret: bool = False
+    """Whether the variables contain the key itself."""
 
 
-def set_up_key(host: Host, place: KeyPlace) -> KeySetup:
-    """Put the key in its place, and ask for it if it is not known. Raises `CommandFailed` if that fails."""
+def set_up_key(host: Host, choice: str | None) -> KeySetup:
+    """Put the key in its place, and ask for it if it is not known. Raises `CommandFailed` if that fails.
+
+    `choice`: the place that a person chose; None: the safest one.
+    """
+    place = choose_place(host, choice)
+    if place is KeyPlace.ENVIRONMENT and choice is None and _known_key() is None:
+        place = _offer_plain(host)
     setup = preview_key(host, place)
     if place is KeyPlace.KEYRING:
         return setup._replace(message=_store_in_keyring())
     if place is KeyPlace.PLAIN:
-        return setup._replace(variables={"env": {API_KEY: _known_key() or _ask_key()}})
+        return setup._replace(variables={"env": {API_KEY: _known_key() or _ask_key()}}, is_secret=True)
     return setup
+
+
+def _offer_plain(host: Host) -> KeyPlace:
+    """Without a keyring and without the variable, an entry would not work: a person decides. Raises `CommandFailed`."""
+    problem = f"This system has no keyring, and {API_KEY} is not set"
+    if is_terminal():
+        click.echo(f"{problem}. The key can go into {host.config()}, unprotected.")
+        if click.confirm("Write the key into this file?", default=False):
+            return KeyPlace.PLAIN
+    raise CommandFailed(
+        f"{problem}. Set it in the environment that starts {host.title} and run this again, or give --key plain to "
+        f"write the key into {host.config()}, or --sandbox, which needs no key. Nothing was changed."
+    )
 
 
 def preview_key(host: Host, place: KeyPlace) -> KeySetup:
@@ -63,7 +84,8 @@ def preview_key(host: Host, place: KeyPlace) -> KeySetup:
     if place is KeyPlace.KEYRING:
         return KeySetup(["--keyring"], {}, "")
     if place is KeyPlace.PLAIN:
-        return KeySetup([], {"env": {API_KEY: "YOUR_KEY"}}, "The key is in the configuration, unprotected.")
+        message = "The key is in the configuration, which only you can read. It is not protected any further."
+        return KeySetup([], {"env": {API_KEY: "YOUR_KEY"}}, message)
     unset = "" if os.environ.get(API_KEY) else ", which is not set here"
     message = f"{host.title} passes the key on from its environment variable {API_KEY}{unset}."
     return KeySetup([], host.key_reference or {}, message)

@@ -17,6 +17,7 @@ import httpx2
 from ...adapters.api_key import key_of
 from ...asgi_server import LOOPBACK, listen
 from ...database import StoreError, default_url, redacted_url
+from ...running_servers import running_servers
 from ...settings import Settings, SettingsError
 from ...stores import open_event_store, store_identity
 from ...webhooks.receiver import HEALTH_PATH, store_marker
@@ -57,13 +58,12 @@ def as_json(finding: Finding) -> str:
     return json.dumps({key: value for key, value in fields.items() if value})
 
 
-def all_checks(settings: Settings) -> Iterator[Finding]:
-    """Every finding, as soon as it is known."""
+def check_settings(settings: Settings) -> Iterator[Finding]:
+    """What a server with these settings needs, each finding as soon as it is known."""
     yield from _check_telnyx(settings)
     yield _check_public_key(settings)
     yield from _check_webhooks(settings)
     yield _check_store(settings)
-    yield from _check_hosts()
 
 
 def _check_telnyx(settings: Settings) -> Iterator[Finding]:
@@ -199,7 +199,14 @@ def _check_store(settings: Settings) -> Finding:
     return Finding("store", State.GOOD, f"{redacted_url(url)} opens in {time.monotonic() - begun:.1f} s")
 
 
-def _check_hosts() -> Iterator[Finding]:
+def check_servers() -> Iterator[Finding]:
+    """The servers of this user that run now."""
+    for server in running_servers():
+        page = f"; operator page: {server.page}" if server.page else ""
+        yield Finding("server", State.GOOD, f"{server.title} uses {server.store}{page}")
+
+
+def check_hosts() -> Iterator[Finding]:
     """Every host that has this server, or whose configuration cannot be read."""
     findings = [finding for host in HOSTS.values() if (finding := _check_host(host))]
     yield from findings or [Finding("hosts", State.NOTE, f"no host has this server; to add it: {NAME} install HOST")]

@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -46,17 +48,35 @@ class ConfigFile:
         since it was read.
         """
         target = self.path.resolve()
-        try:
+        with self._writing():
             target.parent.mkdir(parents=True, exist_ok=True)
             if ConfigFile.read(target).raw != self.raw:
                 raise CommandFailed(f"Another program has just changed {self.path}. Run this command again.")
             mode = target.stat().st_mode if self.raw is not None and not private else _PRIVATE
             backup = self._back_up(target, mode)
-            bom = _BOM if (self.raw or b"").startswith(_BOM.encode()) else ""
-            _write_whole(target, (bom + text).encode(), mode)
+            _write_whole(target, self._encode(text), mode)
+        return backup
+
+    def overwrite(self, text: str) -> None:
+        """Replace the file's text without a backup. Raises `CommandFailed` if it cannot be written."""
+        target = self.path.resolve()
+        with self._writing():
+            _write_whole(target, self._encode(text), target.stat().st_mode)
+
+    def make_private(self) -> None:
+        """Make the file readable for its user alone. Raises `CommandFailed` if that fails."""
+        with self._writing():
+            self.path.resolve().chmod(_PRIVATE)
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        try:
+            yield
         except OSError as error:
             raise CommandFailed(f"{self.path} cannot be written ({_reason(error)}). It is unchanged.") from None
-        return backup
+
+    def _encode(self, text: str) -> bytes:
+        return ((_BOM if (self.raw or b"").startswith(_BOM.encode()) else "") + text).encode()
 
     def backups(self) -> list[Path]:
         """The backups that `replace` made of this file."""

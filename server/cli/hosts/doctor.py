@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from ....tools.text import clean
-from ...settings import Settings
+from ...settings import Settings, SettingsError
 from ..options import load_settings, parse_serve_options, settings_options
 from ..terminal import CommandFailed, progress
-from .checks import Finding, State, all_checks, as_json
+from .checks import Finding, State, as_json, check_hosts, check_servers, check_settings
 from .install import configured_server
 from .launch_check import check_start, variables
 from .registry import HOSTS, NAME, Host
@@ -44,10 +44,41 @@ def doctor(context: click.Context, as_host: str | None, json_lines: bool, **opti
       telnyx-conferencing doctor --as-host claude-code
     """
     if as_host is None:
-        healthy = _print_findings(all_checks(load_settings(options)), json_lines)
+        healthy = _print_findings(_findings(options), json_lines)
     else:
         healthy = _check_as_host(as_host or None, json_lines)
     context.exit(0 if healthy else 1)
+
+
+def _findings(options: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the checks find with the settings of this shell, or, if it has none, with those of the hosts."""
+    settings = load_settings(options)
+    has_own = settings.sandbox or settings.keyring or settings.api_key or any(v is not None for v in options.values())
+    sources = [] if has_own else list(_host_settings())
+    for source, host_settings in sources:
+        yield Finding("settings", State.NOTE, f"those of {source}, since TELNYX_API_KEY is not set here")
+        yield from check_settings(host_settings)
+    if not sources:
+        yield from check_settings(settings)
+    yield from check_servers()
+    yield from check_hosts()
+
+
+def _host_settings() -> Iterator[tuple[str, Settings]]:
+    """The settings of the hosts that have this server and can start it, each once, with the titles of the hosts."""
+    titles: list[tuple[str, Settings]] = []
+    for host in HOSTS.values():
+        try:
+            server = configured_server(host)
+            settings = None if server is None else _settings(server, variables(host, server))
+        except (CommandFailed, SettingsError, click.ClickException):
+            continue  # the check of the hosts reports it
+        if settings is not None:
+            titles.append((host.title, settings))
+    while titles:
+        _, settings = titles[0]
+        yield " and ".join(title for title, other in titles if other == settings), settings
+        titles = [(title, other) for title, other in titles if other != settings]
 
 
 def _check_as_host(name: str | None, json_lines: bool) -> bool:
@@ -62,7 +93,8 @@ def _check_as_host(name: str | None, json_lines: bool) -> bool:
 
 
 def _host_findings(host: Host, server: Entry) -> Iterator[Finding]:
-    yield from all_checks(_settings(server, variables(host, server)))
+    yield from check_settings(_settings(server, variables(host, server)))
+    yield from check_hosts()
     yield check_start(host, server)
 
 

@@ -15,7 +15,7 @@ from ..options import COMMON_SETTINGS, load_settings, settings_options
 from ..terminal import CommandFailed, is_terminal
 from .api_key_storage import KeyPlace, KeySetup, choose_place, preview_key, set_up_key
 from .config_files import ConfigFile
-from .registry import HOSTS, NAME, PUBLIC_KEY, Host
+from .registry import API_KEY, HOSTS, NAME, PUBLIC_KEY, Host
 from .server_entry import arguments, entry, merged, with_public_key
 from .texts import Entry, Unreadable
 
@@ -80,13 +80,15 @@ def cursor_link(server: Entry) -> str:
 def _install(host: Host, options: Mapping[str, Any], key: str | None, public_key: str | None) -> None:
     config, existing = _read(host)
     verified_key = _check(options, public_key)
-    setup = _NO_KEY if options.get("sandbox") else set_up_key(host, choose_place(host, key))
+    setup = _NO_KEY if options.get("sandbox") else set_up_key(host, key)
     ours = entry(host, [*arguments(options), *setup.options], with_public_key(setup.variables, verified_key))
     result = merged(existing, ours)
     if result == existing:
+        if setup.is_secret:
+            config.make_private()
         click.echo(f"{host.title} already has this server: {config.path} is unchanged.")
     else:
-        backup = config.replace(host.syntax.put(config.text, host.section, NAME, result))
+        backup = config.replace(host.syntax.put(config.text, host.section, NAME, result), private=setup.is_secret)
         action = "Added to" if existing is None else "Updated in"
         click.echo(f"{action} {host.title}: {config.path}{_backup_note(backup)}. {host.next_step}")
     if setup.message:
@@ -119,6 +121,22 @@ def _uninstall(host: Host, *, with_key: bool) -> None:
         except KeyringFailed as error:
             raise CommandFailed(f"The key is still in the keyring: {error}.") from None
         click.echo("The key was removed from the keyring." if removed else "There is no key in the keyring.")
+        _remove_key_from_backups(host, config)
+
+
+def _remove_key_from_backups(host: Host, config: ConfigFile) -> None:
+    """Remove an API key in plain text from the backups of a configuration. Raises `CommandFailed` if one remains."""
+    for path in config.backups():
+        backup = ConfigFile.read(path)
+        try:
+            server = host.syntax.read(backup.text, host.section, NAME) or {}
+            variables = dict(server.get("env", {}))
+            if str(variables.pop(API_KEY, "${")).startswith("${"):
+                continue
+            backup.overwrite(host.syntax.put(backup.text, host.section, NAME, {**server, "env": variables}))
+        except Unreadable as error:
+            raise CommandFailed(f"{path} may contain the key: {error}. Delete it if you do not need it.") from None
+        click.echo(f"The key was removed from the backup {path}.")
 
 
 def _read(host: Host) -> tuple[ConfigFile, Entry | None]:

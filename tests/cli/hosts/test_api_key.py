@@ -1,6 +1,7 @@
 """Where the API key goes: never into a configuration unless a person asks for it."""
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_without_a_keyring_the_host_passes_its_variable_on(host: str, reference:
 
 def test_codex_passes_the_variable_on_by_name(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    home.does("install", "codex")
+    home.does("install", "codex", env={"TELNYX_API_KEY": KEY})
     assert home.server("codex")["env_vars"] == ["TELNYX_API_KEY"]
 
 
@@ -67,12 +68,52 @@ def test_a_key_without_a_safe_place_is_written_only_with_key_plain(tmp_path: Pat
         assert why in home.refuses("install", "claude-desktop", *wanted, env={"TELNYX_API_KEY": KEY})
         assert not home.config("claude-desktop").exists()
     said = home.does("install", "claude-desktop", "--key", "plain", env={"TELNYX_API_KEY": KEY})
-    assert "unprotected" in said
+    assert "not protected" in said
     assert home.server("claude-desktop")["env"] == {"TELNYX_API_KEY": KEY}
     assert KEY not in said
     home.ring = True
     home.does("install", "claude-desktop", env={"TELNYX_API_KEY": KEY})
     assert "env" not in home.server("claude-desktop")
+
+
+@pytest.mark.parametrize("host", ["claude-code", "claude-desktop", "codex"])
+def test_without_a_keyring_and_a_key_install_writes_nothing(host: str, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert "Nothing was changed." in home.refuses("install", host)
+    assert not home.config(host).exists()
+
+
+def test_without_a_keyring_install_offers_to_write_the_key_that_it_asks_for(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with at_terminal("install", "claude-code", env=home.env) as terminal:
+        terminal.until("Write the key into this file? [y/N]: ")
+        terminal.type(f"y{ENTER}")
+        terminal.until("Telnyx API key (not shown)")
+        terminal.type(KEY + ENTER)
+        code, seen = terminal.ended()
+    assert (code, KEY in seen) == (0, False)
+    assert home.server("claude-code")["env"] == {"TELNYX_API_KEY": KEY}
+
+
+def test_a_file_with_a_plain_key_is_for_its_user_alone(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    for _ in ("added", "already there"):
+        config = home.write("cursor", home.config("cursor").read_text() if home.config("cursor").exists() else "{}")
+        config.chmod(0o644)
+        home.does("install", "cursor", "--key", "plain", env={"TELNYX_API_KEY": KEY})
+        files = [config, *home.backups("cursor")]
+        assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600] * len(files)
+
+
+@pytest.mark.parametrize("host", ["cursor", "codex"])
+def test_forget_key_removes_the_key_from_backups_too(host: str, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.does("install", host, "--key", "plain", env={"TELNYX_API_KEY": KEY})
+    home.does("install", host, "--key", "plain", "--read-only", env={"TELNYX_API_KEY": KEY})
+    said = home.does("uninstall", host, "--forget-key")
+    assert len(home.backups(host)) == 2
+    assert all(str(backup) in said for backup in home.backups(host))
+    assert KEY not in files_except_the_keyring(home)
 
 
 def test_install_without_a_key_and_without_a_terminal_fails(tmp_path: Path) -> None:

@@ -47,6 +47,13 @@ def test_an_unknown_key_is_reported_and_never_shown(home: Home) -> None:
     assert "canary" not in json.dumps(found)
 
 
+def test_after_a_sandbox_install_nothing_is_wrong(home: Home) -> None:
+    home.does("install", "claude-code", "--sandbox")
+    found = examined(home)
+    assert "Claude Code" in found["settings"]["says"]
+    assert found["key"]["says"] == "not needed on the sandbox"
+
+
 def test_a_missing_key_no_connection_and_an_invalid_public_key_each_have_a_fix(home: Home) -> None:
     assert examined(home, code=1)["key"]["state"] == "wrong"
     home.more = {
