@@ -42,7 +42,7 @@ def loaded_by(module: str) -> set[str]:
 
 
 def test_starting_the_stdio_server_loads_neither_a_web_server_nor_the_sandbox_nor_a_template_engine() -> None:
-    ours = loaded_by("telnyx_conferencing.server.cli.stdio") - loaded_by("mcp.server.stdio, mcp.server")
+    ours = loaded_by("telnyx_conferencing.server.cli.serve") - loaded_by("mcp.server.stdio, mcp.server")
     assert "telnyx_conferencing.server.app" in ours
     assert not {"uvicorn.server", "telnyx_conferencing.server.sandbox", "telnyx", "jinja2", "yaml"} & ours
 

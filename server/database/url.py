@@ -37,7 +37,7 @@ def default_url() -> str:
 
 def check_url(url: str) -> None:
     """Raise `StoreError` if this is not the URL of a file or of a PostgreSQL database. Opens nothing."""
-    if not is_on_a_server(url):
+    if not is_postgresql(url):
         sqlite_path(url)
 
 
