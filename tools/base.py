@@ -275,8 +275,6 @@ class Command(Tool):
     """The argument with the number or numbers to call."""
     settings: ClassVar[Mapping[str, str]] = {}
     """Operator settings that fill in arguments left out, by argument name."""
-    allows_unlisted: ClassVar[bool] = False
-    """Telnyx accepts more arguments than the tool has; the sandbox ignores them in a request."""
 
     @classmethod
     @cache
@@ -344,7 +342,8 @@ class Command(Tool):
         takes_everyone = cls.everyone_filter is None and "call_control_ids" in cls.model_fields
         if takes_everyone and not arguments.get("call_control_ids"):
             arguments["call_control_ids"] = EVERYONE
-        return cls.model_validate(arguments, context=WIRE, extra="ignore" if cls.allows_unlisted else None)
+        # Telnyx ignores unknown members of a body and refuses unknown filters.
+        return cls.model_validate(arguments, context=WIRE, extra="forbid" if cls.route.method == "GET" else "ignore")
 
     @classmethod
     def _by_argument_names(cls, body: Mapping[str, Any]) -> dict[str, Any]:

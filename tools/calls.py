@@ -101,7 +101,6 @@ class Dial(Command):
     undo = Undo("hangup_call", from_result={"call_control_id": "call.call_control_id"}, but="the telephone has rung")
     dials = "to"
     settings = {"connection_id": "connection_id", "from_": "from_number"}
-    allows_unlisted = True
 
     to: Annotated[Number | Numbers, Field(description="E.164 or SIP URI.")]
     from_: Annotated[CallerNumber | None, Field(alias="from")] = None
@@ -173,7 +172,6 @@ class AnswerCall(Command):
     result = Accepted
     does = "answer {call_control_id}"
     announces = ("call.answered",)
-    allows_unlisted = True
 
     call_control_id: CallControlId
     client_state: ClientState | None = None
@@ -205,7 +203,6 @@ class HangupCall(Command):
     result = Accepted
     does = "hang up {call_control_id}"
     announces = ("call.hangup",)
-    allows_unlisted = True
 
     call_control_id: CallControlId
     client_state: ClientState | None = None
@@ -223,7 +220,6 @@ class BridgeCalls(Command):
     announces = ("call.bridged",)
     exclusive = (("other_call_control_id", "queue_name"),)
     one_of = ("other_call_control_id", "queue_name")
-    allows_unlisted = True
 
     call_control_id: CallControlId
     other_call_control_id: Annotated[CallControlId | None, Field(serialization_alias="call_control_id")] = None
@@ -244,7 +240,6 @@ class TransferCall(Command):
     does = "transfer {call_control_id} to {to}[ from {from_}]"
     announces = ("call.bridged", "call.hangup")
     dials = "to"
-    allows_unlisted = True
 
     call_control_id: CallControlId
     to: Annotated[Number, Field(description="E.164 or SIP URI.")]

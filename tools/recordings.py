@@ -113,7 +113,6 @@ class ListRecordings(Command):
     retry = Retry.IDEMPOTENT
     result = RecordingPage
     does = "list recordings"
-    allows_unlisted = True
 
     filter: RecordingFilter | None = None
     page_number: PageNumber | None = None

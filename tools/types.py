@@ -18,7 +18,9 @@ _URL = re.compile(r"https?://[^\s/]+(/\S*)?", re.IGNORECASE)
 _WITHOUT_SPACE = re.compile(r"[^\s\x00-\x1f\x7f]{1,512}")
 
 
-def _identifier(value: str) -> str:
+def _identifier(value: str, info: ValidationInfo) -> str:
+    if info.context:
+        return _not_empty(value)
     if not _WITHOUT_SPACE.fullmatch(value) or value in (".", ".."):
         raise ValueError("must be an id as Telnyx returned it: one word, not empty")
     return value

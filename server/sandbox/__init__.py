@@ -3,20 +3,26 @@
 from .api import ReceivedRequest
 from .asgi import create_app
 from .clock import Clock, ManualClock, SystemClock
+from .context import CONNECTION_ID, NUMBER
 from .errors import ConnectionDropped
 from .faults import Fault
-from .legs import CONNECTION_ID, NUMBER
 from .sandbox import Sandbox
+from .scene import EMPTY, SUPPORT, Scene, SceneError, find_scene
 
 __all__ = [
     "CONNECTION_ID",
+    "EMPTY",
     "NUMBER",
+    "SUPPORT",
     "Clock",
     "ConnectionDropped",
     "Fault",
     "ManualClock",
     "ReceivedRequest",
     "Sandbox",
+    "Scene",
+    "SceneError",
     "SystemClock",
     "create_app",
+    "find_scene",
 ]

@@ -10,18 +10,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ...tools import COMMANDS
 from ...tools.base import Command
 from .clock import Timers
+from .commands import SERVED
 from .errors import ApiError, ConnectionDropped, bad_request, error, invalid, missing, unprocessable
 from .faults import Fault, Faults
 from .requests import decoded_path_params, parse_body, read_body
 from .responses import error_response, json_response
 from .state import SandboxState
-from .webhooks import ListWebhookDeliveries
-
-SANDBOX_COMMANDS: tuple[type[Command], ...] = (ListWebhookDeliveries,)
-"""Endpoints that the sandbox serves and no tool calls."""
 
 _TITLES = {429: ("10011", "Too many requests"), 401: ("10009", "Authentication failed")}
 
@@ -58,7 +54,7 @@ class Api:
         self._delays = delays
         self._run_due = run_due
         by_path: dict[str, dict[str, type[Command]]] = {}
-        for command in (*COMMANDS, *SANDBOX_COMMANDS):
+        for command in SERVED:
             by_path.setdefault(command.route.path, {})[command.route.method] = command
         self.routes = [
             Route(path, self._endpoint(commands), methods=list(commands)) for path, commands in by_path.items()
@@ -129,7 +125,7 @@ class Api:
         earlier_answer = state.command_log.answer_to(command, now)
         if earlier_answer is not None:
             return json_response(earlier_answer)
-        answer = state.handlers[type(command)](command)
+        answer = state.run(command)
         record.applied = command.route.method != "GET"
         state.command_log.remember(command, answer, now)
         return json_response(answer)
@@ -152,7 +148,7 @@ def _parse(command: type[Command], path: dict[str, str], query: dict[str, str], 
     try:
         parsed = command.from_request(path, query, body)
     except ValidationError as refused:
-        raise unprocessable(refused) from None
+        raise unprocessable(refused, lambda name: _wire_name(command, name), command.route.method == "GET") from None
     except (TypeError, AttributeError):
         # `filter=x&filter[name]=y`: a name that is a value and an object.
         raise bad_request("The query contradicts itself.", status=422) from None
@@ -161,6 +157,12 @@ def _parse(command: type[Command], path: dict[str, str], query: dict[str, str], 
     if absent:
         raise missing(absent)
     return parsed
+
+
+def _wire_name(command: type[Command], argument: str) -> str:
+    """Telnyx's name of an argument, also of one that the command does not declare."""
+    about = command.model_fields.get(argument)
+    return argument if about is None else about.alias or about.serialization_alias or argument
 
 
 def _failure(fault: Fault) -> Response:

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .api import ReceivedRequest
-from .errors import ApiError, method_not_allowed, not_found, unprocessable
+from .errors import ApiError, method_not_allowed, nothing_at_url, unprocessable
 from .requests import authorize, encoded_path, query_of, refuse_web_pages
 from .responses import error_response
 
@@ -57,8 +57,9 @@ class SandboxApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        # Routes match the encoded path. With `app` set, Starlette raises HTTPException for 404 and 405.
-        path = encoded_path(scope)
+        # Routes match the encoded path, without a trailing slash.
+        # With `app` set, Starlette raises HTTPException for 404 and 405.
+        path = encoded_path(scope).rstrip("/")
         scope = {**scope, "app": self, "path": path, "state": {}}
         record = ReceivedRequest(scope["method"], path.removeprefix("/v2"), query_of(Request(scope)), None)
         if path.startswith("/v2/"):
@@ -88,4 +89,4 @@ async def _http_exception(request: Request, refused: Exception) -> Response:
     assert isinstance(refused, HTTPException)
     if refused.status_code == 405:
         return error_response(method_not_allowed(request.method, refused.headers))
-    return error_response(not_found("There is nothing at this URL."))
+    return error_response(nothing_at_url())

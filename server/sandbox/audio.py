@@ -3,27 +3,42 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from ...tools.audio import PlayAudio, SendDtmf, SpeakText, StopAudio
+from ...tools.audio import PlayAudio, SpeakText, StopAudio
 from ...tools.base import EVERYONE
 from .clock import Timer
+from .commands import SendDtmf
 from .conference import Conference
 from .conferences import Conferences
 from .context import SandboxContext
+from .errors import audio_not_downloaded
 from .legs import Leg
 from .participants import select_participants
 from .responses import Answer, Json, ok
 
 FILE_DURATION_S = 10.0
-"""Seconds an audio file plays, each time."""
+"""How long an audio file plays, each time."""
 WORDS_PER_SECOND = 2.5
 
 _TAG = re.compile(r"<[^>]*>")
 
 
+def speech_seconds(text: str) -> float:
+    """How long it takes to speak a text or SSML."""
+    return max(1.0, len(_TAG.sub(" ", text).split()) / WORDS_PER_SECOND)
+
+
+def check_audio(**urls: str | None) -> None:
+    """Raises `ApiError` (400) for a file that cannot be downloaded: one on a host that ends with `.invalid`."""
+    for field, url in urls.items():
+        if url is not None and (urlsplit(url).hostname or "").endswith(".invalid"):
+            raise audio_not_downloaded(field)
+
+
 @dataclass(eq=False, slots=True)
 class Playback:
-    """A file or a text that is heard, by one leg or the whole room, until it ends or is stopped."""
+    """A file or a text that one leg or the whole conference hears, until it ends or is stopped."""
 
     context: SandboxContext
     conference: Conference
@@ -34,7 +49,7 @@ class Playback:
     timer: Timer | None = None
 
     def start(self, seconds: float | None) -> None:
-        """Let it be heard for so long; None: until it is stopped."""
+        """Play for a time; None: until it is stopped."""
         self.conference.activities.append(self)
         self._emit("started")
         if seconds is not None:
@@ -46,7 +61,7 @@ class Playback:
         self.conference.activities.remove(self)
         self._emit("ended")
 
-    def _emit(self, what: str) -> None:
+    def _emit(self, phase: str) -> None:
         conference = self.conference
         common = {
             "conference_id": conference.id,
@@ -55,13 +70,13 @@ class Playback:
             **self.media,
         }
         if self.leg is None:
-            self.context.emit(f"conference.{self.kind}.{what}", common)
+            self.context.emit(f"conference.{self.kind}.{phase}", common)
         else:
-            self.context.emit(f"conference.participant.{self.kind}.{what}", {**common, **self.leg.ids()})
+            self.context.emit(f"conference.participant.{self.kind}.{phase}", {**common, **self.leg.ids()})
 
 
 def playbacks(conference: Conference) -> list[Playback]:
-    """What is heard in it now."""
+    """What plays in a conference now."""
     return [activity for activity in conference.activities if isinstance(activity, Playback)]
 
 
@@ -72,6 +87,7 @@ class Audio:
 
     def play(self, command: PlayAudio) -> Answer:
         conference = self._conferences.active(command.conference_id, command.region)
+        check_audio(audio_url=command.audio_url)
         times = command.loop if command.loop is not None else 1
         seconds = FILE_DURATION_S * times if isinstance(times, int) else None
         media = {"media_url": command.audio_url, "media_name": command.media_name}
@@ -80,9 +96,7 @@ class Audio:
 
     def speak(self, command: SpeakText) -> Answer:
         conference = self._conferences.active(command.conference_id, command.region)
-        words = len(_TAG.sub(" ", command.payload).split())
-        seconds = max(1.0, words / WORDS_PER_SECOND)
-        self._start("speak", conference, command.call_control_ids, {}, seconds)
+        self._start("speak", conference, command.call_control_ids, {}, speech_seconds(command.payload))
         return ok()
 
     def _start(
@@ -103,9 +117,9 @@ class Audio:
         return ok()
 
     def send_dtmf(self, command: SendDtmf) -> Answer:
-        conference = self._conferences.active(command.conference_id)
+        conference = self._conferences.active_by_id(command.conference_id)
         sent = sum(digit not in "wW" for digit in command.digits)
         for participant in select_participants(conference, command.call_control_ids):
             participant.leg.remember(command.client_state)
-            participant.digits_sent += sent
+            participant.leg.digits_sent += sent
         return ok()

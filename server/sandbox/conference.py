@@ -6,7 +6,7 @@ from typing import Protocol, Self
 
 from .clock import Timer
 from .context import SandboxContext
-from .errors import ApiError, impossible
+from .errors import ApiError, conference_full, impossible
 from .legs import Leg, Legs
 from .responses import Json, iso, without_none
 
@@ -31,11 +31,13 @@ class JoinArguments(Protocol):
     def end_conference_on_exit(self) -> bool | None: ...
     @property
     def soft_end_conference_on_exit(self) -> bool | None: ...
+    @property
+    def beep_enabled(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class JoinOptions:
-    """How somebody joins."""
+    """How a call leg joins."""
 
     role: str = "none"
     whisper_to: tuple[str, ...] = ()
@@ -44,6 +46,7 @@ class JoinOptions:
     starts: bool = False
     ends_on_exit: bool = False
     soft_ends_on_exit: bool = False
+    beep: str | None = None
 
     @classmethod
     def of(cls, joining: JoinArguments) -> Self:
@@ -56,10 +59,11 @@ class JoinOptions:
             starts=bool(joining.start_conference_on_enter),
             ends_on_exit=bool(joining.end_conference_on_exit),
             soft_ends_on_exit=bool(joining.soft_end_conference_on_exit),
+            beep=joining.beep_enabled,
         )
 
     def alone(self) -> Self:
-        """How the first one joins: there is nobody yet to whisper to."""
+        """How the first participant joins: nobody is there yet to hear a whisper."""
         return replace(self, role="monitor" if self.role == "whisper" else self.role, whisper_to=())
 
 
@@ -71,10 +75,10 @@ def supervision(role: str | None, whisper_to: list[str] | None) -> tuple[str, tu
 
 
 class Activity(Protocol):
-    """Something that goes on in a conference until it is stopped: a sound, a recording."""
+    """Something in a conference that lasts until it is stopped: a playback, a recording."""
 
     leg: Leg | None
-    """Whom it concerns; None: the whole room."""
+    """The participant it concerns; None: everyone."""
 
     def stop(self) -> None: ...
 
@@ -93,8 +97,9 @@ class Participant:
     soft_ends_on_exit: bool
     created_at: datetime
     updated_at: datetime
+    beep: str
+    """When a beep announces it: always, never, on_enter or on_exit."""
     left: bool = False
-    digits_sent: int = 0
 
     @property
     def muted(self) -> bool:
@@ -126,6 +131,8 @@ class Conference:
     status: str
     end_reason: str | None = None
     ended_by: Leg | None = None
+    beep: str = "never"
+    """The default of its participants."""
     present: dict[str, Participant] = field(default_factory=dict[str, Participant])
     """Who is in it now, by call_control_id."""
     left: list[Participant] = field(default_factory=list[Participant])
@@ -136,53 +143,53 @@ class Conference:
     def connection_id(self) -> str:
         return self.creator.connection_id
 
-    def check_can_admit(self, leg: Leg, entry: JoinOptions) -> None:
+    def check_can_admit(self, leg: Leg, options: JoinOptions) -> None:
         """Raises `ApiError` when that leg cannot join like that."""
         self.legs.check_can_talk(leg)
         if leg.call_control_id in self.present:
             raise impossible("Already in conference", f"Call {leg.call_control_id} is in conference {self.id} already.")
         if len(self.present) >= self.max_participants:
-            detail = f"Conference {self.id} is full: {self.max_participants} participants."
-            raise impossible("Conference is full", detail)
-        self.check_present(entry.whisper_to, "whisper_call_control_ids")
+            raise conference_full(self.max_participants)
+        self.check_present(options.whisper_to, "whisper_call_control_ids")
 
-    def can_admit(self, leg: Leg, entry: JoinOptions) -> bool:
-        """The same as a question."""
+    def can_admit(self, leg: Leg, options: JoinOptions) -> bool:
+        """Whether that leg can join like that."""
         try:
-            self.check_can_admit(leg, entry)
+            self.check_can_admit(leg, options)
         except ApiError:
             return False
         return True
 
     def check_present(self, call_control_ids: tuple[str, ...] | list[str], field_name: str) -> None:
-        """Raises `ApiError` naming those who are not in it."""
-        absent = [one for one in call_control_ids if one not in self.present]
+        """Raises `ApiError` naming the call legs that are not in it."""
+        absent = [call_control_id for call_control_id in call_control_ids if call_control_id not in self.present]
         if absent:
             detail = f"Not in conference {self.id}: {', '.join(absent)}."
             raise impossible("Call not in conference", detail, field_name)
 
-    def admit(self, leg: Leg, entry: JoinOptions) -> Participant:
+    def admit(self, leg: Leg, options: JoinOptions) -> Participant:
         """Put a leg in; it leaves where it was."""
         now = self.context.now()
         self.legs.answer(leg)
-        if entry.starts and self.status == "init":
+        if options.starts and self.status == "init":
             self._start()
         participant = Participant(
             id=self.context.ids.uuid(),
             conference=self,
             leg=leg,
-            role=entry.role,
-            whisper_to=entry.whisper_to,
-            mute=entry.mute,
-            held=entry.hold,
+            role=options.role,
+            whisper_to=options.whisper_to,
+            mute=options.mute,
+            held=options.hold,
             awaits_start=self.status == "init",
-            ends_on_exit=entry.ends_on_exit,
-            soft_ends_on_exit=entry.soft_ends_on_exit,
+            ends_on_exit=options.ends_on_exit,
+            soft_ends_on_exit=options.soft_ends_on_exit,
             created_at=now,
             updated_at=now,
+            beep=options.beep or self.beep,
         )
         self.present[leg.call_control_id] = participant
-        self.legs.put(leg, participant)
+        self.legs.move(leg, participant)
         self.context.emit("conference.participant.joined", {**leg.ids(), "conference_id": self.id})
         return participant
 
@@ -193,7 +200,7 @@ class Conference:
             participant.awaits_start = False
 
     def remove(self, participant: Participant) -> None:
-        """Somebody has left, and what follows from it."""
+        """Note that a participant has left, and end the conference if that ends it."""
         leg = participant.leg
         if self.present.pop(leg.call_control_id, None) is None:
             return
@@ -210,17 +217,17 @@ class Conference:
             self.end("all_left")
 
     def give_floor(self, leg: Leg) -> None:
-        """Somebody in it begins to speak."""
+        """A participant begins to speak."""
         self.context.emit("conference.floor.changed", {**leg.ids(), "conference_id": self.id})
 
     def _tidy_after(self, leg: Leg) -> None:
         if leg.gathering is not None:
             leg.gathering.end("cancelled")
-        for activity in [one for one in self.activities if one.leg is leg]:
+        for activity in [activity for activity in self.activities if activity.leg is leg]:
             activity.stop()
         for other in self.present.values():
             if leg.call_control_id in other.whisper_to:
-                rest = [one for one in other.whisper_to if one != leg.call_control_id]
+                rest = [listener for listener in other.whisper_to if listener != leg.call_control_id]
                 other.role, other.whisper_to = supervision("whisper", rest)
 
     def end(self, reason: str, by: Leg | None = None, hang_up: bool = True) -> None:
@@ -237,7 +244,7 @@ class Conference:
             if hang_up:
                 self.legs.hang_up(participant.leg)
             else:
-                self.legs.put(participant.leg, None)
+                self.legs.move(participant.leg, None)
         payload = {**(by or self.creator).ids(), "conference_id": self.id}
         self.context.emit("conference.ended", {**payload, "reason": _WEBHOOK_REASON.get(reason, reason)})
 

@@ -111,7 +111,7 @@ class Controls:
 
     def _leg(self, request: Request) -> Leg:
         """The live leg in the path. Raises `ApiError`."""
-        return self._sandbox.state.legs.live_in_path(decoded_path_params(request)["call_control_id"])
+        return self._sandbox.state.legs.live(decoded_path_params(request)["call_control_id"])
 
 
 async def _body(request: Request) -> dict[str, Any]:

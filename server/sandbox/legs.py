@@ -1,27 +1,28 @@
-"""Call legs: they arrive or are dialled, are answered, are in one place at a time, and end."""
+"""Call legs: they arrive or are dialled, are answered, are in one location at a time, and end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from .clock import Timer
-from .context import SandboxContext, forget_oldest
-from .errors import call_ended, not_answered, not_found, unknown_call
+from .context import CONNECTION_ID, NUMBER, SandboxContext, forget_oldest
+from .errors import call_ended, not_answered, unknown_call
 from .responses import Json, iso, without_none
 
-CONNECTION_ID = "sandbox"
+__all__ = ["CONNECTION_ID", "NUMBER", "Leg", "Legs", "Location"]
+
 APPLICATION_NAME = "Sandbox"
-NUMBER = "+12025550100"
-"""The sandbox's own phone number."""
+_CODECS = "PCMU,PCMA,G722"
 
 ANSWER_DELAY_S = 2.0
-"""Seconds a dialled phone rings before somebody answers."""
+"""How long a dialled phone rings before it is answered."""
 RING_TIMEOUT_S = 30.0
-"""Seconds a dialled phone rings if the request does not say."""
+"""How long a dialled phone rings at most, if the request does not say."""
 
 
 class Location(Protocol):
-    """Where a leg is: a conference, a queue, a bridge. A leg in none is parked."""
+    """Where a leg is: a conference, a queue, a bridge, or beside the leg it supervises. A leg in none is parked."""
 
     def vacated(self) -> None:
         """The leg goes elsewhere."""
@@ -32,8 +33,14 @@ class Location(Protocol):
         ...
 
 
+class LegActivity(Protocol):
+    """Something on a leg that ends with the call at the latest: playback, a recording, a transcription."""
+
+    def call_ended(self) -> None: ...
+
+
 class ActiveGather(Protocol):
-    """A gather under way on a leg."""
+    """A gather in progress on a leg."""
 
     def press(self, digit: str) -> None: ...
 
@@ -57,6 +64,13 @@ class Leg:
     ended_at: datetime | None = None
     location: Location | None = None
     gathering: ActiveGather | None = None
+    on_hold: bool = False
+    """Whether it is on hold after its bridge has ended."""
+    digits_sent: int = 0
+    far_leg: "Leg | None" = None
+    """The other end of a call within the sandbox, which is answered and ends with this leg."""
+    on_answered: Callable[[], None] | None = None
+    activities: list[LegActivity] = field(default_factory=list[LegActivity])
     timers: list[Timer] = field(default_factory=list[Timer])
 
     connection_id = CONNECTION_ID
@@ -67,16 +81,16 @@ class Leg:
 
     @property
     def label(self) -> str | None:
-        """What it is called as a participant: its part in the scene, as one word."""
+        """Its label as a participant: its part in the scene, as one word."""
         return self.role.replace(" ", "-") if self.role else None
 
     def remember(self, client_state: str | None) -> None:
-        """Take a command's `client_state`, sent in every later webhook."""
+        """Keep a command's `client_state`, which every later webhook carries."""
         if client_state is not None:
             self.client_state = client_state
 
     def ids(self) -> Json:
-        """What every webhook about a leg says."""
+        """The fields of every webhook about a leg."""
         return {
             "call_control_id": self.call_control_id,
             "call_leg_id": self.call_leg_id,
@@ -91,33 +105,31 @@ class Leg:
 
 
 class Legs:
-    """Every leg there is or was."""
+    """Every leg, alive or ended."""
 
     def __init__(self, context: SandboxContext) -> None:
         self._context = context
         self.by_id: dict[str, Leg] = {}
 
-    def get(self, call_control_id: str) -> Leg:
-        """A leg that a path names, alive or not. Raises `ApiError` (404)."""
-        leg = self.by_id.get(call_control_id)
-        if leg is None:
-            raise not_found(f"There is no call {call_control_id}.")
-        return leg
-
-    def live_in_path(self, call_control_id: str) -> Leg:
-        """A live leg that a path names. Raises `ApiError` (404, 422)."""
-        return self._alive(self.get(call_control_id))
-
-    def live_in_body(self, call_control_id: str, field_name: str = "call_control_id") -> Leg:
-        """A live leg that a body names. Raises `ApiError` (422)."""
+    def get(self, call_control_id: str, field_name: str = "call_control_id") -> Leg:
+        """A leg, alive or not. `field_name`: the argument that names it. Raises `ApiError` (422)."""
         leg = self.by_id.get(call_control_id)
         if leg is None:
             raise unknown_call(call_control_id, field_name)
-        return self._alive(leg)
+        return leg
 
-    def _alive(self, leg: Leg) -> Leg:
+    def live(self, call_control_id: str, field_name: str = "call_control_id") -> Leg:
+        """A live leg. Raises `ApiError` (422)."""
+        leg = self.get(call_control_id, field_name)
         if not leg.is_alive:
             raise call_ended(leg.call_control_id)
+        return leg
+
+    def answered(self, call_control_id: str) -> Leg:
+        """A live leg that has been answered. Raises `ApiError` (422)."""
+        leg = self.live(call_control_id)
+        if leg.answered_at is None:
+            raise not_answered(leg.call_control_id)
         return leg
 
     def new_session(self) -> str:
@@ -127,7 +139,7 @@ class Legs:
         return [leg for leg in self.by_id.values() if leg.is_alive]
 
     def check_can_talk(self, leg: Leg) -> None:
-        """Raises `ApiError` for a dialled leg that still rings. An incoming one is answered when it is put through."""
+        """Raises `ApiError` for a dialled leg that still rings. An incoming leg is answered when it is connected."""
         if leg.answered_at is None and leg.direction == "outgoing":
             raise not_answered(leg.call_control_id)
 
@@ -138,10 +150,18 @@ class Legs:
         self._announce(leg, "parked")
         return leg
 
-    def dial(self, from_: str, to: str, session: str, client_state: str | None, role: str | None = None) -> Leg:
-        """An outgoing call, which rings; who calls says what happens next."""
+    def dial(
+        self,
+        from_: str,
+        to: str,
+        session: str,
+        client_state: str | None,
+        before_events: Callable[[Leg], None] = lambda _: None,
+    ) -> Leg:
+        """An outgoing call, which rings. `before_events` gets the new leg before its first webhook."""
         leg = self._new("outgoing", from_, to, session)
-        leg.client_state, leg.role = client_state, role
+        leg.client_state = client_state
+        before_events(leg)
         self._announce(leg, "bridging")
         return leg
 
@@ -149,29 +169,54 @@ class Legs:
         ids = self._context.ids
         leg = Leg(ids.call_control_id(), ids.uuid(), session, direction, from_, to, self._context.now())
         self.by_id[leg.call_control_id] = leg
-        forget_oldest(self.by_id, lambda one: not one.is_alive and one.location is None)
+        forget_oldest(self.by_id, lambda old: not old.is_alive and old.location is None)
         return leg
 
     def _announce(self, leg: Leg, state: str) -> None:
-        payload = {**leg.parties(), "direction": leg.direction, "state": state, "start_time": iso(leg.started_at)}
+        payload: Json = {
+            **leg.parties(),
+            "caller_id_name": leg.from_,
+            "connection_codecs": _CODECS,
+            "direction": leg.direction,
+            "offered_codecs": _CODECS,
+            "start_time": iso(leg.started_at),
+            "state": state,
+            "tags": [],
+        }
         self._context.emit("call.initiated", payload)
 
     def answer(self, leg: Leg) -> None:
-        """Answer it; nothing if it is answered already."""
+        """Answer a leg, and the far end of a call within the sandbox. No effect if it is answered already."""
         if leg.answered_at is not None:
             return
         leg.answered_at = self._context.now()
-        self._context.emit("call.answered", {**leg.parties(), "state": "answered", "start_time": iso(leg.started_at)})
+        payload: Json = {**leg.parties(), "start_time": iso(leg.started_at), "state": "answered", "tags": []}
+        self._context.emit("call.answered", payload)
+        if leg.on_answered is not None:
+            leg.on_answered()
+        if leg.far_leg is not None:
+            self.answer(leg.far_leg)
 
-    def put(self, leg: Leg, location: Location | None) -> None:
-        """Move a leg: it leaves where it was. None parks it."""
+    def move(self, leg: Leg, location: Location | None) -> None:
+        """Move a leg out of its location to another. None parks it."""
         before, leg.location = leg.location, None
         if before is not None:
             before.vacated()
+        if leg.on_hold and location is not None:
+            self.unhold(leg)
         leg.location = location
 
+    def hold(self, leg: Leg) -> None:
+        """Put a leg on hold, outside a conference."""
+        leg.on_hold = True
+        self._context.emit("call.hold", leg.parties())
+
+    def unhold(self, leg: Leg) -> None:
+        leg.on_hold = False
+        self._context.emit("call.unhold", leg.parties())
+
     def hang_up(self, leg: Leg, cause: str = "normal_clearing", source: str = "unknown") -> None:
-        """End a leg; nothing if it has ended."""
+        """End a leg, and the far end of a call within the sandbox. No effect if it has ended."""
         if not leg.is_alive:
             return
         leg.ended_at = self._context.now()
@@ -179,13 +224,29 @@ class Legs:
             timer.cancel()
         if leg.gathering is not None:
             leg.gathering.end("call_hangup")
-        payload: dict[str, Any] = {"hangup_cause": cause, "hangup_source": source, "sip_hangup_cause": _SIP[cause]}
-        self._context.emit(
-            "call.hangup", {**leg.parties(), **payload, "state": "hangup", "start_time": iso(leg.started_at)}
-        )
+        activities, leg.activities = leg.activities, []
+        for activity in activities:
+            activity.call_ended()
+        self._context.emit("call.hangup", self._hangup(leg, cause, source))
         location, leg.location = leg.location, None
         if location is not None:
             location.hung_up()
+        if leg.far_leg is not None:
+            self.hang_up(leg.far_leg, cause, source)
+
+    def _hangup(self, leg: Leg, cause: str, source: str) -> dict[str, Any]:
+        packets = {"packet_count": str(self.duration(leg) * 50), "skip_packet_count": "0"}
+        inbound = {"jitter_max_variance": "0.00", "jitter_packet_count": "0", "mos": "4.50", **packets}
+        return {
+            **leg.parties(),
+            "call_quality_stats": {"inbound": inbound, "outbound": packets} if leg.answered_at else None,
+            "hangup_cause": cause,
+            "hangup_source": source,
+            "sip_hangup_cause": _SIP[cause],
+            "start_time": iso(leg.started_at),
+            "state": "hangup",
+            "tags": [],
+        }
 
     def person_hangs_up(self, leg: Leg) -> None:
         """The person at the far end puts the phone down."""
@@ -195,7 +256,7 @@ class Legs:
             cause = "normal_clearing" if leg.answered_at else "originator_cancel"
             self.hang_up(leg, cause, "caller" if leg.direction == "incoming" else "callee")
 
-    def we_hang_up(self, leg: Leg) -> None:
+    def application_hangs_up(self, leg: Leg) -> None:
         """The application ends the call."""
         cause = "originator_cancel" if leg.answered_at is None and leg.direction == "outgoing" else "normal_clearing"
         self.hang_up(leg, cause, "callee" if leg.direction == "incoming" else "caller")
@@ -232,3 +293,4 @@ _SIP = {
     "no_answer": "480",
     "unspecified": "480",
 }
+"""SIP status codes by hang-up cause."""

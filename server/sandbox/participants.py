@@ -9,13 +9,13 @@ from ...tools.participants import (
     HoldParticipants,
     JoinConference,
     LeaveConference,
-    ListParticipants,
     MuteParticipants,
     UnholdParticipants,
     UnmuteParticipants,
     UpdateParticipant,
     UpdateSupervisor,
 )
+from .commands import ListParticipants
 from .conference import Conference, JoinOptions, Participant, supervision
 from .conferences import Conferences
 from .context import SandboxContext
@@ -25,15 +25,15 @@ from .responses import Answer, Json, data, iso, ok, page, without_none
 
 
 def select_participants(conference: Conference, call_control_ids: list[str] | str) -> list[Participant]:
-    """Those a command names, or everyone. Raises `ApiError` naming those who are not in the conference."""
+    """The participants a command names, or everyone. Raises `ApiError` for call legs not in it."""
     if call_control_ids == EVERYONE or isinstance(call_control_ids, str):
         return list(conference.present.values())
     conference.check_present(call_control_ids, "call_control_ids")
-    return [conference.present[one] for one in dict.fromkeys(call_control_ids)]
+    return [conference.present[call_control_id] for call_control_id in dict.fromkeys(call_control_ids)]
 
 
 def require_participant(conference: Conference, call_control_id: str) -> Participant:
-    """The one a command names. Raises `ApiError` (422)."""
+    """The participant a command names. Raises `ApiError` (422)."""
     conference.check_present([call_control_id], "call_control_id")
     return conference.present[call_control_id]
 
@@ -46,18 +46,19 @@ class Participants:
 
     def join(self, command: JoinConference) -> Answer:
         conference = self._conferences.active(command.conference_id, command.region)
-        leg = self._legs.live_in_body(command.call_control_id)
-        entry = JoinOptions.of(command)
-        conference.check_can_admit(leg, entry)
+        leg = self._legs.live(command.call_control_id)
+        options = JoinOptions.of(command)
+        conference.check_can_admit(leg, options)
         leg.remember(command.client_state)
-        conference.admit(leg, entry)
+        conference.admit(leg, options)
         return ok()
 
     def leave(self, command: LeaveConference) -> Answer:
         conference = self._conferences.active(command.conference_id, command.region)
-        leg = self._legs.live_in_body(command.call_control_id)
-        require_participant(conference, leg.call_control_id)
-        self._legs.put(leg, None)
+        leg = self._legs.live(command.call_control_id)
+        participant = require_participant(conference, leg.call_control_id)
+        participant.beep = command.beep_enabled or participant.beep
+        self._legs.move(leg, None)
         return ok()
 
     def hold(self, command: HoldParticipants) -> Answer:
@@ -97,28 +98,30 @@ class Participants:
 
     def list(self, command: ListParticipants) -> Answer:
         conference = self._conferences.get_conference(command.conference_id, command.region)
-        wanted = command.filter
-        found = [
+        criteria = command.filter
+        participants = [
             participant
             for participant in conference.present.values()
-            if wanted is None
+            if criteria is None
             or (
-                wanted.muted in (None, participant.muted)
-                and wanted.on_hold in (None, participant.on_hold)
-                and wanted.whispering in (None, participant.role == "whisper")
+                criteria.muted in (None, participant.muted)
+                and criteria.on_hold in (None, participant.on_hold)
+                and criteria.whispering in (None, participant.role == "whisper")
             )
         ]
-        return page(found, _listed, command)
+        return page(participants, _listed, command)
 
     def get(self, command: GetParticipant) -> Answer:
         conference = self._conferences.get_conference(command.conference_id)
         return data(_retrieved(self._find(conference, command.participant_id)))
 
     def update(self, command: UpdateParticipant) -> Answer:
-        conference = self._conferences.active(command.conference_id)
+        conference = self._conferences.active_by_id(command.conference_id)
         participant = self._find(conference, command.participant_id)
         if participant.left:
             raise impossible("Participant has left", f"Participant {command.participant_id} has left the conference.")
+        if command.beep_enabled is not None:
+            participant.beep = command.beep_enabled
         if command.end_conference_on_exit is not None:
             participant.ends_on_exit = command.end_conference_on_exit
         if command.soft_end_conference_on_exit is not None:
@@ -126,12 +129,12 @@ class Participants:
         participant.updated_at = self._context.now()
         return data(_retrieved(participant))
 
-    def _find(self, conference: Conference, wanted: str) -> Participant:
-        """By id, call_control_id or label; those who are in it before those who have left."""
+    def _find(self, conference: Conference, key: str) -> Participant:
+        """By id, call_control_id or label; those present come before those who have left."""
         for participant in (*conference.present.values(), *reversed(conference.left)):
-            if wanted in (participant.id, participant.leg.call_control_id, participant.leg.label):
+            if key in (participant.id, participant.leg.call_control_id, participant.leg.label):
                 return participant
-        raise not_found(f"There is no participant {wanted} in conference {conference.id}.")
+        raise not_found(f"There is no participant {key} in conference {conference.id}.")
 
 
 def _common(participant: Participant) -> Json:

@@ -10,20 +10,22 @@ from ...tools.queues import (
     GetQueue,
     GetQueueCall,
     LeaveQueue,
-    ListQueueCalls,
     ListQueues,
     RemoveQueueCall,
     UpdateQueue,
     UpdateQueueCall,
 )
 from .clock import Timer
+from .commands import ListQueueCalls
 from .context import SandboxContext
-from .errors import ApiError, impossible, not_found
+from .errors import already_queued, impossible, not_found, queue_full, queue_not_empty
 from .legs import Leg, Legs
 from .responses import Answer, Json, data, iso, ok, page
 
-MAX_SIZE = 100
-"""If its creation does not say."""
+MAX_SIZE = 300
+"""Of a queue that is created, if the request does not say."""
+MAX_SIZE_ON_ENQUEUE = 100
+"""Of a queue that enqueueing creates, if the request does not say."""
 
 
 @dataclass(eq=False, slots=True)
@@ -80,15 +82,15 @@ class Queue:
     calls: list[QueuedCall] = field(default_factory=list[QueuedCall])
     departed_calls: int = 0
     departed_wait_secs: int = 0
-    """By those who have left."""
+    """By the calls that have left."""
 
     def check_has_room(self) -> None:
         """Raises `ApiError` when it is full."""
         if len(self.calls) >= self.max_size:
-            raise impossible("Queue is full", f"Queue '{self.name}' is full: {self.max_size} calls.")
+            raise queue_full(self.name)
 
     def add(self, leg: Leg, keep_after_hangup: bool, max_wait: int | None) -> QueuedCall:
-        """Put a leg last; `max_wait` is in seconds. Who calls has moved it out of where it was."""
+        """Put a leg last; `max_wait` is in seconds. The caller has moved it out of its location before."""
         call = QueuedCall(self, leg, self.context.now(), keep_after_hangup)
         self.calls.append(call)
         if max_wait is not None:
@@ -115,11 +117,11 @@ class Queue:
         self.context.emit("call.dequeued", {**call.leg.ids(), **payload})
 
     def average_past_wait(self) -> int:
-        """Whole seconds that those who have left waited on average."""
+        """How long the calls that have left waited on average, in whole seconds."""
         return self.departed_wait_secs // self.departed_calls if self.departed_calls else 0
 
     def average_wait(self) -> int:
-        """Whole seconds that those in it now have waited on average."""
+        """How long the calls in it have waited on average, in whole seconds."""
         return sum(call.waited for call in self.calls) // len(self.calls) if self.calls else 0
 
     def first_alive(self) -> QueuedCall | None:
@@ -144,27 +146,27 @@ class Queues:
         self._legs = legs
         self.by_name: dict[str, Queue] = {}
 
-    def find(self, wanted: str) -> Queue | None:
-        """A queue by its name or its id."""
-        return self.by_name.get(wanted) or next((one for one in self.by_name.values() if one.id == wanted), None)
+    def find(self, name_or_id: str) -> Queue | None:
+        by_id = (queue for queue in self.by_name.values() if queue.id == name_or_id)
+        return self.by_name.get(name_or_id) or next(by_id, None)
 
-    def get_queue(self, wanted: str) -> Queue:
-        """The same. Raises `ApiError` (404)."""
-        queue = self.find(wanted)
+    def get_queue(self, name_or_id: str) -> Queue:
+        """Raises `ApiError` (404)."""
+        queue = self.find(name_or_id)
         if queue is None:
-            raise not_found(f"There is no queue '{wanted}'.")
+            raise not_found(f"There is no queue '{name_or_id}'.")
         return queue
 
-    def _open(self, name: str, max_size: int | None) -> Queue:
+    def open(self, name: str, max_size: int) -> Queue:
         now = self._context.now()
-        queue = Queue(self._context, self._context.ids.uuid(), name, max_size or MAX_SIZE, now, now)
+        queue = Queue(self._context, self._context.ids.uuid(), name, max_size, now, now)
         self.by_name[name] = queue
         return queue
 
     def create(self, command: CreateQueue) -> Answer:
         if self.find(command.queue_name) is not None:
             raise impossible("Queue exists", f"There is a queue '{command.queue_name}' already.", "queue_name")
-        return data(self._open(command.queue_name, command.max_size).view())
+        return data(self.open(command.queue_name, command.max_size or MAX_SIZE).view())
 
     def list(self, command: ListQueues) -> Answer:
         return page(list(self.by_name.values()), Queue.view, command)
@@ -180,8 +182,8 @@ class Queues:
 
     def delete(self, command: DeleteQueue) -> Answer:
         queue = self.get_queue(command.queue_name)
-        for call in list(queue.calls):
-            queue.take_out(call, "leave")
+        if queue.calls:
+            raise queue_not_empty()
         del self.by_name[queue.name]
         return None
 
@@ -207,39 +209,36 @@ class Queues:
 
     def _call(self, command: GetQueueCall | UpdateQueueCall | RemoveQueueCall) -> QueuedCall:
         queue = self.get_queue(command.queue_name)
-        wanted = command.call_control_id
-        call = next((one for one in queue.calls if one.leg.call_control_id == wanted), None)
+        calls = (call for call in queue.calls if call.leg.call_control_id == command.call_control_id)
+        call = next(calls, None)
         if call is None:
-            raise not_found(f"There is no call {wanted} in queue '{queue.name}'.")
+            raise not_found(f"There is no call {command.call_control_id} in queue '{queue.name}'.")
         return call
 
     def enqueue(self, command: EnqueueCall) -> Answer:
-        leg = self._legs.live_in_path(command.call_control_id)
+        leg = self._legs.live(command.call_control_id)
         self._legs.check_can_talk(leg)
         queue = self.find(command.queue_name)
         if queue is not None:
             self._check_can_take(queue, leg)
         leg.remember(command.client_state)
         self._legs.answer(leg)
-        self._legs.put(leg, None)
-        queue = queue or self._open(command.queue_name, command.max_size)
+        self._legs.move(leg, None)
+        queue = queue or self.open(command.queue_name, command.max_size or MAX_SIZE_ON_ENQUEUE)
         leg.location = queue.add(leg, bool(command.keep_after_hangup), command.max_wait_time_secs)
         return ok()
 
     def _check_can_take(self, queue: Queue, leg: Leg) -> None:
         """Raises `ApiError` when a leg cannot be put in a queue."""
         if isinstance(leg.location, QueuedCall) and leg.location.queue is queue:
-            raise impossible("Already queued", f"Call {leg.call_control_id} is in queue '{queue.name}' already.")
+            raise already_queued()
         queue.check_has_room()
 
     def leave(self, command: LeaveQueue) -> Answer:
-        leg = self._legs.live_in_path(command.call_control_id)
+        leg = self._legs.live(command.call_control_id)
         call = leg.location
         if not isinstance(call, QueuedCall):
-            raise self._not_queued(leg)
+            raise impossible("Call not queued", f"Call {leg.call_control_id} is in no queue.")
         leg.remember(command.client_state)
         call.queue.take_out(call, "leave")
         return ok()
-
-    def _not_queued(self, leg: Leg) -> ApiError:
-        return impossible("Call not queued", f"Call {leg.call_control_id} is in no queue.")

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 from starlette.requests import Request
 from starlette.types import Scope
 
-from .errors import bad_request, forbidden, unauthenticated
+from .errors import bad_encoding, bad_request, forbidden, unauthenticated
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -40,7 +40,11 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     if not raw.strip():
         return {}
     try:
-        parsed = json.loads(raw, parse_constant=_refuse_constant)
+        text = raw.decode()
+    except UnicodeDecodeError as wrong:
+        raise bad_encoding(wrong.start) from None
+    try:
+        parsed = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise bad_request("The body is not JSON.", "10023", "Invalid JSON") from None
     if not isinstance(parsed, dict):

@@ -1,5 +1,6 @@
 """Answers in Telnyx's shapes."""
 
+import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.responses import JSONResponse, Response
 
+from .commands import PageCursor
 from .errors import ApiError, invalid
 
 Json = dict[str, Any]
@@ -21,7 +23,7 @@ PAGE_SIZE = 20
 
 
 class Paged(Protocol):
-    """A list command."""
+    """A list command. One that can be read by cursor has an attribute `cursor` too."""
 
     @property
     def page_number(self) -> int | None: ...
@@ -53,17 +55,78 @@ def ok() -> Json:
 
 
 def page(items: Sequence[T], view: Callable[[T], Json], command: Paged) -> Json:
-    """One page of a list: the first, of 20, if the command does not say."""
+    """One page of a list, by page number or by cursor: the first, of 20 items, if the command gives neither."""
+    cursor: PageCursor | None = getattr(command, "cursor", None)
+    if cursor is not None:
+        return _cursor_page(items, view, cursor)
     number = command.page_number or 1
     size = command.page_size or PAGE_SIZE
-    shown = items[(number - 1) * size : number * size]
-    meta = {
+    page_items = items[(number - 1) * size : number * size]
+    return {"data": [view(item) for item in page_items], "meta": _number_meta(len(items), number, size)}
+
+
+def _number_meta(total: int, number: int, size: int) -> Json:
+    return {
         "page_number": number,
         "page_size": size,
-        "total_pages": math.ceil(len(items) / size),
-        "total_results": len(items),
+        "total_pages": math.ceil(total / size),
+        "total_results": total,
     }
-    return {"data": [view(item) for item in shown], "meta": meta}
+
+
+def _cursor_page(items: Sequence[T], view: Callable[[T], Json], cursor: PageCursor) -> Json:
+    """A page of at most `limit` items after or before a cursor, with the cursors of the pages around it."""
+    views = [view(item) for item in items]
+    size = cursor.limit or PAGE_SIZE
+    if cursor.before is not None:
+        end = _position(views, cursor.before, "before")
+        start = max(end - size, 0)
+    else:
+        start = 0 if cursor.after is None else _position(views, cursor.after, "after") + 1
+        end = min(start + size, len(views))
+    meta = _number_meta(len(views), start // size + 1, size)
+    return {"data": views[start:end], "meta": meta | cursor_meta(views, start, end, size)}
+
+
+def cursor_meta(views: Sequence[Json], start: int, end: int, size: int) -> Json:
+    """The cursors of a page that holds `views[start:end]`. `next` and `previous` are queries; empty: no such page."""
+    after = _cursor_of(views[end - 1], end - 1) if 0 < end < len(views) else ""
+    before = _cursor_of(views[start], start) if 0 < start < len(views) else ""
+    return {
+        "cursors": {"after": after, "before": before},
+        "next": f"?page[after]={after}&page[limit]={size}" if after else "",
+        "previous": f"?page[before]={before}&page[limit]={size}" if before else "",
+        "total_items": len(views),
+    }
+
+
+def active_calls_page(views: Sequence[Json], command: Paged, cursor: PageCursor | None) -> Json:
+    """A page of active calls, whose `meta` always has cursors."""
+    answer = page(views, dict, command) if cursor is None else _cursor_page(views, dict, cursor)
+    if cursor is None:
+        size = command.page_size or PAGE_SIZE
+        start = ((command.page_number or 1) - 1) * size
+        answer["meta"] |= cursor_meta(views, start, min(start + size, len(views)), size)
+    return answer
+
+
+def _cursor_of(view: Json, position: int) -> str:
+    return base64.urlsafe_b64encode(f"{position} {_key(view)}".encode()).decode().rstrip("=")
+
+
+def _key(view: Json) -> str:
+    return str(view.get("id") or view.get("call_control_id") or "")
+
+
+def _position(views: Sequence[Json], cursor: str, name: str) -> int:
+    """Where the item that a cursor names is, or was if it is gone. Raises `ApiError`."""
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        position = int(text.partition(" ")[0])
+    except ValueError:
+        raise invalid(f"page[{name}]", f"'{cursor[:40]}' is not a cursor of this list.") from None
+    key = text.partition(" ")[2]
+    return next((index for index, view in enumerate(views) if key and _key(view) == key), position)
 
 
 def without_none(view: Mapping[str, Any]) -> Json:

@@ -1,23 +1,25 @@
 """The sandbox as a whole: a Telnyx on one machine, as an ASGI app."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio.abc import TaskGroup
 
 from .api import Api, ReceivedRequest
 from .app import SandboxApp
 from .clock import Clock, SystemClock, Timers, later
+from .context import MAX_HISTORY, NUMBER, Account
 from .control_api import Controls
 from .faults import Faults
-from .fixtures import create_scene
 from .ids import Ids
 from .responses import Json
+from .scene import SUPPORT, Scene, create_scene
 from .state import SandboxState
-from .webhooks import MAX_HISTORY, Outbox, Signer
+from .webhooks import Outbox, Signer
 
 if TYPE_CHECKING:
     import httpx2
@@ -27,18 +29,29 @@ class Sandbox:
     """A Telnyx for one machine.
 
     `clock` is where it takes the time from. `webhook_url` is where events are posted to; without one they wait until
-    `post_to` names one. `scene`: whether it begins with callers, an agent and a supervisor. The same `seed` gives the
-    same ids.
+    `post_to` names one. After three failed attempts they go to `failover_url`, if there is one. `scene` is where it
+    starts. `numbers` are the account's phone numbers besides the sandbox's own; `any_from` lets calls show any number.
+    The same `seed` gives the same ids.
     """
 
     def __init__(
-        self, clock: Clock | None = None, webhook_url: str | None = None, scene: bool = True, seed: int = 0
+        self,
+        clock: Clock | None = None,
+        webhook_url: str | None = None,
+        scene: Scene = SUPPORT,
+        seed: int = 0,
+        *,
+        failover_url: str | None = None,
+        numbers: Iterable[str] = (),
+        any_from: bool = False,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.faults = Faults(seed)
         self.requests: deque[ReceivedRequest] = deque(maxlen=MAX_HISTORY)
         self._webhook_url = webhook_url
+        self._failover_url = failover_url
         self._scene = scene
+        self._account = Account(frozenset({NUMBER, *numbers}), any_from)
         self._seed = seed
         self._signer = Signer()
         self._observers: list[Callable[[Json], None]] = []
@@ -55,12 +68,15 @@ class Sandbox:
 
     def _new_state(self) -> SandboxState:
         ids = Ids(self._seed)
-        outbox = Outbox(self._timers, ids, self.faults, self._signer, self._webhook_url)
+        outbox = Outbox(
+            self._timers, ids, self.faults, self._signer, url=self._webhook_url, failover_url=self._failover_url
+        )
         outbox.observers = self._observers
         outbox.on_waiting = self._timers.on_change = self._wake
-        state = SandboxState(self._timers, ids, outbox)
-        if self._scene:
-            create_scene(self._timers, state.legs, state.queues)
+        state = SandboxState(self._timers, ids, outbox, self._account)
+        outbox.is_history = True
+        create_scene(self._scene, self._timers, state.legs, state.queues)
+        outbox.is_history = False
         return state
 
     @property
@@ -128,7 +144,7 @@ class Sandbox:
         self._is_running = True
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._drive)
+                tasks.start_soon(self._drive, tasks)
                 try:
                     yield
                 except Exception as failure:
@@ -138,28 +154,29 @@ class Sandbox:
             self._is_running = False
             await self._close_client()
         if raised is not None:
-            raise raised  # as it was: a task group would hand it on in an ExceptionGroup
+            raise raised  # not in the ExceptionGroup of a task group
 
-    async def _drive(self) -> None:
+    async def _drive(self, tasks: TaskGroup) -> None:
+        """Run what is due, and send each webhook in a task of its own, so that a slow receiver delays no other."""
         while True:
             self._woken = anyio.Event()
             self.run_due()
-            await self._deliver()
-            if self.state.outbox.is_waiting:
-                continue
+            for delivery in self.state.outbox.take_deliverable():
+                tasks.start_soon(self.state.outbox.attempt, self._open_client(), delivery)
             due = self._next_due()
             with anyio.move_on_after(None if due is None else self.clock.real_seconds_until(due)):
                 await self._woken.wait()
 
     async def _deliver(self) -> None:
-        if not self.state.outbox.is_waiting:
-            return
+        """Send what waits in order, as long as nothing new waits."""
         async with self._delivering:
-            await self.state.outbox.deliver(self._open_client())
+            while deliveries := self.state.outbox.take_deliverable():
+                for delivery in deliveries:
+                    await self.state.outbox.attempt(self._open_client(), delivery)
 
     def _open_client(self) -> "httpx2.AsyncClient":
         if self._client is None:
-            import httpx2  # noqa: PLC0415 - only who has a receiver pays for it
+            import httpx2  # noqa: PLC0415 - needed only where there is a receiver
 
             self._client = httpx2.AsyncClient(timeout=None, trust_env=False)
         return self._client

@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ...tools import audio, calls, conferences, participants, queues, recordings
-from ...tools.base import Command
+from ...tools.base import WIRE, Command
+from . import commands
 from .audio import Audio, playbacks
-from .calls import BridgeEnd, Calls
+from .call_audio import CallAudio, PlaybackQueue
+from .call_events import CallEvents
+from .calls import BridgeEnd, Calls, Supervision
 from .clock import Timers
 from .conference import Conference, Participant
 from .conferences import Conferences
-from .context import SandboxContext
+from .context import Account, SandboxContext
 from .gather import Gathers
 from .ids import Ids
 from .legs import Leg, Legs
@@ -21,7 +24,7 @@ from .participants import Participants
 from .queues import Queue, QueuedCall, Queues
 from .recordings import Recording, Recordings
 from .responses import Answer, Handler, Json, iso, without_none
-from .webhooks import ListWebhookDeliveries, Outbox
+from .webhooks import Outbox
 
 COMMAND_ID_LIFETIME = timedelta(seconds=60)
 """How long a command_id is known."""
@@ -61,28 +64,53 @@ def _key(command: Command) -> tuple[str, str] | None:
 
 
 class SandboxState:
-    def __init__(self, timers: Timers, ids: Ids, outbox: Outbox) -> None:
-        context = SandboxContext(timers, ids, outbox.emit)
+    def __init__(self, timers: Timers, ids: Ids, outbox: Outbox, account: Account) -> None:
+        context = SandboxContext(timers, ids, self._emit, account)
+        self.context = context
         self.timers = timers
         self.outbox = outbox
         self.legs = Legs(context)
+        self.call_events = CallEvents(self.legs)
         self.conferences = Conferences(context, self.legs)
         self.participants = Participants(context, self.legs, self.conferences)
         self.audio = Audio(context, self.conferences)
-        self.gathers = Gathers(context, self.conferences)
-        self.recordings = Recordings(context, self.conferences)
+        self.call_audio = CallAudio(context, self.legs)
+        self.gathers = Gathers(context, self.legs, self.conferences, self.call_audio)
+        self.recordings = Recordings(context, self.legs, self.conferences)
         self.queues = Queues(context, self.legs)
-        self.calls = Calls(context, self.legs, self.conferences, self.queues)
+        self.calls = Calls(
+            context,
+            self.legs,
+            conferences=self.conferences,
+            queues=self.queues,
+            recordings=self.recordings,
+            call_audio=self.call_audio,
+            set_webhooks=outbox.set_webhooks,
+        )
         self.command_log = CommandLog()
-        self.handlers: Mapping[type[Command], Handler] = self._handlers()
+        self._handlers: Mapping[type[Command], Handler] = self._table()
 
-    def _handlers(self) -> dict[type[Command], Handler]:
+    def _emit(self, event_type: str, payload: dict[str, Any]) -> None:
+        self.outbox.emit(event_type, payload)
+        self.call_events.note_webhook(self.outbox.deliveries[-1].event, self.timers.now())
+
+    def run(self, command: Command) -> Answer:
+        """Run a command, the sandbox's own or a tool's. Raises `ApiError` before anything has changed."""
+        extension = commands.EXTENDED.get(type(command))
+        if extension is not None:
+            command = extension.model_validate(command.model_dump(by_alias=False, exclude_none=True), context=WIRE)
+        answer = self._handlers[type(command)](command)
+        if command.route.method != "GET":
+            self.call_events.note_command(command, self.timers.now())
+        return answer
+
+    def _table(self) -> dict[type[Command], Handler]:
         return {
-            conferences.ListConferences: self.conferences.list,
+            commands.ListConferences: self.conferences.list,
             conferences.CreateConference: self.conferences.create,
             conferences.GetConference: self.conferences.get,
             conferences.EndConference: self.conferences.end,
-            participants.ListParticipants: self.participants.list,
+            commands.ListParticipants: self.participants.list,
             participants.GetParticipant: self.participants.get,
             participants.UpdateParticipant: self.participants.update,
             participants.JoinConference: self.participants.join,
@@ -95,52 +123,80 @@ class SandboxState:
             audio.PlayAudio: self.audio.play,
             audio.StopAudio: self.audio.stop,
             audio.SpeakText: self.audio.speak,
-            audio.SendDtmf: self.audio.send_dtmf,
+            commands.SendDtmf: self.audio.send_dtmf,
             audio.GatherDtmf: self.gathers.start,
-            recordings.StartRecording: self.recordings.start,
+            commands.StartRecording: self.recordings.start,
             recordings.StopRecording: self.recordings.stop,
             recordings.PauseRecording: self.recordings.pause,
             recordings.ResumeRecording: self.recordings.resume,
-            recordings.ListRecordings: self.recordings.list,
+            commands.ListRecordings: self.recordings.list,
             recordings.GetRecording: self.recordings.get,
             queues.ListQueues: self.queues.list,
             queues.GetQueue: self.queues.get,
             queues.CreateQueue: self.queues.create,
             queues.UpdateQueue: self.queues.update,
             queues.DeleteQueue: self.queues.delete,
-            queues.ListQueueCalls: self.queues.list_calls,
+            commands.ListQueueCalls: self.queues.list_calls,
             queues.GetQueueCall: self.queues.get_call,
             queues.UpdateQueueCall: self.queues.update_call,
             queues.RemoveQueueCall: self.queues.remove_call,
             queues.EnqueueCall: self.queues.enqueue,
             queues.LeaveQueue: self.queues.leave,
-            calls.Dial: self.calls.dial,
+            commands.Dial: self.calls.dial,
             calls.GetCall: self.calls.get,
-            calls.ListActiveCalls: self.calls.list_active,
-            calls.AnswerCall: self.calls.answer,
+            commands.ListActiveCalls: self.calls.list_active,
+            commands.AnswerCall: self.calls.answer,
             calls.RejectCall: self.calls.reject,
             calls.HangupCall: self.calls.hang_up,
-            calls.BridgeCalls: self.calls.bridge,
-            calls.TransferCall: self.calls.transfer,
-            ListWebhookDeliveries: self.outbox.list,
+            commands.BridgeCalls: self.calls.bridge,
+            commands.TransferCall: self.calls.transfer,
+            commands.PlayOnCall: self.call_audio.play,
+            commands.StopPlaybackOnCall: self.call_audio.stop,
+            commands.SpeakOnCall: self.call_audio.speak,
+            commands.GatherOnCall: self.gathers.gather,
+            commands.GatherUsingAudioOnCall: self.gathers.gather_using_audio,
+            commands.GatherUsingSpeakOnCall: self.gathers.gather_using_speak,
+            commands.StopGatherOnCall: self.gathers.stop,
+            commands.StartCallRecording: self.recordings.start_on_call,
+            commands.StopCallRecording: self.recordings.stop_on_call,
+            commands.PauseCallRecording: self.recordings.pause_on_call,
+            commands.ResumeCallRecording: self.recordings.resume_on_call,
+            commands.SendDtmfOnCall: self.calls.send_dtmf,
+            commands.UpdateClientState: self.calls.update_client_state,
+            commands.SwitchSupervisorRole: self.calls.switch_supervisor_role,
+            commands.StartTranscription: self.calls.start_transcription,
+            commands.StopTranscription: self.calls.stop_transcription,
+            commands.DeleteRecording: self.recordings.delete,
+            commands.DeleteRecordings: self.recordings.delete_many,
+            commands.ListWebhookDeliveries: self.outbox.list,
+            commands.GetWebhookDelivery: self.outbox.get,
+            commands.ListCallEvents: self.call_events.list,
         }
 
     def snapshot(self) -> Json:
         """The whole state, as JSON."""
-        rooms = self.conferences.by_id.values()
+        conferences = self.conferences.by_id.values()
         return {
             "now": iso(self.timers.now()),
-            "conferences": [_conference(one) for one in rooms],
-            "queues": [_queue(one) for one in self.queues.by_name.values()],
+            "conferences": [_conference(conference) for conference in conferences],
+            "queues": [_queue(queue) for queue in self.queues.by_name.values()],
             "legs": [_leg(leg, self.legs) for leg in self.legs.by_id.values()],
-            "recordings": [_recording(one) for one in self.recordings.by_id.values()],
-            "playing": [sound for room in rooms for sound in _playing(room)],
+            "recordings": [_recording(recording) for recording in self.recordings.by_id.values()],
+            "playing": [
+                *(playing for conference in conferences for playing in _playing(conference)),
+                *(playing for leg in self.legs.by_id.values() for playing in _playing_on_call(leg)),
+            ],
         }
 
 
-def _conference(one: Conference) -> Json:
-    everyone = [_participant(participant) for participant in (*one.present.values(), *one.left)]
-    return {**one.view(), "max_participants": one.max_participants, "participants": everyone}
+def _conference(conference: Conference) -> Json:
+    participants = [_participant(participant) for participant in (*conference.present.values(), *conference.left)]
+    return {
+        **conference.view(),
+        "beep_enabled": conference.beep,
+        "max_participants": conference.max_participants,
+        "participants": participants,
+    }
 
 
 def _participant(participant: Participant) -> Json:
@@ -156,23 +212,35 @@ def _participant(participant: Participant) -> Json:
             "whisper_call_control_ids": list(participant.whisper_to),
             "end_conference_on_exit": participant.ends_on_exit,
             "soft_end_conference_on_exit": participant.soft_ends_on_exit,
-            "digits_sent": participant.digits_sent,
+            "beep_enabled": participant.beep,
+            "digits_sent": participant.leg.digits_sent,
         }
     )
 
 
-def _queue(one: Queue) -> Json:
-    held = [{**call.view(), "keep_after_hangup": call.keep_after_hangup} for call in one.calls]
-    return {**one.view(), "calls": held}
+def _queue(queue: Queue) -> Json:
+    calls = [{**call.view(), "keep_after_hangup": call.keep_after_hangup} for call in queue.calls]
+    return {**queue.view(), "calls": calls}
 
 
 def _leg(leg: Leg, legs: Legs) -> Json:
-    states = {"answered": leg.answered_at is not None, "gathering": leg.gathering is not None}
-    described = {"direction": leg.direction, "from": leg.from_, "to": leg.to, "part": leg.role, "place": _place(leg)}
-    return without_none({**legs.view(leg), **described, **states})
+    return without_none(
+        {
+            **legs.view(leg),
+            "direction": leg.direction,
+            "from": leg.from_,
+            "to": leg.to,
+            "part": leg.role,
+            "place": _location(leg),
+            "answered": leg.answered_at is not None,
+            "gathering": leg.gathering is not None,
+            "on_hold": leg.on_hold,
+            "digits_sent": leg.digits_sent,
+        }
+    )
 
 
-def _place(leg: Leg) -> Json:
+def _location(leg: Leg) -> Json:
     match leg.location:
         case Participant() as participant:
             return {"kind": "conference", "id": participant.conference.id, "name": participant.conference.name}
@@ -180,23 +248,35 @@ def _place(leg: Leg) -> Json:
             return {"kind": "queue", "id": call.queue.id, "name": call.queue.name}
         case BridgeEnd() as end:
             return {"kind": "bridge", "call_control_id": end.peer.call_control_id}
+        case Supervision() as supervision:
+            supervised = supervision.supervised.call_control_id
+            return {"kind": "supervision", "call_control_id": supervised, "role": supervision.role}
         case _:
             return {"kind": "parked" if leg.is_alive else "ended"}
 
 
-def _recording(one: Recording) -> Json:
-    return {**one.view(), "format": one.format}
+def _recording(recording: Recording) -> Json:
+    return {**recording.view(), "format": recording.format}
 
 
-def _playing(room: Conference) -> list[dict[str, Any]]:
+def _playing(conference: Conference) -> list[Json]:
     return [
         without_none(
             {
-                "conference_id": room.id,
-                "kind": sound.kind,
-                "call_control_id": sound.leg.call_control_id if sound.leg else None,
-                **sound.media,
+                "conference_id": conference.id,
+                "kind": playback.kind,
+                "call_control_id": playback.leg.call_control_id if playback.leg else None,
+                **playback.media,
             }
         )
-        for sound in playbacks(room)
+        for playback in playbacks(conference)
+    ]
+
+
+def _playing_on_call(leg: Leg) -> list[Json]:
+    queues = [activity for activity in leg.activities if isinstance(activity, PlaybackQueue)]
+    return [
+        without_none({"call_control_id": leg.call_control_id, "kind": playback.kind, **playback.media})
+        for queue in queues
+        for playback in (*queue.waiting[:1], *queue.overlays)
     ]

@@ -3,43 +3,45 @@
 import base64
 import json
 import logging
+import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pydantic import BaseModel, ConfigDict, Field
 
-from ...tools.base import GET, Command
 from .clock import Timers
+from .commands import Contains, DeliveryFilter, GetWebhookDelivery, ListWebhookDeliveries, Webhooked
+from .context import MAX_HISTORY
+from .errors import not_found
 from .faults import Faults
 from .ids import Ids
-from .responses import Answer, Json, iso, page, time_filter
+from .responses import Answer, Json, data, iso, page, time_filter
 
 if TYPE_CHECKING:
     import httpx2
 
-MAX_HISTORY = 10_000
-"""Events and deliveries that are remembered."""
 DELIVERY_TIMEOUT_S = 2.0
 """Real seconds a receiver has to answer."""
 RETRY_DELAYS_S = (1.0, 5.0, 15.0, 60.0, 300.0)
-"""Seconds between a failed attempt and the next."""
+"""Between a failed attempt and the next."""
+ATTEMPTS_BEFORE_FAILOVER = 3
+"""Attempts at the first URL, where there is a failover URL for the rest."""
 
 _TIME_IN_PAYLOAD = frozenset(
     {"conference.created", "conference.ended", "conference.floor.changed"}
     | {
-        f"conference.{whose}{kind}.{what}"
-        for whose in ("", "participant.")
+        f"conference.{scope}{kind}.{phase}"
+        for scope in ("", "participant.")
         for kind in ("playback", "speak")
-        for what in ("started", "ended")
+        for phase in ("started", "ended")
     }
 )
-_WITHOUT_TIME = frozenset({"conference.recording.saved"})
+"""Events that have `occurred_at` in their payload too."""
 _BARE = frozenset({"conference.floor.changed"})
 """Events whose envelope has no `data` around it."""
 
@@ -56,14 +58,23 @@ class Signer:
         """Base64 of its 32 bytes, as the portal shows it."""
 
     def headers(self, body: bytes, moment: datetime) -> dict[str, str]:
-        """The headers that prove who sent a body, and when."""
+        """The headers of a webhook, with the signature of its body and time."""
         timestamp = str(int(moment.timestamp()))
         signature = self._key.sign(timestamp.encode() + b"|" + body)
         return {
             "content-type": "application/json",
             "telnyx-signature-ed25519": base64.b64encode(signature).decode(),
             "telnyx-timestamp": timestamp,
+            "user-agent": "telnyx-webhooks",
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where a webhook goes."""
+
+    url: str
+    method: str = "POST"
 
 
 @dataclass(slots=True)
@@ -90,12 +101,12 @@ class Attempt:
 
 @dataclass(eq=False, slots=True)
 class Delivery:
-    """One event on its way to whoever listens."""
+    """One event on its way to its receiver."""
 
     id: str
     envelope: Json
     event: Json
-    """What the envelope holds."""
+    """The event in the envelope."""
     started_at: datetime
     attempts: list[Attempt] = field(default_factory=list[Attempt])
 
@@ -107,91 +118,88 @@ class Delivery:
     def finished_at(self) -> datetime:
         return self.attempts[-1].finished_at if self.attempts else self.started_at
 
-    def view(self) -> Json:
-        return {
-            "record_type": "webhook_delivery",
-            "id": self.id,
-            "user_id": "sandbox",
-            "status": _status(self.delivered),
-            "started_at": iso(self.started_at),
-            "finished_at": iso(self.finished_at),
-            "attempts": [attempt.view() for attempt in self.attempts],
-            "webhook": self.event,
-        }
-
 
 def _status(delivered: bool) -> str:
     return "delivered" if delivered else "failed"
 
 
-Between = dict[Literal["gte", "lte"], str]
-
-
-class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore", defer_build=True)
-
-
-class Contains(_Lenient):
-    contains: str | None = None
-
-
-class StatusIs(_Lenient):
-    eq: Literal["delivered", "failed"] | None = None
-
-
-class DeliveryFilter(_Lenient):
-    status: StatusIs | None = None
-    event_type: str | None = None
-    webhook: Contains | None = None
-    attempts: Contains | None = None
-    started_at: Between | None = None
-    finished_at: Between | None = None
-
-
-class ListWebhookDeliveries(Command):
-    route = GET("/webhook_deliveries")
-    model_config = ConfigDict(extra="ignore", defer_build=True)
-
-    filter: DeliveryFilter | None = None
-    page_number: Annotated[int, Field(ge=1)] | None = None
-    page_size: Annotated[int, Field(ge=1, le=250)] | None = None
-
-
 class Outbox:
-    """Everything that was emitted, and what became of it."""
+    """Every event that was emitted, and its delivery.
 
-    def __init__(self, timers: Timers, ids: Ids, faults: Faults, signer: Signer, url: str | None) -> None:
+    `url` is where webhooks go, and `failover_url` where they go after three failed attempts.
+    """
+
+    def __init__(
+        self,
+        timers: Timers,
+        ids: Ids,
+        faults: Faults,
+        signer: Signer,
+        *,
+        url: str | None,
+        failover_url: str | None = None,
+    ) -> None:
         self._timers = timers
         self._ids = ids
         self._faults = faults
         self._signer = signer
         self._url = url
+        self._failover_url = failover_url
+        self._by_call: dict[str, Webhooked] = {}
         self._held: list[Delivery] = []
         self._waiting: deque[Delivery] = deque(maxlen=MAX_HISTORY)
+        self.user_id = str(uuid.uuid5(uuid.NAMESPACE_URL, "https://sandbox.invalid/user"))
         self.events: deque[Json] = deque(maxlen=MAX_HISTORY)
         self.deliveries: deque[Delivery] = deque(maxlen=MAX_HISTORY)
         self.observers: list[Callable[[Json], None]] = []
+        self.is_history = False
+        """While the scene is made: what happens belongs to the past and is not delivered."""
         self.on_waiting: Callable[[], None] = lambda: None
         """Called when something waits to be delivered."""
 
+    def set_webhooks(self, call_control_id: str, request: Webhooked) -> None:
+        """Send the later webhooks of a call to where a request asks, if it does."""
+        if request.webhook_url is not None or request.webhook_urls is not None:
+            self._by_call[call_control_id] = request
+            if len(self._by_call) > MAX_HISTORY:
+                del self._by_call[next(iter(self._by_call))]
+
     def emit(self, event_type: str, payload: dict[str, Any]) -> None:
-        """Send an event that happens now; fields of the payload without a value are left out."""
-        now = self._timers.now()
-        event: Json = {"record_type": "event", "event_type": event_type, "id": self._ids.uuid()}
-        payload = {key: value for key, value in payload.items() if value is not None}
+        """Send an event that happens now. Fields without a value are left out, except `client_state`."""
+        now = iso(self._timers.now())
+        payload = {name: value for name, value in payload.items() if value is not None or name == "client_state"}
         if event_type in _TIME_IN_PAYLOAD:
-            payload["occurred_at"] = iso(now)
-        elif event_type not in _WITHOUT_TIME:
-            event["occurred_at"] = iso(now)
-        event["payload"] = payload
-        envelope = event if event_type in _BARE else {"data": event, "meta": self._meta(1)}
-        delivery = Delivery(self._ids.uuid(), envelope, event, now)
+            payload["occurred_at"] = now
+        event: Json = {
+            "record_type": "event",
+            "event_type": event_type,
+            "id": self._ids.uuid(),
+            "occurred_at": now,
+            "payload": payload,
+        }
+        envelope = event if event_type in _BARE else {"data": event, "meta": self._meta(1, self._receiver(event, 1))}
+        delivery = Delivery(self._ids.uuid(), envelope, event, self._timers.now())
         self.events.append(envelope)
         self.deliveries.append(delivery)
-        self._dispatch(delivery, self._faults.for_event(event_type))
+        if not self.is_history:
+            self._dispatch(delivery, self._faults.for_event(event_type))
 
-    def _meta(self, attempt: int) -> Json:
-        return {"attempt": attempt} if self._url is None else {"attempt": attempt, "delivered_to": self._url}
+    def _receiver(self, event: Json, attempt: int) -> Receiver | None:
+        """Where an event goes; None: nowhere (yet)."""
+        request = self._by_call.get(event["payload"].get("call_control_id", ""))
+        if request is not None:
+            url = (request.webhook_urls or {}).get(event["event_type"])
+            if url is not None:
+                return Receiver(url, request.webhook_urls_method or "POST")
+            if request.webhook_url is not None:
+                return Receiver(request.webhook_url, request.webhook_url_method or "POST")
+        if self._url is None:
+            return None
+        is_failover = self._failover_url is not None and attempt > ATTEMPTS_BEFORE_FAILOVER
+        return Receiver(self._failover_url if is_failover and self._failover_url else self._url)
+
+    def _meta(self, attempt: int, receiver: Receiver | None) -> Json:
+        return {"attempt": attempt} if receiver is None else {"attempt": attempt, "delivered_to": receiver.url}
 
     def _dispatch(self, delivery: Delivery, fault: str | None) -> None:
         if fault == "lose":
@@ -224,66 +232,95 @@ class Outbox:
         return body, self._signer.headers(body, self._timers.clock.receivers_now())
 
     def post_to(self, url: str) -> None:
-        """Post events there from now on, first of all those that have waited for somewhere to go."""
+        """Post events there from now on, first of all the events that waited for a receiver."""
         self._url = url
         self.on_waiting()
 
     def drop_waiting(self) -> None:
         self._waiting.clear()
 
-    async def deliver(self, client: "httpx2.AsyncClient") -> None:
-        """Post what waits, one after the other, so that a story arrives in order."""
-        while self.is_waiting:
-            await self._attempt(client, self._waiting.popleft())
+    def take_deliverable(self) -> list[Delivery]:
+        """Take out what waits and has a receiver, oldest first."""
+        if not self._waiting or (self._url is None and not self._by_call):
+            return []
+        waiting, self._waiting = self._waiting, deque(maxlen=MAX_HISTORY)
+        deliverable: list[Delivery] = []
+        for delivery in waiting:
+            has_receiver = self._receiver(delivery.event, 1) is not None
+            (deliverable if has_receiver else self._waiting).append(delivery)
+        return deliverable
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether there is something to deliver, and somewhere to."""
-        return self._url is not None and bool(self._waiting)
-
-    async def _attempt(self, client: "httpx2.AsyncClient", delivery: Delivery) -> None:
-        url = self._url or ""
+    async def attempt(self, client: "httpx2.AsyncClient", delivery: Delivery) -> None:
+        """Send a delivery once, and schedule the next attempt if it fails."""
         number = len(delivery.attempts) + 1
-        bare = delivery.envelope is delivery.event
-        envelope = delivery.envelope if bare else delivery.envelope | {"meta": self._meta(number)}
+        receiver = self._receiver(delivery.event, number)
+        if receiver is None:
+            return
+        is_bare = delivery.envelope is delivery.event
+        envelope = delivery.envelope if is_bare else delivery.envelope | {"meta": self._meta(number, receiver)}
         body, headers = self.signed(envelope)
         started_at = self._timers.now()
-        response = await _post(client, url, body, headers)
+        response = await _send_request(client, receiver, body, headers)
         delivered = response is not None and response["status"] // 100 == 2
         sent = [[name, value] for name, value in headers.items()]
-        delivery.attempts.append(Attempt(started_at, self._timers.now(), delivered, url, sent, response))
+        delivery.attempts.append(Attempt(started_at, self._timers.now(), delivered, receiver.url, sent, response))
         if not delivery.delivered and number <= len(RETRY_DELAYS_S):
             self._timers.after(RETRY_DELAYS_S[number - 1], lambda: self._queue(delivery))
 
     def list(self, command: ListWebhookDeliveries) -> Answer:
-        """Newest first. One that nobody has taken counts as failed, also while it is tried again."""
-        wanted = command.filter or DeliveryFilter()
-        started = time_filter(wanted.started_at, "filter/started_at")
-        finished = time_filter(wanted.finished_at, "filter/finished_at")
-        found = [
-            one
-            for one in reversed(self.deliveries)
-            if (wanted.status is None or wanted.status.eq in (None, _status(one.delivered)))
-            and wanted.event_type in (None, one.event["event_type"])
-            and started(one.started_at)
-            and finished(one.finished_at)
-            and _contains(wanted.webhook, one.event)
-            and _contains(wanted.attempts, [attempt.view() for attempt in one.attempts])
-        ]
-        return page(found, Delivery.view, command)
+        """Newest first. A delivery that no receiver has taken counts as failed, also while it is retried."""
+        matches = _filter(command.filter or DeliveryFilter())
+        return page([delivery for delivery in reversed(self.deliveries) if matches(delivery)], self._view, command)
+
+    def get(self, command: GetWebhookDelivery) -> Answer:
+        delivery = next((item for item in self.deliveries if item.id == command.delivery_id), None)
+        if delivery is None:
+            raise not_found(f"There is no webhook delivery {command.delivery_id}.")
+        return data(self._view(delivery))
+
+    def _view(self, delivery: Delivery) -> Json:
+        return {
+            "record_type": "webhook_delivery",
+            "id": delivery.id,
+            "user_id": self.user_id,
+            "status": _status(delivery.delivered),
+            "started_at": iso(delivery.started_at),
+            "finished_at": iso(delivery.finished_at),
+            "attempts": [attempt.view() for attempt in delivery.attempts],
+            "webhook": delivery.event,
+        }
 
 
-def _contains(wanted: Contains | None, held: Any) -> bool:
-    return wanted is None or wanted.contains is None or wanted.contains in json.dumps(held)
+def _filter(criteria: DeliveryFilter) -> Callable[[Delivery], bool]:
+    started = time_filter(criteria.started_at, "filter/started_at")
+    finished = time_filter(criteria.finished_at, "filter/finished_at")
+
+    def matches(delivery: Delivery) -> bool:
+        return (
+            (criteria.status is None or criteria.status.eq in (None, _status(delivery.delivered)))
+            and criteria.event_type in (None, delivery.event["event_type"])
+            and started(delivery.started_at)
+            and finished(delivery.finished_at)
+            and _contains(criteria.webhook, delivery.event)
+            and _contains(criteria.attempts, [attempt.view() for attempt in delivery.attempts])
+        )
+
+    return matches
 
 
-async def _post(client: "httpx2.AsyncClient", url: str, body: bytes, headers: dict[str, str]) -> Json | None:
-    """What a receiver answered; None: nothing in time."""
-    import httpx2  # noqa: PLC0415 - only who has a receiver pays for it
+def _contains(criterion: Contains | None, value: Any) -> bool:
+    return criterion is None or criterion.contains is None or criterion.contains in json.dumps(value)
+
+
+async def _send_request(
+    client: "httpx2.AsyncClient", receiver: Receiver, body: bytes, headers: dict[str, str]
+) -> Json | None:
+    """The receiver's answer; None: none in time."""
+    import httpx2  # noqa: PLC0415 - needed only where there is a receiver
 
     try:
         with anyio.fail_after(DELIVERY_TIMEOUT_S):
-            response = await client.post(url, content=body, headers=headers)
+            response = await client.request(receiver.method, receiver.url, content=body, headers=headers)
     except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL):
         return None
     return {

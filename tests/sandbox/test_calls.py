@@ -124,7 +124,7 @@ async def test_several_numbers_are_dialled_in_one_session(telnyx: Telnyx) -> Non
         ({"connection_id": "other"}, "/connection_id"),
         ({"timeout_secs": 4}, "/timeout_secs"),
         ({"client_state": "not base64!"}, "/client_state"),
-        ({"conference_config": {"supervisor_role": "king"}}, "/conference_config"),
+        ({"conference_config": {"supervisor_role": "king"}}, "/conference_config/supervisor_role"),
     ],
 )
 async def test_what_cannot_be_dialled_is_refused(telnyx: Telnyx, wrong: Json, pointer: str) -> None:
@@ -283,4 +283,4 @@ async def test_the_scene_is_found_through_the_connection(telnyx: Telnyx) -> None
     assert {call["client_state"] for call in page["data"]} == parts
     await telnyx.post(f"/calls/{telnyx.part('agent')}/actions/hangup")
     assert len(await telnyx.get("/connections/sandbox/active_calls")) == 4
-    assert (await telnyx.refusal("GET", "/connections/other/active_calls"))[0] == 404
+    assert (await telnyx.refusal("GET", "/connections/other/active_calls"))[0] == 422

@@ -45,7 +45,7 @@ async def test_a_name_that_is_open_is_refused_and_a_completed_one_is_free(telnyx
     room = await telnyx.conference("agent")
     caller = {"call_control_id": telnyx.part("caller 1"), "name": "Room"}
     status, error = await telnyx.refusal("POST", "/conferences", caller)
-    assert (status, error["source"]) == (422, {"pointer": "/name"})
+    assert (status, error["code"]) == (422, "90033")
     assert "'Room'" in error["detail"]
     await telnyx.act(room, "end")
     assert (await telnyx.post("/conferences", caller))["id"] != room
@@ -66,7 +66,7 @@ async def test_nobody_joins_a_full_conference(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", "supervisor", max_participants=2)
     caller = telnyx.part("caller 1")
     status, error = await telnyx.refuses(room, "join", call_control_id=caller)
-    assert (status, error["title"]) == (422, "Conference is full")
+    assert (status, error["title"]) == (422, "Maximum number of participants reached")
     assert (await telnyx.get("/queues/support"))["current_size"] == 3, "a refused join changes nothing"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from support.sandbox_client import Telnyx
-from telnyx_conferencing.server.sandbox import ManualClock, Sandbox, SystemClock
+from telnyx_conferencing.server.sandbox import EMPTY, ManualClock, Sandbox, SystemClock
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +85,7 @@ async def test_a_reset_forgets_everything_but_the_key(telnyx: Telnyx) -> None:
 
 
 async def test_without_a_scene_there_is_nothing() -> None:
-    state = Sandbox(ManualClock(), scene=False).snapshot()
+    state = Sandbox(ManualClock(), scene=EMPTY).snapshot()
     assert [state[name] for name in ("conferences", "queues", "legs", "recordings", "playing")] == [[]] * 5
 
 
@@ -119,7 +119,7 @@ async def test_state_and_events_are_those_of_the_sandbox(telnyx: Telnyx) -> None
 async def test_the_people_on_the_line_can_only_do_what_people_can(telnyx: Telnyx) -> None:
     agent = telnyx.part("agent")
     assert (await telnyx.refusal("POST", f"/sandbox/calls/{agent}/press", {"digits": "x"}))[0] == 422
-    assert (await telnyx.refusal("POST", "/sandbox/calls/v3:x/hangup"))[0] == 404
+    assert (await telnyx.refusal("POST", "/sandbox/calls/v3:x/hangup"))[0] == 422
     assert (await telnyx.refusal("POST", "/sandbox/calls", {"from": "nobody"}))[0] == 422
     await telnyx.post(f"/sandbox/calls/{agent}/press", {"digits": "1"})
     await telnyx.post(f"/sandbox/calls/{agent}/hangup")

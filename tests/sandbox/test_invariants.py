@@ -124,9 +124,10 @@ async def test_no_order_of_things_leads_to_an_impossible_state(seed: int) -> Non
     for room in telnyx.sandbox.snapshot()["conferences"]:
         await telnyx.send("POST", f"/conferences/{room['id']}/actions/end", {})
     await telnyx.sandbox.advance(60)
-    for queue in ("agents", "supervisors", "support", "vip"):
-        await telnyx.send("DELETE", f"/queues/{queue}")
     for leg in telnyx.sandbox.snapshot()["legs"]:
         await telnyx.send("POST", f"/calls/{leg['call_control_id']}/actions/hangup", {})
+    for queue in telnyx.sandbox.snapshot()["queues"]:
+        for call in queue["calls"]:
+            await telnyx.send("DELETE", f"/queues/{queue['name']}/calls/{call['call_control_id']}")
     check(telnyx.sandbox.snapshot())
     check_pairs(telnyx)

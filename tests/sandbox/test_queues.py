@@ -58,11 +58,14 @@ async def test_a_queue_s_name_has_1_to_255_letters(telnyx: Telnyx, name: object)
     assert (status, error["source"]["pointer"]) == (422, "/queue_name")
 
 
-async def test_those_in_a_deleted_queue_leave_it(telnyx: Telnyx) -> None:
-    await telnyx.send("DELETE", "/queues/support")
-    left = telnyx.events("call.dequeued")
-    assert [event["payload"]["reason"] for event in left] == ["leave"] * 3
-    assert (await telnyx.get(f"/calls/{telnyx.part('caller 1')}"))["is_alive"] is True
+async def test_only_an_empty_queue_is_deleted(telnyx: Telnyx) -> None:
+    status, error = await telnyx.refusal("DELETE", "/queues/support")
+    assert (status, error["code"]) == (400, "90050")
+    assert telnyx.events("call.dequeued") == []
+    for number in (1, 2, 3):
+        await telnyx.post(f"/calls/{telnyx.part(f'caller {number}')}/actions/leave_queue")
+    assert (await telnyx.send("DELETE", "/queues/support")).status_code == 204
+    assert (await telnyx.refusal("GET", "/queues/support"))[0] == 404
 
 
 async def test_enqueueing_opens_a_queue_and_does_not_change_one(telnyx: Telnyx) -> None:
@@ -70,7 +73,7 @@ async def test_enqueueing_opens_a_queue_and_does_not_change_one(telnyx: Telnyx) 
     await enqueue(telnyx, agent, "vip", max_size=1)
     assert (await telnyx.get("/queues/vip"))["max_size"] == 1
     status, error = await telnyx.refusal("POST", f"/calls/{boss}/actions/enqueue", {"queue_name": "vip", "max_size": 9})
-    assert (status, error["title"]) == (422, "Queue is full")
+    assert (status, error["title"]) == (422, "Queue full")
     joined = telnyx.events("call.enqueued")[-1]["payload"]
     assert (joined["queue"], joined["current_position"], joined["queue_avg_wait_time_secs"]) == ("vip", 1, 0)
 
@@ -78,7 +81,7 @@ async def test_enqueueing_opens_a_queue_and_does_not_change_one(telnyx: Telnyx) 
 async def test_a_call_is_not_twice_in_a_queue_but_can_change_queues(telnyx: Telnyx) -> None:
     caller = telnyx.part("caller 1")
     status, error = await telnyx.refusal("POST", f"/calls/{caller}/actions/enqueue", {"queue_name": "support"})
-    assert (status, error["title"]) == (422, "Already queued")
+    assert (status, error["title"]) == (422, "Call already in queue")
     await enqueue(telnyx, caller, "vip")
     assert [position for position, _ in await waiting(telnyx)] == [1, 2]
     assert await waiting(telnyx, "vip") == [(1, caller)]
@@ -160,8 +163,7 @@ async def test_what_is_not_there_is_named(telnyx: Telnyx) -> None:
         ("DELETE", "/queues/nowhere", "nowhere"),
         ("GET", "/queues/nowhere/calls", "nowhere"),
         ("GET", "/queues/support/calls/v3:x", "v3:x"),
-        ("POST", "/calls/v3:x/actions/leave_queue", "v3:x"),
     ):
-        status, error = await telnyx.refusal(method, path, {} if method == "POST" else None)
+        status, error = await telnyx.refusal(method, path)
         assert status == 404
         assert named in error["detail"]

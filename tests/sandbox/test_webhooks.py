@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from support.sandbox_client import Telnyx
 from support.sandbox_receiver import Receiver
-from telnyx_conferencing.server.sandbox import Fault, ManualClock, Sandbox, SystemClock
+from telnyx_conferencing.server.sandbox import EMPTY, Fault, ManualClock, Sandbox, SystemClock
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def telnyx(receiver: Receiver) -> AsyncIterator[Telnyx]:
-    client = Telnyx(Sandbox(ManualClock(), webhook_url=receiver.url, scene=False))
+    client = Telnyx(Sandbox(ManualClock(), webhook_url=receiver.url, scene=EMPTY))
     yield client
     await client.http.aclose()
 
@@ -45,17 +45,19 @@ async def test_an_event_is_posted_in_its_envelope_and_signed(telnyx: Telnyx, rec
     key.verify(signature, timestamp.encode() + b"|" + received.body)
 
 
-async def test_events_wait_until_it_is_said_where_to_post_them(receiver: Receiver) -> None:
+async def test_events_wait_for_a_receiver_and_the_history_of_the_scene_is_never_posted(receiver: Receiver) -> None:
     telnyx = Telnyx(Sandbox(ManualClock()))
+    history = len(telnyx.sandbox.events)
     async with telnyx.http:
+        await telnyx.arrival()
         await telnyx.sandbox.advance(600)
         telnyx.sandbox.post_to(receiver.url)
         assert receiver.received == []
         await telnyx.sandbox.advance(0)
         kept = await telnyx.get("/webhook_deliveries")
-    told = [json.loads(one.body).get("data")["id"] for one in receiver.received]
-    assert told == [one["data"]["id"] for one in telnyx.sandbox.events]
-    assert {len(delivery["attempts"]) for delivery in kept} == {1}
+    [posted] = receiver.received
+    assert json.loads(posted.body)["data"]["id"] == telnyx.sandbox.events[-1]["data"]["id"]
+    assert [len(delivery["attempts"]) for delivery in kept] == [1] + [0] * history
 
 
 async def test_events_arrive_in_order_and_count_as_delivered(telnyx: Telnyx, receiver: Receiver) -> None:
@@ -99,7 +101,7 @@ async def test_a_delivery_that_succeeds_later_is_not_tried_again(telnyx: Telnyx,
 
 async def test_nobody_there_is_a_failed_attempt_too() -> None:
     for url in ("http://127.0.0.1:9/", "not a url"):
-        telnyx = Telnyx(Sandbox(ManualClock(), webhook_url=url, scene=False))
+        telnyx = Telnyx(Sandbox(ManualClock(), webhook_url=url, scene=EMPTY))
         await telnyx.arrival()
         await telnyx.sandbox.advance(0)
         [delivery] = await telnyx.get("/webhook_deliveries")
@@ -158,7 +160,7 @@ async def test_an_observer_that_fails_does_not_disturb_telnyx(telnyx: Telnyx) ->
 
 
 async def test_while_it_runs_time_passes_and_webhooks_go_out_by_themselves(receiver: Receiver) -> None:
-    sandbox = Sandbox(SystemClock(), webhook_url=receiver.url, scene=False)
+    sandbox = Sandbox(SystemClock(), webhook_url=receiver.url, scene=EMPTY)
     telnyx = Telnyx(sandbox)
     with anyio.fail_after(10):
         async with sandbox.running():

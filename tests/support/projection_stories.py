@@ -48,7 +48,7 @@ class Story:
 
     def _carry_out(self, command: Command, tool: str, arguments: Json) -> Any:
         self.wait(0.0137)
-        answer = self.sandbox.state.handlers[type(command)](command)
+        answer = self.sandbox.state.run(command)
         self.accepted.append((tool, arguments, self.now))
         return (answer or {}).get("data")
 
@@ -59,7 +59,7 @@ class Story:
     def hang_up(self, call: str) -> None:
         self.wait(0.0137)
         legs = self.sandbox.state.legs
-        legs.person_hangs_up(legs.live_in_path(call))
+        legs.person_hangs_up(legs.live(call))
 
     def speak(self, conference_id: str, call: str) -> None:
         self.wait(0.0137)
@@ -87,7 +87,7 @@ class Story:
     def pages(self, tool: str, **arguments: Any) -> list[Json]:
         """All items of a list, as the API answers."""
         command = COMMAND_OF[tool](**(arguments | {"page_size": 100}))
-        answer = self.sandbox.state.handlers[type(command)](command)
+        answer = self.sandbox.state.run(command)
         assert answer is not None
         assert answer["meta"]["total_pages"] <= 1
         return answer["data"]

@@ -1,0 +1,458 @@
+"""The requests that the sandbox accepts: the tools' commands, with what Telnyx takes beyond them.
+
+A class here that has the name of a tool's class takes its place. Arguments that change nothing on the sandbox are not
+declared; a body may have them, as it may have any other.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from ...tools import COMMANDS, audio, calls, conferences, participants, queues, recordings
+from ...tools.base import DELETE, GET, POST, Command, Retry, Risk, Route
+from ...tools.results import Done
+from ...tools.types import (
+    AudioUrl,
+    CallControlId,
+    ClientState,
+    CommandId,
+    Identifier,
+    NotEmpty,
+    PageNumber,
+    PageSize,
+    Positive,
+    SpokenText,
+)
+
+CALL = "/calls/{call_control_id}/actions"
+
+Digits = Annotated[str, Field(pattern=r"^[0-9A-D*#wW]+$")]
+FileName = Annotated[str, Field(min_length=1, max_length=40)]
+Millis = Annotated[int, Field(ge=1)]
+RingTimeout = Annotated[int, Field(ge=5, le=600)]
+TimeLimit = Annotated[int, Field(ge=30, le=14_400)]
+ConferenceKey = Annotated[str, Field(min_length=1)]
+"""A conference's id or name."""
+
+
+def _count(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+Loop = Annotated[Annotated[int, Field(ge=1, le=100)] | Literal["infinity"], BeforeValidator(_count)]
+
+
+class PageCursor(BaseModel):
+    """A page by cursor: at most `limit` items after or before the item that a cursor names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after: str | None = None
+    before: str | None = None
+    limit: Annotated[int, Field(ge=1, le=250)] | None = None
+
+
+class CursorPaged(BaseModel):
+    """A list that is read by page number or by cursor."""
+
+    cursor: Annotated[PageCursor | None, Field(alias="page")] = None
+
+
+class Recorded(BaseModel):
+    """Arguments that record a call from its answer on."""
+
+    record: Literal["record-from-answer"] | None = None
+    record_channels: Literal["single", "dual"] | None = None
+    record_format: Literal["wav", "mp3"] | None = None
+    record_custom_file_name: FileName | None = None
+    record_max_length: Annotated[int, Field(ge=0, le=43_200)] | None = None
+    """Seconds; 0: no limit."""
+
+
+class Webhooked(BaseModel):
+    """Where the webhooks of a call go."""
+
+    webhook_url: NotEmpty | None = None
+    webhook_url_method: Literal["POST", "GET"] | None = None
+    webhook_urls: dict[str, str] | None = None
+    """By event type; the others go to `webhook_url`."""
+    webhook_urls_method: Literal["POST", "GET"] | None = None
+
+
+class AnsweredBy(BaseModel):
+    """What a dialled phone hears once it is answered."""
+
+    audio_url: AudioUrl | None = None
+    media_name: NotEmpty | None = None
+    send_digits_on_answer: Annotated[Digits, Field(max_length=64)] | None = None
+
+
+class Dial(AnsweredBy, Recorded, Webhooked, calls.Dial):
+    link_to: CallControlId | None = None
+    bridge_intent: bool | None = None
+    bridge_on_answer: bool | None = None
+    park_after_unbridge: Literal["self"] | None = None
+    prevent_double_bridge: bool | None = None
+    media_encryption: Literal["disabled", "SRTP", "DTLS"] | None = None
+    timeout_secs: RingTimeout | None = None
+    time_limit_secs: TimeLimit | None = None
+
+
+class AnswerCall(Recorded, Webhooked, calls.AnswerCall):
+    pass
+
+
+class BridgeCalls(Recorded, calls.BridgeCalls):
+    park_after_unbridge: Literal["self"] | None = None
+    hold_after_unbridge: bool | None = None
+
+
+class TransferCall(AnsweredBy, Recorded, Webhooked, calls.TransferCall):
+    park_after_unbridge: Literal["self"] | None = None
+    target_leg_client_state: ClientState | None = None
+    answering_machine_detection: calls.Detection | None = None
+    media_encryption: Literal["disabled", "SRTP", "DTLS"] | None = None
+    timeout_secs: RingTimeout | None = None
+    time_limit_secs: TimeLimit | None = None
+
+
+class ListActiveCalls(CursorPaged, calls.ListActiveCalls):
+    pass
+
+
+class ListConferences(CursorPaged, conferences.ListConferences):
+    pass
+
+
+class ListParticipants(CursorPaged, participants.ListParticipants):
+    pass
+
+
+class ListQueueCalls(CursorPaged, queues.ListQueueCalls):
+    pass
+
+
+class SendDtmf(audio.SendDtmf):
+    duration_millis: Annotated[int, Field(ge=100, le=500)] | None = None
+
+
+class StartRecording(recordings.StartRecording):
+    custom_file_name: FileName | None = None
+
+
+class RecordingFilter(recordings.RecordingFilter):
+    call_leg_id: str | None = None
+    call_session_id: str | None = None
+    conference_region: str | None = None
+    sip_call_id: str | None = None
+    start_time: recordings.Between | None = None
+    end_time: recordings.Between | None = None
+
+
+class SandboxCommand(Command):
+    """A command that no tool offers. What a tool would have to say for a person stays empty."""
+
+    risk = Risk.ROUTINE
+    retry = Retry.DEDUPED
+    result = Done
+    does = ""
+
+
+class ListRecordings(SandboxCommand):
+    """Find saved recordings, by more filters than the tool has."""
+
+    route = GET("/recordings")
+
+    filter: RecordingFilter | None = None
+    page_number: PageNumber | None = None
+    page_size: PageSize | None = None
+
+
+class CallCommand(SandboxCommand):
+    """A command for one call leg."""
+
+    call_control_id: CallControlId
+    client_state: ClientState | None = None
+    command_id: CommandId | None = None
+
+
+class PlayOnCall(CallCommand):
+    """Play a file to one call leg, or queue it behind what plays."""
+
+    route = POST(f"{CALL}/playback_start")
+    exclusive = (("audio_url", "media_name"),)
+
+    audio_url: AudioUrl | None = None
+    media_name: NotEmpty | None = None
+    playback_content: NotEmpty | None = None
+    """The file itself, in Base64."""
+    loop: Loop | None = None
+    overlay: bool | None = None
+    stop: Literal["current", "all"] | None = None
+    target_legs: Literal["self", "opposite", "both"] | None = None
+
+
+class StopPlaybackOnCall(CallCommand):
+    """Stop what plays to one call leg."""
+
+    route = POST(f"{CALL}/playback_stop")
+
+    overlay: bool | None = None
+    stop: Literal["current", "all"] | None = None
+
+
+class SpeakOnCall(CallCommand):
+    """Speak to one call leg, or queue the text behind what plays."""
+
+    route = POST(f"{CALL}/speak")
+
+    payload: SpokenText
+    voice: NotEmpty
+    payload_type: Literal["text", "ssml"] | None = None
+    loop: Loop | None = None
+    stop: Literal["current", "all"] | None = None
+    target_legs: Literal["self", "opposite", "both"] | None = None
+
+
+class GatherArguments(CallCommand):
+    """What all gathers on a call leg take."""
+
+    minimum_digits: Positive | None = None
+    maximum_digits: Positive | None = None
+    valid_digits: Annotated[str, Field(pattern=r"^[0-9A-D*#]+$")] | None = None
+    terminating_digit: Annotated[str, Field(pattern=r"^[0-9A-D*#]?$")] | None = None
+    timeout_millis: Millis | None = None
+    inter_digit_timeout_millis: Millis | None = None
+
+
+class GatherOnCall(GatherArguments):
+    """Gather digits from one call leg without a prompt."""
+
+    route = POST(f"{CALL}/gather")
+
+    initial_timeout_millis: Millis | None = None
+    gather_id: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+
+
+class GatherUsingAudioOnCall(GatherArguments):
+    """Gather digits from one call leg with a file as the prompt."""
+
+    route = POST(f"{CALL}/gather_using_audio")
+    exclusive = (("audio_url", "media_name"), ("invalid_audio_url", "invalid_media_name"))
+
+    audio_url: AudioUrl | None = None
+    media_name: NotEmpty | None = None
+    invalid_audio_url: AudioUrl | None = None
+    invalid_media_name: NotEmpty | None = None
+    maximum_tries: Positive | None = None
+
+
+class GatherUsingSpeakOnCall(GatherArguments):
+    """Gather digits from one call leg with a spoken prompt."""
+
+    route = POST(f"{CALL}/gather_using_speak")
+
+    payload: SpokenText
+    voice: NotEmpty
+    payload_type: Literal["text", "ssml"] | None = None
+    invalid_payload: SpokenText | None = None
+    maximum_tries: Positive | None = None
+
+
+class StopGatherOnCall(CallCommand):
+    """End the gather of one call leg."""
+
+    route = POST(f"{CALL}/gather_stop")
+
+
+class StartCallRecording(CallCommand):
+    """Record one call leg until it ends or the recording is stopped."""
+
+    route = POST(f"{CALL}/record_start")
+
+    format: Literal["wav", "mp3"]
+    channels: Literal["single", "dual"]
+    custom_file_name: FileName | None = None
+    max_length: Annotated[int, Field(ge=0, le=14_400)] | None = None
+    """Seconds; 0: no limit."""
+
+
+class CallRecordingCommand(CallCommand):
+    """A command for a recording of one call leg."""
+
+    recording_id: NotEmpty | None = None
+
+
+class StopCallRecording(CallRecordingCommand):
+    """Stop recording one call leg and save it."""
+
+    route = POST(f"{CALL}/record_stop")
+
+
+class PauseCallRecording(CallRecordingCommand):
+    """Pause the recording of one call leg."""
+
+    route = POST(f"{CALL}/record_pause")
+
+
+class ResumeCallRecording(CallRecordingCommand):
+    """Resume the recording of one call leg."""
+
+    route = POST(f"{CALL}/record_resume")
+
+
+class SendDtmfOnCall(CallCommand):
+    """Send keypad tones to the far end of one call leg."""
+
+    route = POST(f"{CALL}/send_dtmf")
+
+    digits: Digits
+    duration_millis: Annotated[int, Field(ge=100, le=500)] | None = None
+
+
+class UpdateClientState(SandboxCommand):
+    """Replace the state that every later webhook of a call carries."""
+
+    route = Route("PUT", f"{CALL}/client_state_update")
+
+    call_control_id: CallControlId
+    client_state: ClientState
+
+
+class SwitchSupervisorRole(SandboxCommand):
+    """Change the role of the supervisor of a bridged call."""
+
+    route = POST(f"{CALL}/switch_supervisor_role")
+
+    call_control_id: CallControlId
+    role: Literal["barge", "whisper", "monitor"]
+
+
+class StartTranscription(CallCommand):
+    """Transcribe what is said on one call leg."""
+
+    route = POST(f"{CALL}/transcription_start")
+
+    transcription_engine: NotEmpty | None = None
+    transcription_tracks: Literal["inbound", "outbound", "both"] | None = None
+
+
+class StopTranscription(CallCommand):
+    """Stop the transcription of one call leg."""
+
+    route = POST(f"{CALL}/transcription_stop")
+
+
+class DeleteRecording(SandboxCommand):
+    """Delete a saved recording."""
+
+    route = DELETE("/recordings/{recording_id}")
+
+    recording_id: Identifier
+
+
+class DeleteRecordings(SandboxCommand):
+    """Delete saved recordings."""
+
+    route = POST("/recordings/actions/delete")
+
+    ids: list[NotEmpty]
+
+
+class _Filter(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Contains(_Filter):
+    contains: str | None = None
+
+
+class StatusIs(_Filter):
+    eq: Literal["delivered", "failed"] | None = None
+
+
+class DeliveryFilter(_Filter):
+    status: StatusIs | None = None
+    event_type: str | None = None
+    webhook: Contains | None = None
+    attempts: Contains | None = None
+    started_at: recordings.Between | None = None
+    finished_at: recordings.Between | None = None
+
+
+class ListWebhookDeliveries(SandboxCommand):
+    """Find past webhook deliveries."""
+
+    route = GET("/webhook_deliveries")
+
+    filter: DeliveryFilter | None = None
+    page_number: PageNumber | None = None
+    page_size: PageSize | None = None
+
+
+class GetWebhookDelivery(SandboxCommand):
+    """See one webhook delivery."""
+
+    route = GET("/webhook_deliveries/{delivery_id}")
+
+    delivery_id: Identifier
+
+
+class ListCallEvents(CursorPaged, SandboxCommand):
+    """Find the commands and webhooks of calls."""
+
+    route = GET("/call_events")
+
+    filter: conferences.ConferenceFilter | None = None
+    page_number: PageNumber | None = None
+    page_size: PageSize | None = None
+
+
+_BEYOND_TOOLS: tuple[type[Command], ...] = (
+    PlayOnCall,
+    StopPlaybackOnCall,
+    SpeakOnCall,
+    GatherOnCall,
+    GatherUsingAudioOnCall,
+    GatherUsingSpeakOnCall,
+    StopGatherOnCall,
+    StartCallRecording,
+    StopCallRecording,
+    PauseCallRecording,
+    ResumeCallRecording,
+    SendDtmfOnCall,
+    UpdateClientState,
+    SwitchSupervisorRole,
+    StartTranscription,
+    StopTranscription,
+    DeleteRecording,
+    DeleteRecordings,
+    ListWebhookDeliveries,
+    GetWebhookDelivery,
+    ListCallEvents,
+)
+"""Endpoints that no tool calls."""
+
+EXTENDED: Mapping[type[Command], type[Command]] = {
+    tool: extension
+    for tool in COMMANDS
+    for extension in (
+        Dial,
+        AnswerCall,
+        BridgeCalls,
+        TransferCall,
+        ListActiveCalls,
+        ListConferences,
+        ListParticipants,
+        ListQueueCalls,
+        SendDtmf,
+        StartRecording,
+        ListRecordings,
+    )
+    if extension.tool_name() == tool.tool_name()
+}
+"""The sandbox's form of a tool's command, where Telnyx takes more than the tool offers."""
+
+SERVED: tuple[type[Command], ...] = (*(EXTENDED.get(tool, tool) for tool in COMMANDS), *_BEYOND_TOOLS)
+"""Every endpoint, in the order of the routes."""
