@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from ...tools.base import WIRE
 from ...tools.numbers import Number
+from .calls import transcribe
 from .conference import Participant
 from .errors import impossible
 from .faults import FAULT
@@ -36,6 +37,11 @@ class IncomingCall(_Body):
 
 class KeyPresses(_Body):
     digits: Annotated[str, Field(pattern=r"^[0-9A-D*#]+$", max_length=1000)]
+
+
+class Speech(_Body):
+    text: Annotated[str, Field(min_length=1, max_length=3000)] | None = None
+    """What a live transcription hears."""
 
 
 class Controls:
@@ -98,9 +104,13 @@ class Controls:
 
     async def _speak(self, request: Request) -> Response:
         leg = self._leg(request)
-        if not isinstance(leg.location, Participant):
+        body = Speech.model_validate(await _body(request))
+        if isinstance(leg.location, Participant):
+            leg.location.conference.give_floor(leg)
+        elif body.text is None:
             raise impossible("Call not in conference", f"Call {leg.call_control_id} is in no conference.")
-        leg.location.conference.give_floor(leg)
+        if body.text is not None:
+            transcribe(self._sandbox.state.context, leg, body.text)
         return json_response(None)
 
     async def _press(self, request: Request) -> Response:

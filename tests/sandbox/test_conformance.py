@@ -1,0 +1,310 @@
+"""The sandbox against Telnyx's published OpenAPI document.
+
+`telnyx_contract.json` holds the facts of that document that the sandbox serves: arguments, answers, webhooks and error
+codes, without prose.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from jsonschema import Draft202012Validator
+
+from support.sandbox_client import Telnyx
+from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+FILE = "https://example.com/a.mp3"
+STATE = base64.b64encode(b"hi").decode()
+NUMBER = "+12025550100"
+CALLEE = "+12025550150"
+BEYOND_DOCUMENT = {"10010", "10023"}
+"""Codes of Telnyx's general list of errors, which the document leaves out."""
+
+
+@cache
+def contract() -> Json:
+    return json.loads((Path(__file__).parent / "telnyx_contract.json").read_text())
+
+
+def mismatches(schema: Json, value: Any) -> list[str]:
+    """Why a value does not fit a schema of the contract."""
+    whole = {**schema, "components": contract()["components"]}
+    errors = Draft202012Validator(whole).iter_errors(value)  # pyright: ignore[reportUnknownMemberType]
+    return [f"{'.'.join(map(str, error.absolute_path))}: {error.message[:150]}" for error in errors]
+
+
+@cache
+def patterns() -> list[tuple[str, re.Pattern[str]]]:
+    """The operations and their paths. One without parameters comes before one with them."""
+    names = sorted(contract()["operations"], key=lambda name: name.count("{"))
+    return [(name, re.compile(re.sub(r"{\w+}", "[^/]+", name.replace(" ", " /v2")))) for name in names]
+
+
+def operation_of(exchange: httpx2.Response) -> str | None:
+    called = f"{exchange.request.method} {exchange.request.url.path}"
+    return next((name for name, pattern in patterns() if pattern.fullmatch(called)), None)
+
+
+class Tour:
+    """A day on the sandbox: every operation succeeds once, and every webhook that the sandbox sends comes once."""
+
+    def __init__(self) -> None:
+        self.telnyx = Telnyx(Sandbox(ManualClock()))
+        self.exchanges: list[httpx2.Response] = []
+        self.telnyx.http.event_hooks = {"response": [self._note]}
+
+    async def _note(self, response: httpx2.Response) -> None:
+        await response.aread()
+        self.exchanges.append(response)
+
+    async def on_call(self, leg: str, action: str, **body: Any) -> Any:
+        method = "PUT" if action == "client_state_update" else "POST"
+        return await self.telnyx.post(f"/calls/{leg}/actions/{action}", body, method)
+
+    async def dial(self, to: str = CALLEE, **body: Any) -> str:
+        fields = {"connection_id": "sandbox", "from": NUMBER, "to": to, **body}
+        return (await self.telnyx.post("/calls", fields))["call_control_id"]
+
+    async def conferences(self) -> None:
+        telnyx = self.telnyx
+        room = await telnyx.conference("agent", "caller 1", "caller 2")
+        agent, caller = telnyx.part("agent"), telnyx.part("caller 1")
+        for path in ("/conferences", f"/conferences/{room}", f"/conferences/{room}/participants"):
+            await telnyx.get(path)
+        await telnyx.get(f"/conferences/{room}/participants/{caller}")
+        await telnyx.post(f"/conferences/{room}/participants/{caller}", {"end_conference_on_exit": False}, "PATCH")
+        for action in ("hold", "unhold", "mute", "unmute"):
+            await telnyx.act("Room", action, call_control_ids=[caller])
+        await telnyx.act("Room", "update", call_control_id=agent, supervisor_role="barge")
+        for to in ({}, {"call_control_ids": [agent]}):
+            await telnyx.act(room, "play", audio_url=FILE, **to)
+            await telnyx.act(room, "speak", payload="Hi", voice="male", **to)
+        await telnyx.act(room, "stop")
+        await telnyx.act(room, "send_dtmf", digits="12")
+        await telnyx.act(room, "gather_using_audio", call_control_id=caller, audio_url=FILE)
+        await telnyx.post(f"/sandbox/calls/{caller}/press", {"digits": "1#"})
+        await telnyx.post(f"/sandbox/calls/{caller}/speak")
+        await telnyx.act(room, "record_start", format="mp3")
+        await telnyx.act(room, "record_pause")
+        await telnyx.act(room, "record_resume")
+        await telnyx.sandbox.advance(5)
+        await telnyx.act(room, "record_stop")
+        await telnyx.act(room, "leave", call_control_id=caller)
+        await telnyx.act(room, "end")
+
+    async def calls(self) -> None:
+        telnyx = self.telnyx
+        leg = await telnyx.arrival()
+        await self.on_call(leg, "answer", record="record-from-answer")
+        await telnyx.get(f"/calls/{leg}")
+        await self.on_call(leg, "speak", payload="Welcome", voice="female", client_state=STATE)
+        await self.on_call(leg, "playback_start", audio_url=FILE)
+        await self.on_call(leg, "playback_stop")
+        await self.on_call(leg, "gather", maximum_digits=1)
+        await telnyx.post(f"/sandbox/calls/{leg}/press", {"digits": "5"})
+        await self.on_call(leg, "gather_using_speak", payload="Your number", voice="male")
+        await self.on_call(leg, "gather_using_audio", audio_url=FILE)
+        await self.on_call(leg, "gather_stop")
+        await self.on_call(leg, "record_start", format="wav", channels="single")
+        await self.on_call(leg, "record_pause")
+        await self.on_call(leg, "record_resume")
+        await self.on_call(leg, "record_stop")
+        await self.on_call(leg, "send_dtmf", digits="1w2")
+        await self.on_call(leg, "client_state_update", client_state=STATE)
+        await self.on_call(leg, "transcription_start")
+        await telnyx.post(f"/sandbox/calls/{leg}/speak", {"text": "I need help"})
+        await self.on_call(leg, "transcription_stop")
+        supervisor = await self.dial(supervise_call_control_id=leg, supervisor_role="monitor")
+        await telnyx.sandbox.advance(2)
+        await self.on_call(supervisor, "switch_supervisor_role", role="whisper")
+        await self.on_call(leg, "enqueue", queue_name="support")
+        await self.on_call(leg, "leave_queue")
+        await self.on_call(leg, "bridge", call_control_id=telnyx.part("supervisor"), hold_after_unbridge=True)
+        await self.on_call(telnyx.part("supervisor"), "hangup")
+        await self.on_call(leg, "transfer", to=CALLEE)
+        await telnyx.sandbox.advance(3)
+        await self.on_call(leg, "hangup")
+        await self.on_call(await telnyx.arrival(), "reject", cause="USER_BUSY")
+        for detection in ("premium", "greeting_end"):
+            await self.dial("+12025550196", answering_machine_detection=detection)
+        await telnyx.sandbox.advance(15)
+        await telnyx.get("/connections/sandbox/active_calls")
+
+    async def queues(self) -> None:
+        telnyx = self.telnyx
+        caller = telnyx.part("caller 3")
+        await telnyx.post("/queues", {"queue_name": "vip"})
+        await telnyx.post("/queues/vip", {"max_size": 5})
+        for path in ("/queues", "/queues/support", "/queues/support/calls", f"/queues/support/calls/{caller}"):
+            await telnyx.get(path)
+        await telnyx.post(f"/queues/support/calls/{caller}", {"keep_after_hangup": True}, "PATCH")
+        await telnyx.post(f"/sandbox/calls/{caller}/hangup")
+        await telnyx.post(f"/queues/support/calls/{caller}", method="DELETE")
+        await telnyx.post("/queues/vip", method="DELETE")
+
+    async def history(self) -> None:
+        telnyx = self.telnyx
+        first, *rest = [recording["id"] for recording in await telnyx.get("/recordings")]
+        await telnyx.get(f"/recordings/{first}")
+        await telnyx.post(f"/recordings/{first}", method="DELETE")
+        answer = await telnyx.send("POST", "/recordings/actions/delete", {"ids": rest})
+        assert answer.json() == {"status": "ok"}
+        deliveries = await telnyx.get("/webhook_deliveries")
+        await telnyx.get(f"/webhook_deliveries/{deliveries[0]['id']}")
+        await telnyx.get("/call_events")
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def tour() -> Tour:
+    tour = Tour()
+    await tour.conferences()
+    await tour.calls()
+    await tour.queues()
+    await tour.history()
+    return tour
+
+
+async def test_every_operation_is_served_and_answers_in_the_documented_shape(tour: Tour) -> None:
+    answered: dict[str, list[str]] = {}
+    for exchange in tour.exchanges:
+        name = operation_of(exchange)
+        if name is None:
+            continue
+        success = contract()["operations"][name]["success"]
+        wrong = answered.setdefault(name, [])
+        if exchange.status_code != success["status"]:
+            wrong.append(f"{exchange.status_code} instead of {success['status']}")
+        elif "schema" in success:
+            wrong += mismatches(success["schema"], exchange.json())
+    assert {name: wrong for name, wrong in answered.items() if wrong} == {}
+    assert contract()["operations"].keys() - answered.keys() == set()
+
+
+async def test_every_webhook_has_the_documented_shape(tour: Tour) -> None:
+    wrong: dict[str, list[str]] = {}
+    missing: dict[str, set[str]] = {}
+    seen: set[str] = set()
+    for envelope in tour.telnyx.sandbox.events:
+        event = envelope.get("data", envelope)
+        kind = event["event_type"]
+        seen.add(kind)
+        schema = contract()["webhooks"][kind]
+        # The document types `client_state` as a string, and shows null in its examples.
+        payload = {name: value for name, value in event["payload"].items() if value is not None}
+        shown = {**event, "payload": payload}
+        wrong.setdefault(kind, []).extend(mismatches(schema, {"data": shown} if "data" in envelope else shown))
+        absent = set(_payload_fields(schema)) - event["payload"].keys() - _NOT_ALWAYS
+        missing.setdefault(kind, set()).update(absent)
+    assert {kind: problems for kind, problems in wrong.items() if problems} == {}
+    assert {kind: fields for kind, fields in missing.items() if fields} == {}
+    assert contract()["webhooks"].keys() - seen == _NEVER_SENT
+
+
+_NOT_ALWAYS = {
+    *("media_name", "media_url", "call_quality_stats", "status_detail"),
+    *("call_screening_result", "shaken_stir_attestation", "shaken_stir_validated"),
+}
+"""Documented fields that depend on the case, or on what the sandbox does not have."""
+_NEVER_SENT = {"call.cost", "call.recording.error", "call.recording.transcription.saved"}
+"""Nothing costs money on the sandbox, no recording fails, and none is transcribed."""
+
+
+def _resolved(schema: Json) -> Json:
+    while "$ref" in schema:
+        schema = contract()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+def _payload_fields(schema: Json) -> Json:
+    whole = _resolved(schema)["properties"]
+    event = _resolved(whole["data"])["properties"] if "data" in whole else whole
+    return _resolved(event["payload"])["properties"]
+
+
+def bodies(name: str) -> Iterator[tuple[str, Json]]:
+    """Request bodies of an operation that Telnyx accepts: each argument's example and each of its values."""
+    schema = _resolved(contract()["operations"][name]["body"])
+    properties: Json = {field: _resolved(about) for field, about in schema.get("properties", {}).items()}
+    required = {field: _example(field, properties[field]) for field in schema.get("required", [])}
+    for field, about in properties.items():
+        values = about.get("enum", [])
+        if "example" in about and " or " not in str(about["example"]):
+            values = [*values, about["example"]]
+        for value in values:
+            yield field, {**required, field: value}
+
+
+def _example(field: str, about: Json) -> Any:
+    if field == "client_state":
+        return STATE
+    return about.get("example", about.get("enum", ["+12025550150"])[0])
+
+
+_ARGUMENT_CODES = {"10004", "10015", "10016", "10032", "10033"}
+
+
+async def test_every_example_and_every_value_of_an_argument_is_accepted() -> None:
+    telnyx = Telnyx(Sandbox(ManualClock()))
+    refused: list[str] = []
+    for name, operation in contract()["operations"].items():
+        if "body" not in operation:
+            continue
+        method, path = name.split(" ")
+        url = re.sub(r"{\w+}", "unknown", path)
+        for field, body in bodies(name):
+            answer = await telnyx.send(method, url, body)
+            errors: list[Json] = answer.json().get("errors", []) if answer.content else []
+            for error in errors:
+                pointer: str = error.get("source", {}).get("pointer", "")
+                if pointer.startswith(f"/{field}") and error["code"] in _ARGUMENT_CODES - _BY_STATE.get(field, set()):
+                    refused.append(f"{name} {field}={json.dumps(body[field])}: {error['detail']}")
+    assert refused == []
+
+
+_BY_STATE = {"connection_id": {"10015"}, "queue_name": {"10015"}}
+"""Arguments whose example names what the sandbox does not have, or has already."""
+
+
+async def test_every_documented_query_parameter_is_accepted() -> None:
+    telnyx = Telnyx(Sandbox(ManualClock()))
+    refused: list[str] = []
+    for name, operation in contract()["operations"].items():
+        url = re.sub(r"{connection_id}", "sandbox", name.split(" ")[1])
+        for parameter, schema in operation["query"].items():
+            for query, value in _queries(parameter, schema):
+                answer = await telnyx.send("GET", f"{re.sub(r'{queue_name}', 'support', url)}?{query}={value}")
+                if answer.status_code == 422:
+                    refused.append(f"{name} {query}: {answer.text}")
+    assert refused == []
+
+
+def _queries(parameter: str, schema: Json) -> Iterator[tuple[str, str]]:
+    """Queries with a value for each member of a parameter."""
+    schema = _resolved(schema)
+    if schema.get("properties"):
+        for member, about in schema["properties"].items():
+            yield from _queries(f"{parameter}[{member}]", about)
+        return
+    by_type = {"integer": "2", "boolean": "true"}
+    value = by_type.get(schema.get("type", ""), "sandbox")
+    if parameter.endswith(("[eq]", "[gt]", "[gte]", "[lt]", "[lte]")) and "enum" not in schema:
+        value = "2025-01-01T00:00:00Z"
+    if parameter in ("page[after]", "page[before]"):
+        value = "MCA"
+    for choice in schema.get("enum", [value]):
+        yield parameter, str(choice)
