@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ...tools import COMMANDS, audio, calls, conferences, participants, queues, recordings
 from ...tools.base import DELETE, GET, POST, Command, Retry, Risk, Route
-from ...tools.results import Done
+from ...tools.results import Accepted
 from ...tools.types import (
     AudioUrl,
     CallControlId,
@@ -155,7 +155,7 @@ class SandboxCommand(Command):
 
     risk = Risk.ROUTINE
     retry = Retry.DEDUPED
-    result = Done
+    result = Accepted
     does = ""
 
 

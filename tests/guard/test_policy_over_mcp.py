@@ -275,11 +275,12 @@ async def test_writes_are_open_in_their_hours_only_and_reads_always(world: World
 @in_a_loop
 async def test_a_tool_is_asked_about_as_its_own_entry_says(world: World, policy: Path) -> None:
     write_policy(policy, 'approval.tool = { update_queue = "ask", delete_queue = "never" }')
+    world.sandbox.state.queues.open("empty", 5)
     async with guarded(world, policy=policy) as client:
         assert "waits as" in await refusal(client, "update_queue", queue_name="support", max_size=7)
-        await call(client, "delete_queue", queue_name="support")
+        await call(client, "delete_queue", queue_name="empty")
         assert "waits as" in await refusal(client, "end_conference", conference_id=room(world.sandbox))
-    assert changes(world.sandbox) == ["DELETE /queues/support"]
+    assert changes(world.sandbox) == ["DELETE /queues/empty"]
 
 
 # Any policy and any command

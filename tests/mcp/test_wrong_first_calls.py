@@ -77,9 +77,9 @@ RECORD: Call = ("start_recording", {**HERE, "format": "mp3"})
 WHICH_ID = (
     Row(
         "the conference's name for its id",
-        ("mute_participants", {"conference_id": "Standup", **ALL}),
+        ("send_dtmf", {"conference_id": "Standup", **ALL, "digits": "1"}),
         ("a name, not an id", "<standup>"),
-        ("mute_participants", {**HERE, **ALL}),
+        ("send_dtmf", {**HERE, **ALL, "digits": "1"}),
     ),
     Row(
         "a call leg for the conference's id",
@@ -225,13 +225,13 @@ WHAT_THE_STATE_DOES_NOT_ALLOW = (
     Row(
         "a conference that has ended",
         ("join_conference", {"conference_id": "<over>", **OUTSIDE}),
-        ("has ended", "list_conferences"),
+        ("already ended", "list_conferences"),
         ("list_conferences", {"filter": {"status": "in_progress"}}),
     ),
     Row(
         "a room that is full",
         ("join_conference", {"conference_id": "<small>", **OUTSIDE}),
-        ("is full: 2 participants", "leave_conference"),
+        ("reached at 2", "leave_conference"),
         ("leave_conference", {"conference_id": "<small>", "call_control_id": "<in small>"}),
     ),
     Row(
