@@ -59,11 +59,12 @@ class EventIngest:
         service.describe_ingest = self.describe
         if not settings.sandbox and not self.receives_webhooks and settings.catch_up is None:
             service.no_events_reason = _NO_EVENTS
-        if sandbox is not None and settings.webhook_port is None:
+        if sandbox is not None:
             listener = self._sandbox_listener(sandbox)
-            for envelope in list(sandbox.events):  # those of its opening scene
+            for envelope in list(sandbox.events):  # the history of its scene, which it never posts
                 listener(envelope)
-            sandbox.on_event(listener)
+            if settings.webhook_port is None:
+                sandbox.on_event(listener)
 
     def describe(self) -> str:
         """How events arrive, in a sentence for the operator."""
