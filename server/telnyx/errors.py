@@ -31,7 +31,7 @@ _HINTS = (
         "It still rings: wait_for_event with call.answered and this call_control_id, then repeat the call; dial with "
         "conference_config joins by itself.",
     ),
-    (r"conference with given name", "It is open: list_conferences has its id, and join_conference brings the call into it."),
+    (r"with given name", "It is open: list_conferences has its id, and join_conference brings the call into it."),
     (r"queue exists", "Use it as it is; update_queue changes its size."),
     (
         r"conference has already ended",
@@ -41,7 +41,10 @@ _HINTS = (
         r"already ended|no longer active",
         "The call is over: list_active_calls shows those that are up; dial calls anew.",
     ),
-    (r"maximum number of participants", "Somebody must leave first (leave_conference), or open another with create_conference."),
+    (
+        r"maximum number of part",
+        "Somebody must leave first (leave_conference), or open another with create_conference.",
+    ),
     (r"queue full", "update_queue makes room, or take a call out of it, or use another (list_queues)."),
     (r"already in conference", "It is where it should be: list_participants shows it. Nothing more is needed."),
     (r"call already in queue", "It waits there already: list_queue_calls shows its place. Nothing more is needed."),
