@@ -12,7 +12,16 @@ from ..events.times import iso
 from ..guard.ledger import Decision, Ledger, NoSuchApproval, PendingApproval
 from .ledger import LedgerClient, open_ledger
 from .options import settings_options, share_database
-from .terminal import CommandFailed, ask_text, ask_yes_no, confirm, current_user, is_terminal, require_terminal
+from .terminal import (
+    CommandFailed,
+    ask_text,
+    ask_yes_no,
+    confirm,
+    current_user,
+    is_terminal,
+    program,
+    require_terminal,
+)
 
 _MAX_QUESTION_LENGTH = 5_000
 _MAX_REASON_LENGTH = 500
@@ -90,7 +99,7 @@ def approve(code: str, reason: str | None, database: str | None) -> None:
         if not confirm("Approve?"):
             raise CommandFailed(
                 f"{request.code} was not approved. The request stays open. To reject it: "
-                f"telnyx-conferencing approvals reject {request.code}"
+                f"{program()} approvals reject {request.code}{ledger.option}"
             )
         _decide(ledger, request.code, yes=True, reason=reason)
 
@@ -118,7 +127,7 @@ def _list(ledger: LedgerClient, *, as_json: bool) -> None:
     if as_json:
         return
     if requests:
-        click.echo("\nTo answer a request: telnyx-conferencing approvals approve CODE (or reject CODE)")
+        click.echo(f"\nTo answer a request: {program()} approvals approve {requests[0].code}{ledger.option}")
     else:
         click.echo("No approval request is waiting.")
 

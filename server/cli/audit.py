@@ -15,13 +15,34 @@ from ..events.times import iso
 from ..guard.ledger import AuditRecord, Ledger
 from .ledger import LedgerClient, open_ledger
 from .options import read_since, settings_options, share_database, since_option
-from .terminal import progress
+from .terminal import program, progress
 
 _MAX_NUMBER = 2**63 - 1
 _MAX_CLOCK_DISORDER = timedelta(hours=1)
 """Records are numbered when they are committed: a record may follow others that are this much younger."""
 _DEFAULT_RECORDS = 50
 
+_OUTCOMES = (
+    "done",
+    "dry run",
+    "asks",
+    "sends",
+    "pending",
+    "refused",
+    "declined",
+    "invalid arguments",
+    "refused by Telnyx",
+    "failed",
+    "unknown outcome",
+    "given up",
+    "unreadable",
+    "approved by a person",
+    "rejected by a person",
+    "writes stopped by a person",
+    "writes resumed by a person",
+    "token made by a person",
+    "token revoked by a person",
+)
 _COLOURS = {
     "done": "green",
     "refused": "yellow",
@@ -62,7 +83,12 @@ class AuditFilter:
     "--tool", "tools", multiple=True, metavar="NAME", help="Only this tool, such as end_conference. Repeatable."
 )
 @click.option(
-    "--outcome", "outcomes", multiple=True, metavar="OUTCOME", help="Only this outcome, such as refused. Repeatable."
+    "--outcome",
+    "outcomes",
+    multiple=True,
+    type=click.Choice(_OUTCOMES),
+    metavar="OUTCOME",
+    help=f"Only this outcome. Repeatable. One of: {', '.join(_OUTCOMES)}.",
 )
 @click.option(
     "--identity", "identities", multiple=True, metavar="NAME", help="Only calls of this token's name. Repeatable."
@@ -156,7 +182,8 @@ def _verify(ledger: LedgerClient, head: str | None, *, as_json: bool) -> None:
     click.echo(f"Head: {verified.head}")
     click.echo(
         "Keep the head in a place that people who can write to the store cannot change. Later, "
-        "`telnyx-conferencing audit verify --head HEAD` proves that no record up to it was changed or removed."
+        f"`{program()} audit verify --head {verified.head}{ledger.option}` proves that no record up to it was "
+        "changed or removed."
     )
 
 

@@ -30,11 +30,13 @@ _MAX_MESSAGE_LENGTH = 5_000
 class LedgerClient:
     """An open ledger, used from a thread that waits for each answer, so that a command can ask a person in between."""
 
-    def __init__(self, portal: BlockingPortal, ledger: Ledger, store: str) -> None:
+    def __init__(self, portal: BlockingPortal, ledger: Ledger, store: str, option: str) -> None:
         self._portal = portal
         self._ledger = ledger
         self.store = store
         """The store's URL without its password, for a person."""
+        self.option = option
+        """The --database option that commands for this store need, with a space before it; empty if they need none."""
 
     def call(self, method: Callable[Concatenate[Ledger, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of the ledger, and return or raise what it does."""
@@ -81,11 +83,12 @@ def open_ledger(database: str | None) -> Generator[LedgerClient]:
     does not know and for an audit that was tampered with.
     """
     url = store_url(database)
+    option = f" --database {shlex.quote(database)}" if database and redacted_url(url) == url else ""
     try:
         with (
             start_blocking_portal() as portal,
             portal.wrap_async_context_manager(Ledger.open(url)) as ledger,
         ):
-            yield LedgerClient(portal, ledger, clean(redacted_url(url), _MAX_MESSAGE_LENGTH))
+            yield LedgerClient(portal, ledger, clean(redacted_url(url), _MAX_MESSAGE_LENGTH), option)
     except (NoSuchApproval, AuditTampered) as error:
         raise CommandFailed(clean(str(error), _MAX_MESSAGE_LENGTH)) from None

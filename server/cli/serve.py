@@ -21,6 +21,7 @@ from ..observability.logs import log_to_stderr
 from ..settings import Settings, SettingsError
 from .failures import INTERRUPTED
 from .options import HTTP_SETTINGS, SERVE_SETTINGS, flag, load_settings, settings_options
+from .terminal import program
 
 logger = logging.getLogger(__name__)
 
@@ -53,14 +54,12 @@ def serve(**options: Any) -> None:
         _serve_http(settings)
     else:
         if sys.stdin.isatty():
-            click.echo(_WAITING, err=True)
+            click.echo(
+                "This server speaks MCP on stdin and stdout, and waits for a client. A host starts it for you: see "
+                f"{program()} install --help. Press Ctrl-C to stop.",
+                err=True,
+            )
         anyio.run(_serve_stdio, settings)
-
-
-_WAITING = (
-    "This server speaks MCP on stdin and stdout, and waits for a client. An MCP host starts it for you: "
-    "see telnyx-conferencing install --help. Press Ctrl-C to stop."
-)
 
 
 def _refuse_unused(options: Mapping[str, Any], settings: Settings) -> None:

@@ -9,7 +9,7 @@ from ..events.times import iso
 from ..guard.ledger import Ledger, Stopped
 from .ledger import open_ledger
 from .options import settings_options
-from .terminal import CommandFailed, confirm, current_user, require_terminal
+from .terminal import CommandFailed, confirm, current_user, program, require_terminal
 
 _MAX_REASON_LENGTH = 500
 
@@ -34,7 +34,7 @@ def stop(reason: tuple[str, ...], database: str | None) -> None:
             click.echo(f"Writes on {ledger.store} were already stopped {_text(stopped)}. Nothing changed.")
         else:
             click.echo(f"Writes on {ledger.store} are stopped: every server that uses this store refuses them.")
-        click.echo("To allow them again: telnyx-conferencing resume")
+        click.echo(f"To allow them again: {program()} resume{ledger.option}")
         if len(ledger.call(Ledger.newest, 2)) < 2:  # the first record is about this stop
             click.echo(
                 "No server has used this store yet. If you did not expect that, your servers use another store: "

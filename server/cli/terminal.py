@@ -2,15 +2,19 @@
 
 import getpass
 import os
+import shlex
+import shutil
 import socket
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import click
 
 from ...tools.text import clean
+from ..adapters.approval_help import program as full_command
 
 try:
     import termios
@@ -18,6 +22,14 @@ except ImportError:  # Windows does not have it
     termios = None
 
 _ANSWERS: dict[str, bool | None] = {"y": True, "yes": True, "n": False, "no": False, "": None}
+
+
+def program() -> str:
+    """What a person types to run this program: its name if the shell finds it, else its full path."""
+    command = full_command()
+    found = shutil.which("telnyx-conferencing")
+    is_on_path = found is not None and Path(found).resolve() == Path(command[0]).resolve()
+    return "telnyx-conferencing" if is_on_path else shlex.join(command)
 
 
 class CommandFailed(click.ClickException):

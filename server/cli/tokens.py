@@ -14,7 +14,7 @@ from ..guard.ledger import Ledger, Token
 from ..settings import SettingsError, read_duration
 from .ledger import open_ledger
 from .options import settings_options, share_database
-from .terminal import CommandFailed, current_user, require_terminal
+from .terminal import CommandFailed, current_user, program, require_terminal
 
 _NEVER = "never"
 _COLOURS = {"revoked": "red", "expired": "yellow"}
@@ -117,7 +117,7 @@ def revoke(name: str, database: str | None) -> None:
         revoked = ledger.call(Ledger.revoke, clean(name, 100), current_user())
     if not revoked:
         raise CommandFailed(
-            f"{quoted(name, 80)} has no token to revoke. To list the tokens: telnyx-conferencing tokens"
+            f"{quoted(name, 80)} has no token to revoke. To list the tokens: {program()} tokens{ledger.option}"
         )
     ids = ", ".join(token.id for token in revoked)
     click.echo(f"Revoked {count(len(revoked), 'token')} of {revoked[0].name}: {ids}.")
@@ -132,7 +132,7 @@ def _list(database: str | None, *, as_json: bool) -> None:
         if not found and not as_json:
             click.echo(
                 f"There are no tokens in {ledger.store}. To create one: "
-                f"telnyx-conferencing tokens create NAME --scope {TokenScope.READ}"
+                f"{program()} tokens create NAME --scope {TokenScope.READ}{ledger.option}"
             )
 
 

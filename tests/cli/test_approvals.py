@@ -63,7 +63,7 @@ def test_each_request_is_listed_in_full_with_its_code_and_its_client(database: P
     assert lines[2].startswith(f"{second.code}  119:")
     assert lines[2].endswith(" left  disruptive  play_audio  requested by 'bot'")
     assert lines[3].strip() == long
-    assert "approvals approve CODE" in lines[-1]
+    assert f"approvals approve {first.code} --database {url_of(database)}" in lines[-1]
 
 
 def test_json_has_every_field_one_request_per_line(database: Path) -> None:

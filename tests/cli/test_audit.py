@@ -175,6 +175,7 @@ def test_no_matching_record_is_reported(database: Path) -> None:
         (["--since", "999999d"], "--since: must be an ISO 8601 time"),
         (["--last", "3", "--all"], "Give --last or --all, not both."),
         (["--last", "0"], "--last"),
+        (["--outcome", "refusd"], "'refusd' is not one of 'done'"),
         (["--database", "mysql://there/events"], "mysql databases are not supported"),
     ],
 )
@@ -230,8 +231,14 @@ def test_an_earlier_head_proves_that_nothing_was_removed(database: Path) -> None
     [
         ("UPDATE audit SET entry = replace(entry, 'declined', 'done') WHERE number = 2", "Record 2 was altered"),
         ("UPDATE audit SET at = at + 1 WHERE number = 4", "Record 4 was altered"),
-        ("UPDATE audit SET session = 'another' WHERE number = 4", "Record 4 was altered: it is filed under another"),
-        ("UPDATE audit SET newest_event = 9 WHERE number = 1", "Record 1 was altered: it is filed under another"),
+        (
+            "UPDATE audit SET session = 'another' WHERE number = 4",
+            "Record 4 was altered: its indexed session or event differs from its content.",
+        ),
+        (
+            "UPDATE audit SET newest_event = 9 WHERE number = 1",
+            "Record 1 was altered: its indexed session or event differs from its content.",
+        ),
         ("UPDATE audit SET entry = 'not JSON', at = 'never' WHERE number = 3", "Record 3 was altered"),
         ("DELETE FROM audit WHERE number = 3", "Record 3 is missing: after 2 comes 4."),
         ("DELETE FROM audit WHERE number = 1", "Record 1 is missing: after 0 comes 2."),
@@ -240,7 +247,7 @@ def test_an_earlier_head_proves_that_nothing_was_removed(database: Path) -> None
         ("DELETE FROM shared_values WHERE name = 'audit.head'", "The note of the newest record was altered"),
         (
             "INSERT INTO audit SELECT 0, at, session, entry, hash, newest_event FROM audit WHERE number = 1",
-            "Record 0 was slipped in",
+            "Record 0 was inserted: the first record is number 1.",
         ),
     ],
 )

@@ -22,7 +22,7 @@ from ...settings import Settings, SettingsError
 from ...stores import open_event_store, store_identity
 from ...webhooks.receiver import HEALTH_PATH, store_marker
 from ...webhooks.signature import create_verifier
-from ..terminal import CommandFailed
+from ..terminal import CommandFailed, program
 from .install import configured_server
 from .registry import HOSTS, NAME, Host
 
@@ -74,7 +74,7 @@ def _check_telnyx(settings: Settings) -> Iterator[Finding]:
     try:
         key = key_of(settings)
     except SettingsError as error:
-        yield Finding("key", State.WRONG, str(error), f"Set TELNYX_API_KEY, or run {NAME} install HOST again.")
+        yield Finding("key", State.WRONG, str(error), f"Set TELNYX_API_KEY, or run {program()} install HOST again.")
         return
     host = urlsplit(settings.base_url).netloc
     try:
@@ -97,7 +97,7 @@ def _check_telnyx(settings: Settings) -> Iterator[Finding]:
 def _check_key(status: int) -> Finding:
     if status in (401, 403):
         message = "Telnyx does not accept it" if status == 401 else "Telnyx does not allow it to read conferences"
-        fix = f"Create a key in the Telnyx portal under API Keys, and run {NAME} install HOST again."
+        fix = f"Create a key in the Telnyx portal under API Keys, and run {program()} install HOST again."
         return Finding("key", State.WRONG, message, fix)
     if status != 200:
         return Finding("key", State.NOTE, f"could not be checked: Telnyx answered {status}")
@@ -209,7 +209,9 @@ def check_servers() -> Iterator[Finding]:
 def check_hosts() -> Iterator[Finding]:
     """Every host that has this server, or whose configuration cannot be read."""
     findings = [finding for host in HOSTS.values() if (finding := _check_host(host))]
-    yield from findings or [Finding("hosts", State.NOTE, f"no host has this server; to add it: {NAME} install HOST")]
+    yield from findings or [
+        Finding("hosts", State.NOTE, f"no host has this server; to add it: {program()} install HOST")
+    ]
 
 
 def _check_host(host: Host) -> Finding | None:
@@ -219,9 +221,9 @@ def _check_host(host: Host) -> Finding | None:
         return Finding(host.title, State.WRONG, "its configuration cannot be read", error.message)
     if server is None:
         return None
-    program = str(server.get("command", ""))
-    if not Path(program).is_file():
-        fix = f"Run {NAME} install {host.name} again."
-        return Finding(host.title, State.WRONG, f"starts {program}, which does not exist", fix)
+    command = str(server.get("command", ""))
+    if not Path(command).is_file():
+        fix = f"Run {program()} install {host.name} again."
+        return Finding(host.title, State.WRONG, f"starts {command}, which does not exist", fix)
     arguments = " ".join(map(str, server.get("args", ())))
     return Finding(host.title, State.GOOD, f"starts this server with: {arguments}")

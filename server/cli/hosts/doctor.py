@@ -10,11 +10,11 @@ import click
 from ....tools.text import clean
 from ...settings import Settings, SettingsError
 from ..options import load_settings, parse_serve_options, settings_options
-from ..terminal import CommandFailed, progress
+from ..terminal import CommandFailed, program, progress
 from .checks import Finding, State, as_json, check_hosts, check_servers, check_settings
 from .install import configured_server
 from .launch_check import check_start, variables
-from .registry import HOSTS, NAME, Host
+from .registry import HOSTS, Host
 from .texts import Entry
 
 _MARKS = {State.GOOD: ("good", "green"), State.WRONG: ("WRONG", "red"), State.NOTE: ("note", "bright_black")}
@@ -87,7 +87,7 @@ def _check_as_host(name: str | None, json_lines: bool) -> bool:
     servers = [(host, server) for host in hosts if (server := configured_server(host))]
     if not servers:
         who = f"{HOSTS[name].title} does not have" if name else "No host has"
-        raise CommandFailed(f"{who} this server. To add it: {NAME} install {name or 'HOST'}")
+        raise CommandFailed(f"{who} this server. To add it: {program()} install {name or 'HOST'}")
     results = [_print_findings(_host_findings(host, server), json_lines) for host, server in servers]
     return all(results)
 

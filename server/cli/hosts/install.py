@@ -12,7 +12,7 @@ import click
 from ...adapters.api_key import KeyringFailed, forget_key
 from ...webhooks.signature import create_verifier
 from ..options import COMMON_SETTINGS, load_settings, settings_options
-from ..terminal import CommandFailed, is_terminal
+from ..terminal import CommandFailed, is_terminal, program
 from .api_key_storage import KeyPlace, KeySetup, choose_place, preview_key, set_up_key
 from .config_files import ConfigFile
 from .registry import API_KEY, HOSTS, NAME, PUBLIC_KEY, Host
@@ -93,7 +93,7 @@ def _install(host: Host, options: Mapping[str, Any], key: str | None, public_key
         click.echo(f"{action} {host.title}: {config.path}{_backup_note(backup)}. {host.next_step}")
     if setup.message:
         click.echo(setup.message)
-    click.echo(f"To check it: {NAME} doctor --as-host {host.name}")
+    click.echo(f"To check it: {program()} doctor --as-host {host.name}")
 
 
 def _print_entry(host: Host, options: Mapping[str, Any], key: str | None, public_key: str | None) -> None:
