@@ -1,7 +1,7 @@
 """Composition root: builds a running server from the settings. The only place that joins the parts."""
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from .adapters.guard_factory import GuardRuntime
 from .adapters.live_facts import TelnyxFacts
 from .board.board import Board
 from .events.service import EventService
-from .lifecycle import Shutdown
+from .lifecycle import Shutdown, Supervisor
 from .mcp import audit_resource
 from .mcp.board_tools import BoardTools, has_cards, page_template
 from .mcp.completions import CompletionSource
@@ -88,6 +88,7 @@ class RunningServer:
     guard_runtime: GuardRuntime
     ingest: EventIngest
     shutdown: Shutdown
+    supervisor: Supervisor
 
 
 @asynccontextmanager
@@ -103,12 +104,15 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         database = stack.enter_context(store_url(settings))
         shutdown = Shutdown()
         facts = TelnyxFacts(telnyx.read)
-        events = EventService(lambda: open_event_store(settings, database), facts, api.now, shutdown=shutdown)
+        supervisor = Supervisor()
+        events = EventService(
+            lambda: open_event_store(settings, database, supervisor), facts, api.now, shutdown=shutdown
+        )
         guard_runtime = GuardRuntime(settings, telnyx, events, database)
         parts = build(settings, telnyx, events, guard_runtime, shutdown)
-        ingest = EventIngest(settings, events, telnyx, api.sandbox, verifier)
-        await stack.enter_async_context(events.running())
-        await stack.enter_async_context(guard_runtime.guard.audit_writer.running())
+        ingest = EventIngest(settings, events, telnyx, api.sandbox, verifier, health=supervisor.health)
+        await stack.enter_async_context(events.running(supervisor))
+        await stack.enter_async_context(guard_runtime.guard.audit_writer.running(supervisor))
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         page = None
@@ -119,10 +123,11 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         stack.enter_context(
             registered_server(transport=settings.transport, sandbox=settings.sandbox, database=database, page=page)
         )
-        for task in (ingest.run, parts.notifier.run, guard_runtime.watch):
-            tasks.start_soon(_in_background, task)
+        tasks.start_soon(supervisor.run, "event ingest", ingest.run)
+        tasks.start_soon(supervisor.run, "notifications", parts.notifier.run)
+        tasks.start_soon(supervisor.run, "policy watch", guard_runtime.watch)
         yield RunningServer(
-            parts.server, parts.tool_calls, parts.board, telnyx, events, guard_runtime, ingest, shutdown
+            parts.server, parts.tool_calls, parts.board, telnyx, events, guard_runtime, ingest, shutdown, supervisor
         )
 
 
@@ -146,14 +151,6 @@ async def _serve_operator_page(
         return None
     print_link(link)
     return f"{urlsplit(link).scheme}://{urlsplit(link).netloc}/"
-
-
-async def _in_background(task: Callable[[], Awaitable[None]]) -> None:
-    """Run a task; if it fails, log that and let tool calls continue."""
-    try:
-        await task()
-    except Exception:
-        logger.exception("A background task failed: events may no longer arrive; tool calls continue")
 
 
 def build(

@@ -65,6 +65,11 @@ class Supervisor:
             if not state.is_running
         }
 
+    def health(self) -> Mapping[str, Any]:
+        """The problems as a field of a health report, if there are any."""
+        problems = self.problems()
+        return {"problems": problems} if problems else {}
+
 
 class Shutdown:
     """Whether the server is shutting down, and what to cancel when it begins."""

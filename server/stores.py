@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from .database import default_url, redacted_url
 from .events.store import Store
+from .lifecycle import Supervisor
 from .settings import Settings
 
 
@@ -24,9 +25,11 @@ def store_url(settings: Settings) -> Generator[str | None]:
         yield f"sqlite:///{Path(directory) / 'events.db'}"
 
 
-def open_event_store(settings: Settings, url: str | None) -> AbstractAsyncContextManager[Store]:
-    """Open the event store at a URL; None is the user's own. Raises `StoreError`."""
-    return Store.open(url or default_url(), keep_for=settings.keep, keep_most=settings.keep_most)
+def open_event_store(
+    settings: Settings, url: str | None, supervisor: Supervisor | None = None
+) -> AbstractAsyncContextManager[Store]:
+    """Open the event store at a URL; None is the user's own. `supervisor` runs its tasks. Raises `StoreError`."""
+    return Store.open(url or default_url(), keep_for=settings.keep, keep_most=settings.keep_most, supervisor=supervisor)
 
 
 def store_identity(settings: Settings) -> str:

@@ -16,7 +16,7 @@ from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEven
 from ...tools.text import count, listed, quoted
 from ..database import Database, StoreUnreachable
 from ..errors import CallFailed, CallRefused
-from ..lifecycle import SHUTTING_DOWN, Shutdown
+from ..lifecycle import SHUTTING_DOWN, Shutdown, Supervisor
 from .event import MAX_COUNT, Event, EventFilter, StoredEvent
 from .history import LOOK_BACK, load_conference_history
 from .projection.event_text import describe_event
@@ -135,10 +135,10 @@ class EventService:
         return Projection()
 
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
+    async def running(self, supervisor: Supervisor | None = None) -> AsyncGenerator[None]:
         """Open the store in the background. At the end, store all received events and close it."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._run)
+            tasks.start_soon((supervisor or Supervisor()).run, "event store", self._run)
             try:
                 yield
             finally:
@@ -179,6 +179,9 @@ class EventService:
             self._decided.set()
             try:
                 await self._store_backlog(store)
+            except Exception:  # callers wait until the store is open again
+                self._store, self._opened = None, anyio.Event()
+                raise
             finally:
                 with anyio.move_on_after(_SHUTDOWN_TIMEOUT_S, shield=True):
                     await self._drain(store)

@@ -82,6 +82,17 @@ class CallRecord:
         }
         return {name: value for name, value in entry.items() if value or value == 0}
 
+    def minimal_entry(self, reason: str) -> dict[str, Any]:
+        """The record without what may have failed. `reason`: why it is not complete."""
+        entry = {
+            "call": self.call,
+            "session": self.caller.session.encode(errors="replace").decode(),
+            "tool": self.tool.tool_name(),
+            "outcome": self.outcome,
+            "why": f"the rest of this record could not be written ({reason})",
+        }
+        return entry | ({"identity": self.caller.identity} if self.caller.identity else {})
+
     def _about(self) -> dict[str, Any]:
         """The fields that do not change once the call is parsed."""
         return {

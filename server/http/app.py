@@ -21,15 +21,14 @@ from ..errors import CallFailed
 from ..guard import Ledger
 from ..lifecycle import Shutdown
 from ..settings import Settings, SettingsError
-from ..webhooks.receiver import HEALTH_PATH, WEBHOOK_PATH
+from ..webhooks.receiver import HEALTH_PATH, READY_PATH, WEBHOOK_PATH
 from .middleware import AccessMiddleware
 from .probes import Probes
 from .protected_resource import metadata_routes, metadata_url
 
 MCP = "/mcp"
-READY = "/readyz"
 METRICS = "/metrics"
-_PRIORITY_PATHS = ("/operator", "/board", HEALTH_PATH, READY, WEBHOOK_PATH)
+_PRIORITY_PATHS = ("/operator", "/board", HEALTH_PATH, READY_PATH, WEBHOOK_PATH)
 _MAX_MCP_BODY_BYTES = 1024 * 1024
 _SESSION_IDLE_TIMEOUT_S = 30 * 60.0
 _MAX_SESSIONS = 10_000
@@ -83,7 +82,7 @@ def _routes(
         Route(MCP, sessions.asgi_app, middleware=[readers_only]),
         Route(METRICS, probes.metrics, methods=["GET"], middleware=[readers_only]),
         Route(HEALTH_PATH, probes.alive, methods=["GET"]),
-        Route(READY, probes.ready, methods=["GET"]),
+        Route(READY_PATH, probes.ready, methods=["GET"]),
     ]
     if running.ingest.receives_webhooks:
         receiver = running.ingest.receiver()

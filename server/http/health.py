@@ -1,4 +1,4 @@
-"""Whether the server can do its work: checks of the store and of the API key, for `/readyz`."""
+"""Whether the server can do its work: checks of the store, the API key and the background tasks, for `/readyz`."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,8 @@ import anyio
 from ...tools.conferences import ListConferences
 from ..database import StoreError
 from ..errors import CallFailed
-from ..guard import Ledger
+from ..guard import AuditWriter, Ledger
+from ..lifecycle import Supervisor
 from ..telnyx import TelnyxClient, TelnyxRefused
 
 _CHECK_TIMEOUT_S = 5.0
@@ -18,8 +19,10 @@ _KEY_CHECK_INTERVAL_S = 30.0
 class Health:
     """Checks the store on each request, and the API key at most once in 30 seconds."""
 
-    def __init__(self, ledger: Ledger, telnyx: TelnyxClient) -> None:
+    def __init__(self, ledger: Ledger, telnyx: TelnyxClient, supervisor: Supervisor, audit_writer: AuditWriter) -> None:
         self._ledger = ledger
+        self._supervisor = supervisor
+        self._audit_writer = audit_writer
         self._telnyx = telnyx
         self._key_lock = anyio.Lock()
         self._key_checked_at = float("-inf")
@@ -31,7 +34,12 @@ class Health:
         An unreachable Telnyx is not a problem of this server: no other replica would reach it, and webhooks still
         arrive.
         """
-        checks = {"store": await self._check_store(), "telnyx": await self._check_key()}
+        checks = {
+            "store": await self._check_store(),
+            "telnyx": await self._check_key(),
+            "audit": self._audit_writer.problem,
+            **self._supervisor.problems(),
+        }
         return {part: problem for part, problem in checks.items() if problem}
 
     async def _check_store(self) -> str:

@@ -18,9 +18,11 @@ class Probes:
 
     def __init__(self, settings: Settings, running: RunningServer) -> None:
         self._running = running
+        audit_writer = running.guard_runtime.guard.audit_writer
         self._alive = {"status": "alive", **store_marker(store_identity(settings))}
-        self._health = Health(running.guard_runtime.ledger, running.telnyx)
+        self._health = Health(running.guard_runtime.ledger, running.telnyx, running.supervisor, audit_writer)
         self.numbers = Metrics()
+        self.numbers.report_background(running.supervisor, audit_writer)
         running.tool_calls.on_ended(self.numbers.call_ended)
         running.telnyx.on_exchange(self.numbers.request_ended)
         running.ingest.on_event(self.numbers.event_stored)

@@ -108,7 +108,7 @@ class ToolCallHandler:
             return _error_result(f"{call.name} failed because of a fault in this server. {_LOOK_AGAIN}")
         finally:
             record.close()
-            self._guard.audit_writer.add(record.entry)
+            self._guard.audit_writer.add(record.entry, record.minimal_entry)
             for listener in self._listeners:
                 listener(record, origin.request_id)
 
@@ -123,6 +123,8 @@ class ToolCallHandler:
         """`policy`: the one in force when the call arrived."""
         if tool.is_read():
             await self._guard.gate.admit_read(tool, policy, record)
+        else:
+            self._guard.audit_writer.require_room()
         if not isinstance(tool, Command):
             return await self._answer_locally(tool, origin)
         if tool.is_read():

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ...tools.base import Command
 from ..events.event import Event
 from ..events.models import PAYLOADS
-from ..guard import CallRecord
+from ..guard import AuditWriter, CallRecord
+from ..lifecycle import Supervisor
 from ..webhooks.receiver import Counts, Receiver
 
 _LAG_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -70,6 +71,10 @@ class Metrics:
         """Report what a webhook receiver has counted."""
         self._registry.register(_Webhooks(receiver.counts))
 
+    def report_background(self, supervisor: Supervisor, audit_writer: AuditWriter) -> None:
+        """Report the background tasks and the queue of the audit."""
+        self._registry.register(_Background(supervisor, audit_writer))
+
     def call_ended(self, journal: CallRecord, request_id: object) -> None:
         self._calls_by_labels(journal.tool.tool_name(), journal.outcome).inc()
         if answer := journal.asked.get("answer"):
@@ -108,3 +113,32 @@ class _Webhooks(Collector):
         for result, number in results.items():
             family.add_metric([result], number)
         yield family
+
+
+class _Background(Collector):
+    """The state of the background tasks."""
+
+    def __init__(self, supervisor: Supervisor, audit_writer: AuditWriter) -> None:
+        self._supervisor = supervisor
+        self._audit_writer = audit_writer
+
+    def collect(self) -> Iterable[Metric]:
+        running = GaugeMetricFamily(
+            "telnyx_conferencing_background_task_running", "1: the background task runs.", labels=["task"]
+        )
+        failures = CounterMetricFamily(
+            "telnyx_conferencing_background_task_failures", "Failures after which it was restarted.", labels=["task"]
+        )
+        for name, state in self._supervisor.tasks.items():
+            running.add_metric([name], state.is_running)
+            failures.add_metric([name], state.failures)
+        yield running
+        yield failures
+        yield GaugeMetricFamily(
+            "telnyx_conferencing_audit_queued", "Audit records that wait to be written.", self._audit_writer.queued
+        )
+        yield CounterMetricFamily(
+            "telnyx_conferencing_audit_lost",
+            "Calls that were not recorded because the queue of the audit was full.",
+            self._audit_writer.lost,
+        )

@@ -20,6 +20,8 @@ from .signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, BadSignature, Signatu
 
 WEBHOOK_PATH = "/webhooks/telnyx"
 HEALTH_PATH = "/healthz"
+READY_PATH = "/readyz"
+"""Served by a server over HTTP."""
 SERVER_NAME = "telnyx-conferencing"
 
 _BODY_TIMEOUT_S = 10.0

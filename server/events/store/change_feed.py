@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+import anyio
+
 from ...database import Database, StoreError
 from ..event import StoredEvent
 
@@ -52,15 +54,13 @@ class ChangeFeed:
 
     async def run(self) -> None:
         """Watch for events of other processes while there are subscribers. Runs until cancelled."""
-        watching = asyncio.create_task(self._database.watch(self._unread.set, self._has_listeners))
-        try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._database.watch, self._unread.set, self._has_listeners)
             while True:
                 await self._unread.wait()
                 await self._has_listeners.wait()
                 self._unread.clear()
                 await self._read()
-        finally:
-            watching.cancel()
 
     async def _read(self) -> None:
         self._reading = True

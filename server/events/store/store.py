@@ -9,6 +9,7 @@ from functools import partial
 import anyio
 
 from ...database import Database, get_value, open_database, set_value
+from ...lifecycle import Supervisor
 from ..event import Event, EventFilter, StoredEvent
 from . import query, rejected
 from .change_feed import ChangeFeed, Listener
@@ -49,25 +50,26 @@ class Store:
         keep_for: timedelta = KEEP_FOR,
         keep_most: int = KEEP_MOST,
         now: Callable[[], datetime] = _now,
+        supervisor: Supervisor | None = None,
     ) -> "AsyncGenerator[Store]":
         """Open the store at a URL such as `sqlite:////var/lib/events.db`, or create it.
 
         Events are deleted when they were received longer ago than `keep_for`, and the oldest of more than `keep_most`.
         Raises `StoreError`, for the operator, when the database cannot be used, is damaged or contains something else.
-        Events that were passed to `add` are stored before this context ends.
+        Events that were passed to `add` are stored before this context ends. `supervisor` runs the background tasks.
         """
         async with open_database(url) as database:
             store = cls(database, keep_for=keep_for, keep_most=keep_most, now=now)
             store._feed.position = await store.latest_number()
-            async with store._running():
+            async with store._running(supervisor or Supervisor()):
                 yield store
 
     @asynccontextmanager
-    async def _running(self) -> AsyncGenerator[None]:
-        writing = asyncio.create_task(self._writer.run(), name="event store: writer")
+    async def _running(self, supervisor: Supervisor) -> AsyncGenerator[None]:
+        writing = asyncio.create_task(supervisor.run("event writer", self._writer.run))
         background = [
-            asyncio.create_task(self._feed.run(), name="event store: change feed"),
-            asyncio.create_task(self._retention.run(), name="event store: retention"),
+            asyncio.create_task(supervisor.run("event feed", self._feed.run)),
+            asyncio.create_task(supervisor.run("event retention", self._retention.run)),
         ]
         try:
             yield

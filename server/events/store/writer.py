@@ -66,13 +66,12 @@ class Writer:
     async def _write(self, group: list[_Pending]) -> None:
         try:
             new = await self._database.write(partial(_insert, rows=[pending.row for pending in group]))
+            self._answer(group, {event_id: number for number, event_id in new})
         except Exception as error:
             failure = error if isinstance(error, StoreError) else StoreError(str(error))
             for pending in group:
                 if not pending.result.done():  # the caller may have been cancelled
                     pending.result.set_exception(failure)
-        else:
-            self._answer(group, {event_id: number for number, event_id in new})
 
     def _answer(self, group: list[_Pending], numbers: dict[str, int]) -> None:
         new: list[StoredEvent] = []
