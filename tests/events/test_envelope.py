@@ -38,7 +38,7 @@ def test_every_documented_event_is_the_same_in_both_forms(event_type: str) -> No
 
 
 @pytest.mark.parametrize("event_type", TYPES)
-def test_it_happened_when_telnyx_says_wherever_that_stands(event_type: str) -> None:
+def test_the_time_of_an_event_is_read_from_the_event_or_its_payload(event_type: str) -> None:
     told = datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
     assert read(event(event_type)).occurred_at == (RECEIVED_AT if event_type == "conference.recording.saved" else told)
 
@@ -68,7 +68,7 @@ def test_every_event_that_the_sandbox_sends_is_read() -> None:
         (None, RECEIVED_AT),
     ],
 )
-def test_times_are_utc_and_what_is_no_time_is_the_time_of_receipt(told: Any, understood: datetime) -> None:
+def test_times_are_utc_and_an_invalid_one_is_replaced_by_the_time_of_receipt(told: Any, understood: datetime) -> None:
     forms: list[Json] = [{"occurred_at": told, "payload": {}}, {"payload": {"occurred_at": told}}]
     for body in [{"id": "1", "event_type": "x", **form} for form in forms]:
         found = read(body).occurred_at
@@ -76,12 +76,12 @@ def test_times_are_utc_and_what_is_no_time_is_the_time_of_receipt(told: Any, und
         assert found.utcoffset() == timedelta()
 
 
-def test_a_time_that_is_none_gives_way_to_the_one_in_the_payload() -> None:
+def test_an_invalid_time_is_replaced_by_the_one_in_the_payload() -> None:
     body: Json = {"id": "1", "event_type": "x", "occurred_at": "soon", "payload": {"occurred_at": OCCURRED_AT}}
     assert read(body).occurred_at == datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
-def test_what_is_unknown_is_kept() -> None:
+def test_unknown_fields_are_kept() -> None:
     payload = {"novel": {"deep": [1, 2.5, None, True, "ü"]}, "reason": "a new one", "queue": {"id": 3}}
     found = read(wrapped({"id": "1", "event_type": "conference.levitated", "payload": payload, "novel": 1}))
     assert (found.type, found.payload, found.queue) == ("conference.levitated", payload, None)
@@ -131,11 +131,11 @@ def test_a_bare_event_may_have_a_field_called_data() -> None:
         (b" " * (MAX_BODY_BYTES + 1), f"it is larger than {MAX_BODY_BYTES} bytes"),
     ],
 )
-def test_what_is_no_event_is_refused_and_says_why(body: Any, why: str) -> None:
+def test_a_body_that_is_not_an_event_is_refused_with_the_reason(body: Any, why: str) -> None:
     assert why in refusal(body)
 
 
-def test_an_event_as_deep_or_as_large_or_as_wide_as_may_be_is_one() -> None:
+def test_the_deepest_the_largest_and_the_widest_event_are_accepted() -> None:
     deepest = b'{"id": "1", "event_type": "x", "payload": %b}' % (b"[" * 63 + b"]" * 63)
     assert read(deepest).id == "1"
     wide = b'{"id": "1", "event_type": "x", "payload": {"a": [%b{}]}}' % (b"{}," * 300_000)
@@ -146,14 +146,14 @@ def test_an_event_as_deep_or_as_large_or_as_wide_as_may_be_is_one() -> None:
     assert read(largest).id == "1"
 
 
-def test_what_is_no_character_can_still_be_written() -> None:
+def test_half_surrogates_are_replaced() -> None:
     body = rb'{"id": "1\ud83d", "event_type": "x", "payload": {"a\udc00": ["\ud83d\ude00", "\ud800 "]}}'
     for spelled in (body, body.replace(b"ud", b"uD")):
         found = read(spelled)
         assert (found.id, found.payload) == ("1?", {"a?": ["😀", "? "]})
 
 
-def test_keys_that_no_index_holds_are_only_in_the_payload() -> None:
+def test_ids_that_no_index_can_hold_are_only_in_the_payload() -> None:
     payload = {"conference_id": 7, "call_control_id": "", "call_session_id": "a\0", "queue": "q" * 513}
     found = read({"id": "1", "event_type": "x", "payload": payload})
     assert found.payload == payload
@@ -161,7 +161,7 @@ def test_keys_that_no_index_holds_are_only_in_the_payload() -> None:
 
 
 @pytest.mark.parametrize("event_type", TYPES)
-def test_what_was_missed_is_the_same_event_when_it_is_fetched_later(event_type: str) -> None:
+def test_a_fetched_event_equals_the_received_one(event_type: str) -> None:
     for data in (event(event_type), wrapped(event(event_type))):
         fetched = parse_event_data(data, via=Via.CATCH_UP, verified=True, received_at=RECEIVED_AT)
         assert fetched.via is Via.CATCH_UP
@@ -170,7 +170,7 @@ def test_what_was_missed_is_the_same_event_when_it_is_fetched_later(event_type: 
         )
 
 
-def test_fetched_junk_is_refused_like_any_other() -> None:
+def test_fetched_junk_is_refused_too() -> None:
     deep: Json = {}
     for _ in range(100_000):
         deep = {"a": deep}
@@ -210,14 +210,16 @@ _READABLE = st.recursive(
 
 
 @given(st.dictionaries(st.text(), _READABLE), st.booleans(), st.sampled_from([None, 1, "\t"]))
-def test_json_is_read_as_everybody_reads_it(payload: Json, ascii_only: bool, indent: int | str | None) -> None:
+def test_json_is_parsed_as_the_standard_library_parses_it(
+    payload: Json, ascii_only: bool, indent: int | str | None
+) -> None:
     body = {"data": {"id": "1", "event_type": "x", "payload": payload}}
     found = read(json.dumps(body, ensure_ascii=ascii_only, indent=indent).encode())
     assert repr(found.payload) == repr(payload)  # 0 and 0.0, 1 and true are not the same here
 
 
 @given(st.binary() | (_JSON | _ODD_EVENT).map(lambda value: json.dumps(value).encode()))
-def test_whatever_comes_is_an_event_or_no_event(body: bytes) -> None:
+def test_every_body_is_an_event_or_refused(body: bytes) -> None:
     try:
         found = read(body)
     except NotAnEvent:

@@ -83,42 +83,42 @@ def as_documented(type_: str, **changed: Any) -> StoredEvent:
     return stored([documented.wrapped(documented.event(type_) | {"payload": payload})])[0]
 
 
-def test_every_documented_type_has_its_line() -> None:
+def test_every_documented_type_has_a_sentence() -> None:
     assert LINES.keys() == set(TYPES)
 
 
 @pytest.mark.parametrize("type_", LINES)
-def test_an_event_is_one_line_of_plain_words(type_: str) -> None:
+def test_an_event_is_described_in_one_line(type_: str) -> None:
     assert describe_event(as_documented(type_)) == LINES[type_]
 
 
 @pytest.mark.parametrize("type_", LINES)
-def test_a_line_shows_no_link_no_digit_that_was_keyed_and_no_client_state(type_: str) -> None:
+def test_a_description_contains_no_link_no_digits_and_no_client_state(type_: str) -> None:
     said = describe_event(as_documented(type_))
     assert not re.search(r"some (digit|client_state|mp3|wav|media_url|\w*url)", said)
 
 
 @pytest.mark.parametrize("type_", LINES)
-def test_an_event_without_any_field_has_a_line_too(type_: str) -> None:
+def test_an_event_without_fields_is_described_too(type_: str) -> None:
     bare = StoredEvent(id="x", type=type_, occurred_at=START, payload={})
     assert describe_event(bare).endswith(".")
 
 
-def test_an_unknown_type_is_said_as_it_is() -> None:
+def test_an_unknown_type_is_quoted() -> None:
     odd = event("call.transcription.started", call=CALL, conference_id=ROOM)
     assert describe_event(odd) == (
         "Event 'call.transcription.started' of conference d12ecbc4-0b94-… of call v3:VZSqazQvXQo…."
     )
 
 
-def test_a_word_that_is_not_known_is_quoted() -> None:
+def test_an_unknown_enum_value_is_quoted() -> None:
     assert describe_event(event("call.hangup", call=CALL, hangup_cause="<b>bored</b>")) == (
         "Call v3:VZSqazQvXQo… hung up: '‹b›bored‹/b›'."  # noqa: RUF001
     )
 
 
 @pytest.mark.parametrize("type_", KINDS)
-def test_a_kind_is_told_by_how_the_type_begins(type_: str) -> None:
+def test_the_kind_follows_from_the_beginning_of_the_type(type_: str) -> None:
     assert event_kind(type_) == KINDS[type_]
 
 
@@ -162,9 +162,7 @@ def is_plain(text: str) -> bool:
 
 
 @given(type_=st.sampled_from(TYPES), payload=st.dictionaries(st.sampled_from(SHOWN), hostile))
-def test_whatever_a_payload_holds_a_line_differs_only_within_quotation_marks(
-    type_: str, payload: dict[str, str]
-) -> None:
+def test_payload_text_changes_a_description_only_within_quotation_marks(type_: str, payload: dict[str, str]) -> None:
     ids = {"call_control_id": CALL, "conference_id": ROOM}
     tame = {name: f"tame {name}" for name in payload}
     wild = {name: f"wild {value}" for name, value in payload.items()}
@@ -180,7 +178,7 @@ def _skeleton(said: str) -> str:
 
 
 @given(type_=st.sampled_from(TYPES) | hostile, payload=st.dictionaries(st.sampled_from(FIELDS), values), id_=hostile)
-def test_no_event_breaks_a_line(type_: str, payload: dict[str, Any], id_: str) -> None:
+def test_no_event_breaks_its_description(type_: str, payload: dict[str, Any], id_: str) -> None:
     said = describe_event(_event(type_, {**payload, "call_control_id": id_, "conference_id": id_}))
     assert is_plain(said)
     assert len(said) < 700
@@ -193,9 +191,7 @@ def _event(type_: str, payload: dict[str, Any]) -> StoredEvent:
 
 
 @given(name=hostile, number=hostile, media=hostile, why=hostile)
-def test_whatever_names_hold_a_timeline_has_its_lines_and_no_markup(
-    name: str, number: str, media: str, why: str
-) -> None:
+def test_names_add_neither_lines_nor_markup_to_a_timeline(name: str, number: str, media: str, why: str) -> None:
     told, benign = (_timeline(*texts) for texts in ((f"n {name}", number, media, why), ("n", "m", "f", "w")))
     assert [_QUOTED_MARKDOWN.sub("''", one) for one in told] == [_QUOTED_MARKDOWN.sub("''", one) for one in benign]
     for one in told:
@@ -223,7 +219,7 @@ def _timeline(name: str, number: str, media: str, why: str) -> list[str]:
 
 
 @given(name=hostile)
-def test_a_view_shows_texts_on_one_line_and_cut(name: str) -> None:
+def test_texts_in_a_view_are_cut_to_one_line(name: str) -> None:
     picture = fold([event("conference.playback.started", 0, conference_id=ROOM, media_name=name, media_url=name)])
     picture.merge_conference(
         {"id": ROOM, "name": name, "region": name}, [{"call_control_id": "a", "label": name}], START
@@ -243,7 +239,7 @@ def test_a_queue_of_any_name_has_a_uri_without_odd_characters(queue: str) -> Non
 
 
 @given(payload=st.dictionaries(st.sampled_from((*FIELDS, "recording_started_at", "recording_ended_at")), values))
-def test_no_payload_breaks_the_picture(payload: dict[str, Any]) -> None:
+def test_no_payload_breaks_the_projection(payload: dict[str, Any]) -> None:
     ids: dict[str, Any] = {"call_control_id": "a", "conference_id": "room", "queue": "q"}
     events = [
         StoredEvent(id=type_, type=type_, occurred_at=START, payload=payload, **ids)

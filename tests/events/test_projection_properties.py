@@ -28,9 +28,7 @@ def folded_in_batches(batches: list[list[StoredEvent]], now: datetime) -> Projec
 
 
 @given(data=st.data(), numbers=steps)
-def test_a_story_in_any_order_any_duplication_any_batches_is_the_same_picture(
-    data: st.DataObject, numbers: Any
-) -> None:
+def test_events_in_any_order_with_duplicates_give_the_same_projection(data: st.DataObject, numbers: Any) -> None:
     story = play(numbers)
     events = story.events()
     batches = data.draw(mixed_up(events))
@@ -38,13 +36,13 @@ def test_a_story_in_any_order_any_duplication_any_batches_is_the_same_picture(
 
 
 @given(data=st.data(), events=odd_events())
-def test_odd_events_in_any_order_are_the_same_picture(data: st.DataObject, events: list[StoredEvent]) -> None:
+def test_odd_events_in_any_order_give_the_same_projection(data: st.DataObject, events: list[StoredEvent]) -> None:
     batches = data.draw(mixed_up(events))
     assert dump(folded_in_batches(batches, LATER), LATER) == dump(fold(events), LATER)
 
 
 @given(data=st.data(), numbers=steps)
-def test_commands_and_answers_in_any_order_with_the_events_are_the_same_picture(
+def test_commands_and_answers_in_any_order_with_events_give_the_same_projection(
     data: st.DataObject, numbers: Any
 ) -> None:
     story = play(numbers)
@@ -65,7 +63,7 @@ def test_commands_and_answers_in_any_order_with_the_events_are_the_same_picture(
 
 
 @given(events=odd_events())
-def test_what_add_does_not_name_reads_as_before(events: list[StoredEvent]) -> None:
+def test_add_names_every_resource_that_changes(events: list[StoredEvent]) -> None:
     picture = Projection()
     before = dump(picture, LATER)
     for event in events:
@@ -78,7 +76,7 @@ def test_what_add_does_not_name_reads_as_before(events: list[StoredEvent]) -> No
 
 @given(numbers=steps)
 @examples(30)
-def test_what_add_does_not_name_reads_as_before_in_a_story(numbers: Any) -> None:
+def test_add_names_every_resource_that_changes_in_a_story(numbers: Any) -> None:
     story = play(numbers)
     picture = Projection()
     before = dump(picture, story.now)
@@ -91,13 +89,13 @@ def test_what_add_does_not_name_reads_as_before_in_a_story(numbers: Any) -> None
 
 
 @given(events=odd_events())
-def test_an_event_known_already_changes_nothing(events: list[StoredEvent]) -> None:
+def test_a_known_event_changes_nothing(events: list[StoredEvent]) -> None:
     picture = fold(events)
     assert all(picture.add(event) == set() for event in events)
 
 
 @given(numbers=steps)
-def test_after_a_story_the_picture_is_the_sandbox_s_own(numbers: Any) -> None:
+def test_after_a_story_the_projection_equals_the_sandbox(numbers: Any) -> None:
     story = play(numbers)
     picture = story.picture()
     assert_is_the_sandbox(picture, story)
@@ -107,7 +105,7 @@ def test_after_a_story_the_picture_is_the_sandbox_s_own(numbers: Any) -> None:
 
 
 @given(data=st.data(), numbers=steps)
-def test_asking_the_api_makes_good_for_events_that_never_came(data: st.DataObject, numbers: Any) -> None:
+def test_reading_the_api_makes_up_for_missed_events(data: st.DataObject, numbers: Any) -> None:
     story = play(numbers)
     events = [event for event in story.events() if data.draw(st.booleans())]
     picture = story.picture(events)

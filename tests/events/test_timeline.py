@@ -59,7 +59,7 @@ def support_call() -> tuple[Story, str]:
     return story, room
 
 
-def test_a_timeline_reads_as_a_person_would_tell_it() -> None:
+def test_a_timeline_is_as_reviewed() -> None:
     story, room = support_call()
     picture = story.picture()
     picture.merge_conference({"id": room, "name": "Refund *urgent*"}, None, story.now)
@@ -71,7 +71,7 @@ def test_a_timeline_reads_as_a_person_would_tell_it() -> None:
     assert told == SNAPSHOT.read_text("utf-8"), "if that is meant, UPDATE_SNAPSHOTS=1 make test rewrites it"
 
 
-def test_a_timeline_of_events_alone_tells_all_but_commands() -> None:
+def test_a_timeline_of_events_alone_has_everything_but_commands() -> None:
     story, room = support_call()
     told = timeline(story.events(), story.now, room=room)
     assert "put on hold" not in told
@@ -80,7 +80,7 @@ def test_a_timeline_of_events_alone_tells_all_but_commands() -> None:
     assert timeline(shuffled, story.now, room=room) == told
 
 
-def test_a_summary_says_who_how_long_and_what_came_of_it() -> None:
+def test_a_summary_has_people_durations_and_the_end_reason() -> None:
     story, room = support_call()
     summary = summary_of(story.events(), story.now, room)
     assert (summary.status, summary.seconds, summary.end_reason) == ("ended", 126, "all_left")
@@ -117,7 +117,7 @@ def lines(events: Sequence[StoredEvent], at: float = 600) -> list[str]:
     return [line for line in told.splitlines() if line.startswith("- ")]
 
 
-def test_a_call_leg_is_called_by_its_name_or_number_or_id() -> None:
+def test_a_call_leg_is_named_by_name_number_or_id() -> None:
     joined = [of_room("participant.joined", at, f"leg-{at}") for at in range(3)]
     began = event("call.initiated", 0, call="leg-1", direction="outgoing", **{"from": "+1555100", "to": "+1555200"})
     told = timeline([*joined, began], START, names={"leg-2": "Zoë", "leg-0": " \n"})
@@ -126,7 +126,7 @@ def test_a_call_leg_is_called_by_its_name_or_number_or_id() -> None:
     ]
 
 
-def test_what_is_told_late_or_twice_is_told_once() -> None:
+def test_duplicates_and_late_events_have_one_line() -> None:
     events = [
         of_room("participant.joined", 0, "a"),
         of_room("participant.joined", 5, "a"),
@@ -142,7 +142,7 @@ def test_what_is_told_late_or_twice_is_told_once() -> None:
     ]
 
 
-def test_a_sound_that_lasted_a_minute_has_an_end() -> None:
+def test_a_file_that_played_for_a_minute_has_a_line_for_its_end() -> None:
     events = [
         of_room("playback.started", 0, media_url="https://example.com/a.mp3?key=secret"),
         of_room("playback.ended", 75, media_url="https://example.com/a.mp3?key=secret"),
@@ -160,12 +160,12 @@ def test_times_count_from_the_start_and_beyond_an_hour() -> None:
     assert [line.split(" ")[1] for line in lines(events, 4_000)] == ["-1:00", "+0:00", "+1:02:05"]
 
 
-def test_an_open_conference_says_how_long_it_is_open_and_how_many_are_in_it() -> None:
+def test_an_open_conference_has_its_duration_and_size() -> None:
     told = timeline([of_room("participant.joined", 0, "a")], START + timedelta(seconds=70))
     assert "Started 2025-01-01 12:00:00 UTC, open for 1:10, 1 person in it now, at most 1 person at a time." in told
 
 
-def test_a_long_timeline_keeps_its_beginning_and_its_end_and_says_what_it_left_out() -> None:
+def test_a_long_timeline_keeps_its_beginning_and_its_end() -> None:
     events = [of_room(f"participant.{('joined', 'left')[at % 2]}", at, f"leg-{at // 2}") for at in range(900)]
     told = lines(events, 1_000)
     assert len(told) == 201
@@ -173,13 +173,13 @@ def test_a_long_timeline_keeps_its_beginning_and_its_end_and_says_what_it_left_o
     assert (told[0], told[-1]) == ("- +0:00 leg-0 joined.", "- +14:59 leg-449 left after 0:01; nobody in it.")
 
 
-def test_turns_to_speak_are_told_together() -> None:
+def test_turns_to_speak_share_a_line() -> None:
     turns = [of_room("floor.changed", at, "abc"[at % 3]) for at in range(1, 61)]
     joined = [of_room("participant.joined", 0, who) for who in "abc"]
     assert lines([*joined, *turns])[3:] == ["- +0:01 b, c, a spoke in turn: 60 turns in 0:59."]
 
 
-def test_what_was_before_all_that_is_held_is_left_out_with_a_note() -> None:
+def test_dropped_events_are_replaced_by_a_note() -> None:
     stays = [of_room(f"participant.{('joined', 'left')[at % 2]}", at, "a") for at in range(50)]
     told = fold(stays, moments_kept=10).timeline(ROOM, START)
     assert told is not None

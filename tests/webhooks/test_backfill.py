@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx2
 import pytest
 
 from support.mcp import call, connected
@@ -32,12 +31,11 @@ def looks(line: Telnyx) -> int:
 
 
 def somebody_calls(line: Telnyx, times: int) -> None:
-    with httpx2.Client(base_url=line.url, headers={"Authorization": "Bearer KEYtests"}, trust_env=False) as http:
-        for _ in range(times):
-            http.post("/sandbox/calls", json={"from": "+12025550142"})
+    for _ in range(times):
+        line.sandbox.state.legs.arrive("+12025550142", "+12025550100")
 
 
-async def test_what_nobody_received_is_there_after_the_start_and_after_the_next(tmp_path: Path) -> None:
+async def test_missed_events_are_fetched_at_each_start(tmp_path: Path) -> None:
     database = tmp_path / "events.db"
     with telnyx() as line:
         somebody_calls(line, A_PAGE)
@@ -59,7 +57,7 @@ async def test_what_nobody_received_is_there_after_the_start_and_after_the_next(
     assert {event.via for event in kept} == {Via.CATCH_UP}
 
 
-async def test_with_catch_up_what_happens_later_is_seen_too_and_a_failing_telnyx_is_asked_again(era: str) -> None:
+async def test_with_catch_up_later_events_are_fetched_too_and_failed_requests_are_repeated(era: str) -> None:
     with telnyx() as line:
         for fault in (Fault(kind="status", status=403, times=2), Fault(kind="status", status=500, times=1)):
             fault.path = DELIVERIES
@@ -78,7 +76,7 @@ async def test_with_catch_up_what_happens_later_is_seen_too_and_a_failing_telnyx
     assert {person["call_control_id"] for person in summary["conference"]["participants"]} == {anna, ben}
 
 
-async def test_what_came_as_a_webhook_is_not_doubled_by_catching_up(tmp_path: Path) -> None:
+async def test_a_backfill_does_not_store_a_received_webhook_again(tmp_path: Path) -> None:
     port, database = free_port(), tmp_path / "events.db"
     with posting_telnyx(port) as line:
         async with receiving(line, port, database) as client:
@@ -119,7 +117,7 @@ class Deliveries:
         self.slept.append(seconds)
 
 
-async def test_the_one_look_at_the_start_is_tried_until_it_succeeds(
+async def test_the_backfill_at_the_start_is_repeated_until_it_succeeds(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     telnyx = Deliveries(failures=3)
@@ -133,7 +131,7 @@ async def test_the_one_look_at_the_start_is_tried_until_it_succeeds(
     ]
 
 
-async def test_a_new_process_looks_from_where_the_last_look_that_succeeded_began(tmp_path: Path) -> None:
+async def test_a_new_process_starts_at_the_last_successful_backfill(tmp_path: Path) -> None:
     telnyx = Deliveries(failures=0)
     wanted: list[str] = []
 
@@ -184,7 +182,7 @@ async def is_noted(*late: float) -> bool:
     return noted.is_set()
 
 
-async def test_a_machine_that_slept_and_a_process_that_stood_still_are_told_from_a_busy_moment() -> None:
+async def test_a_machine_that_slept_is_distinguished_from_a_busy_one() -> None:
     assert not await is_noted()
     assert not await is_noted(0, 0.5, 20, 0)
     assert not await is_noted(60, 60, 60)
@@ -193,7 +191,7 @@ async def test_a_machine_that_slept_and_a_process_that_stood_still_are_told_from
     assert await is_noted(8 * 3600)
 
 
-async def test_after_each_gap_there_is_another_look_and_without_one_there_is_none(tmp_path: Path) -> None:
+async def test_each_gap_causes_one_more_backfill(tmp_path: Path) -> None:
     telnyx, clock = Deliveries(failures=0), Beats()
     gaps = GapDetector(clock.now, clock.sleep)
     async with Store.open(url_of(tmp_path / "events.db")) as store, anyio.create_task_group() as tasks:
@@ -215,7 +213,7 @@ async def test_after_each_gap_there_is_another_look_and_without_one_there_is_non
     assert telnyx.slept == []
 
 
-async def test_when_the_port_is_free_at_last_what_came_to_nobody_is_looked_for(tmp_path: Path) -> None:
+async def test_taking_over_the_port_causes_a_backfill(tmp_path: Path) -> None:
     with telnyx() as line, socket.create_server(("127.0.0.1", 0)) as taken:
         arguments = ("--webhook-port", str(taken.getsockname()[1]), "--database", url_of(tmp_path / "events.db"))
         env = {**line.env, "TELNYX_PUBLIC_KEY": line.sandbox.public_key}

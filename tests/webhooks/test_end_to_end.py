@@ -81,7 +81,7 @@ def receiving(tmp_path_factory: pytest.TempPathFactory) -> Generator[Receiving]:
     assert ended == 0
 
 
-async def test_what_happens_on_the_line_arrives_verified_and_can_be_waited_for(era: str, tmp_path: Path) -> None:
+async def test_events_arrive_verified_and_can_be_waited_for(era: str, tmp_path: Path) -> None:
     port, database = free_port(), tmp_path / "events.db"
     with posting_telnyx(port, remembers=False) as telnyx:
         env = {**telnyx.env, "TELNYX_PUBLIC_KEY": telnyx.sandbox.public_key}
@@ -126,7 +126,7 @@ async def test_a_post_that_telnyx_did_not_sign_now_is_401_and_nothing_is_stored(
     assert not {"forged", "other"} & set(await receiving.stored())
 
 
-async def test_while_a_key_is_replaced_both_prove_who_sent_it(receiving: Receiving) -> None:
+async def test_while_a_key_is_replaced_signatures_by_both_keys_are_accepted(receiving: Receiving) -> None:
     assert receiving.post(body_of("by the old key"), OLD) == 200
     assert receiving.post(body_of("by the new key"), NEW) == 200
     kept = await receiving.stored()
@@ -154,7 +154,7 @@ async def test_a_body_over_one_mebibyte_is_413_and_one_of_that_size_is_taken(rec
     assert "large" in await receiving.stored()
 
 
-async def test_what_is_signed_and_no_event_is_400_and_kept_aside(receiving: Receiving) -> None:
+async def test_a_signed_body_that_is_not_an_event_is_400_and_kept_aside(receiving: Receiving) -> None:
     bodies = [b"no JSON at all", b'{"data": {"id": "half"}}', b"[]"]
     assert [receiving.post(body) for body in bodies] == [400, 400, 400]
     async with Store.open(url_of(receiving.database)) as store:
@@ -187,7 +187,7 @@ def test_without_a_public_key_it_refuses_to_listen_and_says_where_the_key_is() -
         (" , ", "no public key"),
     ],
 )
-def test_a_public_key_that_is_none_is_one_sentence_and_exit_code_2(key: str, said: str) -> None:
+def test_an_invalid_public_key_is_refused_in_one_sentence_with_exit_code_2(key: str, said: str) -> None:
     ended = run("serve", "--webhook-port", str(free_port()), env={**NOWHERE, "TELNYX_PUBLIC_KEY": key})
     assert (ended.returncode, ended.stdout) == (2, "")
     [line] = ended.stderr.splitlines()
@@ -195,7 +195,7 @@ def test_a_public_key_that_is_none_is_one_sentence_and_exit_code_2(key: str, sai
     assert said in line
 
 
-async def test_what_is_taken_without_checking_says_so_wherever_it_is_shown(tmp_path: Path) -> None:
+async def test_unverified_events_are_marked_everywhere(tmp_path: Path) -> None:
     port = free_port()
     arguments = ("--webhook-port", str(port), "--insecure-webhooks", "--database", url_of(tmp_path / "events.db"))
     async with connected(*arguments, env=NOWHERE) as client:
@@ -207,7 +207,7 @@ async def test_what_is_taken_without_checking_says_so_wherever_it_is_shown(tmp_p
     assert event["verified"] is got["event"]["verified"] is False
 
 
-async def test_without_a_database_reading_goes_on_and_nothing_is_changed_unnoted(tmp_path: Path) -> None:
+async def test_without_a_database_reads_continue_and_writes_are_refused(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere" / "events.db"
     async with connected("--sandbox", "--database", url_of(missing), "--approval", "never") as client:
         queues = await call(client, "list_queues")
@@ -274,7 +274,7 @@ async def test_two_servers_share_a_store_and_when_one_ends_the_other_takes_the_p
     assert [[event["id"] for event in one["events"]] for one in seen] == [["to the first"]] * 2
 
 
-def test_a_port_that_another_program_holds_is_said_to_the_operator(tmp_path: Path) -> None:
+def test_the_operator_is_told_when_another_program_holds_the_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = forked("serve", "--webhook-port", port, "--insecure-webhooks")

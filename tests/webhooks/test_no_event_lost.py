@@ -45,7 +45,7 @@ def killed_at_the_end(command: list[str], env: dict[str, str]) -> Generator[None
             process.kill()
 
 
-async def test_killed_twenty_times_it_has_every_event_that_was_answered_200_once(tmp_path: Path) -> None:
+async def test_after_twenty_kills_each_event_answered_200_is_stored_once(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     signer, port, database = Signer(), free_port(), tmp_path / "events.db"
     env = environment({**NOWHERE, "TELNYX_PUBLIC_KEY": signer.public_key})
@@ -65,7 +65,7 @@ async def test_killed_twenty_times_it_has_every_event_that_was_answered_200_once
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-async def test_when_webhooks_are_lost_catching_up_brings_every_event_ever_emitted(tmp_path: Path) -> None:
+async def test_when_webhooks_are_lost_a_backfill_fetches_every_event(tmp_path: Path) -> None:
     port, database = free_port(), tmp_path / "events.db"
     with posting_telnyx(port) as telnyx:
         telnyx.sandbox.faults.add(Fault(kind="lose", probability=0.5))

@@ -87,7 +87,7 @@ async def test_a_free_port_is_held_at_once_and_served() -> None:
         await post(port.number)
 
 
-async def test_one_that_comes_second_waits_and_takes_over_when_the_first_leaves() -> None:
+async def test_the_second_process_waits_and_takes_over_when_the_first_leaves() -> None:
     first, second = One(), One()
     leaving = anyio.Event()
 
@@ -113,7 +113,7 @@ async def test_one_that_comes_second_waits_and_takes_over_when_the_first_leaves(
     assert (list(first.kept.events), list(second.kept.events)) == (["to the first"], ["to the second"])
 
 
-async def test_one_that_waits_can_leave() -> None:
+async def test_a_waiting_process_can_leave() -> None:
     first, second = One(), One()
     async with first.hold(0) as held:
         async with second.hold(held.number):
@@ -133,7 +133,7 @@ async def test_one_that_waits_can_leave() -> None:
         b"\xff\xfe\0",
     ],
 )
-async def test_whatever_the_other_program_says_it_is_only_waited_for(answer: bytes) -> None:
+async def test_the_port_is_waited_for_however_its_holder_answers(answer: bytes) -> None:
     second = One()
 
     async def talk(stream: anyio.abc.SocketStream) -> None:
@@ -152,14 +152,14 @@ async def test_whatever_the_other_program_says_it_is_only_waited_for(answer: byt
         tasks.cancel_scope.cancel()
 
 
-async def test_one_of_ours_with_another_store_does_not_receive_for_us() -> None:
+async def test_a_server_on_another_store_blocks_the_port() -> None:
     first, second = One("here"), One("elsewhere")
     async with first.hold(0) as held, second.hold(held.number) as waiting:
         await second.ticks.asleep.wait()
         assert waiting.state is PortState.BLOCKED
 
 
-async def test_a_program_that_says_nothing_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_holder_that_does_not_answer_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "_PROBE_TIMEOUT_S", 0)
     second = One()
     with socket.create_server(("127.0.0.1", 0)) as mute:
@@ -180,21 +180,21 @@ async def test_the_port_is_taken_once_another_program_leaves(monkeypatch: pytest
         assert await post(waiting.number) == 200
 
 
-async def test_a_port_that_cannot_be_had_at_all_is_an_error() -> None:
+async def test_a_port_that_cannot_be_listened_on_is_an_error() -> None:
     with pytest.raises(CannotListen, match=r"port 8080 of 192\.0\.2\.1 cannot be listened on: ") as refused:
         async with hold_port(8080, One().receiver.app, "here", host="192.0.2.1"):
             pass
     assert str(refused.value).endswith(".")
 
 
-async def test_what_goes_wrong_meanwhile_comes_out_as_it_is() -> None:
+async def test_an_exception_in_the_context_is_raised_unchanged() -> None:
     with pytest.raises(KeyError, match="mine"):
         async with One().hold(0):
             raise KeyError("mine")
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
-async def test_the_webhook_in_hand_is_answered_before_the_port_is_left(
+async def test_a_webhook_in_flight_is_answered_before_the_port_is_freed(
     is_cancelled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached, leaving, answered = anyio.Event(), anyio.Event(), anyio.Event()
@@ -238,7 +238,7 @@ async def test_a_sender_that_stalls_does_not_keep_the_port(monkeypatch: pytest.M
     assert _is_free(port.number)
 
 
-async def test_signals_stay_with_whoever_started_the_process() -> None:
+async def test_holding_the_port_leaves_signal_handlers_alone() -> None:
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     async with One().hold(0) as port:
         assert await post(port.number) == 200
@@ -290,8 +290,9 @@ class Process:
             stream.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["leaves", "is_killed"])
-async def test_a_second_process_takes_over_when_the_first(how: str) -> None:
+async def test_a_second_process_takes_over_the_port_when_the_first(how: str) -> None:
     with ExitStack() as processes:
         first = Process(0)
         processes.callback(first.close)
@@ -312,7 +313,7 @@ async def test_a_second_process_takes_over_when_the_first(how: str) -> None:
         second.leaves()
 
 
-async def test_whatever_comes_nobody_hears_of_it() -> None:
+async def test_bad_requests_write_nothing_to_standard_output_or_error() -> None:
     with ExitStack() as processes:
         process = Process(0)
         processes.callback(process.close)
