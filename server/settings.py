@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ..tools import TOOLSETS
+from ..tools import PRESETS, TOOLSET_NAMES, TOOLSETS
 from ..tools.base import ApprovalLevel
 from ..tools.numbers import caller_number
 from .database.errors import StoreError
@@ -152,7 +152,10 @@ class Settings(BaseSettings):
     toolsets: Annotated[
         frozenset[str] | None,
         NoDecode,
-        Field(description=f"Offer only these toolsets, comma-separated. Available: {', '.join(TOOLSETS)}."),
+        Field(
+            description=f"Offer only these toolsets, comma-separated: the presets {', '.join(PRESETS)}, or "
+            f"{', '.join(TOOLSETS)}. If not set: default."
+        ),
     ] = None
     allow: Annotated[
         frozenset[str] | None,
@@ -250,10 +253,10 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         names = _named(value)
-        unknown = sorted(names - set(TOOLSETS))
+        unknown = sorted(names - set(TOOLSET_NAMES))
         if unknown or not names:
             problem = f"there is no toolset {' or '.join(unknown)}" if unknown else "no toolset is named"
-            raise ValueError(f"{problem}. Available: {', '.join(TOOLSETS)}")
+            raise ValueError(f"{problem}. Available: {', '.join(TOOLSET_NAMES)}")
         return names
 
     @field_validator("push", "allow", "deny", "allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")

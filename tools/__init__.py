@@ -1,4 +1,6 @@
-"""What an agent can do: every tool, in the order a reader meets them."""
+"""Every tool, in the order of the reference, and the toolsets that they belong to."""
+
+from collections.abc import Iterable, Mapping
 
 from . import account, audio, board, calls, conferences, events, participants, queues, recordings
 from .base import Command, Tool
@@ -61,6 +63,28 @@ TOOLS: tuple[type[Tool], ...] = (
     board.DecideApproval,
     account.Whoami,
 )
-"""Every tool: the commands, and what this server answers itself."""
+"""Every tool: the commands, and the tools that this server answers itself."""
 
 TOOLSETS: tuple[str, ...] = tuple(dict.fromkeys(tool.toolset() for tool in TOOLS))
+
+_CONFERENCES_AND_QUEUES = ("conferences", "participants", "audio", "recordings", "queues")
+_NOT_CORE = (recordings.ListRecordings, recordings.GetRecording)
+
+PRESETS: Mapping[str, frozenset[type[Tool]]] = {
+    "core": frozenset(
+        {tool for tool in COMMANDS if tool.toolset() in _CONFERENCES_AND_QUEUES and tool not in _NOT_CORE}
+        | {calls.Dial, calls.AnswerCall, calls.HangupCall, events.ListEvents, events.WaitForEvent, account.Whoami}
+    ),
+    "default": frozenset(TOOLS),
+    "all": frozenset(TOOLS),
+}
+"""Toolsets by other lines: `core` are the 34 endpoints for conferences and queues and six more tools, few enough for
+hosts that take 40; `default` is offered if no toolset is named."""
+
+TOOLSET_NAMES: tuple[str, ...] = (*PRESETS, *TOOLSETS)
+"""What `--toolsets` takes."""
+
+
+def in_toolsets(tool: type[Tool], names: Iterable[str]) -> bool:
+    """Whether one of these toolsets or presets has the tool."""
+    return any(tool in PRESETS[name] if name in PRESETS else tool.toolset() == name for name in names)

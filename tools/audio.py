@@ -1,8 +1,8 @@
-"""What the people in a conference hear, and the digits they key."""
+"""Tools for audio and DTMF in a conference."""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from .base import EVERYONE, POST, ByArgument, Command, Retry, Risk, Undo
 from .results import Accepted
@@ -13,10 +13,12 @@ from .types import (
     ClientState,
     CommandId,
     ConferenceId,
+    MediaName,
     NotEmpty,
     Positive,
     Region,
     SpokenText,
+    described,
 )
 from .voices import Language, VoiceSettings
 
@@ -39,7 +41,7 @@ def _count(value: Any) -> Any:
 
 
 class PlayAudio(Command):
-    """Play a WAV or MP3 file, by audio_url or media_name."""
+    """Play a WAV or MP3 file in a conference, by audio_url or media_name."""
 
     route = POST("/conferences/{conference_id}/actions/play")
     risk = _ROOM
@@ -54,11 +56,12 @@ class PlayAudio(Command):
     conference_id: ConferenceId
     call_control_ids: CallLegsOrEveryone
     audio_url: AudioUrl | None = None
-    media_name: NotEmpty | None = None
+    media_name: MediaName | None = None
     loop: (
         Annotated[
             Annotated[int, Field(ge=1, le=100)] | Literal["infinity"],
             BeforeValidator(_count),
+            WithJsonSchema({"type": "string", "description": "How often: 1 (default) to 100, or infinity."}),
         ]
         | None
     ) = None
@@ -66,7 +69,7 @@ class PlayAudio(Command):
 
 
 class StopAudio(Command):
-    """Stop playback and speech."""
+    """Stop playback and speech in a conference."""
 
     route = POST("/conferences/{conference_id}/actions/stop")
     risk = _ROOM
@@ -81,7 +84,7 @@ class StopAudio(Command):
 
 
 class SpeakText(Command):
-    """Say a text with a synthetic voice."""
+    """Say a text in a conference with a synthetic voice."""
 
     route = POST("/conferences/{conference_id}/actions/speak")
     risk = _ROOM
@@ -95,16 +98,16 @@ class SpeakText(Command):
     conference_id: ConferenceId
     call_control_ids: CallLegsOrEveryone
     payload: SpokenText
-    voice: Annotated[NotEmpty, Field(description="As AWS.Polly.Joanna, Telnyx.KokoroTTS.af; or male, female.")]
-    payload_type: Literal["text", "ssml"] | None = None
-    language: Language | None = None
+    voice: Annotated[NotEmpty, described("Provider.Model.Voice as AWS.Polly.Joanna, or male, female.")]
+    payload_type: Annotated[Literal["text", "ssml"], described("Default text.")] | None = None
+    language: Annotated[Language, described("Of the text; needed for voice male or female.")] | None = None
     voice_settings: VoiceSettings | None = None
     region: Region | None = None
     command_id: CommandId | None = None
 
 
 class SendDtmf(Command):
-    """Send keypad tones."""
+    """Send keypad tones to participants of a conference."""
 
     route = POST("/conferences/{conference_id}/actions/send_dtmf")
     risk = Risk.DISRUPTIVE
@@ -114,13 +117,13 @@ class SendDtmf(Command):
 
     conference_id: ConferenceId
     call_control_ids: CallLegsOrEveryone
-    digits: Annotated[str, Field(pattern=r"^[0-9A-D*#wW]+$", description="w waits 0.5 s, W 1 s.")]
-    duration_millis: Positive | None = None
+    digits: Annotated[str, Field(pattern=r"^[0-9A-D*#wW]+$"), described("Keys; w waits 0.5 s, W 1 s.")]
+    duration_millis: Annotated[Positive, described("Length of a tone; default 250.")] | None = None
     client_state: ClientState | None = None
 
 
 class GatherDtmf(Command):
-    """Ask one participant for keypad digits with an audio prompt. They come in call.gather.ended."""
+    """Ask one participant for keypad digits with an audio prompt. They come in event call.gather.ended."""
 
     route = POST("/conferences/{conference_id}/actions/gather_using_audio")
     risk = Risk.ROUTINE
@@ -133,17 +136,21 @@ class GatherDtmf(Command):
     conference_id: ConferenceId
     call_control_id: CallControlId
     audio_url: AudioUrl | None = None
-    media_name: NotEmpty | None = None
-    invalid_audio_url: AudioUrl | None = None
-    invalid_media_name: NotEmpty | None = None
-    minimum_digits: Positive | None = None
-    maximum_digits: Positive | None = None
-    maximum_tries: Positive | None = None
-    valid_digits: Annotated[str, Field(pattern=r"^[0-9A-D*#]+$")] | None = None
-    terminating_digit: Annotated[str, Field(pattern=r"^[0-9A-D*#]?$", description="Empty: none.")] | None = None
-    timeout_millis: Positive | None = None
-    initial_timeout_millis: Positive | None = None
-    inter_digit_timeout_millis: Positive | None = None
-    stop_playback_on_dtmf: bool | None = None
-    gather_id: Annotated[str, Field(max_length=100)] | None = None
+    media_name: MediaName | None = None
+    invalid_audio_url: Annotated[AudioUrl, described("Played after wrong digits.")] | None = None
+    invalid_media_name: Annotated[NotEmpty, described("The same, uploaded.")] | None = None
+    minimum_digits: Annotated[Positive, described("Fewest; default 1.")] | None = None
+    maximum_digits: Annotated[Positive, described("Most; default 128.")] | None = None
+    maximum_tries: Annotated[Positive, described("Default 3.")] | None = None
+    valid_digits: Annotated[str, Field(pattern=r"^[0-9A-D*#]+$"), described("Keys to accept; default: all.")] | None = (
+        None
+    )
+    terminating_digit: (
+        Annotated[str, Field(pattern=r"^[0-9A-D*#]?$"), described("Ends input; default #; empty: none.")] | None
+    ) = None
+    timeout_millis: Annotated[Positive, described("For all input; default 60000.")] | None = None
+    initial_timeout_millis: Annotated[Positive, described("For the first key.")] | None = None
+    inter_digit_timeout_millis: Annotated[Positive, described("Between keys; default 5000.")] | None = None
+    stop_playback_on_dtmf: Annotated[bool, described("A key stops the prompt; default true.")] | None = None
+    gather_id: Annotated[str, Field(max_length=100), described("Id of your own.")] | None = None
     client_state: ClientState | None = None

@@ -1,4 +1,4 @@
-"""The switchboard, and cards by which a person answers: what hosts that render pages show, and others as text."""
+"""Tools for the switchboard and approval cards, for hosts that render pages; others get text."""
 
 from typing import Annotated, Literal
 
@@ -6,16 +6,16 @@ from pydantic import Field
 
 from .base import Risk, Tool
 from .results import ApprovalResult, BoardResult, ToolResult
-from .types import NotEmpty
+from .types import NotEmpty, described
 
 SWITCHBOARD: Literal["switchboard"] = "switchboard"
-"""The page on which both are shown."""
+"""The page that shows both."""
 
-Code = Annotated[NotEmpty, Field(max_length=40, description="The code it waits as.")]
+Code = Annotated[NotEmpty, Field(max_length=40), described("The approval's code, from the refusal.")]
 
 
 class ShowSwitchboard(Tool):
-    """Show who is where now: rooms, people, queues, last events, what waits for a yes; live where pages are shown."""
+    """Show all at once: conferences, people, queues, latest events, pending approvals."""
 
     risk = Risk.READ
     result = BoardResult
@@ -23,7 +23,7 @@ class ShowSwitchboard(Tool):
 
 
 class ShowApproval(Tool):
-    """Show a person what waits for their yes, as a card that they answer."""
+    """Show a person a pending approval as a card to answer."""
 
     risk = Risk.READ
     result = ApprovalResult
@@ -34,7 +34,7 @@ class ShowApproval(Tool):
 
 
 class DecideApproval(Tool):
-    """Answer a question: for the button of its card alone."""
+    """Answer an approval: only for the button of its card."""
 
     risk = Risk.ROUTINE
     result = ToolResult
@@ -44,5 +44,5 @@ class DecideApproval(Tool):
     is_secret = True
 
     approval: Code
-    secret: Annotated[NotEmpty, Field(max_length=200)]
-    yes: bool
+    secret: Annotated[NotEmpty, Field(max_length=200), described("The card's secret.")]
+    yes: Annotated[bool, described("true: approve.")]

@@ -1,10 +1,10 @@
-"""The calls around conferences and queues: dial, answer, hang up, bridge, transfer."""
+"""Tools for calls: dial, answer, reject, hang up, bridge, transfer."""
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, model_validator
 
 from .base import GET, POST, ByArgument, Command, Retry, Risk, Undo
 from .numbers import CallerNumber, Number
@@ -12,7 +12,7 @@ from .results import Accepted, CallPage, CallResult, DialResult
 from .types import (
     Beep,
     CallControlId,
-    CallLegs,
+    CallLeg,
     ClientState,
     CommandId,
     ConferenceId,
@@ -21,11 +21,14 @@ from .types import (
     PageNumber,
     PageSize,
     QueueName,
+    SupervisorRole,
+    WhisperCallLegs,
+    described,
 )
 from .whisper_rule import WhisperRule
 
 MAX_CALL_S = 4 * 3600
-"""Seconds that a call lasts at most."""
+"""The longest that Telnyx lets a call last."""
 
 _DISPLAYED = re.compile(r"[A-Za-z0-9 _~!.+-]*")
 
@@ -36,16 +39,30 @@ def _displayed(value: str, info: ValidationInfo) -> str:
     return value
 
 
-def _some(value: list[str]) -> list[str]:
+def _single(value: Any) -> Any:
+    """A list of one number is that number."""
+    if not isinstance(value, list):
+        return value
+    numbers = cast("list[Any]", value)
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _at_least_one(value: list[str]) -> list[str]:
     if not value:
         raise ValueError("must be a number or a list of numbers, at least one")
     return value
 
 
-Numbers = Annotated[list[Number], AfterValidator(_some)]
-DisplayName = Annotated[str, Field(max_length=128), AfterValidator(_displayed)]
-Timeout = Annotated[int, Field(ge=5, le=600, description="Of ringing; default 30.")]
-TimeLimit = Annotated[int, Field(ge=1, le=MAX_CALL_S)]
+Numbers = Annotated[list[Number], AfterValidator(_at_least_one)]
+DisplayName = Annotated[
+    str, Field(max_length=128), AfterValidator(_displayed), described("Caller name; default: the number.")
+]
+CallerId = Annotated[
+    CallerNumber | None, Field(alias="from"), described("Number to call from, E.164; default: the operator's.")
+]
+CalledNumber = Annotated[Number, described("Phone number in E.164 (+14155550123) or SIP URI.")]
+Timeout = Annotated[int, Field(ge=5, le=600), described("Seconds to ring; default 30.")]
+TimeLimit = Annotated[int, Field(ge=1, le=MAX_CALL_S), described("Seconds; default 4 hours.")]
 Detection = Literal[
     "premium",
     "premium_ios_call_screening_detection",
@@ -70,16 +87,16 @@ _OVERHEARD = {"monitor": Risk.DESTRUCTIVE, "whisper": Risk.DESTRUCTIVE}
 class ConferenceConfig(WhisperRule):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    conference_id: Annotated[ConferenceId | None, Field(alias="id")] = None
-    conference_name: NotEmpty | None = None
-    start_conference_on_create: bool | None = None
-    supervisor_role: Literal["barge", "monitor", "none", "whisper"] | None = None
-    whisper_call_control_ids: CallLegs | None = None
-    mute: bool | None = None
-    hold: bool | None = None
-    start_conference_on_enter: bool | None = None
-    end_conference_on_exit: bool | None = None
-    soft_end_conference_on_exit: bool | None = None
+    conference_id: Annotated[ConferenceId | None, Field(alias="id"), described("Id, or name of an open one.")] = None
+    conference_name: Annotated[NotEmpty, described("Instead of id: by name; created if new.")] | None = None
+    start_conference_on_create: Annotated[bool, described("false: all wait on hold.")] | None = None
+    supervisor_role: SupervisorRole | None = None
+    whisper_call_control_ids: WhisperCallLegs | None = None
+    mute: Annotated[bool, described("Join muted.")] | None = None
+    hold: Annotated[bool, described("Join on hold.")] | None = None
+    start_conference_on_enter: Annotated[bool, described("Starts one that waits.")] | None = None
+    end_conference_on_exit: Annotated[bool, described("Ends for all when they leave.")] | None = None
+    soft_end_conference_on_exit: Annotated[bool, described("Ends when they leave; nobody is hung up.")] | None = None
     beep_enabled: Beep | None = None
 
     @model_validator(mode="after")
@@ -90,7 +107,7 @@ class ConferenceConfig(WhisperRule):
 
 
 class Dial(Command):
-    """Call a phone number, or several at once, straight into a conference if wanted."""
+    """Call a phone number, or several at once; with conference_config they join a conference when they answer."""
 
     route = POST("/calls")
     risk = ByArgument("supervisor_role", _OVERHEARD, Risk.DISRUPTIVE)
@@ -102,14 +119,27 @@ class Dial(Command):
     dials = "to"
     settings = {"connection_id": "connection_id", "from_": "from_number"}
 
-    to: Annotated[Number | Numbers, Field(description="E.164 or SIP URI.")]
-    from_: Annotated[CallerNumber | None, Field(alias="from")] = None
+    to: Annotated[
+        Number | Numbers,
+        BeforeValidator(_single),
+        WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+        described("Phone numbers in E.164 (+14155550123) or SIP URIs."),
+    ]
+    from_: CallerId = None
     from_display_name: DisplayName | None = None
     connection_id: ConnectionId | None = None
-    conference_config: Annotated[ConferenceConfig, Field(description="Joins when answered.")] | None = None
-    supervise_call_control_id: CallControlId | None = None
-    supervisor_role: Literal["barge", "monitor", "whisper"] | None = None
-    answering_machine_detection: Detection | None = None
+    conference_config: (
+        Annotated[ConferenceConfig, described("The conference to join, by id or conference_name.")] | None
+    ) = None
+    supervise_call_control_id: Annotated[CallLeg, described("Call leg to supervise, outside a conference.")] | None = (
+        None
+    )
+    supervisor_role: (
+        Annotated[Literal["barge", "monitor", "whisper"], described("With supervise_call_control_id only.")] | None
+    ) = None
+    answering_machine_detection: (
+        Annotated[Detection, described("Whether to detect a machine; default disabled.")] | None
+    ) = None
     timeout_secs: Timeout | None = None
     time_limit_secs: TimeLimit | None = None
     client_state: ClientState | None = None
@@ -137,7 +167,7 @@ class Dial(Command):
 
 
 class GetCall(Command):
-    """See one call: whether it is alive, since when."""
+    """See one call: whether it is alive, and since when."""
 
     route = GET("/calls/{call_control_id}")
     risk = Risk.READ
@@ -149,7 +179,7 @@ class GetCall(Command):
 
 
 class ListActiveCalls(Command):
-    """See every call that is up on a connection, ringing or answered."""
+    """List the calls that are up on a connection, ringing or answered."""
 
     route = GET("/connections/{connection_id}/active_calls")
     risk = Risk.READ
@@ -179,7 +209,7 @@ class AnswerCall(Command):
 
 
 class RejectCall(Command):
-    """Turn an incoming call away, not answered yet."""
+    """Reject an incoming call that is not answered yet."""
 
     route = POST("/calls/{call_control_id}/actions/reject")
     risk = Risk.DESTRUCTIVE
@@ -189,7 +219,10 @@ class RejectCall(Command):
     announces = ("call.hangup",)
 
     call_control_id: CallControlId
-    cause: Literal["CALL_REJECTED", "NOT_FOUND", "TEMPORARILY_UNAVAILABLE", "USER_BUSY"]
+    cause: Annotated[
+        Literal["CALL_REJECTED", "NOT_FOUND", "TEMPORARILY_UNAVAILABLE", "USER_BUSY"],
+        described("The reason that the caller's carrier gets."),
+    ]
     client_state: ClientState | None = None
     command_id: CommandId | None = None
 
@@ -210,7 +243,7 @@ class HangupCall(Command):
 
 
 class BridgeCalls(Command):
-    """Connect two calls with each other, or a call with the first in a queue."""
+    """Connect two calls with each other, or a call with the first in a queue (other_call_control_id or queue_name)."""
 
     route = POST("/calls/{call_control_id}/actions/bridge")
     risk = Risk.DISRUPTIVE
@@ -222,16 +255,22 @@ class BridgeCalls(Command):
     one_of = ("other_call_control_id", "queue_name")
 
     call_control_id: CallControlId
-    other_call_control_id: Annotated[CallControlId | None, Field(serialization_alias="call_control_id")] = None
-    queue_name: Annotated[QueueName | None, Field(serialization_alias="queue")] = None
-    park_after_unbridge: Annotated[Literal["self"], Field(description="Default: hung up.")] | None = None
-    prevent_double_bridge: bool | None = None
+    other_call_control_id: Annotated[
+        CallLeg | None, Field(serialization_alias="call_control_id"), described("The other call leg.")
+    ] = None
+    queue_name: Annotated[
+        QueueName | None, Field(serialization_alias="queue"), described("Instead: the first call in this queue.")
+    ] = None
+    park_after_unbridge: (
+        Annotated[Literal["self"], described("Keep this call when the other ends; default: hung up.")] | None
+    ) = None
+    prevent_double_bridge: Annotated[bool, described("Fail if one is bridged already.")] | None = None
     client_state: ClientState | None = None
     command_id: CommandId | None = None
 
 
 class TransferCall(Command):
-    """Pass a call on to another number, once that answers."""
+    """Transfer a call to another number, once that answers."""
 
     route = POST("/calls/{call_control_id}/actions/transfer")
     risk = Risk.DESTRUCTIVE
@@ -242,8 +281,10 @@ class TransferCall(Command):
     dials = "to"
 
     call_control_id: CallControlId
-    to: Annotated[Number, Field(description="E.164 or SIP URI.")]
-    from_: Annotated[CallerNumber | None, Field(alias="from")] = None
+    to: CalledNumber
+    from_: Annotated[CallerNumber | None, Field(alias="from"), described("Number to show; default: the caller's.")] = (
+        None
+    )
     timeout_secs: Timeout | None = None
     time_limit_secs: TimeLimit | None = None
     client_state: ClientState | None = None

@@ -1,11 +1,11 @@
-"""Open conferences, see them, end them."""
+"""Tools for conferences: list, create, see, end."""
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from .base import GET, POST, Command, Retry, Risk, Undo
-from .results import Accepted, ConferencePage, ConferenceResult
+from .results import Accepted, ConferencePage, ConferenceResult, NewConferenceResult
 from .types import (
     AudioUrl,
     Beep,
@@ -13,46 +13,62 @@ from .types import (
     ClientState,
     CommandId,
     ConferenceId,
+    MediaName,
     NotEmpty,
     PageNumber,
     PageSize,
     Positive,
     Region,
+    described,
 )
 
 
 class Contains(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    contains: Annotated[str, Field(min_length=3)] | None = None
+    contains: Annotated[str, Field(min_length=3), described("Part of the name.")] | None = None
 
 
-Period = Annotated[
-    dict[Literal["eq", "gt", "gte", "lt", "lte"], str],
-    Field(description="ISO 8601."),
-]
+class Period(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    eq: Annotated[str, described("ISO 8601 time.")] | None = None
+    gt: Annotated[str, described("Later than.")] | None = None
+    gte: Annotated[str, described("From then on.")] | None = None
+    lt: Annotated[str, described("Earlier than.")] | None = None
+    lte: Annotated[str, described("Up to then.")] | None = None
+
+
+_PROFILE_ID = "outbound.outbound_voice_profile_id"
+"""Telnyx's name has a dot, which several hosts do not allow in an argument."""
 
 
 class ConferenceFilter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = None
-    status: Literal["init", "in_progress", "completed"] | None = None
-    from_: Annotated[str | None, Field(alias="from")] = None
-    to: str | None = None
-    connection_id: str | None = None
-    application_name: Contains | None = None
-    application_session_id: str | None = None
-    leg_id: str | None = None
-    outbound_voice_profile_id: Annotated[str | None, Field(alias="outbound.outbound_voice_profile_id")] = None
-    occurred_at: Period | None = None
-    failed: bool | None = None
-    product: Literal["call_control", "fax", "texml"] | None = None
-    type: Literal["command", "webhook"] | None = None
+    name: Annotated[str, described("Exact name.")] | None = None
+    status: (
+        Annotated[Literal["init", "in_progress", "completed"], described("in_progress: open with people.")] | None
+    ) = None
+    from_: Annotated[str | None, Field(alias="from"), described("Caller's number, E.164.")] = None
+    to: Annotated[str, described("Called number, E.164.")] | None = None
+    connection_id: Annotated[str, described("Call Control application id.")] | None = None
+    application_name: Annotated[Contains, described("Application's name.")] | None = None
+    application_session_id: Annotated[str, described("Its call_session_id.")] | None = None
+    leg_id: Annotated[str, described("A call_leg_id in it.")] | None = None
+    outbound_voice_profile_id: Annotated[
+        str | None,
+        Field(validation_alias=AliasChoices("outbound_voice_profile_id", _PROFILE_ID), serialization_alias=_PROFILE_ID),
+        described("Outbound voice profile id."),
+    ] = None
+    occurred_at: Annotated[Period, described("When it happened.")] | None = None
+    failed: Annotated[bool, described("Whether it failed.")] | None = None
+    product: Annotated[Literal["call_control", "fax", "texml"], described("Telnyx product.")] | None = None
+    type: Annotated[Literal["command", "webhook"], described("Kind of record.")] | None = None
 
 
 class ListConferences(Command):
-    """Find conferences and their ids."""
+    """List conferences with their ids, names and status."""
 
     route = GET("/conferences")
     risk = Risk.READ
@@ -60,40 +76,40 @@ class ListConferences(Command):
     result = ConferencePage
     does = "list conferences"
 
-    filter: ConferenceFilter | None = None
+    filter: Annotated[ConferenceFilter, described("Only matching ones.")] | None = None
     region: Region | None = None
     page_number: PageNumber | None = None
     page_size: PageSize | None = None
 
 
 class CreateConference(Command):
-    """Open a conference with one call in it. It ends when all have left, or after 4 hours."""
+    """Open a conference with one call in it. join_conference or dial adds others. It ends when all have left."""
 
     route = POST("/conferences")
     risk = Risk.ROUTINE
     retry = Retry.DEDUPED
-    result = ConferenceResult
+    result = NewConferenceResult
     does = "open conference {name} with {call_control_id}"
     announces = ("conference.created", "conference.participant.joined")
     undo = Undo("end_conference", from_result={"conference_id": "conference.id"}, but="everyone in it is hung up")
     exclusive = (("hold_audio_url", "hold_media_name"),)
 
     call_control_id: CallControlId
-    name: NotEmpty
-    start_conference_on_create: Annotated[bool, Field(description="false: all wait on hold.")] | None = None
-    max_participants: Annotated[int, Field(ge=2, le=800, description="Default 250.")] | None = None
-    duration_minutes: Positive | None = None
-    beep_enabled: Beep | None = None
-    comfort_noise: bool | None = None
-    hold_audio_url: AudioUrl | None = None
-    hold_media_name: NotEmpty | None = None
-    region: Region | None = None
+    name: Annotated[NotEmpty, described("Name for the conference.")]
+    start_conference_on_create: Annotated[bool, described("false: all wait on hold.")] | None = None
+    max_participants: Annotated[int, Field(ge=2, le=800), described("Default 250.")] | None = None
+    duration_minutes: Annotated[Positive, described("Ends after this time; default 4 hours.")] | None = None
+    beep_enabled: Annotated[Beep, described("When a beep sounds; default never.")] | None = None
+    comfort_noise: Annotated[bool, described("Background noise; default true.")] | None = None
+    hold_audio_url: Annotated[AudioUrl, described("https URL of a WAV or MP3 for those on hold.")] | None = None
+    hold_media_name: MediaName | None = None
+    region: Annotated[Region, described("Where its data is hosted; default: the account's.")] | None = None
     client_state: ClientState | None = None
     command_id: CommandId | None = None
 
 
 class GetConference(Command):
-    """See one conference: status, times, how it ended."""
+    """See one conference: status, times, how it ended. list_participants shows who is in it."""
 
     route = GET("/conferences/{conference_id}")
     risk = Risk.READ

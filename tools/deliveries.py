@@ -1,4 +1,4 @@
-"""Past webhook deliveries: how what was missed is fetched. No tool of a model."""
+"""Past webhook deliveries, from which missed events are fetched. Not a tool of the model."""
 
 from typing import Annotated, Literal
 

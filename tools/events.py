@@ -1,4 +1,4 @@
-"""What has happened on the line: webhook events, past and to come."""
+"""Tools for webhook events, past and to come."""
 
 from typing import Annotated
 
@@ -6,11 +6,11 @@ from pydantic import Field
 
 from .base import Risk, Tool
 from .results import EventPage, EventResult, SummaryResult, WaitResult
-from .types import CallControlId, ConferenceId, EventTypes, NotEmpty, Positive, QueueName
+from .types import CallControlId, ConferenceId, EventTypes, NotEmpty, Positive, QueueName, described
 
 
 class ListEvents(Tool):
-    """Find past webhook events, newest first: who joined, left, spoke, waited."""
+    """Find past webhook events, newest first: who joined, left, spoke, waited. For what comes next, wait_for_event."""
 
     risk = Risk.READ
     result = EventPage
@@ -19,24 +19,24 @@ class ListEvents(Tool):
     conference_id: ConferenceId | None = None
     call_control_id: CallControlId | None = None
     queue_name: QueueName | None = None
-    since: Annotated[NotEmpty, Field(description="ISO 8601 time or event id.")] | None = None
-    until: Annotated[NotEmpty, Field(description="ISO 8601 time.")] | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[Positive, Field(description="next_cursor.")] | None = None
+    since: Annotated[NotEmpty, described("Not before this ISO 8601 time or event id.")] | None = None
+    until: Annotated[NotEmpty, described("Not after this ISO 8601 time.")] | None = None
+    limit: Annotated[int, Field(ge=1, le=100), described("Most events to return.")] = 20
+    cursor: Annotated[Positive, described("next_cursor of the page before.")] | None = None
 
 
 class GetEvent(Tool):
-    """See one webhook event as Telnyx sent it."""
+    """See one webhook event in full, as Telnyx sent it."""
 
     risk = Risk.READ
     result = EventResult
 
-    event_id: NotEmpty
-    include_recording_urls: Annotated[bool, Field(description="Download links: secrets for 10 minutes.")] = False
+    event_id: Annotated[NotEmpty, described("Id from list_events.")]
+    include_recording_urls: Annotated[bool, described("With download links, which are secret.")] = False
 
 
 class WaitForEvent(Tool):
-    """Wait until a webhook event shows that something has happened, such as a result's expect_events."""
+    """Wait for a webhook event, such as those in a result's expect_events, instead of polling."""
 
     risk = Risk.READ
     result = WaitResult
@@ -45,12 +45,12 @@ class WaitForEvent(Tool):
     conference_id: ConferenceId | None = None
     call_control_id: CallControlId | None = None
     queue_name: QueueName | None = None
-    since: Annotated[NotEmpty, Field(description="Event id or ISO 8601 time; default: the last command.")] | None = None
-    timeout_secs: Annotated[int, Field(ge=1, le=600)] = 30
+    since: Annotated[NotEmpty, described("Event id or ISO 8601 time; default: your last command.")] | None = None
+    timeout_secs: Annotated[int, Field(ge=1, le=600), described("Seconds to wait.")] = 30
 
 
 class ConferenceSummary(Tool):
-    """What happened in a conference: who, how long, on hold, talk turns, recordings, how it ended."""
+    """Summarize a conference, also a past one: who, how long, holds, talk turns, recordings, how it ended."""
 
     risk = Risk.READ
     result = SummaryResult

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from .base import EVERYONE, GET, PATCH, POST, ByArgument, Command, Retry, Risk, Undo
 from .results import Accepted, ParticipantPage, ParticipantResult
@@ -10,17 +10,18 @@ from .types import (
     AudioUrl,
     Beep,
     CallControlId,
-    CallLegs,
     CallLegsOrEveryone,
     ClientState,
     CommandId,
     ConferenceId,
-    NotEmpty,
+    MediaName,
     PageNumber,
     PageSize,
     ParticipantId,
     Region,
     SupervisorRole,
+    WhisperCallLegs,
+    described,
 )
 from .whisper_rule import WhisperRule
 
@@ -31,20 +32,24 @@ _SOME = ("conference_id", "call_control_ids", "region")
 
 
 def _also(who: str, otherwise: str = "") -> ByArgument[str]:
-    """What everyone's undo does more than it should."""
+    """What undoing a command for everyone changes in addition."""
     return ByArgument("call_control_ids", {EVERYONE: f"also those who were {who} before"}, otherwise)
+
+
+_EndOnExit = Annotated[bool, described("Ends for all when they leave.")]
+_SoftEndOnExit = Annotated[bool, described("Ends when they leave; nobody is hung up.")]
 
 
 class ParticipantFilter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    muted: bool | None = None
-    on_hold: bool | None = None
-    whispering: bool | None = None
+    muted: Annotated[bool, described("Whether muted.")] | None = None
+    on_hold: Annotated[bool, described("Whether on hold.")] | None = None
+    whispering: Annotated[bool, described("Whether a whisperer.")] | None = None
 
 
 class ListParticipants(Command):
-    """See who is in a conference: call legs, muted, on hold."""
+    """List who is in a conference: call_control_id, label, muted, on hold."""
 
     route = GET("/conferences/{conference_id}/participants")
     risk = Risk.READ
@@ -53,14 +58,14 @@ class ListParticipants(Command):
     does = "list participants of {conference_id}"
 
     conference_id: ConferenceId
-    filter: ParticipantFilter | None = None
+    filter: Annotated[ParticipantFilter, described("Only matching ones.")] | None = None
     region: Region | None = None
     page_number: PageNumber | None = None
     page_size: PageSize | None = None
 
 
 class GetParticipant(Command):
-    """See one participant."""
+    """See one participant: status, muted, on hold."""
 
     route = GET("/conferences/{conference_id}/participants/{participant_id}")
     risk = Risk.READ
@@ -73,7 +78,7 @@ class GetParticipant(Command):
 
 
 class UpdateParticipant(Command):
-    """Change what happens when a participant leaves."""
+    """Change what happens when a participant leaves, and their beep."""
 
     route = PATCH("/conferences/{conference_id}/participants/{participant_id}")
     risk = Risk.ROUTINE
@@ -84,12 +89,12 @@ class UpdateParticipant(Command):
     conference_id: ConferenceId
     participant_id: ParticipantId
     beep_enabled: Beep | None = None
-    end_conference_on_exit: Annotated[bool, Field(description="The rest are hung up.")] | None = None
-    soft_end_conference_on_exit: Annotated[bool, Field(description="It ends, nobody is hung up.")] | None = None
+    end_conference_on_exit: _EndOnExit | None = None
+    soft_end_conference_on_exit: _SoftEndOnExit | None = None
 
 
 class JoinConference(WhisperRule, Command):
-    """Bring a call into a conference, also as a supervisor who listens or whispers."""
+    """Bring a call into a conference, also as a supervisor who listens or whispers. dial calls someone new."""
 
     route = POST("/conferences/{conference_id}/actions/join")
     risk = ByArgument("supervisor_role", _OVERHEARD, Risk.ROUTINE)
@@ -111,14 +116,14 @@ class JoinConference(WhisperRule, Command):
     conference_id: ConferenceId
     call_control_id: CallControlId
     supervisor_role: SupervisorRole | None = None
-    whisper_call_control_ids: CallLegs | None = None
-    mute: bool | None = None
-    hold: bool | None = None
-    hold_audio_url: AudioUrl | None = None
-    hold_media_name: NotEmpty | None = None
-    start_conference_on_enter: bool | None = None
-    end_conference_on_exit: Annotated[bool, Field(description="The rest are hung up.")] | None = None
-    soft_end_conference_on_exit: Annotated[bool, Field(description="It ends, nobody is hung up.")] | None = None
+    whisper_call_control_ids: WhisperCallLegs | None = None
+    mute: Annotated[bool, described("Join muted.")] | None = None
+    hold: Annotated[bool, described("Join on hold.")] | None = None
+    hold_audio_url: Annotated[AudioUrl, described("Hold audio: public https URL.")] | None = None
+    hold_media_name: MediaName | None = None
+    start_conference_on_enter: Annotated[bool, described("Starts one that waits on hold.")] | None = None
+    end_conference_on_exit: _EndOnExit | None = None
+    soft_end_conference_on_exit: _SoftEndOnExit | None = None
     beep_enabled: Beep | None = None
     region: Region | None = None
     client_state: ClientState | None = None
@@ -126,7 +131,7 @@ class JoinConference(WhisperRule, Command):
 
 
 class LeaveConference(Command):
-    """Take a call out of a conference; it stays up, parked."""
+    """Take a call out of a conference; it stays up, parked. hangup_call ends it instead."""
 
     route = POST("/conferences/{conference_id}/actions/leave")
     risk = Risk.DISRUPTIVE
@@ -161,12 +166,12 @@ class HoldParticipants(Command):
     conference_id: ConferenceId
     call_control_ids: CallLegsOrEveryone
     audio_url: AudioUrl | None = None
-    media_name: NotEmpty | None = None
+    media_name: MediaName | None = None
     region: Region | None = None
 
 
 class UnholdParticipants(Command):
-    """Bring participants back from hold."""
+    """Take participants off hold, back into the room."""
 
     route = POST("/conferences/{conference_id}/actions/unhold")
     risk = _ROOM
@@ -197,7 +202,7 @@ class MuteParticipants(Command):
 
 
 class UnmuteParticipants(Command):
-    """Unmute participants."""
+    """Unmute participants: the room hears them again."""
 
     route = POST("/conferences/{conference_id}/actions/unmute")
     risk = _ROOM
@@ -212,7 +217,7 @@ class UnmuteParticipants(Command):
 
 
 class UpdateSupervisor(WhisperRule, Command):
-    """Change a supervisor's role: listen, whisper, barge in."""
+    """Change the role of a supervisor who is in the conference: listen, whisper, barge in, or none."""
 
     route = POST("/conferences/{conference_id}/actions/update")
     risk = ByArgument("supervisor_role", _OVERHEARD, Risk.DISRUPTIVE)
@@ -226,6 +231,6 @@ class UpdateSupervisor(WhisperRule, Command):
     conference_id: ConferenceId
     call_control_id: CallControlId
     supervisor_role: SupervisorRole
-    whisper_call_control_ids: CallLegs | None = None
+    whisper_call_control_ids: WhisperCallLegs | None = None
     region: Region | None = None
     command_id: CommandId | None = None

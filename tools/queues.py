@@ -1,18 +1,17 @@
-"""Queues and the calls that wait in them."""
+"""Tools for queues and the calls that wait in them."""
 
 from typing import Annotated
 
-from pydantic import Field
-
 from .base import DELETE, GET, PATCH, POST, Command, Retry, Risk, Undo
 from .results import Accepted, QueuedCallPage, QueuedCallResult, QueuePage, QueueResult
-from .types import CallControlId, ClientState, CommandId, PageNumber, PageSize, Positive, QueueName
+from .types import CallControlId, ClientState, CommandId, PageNumber, PageSize, Positive, QueueName, described
 
-KeepAfterHangup = Annotated[bool, Field(description="Stays when its caller hangs up.")]
+KeepAfterHangup = Annotated[bool, described("Keep its place when the caller hangs up; default false.")]
+MaxSize = Annotated[Positive, described("Most calls that may wait.")]
 
 
 class ListQueues(Command):
-    """Find call queues: how many wait, how long."""
+    """List call queues: how many calls wait, and how long."""
 
     route = GET("/queues")
     risk = Risk.READ
@@ -25,7 +24,7 @@ class ListQueues(Command):
 
 
 class GetQueue(Command):
-    """See one queue."""
+    """See one queue: how many calls wait, and how long. list_queue_calls shows who."""
 
     route = GET("/queues/{queue_name}")
     risk = Risk.READ
@@ -37,7 +36,7 @@ class GetQueue(Command):
 
 
 class CreateQueue(Command):
-    """Open a call queue."""
+    """Create a call queue. enqueue_call puts calls in it."""
 
     route = POST("/queues")
     risk = Risk.ROUTINE
@@ -46,8 +45,8 @@ class CreateQueue(Command):
     does = "open {queue_name}"
     undo = Undo("delete_queue", carried=("queue_name",), but="calls that wait in it by then lose their place")
 
-    queue_name: QueueName
-    max_size: Positive | None = None
+    queue_name: Annotated[QueueName, described("Name for the queue.")]
+    max_size: MaxSize | None = None
 
 
 class UpdateQueue(Command):
@@ -60,11 +59,11 @@ class UpdateQueue(Command):
     does = "let {max_size} calls wait in {queue_name}"
 
     queue_name: QueueName
-    max_size: Positive
+    max_size: MaxSize
 
 
 class DeleteQueue(Command):
-    """Delete a queue."""
+    """Delete a queue. Calls that wait in it lose their place."""
 
     route = DELETE("/queues/{queue_name}")
     risk = Risk.DESTRUCTIVE
@@ -76,7 +75,7 @@ class DeleteQueue(Command):
 
 
 class ListQueueCalls(Command):
-    """See who waits in a queue, and for how long."""
+    """List the calls in a queue: call_control_id, position, caller, wait."""
 
     route = GET("/queues/{queue_name}/calls")
     risk = Risk.READ
@@ -90,7 +89,7 @@ class ListQueueCalls(Command):
 
 
 class GetQueueCall(Command):
-    """See one waiting call."""
+    """See one waiting call: position, caller, wait."""
 
     route = GET("/queues/{queue_name}/calls/{call_control_id}")
     risk = Risk.READ
@@ -103,7 +102,7 @@ class GetQueueCall(Command):
 
 
 class UpdateQueueCall(Command):
-    """Say whether a waiting call keeps its place after hang-up."""
+    """Set whether a waiting call keeps its place after hang-up."""
 
     route = PATCH("/queues/{queue_name}/calls/{call_control_id}")
     risk = Risk.ROUTINE
@@ -130,7 +129,7 @@ class RemoveQueueCall(Command):
 
 
 class EnqueueCall(Command):
-    """Put a call in a queue, which is opened if there is none."""
+    """Put a call in a queue, which is created if it does not exist."""
 
     route = POST("/calls/{call_control_id}/actions/enqueue")
     risk = Risk.ROUTINE
@@ -142,15 +141,15 @@ class EnqueueCall(Command):
 
     call_control_id: CallControlId
     queue_name: QueueName
-    max_wait_time_secs: Positive | None = None
-    max_size: Annotated[Positive, Field(description="Of a new queue.")] | None = None
+    max_wait_time_secs: Annotated[Positive, described("Leaves the queue after this time.")] | None = None
+    max_size: Annotated[Positive, described("Size of a queue that is created.")] | None = None
     keep_after_hangup: KeepAfterHangup | None = None
     client_state: ClientState | None = None
     command_id: CommandId | None = None
 
 
 class LeaveQueue(Command):
-    """Take a live call out of its queue; it stays up."""
+    """Take a live call out of its queue; it stays up, parked."""
 
     route = POST("/calls/{call_control_id}/actions/leave_queue")
     risk = Risk.DESTRUCTIVE

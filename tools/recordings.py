@@ -1,4 +1,4 @@
-"""Record conferences, and find what was recorded."""
+"""Tools for recording conferences and finding recordings."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,15 +6,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .base import GET, POST, Command, Retry, Risk, Undo
 from .results import Accepted, RecordingPage, RecordingResult
-from .types import ClientState, CommandId, ConferenceId, Identifier, NotEmpty, PageNumber, PageSize, Region
+from .types import ClientState, CommandId, ConferenceId, Identifier, NotEmpty, PageNumber, PageSize, Region, described
 
-RecordingId = Annotated[NotEmpty, Field(description="Default: all.")]
+RecordingId = Annotated[NotEmpty, described("Recording id; default: all of this conference.")]
 
 _THIS = ("conference_id", "recording_id", "region")
 
 
 class StartRecording(Command):
-    """Record a conference, until stop_recording or its end; then conference.recording.saved follows."""
+    """Record a conference until stop_recording or its end; then event conference.recording.saved follows."""
 
     route = POST("/conferences/{conference_id}/actions/record_start")
     risk = Risk.DESTRUCTIVE
@@ -30,11 +30,13 @@ class StartRecording(Command):
     whole_room = True
 
     conference_id: ConferenceId
-    format: Literal["wav", "mp3"]
-    channels: Annotated[Literal["single", "dual"], Field(description="dual: its creator apart.")] | None = None
-    play_beep: bool | None = None
-    trim: Literal["trim-silence"] | None = None
-    custom_file_name: NotEmpty | None = None
+    format: Annotated[Literal["wav", "mp3"], described("File format.")]
+    channels: Annotated[Literal["single", "dual"], described("dual: the creator on a channel of their own.")] | None = (
+        None
+    )
+    play_beep: Annotated[bool, described("Beep at the start.")] | None = None
+    trim: Annotated[Literal["trim-silence"], described("Cut silence at both ends.")] | None = None
+    custom_file_name: Annotated[NotEmpty, described("Name of the file.")] | None = None
     region: Region | None = None
     command_id: CommandId | None = None
 
@@ -58,7 +60,7 @@ class StopRecording(Command):
 
 
 class PauseRecording(Command):
-    """Pause recording, as while a card number is read out."""
+    """Pause recording, for example while a card number is read out."""
 
     route = POST("/conferences/{conference_id}/actions/record_pause")
     risk = Risk.DISRUPTIVE
@@ -75,7 +77,7 @@ class PauseRecording(Command):
 
 
 class ResumeRecording(Command):
-    """Go on with a paused recording."""
+    """Continue a paused recording."""
 
     route = POST("/conferences/{conference_id}/actions/record_resume")
     risk = Risk.DESTRUCTIVE
@@ -91,22 +93,26 @@ class ResumeRecording(Command):
     command_id: CommandId | None = None
 
 
-Between = Annotated[dict[Literal["gte", "lte"], str], Field(description="ISO 8601.")]
+class Between(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    gte: Annotated[str, described("From this ISO 8601 time.")] | None = None
+    lte: Annotated[str, described("Up to this ISO 8601 time.")] | None = None
 
 
 class RecordingFilter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    conference_id: str | None = None
-    call_control_id: str | None = None
-    connection_id: str | None = None
-    from_: Annotated[str | None, Field(alias="from")] = None
-    to: str | None = None
-    created_at: Between | None = None
+    conference_id: Annotated[str, described("Of this conference.")] | None = None
+    call_control_id: Annotated[str, described("Of this call leg.")] | None = None
+    connection_id: Annotated[str, described("Of this connection.")] | None = None
+    from_: Annotated[str | None, Field(alias="from"), described("Caller's number.")] = None
+    to: Annotated[str, described("Called number.")] | None = None
+    created_at: Annotated[Between, described("When it was made.")] | None = None
 
 
 class ListRecordings(Command):
-    """Find saved recordings, of a conference or a call."""
+    """List saved recordings of conferences and calls."""
 
     route = GET("/recordings")
     risk = Risk.READ
@@ -114,13 +120,13 @@ class ListRecordings(Command):
     result = RecordingPage
     does = "list recordings"
 
-    filter: RecordingFilter | None = None
+    filter: Annotated[RecordingFilter, described("Only matching ones.")] | None = None
     page_number: PageNumber | None = None
     page_size: PageSize | None = None
 
 
 class GetRecording(Command):
-    """See one saved recording: how long, of what, and where to download it if asked for."""
+    """See one saved recording: length, conference, and download links on request."""
 
     route = GET("/recordings/{recording_id}")
     risk = Risk.READ
@@ -128,8 +134,8 @@ class GetRecording(Command):
     result = RecordingResult
     does = "see {recording_id}"
 
-    recording_id: Identifier
-    include_download_urls: Annotated[bool, Field(exclude=True, description="Secrets for 10 minutes.")] = False
+    recording_id: Annotated[Identifier, described("Id from list_recordings.")]
+    include_download_urls: Annotated[bool, Field(exclude=True), described("With links, secret for 10 minutes.")] = False
 
     def read(self, answer: Any) -> dict[str, Any]:
         fields = super().read(answer)

@@ -2,8 +2,17 @@
 
 from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
+from .client_state import client_state_text
 from .text import count, listed, quoted
 
 T = TypeVar("T")
@@ -166,7 +175,7 @@ class Call(Resource):
     call_session_id: str | None = None
     is_alive: bool | None = None
     call_duration: int | None = Field(None, description="Seconds.")
-    client_state: str | None = None
+    client_state: Annotated[str | None, AfterValidator(client_state_text)] = None
     recording_id: str | None = None
     start_time: str | None = None
     end_time: str | None = None
@@ -192,7 +201,7 @@ class Recording(Resource):
     duration_millis: int | None = None
     recording_started_at: str | None = None
     recording_ended_at: str | None = None
-    download_urls: Any = Field(None, description="Secrets while they live, 10 minutes.")
+    download_urls: dict[str, Any] | None = Field(None, description="Secret, valid for 10 minutes.")
 
     def brief(self) -> str:
         lasted = "of unknown length" if self.duration_millis is None else f"{self.duration_millis / 1000:.0f} s"
@@ -211,10 +220,6 @@ class ToolResult(BaseModel):
     """The fields that every tool result has."""
 
     summary: str
-    command_id: str | None = Field(None, description="Repeat the call with it if in doubt, within 60 s.")
-    expect_events: list[str] | None = Field(None, description="Webhook event types that follow.")
-    undo: dict[str, Any] | None = Field(None, description="The call that takes this back.")
-    would_send: dict[str, Any] | None = Field(None, description="In a dry run: the request that was not sent.")
 
     @classmethod
     def read(cls, answer: Any) -> dict[str, Any]:
@@ -227,7 +232,16 @@ class ToolResult(BaseModel):
         return done
 
 
-class Accepted(ToolResult):
+class CommandResult(ToolResult):
+    """The fields that every result of a write can have."""
+
+    command_id: str | None = None
+    expect_events: list[str] | None = Field(None, description="Give these to wait_for_event.")
+    undo: dict[str, Any] | None = None
+    would_send: dict[str, Any] | None = None
+
+
+class Accepted(CommandResult):
     """Telnyx accepted the command."""
 
     result: str | None = None
@@ -261,7 +275,7 @@ class PageResult(ToolResult):
 
     page_number: int
     total_results: int
-    next_page_number: int | None = Field(None, description="Not there on the last page.")
+    next_page_number: int | None = None
 
     @classmethod
     def read(cls, answer: Any) -> dict[str, Any]:
@@ -291,6 +305,10 @@ class ConferenceResult(ResourceResult):
     conference: Conference
 
 
+class NewConferenceResult(ConferenceResult, CommandResult):
+    """A conference that was created."""
+
+
 class ParticipantResult(ResourceResult):
     resource = Participant
     participant: Participant
@@ -311,7 +329,7 @@ class CallResult(ResourceResult):
     call: Call
 
 
-class DialResult(CallResult):
+class DialResult(CallResult, CommandResult):
     """The first call, if several numbers were dialed."""
 
     @classmethod
@@ -392,7 +410,9 @@ class WaitResult(ToolResult):
 
     timed_out: bool
     events: list[EventView]
-    instead: list[EventView] | None = Field(None, description="On a timeout: the last events of the same thing.")
+    instead: list[dict[str, Any]] | None = Field(
+        None, description="After a timeout: the latest events of the same conference, call or queue."
+    )
 
 
 class SummaryResult(ToolResult):
@@ -421,7 +441,7 @@ class WhoamiResult(ToolResult):
     server: str
     client: str
     account: str
-    connection_id: str | None = Field(None, description="What dial uses if not told otherwise, as from_number.")
+    connection_id: str | None = Field(None, description="The default of dial, as is from_number.")
     from_number: str | None = None
     connections_seen: list[str]
     policy: dict[str, Any]

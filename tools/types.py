@@ -1,42 +1,65 @@
-"""Identifiers, enumerations and limits that several commands share.
+"""Argument types that several tools share: how they are checked, and what a model reads about them.
 
-What these arguments mean is said once, in the server's instructions, and not in each of the tools that take them: the
-model reads every byte of a schema on every turn. For the same reason a limit stands in the schema only where Telnyx
-documents one; that an id is not empty or a duration not negative is checked, and refused in plain words.
+A description says what an argument is, where to get it, and what happens if it is left out; it must do without the
+server's instructions, which many hosts do not show. A limit is in the schema only if Telnyx documents it. Other limits,
+such as that an id is not empty, are checked and refused in plain words.
 """
 
 import base64
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 from .base import EVERYONE
+from .client_state import as_base64
 
 _PHONE_NUMBER = re.compile(r"\+?[\d\s().-]{7,}")
 _URL = re.compile(r"https?://[^\s/]+(/\S*)?", re.IGNORECASE)
-_WITHOUT_SPACE = re.compile(r"[^\s\x00-\x1f\x7f]{1,512}")
+_ONE_WORD = re.compile(r"[^\s\x00-\x1f\x7f]{1,512}")
+_MAX_NAME_LENGTH = 512
+_MAX_QUEUE_NAME_LENGTH = 255
 
 
 def _identifier(value: str, info: ValidationInfo) -> str:
     if info.context:
         return _not_empty(value)
-    if not _WITHOUT_SPACE.fullmatch(value) or value in (".", ".."):
+    if not _ONE_WORD.fullmatch(value) or value in (".", ".."):
         raise ValueError("must be an id as Telnyx returned it: one word, not empty")
     return value
+
+
+def _name(value: str, info: ValidationInfo) -> str:
+    if info.context:
+        return _not_empty(value)
+    if not value or len(value) > _MAX_NAME_LENGTH:
+        raise ValueError(f"must have 1 to {_MAX_NAME_LENGTH} characters")
+    if value in (".", "..") or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        raise ValueError("must have no control characters and not be only dots")
+    return value
+
+
+def _queue_name(value: str, info: ValidationInfo) -> str:
+    if len(value) > _MAX_QUEUE_NAME_LENGTH:
+        raise ValueError(f"must have 1 to {_MAX_QUEUE_NAME_LENGTH} characters")
+    return _name(value, info)
 
 
 def _call_control_id(value: str, info: ValidationInfo) -> str:
     if info.context:
         return value
     if value == EVERYONE:
-        raise ValueError('"everyone" stands alone, in place of the list')
+        raise ValueError('"everyone" must be the only entry of the list')
     if _PHONE_NUMBER.fullmatch(value):
         raise ValueError(
             "must be a call leg's id, not a phone number: dial gives one for a number; "
-            "list_participants and list_queue_calls have those of the people there"
+            "list_participants and list_queue_calls have the ids of the calls that are up"
         )
     return value
+
+
+def _everyone(value: Any) -> Any:
+    return EVERYONE if value == [EVERYONE] else value
 
 
 def _not_empty(value: str) -> str:
@@ -52,19 +75,22 @@ def _positive(value: int) -> int:
 
 
 def _page_size(value: int, info: ValidationInfo) -> int:
-    # Telnyx gives up to 250 at once, more than hosts show a model of one result.
+    # Telnyx returns up to 250 at once, which is more than hosts show a model of one result.
     most = 250 if info.context else 100
     if value > most:
         raise ValueError(f"must be a whole number from 1 to {most}")
     return value
 
 
-def _base64(value: str) -> str:
-    try:
-        base64.b64decode(value, validate=True)
-    except ValueError:
-        raise ValueError("must be Base64") from None
-    return value
+def _client_state(value: str, info: ValidationInfo) -> str:
+    """Telnyx takes Base64. Text that is not yet Base64 of a printable text is encoded."""
+    if info.context:
+        try:
+            base64.b64decode(value, validate=True)
+        except ValueError:
+            raise ValueError("must be Base64") from None
+        return value
+    return as_base64(value)
 
 
 def _url(value: str) -> str:
@@ -73,37 +99,59 @@ def _url(value: str) -> str:
     return value
 
 
-def _name(value: str) -> str:
-    if value in (".", "..") or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
-        raise ValueError("must have no control characters and not be only dots")
-    return value
+def described(text: str, **limits: Any) -> Any:
+    """What a model reads about an argument."""
+    return Field(description=text, **limits)
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
-ConferenceId = Identifier
-ConnectionId = Identifier
-ParticipantId = Annotated[str, AfterValidator(_identifier), Field(description="Or label.")]
-CallControlId = Annotated[str, AfterValidator(_identifier), AfterValidator(_call_control_id)]
-CallLegs = Annotated[list[CallControlId], Field(min_length=1)]
-CallLegsOrEveryone = CallLegs | Literal["everyone"]
-QueueName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_name)]
 NotEmpty = Annotated[str, AfterValidator(_not_empty)]
+Positive = Annotated[int, AfterValidator(_positive)]
+
+ConferenceId = Annotated[
+    str, AfterValidator(_name), described("Id from list_conferences, or the name of an open conference.")
+]
+ConnectionId = Annotated[
+    str, AfterValidator(_identifier), described("Call Control application id; default: the operator's.")
+]
+ParticipantId = Annotated[str, AfterValidator(_name), described("Id or label from list_participants.")]
+CallLeg = Annotated[str, AfterValidator(_identifier), AfterValidator(_call_control_id)]
+CallControlId = Annotated[CallLeg, described("Call leg id (v3:...) from list_participants, list_queue_calls or dial.")]
+CallLegs = Annotated[list[CallLeg], Field(min_length=1)]
+CallLegsOrEveryone = Annotated[
+    CallLegs | Literal["everyone"],
+    BeforeValidator(_everyone),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+    described('Call leg ids from list_participants, or only "everyone" for the whole room.'),
+]
+WhisperCallLegs = Annotated[CallLegs, described("Call legs that hear the whisper; for role whisper only.")]
+QueueName = Annotated[str, AfterValidator(_queue_name), described("Queue name, as in list_queues.")]
 MAX_SPOKEN_LENGTH = 3000
-SpokenText = Annotated[str, Field(max_length=MAX_SPOKEN_LENGTH), AfterValidator(_not_empty)]
-CommandId = NotEmpty
-ClientState = Annotated[str, AfterValidator(_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
-Region = Literal["Australia", "Europe", "Middle East", "US"]
-Beep = Literal["always", "never", "on_enter", "on_exit"]
+SpokenText = Annotated[str, Field(max_length=MAX_SPOKEN_LENGTH), AfterValidator(_not_empty), described("Text to say.")]
+CommandId = Annotated[NotEmpty, described("Leave out: it is made for you.")]
+ClientState = Annotated[str, AfterValidator(_client_state), described("Text that comes back in the call's events.")]
+Region = Annotated[
+    Literal["Australia", "Europe", "Middle East", "US"],
+    described("Leave out, unless it was created with one."),
+]
+Beep = Annotated[
+    Literal["always", "never", "on_enter", "on_exit"], described("When a beep sounds; default: the conference's.")
+]
 SupervisorRole = Annotated[
     Literal["barge", "monitor", "none", "whisper"],
-    Field(description="monitor: hears all, unheard; whisper: heard by whisper_call_control_ids only."),
+    described("monitor hears all, unheard; whisper is heard by whisper_call_control_ids only; barge is heard by all."),
 ]
-AudioUrl = Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
+AudioUrl = Annotated[str, AfterValidator(_url), described("Public https URL of a WAV or MP3 file.")]
+MediaName = Annotated[NotEmpty, described("Name of a file uploaded to Telnyx, instead of a URL.")]
 EventTypes = Annotated[
-    list[NotEmpty], Field(min_length=1, description="As conference.ended, or conference.participant.* for a group.")
+    list[NotEmpty],
+    Field(min_length=1),
+    described("Event types, as conference.ended; conference.participant.* is a group."),
 ]
-Positive = Annotated[int, AfterValidator(_positive)]
-PageNumber = Positive
+PageNumber = Annotated[Positive, described("Page, from 1 (default).")]
 PageSize = Annotated[
-    int, AfterValidator(_positive), AfterValidator(_page_size), WithJsonSchema({"type": "integer", "maximum": 100})
+    int,
+    AfterValidator(_positive),
+    AfterValidator(_page_size),
+    WithJsonSchema({"type": "integer", "maximum": 100, "description": "Items per page; default 20."}),
 ]

@@ -1,4 +1,4 @@
-"""Synthetic voices: languages, and the settings that each provider takes."""
+"""Synthetic voices: the languages, and the settings of each provider."""
 
 from typing import Annotated, Literal, get_args
 
@@ -7,6 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+LaxFloat = Annotated[float, Field(strict=False)]
+"""The schema of a tool does not list these fields, so numbers sent as strings are converted here."""
 
 
 class Aws(_Settings):
@@ -63,7 +67,7 @@ Language = Literal[
     "sv-SE",
     "tr-TR",
 ]
-"""What speech can be spoken in; voices of Polly ignore it."""
+"""Languages of speech. Polly voices ignore it."""
 
 LanguageBoost = Literal[
     "auto",
@@ -113,9 +117,9 @@ LanguageBoost = Literal[
 class Minimax(_Settings):
     type: Literal["minimax"]
     language_boost: LanguageBoost | None = None
-    pitch: int | None = None
-    speed: float | None = None
-    vol: float | None = None
+    pitch: Annotated[int, Field(strict=False)] | None = None
+    speed: LaxFloat | None = None
+    vol: LaxFloat | None = None
 
 
 class Resemble(_Settings):
@@ -127,13 +131,13 @@ class Resemble(_Settings):
 
 class Soniox(_Settings):
     type: Literal["soniox"]
-    reduce_silence: bool | None = None
-    speed: float | None = None
+    reduce_silence: Annotated[bool, Field(strict=False)] | None = None
+    speed: LaxFloat | None = None
 
 
 class Telnyx(_Settings):
     type: Literal["telnyx"]
-    voice_speed: float | None = None
+    voice_speed: LaxFloat | None = None
 
 
 class Xai(_Settings):
@@ -149,12 +153,19 @@ PROVIDER_FIELDS: dict[str, tuple[str, ...]] = {
     )
     for provider in get_args(_Provider)
 }
-"""What each provider takes beside its `type`."""
+"""The fields of each provider, besides `type`."""
 
 VoiceSettings = Annotated[
     _Provider,
     Field(discriminator="type"),
-    # All fields of the nine providers would cost every conversation as much as three tools. They are checked exactly
-    # all the same, and a refusal says which fields the provider has.
-    WithJsonSchema({"type": "object", "properties": {"type": {"enum": list(PROVIDER_FIELDS)}}, "required": ["type"]}),
+    # The fields of the nine providers would cost every conversation as much as three tools. The server checks them, and
+    # a refusal names the provider's fields.
+    WithJsonSchema(
+        {
+            "type": "object",
+            "description": "Fields of the voice's provider, beside type, as voice_speed of telnyx.",
+            "properties": {"type": {"type": "string", "enum": list(PROVIDER_FIELDS), "description": "The provider."}},
+            "required": ["type"],
+        }
+    ),
 ]

@@ -84,7 +84,7 @@ def policy_source(settings: Settings) -> PolicySource:
 
 def policy_from_flags(settings: Settings) -> Rules:
     """The rules given by flags. Raises `SettingsError`."""
-    tools = {"toolsets": settings.toolsets, "allow": settings.allow, "deny": settings.deny}
+    tools = {"toolsets": settings.toolsets or frozenset({"default"}), "allow": settings.allow, "deny": settings.deny}
     limits = {name: getattr(settings, name) for name in _LIMITS}
     given = {
         "tools": {name: sorted(value) for name, value in tools.items() if value is not None}

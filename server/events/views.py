@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ...tools.client_state import client_state_text
 from .event import StoredEvent
 from .times import iso
 
@@ -15,7 +16,10 @@ _MAX_PAYLOAD_LENGTH = 20_000
 
 
 def event_view(event: StoredEvent, *, urls: bool = False) -> dict[str, Any]:
-    """An event as JSON. The payload has no fields that are repeated beside it, and no recording links unless `urls`."""
+    """An event as JSON. The payload has no fields that are repeated beside it, and no recording links unless `urls`.
+
+    `client_state` is decoded.
+    """
     fields: dict[str, Any] = {"id": event.id, "type": event.type, "occurred_at": iso(event.occurred_at)}
     ids = {"conference_id": event.conference_id, "call_control_id": event.call_control_id, "queue": event.queue}
     fields |= {name: value for name, value in ids.items() if value is not None}
@@ -30,6 +34,8 @@ def _payload(payload: Mapping[str, Any], ids: Mapping[str, Any], *, urls: bool) 
     for name in _REPEATED_FIELDS:
         if ids.get(name, kept.get(name)) == kept.get(name):
             kept.pop(name, None)
+    if isinstance(state := kept.get("client_state"), str):
+        kept["client_state"] = client_state_text(state)
     if not urls:
         kept |= {name: _HIDDEN for name in _SECRETS if kept.get(name)}
     return kept

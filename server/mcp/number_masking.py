@@ -64,7 +64,7 @@ _NUMBERS = frozenset(
     | {"from_number", "to_number", "caller_number", "callee_number", "called_number", "calling_number"}
 )
 """Keys that hold a phone number, in any form."""
-_NO_NUMBERS = re.compile(r"(?:^|_)(?:id|ids|at|time|timestamp|count|cursor|client_state|blob)$")
+_NO_NUMBERS = re.compile(r"(?:^|_)(?:id|ids|at|time|timestamp|count|cursor|blob)$")
 """Keys that never hold a phone number: ids, times, figures, Base64."""
 
 

@@ -28,6 +28,7 @@ from ..telnyx import TelnyxClient, TelnyxRefused, suggest_existing
 from ..tracing import span
 from .board_tools import BOARD, PENDING, BoardTools, has_cards
 from .call_context import CallContext, McpCallContext
+from .conference_names import with_conference_id
 from .default_arguments import DefaultArguments
 from .elicitation import QuestionPending
 from .tool_definitions import Catalog
@@ -87,8 +88,9 @@ class ToolCallHandler:
                 raise CallRefused(f"The arguments are nested more than {MAX_NESTING} levels deep. Nothing was sent.")
             policy = self._guard.policy(record.caller)
             _check_offered(tool_class, policy)
-            record.parsed = tool = self._defaults.fill(parse(tool_class, arguments))
-            result = await self._carry_out(tool, origin, record, policy)
+            tool, note = await with_conference_id(parse(tool_class, arguments), self._telnyx.read)
+            record.parsed = tool = self._defaults.fill(tool)
+            result = _with_note(await self._carry_out(tool, origin, record, policy), note)
             record.ended("dry run" if self._guard.dry_run and not tool.is_read() else "done")
             return result
         except QuestionPending as pending:
@@ -260,6 +262,14 @@ def _result(structured: Mapping[str, Any]) -> dict[str, Any]:
     # Some hosts show the model only the text, others only the structured content: both hold everything.
     content = [{"type": "text", "text": compact_json(structured)}]
     return {"resultType": "complete", "content": content, "structuredContent": structured}
+
+
+def _with_note(result: dict[str, Any], note: str | None) -> dict[str, Any]:
+    """The result with a note added to its summary."""
+    if note is None:
+        return result
+    content: Mapping[str, Any] = result["structuredContent"]
+    return {**result, **_result({**content, "summary": f"{content['summary']} {note}"})}
 
 
 def _failure_result(failed: CallFailed, record: CallRecord, *, cards: bool) -> dict[str, Any]:

@@ -47,22 +47,32 @@ class Catalog:
 @cache
 def definition(tool: type[Tool]) -> mcp_types.Tool:
     """The definition of a tool."""
-    worst = tool.worst_risk()
     return mcp_types.Tool(
         name=tool.tool_name(),
         title=tool.title(),
         description=tool.__doc__,
         input_schema=input_schema(tool),
         output_schema=output_schema(tool.result),
-        annotations=mcp_types.ToolAnnotations(
-            title=tool.title(),
-            read_only_hint=worst is Risk.READ,
-            destructive_hint=worst is Risk.DESTRUCTIVE,
-            idempotent_hint=tool.is_idempotent(),
-            open_world_hint=True,
-        ),
+        annotations=_annotations(tool),
         _meta=meta_of(tool),
     )
+
+
+def _annotations(tool: type[Tool]) -> mcp_types.ToolAnnotations | None:
+    """Hints that differ from MCP's defaults; the others mean nothing for a tool that only reads."""
+    worst = tool.worst_risk()
+    if worst is Risk.READ:
+        return mcp_types.ToolAnnotations(read_only_hint=True)
+    destructive = None if worst is Risk.DESTRUCTIVE else False
+    idempotent = True if tool.is_idempotent() else None
+    if destructive is None and idempotent is None:
+        return None
+    return mcp_types.ToolAnnotations(destructive_hint=destructive, idempotent_hint=idempotent)
+
+
+def total_bytes(tool: type[Tool]) -> int:
+    """Bytes of a tool's whole definition as compact JSON."""
+    return len(compact_json(definition(tool).model_dump(mode="json", by_alias=True, exclude_none=True)).encode())
 
 
 def model_bytes(tool: type[Tool]) -> int:

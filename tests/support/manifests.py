@@ -56,11 +56,15 @@ def _server(folder: str) -> dict[str, Any]:
     return {"command": "uvx", "args": ["--from", folder, NAME, "serve"], "env": answers}
 
 
+PLUGIN_SERVER = "telnyx"
+"""Short, so that `mcp__plugin_..._telnyx__conference_summary` stays within the 64 characters of a tool name."""
+
+
 def plugin() -> dict[str, Any]:
     """The Claude Code plugin: the skill, and the server out of the plugin's own folder."""
     about = {**_ABOUT, "license": _PROJECT["license"], "keywords": _PROJECT["keywords"], "author": _OWNER}
     server = _server("${CLAUDE_PLUGIN_ROOT}")
-    return {**about, "skills": ["./"], "mcpServers": {NAME: server}, "userConfig": _asked()}
+    return {**about, "skills": ["./"], "mcpServers": {PLUGIN_SERVER: server}, "userConfig": _asked()}
 
 
 def marketplace() -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _install(host: Host, options: Mapping[str, Any], key: str | None, public_key
     config, existing = _read(host)
     verified_key = _check(options, public_key)
     setup = _NO_KEY if options.get("sandbox") else set_up_key(host, key)
-    ours = entry(host, [*arguments(options), *setup.options], with_public_key(setup.variables, verified_key))
+    ours = entry(host, [*arguments(host, options), *setup.options], with_public_key(setup.variables, verified_key))
     result = merged(existing, ours)
     if result == existing:
         if setup.is_secret:
@@ -99,7 +99,7 @@ def _install(host: Host, options: Mapping[str, Any], key: str | None, public_key
 def _print_entry(host: Host, options: Mapping[str, Any], key: str | None, public_key: str | None) -> None:
     verified_key = _check(options, public_key)
     setup = _NO_KEY if options.get("sandbox") else preview_key(host, choose_place(host, key))
-    ours = entry(host, [*arguments(options), *setup.options], with_public_key(setup.variables, verified_key))
+    ours = entry(host, [*arguments(host, options), *setup.options], with_public_key(setup.variables, verified_key))
     click.echo(f"In {host.config()}:", err=True)
     click.echo(host.syntax.put("", host.section, NAME, ours).strip("\n"))
     if host.name == "cursor":

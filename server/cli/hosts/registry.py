@@ -45,6 +45,8 @@ class Host:
     """Fields that make the host pass the API key on from its own environment; None: it cannot."""
     inherits_environment: bool = False
     """Whether its servers see all of its environment, not only the usual few variables."""
+    default_options: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Options of `serve` that this host needs, unless others are given."""
     next_step: str = "Restart it if it is running."
     """What a person does after a change."""
 
@@ -108,6 +110,7 @@ HOSTS = {
             "mcpServers",
             syntax=JSON_WITH_COMMENTS,
             key_reference=_env(f"${{env:{API_KEY}}}"),
+            default_options={"toolsets": "core"},  # Cursor offers the model 40 tools at most
             next_step="If Cursor asks, enable it under Settings, MCP.",
         ),
         Host(

@@ -11,16 +11,21 @@ from .texts import Entry
 _OWN_FIELDS = ("command", "args", "env", "env_vars")
 
 
-def arguments(options: Mapping[str, Any]) -> list[str]:
-    """The given options as arguments of `serve`. Paths become absolute, since a host may start it in any folder."""
+def arguments(host: Host, options: Mapping[str, Any]) -> list[str]:
+    """The given options and the host's defaults as arguments of `serve`.
+
+    Paths become absolute, since a host may start it in any folder.
+    """
     result: list[str] = []
-    for name, value in options.items():
-        if value is None or value is False:
-            continue
+    for name, value in {**host.default_options, **_given(options)}.items():
         result.append(f"--{name.replace('_', '-')}")
         if value is not True:
             result.append(_ABSOLUTE.get(name, str)(str(value)))
     return result
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None and value is not False}
 
 
 def _absolute_path(path: str) -> str:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictInt, StrictStr
 
-from ....tools import TOOLS, TOOLSETS
+from ....tools import TOOLS, TOOLSET_NAMES
 from ....tools.base import Risk, Tool
 from ....tools.text import quoted
 from ....tools.types import Region
@@ -48,7 +48,7 @@ def _one_of(value: str, known: Collection[str], what: str) -> str:
 
 
 def _toolset(entry: str) -> str:
-    return _one_of(entry, TOOLSETS, "toolset")
+    return _one_of(entry, TOOLSET_NAMES, "toolset")
 
 
 def _region(entry: str) -> str:

@@ -22,6 +22,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache, partial
 
+from ....tools import in_toolsets
 from ....tools.base import ApprovalLevel, Command, Risk, Tool
 from . import limits as limiting
 from .approval_level import ApprovalPolicy, strictest
@@ -147,7 +148,7 @@ def _is_of(identity: str | None, pattern: str) -> bool:
 
 
 def _is_off(rules: OwnRules, tool: type[Tool]) -> bool:
-    return rules.tools.toolsets is not None and tool.toolset() not in rules.tools.toolsets
+    return rules.tools.toolsets is not None and not in_toolsets(tool, rules.tools.toolsets)
 
 
 def _is_not_a_read(rules: OwnRules, tool: type[Tool]) -> bool:
