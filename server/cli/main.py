@@ -26,6 +26,7 @@ COMMANDS = {
     "sandbox": CommandSource("sandbox", "Serve the sandbox's Telnyx API over HTTP."),
     "tools": CommandSource("tools", "List the tools with their risk and size."),
     "events": CommandSource("events", "Print webhook events as they arrive."),
+    "conferences": CommandSource("conferences", "List the latest conferences."),
     "timeline": CommandSource("timeline", "Print what happened in a conference."),
     "approvals": CommandSource("approvals", "List and answer approval requests."),
     "operator": CommandSource("operator", "Serve the operator page and print a sign-in link."),

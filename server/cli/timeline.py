@@ -1,32 +1,21 @@
 """`timeline`: what happened in a conference, from the store alone: its events, and the audit of what was done to it."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
 
 import anyio
 import click
 
 from ...tools.text import listed, quoted
 from ..database import Database
-from ..events.event import EventFilter, StoredEvent
+from ..events.event import EventFilter
 from ..events.history import load_conference_history
-from ..events.projection.command_effects import CONFERENCE
-from ..events.projection.projection import Projection
 from ..events.store import Store
-from ..guard.ledger import AuditRecord, Ledger
+from ..guard.ledger import Ledger
+from .conference_history import CREATED, MAX_CLOCK_DIFFERENCE, arguments_of, project, read_commands
 from .ledger import open_events, store_url
 from .options import settings_options
 from .terminal import CommandFailed
-
-_MAX_NUMBER = 2**63 - 1
-_MAX_CLOCK_DIFFERENCE = timedelta(minutes=1)
-"""Between a conference's creation and its audit record: the clocks of Telnyx and of this machine differ."""
-_MAX_CLOCK_DISORDER = timedelta(hours=1)
-_MAX_RECORDS = 200_000
-_CREATED = "conference.created"
-_CONFERENCE_TOOLS = frozenset({*CONFERENCE, "create_conference"})
 
 
 @click.command()
@@ -67,8 +56,8 @@ async def _render(url: str, conference: str, as_svg: bool) -> str:
         conference_id = await _find_conference(conference.strip().removesuffix("…"), store, ledger)
         events = await load_conference_history(conference_id, store)
         since = min(event.occurred_at for event in events)
-        commands = [record async for record in _commands(ledger, since)]
-    projection, now = _project(conference_id, events, commands), datetime.now(UTC)
+        commands = [record async for record in read_commands(ledger, since)]
+    projection, now = project(conference_id, events, commands), datetime.now(UTC)
     text = projection.timeline_svg(conference_id, now) if as_svg else projection.timeline(conference_id, now)
     assert text is not None
     return text
@@ -90,58 +79,14 @@ async def _find_conference(text: str, store: Store, ledger: Ledger) -> str:
 async def _find_by_name(name: str, store: Store, ledger: Ledger) -> list[str]:
     """Conferences that were created under this name. No event contains it, but the audit does."""
     ids: list[str] = []
-    async for record in _commands(ledger):
-        arguments = _arguments(record)
+    async for record in read_commands(ledger):
+        arguments = arguments_of(record)
         if record.entry.get("tool") == "create_conference" and arguments.get("name") == name:
             created = EventFilter(
-                types=frozenset({_CREATED}),
+                types=frozenset({CREATED}),
                 call_control_id=str(arguments.get("call_control_id")),
-                since=record.at - _MAX_CLOCK_DIFFERENCE,
-                until=record.at + _MAX_CLOCK_DIFFERENCE,
+                since=record.at - MAX_CLOCK_DIFFERENCE,
+                until=record.at + MAX_CLOCK_DIFFERENCE,
             )
             ids += [event.conference_id for event in await store.find(created, limit=1) if event.conference_id]
     return ids
-
-
-async def _commands(ledger: Ledger, since: datetime | None = None) -> AsyncGenerator[AuditRecord]:
-    """Audit records of commands to conferences, newest first, back to this time and somewhat beyond."""
-    number, remaining = _MAX_NUMBER, _MAX_RECORDS
-    while remaining > 0 and (records := await ledger.before(number)):
-        for record in records:
-            if record.entry.get("outcome") == "done" and record.entry.get("tool") in _CONFERENCE_TOOLS:
-                yield record
-        number, remaining = records[-1].number, remaining - len(records)
-        # Records are numbered when they are committed, not when they happened.
-        if since is not None and records[-1].at < since - _MAX_CLOCK_DISORDER:
-            return
-
-
-def _project(conference_id: str, events: Sequence[StoredEvent], commands: Sequence[AuditRecord]) -> Projection:
-    projection = Projection()
-    for event in events:
-        projection.add(event)
-    for record in reversed(commands):
-        if _arguments(record).get("conference_id") == conference_id:
-            projection.record_command(str(record.entry["tool"]), _arguments(record), record.at)
-    for event in events:
-        if event.type == _CREATED and event.conference_id == conference_id:
-            fields = {"id": conference_id, "name": _name(event, commands)}
-            projection.merge_conference(fields, None, event.occurred_at)
-    return projection
-
-
-def _name(created: StoredEvent, commands: Sequence[AuditRecord]) -> Any:
-    """The name under which this server created a conference; None: another program created it."""
-    names = {
-        abs(record.at - created.occurred_at): _arguments(record).get("name")
-        for record in commands
-        if record.entry.get("tool") == "create_conference"
-        and _arguments(record).get("call_control_id") == created.call_control_id
-    }
-    nearest = min(names, default=_MAX_CLOCK_DIFFERENCE)
-    return names[nearest] if nearest < _MAX_CLOCK_DIFFERENCE else None
-
-
-def _arguments(record: AuditRecord) -> Mapping[str, Any]:
-    arguments = record.entry.get("arguments")
-    return cast("Mapping[str, Any]", arguments) if isinstance(arguments, dict) else {}

@@ -1,5 +1,6 @@
-"""`timeline`: what happened in a conference, from the store that a server wrote to."""
+"""`timeline` and `conferences`: what happened, from the store that a server wrote to."""
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -57,9 +58,26 @@ def practised(tmp_path_factory: pytest.TempPathFactory) -> Practised:
 
 def test_the_timeline_includes_commands_that_no_event_reports(practised: Practised) -> None:
     told = practised.printed(practised.room)
-    assert told.startswith("# Conference 'Standup'\n\nBegan ")
+    assert told.startswith("# Conference 'Standup'\n\nStarted ")
     assert "'+12025550112' was muted." in told
     assert "Everyone was put on hold." in told
+
+
+def test_conferences_lists_both_with_their_names(practised: Practised) -> None:
+    ended = run("conferences", "--json", "--database", practised.url)
+    standup, review = (json.loads(line) for line in ended.stdout.splitlines())
+    assert [(one["id"], one["name"], one["status"]) for one in (standup, review)] == [
+        (practised.room, "Standup", "ended"),
+        (practised.other, "Review", "open"),
+    ]
+    lines = run("conferences", "--last", "1", "--database", practised.url).stdout.splitlines()
+    assert practised.other in lines[0]
+    assert "'Review'" in lines[0]
+    assert len(lines) == 3
+
+
+def test_an_empty_store_has_no_conferences(tmp_path: Path) -> None:
+    assert run("conferences", "--database", url_of(tmp_path / "a.db")).stdout == "The store has no conferences yet.\n"
 
 
 def test_a_conference_is_found_by_its_id_a_prefix_or_its_name(practised: Practised) -> None:
