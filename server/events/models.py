@@ -226,15 +226,118 @@ class ConferenceRecordingSaved(Payload):
     recording_urls: RecordingUrls | None = Field(None, description="Signed, for 10 minutes: a secret while they live.")
 
 
+class CallPlaybackStarted(LegPayload):
+    """Audio is played on one call, outside a conference."""
+
+    media_name: str | None = None
+    media_url: str | None = None
+    overlay: bool | None = None
+
+
+class CallPlaybackEnded(CallPlaybackStarted):
+    status: str | None = Field(
+        None,
+        description="completed, cancelled, cancelled_amd, call_hangup, file_not_found, failed or unknown.",
+    )
+    status_detail: str | None = None
+
+
+class CallSpeakStarted(LegPayload):
+    """Text is spoken on one call, outside a conference."""
+
+
+class CallSpeakEnded(LegPayload):
+    status: str | None = Field(None, description="completed, call_hangup or cancelled_amd.")
+
+
+class CallHold(PartiesPayload):
+    """A call is put on hold, or taken off hold."""
+
+
+class MachineDetection(PartiesPayload):
+    """Whether a person or a machine has answered, or whether the machine's greeting has ended."""
+
+    result: str | None = Field(None, description="Such as human, machine, not_sure; beep_detected or ended.")
+
+
+class CallRecordingSaved(Payload):
+    call_leg_id: str | None = None
+    call_session_id: str | None = None
+    channels: str | None = Field(None, description="single or dual.")
+    client_state: str | None = None
+    connection_id: str | None = None
+    public_recording_urls: RecordingUrls | None = None
+    recording_ended_at: Moment | None = None
+    recording_started_at: Moment | None = None
+    recording_urls: RecordingUrls | None = Field(None, description="Signed, for 10 minutes: a secret while they live.")
+
+
+class CallRecordingError(LegPayload):
+    reason: str | None = None
+
+
+class CallRecordingTranscriptionSaved(LegPayload):
+    calling_party_type: str | None = Field(None, description="pstn or sip.")
+    recording_id: str | None = None
+    recording_transcription_id: str | None = None
+    status: str | None = None
+    transcription_text: str | None = None
+
+
+class TranscriptionData(Payload):
+    """What was understood of a few words."""
+
+    confidence: float | None = None
+    is_final: bool | None = None
+    transcript: str | None = None
+    transcription_track: str | None = Field(None, description="inbound or outbound.")
+
+
+class CallTranscription(LegPayload):
+    transcription_data: TranscriptionData | None = None
+
+
+class CostPart(Payload):
+    billed_duration_secs: int | None = None
+    call_part: str | None = None
+    cost: str | None = None
+    currency: str | None = None
+    rate: str | None = None
+
+
+class CallCost(LegPayload):
+    billed_duration_secs: int | None = None
+    billing_group_id: str | None = None
+    cost_parts: list[CostPart] | None = None
+    occurred_at: Moment | None = None
+    status: str | None = Field(None, description="success or error.")
+    total_cost: str | None = None
+
+
 PAYLOADS: Mapping[str, type[Payload]] = {
     "call.answered": CallAnswered,
     "call.bridged": CallBridged,
+    "call.cost": CallCost,
     "call.dequeued": CallDequeued,
     "call.dtmf.received": CallDtmfReceived,
     "call.enqueued": CallEnqueued,
     "call.gather.ended": CallGatherEnded,
     "call.hangup": CallHangup,
+    "call.hold": CallHold,
     "call.initiated": CallInitiated,
+    "call.machine.detection.ended": MachineDetection,
+    "call.machine.greeting.ended": MachineDetection,
+    "call.machine.premium.detection.ended": MachineDetection,
+    "call.machine.premium.greeting.ended": MachineDetection,
+    "call.playback.ended": CallPlaybackEnded,
+    "call.playback.started": CallPlaybackStarted,
+    "call.recording.error": CallRecordingError,
+    "call.recording.saved": CallRecordingSaved,
+    "call.recording.transcription.saved": CallRecordingTranscriptionSaved,
+    "call.speak.ended": CallSpeakEnded,
+    "call.speak.started": CallSpeakStarted,
+    "call.transcription": CallTranscription,
+    "call.unhold": CallHold,
     "conference.created": ConferenceCreated,
     "conference.ended": ConferenceEnded,
     "conference.floor.changed": ConferenceFloorChanged,

@@ -65,7 +65,17 @@ BEFORE: Sequence[StoredEvent] = (
     in_line("enqueued", 3, "q"),
 )
 
+WITHOUT_EFFECT = (
+    *("call.cost", "call.transcription", "call.playback.started", "call.playback.ended"),
+    *("call.speak.started", "call.speak.ended", "call.recording.error", "call.recording.saved"),
+    *("call.recording.transcription.saved", "call.machine.detection.ended", "call.machine.greeting.ended"),
+    *("call.machine.premium.detection.ended", "call.machine.premium.greeting.ended"),
+)
+
 CHANGES: Mapping[str, tuple[StoredEvent, set[str]]] = {
+    **{event_type: (event(event_type, 5, call="a"), set()) for event_type in WITHOUT_EFFECT},
+    "call.hold": (event("call.hold", 5, call="a"), {ROOM}),
+    "call.unhold": (event("call.unhold", 5, call="a"), {ROOM}),
     "call.initiated": (event("call.initiated", 5, call="a", **{"from": "+15550001"}), {ROOM}),
     "call.answered": (event("call.answered", 5, call="a"), set()),
     "call.bridged": (event("call.bridged", 5, call="a"), set()),

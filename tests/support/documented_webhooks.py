@@ -29,7 +29,7 @@ def wrapped(bare: Json) -> Json:
 
 def _example(name: str, kind: Any) -> Any:
     if isinstance(kind, str):
-        values = {"string": f"some {name}", "integer": 7, "boolean": True, "date-time": OCCURRED_AT}
+        values = {"string": f"some {name}", "integer": 7, "number": 0.5, "boolean": True, "date-time": OCCURRED_AT}
         return values[kind]
     ((of, inner),) = kind.items()
     if of == "enum":

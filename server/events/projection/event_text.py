@@ -22,6 +22,8 @@ _KINDS: Mapping[str, str] = {
     "call.dequeued": "queue",
     "call.left.queue": "queue",
     "call.recording": "recording",
+    "call.playback": "audio",
+    "call.speak": "audio",
     "call": "call",
     "recording": "recording",
 }
@@ -48,6 +50,19 @@ _TEMPLATES: Mapping[str, str] = {
     "call.left.queue": _LEFT_QUEUE,
     "call.gather.ended": "Digits of {call_control_id} were gathered[: {digits}][, {status}]",
     "call.dtmf.received": "{call_control_id} pressed a key",
+    "call.cost": "The cost of {call_control_id} is known",
+    "call.machine.detection.ended": "Machine detection on {call_control_id} ended[: {result}]",
+    "call.machine.greeting.ended": "The machine's greeting on {call_control_id} ended[: {result}]",
+    "call.machine.premium.detection.ended": "Machine detection on {call_control_id} ended[: {result}]",
+    "call.machine.premium.greeting.ended": "The machine's greeting on {call_control_id} ended[: {result}]",
+    "call.playback.started": "A file started playing to {call_control_id}[: {media}]",
+    "call.playback.ended": "A file stopped playing to {call_control_id}[: {media}][, {status}]",
+    "call.recording.error": "A recording of {call_control_id} failed[: {reason}]",
+    "call.recording.saved": "A recording of a call was saved[, {channels}]",
+    "call.recording.transcription.saved": "A transcription of a recording of {call_control_id} was saved",
+    "call.speak.started": "Text is being spoken to {call_control_id}",
+    "call.speak.ended": "Text was spoken to {call_control_id}[, {status}]",
+    "call.transcription": "Speech on {call_control_id} was transcribed",
     "conference.created": "{conference_id} was created by {call_control_id}",
     "conference.ended": "{conference_id} ended[: {reason}]",
     "conference.participant.joined": "{call_control_id} joined {conference_id}",
@@ -73,6 +88,8 @@ _ENUM_VALUES = frozenset(
     {"incoming", "outgoing", "caller", "callee", "unknown", "valid", "invalid", "timeout", "cancelled"}
     | {"cancelled_amd", "call_hangup", "call_rejected", "normal_clearing", "originator_cancel", "time_limit"}
     | {"user_busy", "not_found", "no_answer", "unspecified", "wav", "mp3", "single", "dual"}
+    | {"human", "human_residence", "human_business", "machine", "not_sure", "silence", "fax_detected"}
+    | {"beep_detected", "no_beep_detected", "ended", "completed", "failed", "file_not_found"}
 )
 
 
@@ -101,7 +118,9 @@ _FORMATS: Mapping[str, Callable[[Any], str]] = {
     "wait_time_secs": _number,
     "current_position": _number,
     **dict.fromkeys(("queue", "media", "from", "to"), quote_data),
-    **dict.fromkeys(("direction", "hangup_cause", "hangup_source", "status", "format", "channels"), _enum_value),
+    **dict.fromkeys(
+        ("direction", "hangup_cause", "hangup_source", "status", "result", "format", "channels"), _enum_value
+    ),
     "type": quote_data,
 }
 
