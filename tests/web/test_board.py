@@ -176,6 +176,20 @@ async def test_only_the_boards_own_buttons_can_be_pressed(tmp_path: Path) -> Non
     assert statuses == [status for _, status in bodies]
 
 
+async def test_deeply_nested_arguments_are_refused_and_the_audit_goes_on(tmp_path: Path) -> None:
+    nested: list[Any] = []
+    for _ in range(900):
+        nested = [nested]
+    async with house(tmp_path) as (operator, _, conference_id):
+        body = {"tool": "mute_participants", "arguments": {"conference_id": nested}}
+        refused = await operator.post("/board/call", body)
+        assert (refused.status_code, "nested more than 64 levels" in refused.text) == (400, True)
+        everyone = {"conference_id": conference_id, "call_control_ids": "everyone"}
+        assert (await operator.press("mute_participants", **everyone))["failed"] is False
+        assert (await operator.http.get(f"{operator.url}/readyz")).status_code == 200
+    assert [entry["outcome"] for entry in await audited(tmp_path / "events.db")] == ["sends", "done"]
+
+
 async def test_another_site_cannot_press_a_button(tmp_path: Path) -> None:
     async with house(tmp_path) as (operator, phone, conference_id):
         body = {

@@ -1,0 +1,115 @@
+"""Background tasks: one that fails is restarted, and `/readyz`, `/healthz`, the metrics and `doctor` report it."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from support.homes import Home
+from support.receiver_client import Kept
+from support.webhooks import url_of
+from telnyx_conferencing.server.adapters.guard_factory import GuardRuntime
+from telnyx_conferencing.server.asgi_server import listen, serving
+from telnyx_conferencing.server.http.app import open_http_app
+from telnyx_conferencing.server.lifecycle import Supervisor
+from telnyx_conferencing.server.settings import load
+from telnyx_conferencing.server.stores import store_identity
+from telnyx_conferencing.server.webhooks.receiver import Receiver
+
+pytestmark = pytest.mark.anyio
+
+PROBLEM = "this background task failed 3 times and is about to restart: see the server's log"
+
+
+async def failing() -> None:
+    raise RuntimeError("broken")
+
+
+class Delays:
+    """A sleep that returns at once and remembers how long it was to last, or stops there for ever."""
+
+    def __init__(self, most: int) -> None:
+        self.seconds: list[float] = []
+        self.reached = anyio.Event()
+        self._most = most
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        if len(self.seconds) == self._most:
+            self.reached.set()
+            await anyio.sleep_forever()
+
+
+async def test_a_failing_task_is_restarted_after_growing_delays_and_is_reported_meanwhile() -> None:
+    delays = Delays(9)
+    supervisor = Supervisor(delays)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(supervisor.run, "watch", failing)
+        await delays.reached.wait()
+        assert supervisor.problems() == {"watch": PROBLEM.replace("3", "9")}
+        tasks.cancel_scope.cancel()
+    assert delays.seconds == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+async def test_a_task_that_works_again_is_reported_no_more() -> None:
+    supervisor = Supervisor(Delays(9))
+    failures = iter([RuntimeError(), ValueError()])
+    working = anyio.Event()
+
+    async def task() -> None:
+        if failure := next(failures, None):
+            raise failure
+        working.set()
+        await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(supervisor.run, "watch", task)
+        await working.wait()
+        assert supervisor.problems() == {}
+        assert supervisor.tasks["watch"].failures == 2
+        tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def http_server(directory: Path) -> AsyncGenerator[httpx2.AsyncClient]:
+    settings = load(sandbox=True, transport="http", database=url_of(directory / "events.db"))
+    async with open_http_app(settings) as served:
+        transport = httpx2.ASGITransport(served.app)
+        async with httpx2.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{settings.port}") as http:
+            yield http
+
+
+async def test_ready_and_metrics_report_a_failed_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def watch(runtime: GuardRuntime) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(GuardRuntime, "watch", watch)
+    async with http_server(tmp_path) as http:
+        ready = await http.get("/readyz")
+        metrics = (await http.get("/metrics")).text
+    assert ready.status_code == 503
+    assert list(ready.json()["problems"]) == ["policy watch"]
+    assert 'telnyx_conferencing_background_task_running{task="policy watch"} 0.0' in metrics
+    assert 'telnyx_conferencing_background_task_running{task="audit"} 1.0' in metrics
+    assert 'telnyx_conferencing_background_task_failures_total{task="policy watch"} 1.0' in metrics
+    assert "telnyx_conferencing_audit_lost_total 0.0" in metrics
+
+
+async def test_doctor_reports_the_failed_tasks_of_the_server_on_the_webhook_port(tmp_path: Path) -> None:
+    database = url_of(tmp_path / "events.db")
+    identity = store_identity(load(sandbox=True, database=database))
+    kept = Kept()
+    receiver = Receiver(kept.add, kept.set_aside, None, lambda: {"problems": {"audit": PROBLEM}}, store=identity)
+    listener = listen(0)
+    port = str(listener.getsockname()[1])
+    arguments = ("doctor", "--json", "--sandbox", "--database", database, "--webhook-port", port)
+    async with serving(receiver.app, listener):
+        ended = await anyio.to_thread.run_sync(lambda: Home(tmp_path).run(*arguments))
+    findings: list[dict[str, Any]] = [json.loads(line) for line in ended.stdout.splitlines()]
+    [finding] = [finding for finding in findings if finding["name"] == "running server: audit"]
+    assert (ended.returncode, finding["state"], finding["says"]) == (1, "wrong", PROBLEM)
