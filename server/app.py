@@ -254,10 +254,11 @@ async def _open_api(settings: Settings) -> AsyncGenerator[_TelnyxApi]:
 
 @asynccontextmanager
 async def _open_sandbox(settings: Settings) -> AsyncGenerator[_TelnyxApi]:
-    from .adapters.sandbox_transport import SandboxTransport, serving  # noqa: PLC0415 (start-up time, for --sandbox only)
+    from .adapters.sandbox_transport import SandboxTransport, read_scene, serving  # noqa: PLC0415 (start-up time, for --sandbox only)
     from .sandbox import Sandbox  # noqa: PLC0415
 
-    sandbox = Sandbox()
+    numbers = [settings.from_number] if settings.from_number else []
+    sandbox = Sandbox(scene=read_scene(settings.scene), numbers=numbers)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(sandbox.running())
         if settings.sandbox_port is not None:

@@ -78,6 +78,13 @@ class Settings(BaseSettings):
             description="Also serve the sandbox's API on this loopback port. Needs --sandbox. 0: a free port.",
         ),
     ] = None
+    scene: Annotated[
+        str,
+        Field(
+            description="The calls and queues that the sandbox starts with: none, support, or a YAML or JSON file. "
+            "Needs --sandbox.",
+        ),
+    ] = "support"
     keyring: Annotated[
         bool, Field(description="Read the API key from the system keyring if TELNYX_API_KEY is not set.")
     ] = False

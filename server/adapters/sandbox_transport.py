@@ -1,4 +1,4 @@
-"""The embedded Telnyx inside this process: reached without a socket, and served on a loopback port if wanted."""
+"""The sandbox in this process: a transport without a socket, and a server on a loopback port."""
 
 import errno
 import socket
@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 import httpx2
 
 from .. import asgi_server as http
-from ..sandbox import ConnectionDropped, Sandbox, create_app
+from ..sandbox import ConnectionDropped, Sandbox, Scene, SceneError, create_app, find_scene
 from ..settings import SettingsError
 
 LOOPBACK = http.LOOPBACK
 
 
 class SandboxTransport(httpx2.ASGITransport):
-    """Requests handed to the sandbox in this process; a connection it drops is a read error, as on a socket."""
+    """Hands requests to the sandbox in this process. A connection it drops is a read error, as on a socket."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
@@ -25,13 +25,21 @@ class SandboxTransport(httpx2.ASGITransport):
 
 
 def listen(port: int) -> socket.socket:
-    """A listening loopback socket; port 0 takes a free one. Raises `SettingsError` when the port is taken."""
+    """A listening loopback socket. Port 0 takes a free port. Raises `SettingsError` if the port is taken."""
     try:
         return http.listen(port)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         why = "is already in use" if taken else f"cannot be listened on ({error.strerror})"
         raise SettingsError(f"port {port} {why}: choose another, or 0 for a free one.") from None
+
+
+def read_scene(name: str) -> Scene:
+    """A scene by its name or from a file. Raises `SettingsError`."""
+    try:
+        return find_scene(name)
+    except SceneError as error:
+        raise SettingsError(str(error)) from None
 
 
 def run_sandbox(sandbox: Sandbox, listener: socket.socket) -> None:
@@ -41,7 +49,7 @@ def run_sandbox(sandbox: Sandbox, listener: socket.socket) -> None:
 
 @asynccontextmanager
 async def serving(sandbox: Sandbox, port: int) -> AsyncGenerator[int]:
-    """Serve a sandbox that is already running on a loopback port, beside whatever else this process does."""
+    """Serve a running sandbox on a loopback port, beside what else this process does. Yields the port."""
     listener = listen(port)
     async with http.serving(create_app(sandbox), listener):
         yield listener.getsockname()[1]

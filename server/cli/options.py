@@ -29,6 +29,7 @@ HTTP_SETTINGS = (
 COMMON_SETTINGS = (
     "sandbox",
     "sandbox_port",
+    "scene",
     "keyring",
     "read_only",
     "toolsets",
@@ -71,6 +72,7 @@ _METAVARS = {
     "keep": "DURATION",
     "database": "URL",
     "sandbox_port": "PORT",
+    "scene": "none|support|FILE",
     "operator_page": "PORT",
     "webhook_port": "PORT",
     "host": "ADDRESS",

@@ -68,8 +68,9 @@ def _refuse_unused(options: Mapping[str, Any], settings: Settings) -> None:
         for name in HTTP_SETTINGS:
             if options[name] is not None and name != "transport":
                 raise SettingsError(f"{flag(name)} needs --transport http.")
-    if options["sandbox_port"] is not None and not settings.sandbox:
-        raise SettingsError(f"{flag('sandbox_port')} needs --sandbox.")
+    for name in ("sandbox_port", "scene"):
+        if options[name] is not None and not settings.sandbox:
+            raise SettingsError(f"{flag(name)} needs --sandbox.")
 
 
 def _serve_http(settings: Settings) -> None:

@@ -178,7 +178,7 @@ class Sandbox:
         if self._client is None:
             import httpx2  # noqa: PLC0415 - needed only where there is a receiver
 
-            self._client = httpx2.AsyncClient(timeout=None, trust_env=False)
+            self._client = httpx2.AsyncClient(timeout=None, trust_env=False, limits=httpx2.Limits(max_connections=None))
         return self._client
 
     async def _close_client(self) -> None:

@@ -1,11 +1,19 @@
 """The sandbox's own controls, its clock, and that a story repeats."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.sandbox_client import Telnyx
-from telnyx_conferencing.server.sandbox import EMPTY, ManualClock, Sandbox, SystemClock
+from telnyx_conferencing.server.sandbox import (
+    EMPTY,
+    ManualClock,
+    Sandbox,
+    SceneError,
+    SystemClock,
+    find_scene,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -127,3 +135,36 @@ async def test_the_people_on_the_line_can_only_do_what_people_can(telnyx: Telnyx
     arrived = await telnyx.post("/sandbox/calls", {"from": "+12025550140", "to": "+12025550100"})
     assert telnyx.events()[-1]["payload"]["from"] == "+12025550140"
     assert arrived["is_alive"] is True
+
+
+async def test_a_sandbox_starts_with_a_scene_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "scene.yaml"
+    file.write_text(
+        """
+queues: [{name: vip, max_size: 5}]
+calls:
+  - {part: boss, from: "+12025550190", queue: vip, waiting_secs: 30}
+  - {part: new caller, from: "+12025550191"}
+"""
+    )
+    telnyx = Telnyx(Sandbox(ManualClock(), scene=find_scene(str(file))))
+    [queue] = await telnyx.get("/queues")
+    assert (queue["name"], queue["max_size"], queue["average_wait_time_secs"]) == ("vip", 5, 30)
+    ringing = await telnyx.get(f"/calls/{telnyx.part('new caller')}")
+    assert ringing["is_alive"]
+    await telnyx.post(f"/calls/{telnyx.part('new caller')}/actions/answer")
+    assert await Telnyx(Sandbox(scene=find_scene("none"))).get("/queues") == []
+
+
+def test_a_scene_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+    cases = {"{": "not YAML", "calls: [{part: x}]": "calls.0.from", "people: 3": "people", "": None}
+    for text, reason in cases.items():
+        file = tmp_path / "scene.yaml"
+        file.write_text(text)
+        if reason is None:
+            assert find_scene(str(file)) == EMPTY
+        else:
+            with pytest.raises(SceneError, match=reason):
+                find_scene(str(file))
+    with pytest.raises(SceneError, match="cannot be read"):
+        find_scene(str(tmp_path / "none.yaml"))

@@ -1,9 +1,13 @@
 """Faults on demand."""
 
+import socket
+from urllib.parse import urlsplit
+
 import anyio
 import pytest
 
 from support.sandbox_client import Telnyx
+from support.sandbox_http_server import served
 from telnyx_conferencing.server.sandbox import ConnectionDropped, Fault, Sandbox, SystemClock
 
 pytestmark = pytest.mark.anyio
@@ -125,3 +129,21 @@ async def test_a_refused_request_is_not_applied(telnyx: Telnyx) -> None:
     await telnyx.send("POST", "/queues", {"queue_name": "support"})
     await telnyx.http.get("/v2/queues", headers={"authorization": "none"})
     assert applied(telnyx) == [False, False]
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_over_http_a_dropped_connection_breaks_without_a_status_line(after: bool) -> None:
+    sandbox = Sandbox(SystemClock())
+    sandbox.faults.add(Fault("drop", method="POST", after=after, times=1))
+    body = b'{"queue_name": "x"}'
+    head = f"POST /v2/queues HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer KEY\r\nContent-Length: {len(body)}\r\n\r\n"
+    with served(sandbox) as url:
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as connection:
+            connection.sendall(head.encode() + body)
+            try:
+                answer = connection.recv(1000)
+            except ConnectionResetError:
+                answer = b""
+    assert answer == b""
+    assert [request.applied for request in sandbox.requests] == [after]

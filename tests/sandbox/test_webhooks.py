@@ -2,6 +2,7 @@
 
 import base64
 import json
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -189,3 +190,58 @@ async def test_a_receiver_that_takes_too_long_has_not_taken_it(
     await telnyx.sandbox.advance(1)
     [delivery] = await telnyx.get("/webhook_deliveries")
     assert [attempt["status"] for attempt in delivery["attempts"]] == ["failed", "delivered"]
+
+
+async def test_a_webhook_has_telnyx_s_user_agent_and_says_that_there_is_no_client_state(
+    telnyx: Telnyx, receiver: Receiver
+) -> None:
+    await telnyx.arrival()
+    await telnyx.sandbox.advance(0)
+    [received] = receiver.received
+    assert received.headers["user-agent"] == "telnyx-webhooks"
+    assert json.loads(received.body)["data"]["payload"]["client_state"] is None
+    [delivery] = await telnyx.get("/webhook_deliveries")
+    assert uuid.UUID(delivery["user_id"])
+    assert await telnyx.get(f"/webhook_deliveries/{delivery['id']}") == delivery
+    assert (await telnyx.refusal("GET", "/webhook_deliveries/none"))[0] == 404
+
+
+async def test_a_slow_receiver_delays_no_other(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telnyx_conferencing.server.sandbox.webhooks.DELIVERY_TIMEOUT_S", 3600)
+    async with Receiver() as slow:
+        slow.hangs = True
+        sandbox = Sandbox(SystemClock(), webhook_url=receiver.url, scene=EMPTY)
+        telnyx = Telnyx(sandbox)
+        body = {"connection_id": "sandbox", "from": "+12025550100", "to": "+12025550199", "webhook_url": slow.url}
+        with anyio.fail_after(30):
+            async with sandbox.running():
+                await telnyx.post("/calls", body)
+                await slow.until(1)
+                await telnyx.arrival()
+                await receiver.until(1)
+
+
+async def test_after_three_failed_attempts_the_failover_url_gets_it(receiver: Receiver) -> None:
+    receiver.answers = [500, 302, 500]
+    async with Receiver() as failover:
+        telnyx = Telnyx(Sandbox(ManualClock(), receiver.url, EMPTY, failover_url=failover.url))
+        await telnyx.arrival()
+        await telnyx.sandbox.advance(3600)
+        assert (len(receiver.received), len(failover.received)) == (3, 1)
+        assert json.loads(failover.received[0].body)["meta"] == {"attempt": 4, "delivered_to": failover.url}
+    [delivery] = await telnyx.get("/webhook_deliveries")
+    assert delivery["status"] == "delivered"
+
+
+async def test_a_call_can_have_urls_of_its_own(telnyx: Telnyx, receiver: Receiver) -> None:
+    async with Receiver() as own, Receiver() as for_answers:
+        body = {"connection_id": "sandbox", "from": "+12025550100", "to": "+12025550150", "webhook_url": own.url}
+        leg = (await telnyx.post("/calls", body | {"webhook_urls": {"call.answered": for_answers.url}}))[
+            "call_control_id"
+        ]
+        await telnyx.sandbox.advance(2)
+        await telnyx.post(f"/calls/{leg}/actions/hangup")
+        await telnyx.sandbox.advance(0)
+        assert own.kinds() == ["call.initiated", "call.hangup"]
+        assert for_answers.kinds() == ["call.answered"]
+    assert receiver.received == []
