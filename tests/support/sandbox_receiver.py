@@ -60,11 +60,11 @@ class Receiver:
                     held += await stream.receive()
                 self.received.append(Received(headers, held[:size]))
                 held = held[size:]
+                self._arrived.set()
                 if self.hangs:
                     await anyio.sleep_forever()
                 status = self.answers.pop(0) if self.answers else 200
                 await stream.send(f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n".encode())
-                self._arrived.set()
 
     async def until(self, number: int) -> None:
         """Wait until so many have come."""
