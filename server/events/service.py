@@ -1,6 +1,7 @@
 """The events of one server: stores them, folds them into the projection, finds them, and waits for them."""
 
 import logging
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,8 @@ _RETRY_DELAY_S = 1.0
 _MAX_WAIT_EVENTS = 20
 _TYPE_PREFIXES = ("call.", "call_", "conference.", "siprec.", "streaming.")
 """Types that begin so are never taken for a mistake."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Telnyx's conference ids."""
 _MAX_UNSEEN = 20
 """Conferences or queues of a list that are read one by one because no event has reported them."""
 _PROGRESS_INTERVAL_S = 5.0
@@ -417,17 +420,24 @@ class EventService:
     async def conference_now(self, conference_id: str) -> "ConferenceView | None":
         """A conference from events and from the API, or from events alone if the API cannot be read.
 
-        `conference_id` may be a name that the API has reported. None: it is not known. Raises `CallFailed` if no event
-        reports it and the API cannot be read.
+        `conference_id` may also be the name of an open conference. None: it is not known. Raises `CallFailed` if no
+        event reports it and the API cannot be read.
         """
         known = await self.conference(conference_id)
         try:
-            id_ = self.projection.conference_id(conference_id)
+            id_ = known.id if known else await self._look_up_name(conference_id)
             await self._merge_answer(self._facts.conference(id_), self.projection.merge_conference)
         except CallFailed:
             if known is None:
                 raise
         return self.projection.conference(conference_id, self.now())
+
+    async def _look_up_name(self, id_or_name: str) -> str:
+        """The id of the open conference with this name, or else the argument. Raises `CallFailed`."""
+        if _UUID.fullmatch(id_or_name):
+            return id_or_name
+        names = await self._facts.open_conferences()
+        return next((id_ for id_, name in names.items() if name == id_or_name), id_or_name)
 
     async def conferences(self) -> "list[ConferenceView]":
         """All known conferences, newest first, and those in progress that no event has reported."""

@@ -3,7 +3,9 @@
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,7 +19,10 @@ from mcp_types import ResourceTemplateReference
 from support.guarded_server import room_at
 from support.mcp import call, connected, refusal
 from support.telnyx import open_room, telnyx
-from support.webhooks import eventually, free_port, has_all, ids
+from support.webhooks import eventually, free_port, has_all, ids, url_of
+from telnyx_conferencing.server.events.envelope import parse_event
+from telnyx_conferencing.server.events.event import Via
+from telnyx_conferencing.server.events.store import Store
 from telnyx_conferencing.server.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -174,6 +179,29 @@ async def test_the_list_of_participants_says_who_they_are_and_how_long_they_are_
     assert held["on_hold_since"]
     assert f"{muted['number']} muted" in page["summary"]
     assert f"{held['number']} on hold for " in page["summary"]
+
+
+async def test_a_conference_is_summed_up_by_its_name_too() -> None:
+    async with practising("2026-07-28") as client:
+        legs = await waiting(client)
+        opened = await call(client, "create_conference", call_control_id=legs[0], name="Standup")
+        summary = await call(client, "conference_summary", conference_id="Standup")
+        everything = await call(client, "list_events", conference_id="Standup")
+    room = opened["conference"]["id"]
+    assert (summary["conference"]["id"], summary["conference"]["name"]) == (room, "Standup")
+    assert {event["conference_id"] for event in everything["events"]} == {room}
+
+
+async def test_every_stored_type_of_event_can_be_listed(tmp_path: Path) -> None:
+    database = tmp_path / "events.db"
+    async with Store.open(url_of(database)) as store:
+        for number, event_type in enumerate(("streaming.started", "call_initiated", "fax.received")):
+            body = b'{"id": "%d", "event_type": "%b", "payload": {}}' % (number, event_type.encode())
+            await store.add(parse_event(body, via=Via.WEBHOOK, verified=True, received_at=datetime.now(UTC)), body)
+    async with practising("2026-07-28", "--database", url_of(database)) as client:
+        for event_type in ("streaming.started", "call_initiated", "fax.received", "streaming.*"):
+            page = await call(client, "list_events", types=[event_type])
+            assert page["total_results"] == 1, event_type
 
 
 async def test_a_type_that_is_misspelt_is_doubted_when_nothing_is_found(era: str) -> None:
