@@ -216,7 +216,7 @@ async def test_a_type_that_is_misspelt_is_doubted_when_nothing_is_found(era: str
     [
         ("get_event", {"event_id": "nope"}, "There is no event 'nope'"),
         ("list_events", {"since": "yesterday"}, "ISO 8601"),
-        ("wait_for_event", {"types": []}, "types must be a list with at least one entry"),
+        ("wait_for_event", {"types": []}, "types must not be an empty list"),
         ("wait_for_event", {"types": ["x"], "timeout_secs": 601}, "from 1 to 600"),
         ("conference_summary", {"conference_id": "Standup"}, "404"),
         ("wait_for_event", {"types": ["participant.joined"]}, "Did you mean conference.participant.joined?"),
