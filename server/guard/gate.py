@@ -9,7 +9,7 @@ from ...tools.calls import ListActiveCalls
 from ...tools.text import count, quoted
 from ..database import StoreError
 from ..errors import CallRefused
-from .approvals import Approvals, Approver, NoApprover
+from .approvals import ApprovalAnswer, ApprovalOutcome, Approvals, Approver
 from .call_record import Caller, CallRecord
 from .ledger import Ledger, LimitReached, Stopped
 from .policy import ApprovalPolicy, Policy, PolicyDecision, ScopeFacts
@@ -96,7 +96,7 @@ class Gate:
         judged = await self.check(policy, command, read)
         if judged.approval is ApprovalPolicy.ASK:
             self._none_in_the_way(command, await self._noted(command, self._ledger.look(judged.limits(command))))
-            asker = NoApprover(_ANOTHER) if policy.by_another else asker
+            asker = _UnlessByAnother(asker, lambda: self._policy(record.caller))
             obtaining = self._approvals.obtain(command, lambda asked: self._question(asked, read), asker, record)
             await self._noted(command, obtaining)
             # A person takes their time, and the policy may have been edited meanwhile.
@@ -156,5 +156,20 @@ class Gate:
         return would
 
 
-_ANOTHER = "this server's policy has somebody else answer than who asks"
+class _UnlessByAnother:
+    """Asks through the client, unless the policy requires another person: when asking, or when the answer comes."""
+
+    def __init__(self, asker: Approver, policy: Callable[[], Policy]) -> None:
+        self._asker = asker
+        self._policy = policy
+
+    async def ask(self, question: Question) -> ApprovalAnswer:
+        if self._policy().by_another:
+            return _BY_ANOTHER
+        answer = await self._asker.ask(question)
+        is_yes = answer.reply is ApprovalOutcome.YES
+        return _BY_ANOTHER if is_yes and self._policy().by_another else answer
+
+
+_BY_ANOTHER = ApprovalAnswer(ApprovalOutcome.NOBODY, "this server's policy requires that another person approves", "")
 _FINAL = "The operator decides on that; trying another way around it is not wanted."

@@ -22,14 +22,13 @@ from ..guard import Ledger
 from ..lifecycle import Shutdown
 from ..settings import Settings, SettingsError
 from ..webhooks.receiver import HEALTH_PATH, READY_PATH, WEBHOOK_PATH
-from .middleware import AccessMiddleware
+from .middleware import MAX_BODY_BYTES, AccessMiddleware
 from .probes import Probes
 from .protected_resource import metadata_routes, metadata_url
 
 MCP = "/mcp"
 METRICS = "/metrics"
 _PRIORITY_PATHS = ("/operator", "/board", HEALTH_PATH, READY_PATH, WEBHOOK_PATH)
-_MAX_MCP_BODY_BYTES = 1024 * 1024
 _SESSION_IDLE_TIMEOUT_S = 30 * 60.0
 _MAX_SESSIONS = 10_000
 
@@ -64,7 +63,7 @@ async def open_http_app(settings: Settings) -> AsyncGenerator[HttpApp]:
         sessions = StreamableHTTPSessionManager(
             running.server,
             stateless=settings.stateless,
-            max_request_body_size=_MAX_MCP_BODY_BYTES,
+            max_request_body_size=MAX_BODY_BYTES,
             session_idle_timeout=_SESSION_IDLE_TIMEOUT_S,
             max_sessions=_MAX_SESSIONS,
         )

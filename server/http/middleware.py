@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any, cast
 
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from pydantic_core import from_json
 from starlette.authentication import AuthCredentials
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -17,6 +19,8 @@ from ..auth.authenticator import Authenticator
 from ..lifecycle import Shutdown
 from ..settings import Settings, is_loopback
 
+MAX_BODY_BYTES = 1024 * 1024
+"""Of a request to `/mcp`."""
 _BODY_TIMEOUT_S = 30.0
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -59,6 +63,21 @@ class AccessMiddleware:
             return
         await self._serve(scope, receive, send)
 
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, unless it answers a question of the server and its token may only read.
+
+        In a session, a question is about a call by a token that may control. Another token of the same identity, which
+        may only read, must not answer it.
+        """
+        identity: Identity | None = scope.get("identity")
+        if identity is not None and scope["method"] == "POST" and not identity.may(TokenScope.CONTROL):
+            body, receive = await _buffered(receive)
+            if _is_answer(body):
+                response = PlainTextResponse(f"Answers to questions need the scope {TokenScope.CONTROL}.", 403)
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         has_response_begun = False
 
@@ -68,7 +87,7 @@ class AccessMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, self._guarded_receive(scope, receive), send_noted)
+            await self._forward(scope, self._guarded_receive(scope, receive), send_noted)
         except _BodyTimeout:
             if not has_response_begun:
                 response = PlainTextResponse("The body took too long.", 408, {"connection": "close"})
@@ -101,6 +120,32 @@ class AccessMiddleware:
             return {"type": "http.disconnect"}
 
         return receive_guarded
+
+
+async def _buffered(receive: Receive) -> tuple[bytes, Receive]:
+    """The body as far as the app may accept it, and a `receive` that begins with it again."""
+    messages: list[Message] = []
+    size, has_more = 0, True
+    while has_more and size <= MAX_BODY_BYTES:
+        messages.append(await receive())
+        size += len(messages[-1].get("body", b""))
+        has_more = messages[-1].get("more_body", False)
+    body = b"".join(message.get("body", b"") for message in messages)
+
+    async def receive_again() -> Message:
+        return messages.pop(0) if messages else await receive()
+
+    return body, receive_again
+
+
+def _is_answer(body: bytes) -> bool:
+    """Whether a body has a JSON-RPC response in it. Read as the SDK reads it; what is no JSON, it refuses."""
+    try:
+        content = from_json(body)
+    except ValueError:
+        return False
+    messages = cast("list[Any]", content) if isinstance(content, list) else [content]
+    return any(isinstance(message, dict) and ("result" in message or "error" in message) for message in messages)
 
 
 def _set_identity(scope: Scope, identity: Identity) -> None:

@@ -1,5 +1,6 @@
 """What load balancers and Prometheus read: liveness, readiness and metrics."""
 
+from mcp.server.transport_security import TransportSecurityMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -9,6 +10,7 @@ from ..settings import Settings
 from ..stores import store_identity
 from ..webhooks.receiver import store_marker
 from .health import Health
+from .middleware import allowed_names
 
 _PROMETHEUS_TEXT = "text/plain; version=1.0.0; charset=utf-8"
 
@@ -19,7 +21,8 @@ class Probes:
     def __init__(self, settings: Settings, running: RunningServer) -> None:
         self._running = running
         audit_writer = running.guard_runtime.guard.audit_writer
-        self._alive = {"status": "alive", **store_marker(store_identity(settings))}
+        self._marker = store_marker(store_identity(settings))
+        self._names = TransportSecurityMiddleware(allowed_names(settings))
         self._health = Health(running.guard_runtime.ledger, running.telnyx, running.supervisor, audit_writer)
         self.numbers = Metrics()
         self.numbers.report_background(running.supervisor, audit_writer)
@@ -28,8 +31,9 @@ class Probes:
         running.ingest.on_event(self.numbers.event_stored)
 
     async def alive(self, request: Request) -> Response:
-        """200: the process runs."""
-        return JSONResponse(self._alive)
+        """200: the process runs. Only under this server's own names, the body tells its store from others'."""
+        is_own_name = await self._names.validate_request(request) is None
+        return JSONResponse({"status": "alive", **(self._marker if is_own_name else {})})
 
     async def ready(self, request: Request) -> Response:
         """200: the server can do its work. 503: the body names what fails."""

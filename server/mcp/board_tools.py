@@ -137,6 +137,8 @@ class BoardTools:
 
     async def _decide(self, tool: DecideApproval, context: Context) -> dict[str, Any]:
         session = caller_of(context).session
+        if self._guard.policy(caller_of(context)).by_another:
+            raise CallRefused(_CARD_EXPIRED)
         decided = await self._guard.ledger.decide_by_card(
             clean(tool.approval, _MAX_CODE_LENGTH), session, hashed(tool.secret).hex(), Decision(tool.yes, BY)
         )

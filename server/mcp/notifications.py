@@ -88,6 +88,7 @@ class Notifier:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._notify)
             tasks.start_soon(self._push)
+            tasks.start_soon(self._resources.run)
 
     async def _notify(self) -> None:
         while True:
@@ -112,8 +113,7 @@ class Notifier:
             self._push_due = anyio.Event()
             events, self._events = self._events, []
             for message in channel_messages(events):
-                for connection in list(self._resources.connections):
-                    await connection.notify(f"notifications/{CHANNEL}", self._prepare(message))
+                self._resources.push(f"notifications/{CHANNEL}", self._prepare(message))
             await anyio.sleep(_PUSH_INTERVAL_S)
 
 

@@ -1,10 +1,12 @@
 """Resources over MCP: listed, read, completed and subscribed to, in both protocol eras."""
 
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
+import anyio
+from anyio.abc import TaskGroup
 from mcp.server import ServerRequestContext
 from mcp.server.connection import Connection
 from mcp.server.subscriptions import (
@@ -33,6 +35,8 @@ from mcp_types import (
     ResourceTemplate,
     ResourceTemplateReference,
     SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
     TextResourceContents,
     UnsubscribeRequestParams,
 )
@@ -43,6 +47,7 @@ from ..events.projection.sanitize import resource_uri
 from ..events.service import EventService
 from ..guard import Caller
 from .event_resources import JSON, ResourceKind, ResourceNotFound, ResourceReader
+from .outbox import Outbox
 from .sessions import caller_of, connection_of
 
 Context = ServerRequestContext[Any, Any]
@@ -51,6 +56,8 @@ CompletePrompt = Callable[[Caller, str, str, str, Mapping[str, str]], Awaitable[
 
 _MAX_COMPLETIONS = 100
 _MAX_LISTED_CONFERENCES = 100
+_MAX_SUBSCRIPTIONS = 1_000
+_MAX_URI_LENGTH = 2_000
 
 
 class ResourceHandlers:
@@ -66,9 +73,11 @@ class ResourceHandlers:
         self.bus = InMemorySubscriptionBus()
         """Carries changes to `subscriptions/listen` streams (2026-07-28)."""
         self._listening = ListenHandler(self.bus)
-        self._subscribed: dict[str, set[Connection]] = defaultdict(set)
-        self.connections: set[Connection] = set()
-        """Initialized connections at 2025-11-25, until they close: they get list changes without subscribing."""
+        self._outboxes: dict[Connection, Outbox] = {}
+        """Of the initialized connections at 2025-11-25, until they close: they get list changes without subscribing."""
+        self._subscriptions: dict[Connection, set[str]] = {}
+        """The URIs that each of them subscribed to."""
+        self._tasks: TaskGroup | None = None
 
     def handlers(self) -> dict[str, Any]:
         """The low-level server's keyword arguments."""
@@ -79,7 +88,7 @@ class ResourceHandlers:
             "on_completion": self.complete,
             "on_subscribe_resource": self.subscribe,
             "on_unsubscribe_resource": self.unsubscribe,
-            "on_subscriptions_listen": self._listening,
+            "on_subscriptions_listen": self.listen,
         }
 
     async def list(self, context: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
@@ -143,55 +152,89 @@ class ResourceHandlers:
 
     async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
         connection = connection_of(context)
-        self._subscribed[params.uri].add(connection)
         self.remember(connection)
+        uris = self._subscriptions[connection]
+        _check_subscriptions([*uris, params.uri] if params.uri not in uris else [params.uri])
+        uris.add(params.uri)
         self._service.open_soon()
         return EmptyResult()
 
     async def unsubscribe(self, context: Context, params: UnsubscribeRequestParams) -> EmptyResult:
-        self._subscribed[params.uri].discard(connection_of(context))
+        self._subscriptions.get(connection_of(context), set()).discard(params.uri)
         return EmptyResult()
+
+    async def listen(self, context: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+        _check_subscriptions(params.notifications.resource_subscriptions or ())
+        return await self._listening(context, params)
 
     def close(self) -> None:
         """End the `subscriptions/listen` streams with a final message."""
         self._listening.close()
 
+    async def run(self) -> None:
+        """Send notifications to the connections until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            for outbox in self._outboxes.values():
+                tasks.start_soon(outbox.run)
+            self._tasks = tasks
+            try:
+                await anyio.sleep_forever()
+            finally:
+                self._tasks = None
+
     def remember(self, connection: Connection) -> None:
         """Keep a connection at 2025-11-25 for notifications until it closes."""
-        if connection not in self.connections:
-            self.connections.add(connection)
-            connection.exit_stack.callback(self._forget, connection)
+        if connection in self._outboxes:
+            return
+        outbox = self._outboxes[connection] = Outbox()
+        self._subscriptions[connection] = set()
+        connection.exit_stack.callback(self._forget, connection)
+        if self._tasks is not None:
+            self._tasks.start_soon(outbox.run)
 
     def _forget(self, connection: Connection) -> None:
-        self.connections.discard(connection)
-        for subscribers in self._subscribed.values():
-            subscribers.discard(connection)
+        self._outboxes.pop(connection).close()
+        del self._subscriptions[connection]
 
     async def notify_updated(self, changed: set[str]) -> None:
         """Notify subscribers that these resources changed."""
         # Clients may or may not percent-encode the colon of a call_control_id: both name the same resource.
         for changed_uri in sorted(changed | {unquote(changed_uri) for changed_uri in changed}):
             await self.bus.publish(ResourceUpdated(uri=changed_uri))
-            for connection in list(self._subscribed.get(changed_uri, ())):
-                await connection.send_resource_updated(changed_uri)
+            for connection, outbox in self._outboxes.items():
+                if changed_uri in self._subscriptions[connection]:
+                    outbox.put(partial(connection.send_resource_updated, changed_uri), changed_uri)
 
     async def notify_list_changed(self) -> None:
         """Notify all clients that conferences appeared or ended."""
         await self.bus.publish(ResourcesListChanged())
-        for connection in list(self.connections):
-            await connection.send_resource_list_changed()
+        for connection, outbox in self._outboxes.items():
+            outbox.put(connection.send_resource_list_changed, "resources")
 
     async def notify_tools_changed(self) -> None:
         """Notify all clients that the list of tools changed."""
         await self.bus.publish(ToolsListChanged())
-        for connection in list(self.connections):
-            await connection.send_tool_list_changed()
+        for connection, outbox in self._outboxes.items():
+            outbox.put(connection.send_tool_list_changed, "tools")
 
     async def notify_prompts_changed(self) -> None:
         """Notify all clients that the list of prompts changed."""
         await self.bus.publish(PromptsListChanged())
-        for connection in list(self.connections):
-            await connection.send_prompt_list_changed()
+        for connection, outbox in self._outboxes.items():
+            outbox.put(connection.send_prompt_list_changed, "prompts")
+
+    def push(self, method: str, params: dict[str, Any]) -> None:
+        """Send a notification of the server's own to all clients at 2025-11-25."""
+        for connection, outbox in self._outboxes.items():
+            outbox.put(partial(connection.notify, method, params))
+
+
+def _check_subscriptions(uris: Collection[str]) -> None:
+    """Raise `MCPError` when one client subscribes to too much."""
+    if len(uris) > _MAX_SUBSCRIPTIONS:
+        raise MCPError(INVALID_PARAMS, f"A client may subscribe to at most {_MAX_SUBSCRIPTIONS} resources.")
+    if any(len(uri) > _MAX_URI_LENGTH for uri in uris):
+        raise MCPError(INVALID_PARAMS, f"A resource's URI has at most {_MAX_URI_LENGTH} characters.")
 
 
 def _conference(conference_id: str, name: str | None) -> Resource:

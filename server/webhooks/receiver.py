@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from starlette.routing import Route
 
 from ..events.envelope import MAX_BODY_BYTES, NotAnEvent, is_version_1, parse_event
 from ..events.event import Event, Via
+from ..settings import is_loopback
 from .signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, BadSignature, SignatureVerifier
 
 WEBHOOK_PATH = "/webhooks/telnyx"
@@ -191,7 +193,8 @@ class Receiver:
         return 400
 
     async def _report_health(self, request: Request) -> Response:
-        return JSONResponse({**self._health(), **self._marker})
+        name = re.sub(r":\d+$", "", request.headers.get("host", "")).strip("[]")
+        return JSONResponse({**self._health(), **(self._marker if is_loopback(name) else {})})
 
 
 def _body_part(message: MutableMapping[str, Any]) -> bytes:

@@ -1,9 +1,11 @@
 """Access tokens over HTTP: refusals, scopes, revocation, and what belongs to an identity."""
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx2
@@ -11,6 +13,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
+from mcp_types import ElicitResult
 
 from support.mcp import call, refusal, yes
 from support.mcp_http import ASKS, Site, site
@@ -174,7 +177,7 @@ async def test_a_session_has_the_scopes_of_the_token_in_each_request(server: Sit
     ):
         await call(client, "create_queue", queue_name="gils")
         http.headers["authorization"] = f"Bearer {read}"
-        with pytest.raises(MCPError, match="you may only read here"):
+        with pytest.raises(MCPError, match="your token may only read"):
             await client.call_tool("delete_queue", {"queue_name": "gils"})
 
 
@@ -272,7 +275,41 @@ async def test_with_by_another_the_asking_client_gets_no_elicitation(tmp_path: P
             room = await open_room(client, *phone.waiting())
             pending = await refusal(client, "end_conference", conference_id=room)
     assert "waits as" in pending
-    assert "has somebody else answer than who asks" in pending
+    assert "requires that another person approves" in pending
+
+
+async def test_by_another_switched_on_while_a_question_is_open_holds_for_its_answer(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[approval]\n")
+
+    def switches_and_says_yes(message: str) -> ElicitResult:
+        policy.write_text("[approval]\nby_another = true\n")
+        return yes(message)
+
+    with telnyx() as phone:
+        async with (
+            site("--policy", str(policy), home=tmp_path, env=phone.env) as server,
+            server.client("2025-11-25", answering=switches_and_says_yes) as client,
+        ):
+            room = await open_room(client, *phone.waiting())
+            pending = await refusal(client, "end_conference", conference_id=room)
+        assert not [request for request in phone.commands() if request.endswith("/actions/end")]
+    assert "requires that another person approves" in pending
+
+
+async def test_a_token_that_may_only_read_cannot_answer_a_question(server: Site, home: Path) -> None:
+    control, reads = await given(home, "same", CONTROL), await given(home, "same", READ)
+    answer = {"jsonrpc": "2.0", "id": 1, "result": {"action": "accept", "content": {"approve": True}}}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    error = {"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "no"}}
+    bodies: list[Any] = [answer, error, [answer], {**request, **answer}, request]
+    statuses: dict[str, list[bool]] = {}
+    for name, token in (("control", control), ("read", reads)):
+        headers = {"authorization": f"Bearer {token}", "accept": "application/json, text/event-stream"}
+        headers["content-type"] = "application/json"
+        sent = [await server.request("POST", "/mcp", headers, json.dumps(body).encode()) for body in bodies]
+        statuses[name] = [response.status_code == 403 for response in sent]
+    assert statuses == {"control": [False] * 5, "read": [True, True, True, True, False]}
 
 
 async def test_a_policy_can_apply_to_single_identities(tmp_path: Path, era: str) -> None:

@@ -74,6 +74,12 @@ async def test_each_path_checks_the_host_the_origin_and_the_method(server: Site)
     assert wrong == {}
 
 
+async def test_only_under_its_own_names_a_server_tells_its_store_from_others(server: Site) -> None:
+    for host, is_own in (("127.0.0.1", True), ("team.example", True), ("whatever.example", False)):
+        answer = await server.get("/healthz", host=host)
+        assert (answer.json()["status"], "store" in answer.json()) == ("alive", is_own), host
+
+
 async def test_a_body_over_one_megabyte_is_refused(server: Site) -> None:
     answer = await server.request("POST", "/mcp", JSON_AND_SSE, b" " * 1_048_577)
     assert answer.status_code == 413

@@ -281,3 +281,17 @@ async def test_the_connection_behind_a_request_is_where_the_sdk_keeps_it() -> No
     assert all(isinstance(one, Connection) for one in found), (
         f"server/connections.py no longer finds the SDK's Connection, without which nobody is told of anything: {found}"
     )
+
+
+async def test_a_client_subscribes_to_a_bounded_number_of_uris_of_a_bounded_length(tmp_path: Path) -> None:
+    env = {"TELNYX_CONFERENCING_DATABASE": url_of(tmp_path / "events.db")}
+    async with spoken_to("--sandbox", env=env) as raw:
+        await raw.greet()
+        for number in range(1_000):
+            await raw.ask("resources/subscribe", {"uri": f"telnyx://conferences/{number}"})
+        for name, limit in (("one-more", "at most 1000"), ("x" * 900_000, "2000 characters")):
+            await raw.send("resources/subscribe", {"uri": f"telnyx://conferences/{name}"}, id=name[:9])
+            refused = await raw.until(lambda message, id_=name[:9]: message.get("id") == id_)
+            assert limit in refused["error"]["message"]
+        await raw.ask("resources/unsubscribe", {"uri": "telnyx://conferences/0"})
+        await raw.ask("resources/subscribe", {"uri": "telnyx://conferences/one-more"})

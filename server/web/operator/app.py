@@ -136,7 +136,7 @@ class OperatorPage:
     async def _sign_in(self, request: Request) -> Response:
         if not self._links.use(text_field(await read_json(request), "token", _MAX_LINK_TOKEN_LENGTH)):
             raise RequestRefused(401, "This link was already used, or is older than ten minutes.")
-        return self._start_session(None)
+        return self._start_session(request, None)
 
     async def _sign_in_by_token(self, request: Request) -> Response:
         assert self._authenticator is not None
@@ -149,12 +149,14 @@ class OperatorPage:
             raise RequestRefused(401, "The token is not valid.")
         if not identity.may(TokenScope.APPROVE):
             raise RequestRefused(403, f"The token needs the scope {TokenScope.APPROVE}.")
-        return self._start_session(identity)
+        return self._start_session(request, identity)
 
-    def _start_session(self, identity: Identity | None) -> Response:
+    def _start_session(self, request: Request, identity: Identity | None) -> Response:
         secrets = self.sessions.start(identity)
         response = JSONResponse({"key": secrets.key})
-        response.set_cookie(self._cookie_name, secrets.cookie, path="/", httponly=True, samesite="strict")
+        response.set_cookie(
+            self._cookie_name, secrets.cookie, path="/", secure=_is_https(request), httponly=True, samesite="strict"
+        )
         _log.info("Signed in to the operator page: %s", identity.name if identity else "with a link")
         return response
 
@@ -170,7 +172,7 @@ class OperatorPage:
         await read_json(request)
         session.end(SIGNED_OUT)
         response = Response(status_code=204)
-        response.delete_cookie(self._cookie_name, path="/", httponly=True, samesite="strict")
+        response.delete_cookie(self._cookie_name, path="/", secure=_is_https(request), httponly=True, samesite="strict")
         return response
 
     async def _present(self, request: Request, session: SignInSession) -> Response:
@@ -254,6 +256,11 @@ class OperatorPage:
     def _actor(self, session: SignInSession) -> str:
         """How the audit names who did it."""
         return self._by if session.identity is None else f"{session.identity.name} ({self._by})"
+
+
+def _is_https(request: Request) -> bool:
+    """Whether the browser came by https, as far as its Origin says, which was checked: TLS ends at a proxy."""
+    return request.headers.get("origin", "").startswith("https://")
 
 
 async def _static_file(request: Request) -> Response:

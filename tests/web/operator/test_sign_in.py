@@ -3,9 +3,12 @@
 import logging
 import re
 
+import httpx2
 import pytest
+from starlette.routing import Router
 
-from support.operator_visitor import Page, asked, token_of
+from support.operator_visitor import PORT, Page, Visitor, asked, token_of
+from telnyx_conferencing.server.web.operator import OperatorPage
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +68,18 @@ async def test_scripts_and_other_sites_cannot_use_the_cookie(page: Page) -> None
     [cookie] = (await page.visitor().sign_in(page.page.link())).headers.get_list("set-cookie")
     flags = {part.strip().lower() for part in cookie.split(";")[1:]}
     assert flags == {"httponly", "samesite=strict", "path=/"}
+
+
+async def test_over_https_the_cookie_is_for_https_only(page: Page) -> None:
+    host = "calls.example.com"
+    operator = OperatorPage(page.ledger, PORT, print, hosts={host})
+    transport = httpx2.ASGITransport(Router(operator.routes))
+    async with httpx2.AsyncClient(transport=transport, base_url=f"https://{host}") as http:
+        visitor = Visitor(http)
+        [cookie] = (await visitor.sign_in(operator.link())).headers.get_list("set-cookie")
+        [deleted] = (await visitor.post("sign-out")).headers.get_list("set-cookie")
+    assert "; secure" in cookie.lower()
+    assert "; secure" in deleted.lower()
 
 
 async def test_without_a_sign_in_only_the_way_to_sign_in_is_shown(page: Page) -> None:
