@@ -110,7 +110,7 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         )
         guard_runtime = GuardRuntime(settings, telnyx, events, database)
         parts = build(settings, telnyx, events, guard_runtime, shutdown)
-        ingest = EventIngest(settings, events, telnyx, api.sandbox, verifier, health=supervisor.health)
+        ingest = EventIngest(settings, events, telnyx, api.sandbox, verifier)
         await stack.enter_async_context(events.running(supervisor))
         await stack.enter_async_context(guard_runtime.guard.audit_writer.running(supervisor))
         tasks = await stack.enter_async_context(anyio.create_task_group())
@@ -120,9 +120,10 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
             page = await _serve_operator_page(stack, settings.operator_page, parts, events, guard_runtime)
         elif settings.operator_page is not None:
             page = operator_address(settings)
-        stack.enter_context(
+        report_problems = stack.enter_context(
             registered_server(transport=settings.transport, sandbox=settings.sandbox, database=database, page=page)
         )
+        supervisor.on_change(report_problems)
         tasks.start_soon(supervisor.run, "event ingest", ingest.run)
         tasks.start_soon(supervisor.run, "notifications", parts.notifier.run)
         tasks.start_soon(supervisor.run, "policy watch", guard_runtime.watch)

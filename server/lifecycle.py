@@ -36,6 +36,7 @@ class Supervisor:
         self.tasks: dict[str, TaskState] = {}
         """By name."""
         self._sleep = sleep
+        self._listeners: list[Callable[[Mapping[str, str]], None]] = []
 
     async def run(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task until it returns or is cancelled."""
@@ -43,7 +44,9 @@ class Supervisor:
         delay = _MIN_RESTART_DELAY_S
         while True:
             begun = anyio.current_time()
-            state.is_running = True
+            if not state.is_running:
+                state.is_running = True
+                self._notify()
             try:
                 await task()
             except Exception:
@@ -51,6 +54,7 @@ class Supervisor:
                 state.failures += 1
                 if anyio.current_time() - begun > _MAX_RESTART_DELAY_S:
                     delay = _MIN_RESTART_DELAY_S
+                self._notify()
                 logger.exception("The background task %r failed and restarts in %.0f s", name, delay)
             else:
                 return
@@ -65,10 +69,13 @@ class Supervisor:
             if not state.is_running
         }
 
-    def health(self) -> Mapping[str, Any]:
-        """The problems as a field of a health report, if there are any."""
-        problems = self.problems()
-        return {"problems": problems} if problems else {}
+    def on_change(self, listener: Callable[[Mapping[str, str]], None]) -> None:
+        """Call `listener` with the problems whenever they change."""
+        self._listeners.append(listener)
+
+    def _notify(self) -> None:
+        for listener in self._listeners:
+            listener(self.problems())
 
 
 class Shutdown:

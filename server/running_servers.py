@@ -8,9 +8,9 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -42,6 +42,8 @@ class ServerRecord:
     """Whether the URL had a user or a password, so that `store` alone may not open it."""
     page: str | None
     """The address of its operator page, without a sign-in link; None: it serves none."""
+    problems: Mapping[str, str] = field(default_factory=dict[str, str])
+    """A sentence for each background task that has failed and does not run again yet."""
 
     @property
     def title(self) -> str:
@@ -51,8 +53,10 @@ class ServerRecord:
 
 
 @contextmanager
-def registered_server(*, transport: str, sandbox: bool, database: str | None, page: str | None) -> Generator[None]:
-    """Register this process as a running server until the context ends.
+def registered_server(
+    *, transport: str, sandbox: bool, database: str | None, page: str | None
+) -> Generator[Callable[[Mapping[str, str]], None]]:
+    """Register this process as a running server until the context ends. Returns a function that sets its problems.
 
     `database`: the URL of its store; None: the default one. A server runs without this too: if the file cannot be
     written, that is only logged.
@@ -72,10 +76,10 @@ def registered_server(*, transport: str, sandbox: bool, database: str | None, pa
         file = _create(path, record)
     except OSError as error:
         logger.info("This server is not registered: commands need --database to find its store (%s)", error)
-        yield
+        yield lambda problems: None
         return
     try:
-        yield
+        yield lambda problems: _write(file, replace(record, problems=dict(problems)))
     finally:
         file.close()
         path.unlink(missing_ok=True)
@@ -97,9 +101,15 @@ def _create(path: Path, record: ServerRecord) -> IO[str]:
     file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
     if fcntl is not None:
         fcntl.flock(file, fcntl.LOCK_EX)
-    json.dump(asdict(record), file)
-    file.flush()
+    _write(file, record)
     return file
+
+
+def _write(file: IO[str], record: ServerRecord) -> None:
+    file.seek(0)
+    file.write(json.dumps(asdict(record)))
+    file.truncate()
+    file.flush()
 
 
 def _read(path: Path) -> ServerRecord | None:

@@ -1,7 +1,7 @@
 """Brings events into the store: from the webhook port, from the sandbox, and from the backfill of missed events."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -47,16 +47,12 @@ class EventIngest:
         telnyx: TelnyxClient,
         sandbox: "Sandbox | None",
         verifier: SignatureVerifier | None,
-        *,
-        health: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
-        """`health`: further fields for `/healthz`."""
         self._settings = settings
         self._service = service
         self._telnyx = telnyx
         self._sandbox = sandbox
         self._verifier = verifier
-        self._health = health
         self._gaps = GapDetector(service.now, anyio.sleep)
         self._port: Port | None = None
         self._listeners: list[EventListener] = []
@@ -114,7 +110,7 @@ class EventIngest:
             store = await self._service.store()
             await store.reject(body, reason)
 
-        return Receiver(add, set_aside, self._verifier, self._health, store=store_identity(self._settings), via=via)
+        return Receiver(add, set_aside, self._verifier, store=store_identity(self._settings), via=via)
 
     def _notify(self, event: Event) -> None:
         for listener in self._listeners:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from support.mcp import call, refusal
+from support.mcp_in_process import World, in_process
 from support.webhooks import url_of
 from telnyx_conferencing.server.database import Database, StoreError, open_database
 from telnyx_conferencing.server.errors import CallRefused
@@ -114,3 +116,15 @@ async def test_a_full_queue_refuses_writes_and_the_audit_says_how_many_reads_it_
             "why": "3 calls were not recorded: the queue of records was full",
         }
         assert await entries(ledger) == [{"place": 0}, {"place": 1}, lost]
+
+
+def is_full(writer: AuditWriter) -> bool:
+    return True
+
+
+async def test_a_server_with_a_full_queue_refuses_writes_and_still_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with in_process(World()) as client:
+        monkeypatch.setattr(AuditWriter, "_is_full", is_full)
+        assert "cannot record what it does" in await refusal(client, "update_queue", queue_name="support", max_size=7)
+        queue = await call(client, "get_queue", queue_name="support")
+    assert queue["queue"]["max_size"] != 7

@@ -1,4 +1,4 @@
-"""Background tasks: one that fails is restarted, and `/readyz`, `/healthz`, the metrics and `doctor` report it."""
+"""Background tasks: one that fails is restarted, and `/readyz`, the metrics and `doctor` report it."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -11,15 +11,12 @@ import httpx2
 import pytest
 
 from support.homes import Home
-from support.receiver_client import Kept
 from support.webhooks import url_of
 from telnyx_conferencing.server.adapters.guard_factory import GuardRuntime
-from telnyx_conferencing.server.asgi_server import listen, serving
 from telnyx_conferencing.server.http.app import open_http_app
 from telnyx_conferencing.server.lifecycle import Supervisor
+from telnyx_conferencing.server.running_servers import registered_server
 from telnyx_conferencing.server.settings import load
-from telnyx_conferencing.server.stores import store_identity
-from telnyx_conferencing.server.webhooks.receiver import Receiver
 
 pytestmark = pytest.mark.anyio
 
@@ -100,16 +97,18 @@ async def test_ready_and_metrics_report_a_failed_task(tmp_path: Path, monkeypatc
     assert "telnyx_conferencing_audit_lost_total 0.0" in metrics
 
 
-async def test_doctor_reports_the_failed_tasks_of_the_server_on_the_webhook_port(tmp_path: Path) -> None:
-    database = url_of(tmp_path / "events.db")
-    identity = store_identity(load(sandbox=True, database=database))
-    kept = Kept()
-    receiver = Receiver(kept.add, kept.set_aside, None, lambda: {"problems": {"audit": PROBLEM}}, store=identity)
-    listener = listen(0)
-    port = str(listener.getsockname()[1])
-    arguments = ("doctor", "--json", "--sandbox", "--database", database, "--webhook-port", port)
-    async with serving(receiver.app, listener):
-        ended = await anyio.to_thread.run_sync(lambda: Home(tmp_path).run(*arguments))
+def test_doctor_reports_the_failed_tasks_of_each_running_server(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in home.env.items():
+            patch.setenv(name, value)
+        with registered_server(transport="stdio", sandbox=True, database=None, page=None) as report:
+            report({"audit": PROBLEM})
+            ended = home.run("doctor", "--json", "--sandbox")
+            report({})
+            after = home.run("doctor", "--json", "--sandbox")
     findings: list[dict[str, Any]] = [json.loads(line) for line in ended.stdout.splitlines()]
-    [finding] = [finding for finding in findings if finding["name"] == "running server: audit"]
-    assert (ended.returncode, finding["state"], finding["says"]) == (1, "wrong", PROBLEM)
+    [finding] = [finding for finding in findings if finding["name"] == "server: audit"]
+    assert (ended.returncode, finding["state"]) == (1, "wrong")
+    assert finding["says"].endswith(PROBLEM)
+    assert (after.returncode, "server: audit" in after.stdout) == (0, False)

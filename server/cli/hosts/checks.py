@@ -20,7 +20,7 @@ from ...database import StoreError, default_url, redacted_url
 from ...running_servers import running_servers
 from ...settings import Settings, SettingsError
 from ...stores import open_event_store, store_identity
-from ...webhooks.receiver import HEALTH_PATH, READY_PATH, store_marker
+from ...webhooks.receiver import HEALTH_PATH, store_marker
 from ...webhooks.signature import create_verifier
 from ..terminal import CommandFailed, program
 from .install import configured_server
@@ -63,7 +63,6 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     yield from _check_telnyx(settings)
     yield _check_public_key(settings)
     yield from _check_webhooks(settings)
-    yield from _check_http_server(settings)
     yield _check_store(settings)
 
 
@@ -152,22 +151,6 @@ def _check_webhooks(settings: Settings) -> Iterator[Finding]:
     yield from _check_receiver(port, response, settings)
 
 
-def _check_http_server(settings: Settings) -> Iterator[Finding]:
-    """The server over HTTP, if the settings describe one and it runs."""
-    if settings.transport != "http":
-        return
-    try:
-        response = httpx2.get(f"http://{LOOPBACK}:{settings.port}{READY_PATH}", timeout=_TIMEOUT_S, trust_env=False)
-        answer: Any = response.json()
-    except (httpx2.HTTPError, ValueError):
-        yield Finding("HTTP server", State.NOTE, f"does not answer on port {settings.port}")
-        return
-    health = cast("Mapping[str, Any]", answer if isinstance(answer, dict) else {})
-    if health.get("status") == "ready":
-        yield Finding("HTTP server", State.GOOD, f"ready on port {settings.port}")
-    yield from _check_background_tasks(health)
-
-
 def _check_free_port(port: int) -> Finding:
     try:
         listen(port).close()
@@ -198,15 +181,6 @@ def _check_receiver(port: int, response: httpx2.Response, settings: Settings) ->
         yield Finding("webhooks", State.WRONG, "received by a server with another store", fix)
     else:
         yield Finding("webhooks", State.GOOD, f"received at http://{LOOPBACK}:{port}")
-    yield from _check_background_tasks(fields)
-
-
-def _check_background_tasks(health: Mapping[str, Any]) -> Iterator[Finding]:
-    """The problems that a running server reports."""
-    problems = health.get("problems")
-    reported = cast("Mapping[str, str]", problems if isinstance(problems, dict) else {})
-    for name, problem in reported.items():
-        yield Finding(f"running server: {name}", State.WRONG, problem, "See the server's log, or restart it.")
 
 
 def _check_store(settings: Settings) -> Finding:
@@ -230,6 +204,8 @@ def check_servers() -> Iterator[Finding]:
     for server in running_servers():
         page = f"; operator page: {server.page}" if server.page else ""
         yield Finding("server", State.GOOD, f"{server.title} uses {server.store}{page}")
+        for task, problem in server.problems.items():
+            yield Finding(f"server: {task}", State.WRONG, f"{server.title}: {problem}", "See its log, or restart it.")
 
 
 def check_hosts() -> Iterator[Finding]:

@@ -29,7 +29,7 @@ _MARKS = {State.GOOD: ("good", "green"), State.WRONG: ("WRONG", "red"), State.NO
     metavar="[HOST]",
     help=f"Also start the server as this host would: {', '.join(HOSTS)}. Without a name: as every host that has it.",
 )
-@settings_options("sandbox", "keyring", "webhook_port", "insecure_webhooks", "database", "transport", "port")
+@settings_options("sandbox", "keyring", "webhook_port", "insecure_webhooks", "database")
 @click.option("--json", "json_lines", is_flag=True, help="Print one JSON object per line.")
 @click.pass_context
 def doctor(context: click.Context, as_host: str | None, json_lines: bool, **options: Any) -> None:
