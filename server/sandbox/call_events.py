@@ -61,7 +61,7 @@ class CallEvents:
 
 def _filter(criteria: ConferenceFilter) -> Callable[[CallEvent], bool]:
     """A test of events. `status` says nothing about an event and is ignored."""
-    occurred = time_filter(criteria.occurred_at, "filter/occurred_at")
+    occurred = time_filter(criteria.occurred_at, "filter[occurred_at]")
     contains = criteria.application_name.contains if criteria.application_name else None
 
     def matches(event: CallEvent) -> bool:

@@ -123,7 +123,7 @@ class Conferences:
 
 def _filter(criteria: ConferenceFilter) -> Callable[[Conference], bool]:
     """A test of conferences. `type` says nothing about a conference and is ignored."""
-    created = time_filter(criteria.occurred_at, "filter/occurred_at")
+    created = time_filter(criteria.occurred_at, "filter[occurred_at]")
     contains = criteria.application_name.contains if criteria.application_name else None
 
     def matches(conference: Conference) -> bool:

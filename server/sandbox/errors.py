@@ -90,7 +90,12 @@ def queue_not_empty() -> ApiError:
 
 def invalid(field: str, detail: str) -> ApiError:
     """422: an argument with an impossible value."""
-    return ApiError(422, error("10015", "Bad Request", detail, json_pointer(*field.split("/"))))
+    return ApiError(422, error("10015", "Bad Request", detail, json_pointer(field)))
+
+
+def invalid_parameter(parameter: str, detail: str) -> ApiError:
+    """422: a query parameter with an impossible value."""
+    return ApiError(422, error("10015", "Bad Request", detail) | {"source": {"parameter": parameter}})
 
 
 def unknown_connection(connection_id: str) -> ApiError:

@@ -321,9 +321,9 @@ def _resume(recording: Recording) -> Answer:
 
 
 def _filter(criteria: RecordingFilter) -> Callable[[Recording], bool]:
-    created = time_filter(criteria.created_at, "filter/created_at")
-    started = time_filter(criteria.start_time, "filter/start_time")
-    ended = time_filter(criteria.end_time, "filter/end_time")
+    created = time_filter(criteria.created_at, "filter[created_at]")
+    started = time_filter(criteria.start_time, "filter[start_time]")
+    ended = time_filter(criteria.end_time, "filter[end_time]")
 
     def matches(recording: Recording) -> bool:
         owner, conference = recording.owner, recording.conference

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from .commands import PageCursor
-from .errors import ApiError, invalid
+from .errors import ApiError, invalid_parameter
 
 Json = dict[str, Any]
 Answer = Json | None
@@ -124,7 +125,7 @@ def _position(views: Sequence[Json], cursor: str, name: str) -> int:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         position = int(text.partition(" ")[0])
     except ValueError:
-        raise invalid(f"page[{name}]", f"'{cursor[:40]}' is not a cursor of this list.") from None
+        raise invalid_parameter(f"page[{name}]", f"'{cursor[:40]}' is not a cursor of this list.") from None
     key = text.partition(" ")[2]
     return next((index for index, view in enumerate(views) if key and _key(view) == key), position)
 
@@ -144,7 +145,7 @@ def parse_time(text: str, field: str) -> datetime:
 
 
 def _no_time(text: str, field: str) -> ApiError:
-    return invalid(field, f"'{text[:40]}' is not a time in ISO 8601.")
+    return invalid_parameter(field, f"'{text[:40]}' is not a time in ISO 8601.")
 
 
 _COMPARE: dict[str, Callable[[datetime, datetime], bool]] = {
@@ -156,9 +157,10 @@ _COMPARE: dict[str, Callable[[datetime, datetime], bool]] = {
 }
 
 
-def time_filter(period: Mapping[Any, str] | None, field: str) -> Callable[[datetime | None], bool]:
+def time_filter(period: BaseModel | None, field: str) -> Callable[[datetime | None], bool]:
     """A test of moments from a filter such as `{"gte": "2025-01-01T00:00:00Z"}`; raises `ApiError`."""
-    bounds = [(_COMPARE[name], parse_time(text, field)) for name, text in (period or {}).items()]
+    criteria: dict[str, str] = {} if period is None else period.model_dump(exclude_none=True)
+    bounds = [(_COMPARE[name], parse_time(text, field)) for name, text in criteria.items()]
 
     def falls_in(moment: datetime | None) -> bool:
         if not bounds:

@@ -292,8 +292,8 @@ class Outbox:
 
 
 def _filter(criteria: DeliveryFilter) -> Callable[[Delivery], bool]:
-    started = time_filter(criteria.started_at, "filter/started_at")
-    finished = time_filter(criteria.finished_at, "filter/finished_at")
+    started = time_filter(criteria.started_at, "filter[started_at]")
+    finished = time_filter(criteria.finished_at, "filter[finished_at]")
 
     def matches(delivery: Delivery) -> bool:
         return (
