@@ -60,20 +60,21 @@ format: $(VENV)/installed ## Format and fix what can be fixed
 
 lock: $(VENV)/installed ## Pin the development environment anew
 	@$(PIP) install uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --upgrade \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --upgrade --generate-hashes \
 		--custom-compile-command "make lock" pyproject.toml --output-file requirements-dev.txt
 
 clean: ## Remove what was built
 	@rm -rf $(VENV) build dist *.egg-info
 
 $(VENV)/dependencies: requirements-dev.txt
-	@echo "Setting up $(VENV) ..."
+	@echo "Installing the dependencies into $(VENV), once: this takes about a minute ..."
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --requirement requirements-dev.txt
 	@touch $@
 
 $(VENV)/installed: $(VENV)/dependencies $(SOURCES)
+	@echo "Building and installing the package ..."
 	@rm -rf build $(VENV)/wheel
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(VENV)/wheel .
 	@$(PIP) install --no-deps --force-reinstall $(VENV)/wheel/*.whl

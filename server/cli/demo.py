@@ -245,10 +245,11 @@ _ANSWERS = (True, False, True)
 
 _NEXT = """
 What to try next:
-  {program} install claude-code --sandbox   # then ask Claude: "Who is waiting in the support queue?"
-  {program} doctor                          # check the setup
-  {program} tools                           # list the tools
-  {program} --help                          # list the commands"""
+  # Add the server to Claude Code, then ask Claude: "Who is waiting in the support queue?"
+  {program} install claude-code --sandbox
+  # List the tools, and all commands.
+  {program} tools
+  {program} --help"""
 
 
 async def _run() -> int:
@@ -271,17 +272,13 @@ async def _run() -> int:
         story = _Story(client, _Telnyx(http), iter(_ANSWERS))
         stories.append(story)
         tools = (await client.list_tools()).tools
-        click.echo(
-            f"It runs: MCP {client.protocol_version} over stdio, {len(tools)} tools. You are the agent's user.\n"
-        )
+        click.echo(f"It runs: MCP {client.protocol_version} over stdio, {len(tools)} tools.\n")
         try:
             await _play(story)
         except Exception as error:  # after any error, the rest would not be true
             click.secho(f"\nThe demo failed: {error!r}", fg="red", err=True)
             return 1
         seconds = time.monotonic() - started
-        click.secho(
-            f"\nDone: {story.steps} tool calls, each checked against the sandbox, in {seconds:.1f} s.", bold=True
-        )
+        click.secho(f"\nDone: {story.steps} tool calls, each checked, in {seconds:.1f} s.", bold=True)
     click.echo(_NEXT.format(program=program()))
     return 0
