@@ -70,7 +70,7 @@ $(VENV)/dependencies: requirements-dev.txt
 	@echo "Installing the dependencies into $(VENV), once: this takes about a minute ..."
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --requirement requirements-dev.txt
+	@$(PIP) install --no-deps --requirement requirements-dev.txt
 	@touch $@
 
 $(VENV)/installed: $(VENV)/dependencies $(SOURCES)
