@@ -187,6 +187,8 @@ class Tool(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
     risk: ClassVar[Risk | ByArgument[Risk]]
+    worst_effect: ClassVar[Risk | None] = None
+    """The highest risk that other arguments or the current state can give it, if that is above `risk`."""
     retry: ClassVar[Retry] = Retry.IDEMPOTENT
     result: ClassVar[type[ToolResult]]
 
@@ -237,8 +239,9 @@ class Tool(BaseModel):
     @classmethod
     @cache
     def worst_risk(cls) -> Risk:
-        """The highest risk with any arguments."""
-        return max(cls.risk.every()) if isinstance(cls.risk, ByArgument) else cls.risk
+        """The highest risk with any arguments and in any state."""
+        highest = max(cls.risk.every()) if isinstance(cls.risk, ByArgument) else cls.risk
+        return max(highest, cls.worst_effect or highest)
 
     @classmethod
     def is_read(cls) -> bool:
@@ -249,8 +252,12 @@ class Tool(BaseModel):
         """Whether calling it twice has the same effect as calling it once."""
         return cls.retry is Retry.IDEMPOTENT
 
+    def exposes(self) -> bool:
+        """Whether a read hands out something that others must not see, so that it needs approval as a write does."""
+        return False
+
     def current_risk(self) -> Risk:
-        """The risk with these arguments."""
+        """The risk of the command alone, without its effects on the people who are there now."""
         return self.risk.of(self) if isinstance(self.risk, ByArgument) else self.risk
 
 

@@ -111,6 +111,7 @@ class Dial(Command):
 
     route = POST("/calls")
     risk = ByArgument("supervisor_role", _OVERHEARD, Risk.DISRUPTIVE)
+    worst_effect = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
     result = DialResult
     does = "call {to}[ from {from_}][ into {conference_config}][ to supervise {supervise_call_control_id}]"
@@ -247,6 +248,7 @@ class BridgeCalls(Command):
 
     route = POST("/calls/{call_control_id}/actions/bridge")
     risk = Risk.DISRUPTIVE
+    worst_effect = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
     result = Accepted
     does = "connect {call_control_id} with [{other_call_control_id}][the first call in {queue_name}]"

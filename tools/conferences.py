@@ -87,6 +87,7 @@ class CreateConference(Command):
 
     route = POST("/conferences")
     risk = Risk.ROUTINE
+    worst_effect = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
     result = NewConferenceResult
     does = "open conference {name} with {call_control_id}"

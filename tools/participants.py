@@ -82,6 +82,7 @@ class UpdateParticipant(Command):
 
     route = PATCH("/conferences/{conference_id}/participants/{participant_id}")
     risk = Risk.ROUTINE
+    worst_effect = Risk.DESTRUCTIVE
     retry = Retry.IDEMPOTENT
     result = ParticipantResult
     does = "update {participant_id} of {conference_id}"
@@ -98,6 +99,7 @@ class JoinConference(WhisperRule, Command):
 
     route = POST("/conferences/{conference_id}/actions/join")
     risk = ByArgument("supervisor_role", _OVERHEARD, Risk.ROUTINE)
+    worst_effect = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
     result = Accepted
     does = "join {call_control_id} to {conference_id}[ as {supervisor_role}][, heard by {whisper_call_control_ids}]"
@@ -135,6 +137,7 @@ class LeaveConference(Command):
 
     route = POST("/conferences/{conference_id}/actions/leave")
     risk = Risk.DISRUPTIVE
+    worst_effect = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
     result = Accepted
     does = "take {call_control_id} out of {conference_id}"

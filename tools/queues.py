@@ -133,6 +133,7 @@ class EnqueueCall(Command):
 
     route = POST("/calls/{call_control_id}/actions/enqueue")
     risk = Risk.ROUTINE
+    worst_effect = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
     result = Accepted
     does = "put {call_control_id} in {queue_name}"

@@ -137,6 +137,9 @@ class GetRecording(Command):
     recording_id: Annotated[Identifier, described("Id from list_recordings.")]
     include_download_urls: Annotated[bool, Field(exclude=True), described("With links, secret for 10 minutes.")] = False
 
+    def exposes(self) -> bool:
+        return self.include_download_urls
+
     def read(self, answer: Any) -> dict[str, Any]:
         fields = super().read(answer)
         return fields if self.include_download_urls else {"recording": fields["recording"].without_links()}

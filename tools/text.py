@@ -82,8 +82,9 @@ def _legs(value: Any) -> str:
 
 
 def _numbers(value: Any) -> str:
+    """Destinations are never cut: the host of a SIP URI is at its end."""
     numbers: list[str] = [value] if isinstance(value, str) else value
-    return listed([clean(number, _MAX_QUOTED_LENGTH) for number in numbers], most=50)
+    return listed([clean_id(number) for number in numbers], most=50)
 
 
 def _conference(value: Any) -> str:

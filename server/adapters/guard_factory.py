@@ -12,6 +12,7 @@ from ..guard.policy import PolicyError, PolicySource, Rules
 from ..settings import Settings, SettingsError
 from ..telnyx import TelnyxClient
 from .approval_help import approval_help
+from .live_state import TelnyxLiveState
 from .policy_facts import TelnyxScopeFacts
 
 logger = logging.getLogger(__name__)
@@ -35,13 +36,13 @@ class GuardRuntime:
         self._on_change: list[Callable[[], None]] = []
 
         self.ledger = Ledger(events.database, settings.approval_ttl)
-        scope = TelnyxScopeFacts(telnyx.read, events)
+        live = TelnyxLiveState(telnyx.read, events, self.ledger.newest)
         gate = Gate(
             self.policy,
             self.ledger,
             Approvals(self.ledger, approval_help(settings, database)),
-            scope,
-            about_call=scope.call,
+            TelnyxScopeFacts(telnyx.read, events, live),
+            live=live,
             newest_event=lambda: events.newest,
         )
         recorder = AuditWriter(self.ledger)

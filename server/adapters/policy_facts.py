@@ -1,4 +1,4 @@
-"""What is true of the things a command names, for the policy's scope: asked of Telnyx, or known from events."""
+"""Facts for the policy's scope, from Telnyx or from events: see `guard.policy.ScopeFacts`."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -8,37 +8,40 @@ from ...tools.pagination import Read
 from ...tools.queues import GetQueue
 from ..events.event import EventFilter
 from ..events.service import EventService
+from ..guard.place import Place
 from ..guard.policy import ConferenceFacts, QueuedFacts
-from ..guard.questions import CallFacts, waiting_place
+from ..guard.situation import LiveState
+from .live_state import waiting_place
 
-_REMEMBERED = 1_000
-_MOST_EVENTS = 20
+_MAX_CACHED = 1_000
+_MAX_EVENTS = 20
 
 
 class TelnyxScopeFacts:
-    """See `guard.policy.ScopeFacts`. A conference keeps its name, connection and region: it is asked for once."""
+    """Facts about the things that a command names. Those of a conference never change, and are cached."""
 
-    def __init__(self, read: Read, events: EventService) -> None:
+    def __init__(self, read: Read, events: EventService, live: LiveState) -> None:
         self._read = read
+        self._live = live
         self._events = events
         self._conferences: dict[str, ConferenceFacts] = {}
 
     async def conference(self, conference_id: str) -> ConferenceFacts:
         """Raises `CallFailed`."""
-        known = self._conferences.get(conference_id)
-        if known is None:
-            known = _conference(_data(await self._read(GetConference(conference_id=conference_id))))
-            if len(self._conferences) >= _REMEMBERED:
+        cached = self._conferences.get(conference_id)
+        if cached is None:
+            cached = _conference(_data(await self._read(GetConference(conference_id=conference_id))))
+            if len(self._conferences) >= _MAX_CACHED:
                 self._conferences.clear()
-            self._conferences[conference_id] = known
-        return known
+            self._conferences[conference_id] = cached
+        return cached
 
     async def conference_named(self, name: str) -> ConferenceFacts | None:
-        """Asked each time: a name is free again when its conference has ended. Raises `CallFailed`."""
+        """Not cached: a name is free again when its conference has ended. Raises `CallFailed`."""
         for status in ("in_progress", "init"):
             answer = await self._read(ListConferences(filter=ConferenceFilter(name=name, status=status), page_size=1))
-            for one in ListConferences.result.read(answer)["conferences"]:
-                return ConferenceFacts(one.name, one.connection_id, one.region)
+            for conference in ListConferences.result.read(answer)["conferences"]:
+                return ConferenceFacts(conference.name, conference.connection_id, conference.region)
         return None
 
     async def queue(self, name: str) -> str | None:
@@ -53,22 +56,18 @@ class TelnyxScopeFacts:
     async def connection_of(self, call_control_id: str) -> str | None:
         """The connection of a call, as its events tell it."""
         store = await self._events.store()
-        for event in await store.find(EventFilter(call_control_id=call_control_id), limit=_MOST_EVENTS):
+        for event in await store.find(EventFilter(call_control_id=call_control_id), limit=_MAX_EVENTS):
             if (found := _text(event.payload, "connection_id")) is not None:
                 return found
         return None
 
-    async def call(self, call_control_id: str) -> CallFacts:
-        """Who is on a call and in which conference, as its events tell it."""
-        await self._events.store()
-        picture = self._events.projection
-        inside = picture.conference_of(call_control_id)
-        room = picture.conference(inside, self._events.now()) if inside else None
-        return CallFacts(picture.number(call_control_id), (room.name or inside) if room else None)
+    async def place(self, call_control_id: str) -> Place:
+        """Where a call leg is. Raises `CallFailed`."""
+        return await self._live.place(call_control_id)
 
 
-def _conference(told: Mapping[str, Any]) -> ConferenceFacts:
-    return ConferenceFacts(_text(told, "name"), _text(told, "connection_id"), _text(told, "region"))
+def _conference(fields: Mapping[str, Any]) -> ConferenceFacts:
+    return ConferenceFacts(_text(fields, "name"), _text(fields, "connection_id"), _text(fields, "region"))
 
 
 def _data(answer: Any) -> Mapping[str, Any]:
@@ -76,6 +75,6 @@ def _data(answer: Any) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
 
 
-def _text(told: Mapping[str, Any], name: str) -> str | None:
-    value = told.get(name)
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
     return value if isinstance(value, str) else None

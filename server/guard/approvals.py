@@ -1,4 +1,4 @@
-"""Who said yes: a person is asked before what cannot be taken back, shown what it will touch."""
+"""Obtains a person's approval before a risky command: now through the client, or earlier outside the conversation."""
 
 import hashlib
 import json
@@ -7,54 +7,57 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from ...tools.base import Command
+from ...tools.base import Command, Risk
 from ..errors import CallRefused
 from .call_record import CallRecord
 from .ledger import ApprovalRequest, Ledger, PendingApproval, State
 from .questions import Question
 
-_MOST_ROUNDS = 3
+_MAX_ROUNDS = 3
+_UNBOUND = frozenset({"command_id"})
+"""Arguments that change nothing about the effect: calls that differ only in them share one question."""
 
 
 class ApprovalOutcome(Enum):
-    """What came back from a question."""
+    """The result of asking a person."""
 
     YES = "yes"
     NO = "no"
     NOBODY = "nobody"
+    """Nobody answered, or nobody could be asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalAnswer:
-    """A reply, and what came with it."""
+    """A person's answer."""
 
     reply: ApprovalOutcome
     reason: str | None
-    """A person's, for the audit; for NOBODY, why nobody could be asked."""
+    """The person's reason, for the audit; for NOBODY, why nobody could be asked."""
     call: str
-    """The call in which the question was put: it names this very answer, however often that is sent. Empty: none."""
+    """Identifies the answer, so that it counts once: the call in which the question was asked. May be empty."""
 
 
 class Approver(Protocol):
-    """A way to put one yes-or-no question to a person."""
+    """A way to ask a person one yes-or-no question."""
 
     async def ask(self, question: Question) -> ApprovalAnswer:
-        """Put the question to the person. May end the call instead, to be repeated with the answer."""
+        """Ask the person. May end the call instead; the client then repeats it with the answer."""
         ...
 
 
 class NoApprover:
-    """Puts no question: it is left for a person elsewhere."""
+    """Asks nobody: the question is stored for a person elsewhere."""
 
-    def __init__(self, why: str) -> None:
-        self._why = why
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
 
     async def ask(self, question: Question) -> ApprovalAnswer:
-        return ApprovalAnswer(ApprovalOutcome.NOBODY, self._why, "")
+        return ApprovalAnswer(ApprovalOutcome.NOBODY, self._reason, "")
 
 
 class PersonDeclined(CallRefused):
-    """A person said no: final for this call."""
+    """A person declined this call."""
 
     outcome = "declined"
 
@@ -66,7 +69,7 @@ class PersonDeclined(CallRefused):
 
 
 class ApprovalPending(CallRefused):
-    """Nobody could be asked through the client: the question is left for a person."""
+    """Nobody could be asked through the client: the question is stored for a person."""
 
     outcome = "pending"
 
@@ -74,17 +77,19 @@ class ApprovalPending(CallRefused):
     def why(self) -> str:
         return "nobody could be asked through the client"
 
-    def __init__(self, command: Command, left: PendingApproval, why: str, where_to_answer: str) -> None:
+    def __init__(
+        self, command: Command, risk: Risk, pending: PendingApproval, reason: str, where_to_answer: str
+    ) -> None:
         super().__init__(
-            f"{command.tool_name()} with these arguments is {command.current_risk()} and needs a person's yes, and "
-            f"nobody could be asked here: {why}. Nothing was sent. The question waits as {left.code} until "
-            f"{left.expires_at:%H:%M:%S} UTC: {left.question} Tell the person, who answers it outside this "
+            f"{command.tool_name()} with these arguments is {risk} and needs a person's yes, and nobody could be asked "
+            f"here: {reason}. Nothing was sent. The question waits as {pending.code} until "
+            f"{pending.expires_at:%H:%M:%S} UTC: {pending.question} Tell the person, who answers it outside this "
             f"conversation {where_to_answer}. Only they may. Then repeat exactly this call."
         )
 
 
 class Approvals:
-    """Obtains a person's yes: given before outside the conversation, or now through the client."""
+    """Obtains approvals, and uses each one up."""
 
     def __init__(self, ledger: Ledger, where_to_answer: Callable[[str], str]) -> None:
         """`where_to_answer` turns a question's code into a clause that says where a person answers it."""
@@ -92,69 +97,73 @@ class Approvals:
         self._where_to_answer = where_to_answer
 
     async def obtain(
-        self, command: Command, compose: Callable[[Command], Awaitable[Question]], asker: Approver, record: CallRecord
+        self,
+        command: Command,
+        compose: Callable[[], Awaitable[tuple[Question, Risk]]],
+        approver: Approver,
+        record: CallRecord,
     ) -> None:
-        """Return once a person has said yes to what the command would do now; that yes is thereby spent.
+        """Return once a person has approved what the command would do now; that approval is then used up.
 
-        `compose` puts the question from live facts. A yes to a question whose facts have changed since does not count:
-        the new question is asked. Raises `PersonDeclined`, `Pending`, `Refused`, or what `compose` raises.
+        `compose` makes the question from live facts. An approval of a question whose facts have changed since does not
+        count: the new question is asked. Raises `PersonDeclined`, `ApprovalPending`, `CallRefused`, or what `compose`
+        raises.
         """
-        question = await compose(command)
-        for _ in range(_MOST_ROUNDS):
-            asked = _asked(command, question, record)
-            if await self._said_before(command, asked, question, record):
+        question, risk = await compose()
+        for _ in range(_MAX_ROUNDS):
+            request = _request(command, question, risk, record)
+            if await self._was_approved(command, request, question, record):
                 return
-            answer = await asker.ask(question)
+            answer = await approver.ask(question)
             by = "" if answer.reply is ApprovalOutcome.NOBODY else "elicitation"
             record.call = answer.call or record.call
             _note(record, question, by, answer.reply.value, answer.reason)
             if answer.reply is ApprovalOutcome.NO:
-                await self._use_up(command, asked, answer)
+                await self._use_up(command, request, answer)
                 raise PersonDeclined(command)
             if answer.reply is ApprovalOutcome.NOBODY:
-                await self._leave(command, asked, answer.reason or "", record)
-            approved, question = question, await compose(command)
+                pending = await self._ledger.add_pending(request)
+                record.asked["code"] = pending.code
+                reason = answer.reason or ""
+                raise ApprovalPending(command, risk, pending, reason, self._where_to_answer(pending.code))
+            approved = question
+            question, risk = await compose()
             if question.digest == approved.digest:
-                await self._use_up(command, asked, answer)
+                await self._use_up(command, request, answer)
                 return
         raise CallRefused(
             f"What {command.tool_name()} would touch changed each time while a person was being asked. Nothing was "
             "sent. Look at the state again, then decide."
         )
 
-    async def _said_before(
-        self, command: Command, asked: ApprovalRequest, question: Question, record: CallRecord
+    async def _was_approved(
+        self, command: Command, request: ApprovalRequest, question: Question, record: CallRecord
     ) -> bool:
-        found = await self._ledger.take(asked)
-        if found is None or found.state is State.PENDING:
+        decided = await self._ledger.take(request)
+        if decided is None or decided.state is State.PENDING:
             return False
-        answer = ApprovalOutcome.NO if found.state is State.REJECTED else ApprovalOutcome.YES
-        _note(record, question, found.decided_by or "", answer.value, found.reason, found.code)
+        answer = ApprovalOutcome.NO if decided.state is State.REJECTED else ApprovalOutcome.YES
+        _note(record, question, decided.decided_by or "", answer.value, decided.reason, decided.code)
         if answer is ApprovalOutcome.NO:
             raise PersonDeclined(command)
         return True
 
-    async def _leave(self, command: Command, asked: ApprovalRequest, why: str, record: CallRecord) -> None:
-        left = await self._ledger.add_pending(asked)
-        record.asked["code"] = left.code
-        raise ApprovalPending(command, left, why, self._where_to_answer(left.code))
-
-    async def _use_up(self, command: Command, asked: ApprovalRequest, answer: ApprovalAnswer) -> None:
-        """An answer counts once, whichever it was: sent again, it is no answer to anything."""
-        if not await self._ledger.use_answer(asked, answer.call, yes=answer.reply is ApprovalOutcome.YES):
+    async def _use_up(self, command: Command, request: ApprovalRequest, answer: ApprovalAnswer) -> None:
+        """An answer counts once, whether it was yes or no."""
+        if not await self._ledger.use_answer(request, answer.call, yes=answer.reply is ApprovalOutcome.YES):
             raise CallRefused(
-                f"That answer of the person to {command.tool_name()} was used already: it held for one call. Nothing "
-                "was sent. Call the tool anew if it is wanted once more, so that they are asked."
+                f"The person's answer to {command.tool_name()} was used already: it holds for one call. Nothing was "
+                "sent. Call the tool again if it is needed once more, so that the person is asked."
             )
 
 
-def _asked(command: Command, question: Question, record: CallRecord) -> ApprovalRequest:
-    given = command.model_dump(mode="json", exclude_none=True)
-    bound = [command.tool_name(), given, question.digest, record.caller.identity]
+def _request(command: Command, question: Question, risk: Risk, record: CallRecord) -> ApprovalRequest:
+    arguments = command.model_dump(mode="json", exclude_none=True, exclude=set(_UNBOUND))
+    bound = [command.tool_name(), arguments, question.digest, record.caller.identity]
     return ApprovalRequest(
         binding=hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest(),
         tool=command.tool_name(),
-        risk=str(command.current_risk()),
+        risk=str(risk),
         question=question.text,
         asked_by=record.caller.client,
         identity=record.caller.identity,
@@ -164,6 +173,6 @@ def _asked(command: Command, question: Question, record: CallRecord) -> Approval
 def _note(  # noqa: PLR0917 (one argument a fact)
     record: CallRecord, question: Question, by: str, answer: str, reason: str | None, code: str | None = None
 ) -> None:
-    words = question.text if record.keep_content else question.discreet
-    told = {"question": words, "by": by, "answer": answer, "reason": reason, "code": code}
-    record.asked = {name: value for name, value in told.items() if value}
+    text = question.text if record.keep_content else question.discreet
+    asked = {"question": text, "by": by, "answer": answer, "reason": reason, "code": code}
+    record.asked = {name: value for name, value in asked.items() if value}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
 
-from ...tools.base import Command, Tool
+from ...tools.base import Command, Risk, Tool
 from ...tools.text import CONTENT_ARGUMENTS, DESCRIBERS, REDACTORS, clean, describe, redacted
 
 _MAX_TEXT_LENGTH = 500
@@ -42,6 +42,8 @@ class CallRecord:
     keep_content: bool = False
     call: str = field(default_factory=lambda: secrets.token_hex(8))
     parsed: Tool | None = None
+    risk: Risk | None = None
+    """The risk with its effects, once it is assessed."""
     asked: dict[str, Any] = field(default_factory=dict[str, Any])
     """The approval question and its answer."""
     telnyx: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -73,6 +75,7 @@ class CallRecord:
         entry: dict[str, Any] = {
             "call": self.call,
             **self._summary,
+            "risk": str(self._risk()),
             "outcome": outcome or self.outcome,
             "newest_event": newest_event,
             "why": self._discreet(self.why),
@@ -93,6 +96,11 @@ class CallRecord:
         }
         return entry | ({"identity": self.caller.identity} if self.caller.identity else {})
 
+    def _risk(self) -> Risk:
+        if self.risk is not None:
+            return self.risk
+        return self.parsed.current_risk() if self.parsed is not None else self.tool.worst_risk()
+
     def _about(self) -> dict[str, Any]:
         """The fields that do not change once the call is parsed."""
         return {
@@ -100,7 +108,6 @@ class CallRecord:
             "client": self.caller.client,
             "identity": self.caller.identity,
             "tool": self.tool.tool_name(),
-            "risk": str(self.parsed.current_risk() if self.parsed is not None else self.tool.worst_risk()),
             "does": self._does(),
             "arguments": self._arguments(),
         }

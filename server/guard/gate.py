@@ -1,25 +1,29 @@
-"""Between a valid command and Telnyx: policy, approval, the stop switch and limits, each a reason not to send it."""
+"""Decides whether a command is sent: policy, approval, stop switch and limits."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from ...tools.base import Command, Tool
+from ...tools.base import Command, Risk, Tool
 from ...tools.calls import ListActiveCalls
+from ...tools.pagination import Read
 from ...tools.text import count, quoted
 from ..database import StoreError
 from ..errors import CallRefused
 from .approvals import ApprovalAnswer, ApprovalOutcome, Approvals, Approver
 from .call_record import Caller, CallRecord
+from .command_ids import CommandIds
+from .effects import Assessment, assess
 from .ledger import Ledger, LimitReached, Stopped
 from .policy import ApprovalPolicy, Policy, PolicyDecision, ScopeFacts
-from .questions import CallLookup, Question, Read, compose, people_touched
+from .questions import Question, affected_people, compose
+from .situation import LiveState, Situation
 
 T = TypeVar("T")
 
 
 class Gate:
-    """Lets commands through, or says why not. Reads need no leave beyond being tools of this server."""
+    """Admits commands, or refuses them with a reason."""
 
     def __init__(
         self,
@@ -28,12 +32,13 @@ class Gate:
         approvals: Approvals,
         facts: ScopeFacts,
         *,
-        about_call: CallLookup,
+        live: LiveState,
         newest_event: Callable[[], int] = lambda: 0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`policy` gives the one that holds for a caller, `newest_event` the number of the newest that is known."""
-        self._about_call = about_call
+        """`policy` returns the current policy for a caller, `newest_event` the number of the newest known event."""
+        self._live = live
+        self._command_ids = CommandIds(now)
         self._policy = policy
         self._ledger = ledger
         self._approvals = approvals
@@ -41,31 +46,36 @@ class Gate:
         self._newest_event = newest_event
         self._now = now
 
-    async def check(self, policy: Policy, command: Command, read: Read) -> PolicyDecision:
-        """What the policy says of this command, if it allows it now. Raises `Refused`, or what `read` raises."""
-        judged = policy.judged(command)
-        why = policy.refusal(type(command)) or policy.closed(self._now())
-        why = why or await policy.out_of_scope(command, self._facts)
-        if why is None and judged.approval is ApprovalPolicy.REFUSE:
-            why = "this server's policy always refuses it with these arguments"
-        if why is None and (most := judged.most_people) is not None:
-            touched = await people_touched(command, read)
-            if touched > most:
-                why = f"it would touch {touched} people, and this server's policy lets one action touch {most} at most"
-        if why is None:
-            why = await self._too_many_calls(judged.concurrent_calls, command, read)
-        if why is not None:
-            raise CallRefused(f"{command.tool_name()} was not sent: {why.rstrip('.')}. {_FINAL}")
-        return judged
+    async def check(self, policy: Policy, assessment: Assessment, read: Read) -> PolicyDecision:
+        """The policy's decision on a command, if it may be sent now. Raises `CallRefused`, or what `read` raises."""
+        command = assessment.situation.command
+        decision = policy.judged(command, assessment.risk)
+        refusal = policy.refusal(type(command)) or policy.closed(self._now())
+        refusal = refusal or await policy.out_of_scope(command, self._facts)
+        if refusal is None and command.exposes() and not policy.may_expose():
+            refusal = "it would hand out download links, and here you may only read"
+        if refusal is None and decision.approval is ApprovalPolicy.REFUSE:
+            refusal = "this server's policy always refuses it with these arguments"
+        if refusal is None and (limit := decision.most_people) is not None:
+            affected = await affected_people(assessment.command, read)
+            if affected > limit:
+                refusal = (
+                    f"it would touch {affected} people, and this server's policy allows {limit} at most in one action"
+                )
+        if refusal is None:
+            refusal = await self._too_many_calls(decision.concurrent_calls, command, read)
+        if refusal is not None:
+            raise CallRefused(f"{command.tool_name()} was not sent: {refusal.rstrip('.')}. {_FINAL}")
+        return decision
 
     async def _too_many_calls(self, most: int | None, command: Command, read: Read) -> str | None:
-        """Why no more calls may be made now, of which `most` may be up, as a clause. Raises what `read` raises."""
+        """Why no more calls may be made, when at most `most` may be up; a clause. Raises what `read` raises."""
         more = len(command.numbers())
         if most is None or not more:
             return None
         connection = await self._connection_of(command)
         if connection is None:
-            return f"it cannot be told how many calls are up, and this server's policy allows {most} at once"
+            return f"the number of calls that are up is not known, and this server's policy allows {most} at once"
         up = ListActiveCalls.result.read(await read(ListActiveCalls(connection_id=connection, page_size=1)))
         total: int = up["total_results"]
         if total + more <= most:
@@ -77,46 +87,64 @@ class Gate:
         )
 
     async def _connection_of(self, command: Command) -> str | None:
-        """The connection that it calls with: its own, or that of the call it passes on."""
+        """The connection that a command calls with: its own, or that of the call it transfers."""
         given: str | None = getattr(command, "connection_id", None)
         leg: str | None = getattr(command, "call_control_id", None)
         return given or (await self._facts.connection_of(leg) if leg else None)
 
     async def admit_read(self, tool: Tool, policy: Policy, record: CallRecord) -> None:
-        """Return when this read may be done: only a limit of its own stands in its way. Raises `Refused`."""
+        """Return when this read may be done: only a limit on its tool can block it. Raises `CallRefused`."""
         if limits := policy.judged(tool).limits(tool):
             self._none_in_the_way(tool, await self._noted(tool, self._ledger.admit_read(limits, record.entry("reads"))))
 
-    async def admit(self, command: Command, policy: Policy, read: Read, asker: Approver, record: CallRecord) -> None:
-        """Return when this write may be sent; then it is counted, and noted as begun.
+    async def admit(self, command: Command, policy: Policy, read: Read, approver: Approver, record: CallRecord) -> None:
+        """Return when this write may be sent; then it is counted, and its start is recorded in the audit.
 
-        `policy`: the one that held when the call came. Raises `Refused`, what `asker` raises to put its question, or
-        what `read` raises.
+        `policy`: the one in force when the call arrived. Raises `CallRefused`, what `approver` raises to ask its
+        question, or what `read` raises.
         """
-        judged = await self.check(policy, command, read)
-        if judged.approval is ApprovalPolicy.ASK:
-            self._none_in_the_way(command, await self._noted(command, self._ledger.look(judged.limits(command))))
-            asker = _UnlessByAnother(asker, lambda: self._policy(record.caller))
-            obtaining = self._approvals.obtain(command, lambda asked: self._question(asked, read), asker, record)
+        self._command_ids.check(command)
+        assessment = await self._assess(command)
+        record.risk = assessment.risk
+        decision = await self.check(policy, assessment, read)
+        if decision.approval is ApprovalPolicy.ASK:
+            self._none_in_the_way(
+                command, await self._noted(command, self._ledger.look(decision.limits(assessment.command)))
+            )
+            approver = _UnlessByAnother(approver, lambda: self._policy(record.caller))
+            asked: list[Assessment] = []
+
+            async def composed() -> tuple[Question, Risk]:
+                # The first question uses the facts that were just looked up, each later one those of its moment.
+                asked.append(await self._assess(command) if asked else assessment)
+                return await compose(asked[-1]), asked[-1].risk
+
+            obtaining = self._approvals.obtain(command, composed, approver, record)
             await self._noted(command, obtaining)
-            # A person takes their time, and the policy may have been edited meanwhile.
-            policy = self._policy(record.caller)
-            judged = await self.check(policy, command, read)
-        admitting = self._ledger.admit(judged.limits(command), record.entry("sends", self._newest_event()))
+            # A person takes their time: the policy and the facts may have changed meanwhile.
+            assessment = asked[-1]
+            record.risk = assessment.risk
+            decision = await self.check(self._policy(record.caller), assessment, read)
+        self._command_ids.record(command)
+        admitting = self._ledger.admit(decision.limits(assessment.command), record.entry("sends", self._newest_event()))
         self._none_in_the_way(command, await self._noted(command, admitting))
 
-    async def _question(self, command: Command, read: Read) -> Question:
-        return await compose(command, read, self._about_call)
+    async def _assess(self, command: Command) -> Assessment:
+        return await assess(command, Situation(command, self._live))
+
+    def sent(self, command: Command, body: Any) -> None:
+        """Note a command that Telnyx accepted. `body` is Telnyx's JSON."""
+        self._live.record(command, body)
 
     async def _noted(self, command: Tool, doing: Awaitable[T]) -> T:
-        """What is done with the store. Raises `Refused` when it cannot be used: what cannot be noted is not done."""
+        """Use the store. Raises `CallRefused` when it fails: an action that cannot be recorded is not done."""
         try:
             return await doing
         except StoreError as problem:
             why = str(problem).rstrip(".")
             raise CallRefused(
-                f"{command.tool_name()} was not sent: this server cannot note what it does ({why}), and changes "
-                "nothing until it can. The operator must mend the store."
+                f"{command.tool_name()} was not sent: this server cannot record what it does ({why}), and changes "
+                "nothing until it can. The operator must repair the store."
             ) from None
 
     def _none_in_the_way(self, command: Tool, found: Stopped | LimitReached | None) -> None:
@@ -125,7 +153,7 @@ class Gate:
                 reason = f" ({found.reason})" if found.reason else ""
                 raise CallRefused(
                     f"{command.tool_name()} was not sent: a person has stopped all writes of this server{reason}. "
-                    "Reading goes on. Only they can let writes go on: tell them, and do not try again until then."
+                    "Reading still works. Only they can allow writes again: tell them, and do not try again until then."
                 )
             case LimitReached():
                 raise CallRefused(
@@ -142,17 +170,21 @@ class Gate:
         return f"There is room for this call again in {seconds} s, at {full.until:%H:%M:%S} UTC."
 
     async def dry_run(self, asked: Command, command: Command, policy: Policy, read: Read) -> dict[str, Any]:
-        """What would be sent, and what a person would be asked first. Raises as `check` does.
+        """What would be sent, how risky it is and why, and what a person would be asked first. Raises as `check` does.
 
-        `asked`: the command as it was asked for, by which it is judged.
+        `asked`: the command as the caller wrote it, by which it is judged.
         """
-        judged = await self.check(policy, asked, read)
+        assessment = await self._assess(asked)
+        decision = await self.check(policy, assessment, read)
         request = command.request()
         would: dict[str, Any] = {"method": request.method, "path": request.path}
         if request.body is not None:
             would["body"] = request.body
-        if judged.approval is ApprovalPolicy.ASK:
-            would["asks_first"] = (await self._question(asked, read)).text
+        would["risk"] = str(assessment.risk)
+        if assessment.reasons:
+            would["because"] = [f"this {reason}" for reason in assessment.reasons]
+        if decision.approval is ApprovalPolicy.ASK:
+            would["asks_first"] = (await compose(assessment)).text
         return would
 
 
@@ -172,4 +204,4 @@ class _UnlessByAnother:
 
 
 _BY_ANOTHER = ApprovalAnswer(ApprovalOutcome.NOBODY, "this server's policy requires that another person approves", "")
-_FINAL = "The operator decides on that; trying another way around it is not wanted."
+_FINAL = "The operator decides this; do not look for a way around it."

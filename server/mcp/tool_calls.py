@@ -129,7 +129,7 @@ class ToolCallHandler:
             self._guard.audit_writer.require_room()
         if not isinstance(tool, Command):
             return await self._answer_locally(tool, origin)
-        if tool.is_read():
+        if tool.is_read() and not tool.exposes():
             return await self._send(tool, record, policy)
         with _nothing_sent(tool):
             command = await self._with_everyone_listed(tool)
@@ -137,7 +137,10 @@ class ToolCallHandler:
                 return _dry_run_result(command, await self._guard.gate.dry_run(tool, command, policy, self._read))
             # The guard judges the command as the caller wrote it: "everyone" is more than a list of all who are there.
             with span("policy"):
-                await self._guard.gate.admit(tool, policy, self._read, origin.asker(record.call), record)
+                try:
+                    await self._guard.gate.admit(tool, policy, self._read, origin.asker(record.call), record)
+                except TelnyxRefused as refused:
+                    raise await self._explained(refused) from None
             command = await self._with_everyone_listed(tool)
         return await self._send(command, record, policy)
 
@@ -169,6 +172,8 @@ class ToolCallHandler:
         attempts = answer.attempts if answer.attempts > 1 else None
         record.telnyx = _without_empty({"status": answer.status, "request_id": answer.request_id, "attempts": attempts})
         self._events.record_command(command)
+        if not command.is_read():
+            self._guard.gate.sent(command, answer.body)
         fields = command.read(answer.body)
         self._events.add_people(fields)
         return _command_result(command, fields, lambda name: self._catalog.allows(name, policy))

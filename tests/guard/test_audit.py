@@ -344,8 +344,8 @@ async def test_a_store_that_breaks_while_the_server_runs_ends_its_writes_and_not
         with closing(sqlite3.connect(database)) as connection:
             connection.execute("ALTER TABLE audit RENAME TO elsewhere")
         said = await refusal(client, "update_queue", **RESIZE)
-        assert "cannot note what it does" in said
-        assert "The operator must mend the store" in said
+        assert "cannot record what it does" in said
+        assert "The operator must repair the store" in said
         await call(client, "list_queues")
         assert changes(world.sandbox) == ["POST /queues/support"]
         await eventually(said_that_it_cannot_be_written)

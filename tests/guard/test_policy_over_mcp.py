@@ -413,7 +413,7 @@ def _out_of_scope(rules: Rules, tool: type[Tool], given: Mapping[str, Any]) -> b
     if tool.tool_name() == "create_conference":
         touched["conferences"].append(given["name"])
     return any(
-        not any(fnmatchcase(value.casefold(), pattern.casefold()) for pattern in rules["scope"][kind])
+        not any(fnmatchcase(value, pattern) for pattern in rules["scope"][kind])
         for kind, values in touched.items()
         if kind in rules["scope"]
         for value in values

@@ -115,5 +115,5 @@ async def test_the_refusal_says_why_and_who_can_let_writes_go_on(database: Path)
     async with guarded(World(), approval="never", database=url_of(database)) as client:
         said = await refusal(client, "update_queue", **QUEUE)
     assert "(the agent rings people back twice)" in said
-    assert "Reading goes on" in said
-    assert "Only they can let writes go on" in said
+    assert "Reading still works" in said
+    assert "Only they can allow writes again" in said

@@ -20,11 +20,10 @@ from telnyx_conferencing.tools.queues import CreateQueue
 pytestmark = pytest.mark.anyio
 
 NAMED = r"'[^'\n]{0,80}'"
-END = re.compile(rf"End conference {NAMED}\? 1 person is in it \({NAMED}\)\. Everyone in it is hung up\.")
+WHO = rf"({NAMED}|unknown caller \S+)"
+END = re.compile(rf"End conference {NAMED}\? 1 person is in it \({WHO}\)\. Everyone in it is hung up\.")
 DELETE = re.compile(rf"Delete queue {NAMED}\? 0 calls in it\. Calls that wait in it lose their place\.")
-TAKE = re.compile(
-    rf"Take the call from {NAMED} out of its queue\? .*It waits in queue 'support'\. Its place .* is lost\."
-)
+TAKE = re.compile(rf"Take the call with {WHO} out of its queue\? .* in queue 'support'\. Its place .* is lost\.")
 
 each_text = pytest.mark.parametrize("chosen", HOSTILE)
 
@@ -115,7 +114,6 @@ async def test_what_a_model_chooses_cannot_steer_the_question_either(world: Worl
     person = Person(no)
     conference = room(world.sandbox)
     chosen = {
-        "join_conference": {"call_control_id": "v3:a\u202eb\u200bc\u2066", "supervisor_role": "monitor"},
         "update_supervisor": {
             "call_control_id": "v3:a\u202eb\u200bc",
             "supervisor_role": "whisper",

@@ -155,8 +155,7 @@ async def test_what_is_hung_up_is_said_by_where_it_waits(world: World) -> None:
         await call(client, "hangup_call", call_control_id=waiting)
     [question] = person.questions
     assert question == (
-        "Hang up the call from '+12025550111'? It is number 1 in line. It waits in queue 'support'. "
-        "Whoever is on it is cut off."
+        "Hang up the call with +12025550111? It is number 1 in line in queue 'support'. The person on it is cut off."
     )
 
 

@@ -32,7 +32,7 @@ async def test_a_yes_ends_the_conference_that_the_question_described(era: str) -
             ended = await call(client, "end_conference", conference_id=room)
             seen = await call(client, "get_conference", conference_id=room)
     [question] = person.questions
-    assert question.startswith("End conference 'Standup'? 3 people are in it (v3:")
+    assert question.startswith("End conference 'Standup'? 3 people are in it (+1")
     assert question.endswith("Everyone in it is hung up.")
     assert ended["expect_events"] == ["conference.participant.left", "conference.ended"]
     assert (seen["conference"]["status"], seen["conference"]["end_reason"]) == ("completed", "ended_via_api")
@@ -169,12 +169,12 @@ QUESTIONS: dict[str, tuple[Callable[[str, list[str]], dict[str, object]], str]] 
     ),
     "leave_queue": (
         lambda room, legs: {"call_control_id": legs[2]},
-        "Take the call from '+1",
+        "Take the call with +1",
     ),
     "delete_queue": (lambda room, legs: {"queue_name": "support"}, "Delete queue 'support'? 1 call in it."),
     "send_dtmf": (
         lambda room, legs: {"conference_id": room, "call_control_ids": [legs[0]], "digits": "4111111111111111"},
-        "Send 16 DTMF digits to v3:",
+        "Send 16 DTMF digits to +1",
     ),
     "speak_text": (
         lambda room, legs: {

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import pytest
@@ -14,6 +15,7 @@ from support.examples import AWKWARD_QUEUE, CALL, COMMAND_OF, CONFERENCE_ID, EXA
 from support.guarded_server import guarded, room
 from support.mcp import call
 from support.mcp_in_process import World
+from support.webhooks import url_of
 from telnyx_conferencing.prompts.questions import tools
 from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.queues import CreateQueue, EnqueueCall
@@ -107,13 +109,17 @@ class Scene:
 @asynccontextmanager
 async def dry_running(scene: Scene) -> AsyncGenerator[Client]:
     """A client of a server that sends nothing and says what it would ask about every write."""
-    async with guarded(scene.world, approval="all", dry_run=True) as client:
-        await call(client, "list_events")  # its store is open then, and not just being opened when the test ends
-        yield client
+    with TemporaryDirectory() as home:
+        shared: dict[str, Any] = {"database": url_of(Path(home) / "events.db"), "with_events": True}
+        async with guarded(scene.world, approval="never", **shared) as client:
+            await call(client, "start_recording", conference_id=scene.conference_id, format="mp3")
+        async with guarded(scene.world, approval="all", dry_run=True, **shared) as client:
+            await call(client, "list_events")  # opens the store
+            yield client
 
 
 def test_every_write_has_its_question_and_no_other_tool_has() -> None:
-    assert tools() == sorted(command.tool_name() for command in COMMANDS if not command.is_read())
+    assert tools() == sorted([*(command.tool_name() for command in COMMANDS if not command.is_read()), "get_recording"])
 
 
 def test_no_sentence_stands_in_two_places() -> None:
@@ -167,7 +173,7 @@ async def test_a_question_names_each_argument_on_which_a_person_decides(example:
     assert wanted - named == set()
 
 
-_FOUND_OUT = ("conference_id", "call_control_id")
+_FOUND_OUT = ("conference_id", "call_control_id", "other_call_control_id")
 """Said by what was found out about them: the name of a conference, the number of a waiting call. See the snapshot."""
 
 
@@ -178,15 +184,17 @@ async def asked_by(tool: str, **given: Any) -> str:
 
 
 @pytest.mark.anyio
-async def test_only_who_overhears_is_said_to() -> None:
+async def test_only_a_question_about_a_silent_supervisor_says_that_people_are_overheard() -> None:
     seen = {"conference_id": CONFERENCE_ID, "call_control_id": CALL}
-    overheard = "The people in it are not told that they are overheard."
+    overheard = "The people in it do not know that they are overheard."
     assert overheard in await asked_by("join_conference", **seen, supervisor_role="monitor")
     assert overheard not in await asked_by("join_conference", **seen)
 
 
 @pytest.mark.anyio
-async def test_a_question_names_legs_one_by_one_or_counts_them() -> None:
+async def test_a_question_names_the_people_it_is_about() -> None:
     said = await asked_by("mute_participants", conference_id=CONFERENCE_ID, call_control_ids=LEGS)
-    assert said.startswith("Mute 2 call legs in conference 'Standup'? 3 people are in it (v3:")
-    assert "[muted, on hold]" in said
+    assert said.startswith(
+        "Mute +12025559000, +12025559001 in conference 'Standup'? 3 people are in it (+12025559000, "
+    )
+    assert "+12025559001 [muted, on hold]" in said

@@ -78,6 +78,7 @@ async def guarded(
     patience: float | None = None,
     extensions: Sequence[ClientExtension] = (),
     transport: httpx2.AsyncBaseTransport | None = None,
+    with_events: bool = False,
     **given: Any,
 ) -> AsyncGenerator[Client]:
     """A client of a server in this process that goes by this clock, and waits so many seconds for an answer.
@@ -99,7 +100,7 @@ async def guarded(
         callback = elicited if answering is not None else None
         async with (
             world.http(transport) as http,
-            serving(world, http, **({"approval": None} | given)) as server,
+            serving(world, http, with_events=with_events, **({"approval": None} | given)) as server,
             Client(server, mode=ERAS[era], elicitation_callback=callback, extensions=extensions) as client,
         ):
             yield client

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -18,6 +19,7 @@ from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.server.settings import load
 from telnyx_conferencing.server.stores import open_event_store, store_url
 from telnyx_conferencing.server.telnyx import TelnyxClient
+from telnyx_conferencing.server.webhooks.ingest import EventIngest
 
 
 @dataclass
@@ -47,12 +49,17 @@ class World:
 
 
 @asynccontextmanager
-async def serving(world: World, http: httpx2.AsyncClient, **given: object) -> AsyncGenerator[Server[Any]]:
-    """The MCP server on this world, with a store of its own; nobody is asked."""
+async def serving(
+    world: World, http: httpx2.AsyncClient, *, with_events: bool = False, **given: Any
+) -> AsyncGenerator[Server[Any]]:
+    """The MCP server on this world, with a store of its own; nobody is asked. `with_events`: it gets the webhooks."""
     telnyx = world.telnyx(http)
     settings = load(sandbox=True, **({"approval": "never"} | given))
     with store_url(settings) as database:
-        events = EventService(lambda: open_event_store(settings, database), TelnyxFacts(telnyx.read))
+        now = world.sandbox.clock.now if with_events else lambda: datetime.now(UTC)
+        events = EventService(lambda: open_event_store(settings, database), TelnyxFacts(telnyx.read), now)
+        if with_events:
+            EventIngest(settings, events, telnyx, world.sandbox, None)
         guarding = GuardRuntime(settings, telnyx, events, database)
         async with events.running(), guarding.guard.audit_writer.running():
             yield build(settings, telnyx, events, guarding).server
@@ -60,7 +67,7 @@ async def serving(world: World, http: httpx2.AsyncClient, **given: object) -> As
 
 @asynccontextmanager
 async def in_process(
-    world: World, transport: httpx2.AsyncBaseTransport | None = None, **given: object
+    world: World, transport: httpx2.AsyncBaseTransport | None = None, **given: Any
 ) -> AsyncGenerator[Client]:
     """An MCP client of a server on this world."""
     async with world.http(transport) as http, serving(world, http, **given) as server, Client(server) as client:

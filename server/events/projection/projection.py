@@ -49,6 +49,8 @@ class Call:
     hangups: list[Moment] = field(default_factory=list[Moment])
     holds: list[Moment] = field(default_factory=list[Moment])
     """Holds and unholds."""
+    last_move: Moment | None = None
+    """The newest event that says where the leg is: in a conference, a queue or a bridge."""
     conferences: set[str] = field(default_factory=set[str])
     queues: set[str] = field(default_factory=set[str])
 
@@ -68,6 +70,14 @@ class Call:
         for moment in sorted(self.holds, key=lambda hold: hold.key):
             since = (since or moment.at) if moment.type == "call.hold" else None
         return since
+
+    def move(self, moment: Moment) -> None:
+        """Record where the leg went, unless a newer event says otherwise."""
+        if self.last_move is None or self.last_move.key <= moment.key:
+            self.last_move = moment
+
+
+_MOVES = frozenset({"call.bridged", "call.enqueued", "conference.participant.joined"})
 
 
 class Projection:
@@ -120,6 +130,8 @@ class Projection:
             changed |= self._add_to_conference(event.conference_id, moment)
         if event.queue is not None and moment.type in Queue.CHANGED_BY:
             changed |= self._add_to_queue(event.queue, moment)
+        if moment.call is not None and moment.type in _MOVES:
+            self._call(moment.call).move(moment)
         if moment.call is not None and moment.type == "call.initiated":
             changed |= self._record_start(moment.call, moment)
         if moment.call is not None and moment.type == "call.hangup":
@@ -260,6 +272,28 @@ class Projection:
         if view is None:
             return []
         return [person_in(person, view.id) for person in view.participants if person.left_at is None]
+
+    def queue_of(self, call_control_id: str) -> str | None:
+        """The name of the queue that a call leg waits in, according to events and the API's answers."""
+        call = self._calls.get(call_control_id)
+        names = call.queues if call is not None else ()
+        queues = ((name, self._queues.get(name)) for name in names)
+        return next((name for name, log in queues if log is not None and call_control_id in log.state.waiting), None)
+
+    def is_bridged(self, call_control_id: str) -> bool:
+        """Whether the newest event about a leg's place says that it was bridged."""
+        call = self._calls.get(call_control_id)
+        return call is not None and call.last_move is not None and call.last_move.type == "call.bridged"
+
+    def knows_from_start(self, call_control_id: str) -> bool:
+        """Whether the event of the call's start is known, so that all its moves are known too."""
+        call = self._calls.get(call_control_id)
+        return call is not None and call.started is not None
+
+    def present_in(self, conference_id: str) -> frozenset[str] | None:
+        """The call legs in a conference; None when nothing is known of the conference."""
+        log = self._conferences.get(conference_id)
+        return None if log is None else frozenset(log.state.present)
 
     def _names(self, state: Conference) -> dict[str, str]:
         labels = {call: one.facts["label"].value for call, one in state.participants.items() if "label" in one.facts}

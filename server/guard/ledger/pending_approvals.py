@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from ...database import Transaction, microseconds, moment_of
+from ...errors import CallRefused
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's alphabet: no two characters look alike
 _LETTERS = _ALPHABET[10:]
@@ -19,6 +20,8 @@ _COLUMNS = (
     "spent_at"
 )
 _ELICITED = "elicitation"
+MAX_PENDING = 20
+"""Pending questions of one authenticated name, or of all callers without a name."""
 
 
 class State(StrEnum):
@@ -29,6 +32,10 @@ class State(StrEnum):
     REJECTED = "rejected"
     SPENT = "spent"
     EXPIRED = "expired"
+
+
+class TooManyPending(CallRefused):
+    """A caller has too many pending questions."""
 
 
 class NoSuchApproval(Exception):
@@ -84,20 +91,21 @@ class Decision(NamedTuple):
     """Their authenticated name. Nobody can approve a call made in their own name."""
 
 
-def take(session: Transaction, asked: ApprovalRequest, now: datetime) -> PendingApproval | None:
+def take(session: Transaction, request: ApprovalRequest, now: datetime) -> PendingApproval | None:
     """The decision on this request. Returning an approval uses it up (`SPENT`)."""
-    found = _current(session, asked.binding, now)
+    found = _current(session, request.binding, now)
     if found is None or found.state is not State.APPROVED:
         return found
     session.change("UPDATE approvals SET spent_at = :now WHERE code = :code", now=microseconds(now), code=found.code)
     return _by_code(session, found.code, now)
 
 
-def add_pending(session: Transaction, asked: ApprovalRequest, now: datetime, ttl: timedelta) -> PendingApproval:
+def add_pending(session: Transaction, request: ApprovalRequest, now: datetime, ttl: timedelta) -> PendingApproval:
     """Store a question for a person. The same question is stored once."""
-    found = _current(session, asked.binding, now)
+    found = _current(session, request.binding, now)
     if found is not None:
         return found
+    _check_not_too_many(session, request, now)
     code = _new_code()
     session.change(
         "INSERT INTO approvals (code, binding, tool, risk, question, asked_by, identity, asked_at, expires_at) "
@@ -105,12 +113,28 @@ def add_pending(session: Transaction, asked: ApprovalRequest, now: datetime, ttl
         code=code,
         asked_at=microseconds(now),
         expires_at=microseconds(now + ttl),
-        **asdict(asked),
+        **asdict(request),
     )
     return _by_code(session, code, now)
 
 
-def use_answer(session: Transaction, asked: ApprovalRequest, name: str, *, yes: bool, now: datetime) -> bool:
+def _check_not_too_many(session: Transaction, request: ApprovalRequest, now: datetime) -> None:
+    """Raises `TooManyPending` when the caller has too many pending questions: a person could not read them all."""
+    who = "identity IS NULL" if request.identity is None else "identity = :identity"
+    named = {} if request.identity is None else {"identity": request.identity}
+    rows = session.rows(
+        f"SELECT count(*) FROM approvals WHERE decision IS NULL AND expires_at > :now AND {who}",  # noqa: S608
+        now=microseconds(now),
+        **named,
+    )
+    if rows[0][0] >= MAX_PENDING:
+        raise TooManyPending(
+            f"{MAX_PENDING} questions of this caller wait for a person already. Nothing was sent. Wait until they are "
+            "answered or have expired."
+        )
+
+
+def use_answer(session: Transaction, request: ApprovalRequest, name: str, *, yes: bool, now: datetime) -> bool:
     """Note that the answer to a question put through the client is used now; False: this very answer was used before.
 
     What was left for a person about the same call, answered or not, is thereby over too.
@@ -124,7 +148,7 @@ def use_answer(session: Transaction, asked: ApprovalRequest, name: str, *, yes: 
         now=microseconds(now),
         decision=decision,
         by=_ELICITED,
-        **asdict(asked),
+        **asdict(request),
     )
     if new:
         session.change(
@@ -133,7 +157,7 @@ def use_answer(session: Transaction, asked: ApprovalRequest, name: str, *, yes: 
             decision=decision,
             now=microseconds(now),
             by=_ELICITED,
-            binding=asked.binding,
+            binding=request.binding,
         )
     return bool(new)
 

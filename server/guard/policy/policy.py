@@ -82,9 +82,13 @@ class Policy:
         """Why a command may not touch what it names, as a clause; None when it may. Raises what `facts` raises."""
         return await self.scope.refusal(command, facts)
 
-    def judged(self, tool: Tool) -> "PolicyDecision":
-        """The decision for a call with these arguments."""
-        return self._of(type(tool), tool.current_risk())
+    def judged(self, tool: Tool, risk: Risk | None = None) -> "PolicyDecision":
+        """The decision for a call at a risk; None for the risk of the call without its effects."""
+        return self._of(type(tool), tool.current_risk() if risk is None else risk)
+
+    def may_expose(self) -> bool:
+        """Whether a read may hand out download links: not on a read-only server or to a caller who may only read."""
+        return self._may_control and not any(source.tools.read_only for source in self.sources)
 
     def approval_at(self, tool: type[Tool], risk: Risk) -> ApprovalPolicy:
         """The approval that a tool needs at a risk. A read needs none."""
@@ -110,7 +114,7 @@ class Policy:
         )
 
     def _needed(self, tool: type[Tool], risk: Risk) -> ApprovalPolicy:
-        if tool.is_read():
+        if risk is Risk.READ:
             return ApprovalPolicy.NEVER
         rules = (source.approval.for_tool(tool.tool_name()) for source in self.sources)
         return strictest(_at(risk, rule) for rule in [rule for rule in rules if rule is not None] or [_DEFAULT_LEVEL])

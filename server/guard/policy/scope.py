@@ -1,16 +1,19 @@
-"""What a write may touch: conferences, queues, connections, regions, numbers, and where its URLs may point.
+"""The scope of writes: conferences, queues, connections, regions, numbers, and hosts of URLs.
 
-Every source's list must hold. What cannot be told while a list wants it is refused. A conference, a queue and a
-connection are judged by what Telnyx says of them, not by what the client does.
+The list of every source must hold. If a list exists and the fact it needs is not known, the write is refused. A
+conference is checked both where a command sends a call and where the call is now.
 """
 
+import unicodedata
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Protocol, cast
 
 from ....tools.base import EVERYONE, Command, arguments_of
-from ....tools.text import quoted
+from ....tools.participants import JoinConference
+from ....tools.text import clean, quoted
+from ..place import Place, PlaceKind
 from .rules import ScopeRules
 from .url_safety import url_problem
 
@@ -20,7 +23,7 @@ _LEGS = ("call_control_id", "call_control_ids")
 
 @dataclass(frozen=True, slots=True)
 class ConferenceFacts:
-    """What Telnyx says of a conference. None: it does not say."""
+    """What Telnyx says about a conference. None where it does not say."""
 
     name: str | None
     connection_id: str | None
@@ -29,7 +32,7 @@ class ConferenceFacts:
 
 @dataclass(frozen=True, slots=True)
 class QueuedFacts:
-    """What Telnyx says of a call that waits in a queue. None: it does not say."""
+    """What Telnyx says about a call that waits in a queue. None where it does not say."""
 
     queue: str | None
     """The name of the queue."""
@@ -37,7 +40,7 @@ class QueuedFacts:
 
 
 class ScopeFacts(Protocol):
-    """What is true now, asked only when a rule wants it. Each may raise `CallFailed`."""
+    """What is true now, looked up only when a rule needs it. Each method may raise `CallFailed`."""
 
     async def conference(self, conference_id: str, /) -> ConferenceFacts: ...
 
@@ -57,12 +60,25 @@ class ScopeFacts(Protocol):
         """The connection of a call leg."""
         ...
 
+    async def place(self, call_control_id: str, /) -> Place:
+        """Where a call leg is now."""
+        ...
+
 
 Matches = Callable[[str, str], bool]
 
 
 def _is_like(value: str, pattern: str) -> bool:
-    return fnmatchcase(value.casefold(), pattern.casefold())
+    """Whether a name matches, exactly as Telnyx would compare it.
+
+    Telnyx opens another conference for a name that looks the same: with another case, in full-width letters, with a
+    dotless i or long s, or with invisible characters. Such names match only themselves and `*`.
+    """
+    return pattern == "*" or (fnmatchcase(value, pattern) and (value == pattern or _is_plain(value)))
+
+
+def _is_plain(value: str) -> bool:
+    return unicodedata.normalize("NFKC", value) == value and clean(value, len(value) + 1) == value
 
 
 def _is(value: str, entry: str) -> bool:
@@ -75,21 +91,21 @@ def _begins(value: str, prefix: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Within:
-    """The lists of one kind, one from each source that has one."""
+class AllowedValues:
+    """The allowed values of one kind: one list from each source that has one."""
 
     kind: str
-    """What the entries are, as in "only conferences named"."""
+    """Describes the entries, as in "only conferences named"."""
     lists: tuple[Collection[str], ...]
     matches: Matches
 
-    def problem(self, what: str, value: str | None) -> str | None:
-        """Why this value lies outside; None when it does not. `what`: its noun."""
+    def problem(self, noun: str, value: str | None) -> str | None:
+        """Why this value is not allowed, as a clause; None when it is allowed."""
         if value is None:
-            return f"the {what} cannot be told, and {self.rule}"
+            return f"the {noun} is not known, and {self.rule}"
         if all(any(self.matches(value, entry) for entry in entries) for entries in self.lists):
             return None
-        return f"the {what} is {quoted(value)}, and {self.rule}"
+        return f"the {noun} is {quoted(value)}, and {self.rule}"
 
     @property
     def rule(self) -> str:
@@ -101,18 +117,19 @@ class _Within:
 
 
 def _both(lists: Sequence[Collection[str]]) -> str:
-    """What every one of the lists allows, in words."""
+    """What all lists allow together, in words."""
     return ", and of those only ".join(" or ".join(entries) or "none" for entries in lists)
 
 
-class _Touched:
-    """What a command touches. A conference is asked for once."""
+class CommandTargets:
+    """What a command touches. Each fact is looked up once."""
 
     def __init__(self, command: Command, facts: ScopeFacts) -> None:
         self.given = arguments_of(command)
         self.command = command
         self.facts = facts
         self._conference: ConferenceFacts | None = None
+        self._places: dict[str, Place] = {}
 
     async def conference(self) -> ConferenceFacts | None:
         """The conference it names, by id or by name, if there is one."""
@@ -124,11 +141,11 @@ class _Touched:
 
     @property
     def named(self) -> str | None:
-        """The name under which it opens a conference, or joins one that is open under it."""
+        """The name of the conference that it opens, or joins by name."""
         return self.given.get("name" if self.opens("/conferences") else "conference_name")
 
     def opens(self, path: str) -> bool:
-        """Whether it makes what the path lists."""
+        """Whether it posts to this path."""
         return self.command.route.path == path
 
     @property
@@ -136,6 +153,19 @@ class _Touched:
         """The call legs it names, each once."""
         named = [value for name, value in self.given.items() if name.endswith(_LEGS) and value != EVERYONE]
         return tuple(dict.fromkeys(leg for value in named for leg in _each(value)))
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The call legs that may be somewhere else than in the conference or queue that the command names."""
+        route = self.command.route.parameters
+        is_inside = "queue_name" in route or ("conference_id" in route and not isinstance(self.command, JoinConference))
+        named = () if is_inside else ("call_control_id", "other_call_control_id", "supervise_call_control_id")
+        return tuple(dict.fromkeys(self.given[name] for name in named if name in self.given))
+
+    async def place(self, call_control_id: str) -> Place:
+        if call_control_id not in self._places:
+            self._places[call_control_id] = await self.facts.place(call_control_id)
+        return self._places[call_control_id]
 
     @property
     def waiting(self) -> str | None:
@@ -151,26 +181,26 @@ def _each(value: Any) -> Iterator[str]:
 
 
 class PolicyScope:
-    """What all the sources together let be touched."""
+    """The scope of all sources together."""
 
     def __init__(self, rules: Sequence[ScopeRules]) -> None:
-        def within(kind: str, field: str, matches: Matches) -> _Within:
-            lists = (cast("Collection[str] | None", getattr(one, field)) for one in rules)
-            return _Within(kind, tuple(entries for entries in lists if entries is not None), matches)
+        def within(kind: str, field: str, matches: Matches) -> AllowedValues:
+            lists = (cast("Collection[str] | None", getattr(source, field)) for source in rules)
+            return AllowedValues(kind, tuple(entries for entries in lists if entries is not None), matches)
 
         self.conferences = within("conferences named", "conferences", _is_like)
         self.queues = within("queues named", "queues", _is_like)
         self.connections = within("connections", "connections", _is)
         self.regions = within("regions", "regions", _is)
         self.numbers = within("numbers that begin with", "numbers", _begins)
-        self.hosts = tuple(one.audio_hosts for one in rules if one.audio_hosts is not None)
-        said = {one.audio_http for one in rules}
-        self.takes_http = True in said and False not in said
+        self.hosts = tuple(source.audio_hosts for source in rules if source.audio_hosts is not None)
+        http = {source.audio_http for source in rules}
+        self.takes_http = True in http and False not in http
         self._checks = [check for listed, check in _CHECKS if listed is None or getattr(self, listed).lists]
 
     @property
-    def kinds(self) -> tuple[_Within, ...]:
-        """What there are lists of."""
+    def kinds(self) -> tuple[AllowedValues, ...]:
+        """The kinds of values that can have lists."""
         return self.conferences, self.queues, self.connections, self.regions, self.numbers
 
     @property
@@ -180,95 +210,119 @@ class PolicyScope:
         return f"{scheme} URLs on {_both(self.hosts) or 'hosts of the public internet'}"
 
     async def refusal(self, command: Command, facts: ScopeFacts) -> str | None:
-        """Why a write may not touch what it names, as a clause; None when it may. Raises what `facts` raises."""
+        """Why a write is out of scope, as a clause; None when it is within. Raises what `facts` raises."""
         if command.is_read():
             return None
-        touched = _Touched(command, facts)
+        targets = CommandTargets(command, facts)
         for check in self._checks:
-            if (why := await check(self, touched)) is not None:
+            if (why := await check(self, targets)) is not None:
                 return why
         return None
 
 
-async def _urls(scope: PolicyScope, touched: _Touched) -> str | None:
-    for name, value in touched.given.items():
+async def _urls(scope: PolicyScope, targets: CommandTargets) -> str | None:
+    for name, value in targets.given.items():
         for url in _each(value) if name.endswith("_url") else ():
             if (problem := url_problem(url, scope.takes_http, scope.hosts)) is not None:
                 return f"{name} may not be used: {problem}. This server takes {scope.urls}"
     return None
 
 
-async def _numbers(scope: PolicyScope, touched: _Touched) -> str | None:
-    numbers = touched.command.numbers()
+async def _numbers(scope: PolicyScope, targets: CommandTargets) -> str | None:
+    numbers = targets.command.numbers()
     return _first(scope.numbers.problem("number to call", number) for number in numbers)
 
 
-async def _regions(scope: PolicyScope, touched: _Touched) -> str | None:
-    """By the argument, and by where the conference really is: the one does not stand for the other."""
-    asked = touched.given.get("region")
-    if asked is None and touched.opens("/conferences"):
+async def _regions(scope: PolicyScope, targets: CommandTargets) -> str | None:
+    """The region is checked in the argument and in the conference itself: they may differ."""
+    asked = targets.given.get("region")
+    if asked is None and targets.opens("/conferences"):
         return f"region is missing, and {scope.regions.rule}: give one"
     problem = scope.regions.problem("region", asked) if asked is not None else None
-    conference = await touched.conference() if problem is None else None
-    if conference is None and "conference_name" in touched.given:  # it is opened where the account is
+    conference = await targets.conference() if problem is None else None
+    if conference is None and "conference_name" in targets.given:  # it is opened where the account is
         return scope.regions.problem("region of this conference", None)
     if conference is None or (conference.region is None and asked is not None):
         return problem
     return scope.regions.problem("region of this conference", conference.region)
 
 
-async def _conferences(scope: PolicyScope, touched: _Touched) -> str | None:
-    if touched.named is not None:
-        return scope.conferences.problem("name of this conference", touched.named)
-    conference = await touched.conference()
-    return scope.conferences.problem("name of this conference", conference.name) if conference else None
+async def _conferences(scope: PolicyScope, targets: CommandTargets) -> str | None:
+    if targets.named is not None:
+        problem = scope.conferences.problem("name of this conference", targets.named)
+    else:
+        conference = await targets.conference()
+        problem = scope.conferences.problem("name of this conference", conference.name) if conference else None
+    if problem is not None:
+        return problem
+    for leg in targets.elsewhere:
+        place = await targets.place(leg)
+        if place.kind is PlaceKind.CONFERENCE:
+            name = place.conference_name
+            if name is None and place.conference_id is not None:
+                name = (await targets.facts.conference(place.conference_id)).name
+            problem = scope.conferences.problem(f"conference that call {quoted(leg)} is in now", name)
+        if problem is not None:
+            return problem
+    return None
 
 
 _OPEN_QUEUES = ("/queues", "/calls/{call_control_id}/actions/enqueue")
-"""They open a queue under the name they are given, if there is none."""
+"""These open a queue with the given name if there is none."""
 
 
-async def _queues(scope: PolicyScope, touched: _Touched) -> str | None:
-    name = touched.given.get("queue_name")
+async def _queues(scope: PolicyScope, targets: CommandTargets) -> str | None:
+    name = targets.given.get("queue_name")
     if name is not None:
-        is_opened = any(map(touched.opens, _OPEN_QUEUES))
-        return scope.queues.problem("name of this queue", name if is_opened else await touched.facts.queue(name))
-    if touched.waiting is None:
-        return None
-    queued = await touched.facts.queue_of(touched.waiting)
-    return scope.queues.problem("queue in which this call waits", queued.queue if queued else None)
+        is_opened = any(map(targets.opens, _OPEN_QUEUES))
+        problem = scope.queues.problem("name of this queue", name if is_opened else await targets.facts.queue(name))
+        if problem is not None:
+            return problem
+    if name is None and targets.waiting is not None:
+        queued = await targets.facts.queue_of(targets.waiting)
+        return scope.queues.problem("queue in which this call waits", queued.queue if queued else None)
+    for leg in targets.elsewhere:
+        place = await targets.place(leg)
+        if place.kind is PlaceKind.UNKNOWN:
+            queued = await targets.facts.queue_of(leg)
+            place = Place(PlaceKind.QUEUE, queue=queued.queue) if queued else place
+        if place.kind in (PlaceKind.QUEUE, PlaceKind.UNKNOWN):
+            problem = scope.queues.problem(f"queue in which call {quoted(leg)} waits now", place.queue)
+            if problem is not None:
+                return problem
+    return None
 
 
-async def _connections(scope: PolicyScope, touched: _Touched) -> str | None:
-    """The one it calls with, the conference's, and that of every call leg it names."""
-    if (own := touched.given.get("connection_id")) is not None:
+async def _connections(scope: PolicyScope, targets: CommandTargets) -> str | None:
+    """Checks the connection it calls with, that of the conference, and that of every call leg it names."""
+    if (own := targets.given.get("connection_id")) is not None:
         problem = scope.connections.problem("connection to call with", own)
         if problem is not None:
             return problem
-    if (conference := await touched.conference()) is not None:
+    if (conference := await targets.conference()) is not None:
         problem = scope.connections.problem("connection of this conference", conference.connection_id)
         if problem is not None:
             return problem
-    for leg in touched.legs:
-        connection = await _connection_of(leg, touched)
+    for leg in targets.legs:
+        connection = await _connection_of(leg, targets)
         if (problem := scope.connections.problem(f"connection of call {quoted(leg)}", connection)) is not None:
             return problem
     return None
 
 
-async def _connection_of(leg: str, touched: _Touched) -> str | None:
+async def _connection_of(leg: str, targets: CommandTargets) -> str | None:
     # A call that has hung up may keep its place in a queue, and then only the queue knows of it.
-    queued = await touched.facts.queue_of(leg) if leg == touched.waiting else None
+    queued = await targets.facts.queue_of(leg) if leg == targets.waiting else None
     if queued is not None and queued.connection_id is not None:
         return queued.connection_id
-    return await touched.facts.connection_of(leg)
+    return await targets.facts.connection_of(leg)
 
 
 def _first(problems: Iterator[str | None]) -> str | None:
     return next((problem for problem in problems if problem is not None), None)
 
 
-_CHECKS: tuple[tuple[str | None, Callable[[PolicyScope, _Touched], Awaitable[str | None]]], ...] = (
+_CHECKS: tuple[tuple[str | None, Callable[[PolicyScope, CommandTargets], Awaitable[str | None]]], ...] = (
     (None, _urls),
     ("numbers", _numbers),
     ("regions", _regions),
@@ -276,5 +330,4 @@ _CHECKS: tuple[tuple[str | None, Callable[[PolicyScope, _Touched], Awaitable[str
     ("queues", _queues),
     ("connections", _connections),
 )
-"""Each with the kind of lists without which it need not be made, in the order in which they are made: what needs
-nothing to be asked comes first."""
+"""The checks in order, those without lookups first. Each has the list without which it is skipped."""

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from support.examples import COMMAND_OF, EXAMPLES
+from telnyx_conferencing.server.guard.place import Place, PlaceKind
 from telnyx_conferencing.server.guard.policy import (
     ApprovalRules,
     ConferenceFacts,
@@ -60,6 +61,7 @@ class Known:
     queues: Mapping[str, str] = field(default_factory=dict[str, str])
     waiting: Mapping[str, QueuedFacts] = field(default_factory=dict[str, QueuedFacts])
     connections: Mapping[str, str] = field(default_factory=dict[str, str])
+    places: Mapping[str, Place] = field(default_factory=dict[str, Place])
     asked: list[str] = field(default_factory=list[str])
 
     async def conference(self, conference_id: str) -> ConferenceFacts:
@@ -81,6 +83,10 @@ class Known:
     async def connection_of(self, call_control_id: str) -> str | None:
         self.asked.append(f"connection of {call_control_id}")
         return self.connections.get(call_control_id)
+
+    async def place(self, call_control_id: str) -> Place:
+        self.asked.append(f"place of {call_control_id}")
+        return self.places.get(call_control_id, Place(PlaceKind.NOWHERE))
 
 
 _NAMES = [tool.tool_name() for tool in TOOLS]

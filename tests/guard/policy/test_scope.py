@@ -43,15 +43,14 @@ WHISPERED = command("join_conference", supervisor_role="whisper", whisper_call_c
 OTHER_IS_2 = f"the connection of call '{OTHER_CALL}' is '2'"
 MAY = [
     ("conferences = ['Stand*']", command("end_conference")),
-    ("conferences = ['sTANDUP']", command("mute_participants")),
     ("conferences = ['Sales', 'Standu?']", command("start_recording")),
-    ("conferences = ['Sales *']", command("create_conference", name="SALES call")),
+    ("conferences = ['Sales *']", command("create_conference", name="Sales call")),
     ("conferences = []", command("create_queue")),
     ("conferences = []", command("get_conference")),
     ("queues = ['supp*']", command("update_queue", queue_name="q-1", max_size=3)),
-    ("queues = ['SUPPORT']", command("delete_queue", queue_name="support")),
+    ("queues = ['supp*']", command("delete_queue", queue_name="support")),
     ("queues = ['supp*']", command("create_queue", queue_name="support-2")),
-    ("queues = ['supp*']", command("enqueue_call", queue_name="Support-2")),
+    ("queues = ['supp*']", command("enqueue_call", queue_name="support-2")),
     ("queues = ['supp*']", command("leave_queue")),
     ("queues = []", command("end_conference")),
     ("queues = []", command("list_queue_calls")),
@@ -189,7 +188,7 @@ MAY_NOT = [
     (
         "regions = ['US']",
         dial("+14155550123", conference_config={"conference_name": "New"}),
-        "the region of this conference cannot be told",
+        "the region of this conference is not known",
         "regions US",
     ),
     (
@@ -221,7 +220,7 @@ UNKNOWN = [
 async def test_what_cannot_be_told_may_not(rules: str, touching: Command, what: str) -> None:
     refused = await refusal(rules, touching)
     assert refused is not None
-    assert refused.startswith(f"{what} cannot be told, and this server's policy lets only ")
+    assert refused.startswith(f"{what} is not known, and this server's policy lets only ")
 
 
 async def test_a_new_conference_must_name_its_region() -> None:

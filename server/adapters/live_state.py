@@ -1,0 +1,225 @@
+"""What is true now of people, conferences and queues, for the guard: see `guard.situation.LiveState`."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from ...tools.base import Command
+from ...tools.calls import BridgeCalls, Dial, GetCall, TransferCall
+from ...tools.conferences import ConferenceFilter, CreateConference, GetConference, ListConferences
+from ...tools.pagination import Read, all_participants
+from ...tools.participants import JoinConference, LeaveConference
+from ...tools.queues import EnqueueCall, GetQueue, GetQueueCall, LeaveQueue, ListQueues
+from ...tools.results import Conference, Queue
+from ..errors import CallFailed
+from ..events.projection.views import ConferenceView
+from ..events.service import EventService
+from ..guard.ledger import AuditRecord
+from ..guard.place import Place, PlaceKind
+from ..guard.situation import Person, QueueState, Room, Waiting
+
+_OWN_MOVE_HOLDS = timedelta(seconds=10)
+"""The webhooks of a command arrive within this time; until then its own effect is what is known."""
+_MAX_REMEMBERED = 10_000
+_MAX_QUEUES = 20
+_MAX_AUDIT_RECORDS = 1_000
+_STARTS_RECORDING = frozenset({"start_recording", "resume_recording"})
+
+_NOWHERE = Place(PlaceKind.NOWHERE)
+
+
+class TelnyxLiveState:
+    """Facts from events and from this server's own commands, and from Telnyx's API where those are not enough."""
+
+    def __init__(
+        self, read: Read, events: EventService, newest_records: Callable[[int], Awaitable[list[AuditRecord]]]
+    ) -> None:
+        self._read = read
+        self._events = events
+        self._newest_records = newest_records
+        self._moves: dict[str, tuple[datetime, Place]] = {}
+        """The place of a leg after this server's own command, and the time of the command."""
+        self._limited: dict[str, None] = {}
+        """Call legs and numbers that this server dialled with a time limit."""
+
+    def record(self, command: Command, body: Any) -> None:
+        """Note the effects of a command that Telnyx accepted. `body` is Telnyx's JSON."""
+        if isinstance(command, Dial) and command.time_limit_secs is not None:
+            _remember(self._limited, _text(_data(body), "call_control_id") or "", None)
+            for number in command.numbers():
+                _remember(self._limited, number, None)
+        for leg, place in _moved(command, body):
+            _remember(self._moves, leg, (self._events.now(), place))
+
+    async def room(self, conference_id: str) -> Room:
+        rows = await all_participants(self._read, conference_id)
+        view = await self._events.conference(conference_id)
+        name = _text(rows[0].get("conference") or {}, "name") if rows else None
+        is_over = False
+        if name is None or not rows:
+            conference = _data(await self._read(GetConference(conference_id=conference_id)))
+            name, is_over = _text(conference, "name"), conference.get("status") == "completed"
+        people = [self._participant(row) for row in rows]
+        recording = view.recording.value if view and view.recording else None
+        return Room(
+            id=conference_id,
+            name=name,
+            people=tuple(people),
+            is_over=is_over,
+            recording=recording,
+            may_be_recording=await self._may_be_recording(conference_id, view),
+        )
+
+    async def _may_be_recording(self, conference_id: str, view: ConferenceView | None) -> bool:
+        if view is None:
+            return True
+        if view.recording is not None:
+            return view.recording.value != "stopped"
+        # Another process on this store may have started one.
+        records = await self._newest_records(_MAX_AUDIT_RECORDS)
+        return any(
+            record.entry.get("tool") in _STARTS_RECORDING
+            and cast("dict[str, Any]", record.entry.get("arguments") or {}).get("conference_id") == conference_id
+            for record in records
+        )
+
+    def _participant(self, row: Mapping[str, Any]) -> Person:
+        known = self.person(_text(row, "call_control_id") or "")
+        is_on_hold = row.get("on_hold") is True
+        return replace(
+            known,
+            participant_id=_text(row, "id"),
+            label=_text(row, "label") or known.label,
+            muted=row.get("muted") is True,
+            on_hold=is_on_hold,
+            hold_seconds=known.hold_seconds if is_on_hold else None,
+            ends_room=row.get("end_conference_on_exit") is True,
+            soft_ends_room=row.get("soft_end_conference_on_exit") is True,
+        )
+
+    async def room_named(self, name: str) -> Room | None:
+        answer = await self._read(ListConferences(filter=ConferenceFilter(name=name)))
+        found = cast("list[Conference]", ListConferences.result.read(answer)["conferences"])
+        is_open = [conference.id for conference in found if conference.status != "completed" and conference.id]
+        return await self.room(is_open[0]) if is_open else None
+
+    async def place(self, call_control_id: str) -> Place:
+        await self._events.store()
+        made, own = self._moves.get(call_control_id, (datetime.min, None))
+        if own is not None and self._events.now() - made < _OWN_MOVE_HOLDS:
+            return own
+        projection = self._events.projection
+        if (conference_id := projection.conference_of(call_control_id)) is not None:
+            view = projection.conference(conference_id, self._events.now())
+            return Place(PlaceKind.CONFERENCE, conference_id=conference_id, conference_name=view.name if view else None)
+        if (queue := projection.queue_of(call_control_id)) is not None:
+            return Place(PlaceKind.QUEUE, queue=queue)
+        if projection.is_bridged(call_control_id):
+            return own if own is not None and own.kind is PlaceKind.BRIDGE else Place(PlaceKind.BRIDGE)
+        if projection.knows_from_start(call_control_id):
+            return _NOWHERE
+        return await self._place_by_api(call_control_id)
+
+    async def _place_by_api(self, call_control_id: str) -> Place:
+        """Telnyx says in which conference a call is; in which queue or bridge, it does not say."""
+        leg_id = _text(_data(await self._read(GetCall(call_control_id=call_control_id))), "call_leg_id")
+        if leg_id is None:
+            return Place(PlaceKind.UNKNOWN)
+        answer = await self._read(ListConferences(filter=ConferenceFilter(leg_id=leg_id)))
+        for conference in cast("list[Conference]", ListConferences.result.read(answer)["conferences"]):
+            if conference.status != "completed":
+                return Place(PlaceKind.CONFERENCE, conference_id=conference.id, conference_name=conference.name)
+        return Place(PlaceKind.UNKNOWN)
+
+    async def queue(self, name: str) -> QueueState:
+        queue = _data(await self._read(GetQueue(queue_name=name)))
+        return QueueState(_text(queue, "name") or name, int(queue.get("current_size") or 0))
+
+    async def waiting(self, call_control_id: str, queue: str | None) -> Waiting | None:
+        if queue is not None:
+            command = GetQueueCall(queue_name=queue, call_control_id=call_control_id)
+            return self._waiting(queue, _data(await self._read(command)))
+        found = await waiting_place(call_control_id, self._read)
+        return self._waiting(*found) if found else None
+
+    def _waiting(self, queue: str, call: Mapping[str, Any]) -> Waiting:
+        leg = str(call.get("call_control_id") or "")
+        person = Person(leg, number=_text(call, "from") or self._events.projection.number(leg))
+        return Waiting(person, queue, int(call.get("queue_position") or 0), call.get("is_alive") not in (True, None))
+
+    def person(self, call_control_id: str) -> Person:
+        now = self._events.now()
+        view = self._events.projection.person(call_control_id, now)
+        if view is None:
+            return Person(call_control_id)
+        return Person(
+            call_control_id,
+            number=view.number,
+            name=view.caller_name if view.caller_name != view.number else None,
+            label=view.label,
+            role=None if view.role == "host" else view.role,
+            muted=view.is_muted,
+            on_hold=view.is_on_hold,
+            hold_seconds=int((now - view.on_hold_since).total_seconds()) if view.on_hold_since else None,
+        )
+
+    def known_people(self, conference_id: str) -> frozenset[str] | None:
+        return self._events.projection.present_in(conference_id)
+
+    def has_time_limit(self, call_control_id: str) -> bool:
+        number = self._events.projection.number(call_control_id)
+        return call_control_id in self._limited or (number is not None and number in self._limited)
+
+
+async def waiting_place(call_control_id: str, read: Read) -> tuple[str, Mapping[str, Any]] | None:
+    """The queue that a call waits in, of the first few, and the call as it waits there. Raises `CallFailed`."""
+    queues = ListQueues.result.read(await read(ListQueues(page_size=_MAX_QUEUES)))
+    for queue in cast("list[Queue]", queues["queues"]):
+        name = queue.name or ""
+        try:
+            return name, _data(await read(GetQueueCall(queue_name=name, call_control_id=call_control_id)))
+        except CallFailed:
+            continue
+    return None
+
+
+def _moved(command: Command, body: Any) -> Iterator[tuple[str, Place]]:
+    """The call legs that a command moved, each with its new place."""
+    match command:
+        case JoinConference():
+            yield command.call_control_id, Place(PlaceKind.CONFERENCE, conference_id=command.conference_id)
+        case CreateConference():
+            conference_id = _text(_data(body), "id")
+            place = Place(PlaceKind.CONFERENCE, conference_id=conference_id, conference_name=command.name)
+            yield command.call_control_id, place
+        case EnqueueCall():
+            yield command.call_control_id, Place(PlaceKind.QUEUE, queue=command.queue_name)
+        case LeaveConference() | LeaveQueue():
+            yield command.call_control_id, _NOWHERE
+        case TransferCall():
+            yield command.call_control_id, Place(PlaceKind.BRIDGE)
+        case BridgeCalls():
+            other = command.other_call_control_id
+            yield command.call_control_id, Place(PlaceKind.BRIDGE, other=other)
+            if other is not None:
+                yield other, Place(PlaceKind.BRIDGE, other=command.call_control_id)
+        case _:
+            pass
+
+
+def _remember(table: dict[str, Any], key: str, value: Any) -> None:
+    table.pop(key, None)
+    table[key] = value
+    if len(table) > _MAX_REMEMBERED:
+        del table[next(iter(table))]
+
+
+def _data(answer: Any) -> Mapping[str, Any]:
+    found: Any = cast("dict[str, Any]", answer).get("data") if isinstance(answer, dict) else None
+    return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    return value if isinstance(value, str) else None

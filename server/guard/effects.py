@@ -1,0 +1,226 @@
+"""The effects of a command: what it does to people, from its arguments and from what is true now.
+
+This is the one place that decides how risky a command is. The risk of its class holds for its plain use; each effect
+found here may raise it. Setting up a later end carries the risk of that end.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from ...tools.base import EVERYONE, Command, Risk, arguments_of
+from ...tools.calls import BridgeCalls, Dial, HangupCall, TransferCall
+from ...tools.conferences import CreateConference, EndConference
+from ...tools.participants import JoinConference, LeaveConference, UpdateParticipant
+from ...tools.queues import EnqueueCall
+from ...tools.recordings import GetRecording, PauseRecording, ResumeRecording, StopRecording
+from ...tools.text import quoted
+from ..errors import CallRefused
+from .place import Place, PlaceKind
+from .situation import Room, Situation, people_in
+
+MAX_ROOM_MINUTES = 240
+"""Telnyx ends every conference after four hours; a longer duration changes nothing."""
+_AUDIBLE_BEEPS = ("always", "on_enter")
+_UNHEARD_ROLES = ("monitor", "whisper")
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One effect of a command on people."""
+
+    risk: Risk
+    reason: str
+    """A clause such as `ends conference 'Refunds' for 2 people: ...`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """How risky a command is now, and why."""
+
+    command: Command
+    """The command as the policy and the limits judge it: a list of everyone in the room counts as "everyone"."""
+    risk: Risk
+    reasons: tuple[str, ...]
+    situation: Situation
+
+
+async def assess(command: Command, situation: Situation) -> Assessment:
+    """Find the effects of a command. Raises `CallRefused` for a command that can do nothing, and `CallFailed`."""
+    judged = _whole_room(command, situation)
+    await _check_has_effect(command, situation)
+    effects = [rule.effect for rule in ARGUMENT_RULES if rule.applies(command)]
+    effects += [effect async for effect in _of_moved_legs(command, situation)]
+    risk = max((judged.current_risk(), *(effect.risk for effect in effects)))
+    return Assessment(judged, risk, tuple(dict.fromkeys(effect.reason for effect in effects)), situation)
+
+
+def _whole_room(command: Command, situation: Situation) -> Command:
+    legs = getattr(command, "call_control_ids", None)
+    if not isinstance(legs, list):
+        return command
+    present = situation.known_people(getattr(command, "conference_id", ""))
+    # With one person in the room, naming that person is not an action on a group.
+    is_everyone = present is not None and len(present) > 1 and present.issubset(cast("list[str]", legs))
+    return command.model_copy(update={"call_control_ids": EVERYONE}) if is_everyone else command
+
+
+async def _check_has_effect(command: Command, situation: Situation) -> None:
+    """A question about a command that can do nothing wastes a person's attention."""
+    if isinstance(command, EndConference | StopRecording | PauseRecording | ResumeRecording):
+        room = await situation.room(command.conference_id)
+        if room.is_over:
+            raise CallRefused(f"{command.tool_name()} was not sent: {room.title} has ended already.")
+        if not isinstance(command, EndConference) and not room.may_be_recording:
+            raise CallRefused(f"{command.tool_name()} was not sent: no recording of {room.title} is running.")
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentRule:
+    """An effect that follows from arguments alone."""
+
+    arguments: str
+    """The arguments as the documentation names them."""
+    effect: Effect
+    applies: Callable[[Command], bool]
+
+
+def _has(name: str, *values: Any) -> Callable[[Command], bool]:
+    return lambda command: arguments_of(command).get(name) in values
+
+
+def _enters_unheard(command: Command) -> bool:
+    arguments: Mapping[str, Any] = arguments_of(command)
+    enters = isinstance(command, JoinConference) or "conference_config" in command.model_fields_set
+    return enters and arguments.get("mute") is True and arguments.get("beep_enabled") not in _AUDIBLE_BEEPS
+
+
+def _is_cut_short(command: Command) -> bool:
+    minutes = command.duration_minutes if isinstance(command, CreateConference) else None
+    return minutes is not None and minutes < MAX_ROOM_MINUTES
+
+
+def _supervises(command: Command) -> bool:
+    return isinstance(command, Dial) and command.supervise_call_control_id is not None
+
+
+def _takes_links(command: Command) -> bool:
+    return isinstance(command, GetRecording) and command.include_download_urls
+
+
+ARGUMENT_RULES: tuple[ArgumentRule, ...] = (
+    ArgumentRule(
+        "end_conference_on_exit: true",
+        Effect(Risk.DESTRUCTIVE, "makes the conference end, and everyone in it be hung up, when this person leaves"),
+        _has("end_conference_on_exit", True),
+    ),
+    ArgumentRule(
+        "soft_end_conference_on_exit: true",
+        Effect(Risk.DESTRUCTIVE, "makes the conference end when this person leaves"),
+        _has("soft_end_conference_on_exit", True),
+    ),
+    ArgumentRule(
+        f"duration_minutes below {MAX_ROOM_MINUTES}",
+        Effect(Risk.DESTRUCTIVE, "makes the conference end, and everyone in it be hung up, after that time"),
+        _is_cut_short,
+    ),
+    ArgumentRule(
+        f"supervisor_role: {' or '.join(_UNHEARD_ROLES)}",
+        Effect(Risk.DESTRUCTIVE, "lets this person hear people who do not hear them"),
+        _has("supervisor_role", *_UNHEARD_ROLES),
+    ),
+    ArgumentRule(
+        "supervise_call_control_id, with or without supervisor_role",
+        Effect(Risk.DESTRUCTIVE, "lets this person hear a call that they are not part of"),
+        _supervises,
+    ),
+    ArgumentRule(
+        f"mute: true without beep_enabled: {' or '.join(_AUDIBLE_BEEPS)}",
+        Effect(Risk.DESTRUCTIVE, "lets this person enter unnoticed: muted and without a beep"),
+        _enters_unheard,
+    ),
+    ArgumentRule(
+        "include_download_urls: true",
+        Effect(Risk.DESTRUCTIVE, "hands out links with which anyone can download the recording"),
+        _takes_links,
+    ),
+)
+"""The effects of arguments, in every tool that takes them."""
+
+STATE_RULES: Mapping[str, tuple[Risk, str]] = {
+    "ends room": (
+        Risk.DESTRUCTIVE,
+        "leave_conference, hangup_call, transfer_call, enqueue_call, create_conference, join_conference, bridge_calls "
+        "for a leg whose leaving ends the conference it is in",
+    ),
+    "ends bridge": (
+        Risk.DESTRUCTIVE,
+        "the same for a leg that is bridged: the call at the other end is hung up",
+    ),
+    "loses place": (Risk.DESTRUCTIVE, "enqueue_call for a call that waits in another queue"),
+    "bridged with a limit": (
+        Risk.DESTRUCTIVE,
+        "bridge_calls with a leg that this server dialled with time_limit_secs",
+    ),
+    "moves": (Risk.DISRUPTIVE, "create_conference, join_conference, enqueue_call for a leg that is in a conference"),
+    "whole room": (Risk.DISRUPTIVE, "call_control_ids that list everyone in the conference, as for everyone"),
+}
+"""The effects that depend on what is true now, for the documentation: risk, and in which calls."""
+
+_MOVED: Mapping[type[Command], tuple[str, ...]] = {
+    LeaveConference: ("call_control_id",),
+    HangupCall: ("call_control_id",),
+    TransferCall: ("call_control_id",),
+    EnqueueCall: ("call_control_id",),
+    CreateConference: ("call_control_id",),
+    JoinConference: ("call_control_id",),
+    BridgeCalls: ("call_control_id", "other_call_control_id"),
+}
+"""Commands that take a call leg out of where it is, with the arguments that name the leg."""
+
+
+async def _of_moved_legs(command: Command, situation: Situation) -> AsyncGenerator[Effect]:
+    for argument in _MOVED.get(type(command), ()):
+        leg: str | None = getattr(command, argument)
+        if leg is None:
+            continue
+        place = await _place(command, leg, situation)
+        async for effect in _of_leaving(command, leg, place, situation):
+            yield effect
+        if isinstance(command, BridgeCalls) and situation.has_time_limit(leg):
+            who = situation.person(leg).who
+            yield Effect(Risk.DESTRUCTIVE, f"hangs up the other call when the time limit of {who} is over")
+    if isinstance(command, UpdateParticipant) and any(rule.applies(command) for rule in ARGUMENT_RULES):
+        await situation.room(command.conference_id)  # the approval is bound to who is in it
+
+
+async def _place(command: Command, leg: str, situation: Situation) -> Place:
+    if isinstance(command, LeaveConference):
+        return Place(PlaceKind.CONFERENCE, conference_id=command.conference_id)
+    return await situation.place(leg)
+
+
+async def _of_leaving(command: Command, leg: str, place: Place, situation: Situation) -> AsyncGenerator[Effect]:
+    """The effects of taking a leg out of where it is."""
+    if place.kind is PlaceKind.QUEUE and isinstance(command, EnqueueCall) and place.queue != command.queue_name:
+        yield Effect(Risk.DESTRUCTIVE, f"takes a caller out of queue {quoted(place.queue)}, where the place is lost")
+    elif place.kind is PlaceKind.BRIDGE:
+        other = situation.person(place.other).who if place.other else "the call it is connected with"
+        yield Effect(Risk.DESTRUCTIVE, f"hangs up {other}, who is connected with {situation.person(leg).who}")
+    elif place.kind is PlaceKind.CONFERENCE and place.conference_id is not None:
+        room = await situation.room(place.conference_id)
+        if (ends := _end_of_room(room, leg)) is not None:
+            yield ends
+        elif isinstance(command, CreateConference | JoinConference | EnqueueCall) and room.person(leg) is not None:
+            yield Effect(Risk.DISRUPTIVE, f"takes {situation.person(leg).who} out of {room.title}")
+
+
+def _end_of_room(room: Room, leg: str) -> Effect | None:
+    person = room.person(leg)
+    if person is None or room.is_over or not (person.ends_room or person.soft_ends_room):
+        return None
+    what = "hangs up" if person.ends_room else "ends the conference for"
+    return Effect(
+        Risk.DESTRUCTIVE,
+        f"ends {room.title}: {person.who} is its host, and this {what} {people_in(room.without(leg))}",
+    )

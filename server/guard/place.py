@@ -1,0 +1,29 @@
+"""Where a call leg is."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PlaceKind(StrEnum):
+    """Where a call leg can be."""
+
+    NOWHERE = "nowhere"
+    """Parked or ringing: in no conference, queue or bridge."""
+    CONFERENCE = "conference"
+    QUEUE = "queue"
+    BRIDGE = "bridge"
+    UNKNOWN = "unknown"
+    """No event of the leg is known, and it is in no conference; it may be in a queue or a bridge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call leg is now."""
+
+    kind: PlaceKind
+    conference_id: str | None = None
+    conference_name: str | None = None
+    queue: str | None = None
+    """The queue's name."""
+    other: str | None = None
+    """The call leg at the other end of a bridge, if it is known."""

@@ -1,0 +1,234 @@
+"""What is true now of the people, conferences and queues that a command names."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+from ...tools.base import Command
+from ...tools.text import clean_id, count, quoted, short_id
+from .place import Place, PlaceKind
+
+_PLAIN_NUMBER = re.compile(r"\+?[0-9]{1,15}")
+"""Other numbers, such as SIP addresses, are text that the far end chose: they are quoted."""
+MAX_NAMED = 5
+"""People that a sentence names; it says how many more there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One call leg, as a person can recognise it."""
+
+    call_control_id: str
+    participant_id: str | None = None
+    number: str | None = None
+    name: str | None = None
+    """The caller's name, as their network sends it."""
+    label: str | None = None
+    role: str | None = None
+    """As a supervisor: barge, monitor, none or whisper."""
+    muted: bool = False
+    on_hold: bool = False
+    hold_seconds: int | None = None
+    ends_room: bool = False
+    """Whether the conference ends and everyone is hung up when this person leaves."""
+    soft_ends_room: bool = False
+    """Whether the conference ends when this person leaves; nobody is hung up."""
+
+    @property
+    def who(self) -> str:
+        """`'Anna' (+12025550121)`, or `unknown caller v3:9-4VP` without a name and number."""
+        named = [quoted(text) for text in (self.label, self.name) if text]
+        named += [self.number if _PLAIN_NUMBER.fullmatch(self.number) else quoted(self.number)] if self.number else []
+        if not named:
+            return f"unknown caller {self.short_id}"
+        first, *others = dict.fromkeys(named)
+        return f"{first} ({', '.join(others)})" if others else first
+
+    @property
+    def short_id(self) -> str:
+        return short_id(clean_id(self.call_control_id))
+
+    def states(self, *, with_times: bool = True) -> str:
+        """Role and states in brackets, such as ` [host, muted, on hold for 2 min]`; empty without any."""
+        hold = f"on hold{_for(self.hold_seconds) if with_times else ''}"
+        states = ["host"] if self.ends_room or self.soft_ends_room else []
+        states += [self.role] if self.role and self.role != "none" else []
+        states += ["muted"] if self.muted else []
+        states += [hold] if self.on_hold else []
+        return f" [{', '.join(states)}]" if states else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A conference with everyone in it."""
+
+    id: str
+    name: str | None
+    people: tuple[Person, ...] = ()
+    is_over: bool = False
+    recording: str | None = None
+    """recording, paused or stopped; None when nothing is known."""
+    may_be_recording: bool = True
+    """Whether a recording may be running."""
+
+    def person(self, named: str) -> Person | None:
+        """The person with this call_control_id, participant id or label."""
+        return next((one for one in self.people if named in (one.call_control_id, one.participant_id, one.label)), None)
+
+    def without(self, call_control_id: str) -> "Room":
+        return replace(self, people=tuple(one for one in self.people if one.call_control_id != call_control_id))
+
+    @property
+    def title(self) -> str:
+        return f"conference {quoted(self.name) if self.name else short_id(clean_id(self.id))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A call's place in a queue."""
+
+    person: Person
+    queue: str
+    position: int
+    has_hung_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """A queue: its name, and how many calls wait in it."""
+
+    name: str
+    size: int
+
+
+class LiveState(Protocol):
+    """What is true now, from events, from this server's commands, and from Telnyx where those are not enough.
+
+    Every method may raise `CallFailed` when Telnyx cannot be asked.
+    """
+
+    async def room(self, conference_id: str) -> Room:
+        """A conference with everyone in it: at most two reads."""
+        ...
+
+    async def room_named(self, name: str) -> Room | None:
+        """The open conference with this name."""
+        ...
+
+    async def place(self, call_control_id: str) -> Place:
+        """Where a call leg is: no read when its events are known, otherwise two."""
+        ...
+
+    async def queue(self, name: str) -> QueueState: ...
+
+    async def waiting(self, call_control_id: str, queue: str | None) -> Waiting | None:
+        """A call's place in a queue: one read. Without a queue, the queues are searched; None when it waits in none."""
+        ...
+
+    def person(self, call_control_id: str) -> Person:
+        """A call leg, from events alone."""
+        ...
+
+    def known_people(self, conference_id: str) -> frozenset[str] | None:
+        """The call legs in a conference, from events alone; None when nothing is known of the conference."""
+        ...
+
+    def has_time_limit(self, call_control_id: str) -> bool:
+        """Whether this server dialled the leg with a time limit."""
+        ...
+
+    def record(self, command: Command, body: Any) -> None:
+        """Note the effects of a command that Telnyx accepted. `body` is Telnyx's JSON."""
+        ...
+
+
+class Situation:
+    """The live state as one command sees it: every fact is looked up once."""
+
+    def __init__(self, command: Command, live: LiveState) -> None:
+        self.command = command
+        self._live = live
+        self._rooms: dict[str, Room] = {}
+        self._named: dict[str, Room | None] = {}
+        self._places: dict[str, Place] = {}
+        self._queues: dict[str, QueueState] = {}
+        self._waiting: dict[tuple[str, str | None], Waiting | None] = {}
+
+    async def room(self, conference_id: str) -> Room:
+        if conference_id not in self._rooms:
+            self._rooms[conference_id] = await self._live.room(conference_id)
+        return self._rooms[conference_id]
+
+    async def room_named(self, name: str) -> Room | None:
+        if name not in self._named:
+            self._named[name] = await self._live.room_named(name)
+        return self._named[name]
+
+    async def place(self, call_control_id: str) -> Place:
+        if call_control_id not in self._places:
+            self._places[call_control_id] = await self._live.place(call_control_id)
+        return self._places[call_control_id]
+
+    async def queue(self, name: str) -> QueueState:
+        if name not in self._queues:
+            self._queues[name] = await self._live.queue(name)
+        return self._queues[name]
+
+    async def waiting(self, call_control_id: str, queue: str | None = None) -> Waiting | None:
+        place = await self.place(call_control_id) if queue is None else None
+        if place is not None and place.kind not in (PlaceKind.QUEUE, PlaceKind.UNKNOWN):
+            return None
+        key = (call_control_id, queue or (place.queue if place else None))
+        if key not in self._waiting:
+            self._waiting[key] = await self._live.waiting(*key)
+        return self._waiting[key]
+
+    def person(self, call_control_id: str) -> Person:
+        for room in self._rooms.values():
+            if (found := room.person(call_control_id)) is not None:
+                return found
+        return self._live.person(call_control_id)
+
+    def known_people(self, conference_id: str) -> frozenset[str] | None:
+        return self._live.known_people(conference_id)
+
+    def has_time_limit(self, call_control_id: str) -> bool:
+        return self._live.has_time_limit(call_control_id)
+
+    def facts(self) -> list[Any]:
+        """Every fact that was looked up and does not change by itself, for the binding of an approval."""
+        rooms = [_lasting(room) for room in (*self._rooms.values(), *self._named.values()) if room is not None]
+        waiting = [(leg, place and (place.position, place.has_hung_up)) for (leg, _), place in self._waiting.items()]
+        queues = [asdict(queue) for queue in self._queues.values()]
+        return [rooms, [(leg, asdict(place)) for leg, place in self._places.items()], waiting, queues]
+
+
+def _lasting(room: Room) -> Mapping[str, Any]:
+    people = sorted((replace(one, hold_seconds=None) for one in room.people), key=lambda one: one.call_control_id)
+    return {"id": room.id, "over": room.is_over, "recording": room.recording, "people": [asdict(one) for one in people]}
+
+
+def name_people(people: Sequence[Person], *, with_times: bool = True, with_states: bool = True) -> str:
+    """`'Anna' (+12025550121) [muted], +12025550122 and 3 more`. Ids appear only to tell identical entries apart."""
+    shown = people[:MAX_NAMED]
+    entries = [person.who + (person.states(with_times=with_times) if with_states else "") for person in shown]
+    same = Counter(entries)
+    named = [
+        f"{entry} ({person.short_id})" if same[entry] > 1 else entry
+        for person, entry in zip(shown, entries, strict=True)
+    ]
+    more = f" and {len(people) - len(shown)} more" if len(people) > len(shown) else ""
+    return f"{', '.join(named)}{more}"
+
+
+def people_in(room: Room) -> str:
+    """`3 people: ...`; `nobody else` for an empty room."""
+    return f"{count(len(room.people), 'person')}: {name_people(room.people)}" if room.people else "nobody else"
+
+
+def _for(seconds: int | None) -> str:
+    if seconds is None:
+        return ""
+    return f" for {seconds} s" if seconds < 120 else f" for {seconds // 60} min"

@@ -1,0 +1,216 @@
+"""What a call does to people decides whether a person is asked, not the tool's name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mcp.client import Client
+
+from support.effect_oracle import OTHER_STEPS, TOOLS, Oracle, Step, oracle
+from support.guarded_server import changes, guarded, room
+from support.mcp import call, text
+from support.mcp_in_process import World
+
+KINDS = sorted(TOOLS) + list(OTHER_STEPS) * 4
+STEPS = st.lists(
+    st.tuples(st.sampled_from(KINDS), st.integers(0, 4095), st.integers(0, 2**14 - 1), st.booleans()),
+    min_size=3,
+    max_size=9,
+)
+
+
+class Scene:
+    """Two conferences of three, with a host in the first, and callers in queues."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        state = self.world.sandbox.state
+        self.room, self.other = room(self.world.sandbox, "Refunds", 3), room(self.world.sandbox, "Second", 2)
+        self.people = list(state.conferences.by_id[self.room].present)
+        self.host, self.guest = self.people[0], self.people[1]
+        state.conferences.by_id[self.room].present[self.host].ends_on_exit = True
+        self.waiting = state.queues.by_name["support"].calls[0].leg.call_control_id
+        self.parked = state.legs.arrive("+12025550188", "+12025550100").call_control_id
+
+
+DIAL = {"to": "+12025550150", "from": "+12025550100", "connection_id": "sandbox"}
+
+
+def asked(scene: Scene) -> Mapping[str, tuple[str, dict[str, Any], str]]:
+    """Calls that must be asked about, each with words of the reason."""
+    room, host, parked = scene.room, scene.host, scene.parked
+    join = {"conference_id": room, "call_control_id": parked}
+    ends = "the conference end"
+    return {
+        "joins as host": ("join_conference", {**join, "end_conference_on_exit": True}, ends),
+        "joins as soft host": ("join_conference", {**join, "soft_end_conference_on_exit": True}, ends),
+        "becomes host": (
+            "update_participant",
+            {"conference_id": room, "participant_id": scene.guest, "end_conference_on_exit": True},
+            ends,
+        ),
+        "the host leaves": ("leave_conference", {"conference_id": room, "call_control_id": host}, "is its host"),
+        "the host is enqueued": ("enqueue_call", {"call_control_id": host, "queue_name": "new"}, "is its host"),
+        "the host opens another": ("create_conference", {"call_control_id": host, "name": "New"}, "is its host"),
+        "the host joins another": (
+            "join_conference",
+            {"conference_id": scene.other, "call_control_id": host},
+            "hangs up 2 people: +12025559001, +12025559002",
+        ),
+        "the host is bridged": (
+            "bridge_calls",
+            {"call_control_id": parked, "other_call_control_id": host},
+            "is its host",
+        ),
+        "dials a host": (
+            "dial",
+            {**DIAL, "conference_config": {"id": room, "end_conference_on_exit": True}, "time_limit_secs": 5},
+            ends,
+        ),
+        "opens for a minute": (
+            "create_conference",
+            {"call_control_id": parked, "name": "New", "duration_minutes": 1},
+            ends,
+        ),
+        "waits in another queue": (
+            "enqueue_call",
+            {"call_control_id": scene.waiting, "queue_name": "new", "max_wait_time_secs": 1},
+            "place is lost",
+        ),
+        "joins muted without a beep": ("join_conference", {**join, "mute": True}, "unnoticed"),
+        "barges muted": ("join_conference", {**join, "mute": True, "supervisor_role": "barge"}, "unnoticed"),
+        "dials muted by name": (
+            "dial",
+            {**DIAL, "conference_config": {"conference_name": "Refunds", "mute": True}},
+            "3 people are in it",
+        ),
+        "supervises without a role": ("dial", {**DIAL, "supervise_call_control_id": host}, "not part of"),
+        "dials a monitor": (
+            "dial",
+            {**DIAL, "conference_config": {"conference_name": "Refunds", "supervisor_role": "monitor"}},
+            "3 people are in it",
+        ),
+        "a host hangs up": ("hangup_call", {"call_control_id": host}, "is its host"),
+    }
+
+
+def routine(scene: Scene) -> Mapping[str, tuple[str, dict[str, Any]]]:
+    """Everyday calls, about which nobody is asked."""
+    join = {"conference_id": scene.room, "call_control_id": scene.parked}
+    return {
+        "joins muted with a beep": ("join_conference", {**join, "mute": True, "beep_enabled": "on_enter"}),
+        "a guest leaves": ("leave_conference", {"conference_id": scene.room, "call_control_id": scene.guest}),
+        "takes the next caller": ("join_conference", {"conference_id": scene.room, "call_control_id": scene.waiting}),
+        "a parked call waits for a while": (
+            "enqueue_call",
+            {"call_control_id": scene.parked, "queue_name": "new", "max_wait_time_secs": 5},
+        ),
+        "dials with a limit": ("dial", {**DIAL, "time_limit_secs": 60}),
+        "holds": ("hold_participants", {"conference_id": scene.room, "call_control_ids": [scene.people[2]]}),
+    }
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("with_events", [True, False])
+async def test_a_call_that_ends_calls_or_lets_people_listen_is_asked_about(with_events: bool) -> None:
+    scene = Scene()
+    wrong: dict[str, str] = {}
+    async with guarded(scene.world, with_events=with_events) as client:
+        await settled(client)
+        for name, (tool, arguments, words) in asked(scene).items():
+            if not with_events and name == "waits in another queue":
+                continue  # without events nothing says in which queue a call waits
+            result = await client.call_tool(tool, arguments)
+            said = text(result)
+            if not result.is_error or "needs a person's yes" not in said or words not in said.replace("...", ""):
+                wrong[name] = said
+    if not with_events:
+        wrong = {name: said for name, said in wrong.items() if "unknown caller" not in said}
+    assert wrong == {}
+    assert changes(scene.world.sandbox) == []
+
+
+@pytest.mark.anyio
+async def test_everyday_calls_are_not_asked_about() -> None:
+    wrong: dict[str, str] = {}
+    for name in routine(Scene()):
+        scene = Scene()
+        tool, arguments = routine(scene)[name]
+        async with guarded(scene.world, with_events=True) as client:
+            await settled(client)
+            result = await client.call_tool(tool, arguments)
+            if result.is_error:
+                wrong[name] = text(result)
+    assert wrong == {}
+
+
+@pytest.mark.anyio
+async def test_everyday_calls_look_up_nothing_or_little() -> None:
+    scene = Scene()
+    reads: dict[str, int] = {}
+    async with guarded(scene.world, with_events=True) as client:
+        await settled(client)
+        for name, (tool, arguments) in routine(scene).items():
+            before = len(scene.world.sandbox.requests)
+            await client.call_tool(tool, arguments)
+            reads[name] = len(scene.world.sandbox.requests) - before - 1
+    assert reads == {
+        "joins muted with a beep": 0,
+        "a guest leaves": 1,
+        "takes the next caller": 0,
+        "a parked call waits for a while": 1,  # it has joined the conference above, and may be its host
+        "dials with a limit": 0,
+        "holds": 0,
+    }
+
+
+@pytest.mark.anyio
+async def test_nobody_is_asked_about_a_command_that_can_do_nothing() -> None:
+    scene = Scene()
+    async with guarded(scene.world, with_events=True) as client:
+        await settled(client)
+        not_recorded = await client.call_tool("stop_recording", {"conference_id": scene.room})
+        scene.world.sandbox.state.conferences.by_id[scene.room].end("ended_via_api")
+        ended = await client.call_tool("end_conference", {"conference_id": scene.room})
+    assert "no recording of conference 'Refunds' is running" in text(not_recorded)
+    assert "conference 'Refunds' has ended already" in text(ended)
+
+
+@pytest.mark.anyio
+async def test_a_command_id_that_telnyx_would_ignore_is_refused() -> None:
+    scene = Scene()
+    join = {"conference_id": scene.other, "command_id": "once"}
+    async with guarded(scene.world, with_events=True) as client:
+        await settled(client)
+        await call(client, "join_conference", **join, call_control_id=scene.parked)
+        reused = await client.call_tool("join_conference", {**join, "call_control_id": scene.waiting})
+    assert "this command_id was used for another command" in text(reused)
+
+
+async def settled(client: Client) -> None:
+    """Return once the server has stored the events so far."""
+    await call(client, "list_events")
+    await anyio.lowlevel.checkpoint()
+
+
+async def run(steps: list[Step]) -> Oracle:
+    async with oracle() as checked:
+        await checked.run(steps)
+    return checked
+
+
+@settings(max_examples=100, derandomize=True)
+@given(STEPS)
+def test_every_effect_of_a_sequence_of_calls_was_approved(steps: list[Step]) -> None:
+    anyio.run(run, steps)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000)
+@given(STEPS)
+def test_every_effect_of_thousands_of_sequences_was_approved(steps: list[Step]) -> None:
+    anyio.run(run, steps)
