@@ -5,6 +5,7 @@ number that is looked at.
 """
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote
 
@@ -19,8 +20,12 @@ _ON_THE_WIRE = re.compile(r"\+[1-9][0-9]{1,14}(,[0-9A-D*#wW]+)?|sips?:[^\s@]+@[^
 """What Telnyx takes: after a comma digits to send once the call is answered."""
 _SOS = re.compile(r"sos(\..*)?", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s().-]")
-_AT_THE_END = re.compile(r"[,;:*#wWpP].*", re.DOTALL)
-"""What may follow the number in a user part or a spelling: parameters, a password, digits to send."""
+_PARAMETERS = re.compile(r"[;:].*", re.DOTALL)
+"""What may follow the number in a user part: parameters, a password."""
+_DIAL_STRING = re.compile(r"[0-9+*#,wWpP]*[0-9][0-9+*#,wWpP]*")
+_PAUSES = re.compile(r"[,wWpP*#+]+")
+_SERVICE_CODES = tuple(re.compile(rf"([*#]{{1,2}}[0-9]{{{digits}}}[*#]?)+") for digits in (1, 2, 3))
+"""Codes that a telephone system takes before the number, such as *67 and #31#."""
 _LONGEST_SHORT = 6
 _ABROAD = ("00", "011", "0011")
 """What is dialled first to leave a country."""
@@ -29,6 +34,9 @@ _OUTSIDE = ("0", "8", "9")
 _KNOWN_EVERYWHERE = frozenset({"000", "112", "911", "999"})
 _PAY_PER_CALL = re.compile(r"1[0-9]{3}976[0-9]{4}")
 """The exchange 976 of the North American plan, which libphonenumber does not tell from others."""
+
+_NATIONAL_PREMIUM = re.compile(r"0?900[0-9]{6,}")
+"""900 numbers without their country code, as telephone systems dial them in North America and much of Europe."""
 
 _EMERGENCY = "must not reach an emergency service: no agent calls one; a person dials it on a telephone"
 _PREMIUM = "must not be a premium-rate number: this server never calls one"
@@ -53,11 +61,14 @@ def number(value: str, info: ValidationInfo) -> str:
 def refusal(value: str) -> str | None:
     """Why a number is not called; None when it may be."""
     sip = _SIP.fullmatch(value)
-    dialled = _dialled(sip["user"] if sip else value)
-    if dialled is not None and (reason := _service(dialled, is_international=bool(sip))):
+    user = _decoded(sip["user"] if sip else value)
+    if sip and not user.isprintable():
+        return _FORM
+    reasons = (_service(dialled, is_international=bool(sip)) for dialled in _dialled(user))
+    if reason := next((reason for reason in reasons if reason), None):
         return reason
     if sip:
-        return _EMERGENCY if _SOS.fullmatch(unquote(sip["user"])) else None
+        return _EMERGENCY if _SOS.fullmatch(_PARAMETERS.sub("", user)) else None
     if not _E164.fullmatch(value):
         return _FORM
     return None if _exists(value[1:]) else _NOT_IN_USE
@@ -74,11 +85,28 @@ def _caller(value: str, info: ValidationInfo) -> str:
     return value if info.context else caller_number(value)
 
 
-def _dialled(text: str) -> str | None:
-    """The digits that a spelling stands for, with their + if they have one; None: it is a name."""
-    spelt = re.sub(r"^(tel:)?", "", unquote(unquote(text)).strip(), flags=re.IGNORECASE)
-    plain = _SEPARATORS.sub("", _AT_THE_END.sub("", spelt))
-    return plain if re.fullmatch(r"\+?[0-9]+", plain) else None
+def _decoded(text: str) -> str:
+    return unicodedata.normalize("NFKC", unquote(unquote(text))).strip()
+
+
+def _dialled(text: str) -> list[str]:
+    """The numbers that a telephone system may dial for a spelling, with their + if they have one; none for a name.
+
+    A system may strip a service code such as *67 or #31#, take the first digit for an outside line, and pause or go on
+    at each separator: each reading is returned.
+    """
+    spelt = _SEPARATORS.sub("", _PARAMETERS.sub("", re.sub(r"^(tel:)?", "", text, flags=re.IGNORECASE)))
+    if not _DIAL_STRING.fullmatch(spelt):
+        return []
+    without_code = [spelt, *(spelt[found.end() :] for code in _SERVICE_CODES if (found := code.match(spelt)))]
+    readings: dict[str, None] = {}
+    for reading in without_code:
+        pieces = [piece for piece in _PAUSES.split(reading) if piece]
+        for dialled in (*pieces[:1], *pieces[1:], "".join(pieces)):
+            readings |= {dialled: None}
+            if len(dialled) > _LONGEST_SHORT and dialled[0] in _OUTSIDE:
+                readings |= {dialled[1:]: None}
+    return [reading for reading in readings if re.fullmatch(r"\+?[0-9]+", reading)]
 
 
 def _service(dialled: str, *, is_international: bool) -> str | None:
@@ -119,7 +147,7 @@ def _is_premium(digits: str) -> bool:
 
     parsed = _parsed(digits)
     is_premium = parsed is not None and number_type(parsed) == PhoneNumberType.PREMIUM_RATE
-    return is_premium or _PAY_PER_CALL.fullmatch(digits) is not None
+    return is_premium or _PAY_PER_CALL.fullmatch(digits) is not None or _NATIONAL_PREMIUM.match(digits) is not None
 
 
 def _exists(digits: str) -> bool:

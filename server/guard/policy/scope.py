@@ -4,10 +4,12 @@ The list of every source must hold. If a list exists and the fact it needs is no
 conference is checked both where a command sends a call and where the call is now.
 """
 
+import re
 import unicodedata
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from html import unescape
 from typing import Any, Protocol, cast
 
 from ....tools.base import EVERYONE, Command, arguments_of
@@ -221,11 +223,29 @@ class PolicyScope:
 
 
 async def _urls(scope: PolicyScope, targets: CommandTargets) -> str | None:
-    for name, value in targets.given.items():
-        for url in _each(value) if name.endswith("_url") else ():
-            if (problem := url_problem(url, scope.takes_http, scope.hosts)) is not None:
-                return f"{name} may not be used: {problem}. This server takes {scope.urls}"
+    for name, url in _named_urls(targets.given):
+        if (problem := url_problem(url, scope.takes_http, scope.hosts)) is not None:
+            return f"{name} may not be used: {problem}. This server takes {scope.urls}"
     return None
+
+
+def _named_urls(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every URL from which Telnyx would fetch audio: in URL arguments, in a media name and in SSML."""
+    for name, value in arguments.items():
+        if name.endswith("_url"):
+            yield from ((name, url) for url in _each(value))
+        elif name.endswith("media_name") and ":" in value:
+            yield name, value
+    if arguments.get("payload_type") == "ssml":
+        # Entities can spell anything, so declared ones are refused like a URL that cannot be read.
+        markup = unescape(arguments["payload"])
+        sources = (found[1] or found[2] or found[3] for found in _SSML_SOURCE.finditer(markup))
+        yield from (("payload", source) for source in sources)
+        if "<!" in markup:
+            yield "payload", markup
+
+
+_SSML_SOURCE = re.compile(r"""\b(?:src|href|uri|xml:base)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]*))""", re.IGNORECASE)
 
 
 async def _numbers(scope: PolicyScope, targets: CommandTargets) -> str | None:

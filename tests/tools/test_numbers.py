@@ -1,0 +1,43 @@
+"""No destination reaches an emergency or premium-rate number, in any spelling that a telephone system may dial."""
+
+from telnyx_conferencing.tools.numbers import refusal
+
+EMERGENCY = (
+    "sip:911@h.com",
+    "sip:*67911@h.com",
+    "sip:#31#112@h.com",
+    "sip:9,911@h.com",
+    "sip:9w911@h.com",
+    "sip:9-1-1@h.com",
+    "sip:%39%31%31@h.com",
+    "sip:sos;a=b@h.com",
+    "sip:999;x@h.com",
+    "sip:112:password@h.com",
+)
+PREMIUM = (
+    "sip:19005550123@h.com",
+    "sip:+19005550123@h.com",
+    "sip:9005550123@h.com",
+    "sip:919005550123@h.com",
+    "sip:09005550123@h.com",
+    "sip:*6719005550123@h.com",
+    "sip:*31#+449098790000@h.com",
+)
+ALLOWED = (
+    "sip:agent@10.112.0.1",
+    "sip:agent911@example.com",
+    "sip:1001@pbx.example.com",
+    "sip:14155550123@example.com",
+    "sips:+442071838750@example.com",
+    "+442071838750",
+)
+
+
+def test_emergency_and_premium_numbers_are_refused_in_every_spelling() -> None:
+    assert [number for number in EMERGENCY if "emergency" not in (refusal(number) or "")] == []
+    assert [number for number in PREMIUM if "premium" not in (refusal(number) or "")] == []
+    assert refusal("sip:911%00@h.com") is not None
+
+
+def test_other_destinations_are_allowed() -> None:
+    assert {number: refusal(number) for number in ALLOWED if refusal(number)} == {}
