@@ -57,7 +57,8 @@ CompletePrompt = Callable[[Caller, str, str, str, Mapping[str, str]], Awaitable[
 _MAX_COMPLETIONS = 100
 _MAX_LISTED_CONFERENCES = 100
 _MAX_SUBSCRIPTIONS = 1_000
-_MAX_URI_LENGTH = 2_000
+_MAX_URI_LENGTH = 4_000
+"""A queue's name of 255 characters, percent-encoded, needs up to 3,060."""
 
 
 class ResourceHandlers:
@@ -231,10 +232,10 @@ class ResourceHandlers:
 
 def _check_subscriptions(uris: Collection[str]) -> None:
     """Raise `MCPError` when one client subscribes to too much."""
-    if len(uris) > _MAX_SUBSCRIPTIONS:
-        raise MCPError(INVALID_PARAMS, f"A client may subscribe to at most {_MAX_SUBSCRIPTIONS} resources.")
     if any(len(uri) > _MAX_URI_LENGTH for uri in uris):
         raise MCPError(INVALID_PARAMS, f"A resource's URI has at most {_MAX_URI_LENGTH} characters.")
+    if len(uris) > _MAX_SUBSCRIPTIONS:
+        raise MCPError(INVALID_PARAMS, f"A client may subscribe to at most {_MAX_SUBSCRIPTIONS} resources.")
 
 
 def _conference(conference_id: str, name: str | None) -> Resource:

@@ -252,7 +252,7 @@ async def test_other_paths_are_not_found(posting: Posting, path: str) -> None:
 
 async def test_health_identifies_the_store_without_revealing_its_address() -> None:
     posting = Posting(health=lambda: {"stored": 3, "server": "other"}, store="postgresql://me:secret@db/events")
-    status, headers, body = await posting.send([], {}, "GET", "/healthz")
+    status, headers, body = await posting.send([], {"host": "127.0.0.1:8080"}, "GET", "/healthz")
     assert (status, headers[b"content-type"], headers[b"content-length"]) == (
         200,
         b"application/json",
@@ -260,6 +260,8 @@ async def test_health_identifies_the_store_without_revealing_its_address() -> No
     )
     assert json.loads(body) == {"stored": 3, **store_marker("postgresql://me:secret@db/events")}
     assert b"secret" not in body
+    _, _, seen_through_a_tunnel = await posting.send([], {"host": "tunnel.example"}, "GET", "/healthz")
+    assert "store" not in json.loads(seen_through_a_tunnel)
     assert store_marker("a") == store_marker("a") != store_marker("b")
     assert (await posting.send([], {}, "POST", "/healthz"))[0] == 405
 
