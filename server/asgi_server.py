@@ -156,7 +156,7 @@ class _ConnectionLimits:
         """Note a new connection, and close another where that makes too many."""
         peer = self._peer(connection)
         self._connections[connection] = peer
-        if peer is not None:
+        if peer is not None and len(self._connections) > MAX_IDLE_PER_PEER:
             idle = [other for other, its in self._connections.items() if its == peer and other.is_idle]
             if len(idle) > MAX_IDLE_PER_PEER:
                 self._close(idle[0])
