@@ -41,7 +41,7 @@ def test_serve_without_a_key_names_both_fixes_and_exits_with_2() -> None:
 @pytest.mark.parametrize(
     ("arguments", "env", "said"),
     [
-        (["--toolsets", "queues,cats"], {}, "there is no toolset cats. Available: conferences"),
+        (["--toolsets", "queues,cats"], {}, "there is no toolset cats. Available: core, default, all, conferences"),
         (["--toolsets", ","], {}, "no toolset is named"),
         (["--approval", "maybe"], {}, "--approval (TELNYX_CONFERENCING_APPROVAL)"),
         ([], {"TELNYX_CONFERENCING_APPROVAL": "maybe"}, "'destructive', 'disruptive', 'all' or 'never'"),

@@ -53,7 +53,7 @@ def _toolset(entry: str) -> str:
 
 def _region(entry: str) -> str:
     """A region that Telnyx accepts, such as `US`, or one that only its answers contain, such as `sv1`."""
-    known = get_args(Region)
+    known: tuple[str, ...] = get_args(get_args(Region)[0])
     is_misspelt = entry.casefold() in {region.casefold() for region in known}
     return _one_of(entry, known, "region") if is_misspelt or not entry.strip() else entry
 

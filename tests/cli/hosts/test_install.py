@@ -39,7 +39,8 @@ def test_install_writes_the_hosts_file_with_the_full_path_of_the_command(host: s
     said = home.does("install", host, "--sandbox")
     assert str(home.config(host)) in said
     server = home.server(host)
-    assert (server["command"], server["args"]) == (COMMAND, ["serve", "--sandbox"])
+    defaults = ["--toolsets", "core"] if host == "cursor" else []
+    assert (server["command"], server["args"]) == (COMMAND, ["serve", *defaults, "--sandbox"])
     assert stat.S_IMODE(home.config(host).stat().st_mode) == 0o600
     assert home.backups(host) == []
 
@@ -190,7 +191,10 @@ def test_cursors_link_contains_the_server(home: Home) -> None:
     link = urlsplit(home.does("install", "cursor", "--sandbox", "--print").splitlines()[-1])
     asked = parse_qs(link.query)
     assert (link.scheme, asked["name"]) == ("cursor", [NAME])
-    assert json.loads(base64.b64decode(asked["config"][0])) == {"command": COMMAND, "args": ["serve", "--sandbox"]}
+    assert json.loads(base64.b64decode(asked["config"][0])) == {
+        "command": COMMAND,
+        "args": ["serve", "--toolsets", "core", "--sandbox"],
+    }
 
 
 def test_a_configuration_that_is_a_directory_is_refused(home: Home) -> None:
