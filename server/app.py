@@ -176,6 +176,7 @@ def build(
         whoami=WhoamiReport(settings, defaults, guard_runtime, events, f"{NAME} {VERSION}"),
         board_tools=BoardTools(board, guard),
         shutdown=shutdown,
+        ask_timeout=settings.ask_timeout,
     )
     completions = CompletionSource(events, telnyx.read, hides_numbers=settings.mask_numbers)
     prompts = PromptHandlers(catalog, guard_runtime.policy, completions, is_sandbox=settings.sandbox)

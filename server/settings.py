@@ -185,6 +185,13 @@ class Settings(BaseSettings):
         timedelta,
         Field(description="How long an approval request stays open, and how long an approval stays valid, such as 5m."),
     ] = timedelta(minutes=5)
+    ask_timeout: Annotated[
+        timedelta | None,
+        Field(
+            description="How long a call waits for a person to answer in the client, such as 45s; then the approval is "
+            "pending. If not set: 45s, and 5m in Claude Code."
+        ),
+    ] = None
     policy: Annotated[
         Path | None,
         Field(description="Policy file. The server applies changes to it while it runs. See docs/policy.md."),
@@ -281,7 +288,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{network} is not an IP address or a network such as 10.0.0.0/8") from None
         return value
 
-    @field_validator("catch_up", "keep", "approval_ttl", mode="before")
+    @field_validator("catch_up", "keep", "approval_ttl", "ask_timeout", mode="before")
     @classmethod
     def _duration(cls, value: object) -> object:
         return read_duration(value) if isinstance(value, str) else value

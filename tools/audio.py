@@ -37,7 +37,8 @@ def _announces(*events: str) -> ByArgument[tuple[str, ...]]:
 
 
 def _count(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+    text = str(value).removesuffix(".0") if isinstance(value, str | float) else ""
+    return int(text) if text.isdecimal() else value
 
 
 class PlayAudio(Command):
@@ -118,7 +119,7 @@ class SendDtmf(Command):
     conference_id: ConferenceId
     call_control_ids: CallLegsOrEveryone
     digits: Annotated[str, Field(pattern=r"^[0-9A-D*#wW]+$"), described("Keys; w waits 0.5 s, W 1 s.")]
-    duration_millis: Annotated[Positive, described("Length of a tone; default 250.")] | None = None
+    duration_millis: Annotated[int, Field(ge=100, le=500), described("Length of a tone; default 250.")] | None = None
     client_state: ClientState | None = None
 
 

@@ -1,16 +1,24 @@
 """Synthetic voices: the languages, and the settings of each provider."""
 
-from typing import Annotated, Literal, get_args
+import json
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-LaxFloat = Annotated[float, Field(strict=False)]
-"""The schema of a tool does not list these fields, so numbers sent as strings are converted here."""
+def _from_string(value: Any) -> Any:
+    """A number or boolean that was sent as a string: a tool's schema does not list these fields."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Float = Annotated[float, BeforeValidator(_from_string)]
 
 
 class Aws(_Settings):
@@ -117,9 +125,9 @@ LanguageBoost = Literal[
 class Minimax(_Settings):
     type: Literal["minimax"]
     language_boost: LanguageBoost | None = None
-    pitch: Annotated[int, Field(strict=False)] | None = None
-    speed: LaxFloat | None = None
-    vol: LaxFloat | None = None
+    pitch: Annotated[int, BeforeValidator(_from_string)] | None = None
+    speed: Float | None = None
+    vol: Float | None = None
 
 
 class Resemble(_Settings):
@@ -131,13 +139,13 @@ class Resemble(_Settings):
 
 class Soniox(_Settings):
     type: Literal["soniox"]
-    reduce_silence: Annotated[bool, Field(strict=False)] | None = None
-    speed: LaxFloat | None = None
+    reduce_silence: Annotated[bool, BeforeValidator(_from_string)] | None = None
+    speed: Float | None = None
 
 
 class Telnyx(_Settings):
     type: Literal["telnyx"]
-    voice_speed: LaxFloat | None = None
+    voice_speed: Float | None = None
 
 
 class Xai(_Settings):

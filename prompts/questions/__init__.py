@@ -33,8 +33,7 @@ class Form(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    approve: Field
-    reason: Field
+    decision: Field
 
 
 @cache

@@ -10,8 +10,6 @@ from ..lifecycle import Shutdown
 from .elicitation import Elicitation
 from .sessions import caller_of
 
-_ELICITATION_TIMEOUT_S = 300.0
-
 
 class CallContext(Protocol):
     """The origin of one tool call."""
@@ -36,7 +34,11 @@ class McpCallContext:
     """A call from an MCP client."""
 
     def __init__(
-        self, context: ServerRequestContext[Any, Any], call: CallToolRequestParams, shutdown: Shutdown
+        self,
+        context: ServerRequestContext[Any, Any],
+        call: CallToolRequestParams,
+        shutdown: Shutdown,
+        ask_timeout_s: float | None = None,
     ) -> None:
         self.caller = caller_of(context)
         self.context: ServerRequestContext[Any, Any] | None = context
@@ -44,9 +46,10 @@ class McpCallContext:
         self._mcp = context
         self._call = call
         self._shutdown = shutdown
+        self._ask_timeout_s = ask_timeout_s
 
     def asker(self, call_id: str) -> Approver:
-        return Elicitation(self._mcp, self._call, call_id, timeout_s=_ELICITATION_TIMEOUT_S, shutdown=self._shutdown)
+        return Elicitation(self._mcp, self._call, call_id, timeout_s=self._ask_timeout_s, shutdown=self._shutdown)
 
 
 class ButtonCallContext:

@@ -1,5 +1,9 @@
-"""Questions to a person through MCP elicitation, in both protocol eras."""
+"""Asks a person through MCP elicitation, at both protocol versions."""
 
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
 
@@ -20,33 +24,46 @@ from ...tools.text import clean
 from ..guard import ApprovalAnswer, ApprovalOutcome, Question
 from ..lifecycle import Shutdown
 
+logger = logging.getLogger(__name__)
+
 _RETURNS_QUESTIONS = "2026-07-28"
-"""From this protocol version on a question is returned and the call repeated; before, it is sent mid-call."""
+"""From this protocol version on, a question is returned and the call repeated; before, it is sent during the call."""
+_FASTEST_PERSON_S = 0.7
+"""No person reads a question and declines it faster: a host did."""
+_DECLINES_BY_ITSELF = ("codex", "copilot")
+"""How the names of hosts begin, or are found in them, that decline without asking anyone when run by a script."""
+_SHOWS_DIALOGS = "claude-code"
+_DIALOG_TIMEOUT_S = 300.0
+"""How long a host that is known to show dialogs is waited for."""
+DEFAULT_TIMEOUT_S = 45.0
+"""Shorter than the 60 s after which many hosts give a call up."""
 
 _KEY = "approval"
-_LONGEST_REASON = 300
+_MAX_REASON_LENGTH = 300
+_APPROVE, _REJECT = "approve", "reject"
+
+AnswerListener = Callable[[ApprovalAnswer], Awaitable[None]]
+
+_late_answers: set[asyncio.Task[None]] = set()
+"""Keeps tasks alive that wait for an answer after their call has ended."""
 
 
 @cache
 def _form() -> dict[str, Any]:
-    """The form in which a person answers; its words stand in `prompts/questions`."""
-    from ...prompts.questions import form  # noqa: PLC0415 (a template engine, for whoever is asked)
+    """The form: one required choice, so that choosing and Enter are enough. Its words are in `prompts/questions`."""
+    from ...prompts.questions import form  # noqa: PLC0415 (a template engine, for calls that ask)
 
-    words = form()
     return {
         "type": "object",
-        "properties": {
-            "approve": {"type": "boolean", **words.approve.model_dump()},
-            "reason": {"type": "string", **words.reason.model_dump()},
-        },
-        "required": ["approve"],
+        "properties": {"decision": {"type": "string", "enum": [_APPROVE, _REJECT], **form().decision.model_dump()}},
+        "required": ["decision"],
     }
 
 
 def can_be_asked(capabilities: ClientCapabilities | None) -> bool:
-    """Whether a client with these capabilities puts questions to a person."""
+    """Whether a client with these capabilities shows forms to a person."""
     elicitation = capabilities.elicitation if capabilities is not None else None
-    # A bare `elicitation: {}` is how form questions were declared before there were other modes.
+    # A bare `elicitation: {}` declares form mode, from before there were other modes.
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
@@ -58,7 +75,7 @@ class QuestionPending(Exception):
 
 
 class Elicitation:
-    """Asks a person on behalf of one tool call. No answer within the timeout means that nobody could be asked."""
+    """Asks a person on behalf of one tool call."""
 
     def __init__(
         self,
@@ -66,15 +83,21 @@ class Elicitation:
         call: CallToolRequestParams,
         call_id: str,
         *,
-        timeout_s: float,
+        timeout_s: float | None,
         shutdown: Shutdown,
     ) -> None:
-        """`call_id` identifies the call, and so the answer to its question. A shutdown ends the wait."""
+        """`call_id` identifies the call, and so the answer to its question.
+
+        `timeout_s`: how long an answer is awaited at 2025-11-25; None: as long as suits the host. A shutdown ends it.
+        """
         self._context = context
         self._call_id = call_id
         self._call = call
-        self._timeout_s = timeout_s
+        params = context.session.client_params
+        self._host = params.client_info.name.lower() if params is not None else ""
+        self._timeout_s = timeout_s or (_DIALOG_TIMEOUT_S if self._host == _SHOWS_DIALOGS else DEFAULT_TIMEOUT_S)
         self._shutdown = shutdown
+        self._unanswered: asyncio.Task[ElicitResult] | None = None
 
     async def ask(self, question: Question) -> ApprovalAnswer:
         if not can_be_asked(self._context.session.client_capabilities):
@@ -86,46 +109,75 @@ class Elicitation:
     def _returned(self, question: Question) -> ApprovalAnswer:
         """The answer that came with the call, if it answers this very question.
 
-        The state comes back sealed by the server, bound to the tool and its arguments, so that it is this server's
-        own word for which question was asked, and in which call: that names the answer, which is used once.
+        The client returns the state that this server sealed for this tool and these arguments. It proves which question
+        was asked, when, and in which call, which identifies the answer: an answer is used once.
         """
         answer = (self._call.input_responses or {}).get(_KEY)
-        asked, _, name = (self._call.request_state or "").partition(":")
-        if asked == question.digest and name and isinstance(answer, ElicitResult):
-            return _answer(answer, name)
+        digest, call_id, asked_at = ((self._call.request_state or "") + "::").split(":")[:3]
+        if digest == question.digest and call_id and isinstance(answer, ElicitResult):
+            taken_s = time.time() - float(asked_at) if asked_at else _FASTEST_PERSON_S
+            return self._judged(answer, call_id, taken_s)
         request = ElicitRequest(params=ElicitRequestFormParams(message=question.text, requested_schema=_form()))
-        state = f"{question.digest}:{self._call_id}"
+        state = f"{question.digest}:{self._call_id}:{time.time():.3f}"
         raise QuestionPending(InputRequiredResult(input_requests={_KEY: request}, request_state=state))
 
     async def _sent(self, question: str) -> ApprovalAnswer:
-        with self._shutdown.cancel_scope(), anyio.move_on_after(self._timeout_s):
-            try:
-                answer = await self._context.session.elicit_form(
-                    question, _form(), related_request_id=self._context.request_id
-                )
-            except (MCPError, ValueError):
-                return ApprovalAnswer(ApprovalOutcome.NOBODY, _UNANSWERED, self._call_id)
-            return _answer(answer, self._call_id)
+        asked_at = time.monotonic()
+        elicit = self._context.session.elicit_form(question, _form(), related_request_id=self._context.request_id)
+        request = asyncio.ensure_future(elicit)
+        try:
+            with self._shutdown.cancel_scope(), anyio.move_on_after(self._timeout_s):
+                answer = await asyncio.shield(request)
+                return self._judged(answer, self._call_id, time.monotonic() - asked_at)
+        except (MCPError, ValueError):
+            return ApprovalAnswer(ApprovalOutcome.NOBODY, _UNANSWERED, self._call_id)
+        except BaseException:
+            request.cancel()  # the client gave the call up
+            raise
+        self._unanswered = request
         return ApprovalAnswer(ApprovalOutcome.NOBODY, _UNANSWERED, self._call_id)
 
+    def on_late_answer(self, listener: AnswerListener) -> None:
+        """Call `listener` if a person answers after the timeout."""
+        if self._unanswered is None:
+            return
+        task = asyncio.create_task(self._wait_for_late_answer(self._unanswered, listener))
+        _late_answers.add(task)
+        task.add_done_callback(_late_answers.discard)
 
+    async def _wait_for_late_answer(self, request: asyncio.Task[ElicitResult], listener: AnswerListener) -> None:
+        try:
+            with self._shutdown.cancel_scope():
+                await listener(self._judged(await request, self._call_id, self._timeout_s))
+        except (MCPError, ValueError):
+            pass  # the client closed the question, or is gone
+        except Exception:
+            logger.exception("A late answer could not be noted")
+        finally:
+            request.cancel()
+
+    def _judged(self, answer: ElicitResult, call_id: str, taken_s: float) -> ApprovalAnswer:
+        """What an answer means. Only an explicit choice in the form is a yes."""
+        content = answer.content or {}
+        if answer.action == "accept":
+            outcome = _CHOICES.get(content.get("decision", content.get("approve")), ApprovalOutcome.NOBODY)
+            reason = content.get("reason")
+            reason = clean(reason, _MAX_REASON_LENGTH) if isinstance(reason, str) and reason else None
+            return ApprovalAnswer(outcome, _UNANSWERED if outcome is ApprovalOutcome.NOBODY else reason, call_id)
+        if answer.action == "cancel":
+            return ApprovalAnswer(ApprovalOutcome.NOBODY, _UNANSWERED, call_id)
+        if taken_s < _FASTEST_PERSON_S or any(name in self._host for name in _DECLINES_BY_ITSELF):
+            return ApprovalAnswer(ApprovalOutcome.NOBODY, _DECLINED_BY_HOST, call_id)
+        return ApprovalAnswer(ApprovalOutcome.NO, None, call_id)
+
+
+_CHOICES: dict[Any, ApprovalOutcome] = {
+    _APPROVE: ApprovalOutcome.YES,
+    True: ApprovalOutcome.YES,
+    _REJECT: ApprovalOutcome.NO,
+    False: ApprovalOutcome.NO,
+}
+"""Values of `decision`, and the flag that some hosts send."""
 _CANNOT_ASK = "this client has not declared that it can put questions to a person (elicitation)"
 _UNANSWERED = "the question was cancelled or not answered"
-
-
-def _answer(answer: ElicitResult, name: str) -> ApprovalAnswer:
-    reply = _reply(answer)
-    if reply is ApprovalOutcome.NOBODY:
-        return ApprovalAnswer(reply, _UNANSWERED, name)
-    reason = (answer.content or {}).get("reason")
-    return ApprovalAnswer(reply, clean(reason, _LONGEST_REASON) if isinstance(reason, str) and reason else None, name)
-
-
-def _reply(answer: ElicitResult) -> ApprovalOutcome:
-    """Only a plain yes in the form is a yes; a host that closes the question (`cancel`) has asked nobody."""
-    if answer.action == "cancel":
-        return ApprovalOutcome.NOBODY
-    approved = (answer.content or {}).get("approve")
-    if answer.action == "accept" and not isinstance(approved, bool):
-        return ApprovalOutcome.NOBODY
-    return ApprovalOutcome.YES if answer.action == "accept" and approved is True else ApprovalOutcome.NO
+_DECLINED_BY_HOST = "the client declined by itself, without asking a person"

@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -20,7 +20,8 @@ from ...tools.participants import ParticipantFilter
 from ...tools.text import describe
 from ..errors import CallFailed, CallRefused, LookupFailed
 from ..events.service import EventService
-from ..guard import ApprovalPending, Caller, CallRecord, Guard, Policy
+from ..guard import ApprovalAnswer, ApprovalOutcome, ApprovalPending, Caller, CallRecord, Guard, Policy
+from ..guard.ledger import Decision, NoSuchApproval
 from ..json_text import MAX_NESTING, compact_json, is_too_deep
 from ..lifecycle import Shutdown
 from ..observability.logs import log_call
@@ -30,7 +31,7 @@ from .board_tools import BOARD, PENDING, BoardTools, has_cards
 from .call_context import CallContext, McpCallContext
 from .conference_names import with_conference_id
 from .default_arguments import DefaultArguments
-from .elicitation import QuestionPending
+from .elicitation import Elicitation, QuestionPending
 from .tool_definitions import Catalog
 from .validation import parse
 from .whoami import WhoamiReport
@@ -58,7 +59,9 @@ class ToolCallHandler:
         whoami: WhoamiReport,
         board_tools: BoardTools,
         shutdown: Shutdown | None = None,
+        ask_timeout: timedelta | None = None,
     ) -> None:
+        """`ask_timeout`: how long a person is waited for during a call; None: as long as suits the host."""
         self._catalog = catalog
         self._defaults = defaults
         self._whoami = whoami
@@ -67,6 +70,7 @@ class ToolCallHandler:
         self._telnyx = telnyx
         self._events = events
         self._shutdown = shutdown or Shutdown()
+        self._ask_timeout_s = ask_timeout.total_seconds() if ask_timeout is not None else None
         self._listeners: list[CallListener] = [log_call]
 
     def on_ended(self, listener: CallListener) -> None:
@@ -75,7 +79,7 @@ class ToolCallHandler:
 
     async def handle(self, context: Context, call: CallToolRequestParams) -> Any:
         """Answer `tools/call`. An error is a tool result that the model can read, never a stack trace."""
-        return await self.answer(call, McpCallContext(context, call, self._shutdown))
+        return await self.answer(call, McpCallContext(context, call, self._shutdown, self._ask_timeout_s))
 
     async def answer(self, call: CallToolRequestParams, origin: CallContext) -> Any:
         """Carry out a call. Raises `MCPError` for an unknown tool."""
@@ -136,13 +140,25 @@ class ToolCallHandler:
             if self._guard.dry_run:
                 return _dry_run_result(command, await self._guard.gate.dry_run(tool, command, policy, self._read))
             # The guard judges the command as the caller wrote it: "everyone" is more than a list of all who are there.
-            with span("policy"):
-                try:
-                    await self._guard.gate.admit(tool, policy, self._read, origin.asker(record.call), record)
-                except TelnyxRefused as refused:
-                    raise await self._explained(refused) from None
+            approver = origin.asker(record.call)
+            try:
+                with span("policy"):
+                    await self._guard.gate.admit(tool, policy, self._read, approver, record)
+            except TelnyxRefused as refused:
+                raise await self._explained(refused) from None
+            except ApprovalPending:
+                if isinstance(approver, Elicitation):
+                    approver.on_late_answer(partial(self._decide_late, record.asked["code"]))
+                raise
             command = await self._with_everyone_listed(tool)
         return await self._send(command, record, policy)
+
+    async def _decide_late(self, code: str, answer: ApprovalAnswer) -> None:
+        """Note an answer that came after its call had ended: it decides the pending approval and sends nothing."""
+        if answer.reply is not ApprovalOutcome.NOBODY:
+            decision = Decision(answer.reply is ApprovalOutcome.YES, "elicitation, late", answer.reason)
+            with suppress(NoSuchApproval):
+                await self._guard.ledger.decide(code, decision)
 
     async def _answer_locally(self, tool: Tool, origin: CallContext) -> dict[str, Any]:
         """Answer a tool that is no Telnyx endpoint."""

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 
+import anyio
 import pytest
 from mcp_types import ElicitResult
 
-from support.mcp import Answering, call, closes, connected, no, refusal, yes
+from support.mcp import Answering, call, closes, connected, declines_at_once, no, refusal, yes
 from support.telnyx import open_room, telnyx
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +46,8 @@ def accepts(content: dict[str, str | int | float | bool | list[str] | None] | No
 DECLINED = "A person was asked and said no"
 NOBODY = "nobody could be asked here: the question was cancelled or not answered"
 NOT_A_YES: dict[str, tuple[Answering, str]] = {
-    "decline": (no, DECLINED),
+    "reject": (no, DECLINED),
+    "a decline within milliseconds": (declines_at_once, "the client declined by itself"),
     "approve false": (accepts({"approve": False}), DECLINED),
     "cancel": (closes, NOBODY),
     "accept without an answer": (accepts({}), NOBODY),
@@ -65,6 +67,39 @@ async def test_anything_but_a_plain_yes_sends_nothing(era: str, answered: str) -
             assert phone.commands() == before
     assert said in message
     assert "Nothing was sent" in message
+
+
+async def test_a_yes_after_the_timeout_approves_the_pending_request_and_sends_nothing() -> None:
+    answered = anyio.Event()
+    questions: list[str] = []
+
+    async def answers_late(question: str) -> ElicitResult:
+        questions.append(question)
+        await answered.wait()
+        return yes(question)
+
+    with telnyx() as phone:
+        async with connected("--ask-timeout", "1s", answering=answers_late, env=phone.env) as client:
+            room = await open_room(client, *phone.waiting())
+            before = phone.commands()
+            message = await refusal(client, "end_conference", conference_id=room)
+            answered.set()
+            with anyio.fail_after(30):
+                while "End conference" in (await call(client, "show_switchboard"))["table"]:
+                    pass
+            assert phone.commands() == before
+            await call(client, "end_conference", conference_id=room)
+    assert "nobody could be asked here: the question was cancelled or not answered" in message
+    assert len(questions) == 1
+
+
+async def test_a_host_that_declines_without_asking_leaves_the_request_pending() -> None:
+    with telnyx() as phone:
+        async with connected(answering=declines_at_once, env=phone.env) as client:
+            room = await open_room(client, *phone.waiting())
+            message = await refusal(client, "end_conference", conference_id=room)
+    assert "the client declined by itself, without asking a person" in message
+    assert "approvals approve" in message
 
 
 async def test_a_client_that_cannot_be_asked_is_told_what_the_operator_can_do(era: str) -> None:
@@ -120,7 +155,7 @@ async def test_what_does_not_exist_is_said_before_anybody_is_asked(era: str) -> 
     with telnyx() as phone:
         async with connected(era=era, answering=person, env=phone.env) as client:
             room = await open_room(client, *phone.waiting())
-            message = await refusal(client, "end_conference", conference_id="Standup")
+            message = await refusal(client, "end_conference", conference_id="Stand-up")
     assert person.questions == []
     assert message.startswith("end_conference was not sent, since what it concerns could not be looked at first. ")
     assert f"'Standup' (in_progress, id {room})" in message

@@ -1,24 +1,21 @@
-"""What a fresh agent gets wrong at first: each wrong call is refused with words from which the right next call follows.
+"""Plausible wrong first calls of an agent: each refusal says enough to make the right next call.
 
-The table is to be read: what goes wrong, the wrong call, the words that lead on, and the next call, which then works.
+A row is what goes wrong, the wrong call, words of the refusal, and the next call, which works.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
+from support.first_calls import ANN, FILE, meant, people_and_rooms
 from support.mcp import call, refusal
 from support.mcp_in_process import World, in_process
-from telnyx_conferencing.server.sandbox.conference import JoinOptions
 
 pytestmark = pytest.mark.anyio
 
 Call = tuple[str, Mapping[str, Any]]
-
-ANN, BEN = "+12025550150", "+12025550151"
-FILE = "https://example.com/hold.mp3"
 
 
 @dataclass(frozen=True)
@@ -36,39 +33,6 @@ class Row:
         return self.what
 
 
-def people_and_rooms(world: World) -> Mapping[str, str]:
-    """A conference 'Standup' of two callers, one that is full, one that is over, and calls outside; all by name."""
-    telnyx = world.sandbox.state
-    names = ("<ann>", "<ben>", "<outside>", "<gone>", "<in small>", "<also in small>", "<was in over>")
-    legs = {name: telnyx.legs.arrive(f"+120255590{place:02}", ANN) for place, name in enumerate(names)}
-    standup = telnyx.conferences.start(legs["<ann>"], "Standup", JoinOptions())
-    standup.admit(legs["<ben>"], JoinOptions())
-    small = telnyx.conferences.start(legs["<in small>"], "Small", JoinOptions(), max_participants=2)
-    small.admit(legs["<also in small>"], JoinOptions())
-    over = telnyx.conferences.start(legs["<was in over>"], "Over", JoinOptions())
-    over.end("ended_via_api")
-    telnyx.legs.hang_up(legs["<gone>"])
-    ringing = telnyx.legs.dial(ANN, BEN, telnyx.legs.new_session(), None)
-    return {name: leg.call_control_id for name, leg in legs.items()} | {
-        "<standup>": standup.id,
-        "<small>": small.id,
-        "<over>": over.id,
-        "<ringing>": ringing.call_control_id,
-        "<waiting>": telnyx.queues.get_queue("support").calls[0].leg.call_control_id,
-    }
-
-
-def meant(value: Any, names: Mapping[str, str]) -> Any:
-    """The value with names replaced by ids."""
-    if isinstance(value, str):
-        return names.get(value, value)
-    if isinstance(value, list):
-        return [meant(one, names) for one in cast("list[Any]", value)]
-    if isinstance(value, dict):
-        return {key: meant(one, names) for key, one in cast("dict[str, Any]", value).items()}
-    return value
-
-
 HERE = {"conference_id": "<standup>"}
 ALL = {"call_control_ids": "everyone"}
 OUTSIDE = {"call_control_id": "<outside>"}
@@ -76,9 +40,9 @@ RECORD: Call = ("start_recording", {**HERE, "format": "mp3"})
 
 WHICH_ID = (
     Row(
-        "the conference's name for its id",
-        ("send_dtmf", {"conference_id": "Standup", **ALL, "digits": "1"}),
-        ("a name, not an id", "<standup>"),
+        "a name that no open conference has",
+        ("send_dtmf", {"conference_id": "Stand-up", **ALL, "digits": "1"}),
+        ("not among the conferences", "<standup>"),
         ("send_dtmf", {**HERE, **ALL, "digits": "1"}),
     ),
     Row(
@@ -159,7 +123,7 @@ WHAT_IS_MISSING = (
     Row(
         "a conference without a call",
         ("create_conference", {"name": "Planning"}),
-        ("call_control_id is missing", "one call leg"),
+        ("call_control_id is missing", "Call leg id (v3:...)"),
         ("create_conference", {"name": "Planning", **OUTSIDE}),
     ),
     Row(
@@ -182,10 +146,22 @@ WHAT_IS_MISSING = (
 
 HOW_IT_IS_WRITTEN = (
     Row(
-        "plain text for client_state",
-        ("enqueue_call", {"queue_name": "agents", **OUTSIDE, "client_state": "vip caller"}),
-        ("client_state must be Base64",),
-        ("enqueue_call", {"queue_name": "agents", **OUTSIDE, "client_state": "dmlw"}),
+        "everyone beside a call leg",
+        ("mute_participants", {**HERE, "call_control_ids": ["everyone", "<ann>"]}),
+        ('"everyone" must be the only entry',),
+        ("mute_participants", {**HERE, "call_control_ids": ["everyone"]}),
+    ),
+    Row(
+        "an empty list for everyone",
+        ("mute_participants", {**HERE, "call_control_ids": []}),
+        ("must not be an empty list",),
+        ("mute_participants", {**HERE, **ALL}),
+    ),
+    Row(
+        "null for everyone",
+        ("mute_participants", {**HERE, "call_control_ids": None}),
+        ("call_control_ids must be a list", "everyone"),
+        ("mute_participants", {**HERE, **ALL}),
     ),
     Row(
         "audio over http",
@@ -206,12 +182,6 @@ HOW_IT_IS_WRITTEN = (
         ("dial", {"to": [ANN, "+19005551234"]}),
         ("to[1] must not be a premium-rate number",),
         ("dial", {"to": [ANN]}),
-    ),
-    Row(
-        "a name for the id of the conference to dial into",
-        ("dial", {"to": ANN, "conference_config": {"id": "Standup"}}),
-        ("a name, not an id", "<standup>"),
-        ("dial", {"to": ANN, "conference_config": {"id": "<standup>"}}),
     ),
 )
 
@@ -307,12 +277,12 @@ WHAT_THE_STATE_DOES_NOT_ALLOW = (
 ROWS = (*WHICH_ID, *WHAT_IS_MISSING, *HOW_IT_IS_WRITTEN, *WHAT_THE_STATE_DOES_NOT_ALLOW)
 
 
-def test_there_are_thirty_and_more() -> None:
+def test_the_table_has_at_least_thirty_different_calls() -> None:
     assert len({row.what for row in ROWS}) == len(ROWS) >= 30
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_a_wrong_first_call_is_answered_with_what_leads_on(row: Row) -> None:
+async def test_a_wrong_first_call_is_refused_with_the_remedy(row: Row) -> None:
     world = World()
     names = people_and_rooms(world)
     async with in_process(world) as client:

@@ -1,6 +1,6 @@
 """The server as a host runs it: a subprocess on stdio, spoken to by the MCP SDK's own client."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,10 +22,15 @@ Answering = Callable[[str], ElicitResult]
 
 
 def yes(question: str) -> ElicitResult:
-    return ElicitResult(action="accept", content={"approve": True})
+    return ElicitResult(action="accept", content={"decision": "approve"})
 
 
 def no(question: str) -> ElicitResult:
+    return ElicitResult(action="accept", content={"decision": "reject"})
+
+
+def declines_at_once(question: str) -> ElicitResult:
+    """As hosts do that run without a person."""
     return ElicitResult(action="decline")
 
 
@@ -37,7 +42,7 @@ def closes(question: str) -> ElicitResult:
 async def connected(
     *arguments: str,
     era: str = "2025-11-25",
-    answering: Answering | None = None,
+    answering: Callable[[str], ElicitResult | Awaitable[ElicitResult]] | None = None,
     env: Mapping[str, str] | None = None,
     start: Callable[..., list[str]] = forked,
 ) -> AsyncGenerator[Client]:
@@ -45,7 +50,8 @@ async def connected(
 
     async def elicited(context: Any, params: ElicitRequestParams) -> ElicitResult:
         assert answering is not None
-        return answering(params.message)
+        answer = answering(params.message)
+        return await answer if isinstance(answer, Awaitable) else answer
 
     callback = elicited if answering is not None else None
     with TemporaryDirectory(prefix="tests-") as home:
