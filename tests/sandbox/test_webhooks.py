@@ -170,7 +170,7 @@ async def test_while_it_runs_time_passes_and_webhooks_go_out_by_themselves(recei
             room = await telnyx.post("/conferences", {"call_control_id": leg, "name": "Room"})
             await telnyx.act(room["id"], "gather_using_audio", call_control_id=leg, timeout_millis=20)
             await receiver.until(5)
-    assert receiver.kinds()[-1] == "call.gather.ended"
+    assert "call.gather.ended" in receiver.kinds(), "the order is not certain"
 
 
 async def test_what_goes_wrong_while_it_runs_comes_out_as_it_is() -> None:
