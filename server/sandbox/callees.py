@@ -1,4 +1,4 @@
-"""The people at the far ends, played by number: who picks up, who does not, and what answers."""
+"""The people at the far end of dialled calls: the last digits of a number say what they do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """What happens where a telephone rings."""
+    """What happens at the telephone that rings."""
 
     ends_with: str | None = None
-    """The cause with which it ends instead of being answered."""
+    """The hang-up cause, if it is not answered."""
     never_answers: bool = False
     is_machine: bool = False
     stays: float | None = None
-    """Seconds until it hangs up by itself; None: it does not."""
+    """Seconds after the answer until it hangs up; None: never."""
 
 
 _ANSWERS_AND_STAYS = Callee()
@@ -28,20 +28,20 @@ _BY_LAST_DIGITS: Mapping[str, Callee] = {
 
 
 def callee_at(number: str) -> Callee:
-    """Who is reached at a phone number or SIP URI."""
+    """The callee at a phone number or SIP URI."""
     user = number.partition("@")[0]
     return _BY_LAST_DIGITS.get(user[-4:], _ANSWERS_AND_STAYS)
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """How answering-machine detection tells what it hears."""
+    """The events and results of one mode of answering-machine detection."""
 
     event_prefix: str
     """The type of the event, without `.detection.ended`."""
     human: str
     greeting: str | None
-    """How the end of a machine's greeting is payload; None: it is not."""
+    """The result at the end of a machine's greeting; None: no event."""
 
 
 _STANDARD, _PREMIUM = "call.machine", "call.machine.premium"

@@ -1,4 +1,4 @@
-"""The sandbox's time: clocks that can be moved, and what is due when."""
+"""The sandbox's time: clocks that can be advanced, and timers."""
 
 import heapq
 import itertools
@@ -9,7 +9,7 @@ from typing import Protocol
 
 _LAST_MOMENT = datetime(9000, 1, 1, tzinfo=UTC)
 _MAX_DELAY_S = 100 * 365.25 * 86_400
-"""Seconds: what is due later than in a hundred years is due then, so that no request overflows a date."""
+"""A hundred years: a longer delay is shortened to it, so that no request overflows a date."""
 
 
 class Clock(Protocol):
@@ -20,20 +20,20 @@ class Clock(Protocol):
         ...
 
     def receivers_now(self) -> datetime:
-        """The time on the clock of whoever receives webhooks: what their signature is dated with."""
+        """The time on the receiver's clock, with which webhooks are signed."""
         ...
 
     def move_to(self, moment: datetime) -> None:
-        """Move forward to a moment; one in the past changes nothing."""
+        """Advance to a moment. A moment in the past changes nothing."""
         ...
 
     def real_seconds_until(self, moment: datetime) -> float | None:
-        """How long to wait for a moment to come by itself; None: it does not."""
+        """How long until a moment comes by itself; None: it never does."""
         ...
 
 
 class SystemClock:
-    """Wall time, plus what it was moved by."""
+    """Wall time, plus an offset by which it was advanced."""
 
     def __init__(self) -> None:
         self._offset = timedelta()
@@ -55,7 +55,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """Moves only when payload to."""
+    """A clock that only `advance` and `move_to` move."""
 
     def __init__(self, start: datetime | None = None) -> None:
         self._now = (start or datetime(2025, 1, 1, 12, tzinfo=UTC)).astimezone(UTC)
@@ -77,12 +77,12 @@ class ManualClock:
 
 
 def later(moment: datetime, seconds: float) -> datetime:
-    """A moment so many seconds later, at most a hundred years on and never past the year 9000."""
+    """A moment some seconds later: at most a hundred years later, and not after the year 9000."""
     return min(moment + timedelta(seconds=min(seconds, _MAX_DELAY_S)), _LAST_MOMENT)
 
 
 class Timer:
-    """Something due at a moment, unless it is cancelled before."""
+    """A callback that runs at a moment, unless it is cancelled before."""
 
     __slots__ = ("due", "run")
 
@@ -95,12 +95,12 @@ class Timer:
 
 
 class Timers:
-    """What is due when, run in order; each sees the clock at its own due time."""
+    """Callbacks that run in order of their time. While one runs, now is the time it was due."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.on_change: Callable[[], None] = lambda: None
-        """Called when something new is due."""
+        """Called when a timer is added."""
         self._heap: list[tuple[datetime, int, Timer]] = []
         self._sequence = itertools.count()
         self._seen: datetime | None = None
@@ -109,11 +109,11 @@ class Timers:
         return self._seen or self.clock.now()
 
     def after(self, seconds: float, run: Callable[[], None]) -> Timer:
-        """Have something run so many seconds from now."""
+        """Run a callback some seconds from now."""
         return self.at(later(self.now(), seconds), run)
 
     def at(self, due: datetime, run: Callable[[], None]) -> Timer:
-        """Have something run at a moment."""
+        """Run a callback at a moment."""
         timer = Timer(due, run)
         heapq.heappush(self._heap, (due, next(self._sequence), timer))
         self.on_change()
@@ -134,7 +134,7 @@ class Timers:
 
     @contextmanager
     def seeing(self, moment: datetime) -> Generator[None]:
-        """Let what runs inside take a moment for now."""
+        """Take a moment for now inside the `with` block."""
         before, self._seen = self._seen, moment
         try:
             yield

@@ -1,4 +1,4 @@
-"""Faults on demand, by rule: what goes wrong between a caller and Telnyx."""
+"""Fault rules: what goes wrong between an application and Telnyx."""
 
 import random
 import re
@@ -20,13 +20,13 @@ class Fault:
     """
 
     kind: Literal["status", "delay", "drop", "hang", "duplicate", "reorder", "lose"]
-    """status: an error answer. delay: a late one. drop: the connection breaks. hang: no answer, ever.
-    duplicate, reorder (behind the next one), lose: of webhooks."""
+    """For requests: status (an error answer), delay (a late answer), drop (the connection breaks), hang (no answer).
+    For webhooks: duplicate, reorder (after the next webhook), lose."""
     method: str = ""
     path: str = ""
     event_type: str = ""
     after: bool = False
-    """Once the request has taken effect, instead of before."""
+    """Whether it happens after the request has taken effect, instead of before."""
     status: Annotated[int, Field(ge=400, le=599)] = 500
     retry_after: Annotated[int, Field(ge=0)] | None = None
     """Seconds."""
@@ -61,7 +61,7 @@ FAULT: TypeAdapter[Fault] = TypeAdapter(Fault)
 
 
 class Faults:
-    """The rules in force. The first that matches and happens is the one that counts."""
+    """The rules in force. The first rule that matches and happens counts."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -76,18 +76,18 @@ class Faults:
         self.rules.clear()
 
     def reset(self) -> None:
-        """No rules, and chance begins again."""
+        """Remove the rules, and restart the random sequence."""
         self.clear()
         self._random.seed(f"faults {self._seed}")
 
     def for_request(self, method: str, path: str) -> Fault | None:
-        """What happens to a request, if anything; counts as happened."""
+        """The rule that applies to a request, if any. It counts as having happened."""
         if not self.rules:
             return None
         return next((rule for rule in self.rules if rule.matches_request(method, path) and self._happens(rule)), None)
 
     def for_event(self, event_type: str) -> str | None:
-        """What happens to a webhook, if anything."""
+        """The kind of fault that applies to a webhook, if any."""
         if not self.rules:
             return None
         return next((rule.kind for rule in self.rules if rule.matches_event(event_type) and self._happens(rule)), None)

@@ -70,6 +70,7 @@ def call(sandbox: Sandbox, part: str) -> str:
     return next(leg["call_control_id"] for leg in sandbox.snapshot()["legs"] if leg.get("part") == part)
 
 
+@pytest.mark.slow
 def test_a_conference_from_its_opening_to_its_end(client: Telnyx, sandbox: Sandbox) -> None:
     agent, boss, caller = (call(sandbox, part) for part in ("agent", "supervisor", "caller 1"))
     opened = exact(
@@ -231,6 +232,7 @@ def test_a_dropped_connection_breaks_and_a_repeat_is_safe(
     assert [one.applied for one in sandbox.requests if one.command == "enqueue_call"] == [after, not after]
 
 
+@pytest.mark.slow
 def test_it_accepts_our_signature_and_knows_every_event(client: Telnyx, sandbox: Sandbox) -> None:
     told = everything_that_is_told()
     assert len({_bare(envelope)["event_type"] for envelope in told}) == 26
