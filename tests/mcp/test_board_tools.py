@@ -92,6 +92,23 @@ async def test_a_host_that_renders_pages_gets_the_board_as_data(era: str) -> Non
     assert shown["actions"] == list(ACTIONS)
 
 
+async def test_the_duration_of_a_hold_counts_from_its_beginning_at_every_refresh() -> None:
+    phone = world()
+    conference_id = room(phone.sandbox, "Standup", 2)
+    async with in_process(phone, with_events=True) as client:
+        people = (await call(client, "list_participants", conference_id=conference_id))["participants"]
+        held = people[1]["call_control_id"]
+        await call(client, "hold_participants", conference_id=conference_id, call_control_ids=[held])
+        for _ in range(2):
+            await phone.sandbox.advance(788)
+            await call(client, "conference_summary", conference_id=conference_id)  # asks the API, which has no times
+        await phone.sandbox.advance(3)
+        page = await call(client, "list_participants", conference_id=conference_id)
+        table = (await call(client, "show_switchboard"))["table"]
+    assert "on hold for 26:19" in page["summary"]
+    assert "on hold 26:19" in table
+
+
 async def test_a_host_without_pages_gets_a_table_in_which_the_same_stands(era: str) -> None:
     phone = world()
     conference_id = room(phone.sandbox, "Standup", 2)
