@@ -285,13 +285,19 @@ class EventService:
         if not command.is_read():
             self._notify(self.projection.record_command(command.tool_name(), vars(command), self.now()), [])
 
-    def add_people(self, fields: Mapping[str, Any]) -> None:
-        """Add to the participants in a result who they are, and since when they are muted or on hold."""
-        participants = [*fields.get("participants", ()), *filter(None, [fields.get("participant")])]
-        if participants:
-            from .projection.people import add_people  # noqa: PLC0415 (as above)
+    def add_people(self, fields: Mapping[str, Any]) -> str:
+        """Add to the participants in a result who they are, and since when they are muted or on hold.
 
-            add_people(participants, self.projection.person, self.now())
+        Returns a sentence for the summary if their numbers cannot be known.
+        """
+        participants = [*fields.get("participants", ()), *filter(None, [fields.get("participant")])]
+        if not participants:
+            return ""
+        from .projection.people import add_people  # noqa: PLC0415 (as above)
+
+        add_people(participants, self.projection.person, self.now())
+        is_unknown = self.no_events_reason and not any(participant.number for participant in participants)
+        return "Their numbers are not known: this server receives no events." if is_unknown else ""
 
     async def answer(self, tool: Tool, progress: Progress, before: CursorLookup) -> dict[str, Any]:
         """Run a tool of the toolset `events`. Returns its structured content. Raises `CallFailed`.

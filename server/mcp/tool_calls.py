@@ -191,8 +191,8 @@ class ToolCallHandler:
         if not command.is_read():
             self._guard.gate.sent(command, answer.body)
         fields = command.read(answer.body)
-        self._events.add_people(fields)
-        return _command_result(command, fields, lambda name: self._catalog.allows(name, policy))
+        note = self._events.add_people(fields)
+        return _command_result(command, fields, note, lambda name: self._catalog.allows(name, policy))
 
     async def _with_everyone_listed(self, command: Command) -> Command:
         """Replace "everyone" by a list of call legs, for endpoints that require the list."""
@@ -257,9 +257,12 @@ def _with_command_id(command: Command) -> Command:
     return command.model_copy(update={"command_id": str(uuid.uuid4())})
 
 
-def _command_result(command: Command, fields: dict[str, Any], is_offered: Callable[[str], bool]) -> dict[str, Any]:
+def _command_result(
+    command: Command, fields: dict[str, Any], note: str, is_offered: Callable[[str], bool]
+) -> dict[str, Any]:
     done = "" if command.is_read() else f"Telnyx accepted: {describe(command.does, vars(command))}."
-    content: dict[str, Any] = {"summary": command.result.describe(fields, done)}
+    summary = " ".join(filter(None, [command.result.describe(fields, done), note]))
+    content: dict[str, Any] = {"summary": summary}
     if command.is_deduped():
         content["command_id"] = getattr(command, "command_id", None)
     if events := command.expected_events():

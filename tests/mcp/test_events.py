@@ -181,6 +181,15 @@ async def test_the_list_of_participants_says_who_they_are_and_how_long_they_are_
     assert f"{held['number']} on hold for " in page["summary"]
 
 
+async def test_without_events_the_list_of_participants_says_that_numbers_are_not_known() -> None:
+    with telnyx() as line:
+        line.sandbox.faults.add(Fault(kind="status", status=403, path="webhook_deliveries"))
+        async with connected("--approval", "never", env=line.env) as client:
+            room = await open_room(client, *line.waiting()[:2])
+            page = await call(client, "list_participants", conference_id=room)
+    assert page["summary"].endswith(" Their numbers are not known: this server receives no events.")
+
+
 async def test_a_conference_is_summed_up_by_its_name_too() -> None:
     async with practising("2026-07-28") as client:
         legs = await waiting(client)
