@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 _MAX_LOADED_EVENTS = 200_000
 _LOAD_BATCH = 200
-_SHUTDOWN_TIMEOUT_S = 5.0
-"""For storing the last events on shutdown."""
+_STORE_TIMEOUT_S = 5.0
+"""For storing the events that have arrived, at the start and on shutdown."""
 _RETRY_DELAY_S = 1.0
 """Delay until an event that could not be stored is tried again."""
 _MAX_WAIT_EVENTS = 20
@@ -161,12 +161,8 @@ class EventService:
         async with AsyncExitStack() as stack:
             try:
                 store = await stack.enter_async_context(self._open_store())
-                stack.callback(
-                    store.subscribe(self._on_stored)
-                )  # before loading: the picture takes events in any order
-                with anyio.move_on_after(
-                    _SHUTDOWN_TIMEOUT_S
-                ):  # what happened before the first question belongs to its answer
+                stack.callback(store.subscribe(self._on_stored))  # before loading, so that no event is missed
+                with anyio.move_on_after(_STORE_TIMEOUT_S):  # the first answer includes the events until now
                     await self._drain(store)
                 await self._load(store)
                 latest = await store.latest_number()
@@ -186,7 +182,7 @@ class EventService:
                 self._store, self._opened = None, anyio.Event()
                 raise
             finally:
-                with anyio.move_on_after(_SHUTDOWN_TIMEOUT_S, shield=True):
+                with anyio.move_on_after(_STORE_TIMEOUT_S, shield=True):
                     await self._drain(store)
         return False
 
