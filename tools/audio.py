@@ -154,4 +154,5 @@ class GatherDtmf(Command):
     inter_digit_timeout_millis: Annotated[Positive, described("Between keys; default 5000.")] | None = None
     stop_playback_on_dtmf: Annotated[bool, described("A key stops the prompt; default true.")] | None = None
     gather_id: Annotated[str, Field(max_length=100), described("Id of your own.")] | None = None
+    sensitive: Annotated[bool, Field(exclude=True), described("Never show the digits, only their count.")] = False
     client_state: ClientState | None = None

@@ -26,13 +26,12 @@ class ListEvents(Tool):
 
 
 class GetEvent(Tool):
-    """See one webhook event in full, as Telnyx sent it."""
+    """See one webhook event in full."""
 
     risk = Risk.READ
     result = EventResult
 
     event_id: Annotated[NotEmpty, described("Id from list_events.")]
-    include_recording_urls: Annotated[bool, described("With download links, which are secret.")] = False
 
 
 class WaitForEvent(Tool):

@@ -64,7 +64,8 @@ def _row(tool: type[Tool]) -> tuple[str, ...]:
 def risk_words(tool: type[Tool]) -> str:
     """A tool's risk in words, such as `routine; disruptive with call_control_ids everyone`."""
     risk = tool.risk
+    by_effect = f"; {tool.worst_effect} by effect" if tool.worst_effect is not None else ""
     if isinstance(risk, Risk):
-        return str(risk)
+        return f"{risk}{by_effect}"
     values = " or ".join(str(value) for value in risk.values)
-    return f"{risk.otherwise}; {tool.worst_risk()} with {risk.argument} {values}"
+    return f"{risk.otherwise}; {max(risk.every())} with {risk.argument} {values}{by_effect}"

@@ -337,7 +337,7 @@ class EventService:
         event = await (await self.store()).get(tool.event_id)
         if event is None:
             raise CallRefused(f"There is no event {quoted(tool.event_id)}. Use list_events to find event ids.")
-        return {"summary": describe_event(event), "event": event_view(event, urls=tool.include_recording_urls)}
+        return {"summary": describe_event(event), "event": event_view(event)}
 
     async def _wait(self, tool: WaitForEvent, progress: Progress, before: CursorLookup) -> dict[str, Any]:
         store = await self.store()

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...tools.client_state import client_state_text
+from ...tools.text import count
 from .event import StoredEvent
 from .times import iso
 
 _REPEATED_FIELDS = ("conference_id", "call_control_id", "queue", "occurred_at")
+DIGIT_FIELDS = ("digits", "digit")
 _SECRETS = ("recording_urls", "public_recording_urls", "recording_url")
-_HIDDEN = "hidden: get_event with include_recording_urls returns them"
+_HIDDEN = "hidden: get_recording with include_download_urls returns them, if a person approves"
 _MAX_PAYLOAD_LENGTH = 20_000
 """Characters of a payload. Hosts refuse long results."""
 
@@ -36,6 +38,8 @@ def _payload(payload: Mapping[str, Any], ids: Mapping[str, Any], *, urls: bool) 
             kept.pop(name, None)
     if isinstance(state := kept.get("client_state"), str):
         kept["client_state"] = client_state_text(state)
+    # Keyed digits may be a card number or a PIN: only their count is shown.
+    kept |= {name: f"({count(len(str(kept[name])), 'digit')})" for name in DIGIT_FIELDS if name in kept}
     if not urls:
         kept |= {name: _HIDDEN for name in _SECRETS if kept.get(name)}
     return kept

@@ -148,22 +148,31 @@ ARGUMENT_RULES: tuple[ArgumentRule, ...] = (
 """The effects of arguments, in every tool that takes them."""
 
 STATE_RULES: Mapping[str, tuple[Risk, str]] = {
-    "ends room": (
+    "the conference ends": (
         Risk.DESTRUCTIVE,
         "leave_conference, hangup_call, transfer_call, enqueue_call, create_conference, join_conference, bridge_calls "
         "for a leg whose leaving ends the conference it is in",
     ),
-    "ends bridge": (
+    "the other call is hung up": (
         Risk.DESTRUCTIVE,
-        "the same for a leg that is bridged: the call at the other end is hung up",
+        "the same tools for a leg that is bridged with another call",
     ),
-    "loses place": (Risk.DESTRUCTIVE, "enqueue_call for a call that waits in another queue"),
-    "bridged with a limit": (
+    "the caller loses the place in the queue": (
+        Risk.DESTRUCTIVE,
+        "enqueue_call for a call that waits in another queue",
+    ),
+    "the other call is hung up when the time limit ends": (
         Risk.DESTRUCTIVE,
         "bridge_calls with a leg that this server dialled with time_limit_secs",
     ),
-    "moves": (Risk.DISRUPTIVE, "create_conference, join_conference, enqueue_call for a leg that is in a conference"),
-    "whole room": (Risk.DISRUPTIVE, "call_control_ids that list everyone in the conference, as for everyone"),
+    "a person is moved": (
+        Risk.DISRUPTIVE,
+        "create_conference, join_conference, enqueue_call for a leg that is in a conference",
+    ),
+    "everyone in the room notices": (
+        Risk.DISRUPTIVE,
+        "call_control_ids that list everyone in the conference, as for everyone",
+    ),
 }
 """The effects that depend on what is true now, for the documentation: risk, and in which calls."""
 

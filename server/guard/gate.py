@@ -14,6 +14,7 @@ from .approvals import ApprovalAnswer, ApprovalOutcome, Approvals, Approver
 from .call_record import Caller, CallRecord
 from .command_ids import CommandIds
 from .effects import Assessment, assess
+from .gathers import Gathers
 from .ledger import Ledger, LimitReached, Stopped
 from .policy import ApprovalPolicy, Policy, PolicyDecision, ScopeFacts
 from .questions import Question, affected_people, compose
@@ -39,6 +40,7 @@ class Gate:
         """`policy` returns the current policy for a caller, `newest_event` the number of the newest known event."""
         self._live = live
         self._command_ids = CommandIds(now)
+        self.gathers = Gathers()
         self._policy = policy
         self._ledger = ledger
         self._approvals = approvals
@@ -132,9 +134,10 @@ class Gate:
     async def _assess(self, command: Command) -> Assessment:
         return await assess(command, Situation(command, self._live))
 
-    def sent(self, command: Command, body: Any) -> None:
-        """Note a command that Telnyx accepted. `body` is Telnyx's JSON."""
+    def sent(self, command: Command, body: Any, caller: Caller, at: datetime) -> None:
+        """Note a command that Telnyx accepted. `body` is Telnyx's JSON, `at` the time by Telnyx's clock."""
         self._live.record(command, body)
+        self.gathers.record(command, caller, at)
 
     async def _noted(self, command: Tool, doing: Awaitable[T]) -> T:
         """Use the store. Raises `CallRefused` when it fails: an action that cannot be recorded is not done."""

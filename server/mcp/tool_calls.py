@@ -20,6 +20,7 @@ from ...tools.participants import ParticipantFilter
 from ...tools.text import describe
 from ..errors import CallFailed, CallRefused, LookupFailed
 from ..events.service import EventService
+from ..events.views import DIGIT_FIELDS
 from ..guard import ApprovalAnswer, ApprovalOutcome, ApprovalPending, Caller, CallRecord, Guard, Policy
 from ..guard.ledger import Decision, NoSuchApproval
 from ..json_text import MAX_NESTING, compact_json, is_too_deep
@@ -169,7 +170,19 @@ class ToolCallHandler:
         if tool.toolset() == BOARD:
             return await self._board_tools.answer(tool, origin.context)
         before = partial(self._newest_event_before, origin.caller)
-        return _result(await self._events.answer(tool, origin.context.session.report_progress, before))
+        content = await self._events.answer(tool, origin.context.session.report_progress, before)
+        await self._show_own_digits(content, origin.caller)
+        return _result(content)
+
+    async def _show_own_digits(self, content: dict[str, Any], caller: Caller) -> None:
+        """Show the digits of gathers that this conversation started; elsewhere only their count is shown."""
+        views = [*content.get("events", ()), *([content["event"]] if "event" in content else ())]
+        for view in views:
+            if not view["payload"].keys().isdisjoint(DIGIT_FIELDS):
+                event = await (await self._events.store()).get(view["id"])
+                leg = event.call_control_id if event else None
+                if event and leg and self._guard.gate.gathers.may_see(caller, leg, event.occurred_at):
+                    view["payload"] |= {name: event.payload[name] for name in DIGIT_FIELDS if name in event.payload}
 
     async def _newest_event_before(self, caller: Caller) -> int:
         """The number of the newest event before the caller's last command, or before the conversation."""
@@ -189,7 +202,7 @@ class ToolCallHandler:
         record.telnyx = _without_empty({"status": answer.status, "request_id": answer.request_id, "attempts": attempts})
         self._events.record_command(command)
         if not command.is_read():
-            self._guard.gate.sent(command, answer.body)
+            self._guard.gate.sent(command, answer.body, record.caller, self._events.now())
         fields = command.read(answer.body)
         note = self._events.add_people(fields)
         return _command_result(command, fields, note, lambda name: self._catalog.allows(name, policy))

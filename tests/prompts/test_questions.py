@@ -25,7 +25,7 @@ SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "questions.md"
 WRITES = [example for example in EXAMPLES if not COMMAND_OF[example.tool].is_read()]
 
 UNDECIDED = frozenset(
-    {"region", "command_id", "client_state", "gather_id"}  # where and by what name Telnyx keeps something
+    {"sensitive", "region", "command_id", "client_state", "gather_id"}  # where and by what name Telnyx keeps something
     | {"voice", "language", "voice_settings", "payload_type"}  # how words sound that are shown in full
     | {"beep_enabled", "comfort_noise", "duration_millis"}  # tones
     | {"maximum_tries", "valid_digits", "terminating_digit", "stop_playback_on_dtmf"}  # how keys are waited for

@@ -483,9 +483,17 @@ EXAMPLES: tuple[Example, ...] = (
         ROOM_AND_CALL,
         (
             {**ROOM_AND_CALL, **AUDIO, "invalid_audio_url": AUDIO_URL, **_GATHERED},
-            {**ROOM_AND_CALL, **MEDIA, "invalid_media_name": "again", **_GATHERED, "terminating_digit": ""},
+            {
+                **ROOM_AND_CALL,
+                **MEDIA,
+                "invalid_media_name": "again",
+                **_GATHERED,
+                "terminating_digit": "",
+                "sensitive": True,
+            },
         ),
         positional="conference_id",
+        ours=frozenset({"sensitive"}),
     ),
     Example(
         "start_recording",

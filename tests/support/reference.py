@@ -12,6 +12,7 @@ from telnyx_conferencing.prompts.files import Argument, Prompt
 from telnyx_conferencing.server.cli.options import SERVE_SETTINGS, default_text, metavar
 from telnyx_conferencing.server.cli.tools import risk_words
 from telnyx_conferencing.server.events.models import PAYLOADS
+from telnyx_conferencing.server.guard.effects import ARGUMENT_RULES, STATE_RULES
 from telnyx_conferencing.server.settings import PREFIX, Settings
 from telnyx_conferencing.tools import TOOLS, TOOLSETS
 from telnyx_conferencing.tools.base import ByArgument, Command, Tool
@@ -152,3 +153,11 @@ def _event_rows(payloads: Mapping[str, Any]) -> Iterable[str]:
     for name, payload in payloads.items():
         fields = (field.alias or key for key, field in payload.model_fields.items() if key not in _COMMON)
         yield f"| `{name}` | {', '.join(f'`{field}`' for field in fields)} |"
+
+
+def risk_rules() -> str:
+    """The generated section of docs/security.md: which arguments and states give which risk."""
+    arguments = [f"| `{rule.arguments}` | {rule.effect.risk} | it {rule.effect.reason} |" for rule in ARGUMENT_RULES]
+    states = [f"| {where} | {risk} | {name} |" for name, (risk, where) in STATE_RULES.items()]
+    head = ("| arguments, or what is true now | risk | why |", "|---|---|---|")
+    return "\n".join([*head, *arguments, *states])

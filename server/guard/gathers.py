@@ -1,0 +1,32 @@
+"""Which conversation may see the digits that a caller keys."""
+
+from datetime import datetime, timedelta
+
+from ...tools.audio import GatherDtmf
+from ...tools.base import Command
+from .call_record import Caller
+
+_MAX_REMEMBERED = 10_000
+_CLOCK_TOLERANCE = timedelta(seconds=2)
+
+
+class Gathers:
+    """The newest gather of each call that this process started."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, tuple[str, datetime, bool]] = {}
+        """By call leg: the session that started it, when, and whether its digits are sensitive."""
+
+    def record(self, command: Command, caller: Caller, at: datetime) -> None:
+        """Note a gather that Telnyx accepted; nothing for another command."""
+        if not isinstance(command, GatherDtmf):
+            return
+        self._started.pop(command.call_control_id, None)
+        self._started[command.call_control_id] = (caller.session, at, command.sensitive)
+        if len(self._started) > _MAX_REMEMBERED:
+            del self._started[next(iter(self._started))]
+
+    def may_see(self, caller: Caller, call_control_id: str, at: datetime) -> bool:
+        """Whether a caller may see the digits keyed on a call at this time: only those of its own gather."""
+        session, started, is_sensitive = self._started.get(call_control_id, ("", at, True))
+        return session == caller.session and not is_sensitive and at >= started - _CLOCK_TOLERANCE
