@@ -21,6 +21,7 @@ from .adapters.api_key import key_of
 from .adapters.approval_help import operator_address
 from .adapters.guard_factory import GuardRuntime
 from .adapters.live_facts import TelnyxFacts
+from .adapters.running_servers import registered_server, running_servers
 from .board.board import Board
 from .events.service import EventService
 from .lifecycle import Shutdown, Supervisor
@@ -36,7 +37,6 @@ from .mcp.sessions import caller_of
 from .mcp.tool_calls import ToolCallHandler
 from .mcp.tool_definitions import Catalog
 from .mcp.whoami import WhoamiReport
-from .running_servers import registered_server, running_servers
 from .settings import Settings, SettingsError
 from .stores import open_event_store, store_url
 from .telnyx import LIMITS, TelnyxClient, Timing

@@ -11,10 +11,10 @@ import click
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ...tools.text import clean
+from ..adapters.running_servers import running_servers
 from ..database import default_url, redacted_url
 from ..events.store import Store
 from ..guard.ledger import AuditTampered, Ledger, NoSuchApproval
-from ..running_servers import running_servers
 from ..settings import SettingsError
 from .options import load_settings
 from .terminal import CommandFailed

@@ -13,9 +13,9 @@ import pytest
 from support.homes import Home
 from support.webhooks import url_of
 from telnyx_conferencing.server.adapters.guard_factory import GuardRuntime
+from telnyx_conferencing.server.adapters.running_servers import registered_server
 from telnyx_conferencing.server.http.app import open_http_app
 from telnyx_conferencing.server.lifecycle import Supervisor
-from telnyx_conferencing.server.running_servers import registered_server
 from telnyx_conferencing.server.settings import load
 
 pytestmark = pytest.mark.anyio

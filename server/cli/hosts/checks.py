@@ -15,9 +15,9 @@ import anyio
 import httpx2
 
 from ...adapters.api_key import key_of
+from ...adapters.running_servers import running_servers
 from ...asgi_server import LOOPBACK, listen
 from ...database import StoreError, default_url, redacted_url
-from ...running_servers import running_servers
 from ...settings import Settings, SettingsError
 from ...stores import open_event_store, store_identity
 from ...webhooks.receiver import HEALTH_PATH, store_marker

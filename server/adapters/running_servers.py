@@ -17,7 +17,7 @@ from typing import IO
 
 import platformdirs
 
-from .database import default_url, redacted_url
+from ..database import default_url, redacted_url
 
 try:
     import fcntl
