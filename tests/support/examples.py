@@ -62,7 +62,7 @@ class Example:
         method(*position, **({**self.always} | {self.renamed.get(name, name): value for name, value in given.items()}))
 
 
-_SDK_FILTERS = {"outbound.outbound_voice_profile_id": "outbound_outbound_voice_profile_id"}
+_SDK_FILTERS = {"outbound_voice_profile_id": "outbound_outbound_voice_profile_id"}
 
 CONNECTION_ID = "1494404757140276705"
 FROM = "+12025550100"
@@ -287,7 +287,7 @@ EXAMPLES: tuple[Example, ...] = (
                     "application_name": {"contains": "sales"},
                     "application_session_id": "428c31b6-abf3-3bc1-b7f4-5013ef9657c1",
                     "leg_id": "428c31b6-7af4-4bcb-b7f5-5013ef9657c1",
-                    "outbound.outbound_voice_profile_id": "1293384261075731499",
+                    "outbound_voice_profile_id": "1293384261075731499",
                     "occurred_at": {"gte": "2026-01-15T00:00:00Z", "lt": "2026-01-16T00:00:00+01:00"},
                     "failed": False,
                     "product": "call_control",
