@@ -160,7 +160,8 @@ class Gather:
     def end(self, status: str) -> None:
         self._stop_waiting()
         self._leg.gathering = None
-        self._end_prompt()
+        if status != "call_hangup":  # then the prompt ends with the call
+            self._end_prompt()
         payload = {
             **self._leg.parties(),
             "digits": self._digits,

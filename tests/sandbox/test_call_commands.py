@@ -77,9 +77,10 @@ async def test_a_gather_ends_by_digits_terminator_timeout_stop_or_hang_up(telnyx
     assert last(telnyx, "call.gather.ended")["status"] == "cancelled"
     assert last(telnyx, "call.playback.ended")["status"] == "cancelled"
     assert (await refuses(telnyx, leg, "gather_stop"))["title"] == "No gather in progress"
-    await on_call(telnyx, leg, "gather")
+    await on_call(telnyx, leg, "gather_using_audio", audio_url=FILE)
     await on_call(telnyx, leg, "hangup")
     assert last(telnyx, "call.gather.ended")["status"] == "call_hangup"
+    assert last(telnyx, "call.playback.ended")["status"] == "call_hangup"
 
 
 async def test_files_and_speech_play_one_after_the_other(telnyx: Telnyx) -> None:
