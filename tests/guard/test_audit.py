@@ -38,6 +38,7 @@ from support.webhooks import eventually, url_of
 from telnyx_conferencing.server.guard import Ledger
 from telnyx_conferencing.server.mcp.tool_definitions import definition
 from telnyx_conferencing.server.sandbox import Fault
+from telnyx_conferencing.tools.queues import CreateQueue
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +52,9 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def world() -> World:
-    return World()
+    world = World()
+    world.sandbox.state.queues.create(CreateQueue(queue_name="empty"))
+    return world
 
 
 def by_call(entries: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -78,7 +81,7 @@ class Case:
 
 
 RESIZE: Mapping[str, Any] = {"queue_name": "support", "max_size": 7}
-DELETE: Mapping[str, Any] = {"queue_name": "support"}
+DELETE: Mapping[str, Any] = {"queue_name": "empty"}
 
 CASES: Mapping[str, Case] = {
     "a read": Case("list_queues", {}, ["done"]),

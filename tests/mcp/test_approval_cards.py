@@ -163,7 +163,7 @@ async def test_another_conversation_can_neither_show_the_card_nor_use_its_secret
         queued = (await call(client, "list_queue_calls", queue_name="support"))["calls"][0]["call_control_id"]
         opened = await call(client, "create_conference", call_control_id=queued, name="Standup")
         code = await left_open(client, opened["conference"]["id"])
-        assert "of this conversation" in await refusal(other, "show_approval", approval=code)
+        assert "in this conversation" in await refusal(other, "show_approval", approval=code)
         shown = (await call(other, "show_switchboard"))["board"]
         assert (shown["approvals"], shown["others_waiting"]) == ([], 1)
         assert "nothing was decided" in await decide(other, code, await card(client, code))
