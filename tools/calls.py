@@ -10,6 +10,7 @@ from .base import GET, POST, ByArgument, Command, Retry, Risk, Undo
 from .numbers import CallerNumber, Number
 from .results import Accepted, CallPage, CallResult, DialResult
 from .types import (
+    AudioUrl,
     Beep,
     CallControlId,
     CallLeg,
@@ -17,7 +18,9 @@ from .types import (
     CommandId,
     ConferenceId,
     ConnectionId,
+    MediaName,
     NotEmpty,
+    PageAfter,
     PageNumber,
     PageSize,
     QueueName,
@@ -62,7 +65,8 @@ CallerId = Annotated[
 ]
 CalledNumber = Annotated[Number, described("Phone number in E.164 (+14155550123) or SIP URI.")]
 Timeout = Annotated[int, Field(ge=5, le=600), described("Seconds to ring; default 30.")]
-TimeLimit = Annotated[int, Field(ge=1, le=MAX_CALL_S), described("Seconds; default 4 hours.")]
+ParkAfterUnbridge = Annotated[Literal["self"], described("Keep this call when the other ends.")]
+TimeLimit = Annotated[int, Field(ge=30, le=MAX_CALL_S), described("Seconds; default 4 hours.")]
 Detection = Literal[
     "premium",
     "premium_ios_call_screening_detection",
@@ -94,6 +98,9 @@ class ConferenceConfig(WhisperRule):
     whisper_call_control_ids: WhisperCallLegs | None = None
     mute: Annotated[bool, described("Join muted.")] | None = None
     hold: Annotated[bool, described("Join on hold.")] | None = None
+    hold_audio_url: AudioUrl | None = None
+    hold_media_name: MediaName | None = None
+    early_media: Annotated[bool, described("false: join when answered.")] | None = None
     start_conference_on_enter: Annotated[bool, described("Starts one that waits.")] | None = None
     end_conference_on_exit: Annotated[bool, described("Ends for all when they leave.")] | None = None
     soft_end_conference_on_exit: Annotated[bool, described("Ends when they leave; nobody is hung up.")] | None = None
@@ -103,6 +110,8 @@ class ConferenceConfig(WhisperRule):
     def _names_one_conference(self, info: ValidationInfo) -> Self:
         if not info.context and (self.conference_id is None) is (self.conference_name is None):
             raise ValueError("must name the conference, by id or by conference_name")
+        if self.hold_audio_url is not None and self.hold_media_name is not None:
+            raise ValueError("give hold_audio_url or hold_media_name, not both")
         return self
 
 
@@ -191,6 +200,7 @@ class ListActiveCalls(Command):
 
     connection_id: ConnectionId | None = None
     page_number: PageNumber | None = None
+    page_after: PageAfter | None = None
     page_size: PageSize | None = None
 
 
@@ -263,9 +273,8 @@ class BridgeCalls(Command):
     queue_name: Annotated[
         QueueName | None, Field(serialization_alias="queue"), described("Instead: the first call in this queue.")
     ] = None
-    park_after_unbridge: (
-        Annotated[Literal["self"], described("Keep this call when the other ends; default: hung up.")] | None
-    ) = None
+    park_after_unbridge: ParkAfterUnbridge | None = None
+    hold_after_unbridge: Annotated[bool, described("The same, on hold.")] | None = None
     prevent_double_bridge: Annotated[bool, described("Fail if one is bridged already.")] | None = None
     client_state: ClientState | None = None
     command_id: CommandId | None = None
@@ -287,6 +296,8 @@ class TransferCall(Command):
     from_: Annotated[CallerNumber | None, Field(alias="from"), described("Number to show; default: the caller's.")] = (
         None
     )
+    early_media: Annotated[bool, described("false: no ringing heard.")] | None = None
+    park_after_unbridge: ParkAfterUnbridge | None = None
     timeout_secs: Timeout | None = None
     time_limit_secs: TimeLimit | None = None
     client_state: ClientState | None = None

@@ -5,6 +5,7 @@ from typing import Any
 
 from .base import Command
 from .participants import ListParticipants, ParticipantFilter
+from .results import next_page, total_items
 
 Read = Callable[[Command], Awaitable[Any]]
 """Sends a read command and returns Telnyx's JSON. Raises `CallFailed`."""
@@ -18,15 +19,23 @@ MAX_ITEMS = _PAGE_SIZE * _MAX_PAGES
 async def all_of(read: Read, listing: Command) -> list[dict[str, Any]]:
     """The items of a paged list command, as Telnyx sends them; at most `MAX_ITEMS`."""
     items: list[dict[str, Any]] = []
+    position: dict[str, Any] = {"page_number": 1}
     for page in range(1, _MAX_PAGES + 1):
-        response: dict[str, Any] = (
-            await read(listing.model_copy(update={"page_number": page, "page_size": _PAGE_SIZE})) or {}
-        )
-        items += response.get("data") or []
-        meta: dict[str, Any] = response.get("meta") or {}
-        if page >= (meta.get("total_pages") or page):
+        response: dict[str, Any] = await read(listing.model_copy(update=position | {"page_size": _PAGE_SIZE})) or {}
+        found: list[dict[str, Any]] = response.get("data") or []
+        items += found
+        position = next_page(response)
+        if not found or not position:
             break
+        if not position.keys() <= type(listing).model_fields.keys():  # a cursor, where only numbers are documented
+            position = {"page_number": page + 1}
     return items
+
+
+async def count_of(read: Read, listing: Command) -> int:
+    """How many items a paged list command has on all its pages."""
+    total = total_items(await read(listing.model_copy(update={"page_size": 1})))
+    return len(await all_of(read, listing)) if total is None else total
 
 
 async def all_participants(

@@ -4,7 +4,16 @@ from typing import Annotated
 
 from .base import DELETE, GET, PATCH, POST, Command, Retry, Risk, Undo
 from .results import Accepted, QueuedCallPage, QueuedCallResult, QueuePage, QueueResult
-from .types import CallControlId, ClientState, CommandId, PageNumber, PageSize, Positive, QueueName, described
+from .types import (
+    CallControlId,
+    ClientState,
+    CommandId,
+    PageNumber,
+    PageSize,
+    Positive,
+    QueueName,
+    described,
+)
 
 KeepAfterHangup = Annotated[bool, described("Keep its place when the caller hangs up; default false.")]
 MaxSize = Annotated[Positive, described("Most calls that may wait.")]

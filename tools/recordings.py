@@ -36,7 +36,7 @@ class StartRecording(Command):
     )
     play_beep: Annotated[bool, described("Beep at the start.")] | None = None
     trim: Annotated[Literal["trim-silence"], described("Cut silence at both ends.")] | None = None
-    custom_file_name: Annotated[NotEmpty, described("Name of the file.")] | None = None
+    custom_file_name: Annotated[NotEmpty, Field(max_length=40), described("Name of the file.")] | None = None
     region: Region | None = None
     command_id: CommandId | None = None
 
@@ -105,6 +105,8 @@ class RecordingFilter(BaseModel):
 
     conference_id: Annotated[str, described("Of this conference.")] | None = None
     call_control_id: Annotated[str, described("Of this call leg.")] | None = None
+    call_leg_id: Annotated[str, described("Of this leg of a call.")] | None = None
+    call_session_id: Annotated[str, described("Of this session.")] | None = None
     connection_id: Annotated[str, described("Of this connection.")] | None = None
     from_: Annotated[str | None, Field(alias="from"), described("Caller's number.")] = None
     to: Annotated[str, described("Called number.")] | None = None

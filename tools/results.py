@@ -273,19 +273,20 @@ class PageResult(ToolResult):
     resource: ClassVar[type[Resource]]
     separator: ClassVar[str] = ", "
 
-    page_number: int
+    page_number: int | None = None
     total_results: int
     next_page_number: int | None = None
+    next_page_after: str | None = None
 
     @classmethod
     def read(cls, answer: Any) -> dict[str, Any]:
         items = [cls.resource.model_validate(item) for item in _part(answer, "data", list[Any])]
         meta = _part(answer, "meta", dict[str, Any])
-        page = _number(meta.get("page_number"), 1)
-        last = _number(meta.get("total_pages"), page)
-        total = _number(meta.get("total_results"), len(items))
-        next_page = {"next_page_number": page + 1} if page < last else {}
-        return {cls.resource.plural: items, "page_number": page, "total_results": total, **next_page}
+        total = total_items(answer)
+        fields: dict[str, Any] = {cls.resource.plural: items, "total_results": len(items) if total is None else total}
+        if "cursors" not in meta:
+            fields["page_number"] = _number(meta.get("page_number"), 1)
+        return fields | {f"next_{argument}": value for argument, value in next_page(answer).items()}
 
     @classmethod
     def describe(cls, fields: dict[str, Any], done: str) -> str:
@@ -296,8 +297,8 @@ class PageResult(ToolResult):
             return f"No {noun} here; {count(total, noun)} in all." if total else f"No {cls.resource.plural}."
         first = listed([item.brief() for item in items], separator=cls.separator)
         whole = count(total, noun) if total == len(items) else f"{len(items)} of {count(total, noun)}"
-        more = f" Next: page_number {fields['next_page_number']}." if "next_page_number" in fields else ""
-        return f"{whole}: {first}.{more}"
+        more = [f" Next: {name} {fields[f'next_{name}']}." for name in _PAGE_ARGUMENTS if f"next_{name}" in fields]
+        return f"{whole}: {first}.{''.join(more)}"
 
 
 class ConferenceResult(ResourceResult):
@@ -447,6 +448,29 @@ class WhoamiResult(ToolResult):
     policy: dict[str, Any]
     writes: str
     events: dict[str, Any]
+
+
+_PAGE_ARGUMENTS = ("page_number", "page_after")
+
+
+def total_items(answer: Any) -> int | None:
+    """How many items a list has on all its pages. None if Telnyx's answer does not say."""
+    meta = _part(answer, "meta", dict[str, Any])
+    total = meta.get("total_results", meta.get("total_items"))
+    return total if isinstance(total, int) else None
+
+
+def next_page(answer: Any) -> dict[str, Any]:
+    """The argument that lists the next page, `page_number` or `page_after`; empty on the last page.
+
+    Telnyx answers some lists with numbers (`page_number`, `total_pages`) and others with cursors (`cursors`, `next`).
+    """
+    meta = _part(answer, "meta", dict[str, Any])
+    cursor = _part(meta, "cursors", dict[str, Any]).get("after")
+    if isinstance(cursor, str) and cursor:
+        return {"page_after": cursor} if meta.get("next", True) else {}
+    page = _number(meta.get("page_number"), 1)
+    return {"page_number": page + 1} if page < _number(meta.get("total_pages"), page) else {}
 
 
 def _singular(resource: type[Resource]) -> str:

@@ -116,7 +116,7 @@ ConnectionId = Annotated[
 ]
 ParticipantId = Annotated[str, AfterValidator(_name), described("Id or label from list_participants.")]
 CallLeg = Annotated[str, AfterValidator(_identifier), AfterValidator(_call_control_id)]
-CallControlId = Annotated[CallLeg, described("Call leg id (v3:...) from list_participants, list_queue_calls or dial.")]
+CallControlId = Annotated[CallLeg, described("Call leg id (v3:...) from list_participants or list_queue_calls.")]
 CallLegs = Annotated[list[CallLeg], Field(min_length=1)]
 CallLegsOrEveryone = Annotated[
     CallLegs | Literal["everyone"],
@@ -128,11 +128,11 @@ WhisperCallLegs = Annotated[CallLegs, described("Call legs that hear the whisper
 QueueName = Annotated[str, AfterValidator(_queue_name), described("Queue name, as in list_queues.")]
 MAX_SPOKEN_LENGTH = 3000
 SpokenText = Annotated[str, Field(max_length=MAX_SPOKEN_LENGTH), AfterValidator(_not_empty), described("Text to say.")]
-CommandId = Annotated[NotEmpty, described("Leave out: it is made for you.")]
-ClientState = Annotated[str, AfterValidator(_client_state), described("Text that comes back in the call's events.")]
+CommandId = Annotated[NotEmpty, described("Leave out: automatic.")]
+ClientState = Annotated[str, AfterValidator(_client_state), described("Text its events bring back.")]
 Region = Annotated[
     Literal["Australia", "Europe", "Middle East", "US"],
-    described("Leave out, unless it was created with one."),
+    described("Leave out unless created with one."),
 ]
 Beep = Annotated[
     Literal["always", "never", "on_enter", "on_exit"], described("When a beep sounds; default: the conference's.")
@@ -148,10 +148,11 @@ EventTypes = Annotated[
     Field(min_length=1),
     described("Event types, as conference.ended; conference.participant.* is a group."),
 ]
-PageNumber = Annotated[Positive, described("Page, from 1 (default).")]
+PageNumber = Annotated[Positive, described("Page; default 1.")]
+PageAfter = Annotated[NotEmpty, described("From next_page_after.")]
 PageSize = Annotated[
     int,
     AfterValidator(_positive),
     AfterValidator(_page_size),
-    WithJsonSchema({"type": "integer", "maximum": 100, "description": "Items per page; default 20."}),
+    WithJsonSchema({"type": "integer", "maximum": 100, "description": "Default 20."}),
 ]

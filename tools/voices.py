@@ -145,7 +145,7 @@ class Soniox(_Settings):
 
 class Telnyx(_Settings):
     type: Literal["telnyx"]
-    voice_speed: Float | None = None
+    voice_speed: Annotated[Float, Field(ge=0.1, le=2)] | None = None
 
 
 class Xai(_Settings):

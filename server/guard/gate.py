@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from ...tools.base import Command, Risk, Tool
 from ...tools.calls import ListActiveCalls
-from ...tools.pagination import Read
+from ...tools.pagination import Read, count_of
 from ...tools.text import count, quoted
 from ..database import StoreError
 from ..errors import CallRefused
@@ -78,8 +78,7 @@ class Gate:
         connection = await self._connection_of(command)
         if connection is None:
             return f"the number of calls that are up is not known, and this server's policy allows {most} at once"
-        up = ListActiveCalls.result.read(await read(ListActiveCalls(connection_id=connection, page_size=1)))
-        total: int = up["total_results"]
+        total = await count_of(read, ListActiveCalls(connection_id=connection))
         if total + more <= most:
             return None
         return (

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from ...prompts.safe_text import SafeText
 from ...tools.base import EVERYONE, Command, arguments_of
-from ...tools.pagination import Read
+from ...tools.pagination import Read, count_of
 from ...tools.participants import JoinConference, ListParticipants
 from ...tools.text import REDACTORS, clean_id, quoted
 from .effects import Assessment
@@ -213,5 +213,4 @@ async def affected_people(command: Command, read: Read) -> int:
         return len(cast("list[str]", legs))
     if not command.affects_whole_room():
         return len(command.numbers()) + sum(arguments.get(name) is not None for name in _ONE_PERSON)
-    page = await read(ListParticipants(conference_id=arguments["conference_id"], page_size=1))
-    return cast("int", ListParticipants.result.read(page)["total_results"])
+    return await count_of(read, ListParticipants(conference_id=arguments["conference_id"]))

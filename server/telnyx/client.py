@@ -30,14 +30,16 @@ _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, htt
 class Timing:
     """Time limits of requests to Telnyx, in seconds."""
 
-    connect: float = 5
+    connect: float = 3
     read: float = 10
     write: float = 5
-    pool: float = 5
+    pool: float = 3
     attempt: float = 15
     """One request, up to the end of its response."""
     deadline: float = 30
     """All attempts of a command: well within the 60 s for which Telnyx remembers a `command_id`."""
+    unreachable: float = 5
+    """No attempt to connect starts later than this for a read: with `connect`, an error comes within 8 s."""
     first_delay: float = 0.25
     """Before the second attempt. The delay doubles with each attempt."""
     max_delay: float = 5
@@ -78,7 +80,7 @@ class _Sending:
     """The state of a command between its attempts."""
 
     command: Command
-    deadline: float
+    started: float
     attempts: int = 0
     uncertain: bool = False
     """An earlier attempt may have taken effect."""
@@ -119,13 +121,13 @@ class TelnyxClient:
         Raises `TelnyxRefused`, `RateLimited`, `Unreachable` (nothing was done), `TelnyxFailed` (a read without a
         response) or `OutcomeUnknown` (it may have been done).
         """
-        sending = _Sending(command, self._now() + self._timing.deadline)
+        sending = _Sending(command, self._now())
         while True:
             try:
                 return await self._attempt(sending)
             except _AttemptError as failed:
                 delay = self._delay(sending, failed)
-                if not _is_repeatable(command, failed) or self._now() + delay > sending.deadline:
+                if not _is_repeatable(command, failed) or self._now() + delay > self._deadline(sending, failed):
                     raise _final_error(sending, failed) from None
             await self._sleep(delay)
 
@@ -196,6 +198,11 @@ class TelnyxClient:
             detail = "; ".join(map(str, problems)) or "no reason given"
             raise OutcomeUnknown(command, f"an answer was lost, and a repeat was refused with {status} ({detail})")
         raise TelnyxRefused(command, status, problems, request_id=request_id)
+
+    def _deadline(self, sending: _Sending, failed: _AttemptError) -> float:
+        """When the last attempt may start."""
+        gives_up_early = sending.command.is_read() and not failed.sent
+        return sending.started + (self._timing.unreachable if gives_up_early else self._timing.deadline)
 
     def _delay(self, sending: _Sending, failed: _AttemptError) -> float:
         """Seconds to wait before the next attempt: what Telnyx asks for, and a random part so that clients spread."""

@@ -1,8 +1,9 @@
 """Errors of requests to Telnyx, with messages that tell the model what to do next."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, cast
 
 from ...tools.base import Command, Retry
@@ -12,7 +13,6 @@ from ..errors import CallFailed
 DEDUPE_SECONDS = 60
 """How long Telnyx remembers a `command_id`, according to its documentation."""
 
-_UNPROCESSABLE = 422
 _MAX_PROBLEMS, _MAX_CODE_LENGTH, _MAX_TITLE_LENGTH, _MAX_DETAIL_LENGTH, _MAX_POINTER_LENGTH = 5, 20, 100, 300, 60
 
 _ADVICE_BY_STATUS = {
@@ -23,8 +23,39 @@ _ADVICE_BY_STATUS = {
     422: "Nothing was done. Correct the argument, or look at the state again: the call or conference may have ended.",
 }
 
+HINTS: Mapping[str, str] = {
+    "10015": "The argument it names has a wrong value: correct it. A connection must be a Call Control application "
+    "with a webhook URL (whoami shows the operator's).",
+    "10016": "Write the number in E.164 format: + and the country code first, as +12025550123.",
+    "10032": "Use one of the values that it lists.",
+    "10033": "Use a value within the range that it gives.",
+    "90015": "No call has this call_control_id: list_active_calls, list_participants and list_queue_calls show those "
+    "that exist.",
+    "90018": "The call is over: list_active_calls shows those that are up; dial makes a new one.",
+    "90019": "The conference is over: list_conferences shows those that are open; conference_summary describes this "
+    "one.",
+    "90020": "There is no audio yet: wait_for_event with call.answered and this call_control_id, then repeat the call.",
+    "90032": "The conference is full: somebody must leave first (leave_conference), or open another with "
+    "create_conference.",
+    "90033": "A conference with this name is open: list_conferences has its id, and join_conference brings the call "
+    "into it.",
+    "90034": "It still rings: wait_for_event with call.answered and this call_control_id, then repeat the call; dial "
+    "with conference_config joins by itself.",
+    "90036": "The queue is full: update_queue makes room, or use another (list_queues).",
+    "90038": "It waits in this queue already: list_queue_calls shows its place. Nothing more is needed.",
+    "90040": "Telnyx could not download the audio file: its URL must be public and answer with WAV or MP3. "
+    "media_name plays a file that was uploaded to Telnyx.",
+    "90050": "Only an empty queue can be deleted: list_queue_calls shows who waits; leave_queue, bridge_calls or "
+    "hangup_call takes each call out first.",
+    "90058": "No conference has this id: list_conferences shows those that are open, with their ids.",
+    "D38": "The connection has no outbound voice profile, so it cannot call out. The operator must assign one in "
+    "Telnyx's portal; repeating will not help.",
+    "D51": "The from number is not verified for this account. Use a number of the account as from (whoami shows the "
+    "operator's), or the operator must verify it in Telnyx's portal.",
+}
+"""What to do, by Telnyx's error code. docs/troubleshooting.md lists the same codes."""
 
-_HINTS = (
+_HINTS_BY_WORDS = (
     (r"only an incoming call", "It is up or outgoing: hangup_call ends it, get_call shows it."),
     (
         r"not (been )?answered",
@@ -57,7 +88,7 @@ _HINTS = (
     (r"already bridged", "It is connected already: nothing more is needed; join_conference or hangup_call ends that."),
     (r"call is active", "leave_queue takes a live call out of its queue."),
 )
-"""What to do when the state prevents a command, by words of Telnyx's title or detail. The first match counts."""
+"""What to do in states for which Telnyx documents no code, by words of its title or detail. The first match counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +151,7 @@ class TelnyxRefused(CallFailed):
         self.problems = tuple(problems)
         self.request_id = request_id
         reasons = "; ".join(str(problem).rstrip(".") for problem in problems) or "no reason given"
-        advice = suggestion or _hint(status, problems) or _ADVICE_BY_STATUS.get(status, "Nothing was done.")
+        advice = suggestion or _hint(problems) or _ADVICE_BY_STATUS.get(status, "Nothing was done.")
         super().__init__(f"Telnyx refused {command.tool_name()} with {status}: {reasons}. {advice}")
 
     def suggesting(self, suggestion: str) -> "TelnyxRefused":
@@ -130,12 +161,13 @@ class TelnyxRefused(CallFailed):
         )
 
 
-def _hint(status: int, problems: Sequence[Problem]) -> str:
-    """What to do about the state that Telnyx names; empty if it names none."""
-    if status != _UNPROCESSABLE:
-        return ""
+def _hint(problems: Sequence[Problem]) -> str:
+    """What to do about the first problem that has a hint, by its code before its words; empty if none has."""
     text = " ".join(f"{problem.title} {problem.detail}" for problem in problems).lower()
-    return next((f"Nothing was done. {hint}" for words, hint in _HINTS if re.search(words, text)), "")
+    by_code = (HINTS[problem.code] for problem in problems if problem.code in HINTS)
+    by_words = (hint for words, hint in _HINTS_BY_WORDS if re.search(words, text))
+    hint = next(chain(by_code, by_words), "")
+    return f"Nothing was done. {hint}" if hint else ""
 
 
 class RateLimited(CallFailed):

@@ -7,7 +7,7 @@ from typing import Any
 from ...tools.base import EVERYONE, Command, arguments_of
 from ...tools.calls import ListActiveCalls
 from ...tools.conferences import ListConferences
-from ...tools.pagination import Read
+from ...tools.pagination import MAX_ITEMS, Read, all_of
 from ...tools.participants import ListParticipants
 from ...tools.queues import ListQueueCalls, ListQueues
 from ...tools.recordings import ListRecordings
@@ -77,14 +77,13 @@ def _creates(command: Command, argument: str) -> bool:
 
 
 async def _missing(argument: str, value: Any, listing: _Listing, path: Mapping[str, Any], read: Read) -> str:
-    page = listing.command.model_validate({**path, "page_size": 100})
-    outcome = page.result
+    outcome = listing.command.result
     assert issubclass(outcome, PageResult)
-    fields = outcome.read(await read(page))
-    entries = fields[outcome.resource.plural]
+    items = await all_of(read, listing.command.model_validate(path))
+    entries = [outcome.resource.model_validate(item) for item in items]
     addresses = {getattr(entry, key, None) for entry in entries for key in listing.keys}
     named: set[str] = set(value) if isinstance(value, list) else {str(value)}  # pyright: ignore[reportUnknownArgumentType]
-    if named <= addresses or fields["total_results"] > len(entries):
+    if named <= addresses or len(entries) >= MAX_ITEMS:
         return ""
     noun = outcome.resource.plural
     matches = [entry for entry in entries if listing.name and getattr(entry, listing.name) in named]

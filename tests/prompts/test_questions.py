@@ -31,6 +31,7 @@ UNDECIDED = frozenset(
     | {"maximum_tries", "valid_digits", "terminating_digit", "stop_playback_on_dtmf"}  # how keys are waited for
     | {"timeout_millis", "initial_timeout_millis", "inter_digit_timeout_millis"}
     | {"answering_machine_detection", "prevent_double_bridge"}  # what Telnyx looks out for
+    | {"early_media"}  # whether ringing is heard
 )
 """Arguments on which no person decides: a question leaves them out."""
 

@@ -58,6 +58,8 @@ class Example:
         position = [given.pop(self.positional)] if self.positional else []
         if "filter" in given:
             given["filter"] = {_SDK_FILTERS.get(name, name): value for name, value in given["filter"].items()}
+        if "page_after" in given:  # the SDK's lists take no cursor
+            given["extra_query"] = {"page[after]": given.pop("page_after")}
         method: Any = reduce(getattr, self.sdk.split("."), client)
         method(*position, **({**self.always} | {self.renamed.get(name, name): value for name, value in given.items()}))
 
@@ -92,6 +94,7 @@ ROOM_AND_SOME = {**ROOM, "call_control_ids": LEGS}
 QUEUED = {"queue_name": QUEUE, "call_control_id": CALL}
 AWKWARD_QUEUED = {"queue_name": AWKWARD_QUEUE, "call_control_id": OTHER_CALL}
 PAGE = {"page_number": 2, "page_size": 50}
+AFTER = {"page_after": "v1:g3QAAAAD="}
 SENT = {"client_state": CLIENT_STATE, "command_id": COMMAND_ID}
 
 LATER: Mapping[str, Any] = {"added_by_telnyx_later": {"level": 3}}
@@ -267,7 +270,7 @@ _DIALLED = {
     "from": FROM,
     "from_display_name": "Ann Office-2",
     "timeout_secs": 600,
-    "time_limit_secs": 1,
+    "time_limit_secs": 30,
     **SENT,
 }
 
@@ -296,7 +299,9 @@ EXAMPLES: tuple[Example, ...] = (
                 "region": "Middle East",
                 **PAGE,
             },
-            {"filter": {"occurred_at": {"eq": "2026-01-15T00:00:00Z", "gt": "2025-01-01", "lte": "2027-01-01"}}},
+            {
+                "filter": {"occurred_at": {"eq": "2026-01-15T00:00:00Z", "gt": "2025-01-01", "lte": "2027-01-01"}},
+            },
         ),
         answer=_first_of_three(CONFERENCE),
     ),
@@ -543,6 +548,8 @@ EXAMPLES: tuple[Example, ...] = (
                 "filter": {
                     "conference_id": CONFERENCE_ID,
                     "call_control_id": CALL,
+                    "call_leg_id": "428c31b6-7af4-4bcb-b7f5-5013ef9657c1",
+                    "call_session_id": "428c31b6-abf3-3bc1-b7f4-5013ef9657c1",
                     "connection_id": CONNECTION_ID,
                     "from": FROM,
                     "to": TO,
@@ -648,13 +655,13 @@ EXAMPLES: tuple[Example, ...] = (
             {
                 **_DIALLED,
                 "to": [TO, OTHER_TO, "sips:ann@example.com"],
-                "conference_config": {"id": CONFERENCE_ID, **_CONFIGURED},
+                "conference_config": {"id": CONFERENCE_ID, **_CONFIGURED, **HOLD_AUDIO, "early_media": False},
                 "answering_machine_detection": "premium",
             },
             {
                 **_DIALLED,
                 "to": TO,
-                "conference_config": {"conference_name": "Grüße, 朝会", "supervisor_role": "barge"},
+                "conference_config": {"conference_name": "Grüße, 朝会", "supervisor_role": "barge", **HOLD_MEDIA},
             },
             {**_DIALLED, "to": TO, "supervise_call_control_id": OTHER_CALL, "supervisor_role": "whisper"},
         ),
@@ -672,7 +679,7 @@ EXAMPLES: tuple[Example, ...] = (
         "list_active_calls",
         "connections.list_active_calls",
         {"connection_id": CONNECTION_ID},
-        ({"connection_id": CONNECTION_ID, **PAGE},),
+        ({"connection_id": CONNECTION_ID, **PAGE}, {"connection_id": CONNECTION_ID, **AFTER}),
         positional="connection_id",
         answer=_first_of_three(ACTIVE_CALL),
     ),
@@ -691,7 +698,14 @@ EXAMPLES: tuple[Example, ...] = (
         "calls.actions.bridge",
         {"call_control_id": CALL, "other_call_control_id": OTHER_CALL},
         tuple(
-            {"call_control_id": CALL, **other, "park_after_unbridge": "self", "prevent_double_bridge": True, **SENT}
+            {
+                "call_control_id": CALL,
+                **other,
+                "park_after_unbridge": "self",
+                "hold_after_unbridge": False,
+                "prevent_double_bridge": True,
+                **SENT,
+            }
             for other in ({"other_call_control_id": OTHER_CALL}, {"queue_name": AWKWARD_QUEUE})
         ),
         positional="call_control_id",
@@ -707,6 +721,8 @@ EXAMPLES: tuple[Example, ...] = (
                 "call_control_id": CALL,
                 "to": OTHER_TO,
                 "from": FROM,
+                "early_media": False,
+                "park_after_unbridge": "self",
                 "timeout_secs": 5,
                 "time_limit_secs": 14_400,
                 **SENT,

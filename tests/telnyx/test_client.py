@@ -103,6 +103,23 @@ async def test_no_connection_until_the_deadline_is_said_to_have_sent_nothing() -
     assert sum(world.waited) < 60
 
 
+@pytest.mark.parametrize(("seconds", "error"), [(0.0, httpx2.ConnectError), (3.0, httpx2.ConnectTimeout)])
+async def test_a_read_reports_an_unreachable_telnyx_within_8_seconds(
+    seconds: float, error: Callable[[str], Exception]
+) -> None:
+    world = World()
+    begun = world.now()
+
+    async def unplugged(request: httpx2.Request) -> httpx2.Response:
+        await world.sandbox.advance(seconds)
+        raise error("no route")
+
+    with pytest.raises(Unreachable, match="nothing was sent"):
+        await send(world, READ, httpx2.MockTransport(unplugged))
+    assert world.now() - begun <= 8
+    assert len(world.waited) > 0
+
+
 async def test_attempts_end_well_before_telnyx_forgets_the_command_id() -> None:
     world = World()
     command = await deduped(world)

@@ -215,7 +215,7 @@ async def _sent_path(command: Command) -> str:
 # What the schemas say
 
 
-PAGING: Mapping[str, str] = {"page_number": "page[number]", "page_size": "page[size]"}
+PAGING: Mapping[str, str] = {"page_number": "page[number]", "page_size": "page[size]", "page_after": "page[after]"}
 
 LIMITS: Mapping[str, Mapping[str, Any]] = {
     "application_name.contains": {"minLength": 3},
@@ -229,8 +229,9 @@ LIMITS: Mapping[str, Mapping[str, Any]] = {
     "whisper_call_control_ids": {"minItems": 1},
     "from_display_name": {"maxLength": 128},
     "timeout_secs": {"minimum": 5, "maximum": 600},
-    "time_limit_secs": {"minimum": 1, "maximum": 14_400},
+    "time_limit_secs": {"minimum": 30, "maximum": 14_400},
     "duration_millis": {"minimum": 100, "maximum": 500},
+    "custom_file_name": {"maxLength": 40},
 }
 """What Telnyx's documentation says beside the types. An empty list is an error by this server's own rule."""
 

@@ -1,0 +1,71 @@
+"""What a model is told to do about each error that Telnyx documents, chosen by its code."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from support.mcp_in_process import World
+from telnyx_conferencing.server.telnyx import TelnyxRefused
+from telnyx_conferencing.server.telnyx.errors import HINTS
+from telnyx_conferencing.tools.queues import DeleteQueue
+
+pytestmark = pytest.mark.anyio
+
+DOCUMENTED: dict[str, tuple[int, str, str]] = {
+    "10015": (422, "Invalid value for connection_id (Call Control App ID)", "Call Control application"),
+    "10016": (422, "Phone number must be in +E164 format", "E.164"),
+    "10032": (422, "Invalid enumerated value", "one of the values"),
+    "10033": (422, "Value outside of range", "within the range"),
+    "90015": (422, "Invalid Call Control ID", "list_active_calls"),
+    "90018": (422, "Call has already ended", "The call is over"),
+    "90019": (422, "Conference has already ended", "The conference is over"),
+    "90020": (422, "Call recording triggered before audio started", "call.answered"),
+    "90032": (422, "Maximum number of participants reached", "leave_conference"),
+    "90033": (422, "Unable to execute command", "join_conference"),
+    "90034": (422, "Call not answered yet", "It still rings"),
+    "90036": (422, "Queue full", "update_queue makes room"),
+    "90038": (422, "Call already in queue", "Nothing more is needed"),
+    "90040": (400, "Downloading audio file failed", "could not download"),
+    "90050": (400, "Unable to delete queue", "Only an empty queue"),
+    "90058": (404, "Invalid conference_id", "list_conferences"),
+    "D38": (403, "Forbidden", "outbound voice profile"),
+    "D51": (403, "Forbidden", "not verified"),
+}
+"""Status and title by Telnyx's documentation, and words of the hint, by code."""
+
+
+async def refused(status: int, errors: list[dict[str, Any]]) -> str:
+    transport = httpx2.MockTransport(lambda request: httpx2.Response(status, json={"errors": errors}))
+    world = World()
+    async with world.http(transport) as http:
+        with pytest.raises(TelnyxRefused) as raised:
+            await world.telnyx(http).send(DeleteQueue(queue_name="support"))
+    return str(raised.value)
+
+
+async def test_each_documented_code_has_a_hint_whatever_the_wording() -> None:
+    wrong: list[str] = []
+    for code, (status, title, words) in DOCUMENTED.items():
+        for text in (title, "Odd words"):
+            message = await refused(status, [{"code": code, "title": text, "detail": text}])
+            if words not in message or f"(code {code})" not in message:
+                wrong.append(f"{code} {text}: {message}")
+    assert wrong == []
+
+
+async def test_a_code_that_is_unknown_gets_the_advice_of_its_status() -> None:
+    message = await refused(422, [{"code": "99999", "title": "Odd", "detail": "Odd"}])
+    assert "Correct the argument, or look at the state again" in message
+
+
+async def test_the_first_problem_with_a_hint_decides() -> None:
+    message = await refused(422, [{"code": "99999", "title": "Odd"}, {"code": "90036", "title": "Full"}])
+    assert "The queue is full" in message
+
+
+def test_the_documentation_lists_the_same_codes() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text()
+    assert HINTS.keys() == DOCUMENTED.keys() == set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
