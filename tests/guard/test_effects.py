@@ -1,6 +1,8 @@
 """What a call does to people decides whether a person is asked, not the tool's name."""
 
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
@@ -207,6 +209,22 @@ async def run(steps: list[Step]) -> Oracle:
 @given(STEPS)
 def test_every_effect_of_a_sequence_of_calls_was_approved(steps: list[Step]) -> None:
     anyio.run(run, steps)
+
+
+SCOPE = "[scope]\nconferences = ['Second']\nqueues = ['fresh']\n"
+
+
+@settings(max_examples=40, derandomize=True)
+@given(STEPS)
+def test_no_sequence_of_calls_touches_what_the_scope_does_not_allow(steps: list[Step]) -> None:
+    async def run_scoped() -> None:
+        with TemporaryDirectory() as home:
+            policy = Path(home) / "policy.toml"
+            policy.write_text(SCOPE)
+            async with oracle(approval="never", policy=policy) as checked:
+                await checked.run(steps)
+
+    anyio.run(run_scoped)
 
 
 @pytest.mark.slow

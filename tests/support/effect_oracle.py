@@ -68,6 +68,8 @@ class Oracle:
     world: World
     client: Client
     answers: "Operator"
+    scoped: bool = False
+    """Whether the policy allows the conference "Second" and the queue "fresh" only."""
     steps: list[str] = field(default_factory=list[str])
     approved_hosts: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     approved_limits: set[str] = field(default_factory=set[str])
@@ -180,6 +182,8 @@ class Oracle:
     def _check(self, before: Snapshot, kind: str, arguments: Mapping[str, Any], content: Any) -> None:
         after = self.snapshot()
         self.checked += 1
+        if self.scoped and kind in TOOLS:
+            self._check_scope(before, after)
         if self.answers.level_never:
             return
         self._check_rooms(before, after, kind)
@@ -189,6 +193,20 @@ class Oracle:
         self._check_recordings(before, after, kind)
         if content is not None and "download_urls" in str(content) and self.answers.given is not True:
             self._fail("a recording's links were handed out")
+
+    def _check_scope(self, before: Snapshot, after: Snapshot) -> None:
+        """With a scope of the conference "Second" and the queue "fresh", nothing else changes by a tool."""
+        outside = [leg for leg, place in before.places.items() if self._is_outside(place)]
+        moved = [leg for leg in outside if after.places.get(leg) != before.places[leg]]
+        entered = [leg for leg, place in after.places.items() if self._is_outside(place) and leg not in outside]
+        if moved or entered:
+            self._fail(f"{[self._who(leg) for leg in (*moved, *entered)]} were touched, outside the scope")
+
+    def _is_outside(self, place: str) -> bool:
+        kind, _, name = place.partition(" ")
+        if kind == "queue":
+            return name != "fresh"
+        return kind == "conference" and self._conference(name).name != "Second"
 
     def _check_rooms(self, before: Snapshot, after: Snapshot, kind: str) -> None:
         for room_id in before.open_rooms - after.open_rooms:
@@ -418,4 +436,4 @@ async def oracle(*, approval: str | None = None, **given: Any) -> AsyncGenerator
         conference.admit(leg, JoinOptions())
     operator = Operator(level_never=approval == "never")
     async with guarded(world, answering=operator, with_events=True, approval=approval, **given) as client:
-        yield Oracle(world, client, operator)
+        yield Oracle(world, client, operator, scoped="policy" in given)
