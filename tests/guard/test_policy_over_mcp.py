@@ -184,7 +184,7 @@ STANDUP, SALES = "Standup", "Sales floor"
 
 @in_a_loop
 async def test_a_conference_is_judged_by_the_name_that_telnyx_knows(world: World, policy: Path) -> None:
-    write_policy(policy, 'scope.conferences = ["sales*"]\napproval.level = "never"')
+    write_policy(policy, 'scope.conferences = ["Sales*"]\napproval.level = "never"')
     inside, outside = room(world.sandbox, SALES), room(world.sandbox, STANDUP)
     everyone = {"call_control_ids": EVERYONE}
     async with guarded(world, policy=policy) as client:
