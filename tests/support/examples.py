@@ -50,7 +50,10 @@ class Example:
         """Each set of arguments, under a name that no other of any tool has."""
         yield f"{self.tool}-minimal", self.minimal
         for number, arguments in enumerate(self.full, 1):
-            yield f"{self.tool}-full-{number}", arguments
+            name = f"{self.tool}-full-{number}"
+            # One conversation may use a command_id for one command only.
+            own = {"command_id": f"{COMMAND_ID}-{name}"} if "command_id" in arguments else {}
+            yield name, {**arguments, **own}
 
     def call_sdk(self, client: Telnyx, arguments: Arguments) -> None:
         """Do with Telnyx's SDK what the tool does with these arguments."""
