@@ -3,6 +3,8 @@
 from telnyx_conferencing.tools.numbers import refusal
 
 EMERGENCY = (
+    "+1911",
+    "+49112",
     "sip:911@h.com",
     "sip:*67911@h.com",
     "sip:#31#112@h.com",
@@ -15,6 +17,9 @@ EMERGENCY = (
     "sip:112:password@h.com",
 )
 PREMIUM = (
+    "+19005550123",
+    "+12029765555",
+    "+449098790000",
     "sip:19005550123@h.com",
     "sip:+19005550123@h.com",
     "sip:9005550123@h.com",
