@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, cast
 
 from ...tools.base import Command, Retry
@@ -23,8 +22,11 @@ _ADVICE_BY_STATUS = {
     422: "Nothing was done. Correct the argument, or look at the state again: the call or conference may have ended.",
 }
 
+_GENERAL = "10015"
+"""A code for many kinds of problems."""
+
 HINTS: Mapping[str, str] = {
-    "10015": "The argument it names has a wrong value: correct it. A connection must be a Call Control application "
+    _GENERAL: "The argument it names has a wrong value: correct it. A connection must be a Call Control application "
     "with a webhook URL (whoami shows the operator's).",
     "10016": "Write the number in E.164 format: + and the country code first, as +12025550123.",
     "10032": "Use one of the values that it lists.",
@@ -57,28 +59,8 @@ HINTS: Mapping[str, str] = {
 
 _HINTS_BY_WORDS = (
     (r"only an incoming call", "It is up or outgoing: hangup_call ends it, get_call shows it."),
-    (
-        r"not (been )?answered",
-        "It still rings: wait_for_event with call.answered and this call_control_id, then repeat the call; dial with "
-        "conference_config joins by itself.",
-    ),
-    (r"with given name", "It is open: list_conferences has its id, and join_conference brings the call into it."),
     (r"queue exists", "Use it as it is; update_queue changes its size."),
-    (
-        r"conference has already ended",
-        "list_conferences shows those that are open; conference_summary tells of this one.",
-    ),
-    (
-        r"already ended|no longer active",
-        "The call is over: list_active_calls shows those that are up; dial calls anew.",
-    ),
-    (
-        r"maximum number of part",
-        "Somebody must leave first (leave_conference), or open another with create_conference.",
-    ),
-    (r"queue full", "update_queue makes room, or take a call out of it, or use another (list_queues)."),
     (r"already in conference", "It is where it should be: list_participants shows it. Nothing more is needed."),
-    (r"call already in queue", "It waits there already: list_queue_calls shows its place. Nothing more is needed."),
     (r"already recording", "It is recorded already: pause_recording, stop_recording, or leave it so."),
     (r"not recording", "Nothing is recorded: start_recording begins one; list_recordings has those that are saved."),
     (r"recording is paused", "resume_recording goes on with it."),
@@ -162,12 +144,13 @@ class TelnyxRefused(CallFailed):
 
 
 def _hint(problems: Sequence[Problem]) -> str:
-    """What to do about the first problem that has a hint, by its code before its words; empty if none has."""
+    """What to do about the first problem that has a hint; empty if none has. The general code comes last."""
     text = " ".join(f"{problem.title} {problem.detail}" for problem in problems).lower()
-    by_code = (HINTS[problem.code] for problem in problems if problem.code in HINTS)
-    by_words = (hint for words, hint in _HINTS_BY_WORDS if re.search(words, text))
-    hint = next(chain(by_code, by_words), "")
-    return f"Nothing was done. {hint}" if hint else ""
+    codes = sorted((problem.code for problem in problems if problem.code in HINTS), key=lambda code: code == _GENERAL)
+    by_words = [hint for words, hint in _HINTS_BY_WORDS if re.search(words, text)]
+    by_code = [HINTS[code] for code in codes]
+    hints = [*by_words, *by_code] if codes[:1] == [_GENERAL] else [*by_code, *by_words]
+    return f"Nothing was done. {hints[0]}" if hints else ""
 
 
 class RateLimited(CallFailed):
