@@ -15,13 +15,13 @@ demo: $(VENV)/installed ## Run the main job: a story on the embedded Telnyx, thr
 	@$(BIN)/telnyx-conferencing demo
 
 test: $(VENV)/installed ## Run the fast tests, which prove every behaviour
-	@$(BIN)/python -m pytest -n 2 -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: $(VENV)/installed ## Run every test: also on PostgreSQL, with an older protocol, in a browser, with killed processes
-	@$(BIN)/python -m pytest -n 3
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-slow: $(VENV)/installed ## Run only the tests that `make test` leaves out
-	@$(BIN)/python -m pytest -n 3 -m slow
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m slow
 
 check: $(VENV)/installed ## Lint, types and the direction of imports
 	@$(BIN)/ruff check --quiet .

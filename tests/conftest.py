@@ -17,8 +17,17 @@ DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
 _whole_run = ExitStack()
 
 
+def _is_fast(config: pytest.Config) -> bool:
+    return config.option.markexpr == "not slow"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the frameworks in a fast run: their tests are slow, and to import them takes longer than a test."""
+    return True if _is_fast(config) and collection_path.name == "frameworks" else None
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    load_profile(fast=config.option.markexpr == "not slow")
+    load_profile(fast=_is_fast(config))
     if not hasattr(config, "workerinput"):  # the main process ends what its workers share
         _whole_run.enter_context(sharing())
         os.environ["XDG_STATE_HOME"] = _whole_run.enter_context(TemporaryDirectory(prefix="state-"))

@@ -5,9 +5,8 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
-import pytest
-
 from support.command_line import run
+from support.rows import each_row
 from telnyx_conferencing.server.mcp.instructions import INSTRUCTIONS
 from telnyx_conferencing.server.settings import Settings
 from telnyx_conferencing.tools import TOOLS
@@ -31,7 +30,7 @@ def help_texts() -> str:
     return "".join(run(command, "--help").stdout for command in commands)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@each_row("document", DOCUMENTS, lambda path: path.name)
 def test_every_file_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text()
     links = set(re.findall(r"\]\(([^)#:]+)\)", text))
@@ -43,7 +42,7 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
     ] == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@each_row("document", DOCUMENTS, lambda path: path.name)
 def test_every_option_and_variable_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text()
     helped = help_texts()

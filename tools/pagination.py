@@ -5,7 +5,7 @@ from typing import Any
 
 from .base import Command
 from .participants import ListParticipants, ParticipantFilter
-from .results import next_page, total_items
+from .results import list_items, next_page, total_items
 
 Read = Callable[[Command], Awaitable[Any]]
 """Sends a read command and returns Telnyx's JSON. Raises `CallFailed`."""
@@ -21,8 +21,8 @@ async def all_of(read: Read, listing: Command) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     position: dict[str, Any] = {"page_number": 1}
     for page in range(1, _MAX_PAGES + 1):
-        response: dict[str, Any] = await read(listing.model_copy(update=position | {"page_size": _PAGE_SIZE})) or {}
-        found: list[dict[str, Any]] = response.get("data") or []
+        response = await read(listing.model_copy(update=position | {"page_size": _PAGE_SIZE}))
+        found = list_items(response)
         items += found
         position = next_page(response)
         if not found or not position:

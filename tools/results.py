@@ -453,6 +453,11 @@ class WhoamiResult(ToolResult):
 _PAGE_ARGUMENTS = ("page_number", "page_after")
 
 
+def list_items(answer: Any) -> list[dict[str, Any]]:
+    """The items of a page; none if Telnyx's answer is not a list of objects."""
+    return [cast("dict[str, Any]", item) for item in _part(answer, "data", list[Any]) if isinstance(item, dict)]
+
+
 def total_items(answer: Any) -> int | None:
     """How many items a list has on all its pages. None if Telnyx's answer does not say."""
     meta = _part(answer, "meta", dict[str, Any])

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.documented_webhooks import OCCURRED_AT, TYPES, Json, event, wrapped
+from support.rows import each_row
 from telnyx_conferencing.server.events.envelope import MAX_BODY_BYTES, NotAnEvent, parse_event, parse_event_data
 from telnyx_conferencing.server.events.event import Event, Via
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
@@ -27,7 +28,7 @@ def refusal(body: Any) -> str:
     return str(refused.value)
 
 
-@pytest.mark.parametrize("event_type", TYPES)
+@each_row("event_type", TYPES)
 def test_every_documented_event_is_the_same_in_both_forms(event_type: str) -> None:
     bare = event(event_type)
     found = read(bare)
@@ -37,7 +38,7 @@ def test_every_documented_event_is_the_same_in_both_forms(event_type: str) -> No
         assert getattr(found, name) == bare["payload"].get(name)
 
 
-@pytest.mark.parametrize("event_type", TYPES)
+@each_row("event_type", TYPES)
 def test_the_time_of_an_event_is_read_from_the_event_or_its_payload(event_type: str) -> None:
     told = datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
     assert read(event(event_type)).occurred_at == (RECEIVED_AT if event_type == "conference.recording.saved" else told)
@@ -54,7 +55,7 @@ def test_every_event_that_the_sandbox_sends_is_read() -> None:
     assert [one.occurred_at for one in found] == [datetime.fromisoformat(bare["occurred_at"]) for bare in sent]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("told", "understood"),
     [
         ("2025-03-01T12:00:00Z", datetime(2025, 3, 1, 12, tzinfo=UTC)),
@@ -87,7 +88,7 @@ def test_unknown_fields_are_kept() -> None:
     assert (found.type, found.payload, found.queue) == ("conference.levitated", payload, None)
 
 
-@pytest.mark.parametrize(("payload", "kept"), [(None, {}), ("text", "text"), ([1], [1]), (0, 0)])
+@each_row(("payload", "kept"), [(None, {}), ("text", "text"), ([1], [1]), (0, 0)])
 def test_a_payload_that_is_no_object_is_kept_as_unexpected(payload: Any, kept: Any) -> None:
     expected: Json = {} if payload is None else {"unexpected": kept}
     assert read({"id": "1", "event_type": "x", "payload": payload}).payload == expected
@@ -100,7 +101,7 @@ def test_a_bare_event_may_have_a_field_called_data() -> None:
     assert read({**bare, "data": "text"}).id == "1"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "why"),
     [
         (b"", "it is not JSON"),
@@ -160,7 +161,7 @@ def test_ids_that_no_index_can_hold_are_only_in_the_payload() -> None:
     assert {found.conference_id, found.call_control_id, found.call_session_id, found.queue} == {None}
 
 
-@pytest.mark.parametrize("event_type", TYPES)
+@each_row("event_type", TYPES)
 def test_a_fetched_event_equals_the_received_one(event_type: str) -> None:
     for data in (event(event_type), wrapped(event(event_type))):
         fetched = parse_event_data(data, via=Via.CATCH_UP, verified=True, received_at=RECEIVED_AT)

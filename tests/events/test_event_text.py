@@ -5,13 +5,13 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support import documented_webhooks as documented
 from support.documented_webhooks import TYPES
 from support.projection_stories import START, event, fold, stored
+from support.rows import each_row
 from telnyx_conferencing.server.events.event import StoredEvent
 from telnyx_conferencing.server.events.projection.event_text import describe_event, event_kind
 from telnyx_conferencing.server.events.projection.projection import Projection
@@ -104,18 +104,18 @@ def test_every_documented_type_has_a_sentence() -> None:
     assert LINES.keys() == set(TYPES)
 
 
-@pytest.mark.parametrize("type_", LINES)
+@each_row("type_", LINES)
 def test_an_event_is_described_in_one_line(type_: str) -> None:
     assert describe_event(as_documented(type_)) == LINES[type_]
 
 
-@pytest.mark.parametrize("type_", LINES)
+@each_row("type_", LINES)
 def test_a_description_contains_no_link_no_digits_and_no_client_state(type_: str) -> None:
     said = describe_event(as_documented(type_))
     assert not re.search(r"some (digit|client_state|mp3|wav|media_url|\w*url|transcri\w*)", said)
 
 
-@pytest.mark.parametrize("type_", LINES)
+@each_row("type_", LINES)
 def test_an_event_without_fields_is_described_too(type_: str) -> None:
     bare = StoredEvent(id="x", type=type_, occurred_at=START, payload={})
     assert describe_event(bare).endswith(".")
@@ -134,7 +134,7 @@ def test_an_unknown_enum_value_is_quoted() -> None:
     )
 
 
-@pytest.mark.parametrize("type_", KINDS)
+@each_row("type_", KINDS)
 def test_the_kind_follows_from_the_beginning_of_the_type(type_: str) -> None:
     assert event_kind(type_) == KINDS[type_]
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from support.documented_webhooks import CONTRACT, TYPES, Json, event, payload, wrapped
+from support.rows import each_row
 from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Event, Via
 from telnyx_conferencing.server.events.models import PAYLOADS, Payload, typed
@@ -40,14 +40,14 @@ def test_there_is_a_model_for_every_documented_type() -> None:
     assert sorted(PAYLOADS) == TYPES
 
 
-@pytest.mark.parametrize("event_type", TYPES)
+@each_row("event_type", TYPES)
 def test_every_documented_field_is_typed_and_no_other(event_type: str) -> None:
     fields = {field.alias or name for name, field in PAYLOADS[event_type].model_fields.items()}
     assert fields - {"record_type"} == CONTRACT[event_type]["payload"].keys()
 
 
-@pytest.mark.parametrize("event_type", TYPES)
-@pytest.mark.parametrize("form", [dict, wrapped])
+@each_row("event_type", TYPES)
+@each_row("form", [dict, wrapped])
 def test_every_documented_event_parses_with_its_fields(event_type: str, form: Any) -> None:
     body = json.dumps(form(event(event_type))).encode()
     found = typed(parse_event(body, via=Via.WEBHOOK, verified=True, received_at=NOON))
@@ -57,12 +57,12 @@ def test_every_documented_event_parses_with_its_fields(event_type: str, form: An
         assert not (model.model_extra or {}).keys() - known
 
 
-@pytest.mark.parametrize("event_type", [*TYPES, "conference.levitated"])
+@each_row("event_type", [*TYPES, "conference.levitated"])
 def test_no_field_is_required(event_type: str) -> None:
     assert dumped(of(event_type, {})) == {}
 
 
-@pytest.mark.parametrize("event_type", [*TYPES, "conference.levitated"])
+@each_row("event_type", [*TYPES, "conference.levitated"])
 def test_unknown_fields_are_kept(event_type: str) -> None:
     told = {"record_type": "novel", "reason": "a new one", "novel": [{"a": 1}], "from": "+12025550101"}
     assert dumped(of(event_type, told)) == told

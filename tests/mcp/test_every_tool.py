@@ -35,13 +35,14 @@ from support.examples import (
 from support.http import Received, recording
 from support.mcp import connected, text
 from support.mcp_apps import LISTED
+from support.rows import each_row
 from telnyx_conferencing.server.mcp.tool_definitions import definition
 from telnyx_conferencing.tools.base import Command
 from telnyx_conferencing.tools.schema import input_schema
 
 T = TypeVar("T")
 
-every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.tool)
+every_example = each_row("example", EXAMPLES, lambda example: example.tool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def test_all_that_telnyx_answers_comes_through_also_what_nobody_here_knows(examp
         assert any(said.items() <= part.items() for part in parts)
 
 
-@pytest.mark.parametrize("listing", [each for each in EXAMPLES if "meta" in each.answer], ids=lambda each: each.tool)
+@each_row("listing", [each for each in EXAMPLES if "meta" in each.answer], lambda each: each.tool)
 def test_a_list_says_how_many_there_are_and_how_to_get_the_next_page(listing: Example, era: str) -> None:
     for _, content in contents(listing, era):
         assert (content["page_number"], content["total_results"], content["next_page_number"]) == (1, 3, 2)
@@ -611,12 +612,12 @@ async def _call_tools_that_do_not_exist(bench: Bench) -> Mapping[str, MCPError]:
     return errors
 
 
-@pytest.mark.parametrize("name", NEAR)
+@each_row("name", NEAR)
 def test_an_unknown_tool_is_a_protocol_error(name: str, era: str) -> None:
     assert not_found(era)[name].error.code == INVALID_PARAMS
 
 
-@pytest.mark.parametrize("name", NEAR)
+@each_row("name", NEAR)
 def test_an_unknown_tool_is_answered_with_the_names_that_are_near(name: str, era: str) -> None:
     message = not_found(era)[name].error.message
     assert message.startswith(f"Unknown tool: {name}. Did you mean ")
@@ -661,7 +662,7 @@ def _same_id(name: str) -> dict[str, str]:
     return {"command_id": COMMAND_ID} if COMMAND_OF[name].is_deduped() else {}
 
 
-@pytest.mark.parametrize("case", AS_TEXT)
+@each_row("case", AS_TEXT)
 def test_lists_and_objects_that_a_host_sent_as_json_in_text_are_read(case: str, era: str) -> None:
     plain, as_text = sent_plain_and_as_text(era)[case]
     assert (plain.path, plain.query, plain.body) == (as_text.path, as_text.query, as_text.body)

@@ -36,6 +36,7 @@ from mcp_types import (
 
 from support.examples import CALL, CLIENT_STATE, CONFERENCE_ID, EXAMPLES
 from support.mcp import ERAS, text
+from support.rows import each_row
 from telnyx_conferencing.server.mcp.number_masking import NumberMask, masked, masked_text
 
 # Free text
@@ -80,7 +81,7 @@ MASKED: Mapping[str, str] = {
 """What is written, and what a model reads."""
 
 
-@pytest.mark.parametrize("written", MASKED)
+@each_row("written", MASKED)
 def test_a_number_is_masked_however_it_is_written(written: str) -> None:
     assert masked_text(written) == MASKED[written]
 
@@ -116,7 +117,7 @@ KEPT = (
 )
 
 
-@pytest.mark.parametrize("written", KEPT)
+@each_row("written", KEPT)
 def test_what_is_no_number_is_left_as_it_is(written: str) -> None:
     assert masked_text(written) == written
 
@@ -130,15 +131,12 @@ def test_a_key_for_numbers_masks_them_however_short_or_written() -> None:
     assert masked(said) == seen
 
 
-@pytest.mark.parametrize("kept", [CALL, CONFERENCE_ID, "leg-a12345", "everyone", "anonymous", "2026-01-15T10:00:00Z"])
+@each_row("kept", [CALL, CONFERENCE_ID, "leg-a12345", "everyone", "anonymous", "2026-01-15T10:00:00Z"])
 def test_what_is_no_number_stays_under_a_key_for_numbers(kept: str) -> None:
     assert masked({"from": kept, "to": kept, "number": kept}) == {"from": kept, "to": kept, "number": kept}
 
 
-@pytest.mark.parametrize(
-    "key",
-    ["id", "event_id", "connection_id", "call_control_ids", "occurred_at", "start_time", "nextCursor"],
-)
+@each_row("key", ["id", "event_id", "connection_id", "call_control_ids", "occurred_at", "start_time", "nextCursor"])
 def test_a_key_for_ids_and_times_keeps_what_stands_under_it(key: str) -> None:
     said = {key: "4155550100", "deep": [{key: ["+14155550100", 4155550100]}]}
     assert masked(said) == said
@@ -170,7 +168,7 @@ def test_what_is_masked_is_not_changed_itself() -> None:
     assert said == {"from": "+14155550100", "calls": [{"to": "+14155550101"}]}
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.tool)
+@each_row("example", EXAMPLES, lambda example: example.tool)
 def test_an_answer_of_telnyx_differs_in_its_numbers_only(example: Any) -> None:
     shown = json.dumps(masked(example.answer))
     assert "555010" not in shown

@@ -7,6 +7,7 @@ import pytest
 from jinja2 import Environment, TemplateNotFound, UndefinedError, meta
 from jinja2.exceptions import SecurityError
 
+from support.rows import each_row
 from telnyx_conferencing.prompts.files import CLOSING, DIRECTORY, prompts, read
 from telnyx_conferencing.prompts.front_matter import PromptError, split_front_matter
 from telnyx_conferencing.prompts.rendering import environment
@@ -35,7 +36,7 @@ REQUIRED = {
     "practise",
 }
 
-each_prompt = pytest.mark.parametrize("name", sorted(path.stem for path in DIRECTORY.glob("[a-z]*.md")))
+each_prompt = each_row("name", sorted(path.stem for path in DIRECTORY.glob("[a-z]*.md")))
 
 
 def source(name: str) -> str:

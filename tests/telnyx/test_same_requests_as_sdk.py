@@ -30,6 +30,7 @@ from support.examples import operation_of as operation_at
 from support.fuzzing import examples
 from support.http import Received, recording
 from support.mcp import connected, text
+from support.rows import each_row
 from telnyx_conferencing.server.telnyx import TelnyxClient as OurTelnyx
 from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.base import Command
@@ -37,7 +38,7 @@ from telnyx_conferencing.tools.queues import GetQueueCall
 from telnyx_conferencing.tools.schema import input_schema
 from telnyx_conferencing.tools.voices import PROVIDER_FIELDS
 
-CASES = [pytest.param(example, arguments, id=name) for example in EXAMPLES for name, arguments in example.variants()]
+CASES = [(name, arguments) for example in EXAMPLES for name, arguments in example.variants()]
 
 Sent = Mapping[str, Received]
 """One request for each variant, by its name."""
@@ -54,13 +55,13 @@ def test_every_tool_has_an_example() -> None:
     assert [example.tool for example in EXAMPLES] == [command.tool_name() for command in COMMANDS]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.tool)
+@each_row("example", EXAMPLES, lambda example: example.tool)
 def test_the_variants_of_an_example_use_every_argument(example: Example) -> None:
     used = {path for _, arguments in example.variants() for path in paths(arguments)}
     assert used == set(published_paths(input_schema(COMMAND_OF[example.tool])))
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.tool)
+@each_row("example", EXAMPLES, lambda example: example.tool)
 def test_the_minimal_variant_has_only_what_must_be_given(example: Example) -> None:
     command = COMMAND_OF[example.tool]
     needed = {about.alias or name for name, about in command.model_fields.items() if about.is_required()}
@@ -73,7 +74,7 @@ def test_the_examples_reach_every_endpoint_of_the_contract() -> None:
     assert sorted(each.operation for each in reached) == sorted(each.operation for each in OPERATIONS.values())
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.tool)
+@each_row("example", EXAMPLES, lambda example: example.tool)
 def test_the_answer_of_an_example_has_every_field_of_the_contract(example: Example) -> None:
     assert set(example.resource) - set(LATER) == set(operation_of(example.tool).answer["fields"])
 
@@ -155,19 +156,14 @@ def body_of(request: Received) -> dict[str, Any]:
     return cast("dict[str, Any]", request.body or {})
 
 
-@pytest.mark.parametrize(("example", "arguments"), CASES)
+@each_row(("name", "arguments"), CASES)
 def test_a_tool_sends_what_the_sdk_sends(
-    example: Example,
-    arguments: Arguments,
-    sent_by_tools: Sent,
-    sent_by_sdk: Sent,
-    request: pytest.FixtureRequest,
+    name: str, arguments: Arguments, sent_by_tools: Sent, sent_by_sdk: Sent
 ) -> None:
-    name = request.node.callspec.id
     assert without_made_id(sent_by_tools[name], arguments) == replace(sent_by_sdk[name], headers={})
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.tool)
+@each_row("example", EXAMPLES, lambda example: example.tool)
 def test_a_command_id_is_made_exactly_where_telnyx_takes_one(example: Example, sent_by_tools: Sent) -> None:
     body = body_of(sent_by_tools[f"{example.tool}-minimal"])
     assert ("command_id" in body) == ("command_id" in operation_of(example.tool).body)
@@ -244,12 +240,12 @@ EXCLUSIVE = [
 ]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.tool_name())
+@each_row("command", COMMANDS, lambda command: command.tool_name())
 def test_a_schema_takes_what_the_contract_takes(command: type[Command]) -> None:
     assert {on_the_wire(command, name) for name in sent(command)} == set(operation_at(command.route).fields)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.tool_name())
+@each_row("command", COMMANDS, lambda command: command.tool_name())
 def test_a_schema_requires_what_the_contract_requires_and_that_everyone_is_said(command: type[Command]) -> None:
     required = set(operation_at(command.route).required) | set(command.route.parameters)
     everyone = {"call_control_ids"} & set(command.model_fields)
@@ -257,34 +253,34 @@ def test_a_schema_requires_what_the_contract_requires_and_that_everyone_is_said(
     assert set(input_schema(command).get("required", ())) == (required | everyone) - by_operator
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.tool_name())
+@each_row("command", COMMANDS, lambda command: command.tool_name())
 def test_a_schema_has_the_types_and_enumerations_of_the_contract(command: type[Command]) -> None:
     fields = operation_at(command.route).fields
     told = {name: kind(schema) for name, schema in sent(command).items()}
     assert told == {name: kind_by_contract(name, fields[on_the_wire(command, name)]) for name in told}
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.tool_name())
+@each_row("command", COMMANDS, lambda command: command.tool_name())
 def test_a_schema_has_the_documented_limits_and_no_others(command: type[Command]) -> None:
     found = dict(limits(input_schema(command)))
     assert found == {name: LIMITS.get(name) for name in found}
     assert found.keys() == LIMITS.keys() & set(schema_names(input_schema(command)))
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.tool_name())
+@each_row("command", COMMANDS, lambda command: command.tool_name())
 def test_a_command_lets_a_thing_be_named_in_one_way_only(command: type[Command]) -> None:
     both = {pair for pair in EXCLUSIVE if pair[0] in command.model_fields}
     assert set(command.exclusive) == both
 
 
-@pytest.mark.parametrize("settings", VOICE_SETTINGS, ids=lambda settings: settings["type"])
+@each_row("settings", VOICE_SETTINGS, lambda settings: settings["type"])
 def test_a_voice_takes_the_settings_of_the_contract(settings: Arguments) -> None:
     choices = operation_of("speak_text").body["voice_settings"]["one_of"]
     (provider,) = [each["object"] for each in choices if settings["type"] in each["object"]["type"]["enum"]]
     assert set(settings) == set(provider)
 
 
-@pytest.mark.parametrize("settings", VOICE_SETTINGS, ids=lambda settings: settings["type"])
+@each_row("settings", VOICE_SETTINGS, lambda settings: settings["type"])
 def test_a_voice_takes_every_value_that_the_contract_enumerates(settings: Arguments) -> None:
     choices = operation_of("speak_text").body["voice_settings"]["one_of"]
     (provider,) = [each["object"] for each in choices if settings["type"] in each["object"]["type"]["enum"]]

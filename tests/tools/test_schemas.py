@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from support.examples import EXAMPLE_OF, FROM, OTHER_TO, TO, VOICE_SETTINGS, schema_is_valid
 from support.fuzzing import examples
+from support.rows import each_row
 from telnyx_conferencing.server.cli.tools import risk_words
 from telnyx_conferencing.server.mcp.tool_definitions import definition, model_bytes, total_bytes
 from telnyx_conferencing.tools import COMMANDS, PRESETS, TOOLS
@@ -86,7 +87,7 @@ RISKS: Mapping[str, tuple[str, str]] = {
 }
 """What each tool risks, and what a repeat of it does."""
 
-every_command = pytest.mark.parametrize("command", TOOLS, ids=lambda command: command.tool_name())
+every_command = each_row("command", TOOLS, lambda command: command.tool_name())
 
 
 # Snapshots

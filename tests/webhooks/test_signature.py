@@ -11,6 +11,7 @@ from telnyx import Telnyx
 
 from support.documented_webhooks import TYPES, Json, event, wrapped
 from support.receiver_client import Key
+from support.rows import each_row
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.server.webhooks.signature import BadSignature, SignatureVerifier
 
@@ -204,13 +205,13 @@ def small_order_points() -> list[bytes]:
     return plain + [point[:31] + bytes([point[31] | 0x80]) for point in plain]
 
 
-@pytest.mark.parametrize("raw", small_order_points())
+@each_row("raw", small_order_points())
 def test_a_key_of_small_order_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match="is not one that Ed25519 can have"):
         SignatureVerifier([base64.b64encode(raw).decode()])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("keys", "sentence"),
     [
         ([], "there is no public key to verify webhooks with."),

@@ -1,8 +1,7 @@
 """A policy in plain words, with what in it is likely a mistake."""
 
-import pytest
-
 from support.examples import COMMAND_OF
+from support.rows import each_row
 from telnyx_conferencing.server.guard.policy import Policy, explain_policy
 from telnyx_conferencing.tools import COMMANDS
 
@@ -115,12 +114,12 @@ MISTAKES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "warning"), MISTAKES.items(), ids=list(MISTAKES))
+@each_row(("text", "warning"), MISTAKES.items())
 def test_what_is_likely_a_mistake_is_said(text: str, warning: str) -> None:
     assert explain_policy(policy(text)).partition("Warnings\n")[2].split("\n") == [f"  {warning}"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "tools.allow = ['*']\ntools.deny = ['end_conference']",

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from support.rows import each_row
 from telnyx_conferencing.server.guard.policy import HourRules, Policy, Rules
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -66,7 +67,7 @@ OPEN = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "moment", "is_open"), OPEN)
+@each_row(("rules", "moment", "is_open"), OPEN)
 def test_writes_are_open_in_a_window(rules: Rules, moment: str, is_open: bool) -> None:
     assert (Policy([rules]).closed(at(moment)) is None) is is_open
 
@@ -98,7 +99,7 @@ NEXT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("sources", "moment", "said"), NEXT)
+@each_row(("sources", "moment", "said"), NEXT)
 def test_a_closed_policy_says_when_writes_open_next(sources: list[Rules], moment: str, said: str) -> None:
     assert Policy(sources).closed(at(moment)) == f"Writes are allowed {said}"
 
@@ -117,10 +118,8 @@ def quarters(start: str, days: int) -> Iterable[datetime]:
     return (datetime.fromisoformat(start) + timedelta(minutes=15 * step) for step in range(96 * days))
 
 
-@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
-@pytest.mark.parametrize(
-    "start", ["2026-03-28T00:00:00+00:00", "2026-10-03T00:00:00+00:00", "2026-10-31T12:00:00+00:00"]
-)
+@each_row("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
+@each_row("start", ["2026-03-28T00:00:00+00:00", "2026-10-03T00:00:00+00:00", "2026-10-31T12:00:00+00:00"])
 def test_the_next_time_that_is_told_is_the_first_that_is_open(zone: str, start: str) -> None:
     rules = HourRules(zone=zone, open=["fri-sun 01:40-02:20", "sun 23:30-03:10"])
     policy, hours = Policy([Rules(hours=rules)]), rules.hours()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.rows import each_row
 from telnyx_conferencing.server.guard.policy import (
     ApprovalPolicy,
     ApprovalRules,
@@ -86,7 +87,7 @@ def test_a_file_may_say_everything() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", "# nothing yet\n", "[tools]\n[limits.risk]\n[approval.tool]\n"])
+@each_row("text", ["", "# nothing yet\n", "[tools]\n[limits.risk]\n[approval.tool]\n"])
 def test_an_empty_file_says_nothing(text: str) -> None:
     assert read_rules(text) == Rules()
 
@@ -175,7 +176,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("text", "said"), WRONG.items(), ids=[text[:40] for text in WRONG])
+@each_row(("text", "said"), WRONG.items())
 def test_what_is_wrong_is_said_in_a_sentence(text: str, said: str) -> None:
     with pytest.raises(PolicyError) as problem:
         read_rules(text)

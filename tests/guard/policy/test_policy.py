@@ -2,12 +2,12 @@
 
 from itertools import permutations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.examples import CALL, CONFERENCE_ID, OTHER_CALL
 from support.fuzzing import examples
+from support.rows import each_row
 from telnyx_conferencing.server.guard import Policy as GuardPolicy
 from telnyx_conferencing.server.guard.policy import (
     ApprovalPolicy,
@@ -68,7 +68,7 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "tool", "why"), REFUSALS)
+@each_row(("rules", "tool", "why"), REFUSALS)
 def test_a_tool_that_is_not_allowed_does_not_exist(rules: str, tool: str, why: str | None) -> None:
     rulings = policy(f"[tools]\n{rules}")
     assert rulings.refusal(TOOL_OF[tool]) == why
@@ -117,7 +117,7 @@ APPROVALS: list[tuple[list[str], ApprovalPolicy, ApprovalPolicy]] = [
 ]
 
 
-@pytest.mark.parametrize(("sources", "routine", "disruptive"), APPROVALS)
+@each_row(("sources", "routine", "disruptive"), APPROVALS)
 def test_a_person_is_asked_as_the_stricter_source_wants(
     sources: list[str], routine: ApprovalPolicy, disruptive: ApprovalPolicy
 ) -> None:
@@ -134,7 +134,7 @@ def test_a_tool_for_which_nobody_is_asked_is_not_asked_about_at_the_default_leve
     )
 
 
-@pytest.mark.parametrize("tool", sorted(READS))
+@each_row("tool", sorted(READS))
 def test_a_read_is_never_asked_about(tool: str) -> None:
     assert policy("approval.level = 'all'").approval_at(TOOL_OF[tool], Risk.READ) is ApprovalPolicy.NEVER
 

@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 
 from support.examples import CALL, CONFERENCE_ID, OTHER_CALL
+from support.rows import each_row
 from telnyx_conferencing.server.errors import CallFailed
 from telnyx_conferencing.server.guard.policy import ConferenceFacts, QueuedFacts
 from telnyx_conferencing.tools import COMMANDS as ALL
@@ -78,7 +79,7 @@ MAY = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "touching"), MAY)
+@each_row(("rules", "touching"), MAY)
 async def test_what_lies_within_may_be_touched(rules: str, touching: Command) -> None:
     assert await refusal(rules, touching) is None
 
@@ -200,7 +201,7 @@ MAY_NOT = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "touching", "what", "within"), MAY_NOT)
+@each_row(("rules", "touching", "what", "within"), MAY_NOT)
 async def test_what_lies_outside_may_not(rules: str, touching: Command, what: str, within: str) -> None:
     assert await refusal(rules, touching) == f"{what}, and this server's policy lets only {within} be touched"
 
@@ -216,7 +217,7 @@ UNKNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "touching", "what"), UNKNOWN)
+@each_row(("rules", "touching", "what"), UNKNOWN)
 async def test_what_cannot_be_told_may_not(rules: str, touching: Command, what: str) -> None:
     refused = await refusal(rules, touching)
     assert refused is not None
@@ -259,7 +260,7 @@ async def test_a_call_whose_queue_does_not_know_its_connection_is_asked_for_itse
 NOTHING = ["conferences", "queues", "connections", "regions"]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@each_row("name", COMMANDS)
 async def test_nothing_is_asked_that_no_rule_needs(name: str) -> None:
     facts = known()
     assert await policy("", "").out_of_scope(COMMANDS[name], facts) is None
@@ -274,14 +275,14 @@ async def test_everything_is_asked_once() -> None:
     assert facts.asked == [f"conference {CONFERENCE_ID}", f"connection of {CALL}", f"connection of {OTHER_CALL}"]
 
 
-@pytest.mark.parametrize("tool", [tool.tool_name() for tool in ALL if tool.is_read()])
+@each_row("tool", [tool.tool_name() for tool in ALL if tool.is_read()])
 async def test_reads_touch_nothing(tool: str) -> None:
     facts = known()
     assert await refusal("\n".join(f"{field} = []" for field in NOTHING), command(tool), facts) is None
     assert facts.asked == []
 
 
-@pytest.mark.parametrize("tool", [tool.tool_name() for tool in ALL if not tool.is_read()])
+@each_row("tool", [tool.tool_name() for tool in ALL if not tool.is_read()])
 async def test_every_write_lies_outside_an_empty_scope(tool: str) -> None:
     assert await refusal("\n".join(f"{field} = []" for field in NOTHING), command(tool)) is not None
 

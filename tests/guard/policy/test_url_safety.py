@@ -6,6 +6,7 @@ from typing import Any, get_args
 import pytest
 from pydantic.fields import FieldInfo
 
+from support.rows import each_row
 from telnyx_conferencing.server.guard.policy import Policy, Rules, ScopeRules
 from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.types import AudioUrl
@@ -98,18 +99,18 @@ async def refusal(url: str, *sources: ScopeRules, tool: str = "play_audio", argu
     return await Policy([Rules(scope=scope) for scope in sources]).out_of_scope(played, Known())
 
 
-@pytest.mark.parametrize("url", PUBLIC)
+@each_row("url", PUBLIC)
 async def test_a_public_https_url_may_be_used(url: str) -> None:
     assert await refusal(url) is None
 
 
-@pytest.mark.parametrize(("url", "why"), URLS.items(), ids=list(map(ascii, URLS)))
+@each_row(("url", "why"), URLS.items())
 async def test_any_other_may_not(url: str, why: str) -> None:
     allowed = "This server takes https URLs on hosts of the public internet"
     assert await refusal(url) == f"audio_url may not be used: {why}. {allowed}"
 
 
-@pytest.mark.parametrize(("url", "why"), URLS.items(), ids=list(map(ascii, URLS)))
+@each_row(("url", "why"), URLS.items())
 async def test_nor_where_everything_is_allowed(url: str, why: str) -> None:
     everything = ScopeRules(audio_hosts=["*"], audio_http=True)
     refused = await refusal(url.replace("https", "http", 1), everything)
@@ -120,7 +121,7 @@ def url_arguments() -> list[tuple[str, str]]:
     return [(tool.tool_name(), name) for tool in COMMANDS for name in tool.model_fields if name.endswith("_url")]
 
 
-@pytest.mark.parametrize(("tool", "argument"), url_arguments())
+@each_row(("tool", "argument"), url_arguments())
 async def test_every_argument_that_is_a_url_is_looked_at(tool: str, argument: str) -> None:
     refused = await refusal("https://10.0.0.1/a.mp3", tool=tool, argument=argument)
     assert refused is not None
@@ -162,7 +163,7 @@ HOSTED: list[tuple[list[list[str]], str, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("hosts", "url", "may"), HOSTED)
+@each_row(("hosts", "url", "may"), HOSTED)
 async def test_a_url_is_on_a_host_that_every_source_names(hosts: list[list[str]], url: str, may: bool) -> None:
     assert (await refusal(url, *(ScopeRules(audio_hosts=one) for one in hosts)) is None) is may
 
@@ -175,7 +176,7 @@ async def test_what_is_refused_is_told_which_hosts_there_are() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("said", "may"),
     [([], False), ([None], False), ([False], False), ([True], True), ([True, None], True), ([True, False], False)],
 )
