@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 
 from .base import GET, POST, ByArgument, Command, Retry, Risk, Undo
 from .numbers import CallerNumber, Number
-from .results import Accepted, CallPage, CallResult, DialResult
+from .results import Accepted, CallPage, CallResult, DialResult, TransferResult
 from .types import (
     AudioUrl,
     Beep,
@@ -286,7 +286,7 @@ class TransferCall(Command):
     route = POST("/calls/{call_control_id}/actions/transfer")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
-    result = Accepted
+    result = TransferResult
     does = "transfer {call_control_id} to {to}[ from {from_}]"
     announces = ("call.bridged", "call.hangup")
     dials = "to"

@@ -252,6 +252,17 @@ class Accepted(CommandResult):
         return {} if result is None else {"result": str(result)}
 
 
+class TransferResult(Accepted):
+    """Telnyx accepted the transfer; the new call leg comes in an event, since Telnyx's answer does not name it."""
+
+    new_call_control_id: str | None = None
+
+    @classmethod
+    def describe(cls, fields: dict[str, Any], done: str) -> str:
+        leg = fields.get("new_call_control_id")
+        return f"{done} It rings: call leg {leg}." if leg else done
+
+
 class ResourceResult(ToolResult):
     """One resource, under its name."""
 

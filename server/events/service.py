@@ -37,6 +37,8 @@ _STORE_TIMEOUT_S = 5.0
 """For storing the events that have arrived, at the start and on shutdown."""
 _RETRY_DELAY_S = 1.0
 """Delay until an event that could not be stored is tried again."""
+_NEW_LEG_TIMEOUT_S = 1
+"""How long a transfer waits for the event that names its new call leg."""
 _MAX_WAIT_EVENTS = 20
 _TYPE_PREFIXES = ("call.", "call_", "conference.", "siprec.", "streaming.")
 """Types that begin so are never taken for a mistake."""
@@ -357,6 +359,26 @@ class EventService:
             summary = listed([describe_event(event) for event in events], most=3)
             return {"summary": summary, "timed_out": False, "events": [event_view(event) for event in events]}
         return await self._timeout_result(store, tool, event_filter)
+
+    async def new_leg(self, number: str, after_number: int) -> str | None:
+        """The call leg to a number, from the first `call.initiated` event after this one.
+
+        None where no events arrive, or if none comes in time.
+        """
+        if self.no_events_reason or self._store is None:
+            return None
+        waiter = _Waiter(EventFilter(types=frozenset({"call.initiated"}), after_number=after_number))
+        self._waiters.add(waiter)  # before the search, so that no event is missed in between
+        try:
+            waiter.offer(await self._store.find(waiter.event_filter, limit=_MAX_WAIT_EVENTS, newest_first=False))
+            with self._shutdown.cancel_scope(), anyio.move_on_after(_NEW_LEG_TIMEOUT_S):
+                while not (legs := [event for event in waiter.seen if event.payload.get("to") == number]):
+                    waiter.arrived = anyio.Event()
+                    await waiter.arrived.wait()
+                return legs[0].call_control_id
+        finally:
+            self._waiters.discard(waiter)
+        return None
 
     async def _wait_for_match(self, waiter: _Waiter, timeout_s: float, progress: Progress) -> None:
         started = anyio.current_time()

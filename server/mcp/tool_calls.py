@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 
 from ...tools.account import Whoami
 from ...tools.base import Command, Tool
+from ...tools.calls import TransferCall
 from ...tools.pagination import all_participants
 from ...tools.participants import ParticipantFilter
 from ...tools.text import describe
@@ -193,6 +194,7 @@ class ToolCallHandler:
 
     async def _send(self, command: Command, record: CallRecord, policy: Policy) -> dict[str, Any]:
         command = _with_command_id(command)
+        newest_event = self._events.newest
         try:
             answer = await self._telnyx.send(command)
         except TelnyxRefused as refused:
@@ -204,6 +206,8 @@ class ToolCallHandler:
         if not command.is_read():
             self._guard.gate.sent(command, answer.body, record.caller, self._events.now())
         fields = command.read(answer.body)
+        if isinstance(command, TransferCall):
+            fields["new_call_control_id"] = await self._events.new_leg(command.to, newest_event)
         note = self._events.add_people(fields)
         return _command_result(command, fields, note, lambda name: self._catalog.allows(name, policy))
 

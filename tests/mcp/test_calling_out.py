@@ -203,3 +203,16 @@ async def test_whoami_tells_nothing_of_the_key() -> None:
     assert not any(part in told for part in ("KEY0", "0123", "cdef"))
     assert "api.telnyx.com" in told
     assert '"read_only": true' in told
+
+
+async def test_a_transfer_and_a_dial_return_the_new_call_leg() -> None:
+    async with connected("--sandbox", "--approval", "never") as client:
+        waiting = (await call(client, "list_queue_calls", queue_name="support"))["calls"][0]["call_control_id"]
+        transferred = await call(client, "transfer_call", call_control_id=waiting, to=CAROL)
+        dialled_leg = (await call(client, "dial", to=ANN))["call"]["call_control_id"]
+        legs = {transferred["new_call_control_id"], dialled_leg}
+        up = {leg["call_control_id"] for leg in (await call(client, "list_active_calls", page_size=100))["calls"]}
+    assert len(legs) == 2
+    assert waiting not in legs
+    assert legs <= up
+    assert f"It rings: call leg {transferred['new_call_control_id']}" in transferred["summary"]
