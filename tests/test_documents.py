@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 
 from support.command_line import run
@@ -70,8 +70,9 @@ def test_the_instructions_name_only_tools_and_arguments_that_exist() -> None:
 
 
 def test_every_test_that_the_threat_table_names_exists() -> None:
-    table = [line for line in (ROOT / "docs/security.md").read_text().splitlines() if line.startswith("| ")]
-    proofs = [re.findall(r"`([\w/]+\.py)::(\w+)`", line) for line in table[table.index(_HEADING) + 1 :]]
+    lines = (ROOT / "docs/security.md").read_text().splitlines()
+    table = takewhile(lambda line: line.startswith("|"), lines[lines.index(_HEADING) + 2 :])
+    proofs = [re.findall(r"`([\w/]+\.py)::(\w+)`", line) for line in table]
     assert all(proofs)
     assert [
         f"{file}::{name}"

@@ -55,7 +55,7 @@ class TelnyxLiveState:
     async def room(self, conference_id: str) -> Room:
         rows = await all_participants(self._read, conference_id)
         view = await self._events.conference(conference_id)
-        name = _text(rows[0].get("conference") or {}, "name") if rows else None
+        name = _text(_table(rows[0].get("conference")), "name") if rows else None
         is_over = False
         if name is None or not rows:
             conference = _data(await self._read(GetConference(conference_id=conference_id)))
@@ -216,8 +216,11 @@ def _remember(table: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _data(answer: Any) -> Mapping[str, Any]:
-    found: Any = cast("dict[str, Any]", answer).get("data") if isinstance(answer, dict) else None
-    return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
+    return _table(_table(answer).get("data"))
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str | None:

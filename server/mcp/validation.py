@@ -88,7 +88,7 @@ def _intended_value(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _intended_list(value: Any, schema: Mapping[str, Any]) -> Any:
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and value and not value.lstrip().startswith("["):  # a broken list is no single entry
         value = [value]
     if not isinstance(value, list):
         return value

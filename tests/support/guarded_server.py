@@ -96,7 +96,7 @@ async def guarded(
             patch.setattr("telnyx_conferencing.server.adapters.guard_factory.Ledger", partial(Ledger, now=clock))
             patch.setattr("telnyx_conferencing.server.adapters.guard_factory.Gate", partial(Gate, now=clock))
         if patience is not None:
-            patch.setattr("telnyx_conferencing.server.mcp.call_context._ELICITATION_TIMEOUT_S", patience)
+            patch.setattr("telnyx_conferencing.server.mcp.elicitation.DEFAULT_TIMEOUT_S", patience)
         callback = elicited if answering is not None else None
         async with (
             world.http(transport) as http,
