@@ -70,7 +70,7 @@ def asked(scene: Scene) -> Mapping[str, tuple[str, dict[str, Any], str]]:
         ),
         "dials a host": (
             "dial",
-            {**DIAL, "conference_config": {"id": room, "end_conference_on_exit": True}, "time_limit_secs": 5},
+            {**DIAL, "conference_config": {"id": room, "end_conference_on_exit": True}, "time_limit_secs": 30},
             ends,
         ),
         "opens for a minute": (

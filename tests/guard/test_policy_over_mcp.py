@@ -4,7 +4,7 @@ import json
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -345,6 +345,9 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Mapping[str, Server]]:
     """A server for each set of flags."""
     with start_blocking_portal() as portal, ExitStack() as stack:
+        # The scene is laid again behind the server's back before each call, so it must not remember its own commands.
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr("telnyx_conferencing.server.adapters.live_state._OWN_MOVE_HOLDS", timedelta())
         made: dict[str, Server] = {}
         for name, flags in FLAGS.items():
             policy = tmp_path_factory.mktemp("policies") / "policy.toml"

@@ -38,6 +38,7 @@ from support.mcp_apps import LISTED
 from support.rows import each_row
 from telnyx_conferencing.server.mcp.tool_definitions import definition
 from telnyx_conferencing.tools.base import Command
+from telnyx_conferencing.tools.client_state import client_state_text
 from telnyx_conferencing.tools.schema import input_schema
 
 T = TypeVar("T")
@@ -150,6 +151,7 @@ def test_all_that_telnyx_answers_comes_through_also_what_nobody_here_knows(examp
     for arguments, content in contents(example, era):
         withheld = ["record_type", "conference", *([] if "include_download_urls" in arguments else ["download_urls"])]
         said = {name: value for name, value in example.resource.items() if name not in withheld}
+        said |= {"client_state": client_state_text(said["client_state"])} if "client_state" in said else {}
         inner: list[Any] = [value[0] if isinstance(value, list) else value for value in content.values()]
         parts: list[dict[str, Any]] = [content, *(part for part in inner if isinstance(part, dict))]
         assert any(said.items() <= part.items() for part in parts)
@@ -488,7 +490,6 @@ KINDS = {
     "wrong entry",
     "wrong enum",
     "wrong field of a provider",
-    "wrong format",
     "wrong pattern",
 }
 
@@ -648,7 +649,8 @@ async def _call_plainly_and_with_text(bench: Bench) -> Mapping[str, tuple[Receiv
         for given in (arguments, {key: _json_text(value) for key, value in arguments.items()}):
             result = await bench.client.call_tool(name, {**ROOM, **given, **_same_id(name)})
             assert not result.is_error, text(result)
-        first, second = bench.received
+        # The guard may read the state of a leg before a command; the command itself is the last request of its kind.
+        first, second = [each for each in bench.received if each.method != "GET" or COMMAND_OF[name].is_read()]
         sent[case] = first, second
     return sent
 

@@ -1,5 +1,6 @@
 """Decisions on the page reach the ledger, and the ledger's content reaches the page."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from support.operator_visitor import Page, asked
 from telnyx_conferencing.server.guard.ledger import Decision, State
+from telnyx_conferencing.server.guard.ledger.pending_approvals import MAX_PENDING
 
 pytestmark = pytest.mark.anyio
 
@@ -146,7 +148,8 @@ async def test_unexpected_and_long_fields_of_records_are_dropped_or_shortened(pa
 async def test_the_newest_fifty_actions_and_the_oldest_fifty_requests_are_shown(page: Page) -> None:
     await page.ledger.record([(page.clock.now(), {"outcome": "done", "tool": f"t{n}"}) for n in range(70)])
     for number in range(60):
-        await page.ledger.add_pending(asked(str(number), f"Question {number}?"))
+        request = asked(str(number), f"Question {number}?")
+        await page.ledger.add_pending(replace(request, identity=f"agent {number // MAX_PENDING}"))
     state = await state_of(page)
     assert [action["tool"] for action in state["actions"]] == [f"t{n}" for n in range(69, 19, -1)]
     assert (state["waiting"], len(state["pending"])) == (60, 50)
