@@ -52,7 +52,7 @@ class CreateQueue(Command):
     retry = Retry.ONCE
     result = QueueResult
     does = "open {queue_name}"
-    undo = Undo("delete_queue", carried=("queue_name",), but="calls that wait in it by then lose their place")
+    undo = Undo("delete_queue", carried=("queue_name",), but="only while no call waits in it")
 
     queue_name: Annotated[QueueName, described("Name for the queue.")]
     max_size: MaxSize | None = None
@@ -72,7 +72,7 @@ class UpdateQueue(Command):
 
 
 class DeleteQueue(Command):
-    """Delete a queue. Calls that wait in it lose their place."""
+    """Delete an empty queue. Telnyx refuses while calls wait in it."""
 
     route = DELETE("/queues/{queue_name}")
     risk = Risk.DESTRUCTIVE
