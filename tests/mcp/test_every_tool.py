@@ -17,7 +17,6 @@ from support.commands import installed
 from support.examples import (
     AUDIO_URL,
     CALL,
-    COMMAND_ID,
     COMMAND_OF,
     DEFAULTS,
     EXAMPLE_OF,
@@ -647,7 +646,7 @@ async def _call_plainly_and_with_text(bench: Bench) -> Mapping[str, tuple[Receiv
     for case, (name, arguments) in AS_TEXT.items():
         bench.received.clear()
         for given in (arguments, {key: _json_text(value) for key, value in arguments.items()}):
-            result = await bench.client.call_tool(name, {**ROOM, **given, **_same_id(name)})
+            result = await bench.client.call_tool(name, {**ROOM, **given, **_same_id(name, case)})
             assert not result.is_error, text(result)
         # The guard may read the state of a leg before a command; the command itself is the last request of its kind.
         first, second = [each for each in bench.received if each.method != "GET" or COMMAND_OF[name].is_read()]
@@ -659,8 +658,8 @@ def _json_text(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | dict) else value
 
 
-def _same_id(name: str) -> dict[str, str]:
-    return {"command_id": COMMAND_ID} if COMMAND_OF[name].is_deduped() else {}
+def _same_id(name: str, case: str) -> dict[str, str]:
+    return {"command_id": f"as text: {case}"} if COMMAND_OF[name].is_deduped() else {}
 
 
 @each_row("case", AS_TEXT)
