@@ -128,8 +128,8 @@ def _served(home: Path) -> Generator[str]:
 
 
 def _fetch() -> None:
-    wanted = f"{NODE}\n{SUITE}\n"
-    if _FETCHED.exists() and _FETCHED.read_text() == wanted:
+    versions = f"{NODE}\n{SUITE}\n"
+    if _FETCHED.exists() and _FETCHED.read_text() == versions:
         return
     print(f"Fetching {NODE} and {SUITE} ...", flush=True)
     shutil.rmtree(_PLACE, ignore_errors=True)
@@ -137,7 +137,7 @@ def _fetch() -> None:
     subprocess.run([*pip, "--target", _PLACE / "node", NODE], check=True)
     npm = [_NODE, _NPM, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
     subprocess.run([*npm, "--prefix", _PLACE / "suite", SUITE], check=True)
-    _FETCHED.write_text(wanted)
+    _FETCHED.write_text(versions)
 
 
 if __name__ == "__main__":

@@ -88,11 +88,11 @@ def events(env: Env) -> Iterator[Row | Gap]:
 
 def _intake(env: Env) -> Iterator[Row]:
     key = Key()
-    told = conferences(datetime.now(UTC), _APART)
+    stream = conferences(datetime.now(UTC), _APART)
     rates = {path: list[float]() for path in (WEBHOOKS, VERIFIED, APPENDED)}
     with on_disk() as directory, intake_server(directory, database(directory), key) as port:
         for turn in range(BLOCKS + 1):
-            block = list(islice(told, POSTED))
+            block = list(islice(stream, POSTED))
             for path, measured in rates.items():
                 requests = [key.request(event, path) for event in block]
                 with connected(port, CONNECTIONS) as load:
@@ -121,19 +121,19 @@ async def _searched(directory: Path) -> Sequence[Mapping[str, list[float]]]:
     """Seconds of each kind of search in a store of few and one of many events."""
     async with AsyncExitStack() as stack:
         stores = [await stack.enter_async_context(_filled(directory / f"{size}.db", size)) for size in (FEW, MANY)]
-        wanted = [searches(size, _room(size)) for size in (FEW, MANY)]
-        seconds = [{what: list[float]() for what in one} for one in wanted]
-        for what in wanted[0]:
+        filters = [searches(size, _room(size)) for size in (FEW, MANY)]
+        seconds = [{what: list[float]() for what in one} for one in filters]
+        for what in filters[0]:
             for _ in range(SEARCHES):
-                for store, one, times in zip(stores, wanted, seconds, strict=True):
+                for store, one, times in zip(stores, filters, seconds, strict=True):
                     times[what].append(await timed_search(store, one[what]))
     return seconds
 
 
-async def timed_search(store: Store, wanted: EventFilter) -> float:
+async def timed_search(store: Store, event_filter: EventFilter) -> float:
     started = perf_counter()
-    await store.count(wanted)
-    found = await store.find(wanted, limit=_PAGE)
+    await store.count(event_filter)
+    found = await store.find(event_filter, limit=_PAGE)
     took = perf_counter() - started
     if not found:
         raise NotMeasured("a search found nothing")
@@ -175,7 +175,7 @@ def _fill(path: Path, size: int) -> None:
         "last": size - 1,
         "apart": _APART // timedelta(microseconds=1),
         "start": (datetime.now(UTC) - size * _APART - _EPOCH) // timedelta(microseconds=1),
-        "types": json.dumps([told for told, _ in STORY]),
+        "types": json.dumps([event_type for event_type, _ in STORY]),
         "story": len(STORY),
         "people": PEOPLE,
         "body": json.dumps({"data": {"payload": {"filler": "x" * 1000}}}).encode(),
@@ -220,11 +220,11 @@ def timed_wait(server: Server, load: Load, key: Key, call: str) -> tuple[float, 
 
 def _memory(env: Env) -> Iterator[Row]:
     key = Key()
-    told = conferences(datetime.now(UTC), timedelta(milliseconds=10))
+    stream = conferences(datetime.now(UTC), timedelta(milliseconds=10))
     with _receiving(env, key) as (server, port), connected(port, _IN_A_HURRY) as load:
-        load.post(map(key.request, islice(told, BEFORE)))
+        load.post(map(key.request, islice(stream, BEFORE)))
         before = resident(server)
-        load.post(map(key.request, islice(told, AFTER - BEFORE)))
+        load.post(map(key.request, islice(stream, AFTER - BEFORE)))
         after = resident(server)
     yield Row(f"memory after {AFTER:,} events, against {BEFORE:,}", after, 1.1, "MB", before)
 

@@ -69,11 +69,11 @@ def holds(check: Check) -> bool:
         if check.install:
             subprocess.run([COMMAND, "install", check.install, "--sandbox"], env=env, check=True, capture_output=True)
         version = run(check.version, env, home).strip().splitlines() if check.version else []
-        said = run(check.command, env, home)
-    well = check.says in said
-    shown = [line for line in said.splitlines() if check.says in line] or said.splitlines()[:10]
+        output = run(check.command, env, home)
+    well = check.says in output
+    lines = [line for line in output.splitlines() if check.says in line] or output.splitlines()[:10]
     print(f"{'good ' if well else 'WRONG'} {' '.join(check.command)}{f'   [{version[0]}]' if version else ''}")
-    for line in shown[:3]:
+    for line in lines[:3]:
         print(f"        {line.strip()[:140]}")
     return well
 

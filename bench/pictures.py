@@ -111,13 +111,13 @@ async def house(*arguments: str, renders: bool = True) -> AsyncGenerator[House]:
 
 
 async def empty() -> None:
-    async with house() as served, host(served.client, width=980) as shown:
+    async with house() as served, host(served.client, width=980) as rendered:
         for queue in ("agents", "supervisors", "support"):
             for leg in await served.waiting(queue):
                 await served.happens(f"{leg}/hangup")
-        await shown.show("show_switchboard")
+        await rendered.show("show_switchboard")
         await anyio.sleep(_PAUSE)
-        await shown.tab.locator("iframe").screenshot(path=DOCS / "board-empty.png")
+        await rendered.tab.locator("iframe").screenshot(path=DOCS / "board-empty.png")
 
 
 async def busy() -> None:
@@ -133,20 +133,20 @@ async def busy() -> None:
 
 
 async def approval() -> None:
-    async with house() as served, host(served.client, "dark", width=760) as shown:
+    async with house() as served, host(served.client, "dark", width=760) as rendered:
         room = await served.opened("Standup")
         refused = await served.client.call_tool("end_conference", {"conference_id": room})
-        await shown.show("show_approval", approval=(refused.meta or {})[PENDING])
-        await shown.page.get_by_role("button", name="Approve").wait_for()
+        await rendered.show("show_approval", approval=(refused.meta or {})[PENDING])
+        await rendered.page.get_by_role("button", name="Approve").wait_for()
         await anyio.sleep(_PAUSE / 8)
-        await shown.tab.locator("iframe").screenshot(path=DOCS / "board-approval.png")
+        await rendered.tab.locator("iframe").screenshot(path=DOCS / "board-approval.png")
 
 
 async def in_text() -> None:
     async with house("--approval", "never", renders=False) as served, tab(height=400) as page:
         await served.busy()
-        said = text(await served.client.call_tool("show_switchboard", {}))
-        await page.set_content(f"{_TERMINAL}{html.escape(said)}</pre>")
+        table = text(await served.client.call_tool("show_switchboard", {}))
+        await page.set_content(f"{_TERMINAL}{html.escape(table)}</pre>")
         await page.locator("pre").screenshot(path=DOCS / "board-text.png")
 
 

@@ -86,7 +86,7 @@ async def _fill(url: str, size: int) -> None:
     filled: dict[str, Any] = {
         "apart": _APART // timedelta(microseconds=1),
         "start": (datetime.now(UTC) - size * _APART - _EPOCH) // timedelta(microseconds=1),
-        "types": [told for told, _ in STORY],
+        "types": [event_type for event_type, _ in STORY],
         "story": len(STORY),
         "people": PEOPLE,
         "body": _envelope(happened).encode(),
@@ -105,12 +105,12 @@ async def _opened(url: str, keep_most: int = 10**12) -> AsyncGenerator[Store]:
 
 
 async def _read(url: str, size: int) -> Sequence[tuple[str, str]]:
-    told: list[tuple[str, str]] = []
+    rows: list[tuple[str, str]] = []
     async with _opened(url) as store:
-        for what, wanted in searches(size, _room(size)).items():
-            times = [await timed_search(store, wanted) for _ in range(SEARCHES)]
-            told.append((f"list_events {what}, median", _milliseconds(median(times))))
-    return told
+        for what, event_filter in searches(size, _room(size)).items():
+            times = [await timed_search(store, event_filter) for _ in range(SEARCHES)]
+            rows.append((f"list_events {what}, median", _milliseconds(median(times))))
+    return rows
 
 
 def _room(size: int) -> str:
@@ -153,8 +153,8 @@ def _intake(url: str, processes: int) -> float:
 
 async def _pour(url: str) -> None:
     """Store the events that conferences bring, as the receiver does once it has proved who sent them."""
-    told = conferences(datetime.now(UTC), _APART)
-    bodies = [_envelope(one).encode() for one in islice(told, POURED)]
+    stream = conferences(datetime.now(UTC), _APART)
+    bodies = [_envelope(one).encode() for one in islice(stream, POURED)]
     now = datetime.now(UTC)
     waiting = iter(bodies)
     async with _opened(url) as store:

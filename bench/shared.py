@@ -56,7 +56,7 @@ def postgresql() -> Generator["Cluster"]:
 
 def _intake(cluster: "Cluster") -> Iterator[Row]:
     key = Key()
-    told = conferences(datetime.now(UTC), _APART)
+    stream = conferences(datetime.now(UTC), _APART)
     with (
         on_disk() as directory,
         intake_server(directory, cluster.store(), key) as ours,
@@ -65,7 +65,7 @@ def _intake(cluster: "Cluster") -> Iterator[Row]:
         rates: Mapping[int, list[float]] = {ours: [], floor: []}
         for turn in range(BLOCKS + 1):
             for port, found in rates.items():
-                requests = list(map(key.request, islice(told, POSTED)))
+                requests = list(map(key.request, islice(stream, POSTED)))
                 with connected(port, CONNECTIONS) as load:
                     rate = POSTED / load.post(requests)
                 if turn:  # the first warms up

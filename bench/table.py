@@ -27,7 +27,7 @@ class Row:
     ours: float
     """In seconds, in bytes, or how many a second."""
     target: float | None
-    """None: it is told, and that is all."""
+    """None: the figure has no target."""
     unit: str = "ms"
     floor: float | None = None
     limit: Limit = Limit.RATIO

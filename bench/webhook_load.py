@@ -140,7 +140,7 @@ def connected(port: int, connections: int) -> Generator[Load]:
 
 
 def free_port() -> int:
-    """A port that nobody holds now."""
+    """A free port."""
     with socket.create_server((LOOPBACK, 0)) as listener:
         return listener.getsockname()[1]
 

@@ -94,7 +94,7 @@ async def test_a_call_approved_at_the_other_replica_runs_once(replicas: Team) ->
             queue = f"old queue of {era}"
             async with Caller(replicas.first.site.url, era) as first, Caller(site.url, era) as second:
                 assert (await first.call("create_queue", queue_name=queue)).is_done
-                code = code_in((await first.call("delete_queue", queue_name=queue)).said)
+                code = code_in((await first.call("delete_queue", queue_name=queue)).text)
                 await visitor.post("decide", {"code": code, "yes": True})
                 assert await at_once(first, second, queue) == [False, True]
     assert [request.split()[0] for request in replicas.phone.commands()] == ["POST", "DELETE"] * len(ERAS)
@@ -119,7 +119,7 @@ async def test_replicas_and_protocol_versions_share_one_rate_limit(replicas: Tea
     async def resize(url: str, era: str) -> None:
         async with Caller(url, era) as caller:
             answer = await caller.call("update_queue", queue_name="support", max_size=7)
-        said.append("" if answer.is_done else answer.said)
+        said.append("" if answer.is_done else answer.text)
 
     async with anyio.create_task_group() as tasks:
         for one in replicas.both * 3:
@@ -136,7 +136,7 @@ async def test_a_webhook_to_one_replica_wakes_a_wait_at_the_other(replicas: Team
     async def wait() -> None:
         async with Caller(replicas.first.site.url, era) as caller:
             answer = await caller.call("wait_for_event", types=["call.*"], call_control_id=f"v3:{era}")
-        assert f"news of {era}" in answer.said
+        assert f"news of {era}" in answer.text
 
     async def waiting() -> bool:
         return "open_waits 1.0" in (await replicas.first.site.get("/metrics")).text
@@ -162,8 +162,8 @@ async def test_every_tool_answers_and_a_rolling_restart_loses_nothing(replicas: 
             async with Caller(replicas.proxy.url, era) as caller:
                 for example in EXAMPLES:
                     answer = await caller.call(example.tool, **example.minimal)
-                    assert answer.is_done or '"isError": true' in answer.said, answer
-                    assert "fault in this server" not in answer.said
+                    assert answer.is_done or '"isError": true' in answer.text, answer
+                    assert "fault in this server" not in answer.text
         for replica in replicas.both:
             await replica.restart()
             await replica.until_called()

@@ -331,7 +331,7 @@ async def test_a_client_is_told_of_prompts_that_come_or_go_in_the_era_of_the_han
             write_policy(policy, 'tools.deny = ["end_conference"]')
             await raw.until(lambda message: message.get("method") == PROMPTS_CHANGED)
             left = {prompt["name"] for prompt in (await raw.ask("prompts/list"))["prompts"]}
-            told = len(raw.told(PROMPTS_CHANGED))
+            told = len(raw.notifications(PROMPTS_CHANGED))
     assert capabilities["prompts"] == {"listChanged": True}
     assert left == possible(ALL - {"end_conference"})
     assert told == 1

@@ -101,7 +101,7 @@ AFTER = {"page_after": "v1:g3QAAAAD="}
 SENT = {"client_state": CLIENT_STATE, "command_id": COMMAND_ID}
 
 LATER: Mapping[str, Any] = {"added_by_telnyx_later": {"level": 3}}
-"""A field that nobody here knows."""
+"""A field that this server does not know."""
 
 CONFERENCE: Mapping[str, Any] = {
     "record_type": "conference",

@@ -1,8 +1,8 @@
 """A process that has loaded the server, and forks into commands: `python -I forker.py SOCKET`.
 
-Each connection to the socket brings what a command is to be (see `launcher.py`), and is told the number of the process
-that it became and, at its end, how that ended. Whoever closes the connection before kills it. Says a word once it
-listens, and ends with its input.
+Each connection to the socket carries a command (see `launcher.py`). The forker answers with the id of the process that
+runs it and, when that ends, with its exit code. Closing the connection earlier kills the process. The forker prints a
+line once it listens, and ends when its input ends.
 """
 
 import contextlib
@@ -32,11 +32,11 @@ def _load() -> None:
 
 
 def _noticed(number: int, frame: object) -> None:
-    """Handles nothing: that there is a handler lets a signal be seen at the file descriptor."""
+    """Do nothing: with a handler installed, the signal is written to the wake-up file descriptor."""
 
 
 class _Forker:
-    """Waits for what is asked, and for the end of what was."""
+    """Waits for commands to start and for processes that end."""
 
     def __init__(self, path: str) -> None:
         self._selector = selectors.DefaultSelector()
@@ -53,7 +53,7 @@ class _Forker:
             self._selector.register(source, selectors.EVENT_READ)
 
     def run(self) -> dict[str, Any]:
-        """Fork until it is asked to end; returns in each fork, with what that is to be."""
+        """Fork until the input ends. Returns in each fork, with the command that it runs."""
         while True:
             for key, _ in self._selector.select():
                 if key.fileobj is self._listener:
@@ -61,7 +61,7 @@ class _Forker:
                     if asked is not None:
                         return asked
                 elif key.fileobj == self._ended:
-                    self._tell_ends()
+                    self._report_ends()
                 elif key.fileobj == 0:
                     for number in self._asking:
                         os.kill(number, signal.SIGKILL)
@@ -74,9 +74,9 @@ class _Forker:
         files: list[int] = []
         try:
             head, files, _, _ = socket.recv_fds(connection, _NUMBER.size, 3)
-            with connection.makefile("rb") as told:
-                asked: dict[str, Any] = json.loads(told.read(_NUMBER.unpack(head)[0]))
-        except (OSError, ValueError, struct.error):  # whoever asked was killed meanwhile
+            with connection.makefile("rb") as request:
+                asked: dict[str, Any] = json.loads(request.read(_NUMBER.unpack(head)[0]))
+        except (OSError, ValueError, struct.error):  # the launcher was killed meanwhile
             for file in files:
                 os.close(file)
             connection.close()
@@ -85,8 +85,8 @@ class _Forker:
         if number == 0:
             self._leave()
             connection.close()
-            for wanted, file in enumerate(files):
-                os.dup2(file, wanted)
+            for number, file in enumerate(files):
+                os.dup2(file, number)
                 os.close(file)
             return asked
         for file in files:
@@ -98,7 +98,7 @@ class _Forker:
         return None
 
     def _leave(self) -> None:
-        """In a fork: keep nothing of this."""
+        """In a fork: close what belongs to the forker."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._selector.close()
@@ -108,7 +108,7 @@ class _Forker:
         for connection in self._asking.values():
             connection.close()
 
-    def _tell_ends(self) -> None:
+    def _report_ends(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while os.read(self._ended, 4096):
                 pass
@@ -133,7 +133,7 @@ class _Forker:
 
 
 def _become(arguments: Sequence[str], environment: Mapping[str, str], directory: str) -> None:
-    """Be a process that was started with these."""
+    """Make this process look as if it was started with these."""
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(directory)

@@ -37,7 +37,7 @@ def real_time() -> datetime:
 
 @dataclass
 class Clock:
-    """The time by which approvals and limits go; it moves only when told to, in either direction."""
+    """The clock of approvals and limits. Only the test moves it, in either direction."""
 
     moment: datetime
 
@@ -108,17 +108,17 @@ async def guarded(
 
 @dataclass
 class Overheard:
-    """A client, and what its server has said on stderr so far."""
+    """A client, and the standard error of its server."""
 
     client: Client
     log: Path
 
     async def until(self, words: str) -> str:
-        """All that was said, once it has these words."""
+        """The text on stderr, once it has these words."""
 
         async def look() -> str:
-            said = self.log.read_text()
-            return said if words in said else ""
+            text = self.log.read_text()
+            return text if words in text else ""
 
         return await eventually(look)
 

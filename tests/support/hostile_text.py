@@ -21,6 +21,6 @@ HOSTILE: Mapping[str, str] = {
 }
 
 
-def unseen(shown: str) -> list[str]:
+def unseen(visible: str) -> list[str]:
     """The characters of a text that cannot be seen or that change how others are."""
-    return [letter for letter in shown if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")]
+    return [letter for letter in visible if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")]

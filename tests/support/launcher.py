@@ -1,6 +1,6 @@
-"""A process that stands for one that is forked from another (see `forker.py`): `launcher.py SOCKET COMMAND ...`.
+"""Runs a command in a fork of a loaded process (see `forker.py`): `launcher.py SOCKET COMMAND ...`.
 
-Hands over its standard streams, environment and directory, hands on signals, and ends as that one ends.
+Passes on its standard streams, environment, directory and signals, and ends with the exit code of the fork.
 """
 
 import json
@@ -11,19 +11,19 @@ import struct
 import sys
 
 _NUMBER = struct.Struct("!q")
-_HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main() -> None:
-    """Be the command."""
+    """Run the command."""
     _, path, *arguments = sys.argv
-    told = json.dumps({"arguments": arguments, "environment": dict(os.environ), "directory": os.getcwd()}).encode()
+    request = json.dumps({"arguments": arguments, "environment": dict(os.environ), "directory": os.getcwd()}).encode()
     forker = socket.socket(socket.AF_UNIX)
     forker.connect(path)
-    socket.send_fds(forker, [_NUMBER.pack(len(told))], [0, 1, 2])
-    forker.sendall(told)
+    socket.send_fds(forker, [_NUMBER.pack(len(request))], [0, 1, 2])
+    forker.sendall(request)
     process = _number(forker)
-    for one in _HANDED_ON:
+    for one in _FORWARDED:
         signal.signal(one, lambda number, _: os.kill(process, number))
     for file in range(3):
         os.close(file)
@@ -35,10 +35,10 @@ def main() -> None:
 
 
 def _number(forker: socket.socket) -> int:
-    said = forker.recv(_NUMBER.size, socket.MSG_WAITALL)
-    if len(said) < _NUMBER.size:
+    data = forker.recv(_NUMBER.size, socket.MSG_WAITALL)
+    if len(data) < _NUMBER.size:
         os._exit(70)
-    return _NUMBER.unpack(said)[0]
+    return _NUMBER.unpack(data)[0]
 
 
 if __name__ == "__main__":

@@ -41,12 +41,12 @@ def _asked() -> dict[str, dict[str, Any]]:
         name: {
             "type": "boolean" if isinstance(default, bool) else "string",
             "title": title,
-            "description": said or Settings.model_fields[name].description,
+            "description": description or Settings.model_fields[name].description,
             "default": default,
             "required": False,
             **({"sensitive": True} if name == "api_key" else {}),
         }
-        for name, (title, said, default) in _ASKED.items()
+        for name, (title, description, default) in _ASKED.items()
     }
 
 
@@ -119,20 +119,20 @@ _SHARED = {
 def _variable(name: str) -> dict[str, Any]:
     field = Settings.model_fields[name]
     kinds = [field.annotation, *get_args(field.annotation)]
-    said: dict[str, Any] = {"name": variable(name), "description": field.description or _SHARED[variable(name)]}
+    entry: dict[str, Any] = {"name": variable(name), "description": field.description or _SHARED[variable(name)]}
     if SecretStr in kinds:
-        said["isSecret"] = True
+        entry["isSecret"] = True
     if bool in kinds:
-        said["format"] = "boolean"
+        entry["format"] = "boolean"
     elif int in kinds:
-        said["format"] = "number"
+        entry["format"] = "number"
     elif Path in kinds:
-        said["format"] = "filepath"
+        entry["format"] = "filepath"
     choices = [kind for kind in kinds if isinstance(kind, str)]
     for kind in kinds:
         if isinstance(kind, type) and issubclass(kind, StrEnum):
             choices = [str(one) for one in kind]
-    return {**said, "choices": choices} if choices else said
+    return {**entry, "choices": choices} if choices else entry
 
 
 def cursor() -> str:

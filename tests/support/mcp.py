@@ -15,7 +15,7 @@ from support.commands import forked
 from support.mcp_stdio import environment
 
 ERAS: Mapping[str, ConnectMode] = {"2025-11-25": "legacy", "2026-07-28": "2026-07-28"}
-"""Protocol versions, and how the client is told to speak each."""
+"""Protocol versions, and the client mode for each."""
 
 Answering = Callable[[str], ElicitResult]
 """What a person answers to a question."""

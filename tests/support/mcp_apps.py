@@ -13,4 +13,4 @@ CARD = "telnyx-conferencing/card"
 PENDING = "telnyx-conferencing/pending"
 SWITCHBOARD = "ui://telnyx-conferencing/switchboard.html"
 LISTED: tuple[type[Tool], ...] = tuple(tool for tool in TOOLS if not tool.needs_cards)
-"""The tools that every other host is told of."""
+"""The tools that hosts without cards list."""

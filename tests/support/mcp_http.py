@@ -37,7 +37,7 @@ class Site:
     port: int
     log: Path
     token: str = ""
-    """What everybody sends who is not given another."""
+    """The token that clients send by default."""
 
     @property
     def url(self) -> str:

@@ -1,4 +1,4 @@
-"""The server and its Telnyx in this process, on a clock that moves only when told to."""
+"""The server and its Telnyx in this process, on a clock that only the test moves."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

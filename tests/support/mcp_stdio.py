@@ -1,4 +1,4 @@
-"""The server spoken to in raw JSON-RPC, for what a client library would hide."""
+"""A server spoken to in raw JSON-RPC, for what a client library would hide."""
 
 import json
 import os
@@ -36,14 +36,14 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
 
 
 class Raw:
-    """A server's process; what it says is kept, in order."""
+    """The process of a server, and the messages that it has sent, in order."""
 
     def __init__(self, process: anyio.abc.Process) -> None:
         assert process.stdin
         assert process.stdout
         self.process = process
         self._stdin, self._stdout = process.stdin, process.stdout
-        self.said: list[Message] = []
+        self.messages: list[Message] = []
         self._more = anyio.Event()
         self._asked = 0
 
@@ -51,7 +51,7 @@ class Raw:
         held = b""
         async for some in self._stdout:
             *lines, held = (held + some).split(b"\n")
-            self.said += map(json.loads, lines)
+            self.messages += map(json.loads, lines)
             more, self._more = self._more, anyio.Event()
             more.set()
 
@@ -84,18 +84,18 @@ class Raw:
     async def initialize(self) -> Message:
         return await self.ask("initialize", _HELLO)
 
-    async def until(self, wanted: Callable[[Message], bool], since: int = 0) -> Message:
+    async def until(self, matches: Callable[[Message], bool], since: int = 0) -> Message:
         """The first message like this, from the `since`th on."""
         with anyio.fail_after(PATIENCE):
             while True:
-                for message in self.said[since:]:
-                    if wanted(message):
+                for message in self.messages[since:]:
+                    if matches(message):
                         return message
                 await self._more.wait()
 
-    def told(self, method: str) -> list[Message]:
+    def notifications(self, method: str) -> list[Message]:
         """The parameters of the notifications of this kind so far."""
-        return [message.get("params", {}) for message in self.said if message.get("method") == method]
+        return [message.get("params", {}) for message in self.messages if message.get("method") == method]
 
 
 @asynccontextmanager

@@ -22,8 +22,8 @@ def run(directory: Path, *command: str) -> None:
 
 def installed() -> Path:
     """The packages. Skips where they cannot be fetched, which must not happen in CI."""
-    wanted = b"".join((ROOT / "board" / name).read_bytes() for name in _NAMES)
-    place = ROOT / ".venv" / f"board-{hashlib.sha256(wanted).hexdigest()[:12]}"
+    files = b"".join((ROOT / "board" / name).read_bytes() for name in _NAMES)
+    place = ROOT / ".venv" / f"board-{hashlib.sha256(files).hexdigest()[:12]}"
     if not place.exists():
         _install(place)
     return place / "node_modules"

@@ -1,4 +1,4 @@
-"""A real browser at the page, which notes whatever should not happen in it."""
+"""A real browser at the page, which notes what must not happen in it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -55,13 +55,13 @@ class Desk:
             "(at => at.labels?.[0]?.textContent || at.id || at.textContent.trim().slice(0, 40))(document.activeElement)"
         )
 
-    async def tab_to(self, wanted: str) -> list[str]:
+    async def tab_to(self, name: str) -> list[str]:
         """Press Tab until this has the focus; all that had it on the way."""
         met: list[str] = []
-        while len(met) < 20 and (not met or met[-1] != wanted):
+        while len(met) < 20 and (not met or met[-1] != name):
             await self.tab.keyboard.press("Tab")
             met.append(await self.focused())
-        assert met[-1] == wanted, met
+        assert met[-1] == name, met
         return met
 
 

@@ -22,7 +22,7 @@ HOST = f"127.0.0.1:{PORT}"
 
 @dataclass
 class Clock:
-    """Moves only when told to."""
+    """Only the test moves it."""
 
     moment: datetime = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -91,7 +91,7 @@ class Visitor:
 
 @asynccontextmanager
 async def opened(directory: Path) -> AsyncGenerator[Page]:
-    """A page over a new store; the clock of both moves only when told to."""
+    """A page over a new store; only the test moves the clock of both."""
     clock = Clock()
     async with Ledger.open(url_of(directory / "store.db"), now=clock.now) as ledger:
         yield Page(ledger, clock)

@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: a throw-away cluster on a loopback port, made by Debian's package or any other."""
+"""A throw-away PostgreSQL cluster for the tests, on a loopback port."""
 
 import fcntl
 import os
@@ -20,10 +20,10 @@ from telnyx_conferencing.server.database import open_database
 
 USER = "tester"
 PASSWORD = "c@nary/p:ss%word"
-"""Which must be written otherwise in a URL, and is to be seen nowhere."""
+"""Must be percent-encoded in a URL, and must appear in no output."""
 SHARED = "TESTS_POSTGRESQL"
 """The environment variable that names the directory of the cluster that all workers share."""
-PATIENCE = 30.0
+TIMEOUT_S = 30.0
 
 _CONFIGURATION = """
 listen_addresses = '127.0.0.1'
@@ -44,7 +44,7 @@ def programs() -> Path | None:
 
 
 def unprivileged() -> str | None:
-    """Whom to run it as, since it does not run as root; None: ourselves."""
+    """The user to run it as, since it does not run as root. None: the current user."""
     if os.geteuid() != 0:
         return None
     users = {user.pw_name for user in pwd.getpwall()}
@@ -80,7 +80,7 @@ class Cluster:
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self.directory / "log"), "start")
 
     def stop(self, how: str = "fast") -> None:
-        """End it, cutting off whoever is connected; `immediate` is as if its process were killed."""
+        """Stop it and close every connection. `immediate` is as if its process were killed."""
         self._run("pg_ctl", "-D", str(self._data), "-w", "-m", how, "stop")
 
     @property
@@ -149,7 +149,7 @@ def cluster() -> Generator[Cluster]:
 
 
 def shared() -> Cluster:
-    """The cluster that all workers share, made by whoever comes first."""
+    """The cluster that all workers share, made by the first that needs it."""
     found = Cluster(Path(os.environ[SHARED]))
     with (found.directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

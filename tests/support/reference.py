@@ -72,8 +72,8 @@ _HEAD = (
 
 
 def _row(tool: type[Tool]) -> str:
-    name, said = f"`{tool.tool_name()}`", tool.__doc__ or ""
-    return f"| {' | '.join((name, said, _endpoint(tool), risk_words(tool), tool.retry, _events(tool)))} |"
+    name, description = f"`{tool.tool_name()}`", tool.__doc__ or ""
+    return f"| {' | '.join((name, description, _endpoint(tool), risk_words(tool), tool.retry, _events(tool)))} |"
 
 
 def _endpoint(tool: type[Tool]) -> str:

@@ -1,4 +1,4 @@
-"""Two servers on one PostgreSQL behind nginx, and clients that keep calling them whatever happens to either."""
+"""Two servers on one PostgreSQL behind nginx, and clients that call them while one or the other fails."""
 
 import itertools
 import json
@@ -34,13 +34,13 @@ class Answer:
     status: int
     """Of the HTTP answer, or `BROKEN_OFF`."""
     is_done: bool
-    said: str
+    text: str
     """All that was answered, as text."""
 
     @property
     def is_lost(self) -> bool:
-        """Whether nobody knows what became of the call, and the client can tell."""
-        return self.status == BROKEN_OFF or (self.status == 502 and "is unknown" in self.said)
+        """Whether the outcome of the call is unknown, and the client was told so."""
+        return self.status == BROKEN_OFF or (self.status == 502 and "is unknown" in self.text)
 
 
 class Caller:
@@ -102,10 +102,10 @@ class Calls:
 
     async def until(self, more: int, *, done: bool = True) -> None:
         """Wait until so many more calls are done; or are refused."""
-        wanted = self._count(done) + more
+        target = self._count(done) + more
 
         async def look() -> bool:
-            return self._count(done) >= wanted
+            return self._count(done) >= target
 
         await eventually(look)
 
@@ -113,11 +113,11 @@ class Calls:
         return sum(answer.is_done is done for answer in self.answers.values())
 
     def refusals(self) -> set[str]:
-        """What calls were told that were not done."""
-        return {answer.said for answer in self.answers.values() if not answer.is_done}
+        """The texts of the calls that were not done."""
+        return {answer.text for answer in self.answers.values() if not answer.is_done}
 
     def judge(self, phone: Telnyx) -> None:
-        """What was said to be done was sent once, and what was refused was not sent."""
+        """Check that each call reported as done was sent once, and that no refused call was sent."""
         sent = Counter(
             request.body["queue_name"]
             for request in phone.sandbox.requests

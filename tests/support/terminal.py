@@ -30,10 +30,10 @@ class Terminal:
         self._unseen = ""
 
     def until(self, text: str) -> str:
-        """What is shown from the last such text up to this one."""
+        """The output from the last such text up to this one."""
         while text not in self._unseen:
             more = self._more()
-            assert more, f"{text!r} was never shown, but {self._unseen!r}"
+            assert more, f"{text!r} never appeared, but {self._unseen!r}"
             self._unseen += more
         seen, self._unseen = self._unseen.split(text, 1)
         return seen + text
@@ -46,23 +46,23 @@ class Terminal:
         os.write(self._ours, text.encode())
 
     def ended(self) -> tuple[int, str]:
-        """The exit code, and what else was shown."""
+        """The exit code, and the rest of the output."""
         while more := self._more():
             self._unseen += more
         return self.process.wait(PATIENCE), self._unseen
 
     def _more(self) -> str:
-        """What is shown next; nothing once the command has ended."""
+        """The next output; empty once the command has ended."""
         give_up = time.monotonic() + PATIENCE
         while not select.select([self._ours], [], [], max(0, give_up - time.monotonic()))[0]:
-            assert time.monotonic() < give_up, f"nothing more was shown than {self._unseen!r}"
-        with suppress(OSError):  # how a terminal says that everybody has left it
+            assert time.monotonic() < give_up, f"nothing more appeared than {self._unseen!r}"
+        with suppress(OSError):  # a terminal reports this way that no process has it open
             return os.read(self._ours, 65536).decode(errors="replace")
         return ""
 
 
 def _is_busy(pid: int) -> bool:
-    """Whether a process runs; never where that cannot be told."""
+    """Whether a process runs; false on a system that does not say."""
     with suppress(FileNotFoundError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "R"
     return False

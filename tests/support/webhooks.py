@@ -35,7 +35,7 @@ _ports = itertools.cycle(random.sample(range(12_000 + _WORKER % 8, 32_000, 8), 2
 
 
 def free_port() -> int:
-    """A port that nobody holds, that no other worker is given, and that no connection takes for its own end."""
+    """A free port that no other worker gets and that no outgoing connection uses."""
     while True:
         port = next(_ports)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -93,25 +93,25 @@ async def listening(port: int) -> None:
     await eventually(look)
 
 
-async def stored(path: Path | str, wanted: EventFilter | None = None) -> list[StoredEvent]:
+async def stored(path: Path | str, event_filter: EventFilter | None = None) -> list[StoredEvent]:
     """What is in a store, oldest first."""
     async with Store.open(url_of(path)) as store:
-        return await store.find(wanted or EventFilter(), limit=100_000, newest_first=False)
+        return await store.find(event_filter or EventFilter(), limit=100_000, newest_first=False)
 
 
-async def listed(client: Client, **wanted: Any) -> list[dict[str, Any]]:
+async def listed(client: Client, **arguments: Any) -> list[dict[str, Any]]:
     """Every event that a server lists, newest first."""
-    page = await call(client, "list_events", limit=100, **wanted)
+    page = await call(client, "list_events", limit=100, **arguments)
     events: list[dict[str, Any]] = page["events"]
     while "next_cursor" in page:
-        page = await call(client, "list_events", limit=100, cursor=page["next_cursor"], **wanted)
+        page = await call(client, "list_events", limit=100, cursor=page["next_cursor"], **arguments)
         events += page["events"]
     return events
 
 
-async def has_all(client: Client, wanted: set[str]) -> bool:
+async def has_all(client: Client, event_ids: set[str]) -> bool:
     """Whether a server lists all events with these ids."""
-    return {event["id"] for event in await listed(client)} >= wanted
+    return {event["id"] for event in await listed(client)} >= event_ids
 
 
 def ids(sandbox: Sandbox) -> set[str]:
