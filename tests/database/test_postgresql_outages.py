@@ -64,7 +64,7 @@ async def test_a_restart_of_postgresql_loses_no_acknowledged_event(own: Cluster,
                 await anyio.to_thread.run_sync(own.stop, how)
                 await anyio.to_thread.run_sync(load.until_repeated, load.repeated + REPEATS)
                 for client in (one, other):
-                    assert "cannot note what it does" in await refusal(client, "update_queue", **QUEUE)
+                    assert "cannot record what it does" in await refusal(client, "update_queue", **QUEUE)
                     assert own.url().partition("@")[2].partition("/")[0] in await refusal(client, "list_events")
                 await anyio.to_thread.run_sync(own.start)
                 await anyio.to_thread.run_sync(load.until, len(load.answered) + 50)

@@ -47,7 +47,7 @@ class Person:
 
     async def answer(self, message: str, response_type: Any, params: Any, context: Any) -> dict[str, bool]:
         self.questions.append(message)
-        return {"approve": self._says}
+        return {"decision": "approve" if self._says else "reject"}
 
 
 @asynccontextmanager

@@ -187,7 +187,7 @@ async def test_a_postgresql_restart_is_reported_and_survived(own: Cluster, repli
         await calls.until(MANY, done=False)
         await anyio.to_thread.run_sync(events.until_repeated, events.repeated + MANY)
         await anyio.to_thread.run_sync(own.start)
-    assert {said for said in calls.refusals() if "cannot note what it does" not in said} == set()
+    assert {said for said in calls.refusals() if "cannot record what it does" not in said} == set()
     assert events.statuses == {200, 503}
 
 
