@@ -59,7 +59,7 @@ def page(items: Sequence[T], view: Callable[[T], Json], command: Paged) -> Json:
     """One page of a list, by page number or by cursor: the first, of 20 items, if the command gives neither."""
     cursor: PageCursor | None = getattr(command, "cursor", None)
     if cursor is not None:
-        return _cursor_page(items, view, cursor)
+        return _cursor_page(items, view, cursor, command.page_size)
     number = command.page_number or 1
     size = command.page_size or PAGE_SIZE
     page_items = items[(number - 1) * size : number * size]
@@ -75,10 +75,10 @@ def _number_meta(total: int, number: int, size: int) -> Json:
     }
 
 
-def _cursor_page(items: Sequence[T], view: Callable[[T], Json], cursor: PageCursor) -> Json:
-    """A page of at most `limit` items after or before a cursor, with the cursors of the pages around it."""
+def _cursor_page(items: Sequence[T], view: Callable[[T], Json], cursor: PageCursor, size: int | None) -> Json:
+    """A page of at most `limit` or `size` items after or before a cursor, with the cursors of the pages around it."""
     views = [view(item) for item in items]
-    size = cursor.limit or PAGE_SIZE
+    size = cursor.limit or size or PAGE_SIZE
     if cursor.before is not None:
         end = _position(views, cursor.before, "before")
         start = max(end - size, 0)
@@ -103,7 +103,7 @@ def cursor_meta(views: Sequence[Json], start: int, end: int, size: int) -> Json:
 
 def active_calls_page(views: Sequence[Json], command: Paged, cursor: PageCursor | None) -> Json:
     """A page of active calls, whose `meta` always has cursors."""
-    answer = page(views, dict, command) if cursor is None else _cursor_page(views, dict, cursor)
+    answer = page(views, dict, command) if cursor is None else _cursor_page(views, dict, cursor, command.page_size)
     if cursor is None:
         size = command.page_size or PAGE_SIZE
         start = ((command.page_number or 1) - 1) * size

@@ -112,3 +112,15 @@ async def test_nothing_on_a_later_page_is_reported_as_missing(form: str) -> None
         nowhere = await refusal(client, "hangup_call", call_control_id="v3:leg151")
     assert "is not among" not in on_a_later_page
     assert "is not among the calls" in nowhere
+
+
+async def test_the_active_calls_of_the_sandbox_are_followed_by_cursor() -> None:
+    world, seen = World(), list[str]()
+    position: dict[str, Any] = {}
+    async with guarded(world, connection_id="sandbox") as client:
+        for _ in range(3):
+            page = await call(client, "list_active_calls", page_size=2, **position)
+            seen += [entry["call_control_id"] for entry in page["calls"]]
+            position = {"page_after": page.get("next_page_after")}
+    assert len(seen) == len(set(seen)) == page["total_results"] == 5
+    assert position == {"page_after": None}
