@@ -45,7 +45,7 @@ class Person:
         self.questions: list[str] = []
         self._says = says
 
-    async def answer(self, message: str, response_type: Any, params: Any, context: Any) -> dict[str, bool]:
+    async def answer(self, message: str, response_type: Any, params: Any, context: Any) -> dict[str, str]:
         self.questions.append(message)
         return {"decision": "approve" if self._says else "reject"}
 
