@@ -22,7 +22,7 @@ WIRE = {"wire": True}
 T = TypeVar("T")
 
 _PAGING = {"page_number": "page[number]", "page_size": "page[size]", "page_after": "page[after]"}
-_UNPAGING = {_PAGING[name]: name for name in ("page_number", "page_size")}
+_UNPAGING = {wire: name for name, wire in _PAGING.items()}
 _SEGMENT_SAFE = "!$&'()*+,;=:@"  # RFC 3986 allows these unescaped in a path segment, besides the unreserved ones
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 

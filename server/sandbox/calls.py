@@ -13,7 +13,6 @@ from .commands import (
     BridgeCalls,
     Dial,
     ListActiveCalls,
-    PageCursor,
     Recorded,
     SendDtmfOnCall,
     StartTranscription,
@@ -467,8 +466,7 @@ class Calls:
     def list_active(self, command: ListActiveCalls) -> Answer:
         if command.connection_id != CONNECTION_ID:
             raise unknown_connection(command.connection_id or "")
-        cursor: PageCursor | None = command.cursor
-        return active_calls_page([self._active(leg) for leg in self._legs.alive()], command, cursor)
+        return active_calls_page([self._active(leg) for leg in self._legs.alive()], command)
 
     def _active(self, leg: Leg) -> Json:
         return {

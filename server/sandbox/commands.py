@@ -57,6 +57,13 @@ class CursorPaged(BaseModel):
     """A list that is read by page number or by cursor."""
 
     cursor: Annotated[PageCursor | None, Field(alias="page")] = None
+    page_after: str | None = None
+
+    def position(self) -> PageCursor | None:
+        """Where the page begins or ends; None if the list is read by page number."""
+        if self.page_after is None:
+            return self.cursor
+        return (self.cursor or PageCursor()).model_copy(update={"after": self.page_after})
 
 
 class Recorded(BaseModel):

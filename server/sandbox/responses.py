@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from .commands import PageCursor
+from .commands import CursorPaged, ListActiveCalls, PageCursor
 from .errors import ApiError, invalid_parameter
 
 Json = dict[str, Any]
@@ -24,7 +24,7 @@ PAGE_SIZE = 20
 
 
 class Paged(Protocol):
-    """A list command. One that can be read by cursor has an attribute `cursor` too."""
+    """A list command. One that can be read by cursor is a `CursorPaged` too."""
 
     @property
     def page_number(self) -> int | None: ...
@@ -57,7 +57,7 @@ def ok() -> Json:
 
 def page(items: Sequence[T], view: Callable[[T], Json], command: Paged) -> Json:
     """One page of a list, by page number or by cursor: the first, of 20 items, if the command gives neither."""
-    cursor: PageCursor | None = getattr(command, "cursor", None)
+    cursor = command.position() if isinstance(command, CursorPaged) else None
     if cursor is not None:
         return _cursor_page(items, view, cursor, command.page_size)
     number = command.page_number or 1
@@ -101,10 +101,10 @@ def cursor_meta(views: Sequence[Json], start: int, end: int, size: int) -> Json:
     }
 
 
-def active_calls_page(views: Sequence[Json], command: Paged, cursor: PageCursor | None) -> Json:
+def active_calls_page(views: Sequence[Json], command: ListActiveCalls) -> Json:
     """A page of active calls, whose `meta` always has cursors."""
-    answer = page(views, dict, command) if cursor is None else _cursor_page(views, dict, cursor, command.page_size)
-    if cursor is None:
+    answer = page(views, dict, command)
+    if command.position() is None:
         size = command.page_size or PAGE_SIZE
         start = ((command.page_number or 1) - 1) * size
         answer["meta"] |= cursor_meta(views, start, min(start + size, len(views)), size)
