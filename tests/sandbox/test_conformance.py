@@ -9,13 +9,13 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from jsonschema import Draft202012Validator
 
+from support.contract import UNDOCUMENTED_CODES, contract, mismatches, resolved
+from support.documented_errors import ERRORS
 from support.sandbox_client import Telnyx
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 
@@ -27,20 +27,6 @@ FILE = "https://example.com/a.mp3"
 STATE = base64.b64encode(b"hi").decode()
 NUMBER = "+12025550100"
 CALLEE = "+12025550150"
-BEYOND_DOCUMENT = {"10010", "10023"}
-"""Codes of Telnyx's general list of errors, which the document leaves out."""
-
-
-@cache
-def contract() -> Json:
-    return json.loads((Path(__file__).parent / "telnyx_contract.json").read_text())
-
-
-def mismatches(schema: Json, value: Any) -> list[str]:
-    """Why a value does not fit a schema of the contract."""
-    whole = {**schema, "components": contract()["components"]}
-    errors = Draft202012Validator(whole).iter_errors(value)  # pyright: ignore[reportUnknownMemberType]
-    return [f"{'.'.join(map(str, error.absolute_path))}: {error.message[:150]}" for error in errors]
 
 
 @cache
@@ -224,22 +210,16 @@ _NEVER_SENT = {"call.cost", "call.recording.error", "call.recording.transcriptio
 """Nothing costs money on the sandbox, no recording fails, and none is transcribed."""
 
 
-def _resolved(schema: Json) -> Json:
-    while "$ref" in schema:
-        schema = contract()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return schema
-
-
 def _payload_fields(schema: Json) -> Json:
-    whole = _resolved(schema)["properties"]
-    event = _resolved(whole["data"])["properties"] if "data" in whole else whole
-    return _resolved(event["payload"])["properties"]
+    whole = resolved(schema)["properties"]
+    event = resolved(whole["data"])["properties"] if "data" in whole else whole
+    return resolved(event["payload"])["properties"]
 
 
 def bodies(name: str) -> Iterator[tuple[str, Json]]:
     """Request bodies of an operation that Telnyx accepts: each argument's example and each of its values."""
-    schema = _resolved(contract()["operations"][name]["body"])
-    properties: Json = {field: _resolved(about) for field, about in schema.get("properties", {}).items()}
+    schema = resolved(contract()["operations"][name]["body"])
+    properties: Json = {field: resolved(about) for field, about in schema.get("properties", {}).items()}
     required = {field: _example(field, properties[field]) for field in schema.get("required", [])}
     for field, about in properties.items():
         values = about.get("enum", [])
@@ -253,6 +233,40 @@ def _example(field: str, about: Json) -> Any:
     if field == "client_state":
         return STATE
     return about.get("example", about.get("enum", ["+12025550150"])[0])
+
+
+ERRORS_SCHEMA = {"$ref": "#/components/schemas/call-control_Errors"}
+
+
+def error_mismatches(body: Json) -> list[str]:
+    """Why the body of a refusal does not fit the documented schema, codes and forms."""
+    wrong = mismatches(ERRORS_SCHEMA, body)
+    for error in body["errors"]:
+        if error["code"] not in contract()["error_codes"].keys() | UNDOCUMENTED_CODES:
+            wrong.append(f"code {error['code']} is not documented")
+        source: Json = error.get("source", {})
+        if not re.fullmatch(r"(/([^/~]|~[01])*)*", source.get("pointer", "")):
+            wrong.append(f"{source} has no JSON pointer")
+        if not source.keys() <= {"pointer", "parameter"}:
+            wrong.append(f"{source} has more than a pointer or a parameter")
+    return wrong
+
+
+async def test_every_documented_error_has_the_documented_shape() -> None:
+    telnyx = Telnyx(Sandbox(ManualClock()))
+    refused: list[httpx2.Response] = []
+
+    async def note(response: httpx2.Response) -> None:
+        await response.aread()
+        if response.status_code >= 400:
+            refused.append(response)
+
+    telnyx.http.event_hooks = {"response": [note]}
+    for error in ERRORS:
+        await error.cause(telnyx)
+        telnyx.sandbox.reset()
+    assert len(refused) == len(ERRORS)
+    assert {answer.text: wrong for answer in refused if (wrong := error_mismatches(answer.json()))} == {}
 
 
 _ARGUMENT_CODES = {"10004", "10015", "10016", "10032", "10033"}
@@ -269,6 +283,7 @@ async def test_every_example_and_every_value_of_an_argument_is_accepted() -> Non
         for field, body in bodies(name):
             answer = await telnyx.send(method, url, body)
             errors: list[Json] = answer.json().get("errors", []) if answer.content else []
+            refused += error_mismatches(answer.json()) if errors else []
             for error in errors:
                 pointer: str = error.get("source", {}).get("pointer", "")
                 if pointer.startswith(f"/{field}") and error["code"] in _ARGUMENT_CODES - _BY_STATE.get(field, set()):
@@ -295,7 +310,7 @@ async def test_every_documented_query_parameter_is_accepted() -> None:
 
 def _queries(parameter: str, schema: Json) -> Iterator[tuple[str, str]]:
     """Queries with a value for each member of a parameter."""
-    schema = _resolved(schema)
+    schema = resolved(schema)
     if schema.get("properties"):
         for member, about in schema["properties"].items():
             yield from _queries(f"{parameter}[{member}]", about)

@@ -1,10 +1,8 @@
 """Refusals have the code, title, status and pointer that Telnyx documents."""
 
-import json
-from pathlib import Path
-
 import pytest
 
+from support.contract import contract
 from support.documented_errors import ERRORS, NOT_CAUSED
 from support.sandbox_client import Telnyx
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
@@ -25,9 +23,8 @@ async def test_every_documented_error_is_caused_by_a_request() -> None:
 
 
 def test_no_documented_code_is_left_out() -> None:
-    contract = json.loads((Path(__file__).parent / "telnyx_contract.json").read_text())
     caused = {error.code for error in ERRORS}
-    assert contract["error_codes"].keys() - caused == NOT_CAUSED.keys()
+    assert contract()["error_codes"].keys() - caused == NOT_CAUSED.keys()
 
 
 async def test_a_pointer_is_escaped_and_names_telnyx_s_argument(telnyx: Telnyx) -> None:
@@ -50,6 +47,14 @@ async def test_an_error_in_the_query_names_the_parameter(telnyx: Telnyx) -> None
         assert [error["source"] for error in answer.json()["errors"]] == [{"parameter": parameter}]
 
 
+async def test_an_error_about_two_arguments_points_to_neither(telnyx: Telnyx) -> None:
+    agent, supervisor = telnyx.part("agent"), telnyx.part("supervisor")
+    body = {"call_control_id": supervisor, "queue": "support"}
+    status, error = await telnyx.refusal("POST", f"/calls/{agent}/actions/bridge", body)
+    assert (status, error["code"], "source" in error) == (422, "10015", False)
+    assert error["detail"].startswith("The request is not acceptable: give call_control_id or queue")
+
+
 async def test_a_conference_is_found_by_its_name_where_telnyx_takes_one(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", "supervisor", name="Sales room")
     agent = telnyx.part("agent")
@@ -70,16 +75,17 @@ async def test_a_list_is_read_by_page_number_or_by_cursor(telnyx: Telnyx) -> Non
     for path in ("/connections/sandbox/active_calls", "/call_events", "/conferences", "/queues/support/calls"):
         first = (await telnyx.http.get(f"/v2{path}?page[limit]=2")).json()
         assert len(first["data"]) <= 2, path
-        assert first["meta"]["total_items"] == first["meta"]["total_results"], path
+        assert first["meta"]["total_items"] >= len(first["data"]), path
     read: list[str] = []
     answer = (await telnyx.http.get("/v2/connections/sandbox/active_calls?page[limit]=2")).json()
-    while query := answer["meta"]["next"]:
+    assert answer["meta"].keys() == {"cursors", "next", "previous", "total_items"}
+    while following := answer["meta"]["next"]:
         read += [call["call_control_id"] for call in answer["data"]]
-        answer = (await telnyx.http.get(f"/v2/connections/sandbox/active_calls{query}")).json()
+        answer = (await telnyx.http.get(following)).json()
     read += [call["call_control_id"] for call in answer["data"]]
     assert read == legs
     assert answer["meta"]["total_items"] == 5
-    before = (await telnyx.http.get(f"/v2/connections/sandbox/active_calls{answer['meta']['previous']}")).json()
+    before = (await telnyx.http.get(answer["meta"]["previous"])).json()
     assert [call["call_control_id"] for call in before["data"]] == legs[2:4]
     assert (await telnyx.http.get("/v2/connections/sandbox/active_calls?page[after]=x")).status_code == 422
 
