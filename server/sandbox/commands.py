@@ -53,7 +53,7 @@ class PageCursor(BaseModel):
     limit: Annotated[int, Field(ge=1, le=250)] | None = None
 
 
-class CursorPaged(BaseModel):
+class CursorPaged(Command):
     """A list that is read by page number or by cursor."""
 
     cursor: Annotated[PageCursor | None, Field(alias="page")] = None

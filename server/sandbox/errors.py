@@ -217,14 +217,17 @@ def _reason(names: tuple[str, ...], kind: str, message: str, context: Mapping[st
     if name in _CALLER_FIELDS and message.startswith("must be a phone number"):
         detail = f"The '{name}' parameter must be in E164 format"
         return _Reason("10016", "Phone number must be in +E164 format", detail)
-    return _Reason("10015", "Bad Request", f"The parameter '{name}' is not acceptable: {message}")
+    subject = f"The parameter '{name}'" if names else "The request"
+    return _Reason("10015", "Bad Request", f"{subject} is not acceptable: {message}")
 
 
 def _unacceptable(names: tuple[str, ...], reasons: list[_Reason], is_query: bool) -> dict[str, Any]:
     """An error with the code of the first reason and the details of all."""
     detail = "; or ".join(reason.detail for reason in reasons)
     entry = error(reasons[0].code, reasons[0].title, f"{detail}.")
+    if not names:  # it is about several arguments
+        return entry
     if is_query:
-        first, *rest = names or ("query",)
+        first, *rest = names
         return entry | {"source": {"parameter": first + "".join(f"[{name}]" for name in rest)}}
     return entry | {"source": {"pointer": json_pointer(*names)}}

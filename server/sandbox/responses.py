@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
+from ...tools.base import Command
 from .commands import CursorPaged, ListActiveCalls, PageCursor
 from .errors import ApiError, invalid_parameter
 
@@ -58,12 +59,27 @@ def ok() -> Json:
 def page(items: Sequence[T], view: Callable[[T], Json], command: Paged) -> Json:
     """One page of a list, by page number or by cursor: the first, of 20 items, if the command gives neither."""
     cursor = command.position() if isinstance(command, CursorPaged) else None
-    if cursor is not None:
-        return _cursor_page(items, view, cursor, command.page_size)
+    if isinstance(command, CursorPaged) and cursor:
+        views = [view(item) for item in items]
+        start, end, size = _page_at(views, cursor, command.page_size)
+        meta = _number_meta(len(views), start // size + 1, size)
+        return {"data": views[start:end], "meta": meta | _cursor_meta(views, start, end, size, command)}
     number = command.page_number or 1
     size = command.page_size or PAGE_SIZE
     page_items = items[(number - 1) * size : number * size]
     return {"data": [view(item) for item in page_items], "meta": _number_meta(len(items), number, size)}
+
+
+def active_calls_page(views: Sequence[Json], command: ListActiveCalls) -> Json:
+    """A page of active calls, whose `meta` has cursors and no page numbers."""
+    cursor = command.position()
+    if cursor is None:
+        size = command.page_size or PAGE_SIZE
+        start = ((command.page_number or 1) - 1) * size
+        end = min(start + size, len(views))
+    else:
+        start, end, size = _page_at(views, cursor, command.page_size)
+    return {"data": views[start:end], "meta": _cursor_meta(views, start, end, size, command)}
 
 
 def _number_meta(total: int, number: int, size: int) -> Json:
@@ -75,40 +91,27 @@ def _number_meta(total: int, number: int, size: int) -> Json:
     }
 
 
-def _cursor_page(items: Sequence[T], view: Callable[[T], Json], cursor: PageCursor, size: int | None) -> Json:
-    """A page of at most `limit` or `size` items after or before a cursor, with the cursors of the pages around it."""
-    views = [view(item) for item in items]
-    size = cursor.limit or size or PAGE_SIZE
+def _page_at(views: Sequence[Json], cursor: PageCursor, page_size: int | None) -> tuple[int, int, int]:
+    """The start, the end and the size of a page after or before a cursor. Raises `ApiError`."""
+    size = cursor.limit or page_size or PAGE_SIZE
     if cursor.before is not None:
         end = _position(views, cursor.before, "before")
-        start = max(end - size, 0)
-    else:
-        start = 0 if cursor.after is None else _position(views, cursor.after, "after") + 1
-        end = min(start + size, len(views))
-    meta = _number_meta(len(views), start // size + 1, size)
-    return {"data": views[start:end], "meta": meta | cursor_meta(views, start, end, size)}
+        return max(end - size, 0), end, size
+    start = 0 if cursor.after is None else _position(views, cursor.after, "after") + 1
+    return start, min(start + size, len(views)), size
 
 
-def cursor_meta(views: Sequence[Json], start: int, end: int, size: int) -> Json:
-    """The cursors of a page that holds `views[start:end]`. `next` and `previous` are queries; empty: no such page."""
+def _cursor_meta(views: Sequence[Json], start: int, end: int, size: int, command: Command) -> Json:
+    """The cursors of a page that holds `views[start:end]`. `next` and `previous` are paths; empty: no such page."""
+    path = f"/v2{command.route.fill(vars(command))}"
     after = _cursor_of(views[end - 1], end - 1) if 0 < end < len(views) else ""
     before = _cursor_of(views[start], start) if 0 < start < len(views) else ""
     return {
         "cursors": {"after": after, "before": before},
-        "next": f"?page[after]={after}&page[limit]={size}" if after else "",
-        "previous": f"?page[before]={before}&page[limit]={size}" if before else "",
+        "next": f"{path}?page[after]={after}&page[limit]={size}" if after else "",
+        "previous": f"{path}?page[before]={before}&page[limit]={size}" if before else "",
         "total_items": len(views),
     }
-
-
-def active_calls_page(views: Sequence[Json], command: ListActiveCalls) -> Json:
-    """A page of active calls, whose `meta` always has cursors."""
-    answer = page(views, dict, command)
-    if command.position() is None:
-        size = command.page_size or PAGE_SIZE
-        start = ((command.page_number or 1) - 1) * size
-        answer["meta"] |= cursor_meta(views, start, min(start + size, len(views)), size)
-    return answer
 
 
 def _cursor_of(view: Json, position: int) -> str:
