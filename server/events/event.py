@@ -75,7 +75,6 @@ class EventFilter:
     until: datetime | None = None
     """Occurred before."""
     after_number: int | None = None
-    before_number: int | None = None
 
     def matches(self, event: StoredEvent) -> bool:
         """The same decision as the store's query."""
@@ -87,7 +86,6 @@ class EventFilter:
             and (self.since is None or event.occurred_at >= self.since)
             and (self.until is None or event.occurred_at < self.until)
             and (self.after_number is None or event.number > self.after_number)
-            and (self.before_number is None or event.number < self.before_number)
         )
 
 

@@ -325,15 +325,14 @@ class EventService:
         event_filter = await self._filter_for(store, tool, tool.types, tool.since)
         event_filter = replace(event_filter, until=_parse_time_argument(tool.until, "until") if tool.until else None)
         total = await store.count(event_filter)
-        found = await store.find(replace(event_filter, before_number=tool.cursor), limit=tool.limit + 1)
-        page, more = found[: tool.limit], len(found) > tool.limit
-        events = sorted(page, key=_time_then_number, reverse=True)
+        found = await store.newest(event_filter, limit=tool.limit + 1, before=tool.cursor)
+        events, more = found[: tool.limit], len(found) > tool.limit
         none = " ".join(filter(None, ["No events.", self._suggest_types(tool.types or ())]))
         first = listed([describe_event(event) for event in events], most=3)
         summary = f"{_count_text(total)}: {first}" if events else none
         views = [event_view(event) for event in events]
         content: dict[str, Any] = {"summary": summary, "events": views, "total_results": total}
-        return content | ({"next_cursor": page[-1].number} if more else {})
+        return content | ({"next_cursor": events[-1].number} if more else {})
 
     async def _get(self, tool: GetEvent) -> dict[str, Any]:
         event = await (await self.store()).get(tool.event_id)
@@ -558,10 +557,6 @@ def _new_figures(conference: Mapping[str, Any], figures: Mapping[str, Any]) -> d
     others = [person for person in figures["participants"] if person["call_control_id"] not in known]
     new = {name: value for name, value in figures.items() if conference.get(name) != value and name != "participants"}
     return new | ({"participants": others} if others else {})
-
-
-def _time_then_number(event: StoredEvent) -> tuple[datetime, int]:
-    return event.occurred_at, event.number
 
 
 def _count_text(total: int) -> str:

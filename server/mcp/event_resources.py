@@ -102,10 +102,10 @@ class ResourceReader:
         filter_ = replace(
             filter_,
             types=frozenset(variables["type"].split(",")) if "type" in variables else frozenset(),
-            before_number=_whole_number(variables, "before", 0) or None,
         )
         store = await self.service.store()
-        events = await store.find(filter_, limit=limit + 1)
+        before = _whole_number(variables, "before", 0) or None
+        events = await store.newest(filter_, limit=limit + 1, before=before)
         content: dict[str, Any] = {"events": [event_view(event) for event in events[:limit]]}
         return content | ({"before": events[limit - 1].number} if len(events) > limit else {})
 

@@ -33,7 +33,6 @@ event_filters = st.builds(
     since=st.none() | moments,
     until=st.none() | moments,
     after_number=st.none() | st.integers(-5, 3010),
-    before_number=st.none() | st.integers(-5, 3010),
 )
 
 
@@ -81,6 +80,19 @@ async def test_a_search_finds_the_events_that_match_and_no_others(
     ordered = matching[::-1] if newest_first else matching
     assert await full.find(event_filter, limit=limit, newest_first=newest_first) == ordered[:limit]
     assert await full.count(event_filter) == min(len(matching), MAX_COUNT)
+
+
+@given(event_filter=event_filters, limit=st.sampled_from([1, 7, 3000]), place=st.none() | st.integers(0, 2999))
+@examples(200)
+async def test_the_newest_events_come_in_the_order_of_their_times_on_every_page(
+    full: Store, everything: list[StoredEvent], event_filter: EventFilter, limit: int, place: int | None
+) -> None:
+    in_time = sorted(everything, key=lambda event: (event.occurred_at, event.number), reverse=True)
+    rest, before = in_time, None
+    if place is not None:
+        rest, before = in_time[place + 1 :], in_time[place].number
+    matching = [event for event in rest if event_filter.matches(event)]
+    assert await full.newest(event_filter, limit=limit, before=before) == matching[:limit]
 
 
 @given(kinds=st.lists(texts, min_size=1, max_size=5), prefix=texts, room=texts)

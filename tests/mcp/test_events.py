@@ -18,6 +18,7 @@ from mcp_types import ResourceTemplateReference
 
 from support.guarded_server import room_at
 from support.mcp import call, connected, refusal
+from support.stored_events import series
 from support.telnyx import open_room, telnyx
 from support.webhooks import eventually, free_port, has_all, ids, url_of
 from telnyx_conferencing.server.events.envelope import parse_event
@@ -44,6 +45,33 @@ async def read(client: Client, uri: str) -> Any:
     [content] = (await client.read_resource(uri)).contents
     text: str = getattr(content, "text")  # noqa: B009 (every resource here is text)
     return json.loads(text) if content.mime_type == "application/json" else text
+
+
+async def test_a_late_event_is_listed_at_its_own_time_on_every_page(era: str, tmp_path: Path) -> None:
+    database = url_of(tmp_path / "events.db")
+    async with Store.open(database) as store:
+        events = series(6, conference_id="late")
+        for event in [*events[:2], *events[3:], events[2]]:
+            await store.add(event)
+    newest_first = ["e5", "e4", "e3", "e2", "e1", "e0"]
+    async with practising(era, "--database", database) as client:
+        listed, uri = await all_pages(client), "telnyx://conferences/late/events?limit=4"
+        first = await read(client, uri)
+        second = await read(client, f"{uri}&before={first['before']}")
+    assert [event["id"] for event in listed] == newest_first
+    assert [event["id"] for event in first["events"] + second["events"]] == newest_first
+
+
+async def all_pages(client: Client) -> list[Any]:
+    """The events of a conference on every page of two."""
+    events: list[Any] = []
+    position: dict[str, Any] = {}
+    while True:
+        page = await call(client, "list_events", conference_id="late", limit=2, **position)
+        events += page["events"]
+        if "next_cursor" not in page:
+            return events
+        position = {"cursor": page["next_cursor"]}
 
 
 async def test_what_a_result_says_to_expect_can_be_waited_for_and_may_have_happened_already(era: str) -> None:

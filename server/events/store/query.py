@@ -42,6 +42,31 @@ def find(transaction: Transaction, event_filter: EventFilter, limit: int, *, new
     return [event_of(row) for row in rows]
 
 
+def newest(transaction: Transaction, event_filter: EventFilter, limit: int, before: int | None) -> list[StoredEvent]:
+    """The `limit` newest events that match, by the time when they occurred and then by number.
+
+    `before`: only those older than the event with this number. If that is no longer stored, numbers are compared.
+    """
+    # Sort them where they are few; where they are many, following the times soon finds enough.
+    are_few = count(transaction, event_filter) < MAX_COUNT
+    search = _search(transaction, event_filter, newest_first=True, by_time=not are_few)
+    time, number = (_unindexed("occurred_at"), _unindexed("number")) if are_few else (search.time, search.order_by)
+    conditions = [f"number IN ({search.numbers()})"] if are_few else search.branches
+    if before is not None:
+        place = search.parameter(before)
+        occurred = transaction.rows("SELECT occurred_at FROM events WHERE number = :number", number=before)
+        older = [f"({time}, {number}) < ({search.parameter(moment)}, {place})" for (moment,) in occurred]
+        conditions = [*conditions, *(older or [f"{number} < {place}"])]
+    rows = transaction.rows(
+        f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(conditions)} "  # noqa: S608 - constants
+        f"ORDER BY {time} DESC, {number} DESC LIMIT :page",
+        limit=MAX_COUNT,
+        page=limit,
+        **search.parameters,
+    )
+    return [event_of(row) for row in rows]
+
+
 def count(transaction: Transaction, event_filter: EventFilter) -> int:
     """How many events match, at most `MAX_COUNT`."""
     search = _search(transaction, event_filter, newest_first=True)
@@ -63,6 +88,7 @@ class _Search:
     branches: list[str] = field(default_factory=list[str])
     """Conditions. Each branch finds other events."""
     order_by: str = "number"
+    time: str = "occurred_at"
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def parameter(self, value: Any) -> str:
@@ -80,7 +106,9 @@ class _Search:
         )
 
 
-def _search(transaction: Transaction, event_filter: EventFilter, *, newest_first: bool) -> _Search:
+def _search(
+    transaction: Transaction, event_filter: EventFilter, *, newest_first: bool, by_time: bool = False
+) -> _Search:
     search = _Search()
     equal = {
         name: f"= {search.parameter(stored_text(value))}"
@@ -88,7 +116,7 @@ def _search(transaction: Transaction, event_filter: EventFilter, *, newest_first
         if (value := getattr(event_filter, name)) is not None
     }
     pages_forward = event_filter.after_number is not None and not newest_first
-    is_timed = event_filter.since is not None or event_filter.until is not None
+    is_timed = by_time or event_filter.since is not None or event_filter.until is not None
     index = next((name for name in ("call_control_id", "conference_id") if name in equal), None)
     if index is None and is_timed and not pages_forward:
         index = "occurred_at"
@@ -97,9 +125,9 @@ def _search(transaction: Transaction, event_filter: EventFilter, *, newest_first
 
     columns = {name: name if name == index else _unindexed(name) for name in (*equal, "occurred_at", "type")}
     number = "number" if index != "occurred_at" else _unindexed("number")
-    search.order_by = number
+    search.order_by, search.time = number, columns["occurred_at"]
     conditions = [f"{columns[name]} {comparison}" for name, comparison in equal.items()]
-    conditions += _bounds(search, number, ">", event_filter.after_number, event_filter.before_number)
+    conditions += _bounds(search, number, ">", event_filter.after_number, None)
     since, until = (time and microseconds(time) for time in (event_filter.since, event_filter.until))
     conditions += _bounds(search, columns["occurred_at"], ">=", since, until)
 

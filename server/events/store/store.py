@@ -100,6 +100,14 @@ class Store:
         work = partial(query.find, event_filter=event_filter, limit=limit, newest_first=newest_first)
         return await self.database.read(work)
 
+    async def newest(self, event_filter: EventFilter, *, limit: int, before: int | None = None) -> list[StoredEvent]:
+        """The `limit` newest events that match, by the time when they occurred and then by number.
+
+        `before`: only those older than the event with this number.
+        """
+        work = partial(query.newest, event_filter=event_filter, limit=limit, before=before)
+        return await self.database.read(work)
+
     async def count(self, event_filter: EventFilter) -> int:
         """How many events match. `MAX_COUNT` means that many or more."""
         return await self.database.read(partial(query.count, event_filter=event_filter))
