@@ -48,3 +48,4 @@ class ListWebhookDeliveries(Command):
     filter: DeliveryFilter | None = None
     page_number: Annotated[int, Field(ge=1)] | None = None
     page_size: Annotated[int, Field(ge=1, le=250)] | None = None
+    page_after: str | None = None

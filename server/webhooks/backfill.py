@@ -10,6 +10,7 @@ import anyio
 
 from ...tools.deliveries import DeliveryFilter, ListWebhookDeliveries
 from ...tools.pagination import Read
+from ...tools.results import list_items, next_page
 from ..errors import CallFailed
 from ..events.envelope import NotAnEvent, parse_event_data
 from ..events.event import Event, Via
@@ -71,11 +72,14 @@ class Backfill:
     async def _fetch_events(self, delivery_filter: DeliveryFilter) -> list[EventWithBody]:
         """The events of these deliveries, oldest first. Telnyx lists the newest first."""
         events: list[EventWithBody] = []
-        for page in range(1, _MAX_PAGES + 1):
-            command = ListWebhookDeliveries(filter=delivery_filter, page_number=page, page_size=_PAGE_SIZE)
-            deliveries, last_page = _deliveries(await self._read(command))
+        position: dict[str, Any] = {"page_number": 1}
+        for _ in range(_MAX_PAGES):
+            command = ListWebhookDeliveries(filter=delivery_filter, page_size=_PAGE_SIZE, **position)
+            response = await self._read(command)
+            deliveries = list_items(response)
             events += filter(None, map(self._event, deliveries))
-            if page >= last_page:
+            position = next_page(response)
+            if not deliveries or not position:
                 break
         return events[::-1]
 
@@ -173,14 +177,3 @@ async def run_backfill(
             await gaps.wait()
         else:
             return
-
-
-def _deliveries(response: Any) -> tuple[list[Mapping[str, Any]], int]:
-    """The deliveries of a page, and the number of the last page."""
-    body = cast("dict[str, Any]", response) if isinstance(response, dict) else {}
-    data: Any = body.get("data")
-    items = cast("list[Any]", data) if isinstance(data, list) else []
-    deliveries: list[Mapping[str, Any]] = [item for item in items if isinstance(item, dict)]
-    meta: Any = body.get("meta")
-    last_page: Any = cast("dict[str, Any]", meta).get("total_pages") if isinstance(meta, dict) else None
-    return deliveries, last_page if isinstance(last_page, int) else 1

@@ -131,6 +131,23 @@ async def test_the_backfill_at_the_start_is_repeated_until_it_succeeds(
     ]
 
 
+async def test_a_backfill_follows_cursors_where_telnyx_answers_with_them(tmp_path: Path) -> None:
+    telnyx = Deliveries(failures=0)
+
+    async def read(command: Command) -> Any:
+        """Two deliveries a page."""
+        begin = int(command.request().query.get("page[after]", 0))
+        data = (await telnyx.read(command))["data"]
+        end = begin + 2
+        following = f"/v2/webhook_deliveries?page[after]={end}" if end < len(data) else ""
+        meta = {"cursors": {"after": str(end), "before": ""}, "next": following, "total_items": len(data)}
+        return {"data": data[begin:end], "meta": meta}
+
+    async with Store.open(url_of(tmp_path / "events.db")) as store:
+        await Backfill(read, telnyx.sandbox.clock.now).run_once(store, latest=None)
+    assert {event.id for event in await stored(tmp_path / "events.db")} == ids(telnyx.sandbox)
+
+
 async def test_a_new_process_starts_at_the_last_successful_backfill(tmp_path: Path) -> None:
     telnyx = Deliveries(failures=0)
     wanted: list[str] = []
