@@ -35,6 +35,7 @@ class Supervisor:
     def __init__(self, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
         self.tasks: dict[str, TaskState] = {}
         """By name."""
+        self._reported: dict[str, str] = {}
         self._sleep = sleep
         self._listeners: list[Callable[[Mapping[str, str]], None]] = []
 
@@ -61,13 +62,20 @@ class Supervisor:
             await self._sleep(delay)
             delay = min(2 * delay, _MAX_RESTART_DELAY_S)
 
+    def report(self, task: str, problem: str) -> None:
+        """Report what is wrong with a task that runs, as a sentence. Empty: nothing is wrong any more."""
+        if problem != self._reported.get(task, ""):
+            self._reported[task] = problem
+            self._notify()
+
     def problems(self) -> Mapping[str, str]:
-        """A sentence for each task that has failed and does not run again yet."""
-        return {
+        """A sentence for each task that has failed and does not run again yet, or that has reported a problem."""
+        failed = {
             name: f"this background task failed {state.failures} times and is about to restart: see the server's log"
             for name, state in self.tasks.items()
             if not state.is_running
         }
+        return {task: problem for task, problem in self._reported.items() if problem} | failed
 
     def on_change(self, listener: Callable[[Mapping[str, str]], None]) -> None:
         """Call `listener` with the problems whenever they change."""

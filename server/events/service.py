@@ -194,7 +194,7 @@ class EventService:
         for _ in range(_MAX_LOADED_EVENTS // _LOAD_BATCH):
             batch = await store.find(recent, limit=_LOAD_BATCH, newest_first=False)
             for event in batch:
-                self.projection.add(event)
+                self._project(event)
             if len(batch) < _LOAD_BATCH:
                 return
             recent = replace(recent, after_number=batch[-1].number)
@@ -268,11 +268,19 @@ class EventService:
     def _on_stored(self, events: list[StoredEvent]) -> None:
         changed: set[str] = set()
         for event in events:
-            changed |= self.projection.add(event)
+            changed |= self._project(event)
             self.newest = max(self.newest, event.number)
         for waiter in list(self._waiters):
             waiter.offer(events)
         self._notify(changed, events)
+
+    def _project(self, event: StoredEvent) -> set[str]:
+        """Add an event to the projection. One that it cannot handle must not keep the later ones out."""
+        try:
+            return self.projection.add(event)
+        except Exception:
+            logger.exception("Event %d (%r) could not be added to the live state", event.number, event.type)
+            return set()
 
     def _notify(self, changed: set[str], events: list[StoredEvent]) -> None:
         for listener in self._listeners:

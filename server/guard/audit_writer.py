@@ -17,6 +17,7 @@ from ..json_text import compact_json
 from ..lifecycle import Supervisor
 from .ledger import Ledger
 
+_TASK = "audit"
 _MAX_QUEUED = 10_000
 _BATCH_SIZE = 500
 _BATCH_DELAY_S = 0.05
@@ -56,6 +57,7 @@ class AuditWriter:
         """Records that were lost since the start, because the queue was full."""
         self._unreported = 0
         """Those of them that no record reports yet."""
+        self._supervisor = Supervisor()
 
     @property
     def queued(self) -> int:
@@ -92,6 +94,7 @@ class AuditWriter:
             self._unreported += 1
         else:
             self._queue.append(_Queued(datetime.now(UTC), entry, minimal_entry))
+        self._supervisor.report(_TASK, self.problem)
         self._added.set()
 
     async def flush(self) -> None:
@@ -103,6 +106,7 @@ class AuditWriter:
                 for _ in range(written):
                     self._queue.popleft()
                 self._failing = written < len(batch)
+                self._supervisor.report(_TASK, self.problem)
                 if self._failing:
                     return
                 self._report_loss()
@@ -138,9 +142,10 @@ class AuditWriter:
 
     @asynccontextmanager
     async def running(self, supervisor: Supervisor | None = None) -> AsyncGenerator[None]:
-        """Write while the context lasts, and flush at its end."""
+        """Write while the context lasts, and flush at its end. `supervisor`: what learns of the audit's problems."""
+        self._supervisor = supervisor or self._supervisor
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon((supervisor or Supervisor()).run, "audit", self._run)
+            tasks.start_soon(self._supervisor.run, _TASK, self._run)
             try:
                 yield
             finally:

@@ -7,7 +7,7 @@ import anyio
 from ...tools.conferences import ListConferences
 from ..database import StoreError
 from ..errors import CallFailed
-from ..guard import AuditWriter, Ledger
+from ..guard import Ledger
 from ..lifecycle import Supervisor
 from ..telnyx import TelnyxClient, TelnyxRefused
 
@@ -19,10 +19,9 @@ _KEY_CHECK_INTERVAL_S = 30.0
 class Health:
     """Checks the store on each request, and the API key at most once in 30 seconds."""
 
-    def __init__(self, ledger: Ledger, telnyx: TelnyxClient, supervisor: Supervisor, audit_writer: AuditWriter) -> None:
+    def __init__(self, ledger: Ledger, telnyx: TelnyxClient, supervisor: Supervisor) -> None:
         self._ledger = ledger
         self._supervisor = supervisor
-        self._audit_writer = audit_writer
         self._telnyx = telnyx
         self._key_lock = anyio.Lock()
         self._key_checked_at = float("-inf")
@@ -37,7 +36,6 @@ class Health:
         checks = {
             "store": await self._check_store(),
             "telnyx": await self._check_key(),
-            "audit": self._audit_writer.problem,
             **self._supervisor.problems(),
         }
         return {part: problem for part, problem in checks.items() if problem}

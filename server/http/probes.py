@@ -20,12 +20,11 @@ class Probes:
 
     def __init__(self, settings: Settings, running: RunningServer) -> None:
         self._running = running
-        audit_writer = running.guard_runtime.guard.audit_writer
         self._marker = store_marker(store_identity(settings))
         self._names = TransportSecurityMiddleware(allowed_names(settings))
-        self._health = Health(running.guard_runtime.ledger, running.telnyx, running.supervisor, audit_writer)
+        self._health = Health(running.guard_runtime.ledger, running.telnyx, running.supervisor)
         self.numbers = Metrics()
-        self.numbers.report_background(running.supervisor, audit_writer)
+        self.numbers.report_background(running.supervisor, running.guard_runtime.guard.audit_writer)
         running.tool_calls.on_ended(self.numbers.call_ended)
         running.telnyx.on_exchange(self.numbers.request_ended)
         running.ingest.on_event(self.numbers.event_stored)

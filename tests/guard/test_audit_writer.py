@@ -13,6 +13,7 @@ from support.webhooks import url_of
 from telnyx_conferencing.server.database import Database, StoreError, open_database
 from telnyx_conferencing.server.errors import CallRefused
 from telnyx_conferencing.server.guard import AuditWriter, Ledger
+from telnyx_conferencing.server.lifecycle import Supervisor
 
 pytestmark = pytest.mark.anyio
 
@@ -128,3 +129,21 @@ async def test_a_server_with_a_full_queue_refuses_writes_and_still_reads(monkeyp
         assert "cannot record what it does" in await refusal(client, "update_queue", queue_name="support", max_size=7)
         queue = await call(client, "get_queue", queue_name="support")
     assert queue["queue"]["max_size"] != 7
+
+
+async def test_a_full_queue_is_reported_beside_the_failed_background_tasks(tmp_path: Path) -> None:
+    supervisor, reports = Supervisor(), list[Mapping[str, str]]()
+    supervisor.on_change(reports.append)
+    async with opened(tmp_path) as (store, ledger):
+        writer = AuditWriter(ledger, max_queued=2)
+        async with writer.running(supervisor):
+            store.is_on = False
+            for place in range(3):
+                add(writer, place=place)
+            assert supervisor.problems() == {
+                "audit": "its queue is full: writes are refused, and reads are not recorded"
+            }
+            store.is_on = True
+            await writer.flush()
+            assert supervisor.problems() == {}
+    assert ["audit" in report for report in reports] == [True, False]

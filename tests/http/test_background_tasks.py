@@ -11,9 +11,13 @@ import httpx2
 import pytest
 
 from support.homes import Home
+from support.mcp import call
+from support.mcp_in_process import World, in_process
 from support.webhooks import url_of
 from telnyx_conferencing.server.adapters.guard_factory import GuardRuntime
 from telnyx_conferencing.server.adapters.running_servers import registered_server
+from telnyx_conferencing.server.events.event import StoredEvent
+from telnyx_conferencing.server.events.projection.projection import Projection
 from telnyx_conferencing.server.http.app import open_http_app
 from telnyx_conferencing.server.lifecycle import Supervisor
 from telnyx_conferencing.server.settings import load
@@ -95,6 +99,25 @@ async def test_ready_and_metrics_report_a_failed_task(tmp_path: Path, monkeypatc
     assert 'telnyx_conferencing_background_task_running{task="audit"} 1.0' in metrics
     assert 'telnyx_conferencing_background_task_failures_total{task="policy watch"} 1.0' in metrics
     assert "telnyx_conferencing_audit_lost_total 0.0" in metrics
+
+
+async def test_an_event_that_the_projection_cannot_handle_keeps_no_other_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    add = Projection.add
+
+    def failing_add(projection: Projection, event: StoredEvent) -> set[str]:
+        if event.type == "conference.created":
+            raise RuntimeError("broken")
+        return add(projection, event)
+
+    monkeypatch.setattr(Projection, "add", failing_add)
+    async with in_process(World(), with_events=True) as client:
+        [first, *_] = (await call(client, "list_queue_calls", queue_name="support"))["calls"]
+        opened = await call(client, "create_conference", call_control_id=first["call_control_id"], name="Standup")
+        about = {"conference_id": opened["conference"]["id"]}
+        for type_ in ("conference.created", "conference.participant.joined"):
+            assert (await call(client, "wait_for_event", types=[type_], **about))["timed_out"] is False
+        [content] = (await client.read_resource(f"telnyx://conferences/{about['conference_id']}")).contents
+    assert first["call_control_id"] in str(content)
 
 
 def test_doctor_reports_the_failed_tasks_of_each_running_server(tmp_path: Path) -> None:
