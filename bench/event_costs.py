@@ -52,7 +52,7 @@ what the tool does to find and to count, the median of {SEARCHES}; the floor is 
 events came as often. Waits: from the webhook's answer to the tool's, {WAITS} of them; the floor is a call of the bare
 SDK's echo tool."""
 
-_APART = timedelta(seconds=2)
+APART = timedelta(seconds=2)
 _PAGE = 21
 SETTLED = 0.02
 """Seconds after which a tool that was called is sure to wait."""
@@ -88,7 +88,7 @@ def events(env: Env) -> Iterator[Row | Gap]:
 
 def _intake(env: Env) -> Iterator[Row]:
     key = Key()
-    stream = conferences(datetime.now(UTC), _APART)
+    stream = conferences(datetime.now(UTC), APART)
     rates = {path: list[float]() for path in (WEBHOOKS, VERIFIED, APPENDED)}
     with on_disk() as directory, intake_server(directory, database(directory), key) as port:
         for turn in range(BLOCKS + 1):
@@ -142,7 +142,7 @@ async def timed_search(store: Store, event_filter: EventFilter) -> float:
 
 def searches(size: int, room: str) -> dict[str, EventFilter]:
     """Searches that find as many events in a store of any size, from the middle of it, where this conference is."""
-    middle = datetime.now(UTC) - size * _APART / 2
+    middle = datetime.now(UTC) - size * APART / 2
     hour = EventFilter(since=middle - timedelta(hours=1), until=middle)
     joined = frozenset({"conference.participant.joined"})
     return {
@@ -164,17 +164,17 @@ async def _filled(path: Path, size: int) -> AsyncGenerator[Store]:
     url = f"sqlite:///{path}"
     async with Store.open(url):
         pass
-    await asyncio.to_thread(_fill, path, size)
+    await asyncio.to_thread(fill, path, size)
     async with Store.open(url) as store:
         yield store
 
 
-def _fill(path: Path, size: int) -> None:
-    """Straight through the driver; the ids in order, which is quick."""
+def fill(path: Path, size: int) -> None:
+    """Fill a new store straight through the driver; the ids in order, which is quick."""
     filled = {
         "last": size - 1,
-        "apart": _APART // timedelta(microseconds=1),
-        "start": (datetime.now(UTC) - size * _APART - _EPOCH) // timedelta(microseconds=1),
+        "apart": APART // timedelta(microseconds=1),
+        "start": (datetime.now(UTC) - size * APART - _EPOCH) // timedelta(microseconds=1),
         "types": json.dumps([event_type for event_type, _ in STORY]),
         "story": len(STORY),
         "people": PEOPLE,

@@ -2,8 +2,8 @@
 
 The floor is a server of the bare SDK with one tool (`bare_server.py`) and, for a call, one plain HTTP request beside
 it. The server and the floor take turns, so that other load on the machine affects both. Times are never asserted: the
-exit code is 0 unless something could not be measured. `run.py server`, `run.py events`, `run.py shared` and `run.py
-http` measure one part alone.
+exit code is 0 unless something could not be measured. `run.py server`, `run.py events`, `run.py reports`,
+`run.py shared` and `run.py http` measure one part alone.
 """
 
 import asyncio
@@ -31,6 +31,8 @@ from event_costs import events
 from http_calls import ECHO, MUTE
 from http_costs import METHOD as HTTP_METHOD
 from http_costs import http
+from report_costs import METHOD as REPORTS_METHOD
+from report_costs import reports
 from shared import METHOD as SHARED_METHOD
 from shared import shared
 from table import Gap, Row, table
@@ -220,10 +222,11 @@ def server(env: Mapping[str, str]) -> Iterator[Row | Gap]:
     yield from guard(env)
 
 
-_MEASURED = {"server": server, "events": events, "shared": shared, "http": http}
+_MEASURED = {"server": server, "events": events, "reports": reports, "shared": shared, "http": http}
 _EXPLAINED = {
     "server": _about_server,
     "events": lambda: EVENTS_METHOD,
+    "reports": lambda: REPORTS_METHOD,
     "shared": lambda: SHARED_METHOD,
     "http": lambda: HTTP_METHOD,
 }

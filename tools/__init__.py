@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from . import account, audio, board, calls, conferences, events, participants, queues, recordings
+from . import account, audio, board, calls, conferences, events, participants, queues, recordings, reports
 from .base import Command, Tool
 
 COMMANDS: tuple[type[Command], ...] = (
@@ -58,6 +58,7 @@ TOOLS: tuple[type[Tool], ...] = (
     events.GetEvent,
     events.WaitForEvent,
     events.ConferenceSummary,
+    reports.Report,
     board.ShowSwitchboard,
     board.ShowApproval,
     board.DecideApproval,

@@ -434,6 +434,16 @@ class SummaryResult(ToolResult):
     figures: dict[str, Any] | None = None
 
 
+class ReportResult(ToolResult):
+    """Rows with counts, and durations in seconds."""
+
+    conferences: list[dict[str, Any]] = Field(description="Newest first.")
+    queues: list[dict[str, Any]]
+    agents: list[dict[str, Any]] = Field(description="By the number that was called.")
+    days: list[dict[str, Any]]
+    not_shown: dict[str, int] | None = Field(None, description="More rows, by kind.")
+
+
 class BoardResult(ToolResult):
     """The switchboard: data for a page, or a text table."""
 

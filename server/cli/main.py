@@ -28,6 +28,7 @@ COMMANDS = {
     "events": CommandSource("events", "Print webhook events as they arrive."),
     "conferences": CommandSource("conferences", "List the latest conferences."),
     "timeline": CommandSource("timeline", "Print what happened in a conference."),
+    "report": CommandSource("report", "Print figures per conference, queue, agent and day."),
     "approvals": CommandSource("approvals", "List and answer approval requests."),
     "operator": CommandSource("operator", "Serve the operator page and print a sign-in link."),
     "stop": CommandSource("stop", "Block all write tools on every server that uses this store."),

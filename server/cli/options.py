@@ -173,9 +173,13 @@ since_option = click.option(
     help="Start at this time: ISO 8601, such as 2026-01-31T12:00:00Z, or an age, such as 30m, 2h or 7d.",
 )
 
+until_option = click.option(
+    "--until", "end", metavar="TIME", help="End before this time: ISO 8601, or an age, as for --since."
+)
 
-def read_since(text: str | None) -> datetime | None:
-    """The time that `--since` names. Raises `SettingsError`."""
+
+def read_since(text: str | None, option: str = "--since") -> datetime | None:
+    """The time that `--since` or another option names. Raises `SettingsError`."""
     if text is None:
         return None
     age = _AGO.fullmatch(text.strip())
@@ -183,5 +187,5 @@ def read_since(text: str | None) -> datetime | None:
         return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])}) if age else parse_time(text)
     except (ValueError, OverflowError):
         raise SettingsError(
-            "--since: must be an ISO 8601 time, such as 2026-01-31T12:00:00Z, or an age, such as 30m, 2h or 7d."
+            f"{option}: must be an ISO 8601 time, such as 2026-01-31T12:00:00Z, or an age, such as 30m, 2h or 7d."
         ) from None

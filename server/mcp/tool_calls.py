@@ -4,7 +4,7 @@ import logging
 import uuid
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -18,9 +18,11 @@ from ...tools.base import Command, Tool
 from ...tools.calls import TransferCall
 from ...tools.pagination import all_participants
 from ...tools.participants import ParticipantFilter
+from ...tools.reports import Report
 from ...tools.text import describe
 from ..errors import CallFailed, CallRefused, LookupFailed
 from ..events.service import EventService
+from ..events.times import iso
 from ..events.views import DIGIT_FIELDS
 from ..guard import ApprovalAnswer, ApprovalOutcome, ApprovalPending, Caller, CallRecord, Guard, Policy
 from ..guard.ledger import Decision, NoSuchApproval
@@ -34,6 +36,7 @@ from .call_context import CallContext, McpCallContext
 from .conference_names import with_conference_id
 from .default_arguments import DefaultArguments
 from .elicitation import Elicitation, QuestionPending
+from .report_tool import ReportTool
 from .tool_definitions import Catalog
 from .validation import parse
 from .whoami import WhoamiReport
@@ -45,6 +48,8 @@ CallListener = Callable[[CallRecord, RequestId | None], None]
 
 _MAX_SESSION_AGE = timedelta(hours=5)
 """Where the start of a conversation is unknown, an older command belongs to an earlier conversation."""
+
+_CLOCK_TOLERANCE = timedelta(seconds=1)
 
 
 class ToolCallHandler:
@@ -71,6 +76,7 @@ class ToolCallHandler:
         self._guard = guard
         self._telnyx = telnyx
         self._events = events
+        self._reports = ReportTool(events, guard)
         self._shutdown = shutdown or Shutdown()
         self._ask_timeout_s = ask_timeout.total_seconds() if ask_timeout is not None else None
         self._listeners: list[CallListener] = [log_call]
@@ -168,6 +174,8 @@ class ToolCallHandler:
             raise CallRefused(f"{tool.tool_name()} is for MCP clients.")
         if isinstance(tool, Whoami):
             return _result(await self._whoami.answer(origin.context, origin.caller))
+        if isinstance(tool, Report):
+            return _result(await self._reports.answer(tool, origin.context.session.report_progress))
         if tool.toolset() == BOARD:
             return await self._board_tools.answer(tool, origin.context)
         before = partial(self._newest_event_before, origin.caller)
@@ -201,7 +209,14 @@ class ToolCallHandler:
             record.telnyx = _without_empty({"status": refused.status, "request_id": refused.request_id})
             raise await self._explained(refused) from None
         attempts = answer.attempts if answer.attempts > 1 else None
-        record.telnyx = _without_empty({"status": answer.status, "request_id": answer.request_id, "attempts": attempts})
+        record.telnyx = _without_empty(
+            {
+                "status": answer.status,
+                "request_id": answer.request_id,
+                "attempts": attempts,
+                "at": self._telnyx_time_if_moved(),
+            }
+        )
         self._events.record_command(command)
         if not command.is_read():
             self._guard.gate.sent(command, answer.body, record.caller, self._events.now())
@@ -210,6 +225,11 @@ class ToolCallHandler:
             fields["new_call_control_id"] = await self._events.new_leg(command.to, newest_event)
         note = self._events.add_people(fields)
         return _command_result(command, fields, note, lambda name: self._catalog.allows(name, policy))
+
+    def _telnyx_time_if_moved(self) -> str | None:
+        """The time at Telnyx if it is not this machine's: the clock of a sandbox was moved."""
+        at_telnyx = self._events.now()
+        return iso(at_telnyx) if abs(at_telnyx - datetime.now(UTC)) > _CLOCK_TOLERANCE else None
 
     async def _with_everyone_listed(self, command: Command) -> Command:
         """Replace "everyone" by a list of call legs, for endpoints that require the list."""

@@ -513,6 +513,17 @@ def test_a_forgotten_conference_is_restored_from_its_events() -> None:
     assert picture.restore("room", [in_room("participant.joined", 391, "z")]) == {ROOM}
 
 
+def test_a_new_conference_is_known_after_many_unknown_ones_were_asked_for() -> None:
+    picture = fold([])
+    for number in range(30):
+        picture.restore(f"unknown{number}", [])
+    picture.merge_conference({"id": "unknown0"}, [], after(1))
+    for number in range(30):
+        picture.merge_conference({"id": f"unknown{number}"}, [], after(1))
+    picture.add(event("conference.created", 5, call="leg0", conference_id="c0"))
+    assert picture.conference("c0", after(6)) is not None
+
+
 def test_reading_the_api_restores_a_forgotten_conference() -> None:
     picture = fold((one for number in range(30) for one in a_conference(number)), ended_kept=3)
     picture.merge_conference({"id": "c0", "name": "Old", "status": "completed"}, [], after(400))

@@ -20,7 +20,7 @@ from support.telnyx import telnyx
 CANARY_USER, CANARY_PASSWORD = "canaryuser", "CANARY/PASS%word"
 UNREACHABLE = f"postgresql://{CANARY_USER}:{quote(CANARY_PASSWORD, safe='')}@127.0.0.1:1/canarydb?password=CANARYQUERY"
 SECRETS = (CANARY_USER, "CANARY", quote(CANARY_PASSWORD, safe=""), PASSWORD, quote(PASSWORD, safe=""), f"{USER}:")
-OWN_TOOLS = ("list_events", "get_event", "wait_for_event", "conference_summary", "show_switchboard", "whoami")
+OWN_TOOLS = ("list_events", "get_event", "wait_for_event", "conference_summary", "report", "show_switchboard", "whoami")
 COMMANDS = ("approvals", "audit", "audit verify", "tokens", "stop test", "resume", "events", "timeline x", "doctor")
 PAGES = ("/healthz", "/readyz", "/metrics", "/operator", "/operator/sign-in", "/board", "/nothing")
 

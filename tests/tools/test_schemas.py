@@ -81,6 +81,7 @@ RISKS: Mapping[str, tuple[str, str]] = {
     "get_event": ("read", "idempotent"),
     "wait_for_event": ("read", "idempotent"),
     "conference_summary": ("read", "idempotent"),
+    "report": ("read", "idempotent"),
     "show_switchboard": ("read", "idempotent"),
     "show_approval": ("read", "idempotent"),
     "decide_approval": ("routine", "idempotent"),

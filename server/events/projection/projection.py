@@ -10,6 +10,7 @@ from ..event import StoredEvent
 from . import command_effects
 from .api_snapshot import digest, read_conference, read_queue
 from .conference import MAX_CONFERENCE_DURATION, Conference
+from .intervals import ConferenceIntervals, collect_intervals
 from .log import Log
 from .moments import API_READ, Moment, api_moment, command_moment, event_moment
 from .people import PersonView, person_in
@@ -25,7 +26,7 @@ QUEUES = resource_uri("queues")
 _MAX_API_ANSWERS = 20
 """Answers of the API that are kept for each conference and queue."""
 _MAX_LATENESS = timedelta(minutes=10)
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_FORGOTTEN = 10_000
 _MAX_PINNED = 20
 """Conferences that are kept although they were forgotten."""
@@ -212,6 +213,21 @@ class Projection:
         from .timeline_svg import timeline_svg  # noqa: PLC0415 (loads the XML library)
 
         return self._render(timeline_svg, conference_id, now, names)
+
+    def intervals(self, conference_id: str, now: datetime) -> ConferenceIntervals | None:
+        """The intervals of a conference up to its end or up to `now`. None if it is not known."""
+        log = self._conferences.get(conference_id)
+        return None if log is None else collect_intervals(log, now)
+
+    def forget_conference(self, conference_id: str) -> None:
+        """Forget a conference that no later event will change, and its call legs that have hung up."""
+        log = self._conferences.pop(conference_id, None)
+        if log is None:
+            return
+        self._ended.pop(conference_id, None)
+        self._conference_ids = {name: id_ for name, id_ in self._conference_ids.items() if id_ != conference_id}
+        self._forget_calls_of(conference_id, log)
+        self._remember_as_forgotten(conference_id)
 
     def _render(
         self, render: Renderer, conference_id: str, now: datetime, names: Mapping[str, str] | None
@@ -445,7 +461,10 @@ class Projection:
             oldest = min(self._ended, key=lambda id_: (self._ended[id_], id_))
             self._forgotten_before = max(self._forgotten_before, self._ended.pop(oldest))
             self._forget_calls_of(oldest, self._conferences.pop(oldest))
-            self._forgotten[oldest] = None
+            self._remember_as_forgotten(oldest)
+
+    def _remember_as_forgotten(self, id_: str) -> None:
+        self._forgotten[id_] = None
         for _ in range(len(self._forgotten) - _MAX_FORGOTTEN):
             del self._forgotten[next(iter(self._forgotten))]
 

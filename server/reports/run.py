@@ -1,0 +1,98 @@
+"""Reads the store once, from the beginning of a report's window to its end, and yields the rows."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from ..events.event import EventFilter, StoredEvent
+from ..events.history import LOOK_BACK
+from ..events.store import Store
+from ..guard.ledger import AuditRecord, Ledger
+from .figures import ReportRow
+from .fold import LATENESS, ReportFold, record_time
+
+_BATCH_EVENTS = 1_000
+_MAX_CLOCK_DISORDER = timedelta(hours=1)
+"""Audit records are numbered when they are committed: a record may follow others that are this much younger."""
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""The bounds of every window, so that a time around it is still a date."""
+
+Progress = Callable[[int], Awaitable[None]]
+"""Called with the number of events read so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time of a report. It counts what began at or after `since` and before `until`."""
+
+    since: datetime
+    until: datetime
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "since", max(self.since, _FIRST))
+        object.__setattr__(self, "until", min(self.until, _LAST))
+
+    def __contains__(self, moment: datetime) -> bool:
+        return self.since <= moment < self.until
+
+
+async def run_report(
+    store: Store, ledger: Ledger, window: Window, now: datetime, progress: Progress | None = None
+) -> AsyncGenerator[ReportRow]:
+    """The rows of a report: each conference soon after its end, then queues, agents and days.
+
+    What is kept in memory does not grow with the number of events: it is bounded by what is open at the same time, and
+    by 10,000 queues and 10,000 agents. Raises `StoreError`.
+    """
+    fold = ReportFold(window.__contains__)
+    records = _records(ledger, window)
+    record = await anext(records, None)
+    count = 0
+    async for batch in _events(store, window):
+        for event in batch:
+            while record is not None and record_time(record) <= event.occurred_at:
+                fold.add_record(record)
+                record = await anext(records, None)
+            fold.add_event(event)
+        for row in fold.take_conferences():
+            yield row
+        count += len(batch)
+        if progress is not None:
+            await progress(count)
+    while record is not None:
+        fold.add_record(record)
+        record = await anext(records, None)
+    for row in fold.finish(min(now, window.until + LOOK_BACK)):
+        yield row
+
+
+async def _events(store: Store, window: Window) -> AsyncIterator[list[StoredEvent]]:
+    """The events of the window in the order in which they were stored, and those around it of what began in it."""
+    event_filter = EventFilter(since=window.since - LOOK_BACK, until=window.until + LOOK_BACK + LATENESS)
+    while batch := await store.find(event_filter, limit=_BATCH_EVENTS, newest_first=False):
+        yield batch
+        event_filter = replace(event_filter, after_number=batch[-1].number)
+
+
+async def _records(ledger: Ledger, window: Window) -> AsyncIterator[AuditRecord]:
+    """The audit records of the window, oldest first, and some around it."""
+    number = await _number_before(ledger, window.since - LOOK_BACK - _MAX_CLOCK_DISORDER)
+    while records := await ledger.after(number):
+        for record in records:
+            yield record
+        number = records[-1].number
+        if records[-1].at > window.until + LOOK_BACK + _MAX_CLOCK_DISORDER:
+            return
+
+
+async def _number_before(ledger: Ledger, at: datetime) -> int:
+    """The number of a record before this time: records are numbered almost in the order of their times."""
+    newest = await ledger.newest(1)
+    low, high = 0, newest[0].number if newest else 0
+    while low < high:
+        middle = (low + high + 1) // 2
+        if (await ledger.after(middle - 1))[0].at < at:
+            low = middle
+        else:
+            high = middle - 1
+    return low
