@@ -6,6 +6,7 @@ exit code is 0 unless something could not be measured. `run.py server`, `run.py 
 `run.py shared` and `run.py http` measure one part alone.
 """
 
+import argparse
 import asyncio
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -242,4 +243,6 @@ def main(parts: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:] or list(_MEASURED)))
+    parser = argparse.ArgumentParser(description="Measure what the server costs, as ratios against a floor.")
+    parser.add_argument("parts", nargs="*", choices=list(_MEASURED), default=list(_MEASURED), help="default: all")
+    sys.exit(main(parser.parse_args().parts))
