@@ -22,7 +22,9 @@ _MAX_EVENTS = 20_000
 
 @click.command()
 @settings_options("database")
-@click.option("--last", type=click.IntRange(1, 1000), default=20, show_default=True, help="Number of conferences.")
+@click.option(
+    "--last", metavar="N", type=click.IntRange(1, 1000), default=20, show_default=True, help="Number of conferences."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def conferences(database: str | None, last: int, as_json: bool) -> None:
     """List the latest conferences.

@@ -41,7 +41,12 @@ _BUFFER_EVENTS = 100_000
 )
 @since_option
 @click.option(
-    "--last", type=click.IntRange(0, 1000), default=20, show_default=True, help="Number of past events to print first."
+    "--last",
+    metavar="N",
+    type=click.IntRange(0, 1000),
+    default=20,
+    show_default=True,
+    help="Number of past events to print first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.option("--once", is_flag=True, help="Exit after the past events.")

@@ -12,6 +12,7 @@ from ..settings import PREFIX
 @click.command()
 @click.option(
     "--port",
+    metavar="PORT",
     type=click.IntRange(0, 65535),
     default=12111,
     show_default=True,
@@ -21,6 +22,7 @@ from ..settings import PREFIX
 )
 @click.option(
     "--webhook-url",
+    metavar="URL",
     default=None,
     envvar=f"{PREFIX}WEBHOOK_URL",
     show_envvar=True,
@@ -28,6 +30,7 @@ from ..settings import PREFIX
 )
 @click.option(
     "--failover-url",
+    metavar="URL",
     default=None,
     envvar=f"{PREFIX}FAILOVER_URL",
     show_envvar=True,
