@@ -1,4 +1,4 @@
-"""What npm has for the board, as its lock file says: fetched once, and kept in .venv."""
+"""Packages from npm, as a lock file pins them: fetched once, and kept in .venv."""
 
 import hashlib
 import os
@@ -20,26 +20,26 @@ def run(directory: Path, *command: str) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def installed() -> Path:
-    """The packages. Skips where they cannot be fetched, which must not happen in CI."""
-    files = b"".join((ROOT / "board" / name).read_bytes() for name in _NAMES)
-    place = ROOT / ".venv" / f"board-{hashlib.sha256(files).hexdigest()[:12]}"
+def installed(project: Path = ROOT / "board") -> Path:
+    """The packages of a project. Skips where they cannot be fetched, which must not happen in CI."""
+    files = b"".join((project / name).read_bytes() for name in _NAMES)
+    place = ROOT / ".venv" / f"{project.name}-{hashlib.sha256(files).hexdigest()[:12]}"
     if not place.exists():
-        _install(place)
+        _install(project, place)
     return place / "node_modules"
 
 
-def _install(place: Path) -> None:
+def _install(project: Path, place: Path) -> None:
     if not shutil.which("npm"):
         _without("Node.js is not installed: apt-get install nodejs npm")
-    draft = Path(mkdtemp(prefix="board-", dir=place.parent))
+    draft = Path(mkdtemp(prefix=f"{project.name}-", dir=place.parent))
     for name in _NAMES:
-        shutil.copy(ROOT / "board" / name, draft)
+        shutil.copy(project / name, draft)
     try:
         run(draft, "npm", "ci", "--no-audit", "--no-fund")
     except AssertionError as failed:
         shutil.rmtree(draft)
-        _without(f"npm cannot fetch what the board is built with: {failed}")
+        _without(f"npm cannot fetch the packages of {project.name}: {failed}")
     try:
         draft.rename(place)
     except OSError:  # another worker was first
