@@ -39,7 +39,9 @@ CREATE TABLE rejected_webhooks (
 CREATE TABLE approvals (
     number {serial},
     code {key} NOT NULL UNIQUE,
+    call {key} NOT NULL,
     binding {key} NOT NULL,
+    facts TEXT NOT NULL,
     tool TEXT NOT NULL,
     risk TEXT NOT NULL,
     question TEXT NOT NULL,
@@ -54,6 +56,7 @@ CREATE TABLE approvals (
     identity TEXT
 );
 CREATE INDEX approvals_by_binding ON approvals (binding, number);
+CREATE INDEX approvals_by_call ON approvals (call, number);
 
 CREATE TABLE limit_usage (
     key {key} NOT NULL,
@@ -92,7 +95,8 @@ CREATE TABLE tokens (
 """
 `events.body` is what Telnyx posted. It is the last column, since it is long.
 `rejected_webhooks` holds the newest signed bodies that are not events.
-`approvals` holds questions for a person. `binding` identifies the call and the facts that the question is about.
+`approvals` holds questions for a person. `call` identifies the call, `binding` the call and the facts that the question
+is about. `facts` repeats these as JSON, to say what has changed when an approval no longer holds.
 `limit_usage` holds what was used of each limit, when, and the running total of its key.
 `audit` is only appended to. Each hash covers the previous one. `session` and `newest_event` repeat what `entry`
 contains, for the indexes.

@@ -5,11 +5,12 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from ...tools.base import Command, Risk
 from ..errors import CallRefused
 from .call_record import CallRecord
+from .changes import changes
 from .ledger import ApprovalRequest, Ledger, PendingApproval, State
 from .questions import Question
 
@@ -114,6 +115,10 @@ class Approvals:
             request = _request(command, question, risk, record)
             if await self._was_approved(command, request, question, record):
                 return
+            if (outdated := await self._ledger.outdated(request)) is not None:
+                changed = changes(outdated.facts, question.facts)
+                question = question.replacing(outdated.code, changed)
+                request = _request(command, question, risk, record)
             answer = await approver.ask(question)
             by = "" if answer.reply is ApprovalOutcome.NOBODY else "elicitation"
             record.call = answer.call or record.call
@@ -159,15 +164,21 @@ class Approvals:
 
 def _request(command: Command, question: Question, risk: Risk, record: CallRecord) -> ApprovalRequest:
     arguments = command.model_dump(mode="json", exclude_none=True, exclude=set(_UNBOUND))
-    bound = [command.tool_name(), arguments, question.digest, record.caller.identity]
+    call = [command.tool_name(), arguments, record.caller.identity]
     return ApprovalRequest(
-        binding=hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest(),
+        call=_hash(call),
+        binding=_hash([*call, question.digest]),
+        facts=json.dumps(question.facts),
         tool=command.tool_name(),
         risk=str(risk),
         question=question.text,
         asked_by=record.caller.client,
         identity=record.caller.identity,
     )
+
+
+def _hash(value: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _note(  # noqa: PLR0917 (one argument a fact)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ...tools.text import quoted
+
 
 class PlaceKind(StrEnum):
     """Where a call leg can be."""
@@ -27,3 +29,18 @@ class Place:
     """The queue's name."""
     other: str | None = None
     """The call leg at the other end of a bridge, if it is known."""
+
+    @property
+    def text(self) -> str:
+        """`in queue 'support'`, `in conference 'Standup'`, `in no conference or queue`."""
+        match self.kind:
+            case PlaceKind.CONFERENCE:
+                return f"in conference {quoted(self.conference_name or self.conference_id)}"
+            case PlaceKind.QUEUE:
+                return f"in queue {quoted(self.queue)}"
+            case PlaceKind.BRIDGE:
+                return "connected to another call"
+            case PlaceKind.NOWHERE:
+                return "in no conference or queue"
+            case PlaceKind.UNKNOWN:
+                return "in an unknown place"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, cast, get_args, get_origin
 
@@ -14,6 +14,7 @@ from ...tools.base import EVERYONE, Command, arguments_of
 from ...tools.pagination import Read, count_of
 from ...tools.participants import JoinConference, ListParticipants
 from ...tools.text import REDACTORS, clean_id, quoted
+from .changes import Facts
 from .effects import Assessment
 from .place import PlaceKind
 from .situation import MAX_NAMED, Person, Room, Situation, Waiting, name_people
@@ -38,6 +39,13 @@ class Question:
     """The text for records: without what is spoken and keyed."""
     digest: str
     """A hash of the question and of every fact that decides the effect, without times that change by themselves."""
+    facts: Facts = field(default_factory=dict[str, Any])
+    """Those facts, to say later what has changed."""
+
+    def replacing(self, code: str, changed: str) -> "Question":
+        """This question, with why the earlier one under this code no longer holds."""
+        why = f" Asked again: since {code} was asked, {changed}."
+        return replace(self, text=self.text + why, discreet=self.discreet + why)
 
 
 async def compose(assessment: Assessment) -> Question:
@@ -59,7 +67,8 @@ async def compose(assessment: Assessment) -> Question:
     shown = text(_WORDS, with_times=True)
     discreet = text(_DISCREET, with_times=True) if is_secret else shown
     bound = json.dumps([text(_WORDS, with_times=False), situation.facts()], sort_keys=True, default=str)
-    return Question(shown, discreet, hashlib.sha256(bound.encode(errors="replace")).hexdigest())
+    digest = hashlib.sha256(bound.encode(errors="replace")).hexdigest()
+    return Question(shown, discreet, digest, situation.remembered())
 
 
 def _why(assessment: Assessment) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ...tools.base import Command
 from ...tools.text import clean_id, count, quoted, short_id
+from .changes import Facts
 from .place import Place, PlaceKind
 
 _PLAIN_NUMBER = re.compile(r"\+?[0-9]{1,15}")
@@ -50,14 +51,13 @@ class Person:
     def short_id(self) -> str:
         return short_id(clean_id(self.call_control_id))
 
-    def states(self, *, with_times: bool = True) -> str:
-        """Role and states in brackets, such as ` [host, muted, on hold for 2 min]`; empty without any."""
+    def states(self, *, with_times: bool = True) -> list[str]:
+        """Role and states: host, muted, on hold for 2 min."""
         hold = f"on hold{_for(self.hold_seconds) if with_times else ''}"
         states = ["host"] if self.ends_room or self.soft_ends_room else []
         states += [self.role] if self.role and self.role != "none" else []
         states += ["muted"] if self.muted else []
-        states += [hold] if self.on_hold else []
-        return f" [{', '.join(states)}]" if states else ""
+        return states + ([hold] if self.on_hold else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,16 +204,31 @@ class Situation:
         queues = [asdict(queue) for queue in self._queues.values()]
         return [rooms, [(leg, asdict(place)) for leg, place in self._places.items()], waiting, queues]
 
+    def remembered(self) -> Facts:
+        """Facts that an approval is bound to, as `changes` compares them later."""
+        rooms = {room.id: room for room in (*self._rooms.values(), *self._named.values()) if room is not None}
+        return {
+            "rooms": {id_: _remembered(room) for id_, room in rooms.items()},
+            "places": {leg: place.text for leg, place in self._places.items()},
+            "waiting": {leg: [at.position, at.has_hung_up] for (leg, _), at in self._waiting.items() if at is not None},
+            "queues": {queue.name: queue.size for queue in self._queues.values()},
+        }
+
 
 def _lasting(room: Room) -> Mapping[str, Any]:
     people = sorted((replace(one, hold_seconds=None) for one in room.people), key=lambda one: one.call_control_id)
     return {"id": room.id, "over": room.is_over, "recording": room.recording, "people": [asdict(one) for one in people]}
 
 
+def _remembered(room: Room) -> Facts:
+    people = {one.call_control_id: [one.who, one.states(with_times=False)] for one in room.people}
+    return {"over": room.is_over, "recording": room.recording, "people": people}
+
+
 def name_people(people: Sequence[Person], *, with_times: bool = True, with_states: bool = True) -> str:
     """`'Anna' (+12025550121) [muted], +12025550122 and 3 more`. Ids appear only to tell identical entries apart."""
     shown = people[:MAX_NAMED]
-    entries = [person.who + (person.states(with_times=with_times) if with_states else "") for person in shown]
+    entries = [_entry(person, person.states(with_times=with_times) if with_states else []) for person in shown]
     same = Counter(entries)
     named = [
         f"{entry} ({person.short_id})" if same[entry] > 1 else entry
@@ -221,6 +236,10 @@ def name_people(people: Sequence[Person], *, with_times: bool = True, with_state
     ]
     more = f" and {len(people) - len(shown)} more" if len(people) > len(shown) else ""
     return f"{', '.join(named)}{more}"
+
+
+def _entry(person: Person, states: Sequence[str]) -> str:
+    return f"{person.who} [{', '.join(states)}]" if states else person.who
 
 
 def people_in(room: Room) -> str:

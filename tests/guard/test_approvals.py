@@ -94,6 +94,59 @@ async def test_a_yes_is_not_for_a_room_that_somebody_has_joined_since(world: Wor
     assert changes(world.sandbox) == [f"POST /conferences/{conference}/actions/join"]
 
 
+async def test_a_yes_that_no_longer_holds_is_followed_by_what_has_changed(world: World, database: Path) -> None:
+    conference, state = room(world.sandbox, people=2), world.sandbox.state
+    people = state.conferences.by_id[conference].present
+    first, second = people
+    leg = state.legs.arrive("+12025550177", "+12025550100").call_control_id
+
+    async def since(code: str) -> tuple[str, str]:
+        """The code of the next question about the same call, and what it says of the one under the earlier code."""
+        said = await refusal(client, "end_conference", conference_id=conference)
+        return code_in(said), said.partition(f"Asked again: since {code} was asked, ")[2].partition(". ")[0]
+
+    async with guarded(world, database=url_of(database), with_events=True) as client:
+        code = await pending(client, "end_conference", conference_id=conference)
+        await decided(database, code)
+        await call(client, "join_conference", conference_id=conference, call_control_id=leg)
+        code, changed = await since(code)
+        assert changed == "+12025550177 has joined (3 people in the conference now)"
+        await call(client, "mute_participants", conference_id=conference, call_control_ids=[first])
+        await call(client, "leave_conference", conference_id=conference, call_control_id=leg)
+        code, changed = await since(code)
+        assert "+12025550177 has left (2 people in the conference now)" in changed
+        assert "is muted now" in changed
+        people[second].ends_on_exit = True
+        await call(client, "unmute_participants", conference_id=conference, call_control_ids=[first])
+        code, changed = await since(code)
+        assert "has become the host" in changed
+        assert "is no longer muted" in changed
+        await decided(database, code)
+        await call(client, "end_conference", conference_id=conference)
+
+
+async def test_a_person_who_is_asked_again_reads_what_has_changed(era: str, world: World, database: Path) -> None:
+    conference = room(world.sandbox)
+    person = Person(closes)
+    async with guarded(world, era=era, answering=person.slowly, database=url_of(database), with_events=True) as client:
+        code = await pending(client, "end_conference", conference_id=conference)
+        leg = world.sandbox.state.legs.arrive("+12025550177", "+12025550100").call_control_id
+        await call(client, "join_conference", conference_id=conference, call_control_id=leg)
+        person.answering = yes
+        await call(client, "end_conference", conference_id=conference)
+    assert f"since {code} was asked, +12025550177 has joined" in person.questions[-1]
+
+
+async def test_a_place_in_a_queue_that_has_changed_is_named(world: World, database: Path) -> None:
+    calls = world.sandbox.state.queues.get_queue("support").calls
+    first, second = (waiting.leg.call_control_id for waiting in calls[:2])
+    async with guarded(world, approval="all", database=url_of(database)) as client:
+        code = await pending(client, "remove_queue_call", queue_name="support", call_control_id=second)
+        world.sandbox.state.legs.hang_up(world.sandbox.state.legs.by_id[first])
+        said = await refusal(client, "remove_queue_call", queue_name="support", call_control_id=second)
+    assert f"since {code} was asked, the caller is at place 1 of the queue, not 2" in said
+
+
 async def test_a_yes_is_for_each_person_in_the_room_also_those_that_a_question_has_no_place_for(
     world: World, database: Path
 ) -> None:

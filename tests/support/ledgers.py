@@ -29,7 +29,7 @@ def on(database: Path, method: Callable[Concatenate[Ledger, P], Awaitable[T]], *
 def asked(question: str = QUESTION, **other: str) -> ApprovalRequest:
     """A question about a call; its own words stand for all it is bound to."""
     facts = {"tool": "end_conference", "risk": "destructive", "asked_by": "claude-code 2.1", **other}
-    return ApprovalRequest(binding=question, question=question, **facts)
+    return ApprovalRequest(call=question, binding=question, question=question, **facts)
 
 
 def left(database: Path, question: ApprovalRequest | None = None, lasts: timedelta = APPROVAL_TTL) -> PendingApproval:

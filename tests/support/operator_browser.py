@@ -69,7 +69,7 @@ def asked(
     binding: str = "1", question: str = "End conference 'Standup'? 3 people are in it.", **more: str
 ) -> ApprovalRequest:
     given = {"tool": "end_conference", "risk": "destructive", "asked_by": "Claude Code 2.1", **more}
-    return ApprovalRequest(binding, question=question, **given)
+    return ApprovalRequest(binding, binding, question=question, **given)
 
 
 @asynccontextmanager

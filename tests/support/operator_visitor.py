@@ -34,7 +34,7 @@ class Clock:
 
 
 def asked(binding: str = "1", question: str = "End conference 'Standup'? 3 people are in it.") -> ApprovalRequest:
-    return ApprovalRequest(binding, "end_conference", "destructive", question, "Claude Code 2.1")
+    return ApprovalRequest(binding, binding, "end_conference", "destructive", question, "Claude Code 2.1")
 
 
 def token_of(link: str) -> str:

@@ -77,6 +77,10 @@ class Ledger:
             lambda session: pending_approvals.add_pending(session, request, self._now(), self._approval_ttl)
         )
 
+    async def outdated(self, request: ApprovalRequest) -> PendingApproval | None:
+        """An open question about the same call, whose facts have changed since."""
+        return await self._read(lambda session: pending_approvals.outdated(session, request, self._now()))
+
     async def use_answer(self, request: ApprovalRequest, name: str, *, yes: bool) -> bool:
         """Use up an answer given through the client. False when it was used before."""
         return await self._write(

@@ -3,7 +3,9 @@
 Every function is part of a transaction.
 """
 
+import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,8 +19,9 @@ _LETTERS = _ALPHABET[10:]
 _HALF = 4
 _COLUMNS = (
     "code, tool, risk, question, asked_by, identity, asked_at, expires_at, decision, decided_at, decided_by, reason, "
-    "spent_at"
+    "spent_at, facts"
 )
+_INSERTED = "code, call, binding, facts, tool, risk, question, asked_by, identity, asked_at, expires_at"
 _ELICITED = "elicitation"
 MAX_PENDING = 20
 """Pending questions of one authenticated name, or of all callers without a name."""
@@ -60,6 +63,8 @@ class PendingApproval:
     decided_at: datetime | None
     decided_by: str | None
     reason: str | None
+    facts: Mapping[str, Any]
+    """What was true when it was asked."""
 
     @property
     def asker(self) -> str:
@@ -71,6 +76,8 @@ class PendingApproval:
 class ApprovalRequest:
     """A question about one call, and the facts that an approval is bound to."""
 
+    call: str
+    """A hash of the call: its tool, its arguments and its caller."""
     binding: str
     """A hash of the call and of every fact that decides its effect."""
     tool: str
@@ -78,6 +85,8 @@ class ApprovalRequest:
     question: str
     asked_by: str
     identity: str | None = None
+    facts: str = "{}"
+    """The facts as JSON, to say later what has changed."""
 
 
 class Decision(NamedTuple):
@@ -108,14 +117,26 @@ def add_pending(session: Transaction, request: ApprovalRequest, now: datetime, t
     _check_not_too_many(session, request, now)
     code = _new_code()
     session.change(
-        "INSERT INTO approvals (code, binding, tool, risk, question, asked_by, identity, asked_at, expires_at) "
-        "VALUES (:code, :binding, :tool, :risk, :question, :asked_by, :identity, :asked_at, :expires_at)",
+        f"INSERT INTO approvals ({_INSERTED}) VALUES (:code, :call, :binding, :facts, :tool, :risk, :question, "  # noqa: S608
+        ":asked_by, :identity, :asked_at, :expires_at)",
         code=code,
         asked_at=microseconds(now),
         expires_at=microseconds(now + ttl),
         **asdict(request),
     )
     return _by_code(session, code, now)
+
+
+def outdated(session: Transaction, request: ApprovalRequest, now: datetime) -> PendingApproval | None:
+    """The newest open question about the same call with other facts, whether answered or not."""
+    rows = session.rows(
+        f"SELECT {_COLUMNS} FROM approvals "  # noqa: S608 - constants
+        "WHERE call = :call AND binding <> :binding AND spent_at IS NULL ORDER BY number DESC LIMIT 1",
+        call=request.call,
+        binding=request.binding,
+    )
+    found = [_approval(row, now) for row in rows]
+    return found[0] if found and found[0].state in {State.PENDING, State.APPROVED} else None
 
 
 def _check_not_too_many(session: Transaction, request: ApprovalRequest, now: datetime) -> None:
@@ -141,9 +162,9 @@ def use_answer(session: Transaction, request: ApprovalRequest, name: str, *, yes
     """
     decision = State.APPROVED if yes else State.REJECTED
     new = session.change(
-        "INSERT INTO approvals (code, binding, tool, risk, question, asked_by, identity, asked_at, expires_at, "
-        "decision, decided_at, decided_by, spent_at) VALUES (:name, :binding, :tool, :risk, :question, :asked_by, "
-        ":identity, :now, :now, :decision, :now, :by, :now) ON CONFLICT DO NOTHING",
+        f"INSERT INTO approvals ({_INSERTED}, decision, decided_at, decided_by, spent_at) "  # noqa: S608
+        "VALUES (:name, :call, :binding, :facts, :tool, :risk, :question, :asked_by, :identity, :now, :now, :decision, "
+        ":now, :by, :now) ON CONFLICT DO NOTHING",
         name=name,
         now=microseconds(now),
         decision=decision,
@@ -153,11 +174,11 @@ def use_answer(session: Transaction, request: ApprovalRequest, name: str, *, yes
     if new:
         session.change(
             "UPDATE approvals SET decision = coalesce(decision, :decision), decided_at = coalesce(decided_at, :now), "
-            "decided_by = coalesce(decided_by, :by), spent_at = :now WHERE binding = :binding AND spent_at IS NULL",
+            "decided_by = coalesce(decided_by, :by), spent_at = :now WHERE call = :call AND spent_at IS NULL",
             decision=decision,
             now=microseconds(now),
             by=_ELICITED,
-            binding=request.binding,
+            call=request.call,
         )
     return bool(new)
 
@@ -229,7 +250,8 @@ def _new_code() -> str:
 
 
 def _approval(row: tuple[Any, ...], now: datetime) -> PendingApproval:
-    code, tool, risk, question, asked_by, identity, asked, expires, decision, decided, decided_by, reason, spent = row
+    code, tool, risk, question, asked_by, identity, asked, expires, decision, decided, decided_by, reason, *rest = row
+    spent, facts = rest
     return PendingApproval(
         code=code,
         tool=tool,
@@ -243,6 +265,7 @@ def _approval(row: tuple[Any, ...], now: datetime) -> PendingApproval:
         decided_at=None if decided is None else moment_of(decided),
         decided_by=decided_by,
         reason=reason,
+        facts=json.loads(facts),
     )
 
 
