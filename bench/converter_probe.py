@@ -3,8 +3,20 @@
 # pyright: basic, reportMissingImports=false, reportArgumentType=false
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
+
+PACKAGES = {
+    "google-genai": ("google-genai",),
+    "litellm": ("litellm",),
+    "smolagents": ("smolagents", "mcpadapt"),
+    "langchain-google-genai": ("langchain-google-genai",),
+    "llama-index": ("llama-index-core", "llama-index-tools-mcp"),
+    "openai-agents": ("openai-agents",),
+    "pydantic-ai": ("pydantic-ai-slim",),
+}
+"""The packages whose versions decide each result."""
 
 
 def google_genai(tool):
@@ -36,7 +48,7 @@ def langchain_google_genai(tool):
 
     function = {"name": tool["name"], "description": tool["description"], "parameters": tool["inputSchema"]}
     converted = convert_to_genai_function_declarations([function])
-    return json.loads(type(converted).to_json(converted)) if hasattr(type(converted), "to_json") else str(converted)
+    return [one.model_dump(mode="json", exclude_none=True) for one in converted]
 
 
 def llama_index(tool):
@@ -49,10 +61,11 @@ def llama_index(tool):
 
 
 def openai_agents(tool):
+    from agents.mcp import MCPServerStdio
     from agents.mcp.util import MCPUtil
     from mcp.types import Tool
 
-    server = SimpleNamespace(name="telnyx", _get_needs_approval_for_tool=lambda tool, agent: False)
+    server = MCPServerStdio({"command": "never started"})
     function = MCPUtil.to_function_tool(Tool.model_validate(tool), server, convert_schemas_to_strict=True)
     return function.params_json_schema
 
@@ -80,18 +93,22 @@ def main():
         try:
             converted = convert(tool)
         except Exception as error:
-            first = (
-                first
-                or f"{tool['name']}: {type(error).__name__}: {str(error).splitlines()[0][:90] if str(error) else ''}"
-            )
+            words = (str(error).splitlines() or [""])[0][:90]
+            first = first or f"{tool['name']}: {type(error).__name__}: {words}"
             continue
         loaded += 1
         enums += count(converted, "enum")
         alternatives += count(converted, "anyOf")
     had_enums, had_alternatives = (sum(count(tool["inputSchema"], key) for tool in tools) for key in ("enum", "anyOf"))
-    print(f"{loaded:>4}/{len(tools):<4} {enums:>4}/{had_enums:<4} {alternatives:>3}/{had_alternatives:<3}  {first}")
-    return int(loaded < len(tools))
+    result = {
+        "loaded": f"{loaded} of {len(tools)}",
+        "enums": f"{enums} of {had_enums}",
+        "lost": f"{max(0, had_alternatives - alternatives)} of {had_alternatives}",
+        "error": first,
+        "versions": ", ".join(version(package) for package in PACKAGES[name]),
+    }
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

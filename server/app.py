@@ -18,7 +18,7 @@ from mcp_types import ListToolsResult, PaginatedRequestParams
 
 from ..tools import TOOLS
 from .adapters.api_key import key_of
-from .adapters.approval_help import operator_address
+from .adapters.approval_help import OPERATOR_PATH, operator_address
 from .adapters.guard_factory import GuardRuntime
 from .adapters.live_facts import TelnyxFacts
 from .adapters.running_servers import registered_server, running_servers
@@ -120,6 +120,7 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
             page = await _serve_operator_page(stack, settings.operator_page, parts, events, guard_runtime)
         elif settings.operator_page is not None:
             page = operator_address(settings)
+        guard_runtime.page = page
         report_problems = stack.enter_context(
             registered_server(transport=settings.transport, sandbox=settings.sandbox, database=database, page=page)
         )
@@ -151,7 +152,7 @@ async def _serve_operator_page(
         logger.error("This server runs without an operator page: %s%s", error, owner)
         return None
     print_link(link)
-    return f"{urlsplit(link).scheme}://{urlsplit(link).netloc}/"
+    return f"{urlsplit(link).scheme}://{urlsplit(link).netloc}{OPERATOR_PATH}"
 
 
 def build(
@@ -177,6 +178,7 @@ def build(
         board_tools=BoardTools(board, guard),
         shutdown=shutdown,
         ask_timeout=settings.ask_timeout,
+        page=lambda: guard_runtime.page,
     )
     completions = CompletionSource(events, telnyx.read, hides_numbers=settings.mask_numbers)
     prompts = PromptHandlers(catalog, guard_runtime.policy, completions, is_sandbox=settings.sandbox)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ..settings import Settings
 
 _PROGRAM = "telnyx-conferencing"
-_OPERATOR_PATH = "/operator"
+OPERATOR_PATH = "/operator"
 
 
 def program() -> list[str]:
@@ -23,23 +23,28 @@ def program() -> list[str]:
     return [sys.executable, "-m", "telnyx_conferencing.server"]
 
 
-def approval_help(settings: Settings, database: str | None) -> Callable[[str], str]:
+def approval_help(
+    settings: Settings, database: str | None, page: Callable[[], str | None] = lambda: None
+) -> Callable[[str], str]:
     """Returns a function from a pending question's code to a clause that says where a person answers it.
+
+    `page` returns the address of the running operator page.
 
     A client over HTTP may be on another machine: it gets the operator page's address, no path and no command of this
     machine. A client on stdio gets the command with its full path. The URL of a database server is never part of it:
     it may hold a password, and its user could approve their own requests.
     """
-    if settings.transport == "http":
-        return _on_page(settings) if settings.operator_page is not None else _by_operator
+    is_http = settings.transport == "http"
     option = f" --database {shlex.quote(database)}" if database and database.startswith("sqlite") else ""
     command = shlex.join([*program(), "approvals"])
-    return lambda code: f"with `{command} approve {code}{option}` (or `reject`)"
 
+    def where(code: str) -> str:
+        on_page = f"on the operator page, {page()}" if page() is not None else ""
+        if is_http:
+            return on_page or _by_operator(code)
+        return f"{on_page}{', or ' if on_page else ''}with `{command} approve {code}{option}` (or `reject`)"
 
-def _on_page(settings: Settings) -> Callable[[str], str]:
-    address = operator_address(settings)
-    return lambda code: f"on the operator page, {address}"
+    return where
 
 
 def _by_operator(code: str) -> str:
@@ -50,7 +55,7 @@ def operator_address(settings: Settings) -> str:
     """The address of the operator page of a server over HTTP, as a browser reaches it."""
     if settings.oauth_audience is not None:
         audience = urlsplit(settings.oauth_audience)
-        return f"{audience.scheme}://{audience.netloc}{_OPERATOR_PATH}"
+        return f"{audience.scheme}://{audience.netloc}{OPERATOR_PATH}"
     if settings.allowed_hosts:
-        return f"https://{min(settings.allowed_hosts)}{_OPERATOR_PATH}"
-    return f"http://127.0.0.1:{settings.port}{_OPERATOR_PATH}"
+        return f"https://{min(settings.allowed_hosts)}{OPERATOR_PATH}"
+    return f"http://127.0.0.1:{settings.port}{OPERATOR_PATH}"

@@ -34,13 +34,15 @@ class GuardRuntime:
         self._source = policy_source(settings)
         self._reported_problem = ""
         self._on_change: list[Callable[[], None]] = []
+        self.page: str | None = None
+        """The address of the running operator page, without a sign-in link."""
 
         self.ledger = Ledger(events.database, settings.approval_ttl)
         live = TelnyxLiveState(telnyx.read, events, self.ledger.newest)
         gate = Gate(
             self.policy,
             self.ledger,
-            Approvals(self.ledger, approval_help(settings, database)),
+            Approvals(self.ledger, approval_help(settings, database, lambda: self.page)),
             TelnyxScopeFacts(telnyx.read, events, live),
             live=live,
             newest_event=lambda: events.newest,

@@ -10,7 +10,7 @@ from ...tools import TOOLS
 from ...tools.base import Risk, Tool
 from ...tools.text import count
 from ..adapters.guard_factory import policy_source
-from ..mcp.tool_definitions import model_bytes
+from ..mcp.tool_definitions import model_bytes, total_bytes
 from .options import load_settings, settings_options
 
 _HEADINGS = ("tool", "toolset", "risk", "retry", "bytes")
@@ -22,7 +22,7 @@ _HEADINGS = ("tool", "toolset", "risk", "retry", "bytes")
 def tools(as_json: bool, **options: Any) -> None:
     """List the tools with their risk and size.
 
-    The last column is the number of bytes of each tool's definition, which the model reads on every turn.
+    The last column is the number of bytes of each tool's definition that the model reads on every turn.
 
     \b
     Examples:
@@ -53,8 +53,10 @@ def _table(tools: Sequence[type[Tool]]) -> Iterator[str]:
 
 
 def _size(tools: Sequence[type[Tool]]) -> str:
-    total = sum(model_bytes(tool) for tool in tools)
-    return f"{count(len(tools), 'tool')}, {total} bytes, {total / max(1, len(tools)):.0f} per tool"
+    model, total = sum(map(model_bytes, tools)), sum(map(total_bytes, tools))
+    number = max(1, len(tools))
+    each = f"{model / number:.0f} and {total / number:.0f} per tool"
+    return f"{count(len(tools), 'tool')}, {model} bytes for the model, {total} with output schemas and hints; {each}"
 
 
 def _row(tool: type[Tool]) -> tuple[str, ...]:

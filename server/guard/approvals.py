@@ -81,6 +81,7 @@ class ApprovalPending(CallRefused):
     def __init__(
         self, command: Command, risk: Risk, pending: PendingApproval, reason: str, where_to_answer: str
     ) -> None:
+        self.pending = pending
         super().__init__(
             f"{command.tool_name()} with these arguments is {risk} and needs a person's yes, and nobody could be asked "
             f"here: {reason}. Nothing was sent. The question waits as {pending.code} until "

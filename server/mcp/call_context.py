@@ -39,7 +39,9 @@ class McpCallContext:
         call: CallToolRequestParams,
         shutdown: Shutdown,
         ask_timeout_s: float | None = None,
+        page: str | None = None,
     ) -> None:
+        """`page`: the address of the running operator page."""
         self.caller = caller_of(context)
         self.context: ServerRequestContext[Any, Any] | None = context
         self.request_id: RequestId | None = context.request_id
@@ -47,9 +49,12 @@ class McpCallContext:
         self._call = call
         self._shutdown = shutdown
         self._ask_timeout_s = ask_timeout_s
+        self._page = page
 
     def asker(self, call_id: str) -> Approver:
-        return Elicitation(self._mcp, self._call, call_id, timeout_s=self._ask_timeout_s, shutdown=self._shutdown)
+        return Elicitation(
+            self._mcp, self._call, call_id, timeout_s=self._ask_timeout_s, shutdown=self._shutdown, page=self._page
+        )
 
 
 class ButtonCallContext:

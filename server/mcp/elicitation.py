@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from mcp_types import (
     ClientCapabilities,
     ElicitRequest,
     ElicitRequestFormParams,
+    ElicitRequestURLParams,
     ElicitResult,
     InputRequiredResult,
 )
@@ -22,6 +24,7 @@ from mcp_types.version import is_version_at_least
 
 from ...tools.text import clean
 from ..guard import ApprovalAnswer, ApprovalOutcome, Question
+from ..guard.ledger import PendingApproval
 from ..lifecycle import Shutdown
 
 logger = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ DEFAULT_TIMEOUT_S = 45.0
 """Shorter than the 60 s after which many hosts give a call up."""
 
 _KEY = "approval"
+_PAGE_KEY = "operator_page"
 _MAX_REASON_LENGTH = 300
 _APPROVE, _REJECT = "approve", "reject"
 
@@ -67,6 +71,12 @@ def can_be_asked(capabilities: ClientCapabilities | None) -> bool:
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
+def opens_pages(capabilities: ClientCapabilities | None) -> bool:
+    """Whether a client with these capabilities opens pages for a person."""
+    elicitation = capabilities.elicitation if capabilities is not None else None
+    return elicitation is not None and elicitation.url is not None
+
+
 class QuestionPending(Exception):
     """The call ends here with a question; the client repeats it with the answer."""
 
@@ -85,10 +95,12 @@ class Elicitation:
         *,
         timeout_s: float | None,
         shutdown: Shutdown,
+        page: str | None = None,
     ) -> None:
         """`call_id` identifies the call, and so the answer to its question.
 
         `timeout_s`: how long an answer is awaited at 2025-11-25; None: as long as suits the host. A shutdown ends it.
+        `page`: the address of the running operator page, offered to clients that open pages and show no forms.
         """
         self._context = context
         self._call_id = call_id
@@ -97,12 +109,17 @@ class Elicitation:
         self._host = params.client_info.name.lower() if params is not None else ""
         self._timeout_s = timeout_s or (_DIALOG_TIMEOUT_S if self._host == _SHOWS_DIALOGS else DEFAULT_TIMEOUT_S)
         self._shutdown = shutdown
+        self._page = page
+        self._offers_page = False
         self._unanswered: asyncio.Task[ElicitResult] | None = None
 
     async def ask(self, question: Question) -> ApprovalAnswer:
         if not can_be_asked(self._context.session.client_capabilities):
+            self._offers_page = self._page is not None and opens_pages(self._context.session.client_capabilities)
+            if self._offers_page:
+                return ApprovalAnswer(ApprovalOutcome.NOBODY, _ON_PAGE, self._call_id)
             return ApprovalAnswer(ApprovalOutcome.NOBODY, _CANNOT_ASK, self._call_id)
-        if is_version_at_least(self._context.protocol_version, _RETURNS_QUESTIONS):
+        if self._returns_questions:
             return self._returned(question)
         return await self._sent(question.text)
 
@@ -136,6 +153,25 @@ class Elicitation:
             raise
         self._unanswered = request
         return ApprovalAnswer(ApprovalOutcome.NOBODY, _UNANSWERED, self._call_id)
+
+    @property
+    def _returns_questions(self) -> bool:
+        return is_version_at_least(self._context.protocol_version, _RETURNS_QUESTIONS)
+
+    async def offer_page(self, pending: PendingApproval) -> None:
+        """Offer the operator page for a pending question. The answer is given there: it does not come back here.
+
+        May end the call instead; the client then repeats it.
+        """
+        if not self._offers_page or self._page is None or _PAGE_KEY in (self._call.input_responses or {}):
+            return
+        message = f"{pending.question} Answer it on the operator page, where it waits as {pending.code}."
+        if self._returns_questions:
+            request = ElicitRequest(params=ElicitRequestURLParams(message=message, url=self._page))
+            raise QuestionPending(InputRequiredResult(input_requests={_PAGE_KEY: request}))
+        session, request_id = self._context.session, self._context.request_id
+        with suppress(MCPError), self._shutdown.cancel_scope(), anyio.move_on_after(self._timeout_s):
+            await session.elicit_url(message, self._page, f"{self._call_id}-page", related_request_id=request_id)
 
     def on_late_answer(self, listener: AnswerListener) -> None:
         """Call `listener` if a person answers after the timeout."""
@@ -179,5 +215,6 @@ _CHOICES: dict[Any, ApprovalOutcome] = {
 }
 """Values of `decision`, and the flag that some hosts send."""
 _CANNOT_ASK = "this client has not declared that it can put questions to a person (elicitation)"
+_ON_PAGE = "this client shows no forms, and the person was offered the operator page"
 _UNANSWERED = "the question was cancelled or not answered"
 _DECLINED_BY_HOST = "the client declined by itself, without asking a person"

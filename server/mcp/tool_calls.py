@@ -67,8 +67,12 @@ class ToolCallHandler:
         board_tools: BoardTools,
         shutdown: Shutdown | None = None,
         ask_timeout: timedelta | None = None,
+        page: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`ask_timeout`: how long a person is waited for during a call; None: as long as suits the host."""
+        """`ask_timeout`: how long a person is waited for during a call; None: as long as suits the host.
+
+        `page` returns the address of the running operator page.
+        """
         self._catalog = catalog
         self._defaults = defaults
         self._whoami = whoami
@@ -79,6 +83,7 @@ class ToolCallHandler:
         self._reports = ReportTool(events, guard)
         self._shutdown = shutdown or Shutdown()
         self._ask_timeout_s = ask_timeout.total_seconds() if ask_timeout is not None else None
+        self._page = page
         self._listeners: list[CallListener] = [log_call]
 
     def on_ended(self, listener: CallListener) -> None:
@@ -87,7 +92,8 @@ class ToolCallHandler:
 
     async def handle(self, context: Context, call: CallToolRequestParams) -> Any:
         """Answer `tools/call`. An error is a tool result that the model can read, never a stack trace."""
-        return await self.answer(call, McpCallContext(context, call, self._shutdown, self._ask_timeout_s))
+        origin = McpCallContext(context, call, self._shutdown, self._ask_timeout_s, self._page())
+        return await self.answer(call, origin)
 
     async def answer(self, call: CallToolRequestParams, origin: CallContext) -> Any:
         """Carry out a call. Raises `MCPError` for an unknown tool."""
@@ -154,8 +160,9 @@ class ToolCallHandler:
                     await self._guard.gate.admit(tool, policy, self._read, approver, record)
             except TelnyxRefused as refused:
                 raise await self._explained(refused) from None
-            except ApprovalPending:
+            except ApprovalPending as waiting:
                 if isinstance(approver, Elicitation):
+                    await approver.offer_page(waiting.pending)
                     approver.on_late_answer(partial(self._decide_late, record.asked["code"]))
                 raise
             command = await self._with_everyone_listed(tool)

@@ -1,14 +1,25 @@
 """A person is asked before what cannot be taken back: over stdio, in both eras, and what reaches Telnyx is counted."""
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import anyio
+import httpx2
 import pytest
-from mcp_types import ElicitResult
+from mcp import StdioServerParameters
+from mcp.client import Client
+from mcp.client.stdio import stdio_client
+from mcp_types import ElicitRequestParams, ElicitRequestURLParams, ElicitResult
 
-from support.mcp import Answering, call, closes, connected, declines_at_once, no, refusal, yes
+from support.commands import forked
+from support.guarded_server import code_in, decided
+from support.mcp import ERAS, Answering, call, closes, connected, declines_at_once, no, refusal, yes
+from support.mcp_stdio import environment
 from support.telnyx import open_room, telnyx
+from support.webhooks import url_of
 
 pytestmark = pytest.mark.anyio
 
@@ -100,6 +111,37 @@ async def test_a_host_that_declines_without_asking_leaves_the_request_pending() 
             message = await refusal(client, "end_conference", conference_id=room)
     assert "the client declined by itself, without asking a person" in message
     assert "approvals approve" in message
+
+
+async def test_a_client_that_only_opens_pages_is_offered_the_operator_page(
+    era: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp.client.session.types.FormElicitationCapability", lambda: None)
+    database, offers = tmp_path / "events.db", list[ElicitRequestURLParams]()
+
+    async def opens(context: Any, offer: ElicitRequestParams) -> ElicitResult:
+        assert isinstance(offer, ElicitRequestURLParams)
+        offers.append(offer)
+        return ElicitResult(action="accept")
+
+    with telnyx() as phone:
+        command, *rest = forked("serve", "--operator-page", "0", "--database", url_of(database))
+        server = StdioServerParameters(command=command, args=rest, env=environment(phone.env))
+        async with Client(stdio_client(server), mode=ERAS[era], elicitation_callback=opens) as client:
+            room = await open_room(client, *phone.waiting())
+            message = await refusal(client, "end_conference", conference_id=room)
+            [offer] = offers
+            async with httpx2.AsyncClient(trust_env=False) as browser:
+                page = await browser.get(offer.url)
+            code = code_in(message)
+            await decided(database, code)
+            await call(client, "end_conference", conference_id=room)
+    assert "Not signed in" in page.text
+    assert offer.message.startswith("End conference 'Standup'? 3 people are in it")
+    assert offer.message.endswith(f"Answer it on the operator page, where it waits as {code}.")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/operator", offer.url)
+    assert "this client shows no forms, and the person was offered the operator page" in message
+    assert f"on the operator page, {offer.url}, or with `" in message
 
 
 async def test_a_client_that_cannot_be_asked_is_told_what_the_operator_can_do(era: str) -> None:
