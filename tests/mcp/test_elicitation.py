@@ -119,9 +119,9 @@ async def test_a_client_that_only_opens_pages_is_offered_the_operator_page(
     monkeypatch.setattr("mcp.client.session.types.FormElicitationCapability", lambda: None)
     database, offers = tmp_path / "events.db", list[ElicitRequestURLParams]()
 
-    async def opens(context: Any, offer: ElicitRequestParams) -> ElicitResult:
-        assert isinstance(offer, ElicitRequestURLParams)
-        offers.append(offer)
+    async def opens(context: Any, params: ElicitRequestParams) -> ElicitResult:
+        assert isinstance(params, ElicitRequestURLParams)
+        offers.append(params)
         return ElicitResult(action="accept")
 
     with telnyx() as phone:
