@@ -31,6 +31,7 @@ from .mcp.completions import CompletionSource
 from .mcp.default_arguments import DefaultArguments
 from .mcp.instructions import INSTRUCTIONS
 from .mcp.notifications import CHANNEL, Notifier
+from .mcp.permission_tools import PermissionTools
 from .mcp.prompts import PromptHandlers
 from .mcp.resources import ResourceHandlers
 from .mcp.sessions import caller_of
@@ -128,6 +129,7 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         tasks.start_soon(supervisor.run, "event ingest", ingest.run)
         tasks.start_soon(supervisor.run, "notifications", parts.notifier.run)
         tasks.start_soon(supervisor.run, "policy watch", guard_runtime.watch)
+        tasks.start_soon(supervisor.run, "call watch", guard_runtime.call_watch.run)
         yield RunningServer(
             parts.server, parts.tool_calls, parts.board, telnyx, events, guard_runtime, ingest, shutdown, supervisor
         )
@@ -176,6 +178,7 @@ def build(
         defaults=defaults,
         whoami=WhoamiReport(settings, defaults, guard_runtime, events, f"{NAME} {VERSION}"),
         board_tools=BoardTools(board, guard),
+        permission_tools=PermissionTools(guard),
         shutdown=shutdown,
         ask_timeout=settings.ask_timeout,
         page=lambda: guard_runtime.page,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from . import account, audio, board, calls, conferences, events, participants, queues, recordings, reports
+from . import account, audio, board, calls, conferences, events, participants, permissions, queues, recordings, reports
 from .base import Command, Tool
 
 COMMANDS: tuple[type[Command], ...] = (
@@ -59,6 +59,8 @@ TOOLS: tuple[type[Tool], ...] = (
     events.WaitForEvent,
     events.ConferenceSummary,
     reports.Report,
+    permissions.MayCall,
+    permissions.AddOptout,
     board.ShowSwitchboard,
     board.ShowApproval,
     board.DecideApproval,

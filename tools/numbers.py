@@ -6,6 +6,7 @@ number that is looked at.
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote
 
@@ -37,6 +38,11 @@ _PAY_PER_CALL = re.compile(r"1[0-9]{3}976[0-9]{4}")
 
 _NATIONAL_PREMIUM = re.compile(r"0?900[0-9]{6,}")
 """900 numbers without their country code, as telephone systems dial them in North America and much of Europe."""
+
+_LIST_SEPARATORS = re.compile(r"[\s().\-/]")
+_LISTED = re.compile(r"[1-9][0-9]{6,14}")
+_HAS_TRUNK_ZERO = re.compile(r"(?!1)[0-9]{1,3}0")
+"""Digits that may have a national 0 after their country code; those of the North American plan have none."""
 
 _EMERGENCY = "must not reach an emergency service: no agent calls one; a person dials it on a telephone"
 _PREMIUM = "must not be a premium-rate number: this server never calls one"
@@ -79,6 +85,88 @@ def caller_number(value: str) -> str:
     if not (_E164.fullmatch(value) or _SIP.fullmatch(value)):
         raise ValueError("must be a phone number of yours in E.164, as +14155550123, or a SIP URI")
     return value
+
+
+@lru_cache(4096)
+def reached(value: str) -> tuple[str, ...]:
+    """The telephone numbers that a number to call reaches, in E.164 and in one spelling each.
+
+    Empty for a SIP URI whose user is a name, or digits without a country code: then it is not known whom it reaches.
+    """
+    sip = _SIP.fullmatch(value)
+    readings = _dialled(_decoded(sip["user"] if sip else value))
+    full = [reading[1:] for reading in readings if reading.startswith("+")]
+    full += [reading.removeprefix(out) for reading in readings for out in _ABROAD if reading.startswith(out)]
+    return tuple(dict.fromkeys(_one_spelling(digits) for digits in full if _exists(digits)))
+
+
+@lru_cache(4096)
+def party_keys(value: str) -> frozenset[str]:
+    """The spellings under which an opt-out of the person at a number to call is found."""
+    sip = _SIP.fullmatch(value)
+    if sip is None:
+        return frozenset(reached(value)) or frozenset({value})
+    readings = _dialled(_decoded(sip["user"]))
+    return frozenset({*reached(value), *(_one_spelling(digits.lstrip("+")) for digits in readings), _address(value)})
+
+
+def party_key(text: str) -> str:
+    """A telephone number in any usual spelling with its country code, or a SIP URI, in the one spelling of lists.
+
+    Raises `ValueError`.
+    """
+    text = text.strip()
+    if _SIP.fullmatch(text):
+        numbers = reached(text)
+        return numbers[0] if len(numbers) == 1 else _address(text)
+    spelt = re.sub(r"^tel:", "", unicodedata.normalize("NFKC", text), flags=re.IGNORECASE).partition(";")[0]
+    digits = _LIST_SEPARATORS.sub("", spelt.replace("(0)", ""))
+    abroad = next((out for out in _ABROAD if digits.startswith(out)), "+" if digits.startswith("+") else None)
+    plain = digits.removeprefix(abroad) if abroad else ""
+    if not _LISTED.fullmatch(plain):
+        raise ValueError("must be a phone number with + and its country code, as +14155550123, or a SIP URI")
+    return _one_spelling(plain) if _HAS_TRUNK_ZERO.match(plain) else f"+{plain}"
+
+
+def _address(sip: str) -> str:
+    """The user and host of a SIP URI, without scheme, port and parameters."""
+    user, _, rest = sip.partition(":")[2].rpartition("@")
+    return f"sip:{_PARAMETERS.sub('', _decoded(user))}@{re.split('[:;]', rest)[0]}".lower()
+
+
+def _one_spelling(digits: str) -> str:
+    """An E.164 number without a zero that only callers within its country dial."""
+    from phonenumbers import PhoneNumberFormat, format_number  # noqa: PLC0415
+
+    parsed = _parsed(digits)
+    return format_number(parsed, PhoneNumberFormat.E164) if parsed is not None else f"+{digits}"
+
+
+@lru_cache(4096)
+def time_zones(number: str) -> tuple[str, ...]:
+    """The names of all time zones in which an E.164 number may be; empty if none is known."""
+    from phonenumbers import timezone  # noqa: PLC0415
+
+    parsed = _parsed(number.removeprefix("+"))
+    zones: tuple[str, ...] = timezone.time_zones_for_number(parsed) if parsed is not None else ()
+    return tuple(zone for zone in zones if zone != timezone.UNKNOWN_TIMEZONE)
+
+
+@lru_cache(4096)
+def country(number: str) -> str | None:
+    """The two-letter code of an E.164 number's country; None if it is not known or belongs to no country."""
+    from phonenumbers import region_code_for_number  # noqa: PLC0415
+
+    parsed = _parsed(number.removeprefix("+"))
+    found = region_code_for_number(parsed) if parsed is not None else None
+    return found if found is not None and found.isalpha() else None
+
+
+def is_country(code: str) -> bool:
+    """Whether a code is that of a country with a number plan, such as US."""
+    from phonenumbers import SUPPORTED_REGIONS  # noqa: PLC0415
+
+    return code in SUPPORTED_REGIONS
 
 
 def _caller(value: str, info: ValidationInfo) -> str:

@@ -457,6 +457,26 @@ class ApprovalResult(ToolResult):
     approval: dict[str, Any]
 
 
+class CallPermission(BaseModel):
+    number: str
+    allowed: bool
+    why: list[str] = Field(description="The rules that a call would break now.")
+    allowed_from: str | None = None
+    a_person_may_allow_it: bool | None = Field(None, description="true: dial asks a person, who may allow one call.")
+
+
+class MayCallResult(ToolResult):
+    """Which numbers may be called now."""
+
+    numbers: list[CallPermission]
+
+
+class OptOutResult(ToolResult):
+    """A number on the opt-out list."""
+
+    number: str
+
+
 class WhoamiResult(ToolResult):
     """The server, the account and what the agent may do."""
 

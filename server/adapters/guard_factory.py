@@ -12,6 +12,7 @@ from ..guard.policy import PolicyError, PolicySource, Rules
 from ..settings import Settings, SettingsError
 from ..telnyx import TelnyxClient
 from .approval_help import approval_help
+from .call_watch import CallWatch
 from .live_state import TelnyxLiveState
 from .policy_facts import TelnyxScopeFacts
 
@@ -47,6 +48,7 @@ class GuardRuntime:
             live=live,
             newest_event=lambda: events.newest,
         )
+        self.call_watch = CallWatch(events, self.ledger, self.policy)
         recorder = AuditWriter(self.ledger)
         self.guard = Guard(self.policy, gate, self.ledger, recorder, settings.dry_run, settings.audit_content)
 

@@ -13,6 +13,7 @@ from ...tools.participants import JoinConference, LeaveConference
 from ...tools.queues import EnqueueCall, GetQueue, GetQueueCall, LeaveQueue, ListQueues
 from ...tools.results import Conference, Queue
 from ..errors import CallFailed
+from ..events.event import EventFilter
 from ..events.projection.views import ConferenceView
 from ..events.service import EventService
 from ..guard.ledger import AuditRecord
@@ -24,6 +25,7 @@ _OWN_MOVE_HOLDS = timedelta(seconds=10)
 _MAX_REMEMBERED = 10_000
 _MAX_QUEUES = 20
 _MAX_AUDIT_RECORDS = 1_000
+_MAX_CALL_EVENTS = 10
 _STARTS_RECORDING = frozenset({"start_recording", "resume_recording"})
 
 _NOWHERE = Place(PlaceKind.NOWHERE)
@@ -170,6 +172,15 @@ class TelnyxLiveState:
     def has_time_limit(self, call_control_id: str) -> bool:
         number = self._events.projection.number(call_control_id)
         return call_control_id in self._limited or (number is not None and number in self._limited)
+
+    async def ringing_number(self, call_control_id: str) -> str | None:
+        store = await self._events.store()
+        of_leg = EventFilter(call_control_id=call_control_id, types=frozenset({"call.initiated", "call.answered"}))
+        events = {event.type: event for event in await store.find(of_leg, limit=_MAX_CALL_EVENTS)}
+        started = events.get("call.initiated")
+        if started is None or "call.answered" in events or _text(started.payload, "direction") != "outgoing":
+            return None
+        return _text(started.payload, "to")
 
 
 async def waiting_place(call_control_id: str, read: Read) -> tuple[str, Mapping[str, Any]] | None:

@@ -62,10 +62,11 @@ class PersonDeclined(CallRefused):
 
     outcome = "declined"
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, because: str = "") -> None:
+        """`because`: why they were asked, if it is a rule that they did not override."""
         super().__init__(
             f"A person was asked and said no to {command.tool_name()}. Nothing was sent. "
-            "Do not try it again or another way unless they ask for it."
+            f"{because}Do not try it again or another way unless they ask for it."
         )
 
 

@@ -1,6 +1,7 @@
 """Decides whether a command is sent: policy, approval, stop switch and limits."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -10,13 +11,14 @@ from ...tools.pagination import Read, count_of
 from ...tools.text import count, quoted
 from ..database import StoreError
 from ..errors import CallRefused
-from .approvals import ApprovalAnswer, ApprovalOutcome, Approvals, Approver
+from .approvals import ApprovalAnswer, ApprovalOutcome, Approvals, Approver, PersonDeclined
 from .call_record import Caller, CallRecord
+from .calling import CalledNumbers, CallingCheck, called_numbers
 from .command_ids import CommandIds
 from .effects import Assessment, assess
 from .gathers import Gathers
 from .ledger import Ledger, LimitReached, Stopped
-from .policy import ApprovalPolicy, Policy, PolicyDecision, ScopeFacts
+from .policy import ApprovalPolicy, BrokenRule, Policy, PolicyDecision, ScopeFacts
 from .questions import Question, affected_people, compose
 from .situation import LiveState, Situation
 
@@ -41,6 +43,7 @@ class Gate:
         self._live = live
         self._command_ids = CommandIds(now)
         self.gathers = Gathers()
+        self._calling = CallingCheck(ledger, now)
         self._policy = policy
         self._ledger = ledger
         self._approvals = approvals
@@ -66,9 +69,26 @@ class Gate:
                 )
         if refusal is None:
             refusal = await self._too_many_calls(decision.concurrent_calls, command, read)
+        broken = [] if refusal is not None else await self._broken_rules(policy, assessment.situation)
+        if final := [rule for rule in broken if not rule.may_override]:
+            refusal = "; ".join(map(str, final))
         if refusal is not None:
             raise CallRefused(f"{command.tool_name()} was not sent: {refusal.rstrip('.')}. {_FINAL}")
-        return decision
+        attempts = self._calling.attempt_limits(policy.calling, command.numbers(), broken)
+        if not broken:
+            return replace(decision, attempts=attempts) if attempts else decision
+        return replace(decision, approval=ApprovalPolicy.ASK, attempts=attempts, broken_rules=tuple(broken))
+
+    async def _broken_rules(self, policy: Policy, situation: Situation) -> list[BrokenRule]:
+        """The calling rules that a command breaks. Raises `CallRefused`."""
+        numbers = await called_numbers(situation)
+        if not numbers.all:
+            return []
+        return await self._noted(situation.command, self._calling.broken(policy.calling, numbers))
+
+    async def broken_rules(self, policy: Policy, number: str) -> list[BrokenRule]:
+        """The calling rules that a call to a number would break now. Raises `CallRefused` and `StoreError`."""
+        return await self._calling.broken(policy.calling, CalledNumbers((number,)))
 
     async def _too_many_calls(self, most: int | None, command: Command, read: Read) -> str | None:
         """Why no more calls may be made, when at most `most` may be up; a clause. Raises what `read` raises."""
@@ -114,18 +134,27 @@ class Gate:
             )
             approver = _UnlessByAnother(approver, lambda: self._policy(record.caller))
             asked: list[Assessment] = []
+            rules: list[Sequence[BrokenRule]] = [decision.broken_rules]
 
             async def composed() -> tuple[Question, Risk]:
                 # The first question uses the facts that were just looked up, each later one those of its moment.
                 asked.append(await self._assess(command) if asked else assessment)
-                return await compose(asked[-1]), asked[-1].risk
+                if len(asked) > 1:
+                    rules.append(await self._broken_rules(self._policy(record.caller), asked[-1].situation))
+                return await compose(asked[-1], rules[-1]), asked[-1].risk
 
             obtaining = self._approvals.obtain(command, composed, approver, record)
-            await self._noted(command, obtaining)
+            try:
+                await self._noted(command, obtaining)
+            except PersonDeclined:
+                because = "".join(f"It would break a rule of this server's policy: {rule}. " for rule in rules[-1])
+                raise PersonDeclined(command, because) from None
             # A person takes their time: the policy and the facts may have changed meanwhile.
             assessment = asked[-1]
             record.risk = assessment.risk
             decision = await self.check(self._policy(record.caller), assessment, read)
+            if not {rule.facts for rule in decision.broken_rules} <= {rule.facts for rule in rules[-1]}:
+                raise CallRefused(f"{command.tool_name()} was not sent: {'; '.join(map(str, decision.broken_rules))}.")
         self._command_ids.record(command)
         admitting = self._ledger.admit(decision.limits(assessment.command), record.entry("sends", self._newest_event()))
         self._none_in_the_way(command, await self._noted(command, admitting))
@@ -186,7 +215,7 @@ class Gate:
         if assessment.reasons:
             would["because"] = [f"this {reason}" for reason in assessment.reasons]
         if decision.approval is ApprovalPolicy.ASK:
-            would["asks_first"] = (await compose(assessment)).text
+            would["asks_first"] = (await compose(assessment, decision.broken_rules)).text
         return would
 
 

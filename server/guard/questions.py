@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, cast, get_args, get_origin
@@ -17,6 +17,7 @@ from ...tools.text import REDACTORS, clean_id, quoted
 from .changes import Facts
 from .effects import Assessment
 from .place import PlaceKind
+from .policy import BrokenRule
 from .situation import MAX_NAMED, Person, Room, Situation, Waiting, name_people
 
 Say = Callable[[str], str | int]
@@ -48,11 +49,12 @@ class Question:
         return replace(self, text=self.text + why, discreet=self.discreet + why)
 
 
-async def compose(assessment: Assessment) -> Question:
+async def compose(assessment: Assessment, broken: Sequence[BrokenRule] = ()) -> Question:
     """One plain question: `End conference 'Standup'? 3 people are in it (...). Everyone in it is hung up.`
 
-    Its words are those of the command's file in `prompts/questions`, then why the command is risky. Raises `CallFailed`
-    when what the command names does not exist or Telnyx cannot be asked: a question without its facts is not asked.
+    Its words are those of the command's file in `prompts/questions`, then why the command is risky, and which calling
+    rules a yes overrides. Raises `CallFailed` when what the command names does not exist or Telnyx cannot be asked: a
+    question without its facts is not asked.
     """
     from ...prompts.questions import question  # noqa: PLC0415 (loads the template engine only when a person is asked)
 
@@ -64,9 +66,11 @@ async def compose(assessment: Assessment) -> Question:
         return question(tool, _arguments(command, words) | live(with_times)) + why
 
     is_secret = any(getattr(command, name, None) is not None for name in REDACTORS)
-    shown = text(_WORDS, with_times=True)
-    discreet = text(_DISCREET, with_times=True) if is_secret else shown
-    bound = json.dumps([text(_WORDS, with_times=False), situation.facts()], sort_keys=True, default=str)
+    overrides = "".join(f" A yes overrides a rule for this one call: {rule}." for rule in broken)
+    shown = text(_WORDS, with_times=True) + overrides
+    discreet = text(_DISCREET, with_times=True) + overrides if is_secret else shown
+    facts = [text(_WORDS, with_times=False), situation.facts(), [rule.facts for rule in broken]]
+    bound = json.dumps(facts, sort_keys=True, default=str)
     digest = hashlib.sha256(bound.encode(errors="replace")).hexdigest()
     return Question(shown, discreet, digest, situation.remembered())
 

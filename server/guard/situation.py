@@ -139,6 +139,10 @@ class LiveState(Protocol):
         """Whether this server dialled the leg with a time limit."""
         ...
 
+    async def ringing_number(self, call_control_id: str) -> str | None:
+        """The number at which a leg rings that was dialled and is not answered; None for any other leg."""
+        ...
+
     def record(self, command: Command, body: Any) -> None:
         """Note the effects of a command that Telnyx accepted. `body` is Telnyx's JSON."""
         ...
@@ -196,6 +200,9 @@ class Situation:
 
     def has_time_limit(self, call_control_id: str) -> bool:
         return self._live.has_time_limit(call_control_id)
+
+    async def ringing_number(self, call_control_id: str) -> str | None:
+        return await self._live.ringing_number(call_control_id)
 
     def facts(self) -> list[Any]:
         """Every fact that was looked up and does not change by itself, for the binding of an approval."""

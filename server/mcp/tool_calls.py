@@ -36,6 +36,8 @@ from .call_context import CallContext, McpCallContext
 from .conference_names import with_conference_id
 from .default_arguments import DefaultArguments
 from .elicitation import Elicitation, QuestionPending
+from .permission_tools import TOOLSET as PERMISSIONS
+from .permission_tools import PermissionTools
 from .report_tool import ReportTool
 from .tool_definitions import Catalog
 from .validation import parse
@@ -65,6 +67,7 @@ class ToolCallHandler:
         defaults: DefaultArguments,
         whoami: WhoamiReport,
         board_tools: BoardTools,
+        permission_tools: PermissionTools,
         shutdown: Shutdown | None = None,
         ask_timeout: timedelta | None = None,
         page: Callable[[], str | None] = lambda: None,
@@ -77,6 +80,7 @@ class ToolCallHandler:
         self._defaults = defaults
         self._whoami = whoami
         self._board_tools = board_tools
+        self._permission_tools = permission_tools
         self._guard = guard
         self._telnyx = telnyx
         self._events = events
@@ -183,6 +187,8 @@ class ToolCallHandler:
             return _result(await self._whoami.answer(origin.context, origin.caller))
         if isinstance(tool, Report):
             return _result(await self._reports.answer(tool, origin.context.session.report_progress))
+        if tool.toolset() == PERMISSIONS:
+            return _result(await self._permission_tools.answer(tool, origin.caller))
         if tool.toolset() == BOARD:
             return await self._board_tools.answer(tool, origin.context)
         before = partial(self._newest_event_before, origin.caller)

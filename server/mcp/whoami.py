@@ -14,6 +14,7 @@ from ..errors import CallRefused
 from ..events.event import EventFilter
 from ..events.service import EventService
 from ..guard import Caller, Policy
+from ..guard.policy import calling_lines
 from ..settings import Settings
 from .default_arguments import DefaultArguments
 
@@ -77,6 +78,8 @@ class WhoamiReport:
             "dry_run": self._settings.dry_run,
             "asks_a_person": f"{policy.level}",
         }
+        if rules := calling_lines(policy.calling):
+            allowed["calling"] = [clean(line, _MAX_TEXT_LENGTH) for line in rules]
         scope = [clean(f"only {kind}", _MAX_TEXT_LENGTH) for kind in policy.scope.kinds if kind.lists]
         return allowed | ({"scope": scope} if scope else {})
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import anyio
 import httpx2
 from mcp.client import Client
 from mcp.server import Server
@@ -61,8 +62,10 @@ async def serving(
         if with_events:
             EventIngest(settings, events, telnyx, world.sandbox, None)
         guarding = GuardRuntime(settings, telnyx, events, database)
-        async with events.running(), guarding.guard.audit_writer.running():
+        async with events.running(), guarding.guard.audit_writer.running(), anyio.create_task_group() as tasks:
+            tasks.start_soon(guarding.call_watch.run)
             yield build(settings, telnyx, events, guarding).server
+            tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager

@@ -30,6 +30,8 @@ MODEL_BUDGET, TOTAL_BUDGET = 720, 1250
 
 RISKS: Mapping[str, tuple[str, str]] = {
     "whoami": ("read", "idempotent"),
+    "may_call": ("read", "idempotent"),
+    "add_optout": ("routine", "idempotent"),
     "list_conferences": ("read", "idempotent"),
     "create_conference": ("routine; destructive by effect", "deduped"),
     "get_conference": ("read", "idempotent"),

@@ -3,6 +3,7 @@
 from .audit import AuditRecord
 from .audit_verifier import AuditTampered, Verified
 from .ledger import APPROVAL_TTL, Ledger
+from .opt_outs import OptOut
 from .pending_approvals import ApprovalRequest, Decision, NoSuchApproval, PendingApproval, State
 from .rate_limits import LimitReached
 from .stop_switch import Stopped
@@ -17,6 +18,7 @@ __all__ = [
     "Ledger",
     "LimitReached",
     "NoSuchApproval",
+    "OptOut",
     "PendingApproval",
     "State",
     "Stopped",

@@ -1,6 +1,6 @@
 """The guard's tables in the shared store: one transaction a method."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -8,10 +8,11 @@ from typing import TypeVar
 from ...database import Database, Transaction, open_database
 from ...tracing import span
 from ..policy import Limit
-from . import admission, approval_cards, audit, pending_approvals, rate_limits, stop_switch, tokens
+from . import admission, approval_cards, audit, opt_outs, pending_approvals, rate_limits, stop_switch, tokens
 from .admission import AdmissionState
 from .audit import AuditRecord, Entry, LastWrite
 from .audit_verifier import AuditVerifier, Verified
+from .opt_outs import OptOut
 from .pending_approvals import ApprovalRequest, Decision, PendingApproval
 from .rate_limits import LimitReached
 from .stop_switch import Stopped
@@ -161,6 +162,56 @@ class Ledger:
     async def stopped(self) -> Stopped | None:
         """Who stopped writes; None when writes are allowed."""
         return await self._read(stop_switch.stopped)
+
+    # Opt-outs
+
+    async def add_optout(self, number: str, by: str, how: str, session_id: str | None = None) -> bool:
+        """Put a number, in the spelling of `party_key`, on the opt-out list. False when it was on it already.
+
+        `how`: the outcome in the audit. `session_id`: the conversation, for an agent.
+        """
+
+        def work(session: Transaction) -> bool:
+            now = self._now()
+            is_new = opt_outs.add(session, number, by, now)
+            if is_new:
+                entry = {"session": session_id, "outcome": how, "number": number, "by": by}
+                audit.append(session, [(now, {name: value for name, value in entry.items() if value})])
+            return is_new
+
+        return await self._write(work)
+
+    async def remove_optout(self, number: str, by: str) -> bool:
+        """Take a number off the opt-out list. False when it was not on it."""
+
+        def work(session: Transaction) -> bool:
+            was = opt_outs.remove(session, number)
+            if was:
+                entry = {"outcome": "opt-out removed by a person", "number": number, "by": by}
+                audit.append(session, [(self._now(), entry)])
+            return was
+
+        return await self._write(work)
+
+    async def optouts(self) -> list[OptOut]:
+        """The opt-out list."""
+        return await self._read(opt_outs.every)
+
+    async def look_up_callees(
+        self, numbers: Collection[str], attempts: Mapping[str, Limit]
+    ) -> tuple[dict[str, LimitReached], dict[str, datetime]]:
+        """Which of these limits on attempts are reached, and which numbers have opted out, and when."""
+
+        def work(session: Transaction) -> tuple[dict[str, LimitReached], dict[str, datetime]]:
+            now = self._now()
+            reached: dict[str, LimitReached] = {}
+            for number, limit in attempts.items():
+                used = admission.read(session, [limit], now).used
+                if (full := rate_limits.first_limit_reached(session, [limit], now, used)) is not None:
+                    reached[number] = full
+            return reached, {entry.number: entry.at for entry in opt_outs.among(session, numbers)}
+
+        return await self._read(work)
 
     # Tokens
 

@@ -13,7 +13,10 @@ from ...database import Transaction, microseconds, moment_of
 from ..policy import Limit
 
 _KEEP_FOR = timedelta(hours=2)
-"""Longer than any window. Older rows are deleted."""
+"""Longer than the windows of all limits but those on attempts. Older rows are deleted."""
+_KEEP_ATTEMPTS_FOR = timedelta(days=2)
+_ATTEMPTS = "attempts:"
+"""How the keys of the limits on attempts begin."""
 _CALLS_PER_CLEANUP = 50
 """About one call in this many deletes old rows."""
 
@@ -75,7 +78,10 @@ def _note(session: Transaction, limits: Sequence[Limit], at: int, used: Sequence
     session.change(_spend_statement(len(limits)), **parameters)
     if at % _CALLS_PER_CLEANUP == 0:
         for limit in limits:
-            session.change(_FORGET, key=limit.key, before=at - _KEEP_FOR // timedelta(microseconds=1))
+            if not limit.key.startswith(_ATTEMPTS):
+                session.change(_FORGET, key=limit.key, before=at - _KEEP_FOR // timedelta(microseconds=1))
+        # The limits on attempts have a key for each number: most of them are never used again.
+        session.change(_FORGET_ATTEMPTS, before=at - _KEEP_ATTEMPTS_FOR // timedelta(microseconds=1))
 
 
 def _insert_before(session: Transaction, limit: Limit, at: int) -> int:
@@ -125,6 +131,7 @@ _BEFORE = (
     "(SELECT total - amount FROM limit_usage WHERE key = :key ORDER BY at LIMIT 1) - :amount)"
 )
 _EACH = "SELECT at, amount FROM limit_usage WHERE key = :key AND at > :since ORDER BY at"
+_FORGET_ATTEMPTS = "DELETE FROM limit_usage WHERE key >= 'attempts:' AND key < 'attempts;' AND at < :before"
 _FORGET = "DELETE FROM limit_usage WHERE key = :key AND at < :before"
 
 

@@ -1,17 +1,22 @@
 """What this server allows at all: which tools exist, what they may touch, when, how much, and who is asked."""
 
 from .approval_level import ApprovalPolicy
-from .explain import explain_policy, policy_sections
+from .calling import BrokenRule, CallingPolicy, CallingRule
+from .explain import calling_lines, explain_policy, policy_sections
 from .limits import Limit
 from .loader import PolicySource
 from .parser import PolicyError, read_rules
 from .policy import Policy, PolicyDecision
-from .rules import ApprovalRules, HourRules, LimitRules, Measures, Rules, ScopeRules, ToolRules
+from .rules import ApprovalRules, CallingRules, HourRules, LimitRules, Measures, Rules, ScopeRules, ToolRules
 from .scope import ConferenceFacts, QueuedFacts, ScopeFacts
 
 __all__ = [
     "ApprovalPolicy",
     "ApprovalRules",
+    "BrokenRule",
+    "CallingPolicy",
+    "CallingRule",
+    "CallingRules",
     "ConferenceFacts",
     "HourRules",
     "Limit",
@@ -26,6 +31,7 @@ __all__ = [
     "ScopeFacts",
     "ScopeRules",
     "ToolRules",
+    "calling_lines",
     "explain_policy",
     "policy_sections",
     "read_rules",

@@ -1,10 +1,13 @@
 """Explains a policy in plain words, and warns about likely mistakes."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from ....tools import TOOLS
 from ....tools.base import ApprovalLevel, ByArgument, Tool
+from ....tools.text import count
 from .approval_level import ApprovalPolicy
+from .calling import CallingPolicy
 from .field_types import matching
 from .hours import Window
 from .policy import Policy
@@ -49,6 +52,7 @@ def _for_one(policy: Policy, tools: Sequence[type[Tool]]) -> dict[str, list[str]
         "Scope of writes": list(_scope(policy)),
         "Limits": [line for rules in policy.sources for line in _limits(rules.limits)],
         "Hours of writes": [str(window) for window in policy.hours],
+        "Calling rules": calling_lines(policy.calling),
     }
 
 
@@ -107,6 +111,26 @@ def _scope(policy: Policy) -> Iterator[str]:
     yield f"audio: {scope.urls}"
 
 
+def calling_lines(calling: CallingPolicy) -> list[str]:
+    """The calling rules, one a line."""
+    lines: list[str] = []
+    for rules in calling.rules:
+        if rules.countries is not None:
+            lines.append(f"calls go only to {', '.join(rules.countries) or 'no country'}")
+        if rules.open is not None:
+            lines.append(f"calls only {' and '.join(rules.open) or 'never'}, where the person is")
+        if rules.attempts_per_day is not None:
+            lines.append(f"a number is called at most {count(rules.attempts_per_day, 'time')} in 24 hours")
+        if rules.optout_file is not None:
+            lines.append("no number in the operator's opt-out file is called")
+        if rules.optout_digit is not None:
+            lines.append(f"key {rules.optout_digit} on a call opts out of calls")
+        if rules.exempt:
+            lines.append(f"not for {', '.join(rules.exempt)}")
+        lines.append(f"a person may override: {', '.join(rules.override) or 'nothing'}")
+    return lines
+
+
 def _limits(rules: LimitRules) -> Iterator[str]:
     for place, measures in _measures(rules):
         for field, words in _NAMES.items():
@@ -130,6 +154,7 @@ def warnings(policy: Policy, tools: Iterable[type[Tool]] = TOOLS) -> Iterator[st
         yield from _of_scope(rules)
         yield from _of_limits(policy, rules, known)
         yield from _of_hours(rules)
+        yield from _of_calling(rules)
         yield from _of_approval(policy, rules, known)
 
 
@@ -162,6 +187,20 @@ def _of_hours(rules: OwnRules) -> Iterator[str]:
     for text in rules.hours.open or ():
         if Window.parse(text).never_opens:
             yield f"The window {text} ends when it begins and never opens; a whole day is 00:00-24:00."
+
+
+def _of_calling(rules: OwnRules) -> Iterator[str]:
+    calling = rules.calling
+    if calling.open is not None and not calling.open:
+        yield "calling.open is empty: nobody is called."
+    if calling.countries is not None and not calling.countries:
+        yield "calling.countries is empty: nobody is called."
+    if calling.attempts_per_day == 0:
+        yield "calling.attempts_per_day is 0: nobody is called."
+    if calling.optout_file is not None and not Path(calling.optout_file).is_file():
+        yield f"calling.optout_file names {calling.optout_file}, which is not there: nobody is called without it."
+    if "optout" in calling.override:
+        yield "calling.override names optout: a person may have people called who asked not to be."
 
 
 def _of_approval(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) -> Iterator[str]:

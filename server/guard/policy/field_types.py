@@ -8,13 +8,15 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterable
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated, cast, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictInt, StrictStr
 
 from ....tools import TOOLS, TOOLSET_NAMES
-from ....tools.base import Risk, Tool
+from ....tools.base import Command, Risk, Tool
+from ....tools.numbers import is_country
 from ....tools.text import quoted
 from ....tools.types import Region
 from .hours import Window
@@ -22,6 +24,8 @@ from .url_safety import is_public
 
 _TOOL_OF: dict[str, type[Tool]] = {tool.tool_name(): tool for tool in TOOLS}
 _RISKS = tuple(str(risk) for risk in Risk if risk is not Risk.READ)
+CALLING_RULES = ("optout", "countries", "hours", "attempts")
+_KEY = re.compile(r"[0-9*#]")
 _NUMBER = re.compile(r"\+[1-9][0-9]{0,14}")
 _HOST = re.compile(r"[a-z0-9*._-]+|[0-9a-f]*:[0-9a-f:.]+")
 
@@ -75,7 +79,10 @@ def _tool(entry: str) -> str:
 
 
 def _asked(entry: str) -> str:
-    if _TOOL_OF[_tool(entry)].is_read():
+    tool = _TOOL_OF[_tool(entry)]
+    if not tool.is_read() and not issubclass(tool, Command):
+        raise ValueError("it sends nothing to Telnyx, so nobody is asked; to remove it, name it in tools.deny")
+    if tool.is_read():
         raise ValueError("it changes nothing, so nobody is asked; to remove it, name it in tools.deny")
     return entry
 
@@ -127,6 +134,30 @@ def _zone(name: str) -> str:
     raise ValueError(f"there is no time zone {quoted(name)}{_meant(name, sorted(known))}")
 
 
+def _country(entry: str) -> str:
+    code = entry.upper()
+    if not is_country(code):
+        raise ValueError(f"{quoted(entry)} is not the two-letter code of a country, such as US or DE")
+    return code
+
+
+def _rule_to_override(entry: str) -> str:
+    return _one_of(entry, CALLING_RULES, "calling rule")
+
+
+def _key(entry: str) -> str:
+    if not _KEY.fullmatch(entry):
+        raise ValueError("must be one key: 0 to 9, * or #")
+    return entry
+
+
+def _absolute(entry: str) -> str:
+    path = Path(entry).expanduser()
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path, such as /etc/telnyx/optouts.txt")
+    return str(path)
+
+
 def _list_of(check: Callable[[str], str]) -> PlainValidator:
     def read(value: object) -> tuple[str, ...]:
         entries = _texts(value)
@@ -165,5 +196,9 @@ ToolName = Annotated[str, AfterValidator(_tool)]
 AskedTool = Annotated[str, AfterValidator(_asked)]
 LimitedRisk = Annotated[str, AfterValidator(_risk)]
 IdentityPattern = Annotated[str, AfterValidator(_pattern)]
+Countries = Annotated[Collection[str], _list_of(_country)]
+OverridableRules = Annotated[Collection[str], _list_of(_rule_to_override)]
+Key = Annotated[StrictStr, AfterValidator(_key)]
+AbsolutePath = Annotated[StrictStr, AfterValidator(_absolute)]
 Count = Annotated[StrictInt, Field(ge=0)]
 Flag = StrictBool

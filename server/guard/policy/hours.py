@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from heapq import merge
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -99,7 +100,7 @@ def closed(hours: Sequence[Hours], now: datetime) -> str | None:
     if all(one.is_open(now) for one in hours):
         return None
     allowed = f"Writes are allowed {', and of that only '.join(map(str, hours))}"
-    opening = _next_opening(hours, now.astimezone(UTC))
+    opening = next_opening(hours, now.astimezone(UTC))
     if opening is None:
         return f"{allowed}; they do not open within {_LOOK_AHEAD.days} days."
     there = opening.astimezone(hours[0].zone)
@@ -107,8 +108,13 @@ def closed(hours: Sequence[Hours], now: datetime) -> str | None:
     return f"{allowed}; the next time is {DAYS[there.weekday()].capitalize()} {there:%Y-%m-%d %H:%M}{zone}."
 
 
-def _next_opening(hours: Sequence[Hours], now: datetime) -> datetime | None:
+def next_opening(hours: Sequence[Hours], now: datetime) -> datetime | None:
     """The first moment after now at which all are open. They open where a window begins or a clock is put on."""
+    return _next_opening(tuple(hours), now.replace(second=0, microsecond=0))
+
+
+@lru_cache(256)
+def _next_opening(hours: tuple[Hours, ...], now: datetime) -> datetime | None:
     quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
     quarters = (quarter + step * _STEP for step in range(1, _LOOK_AHEAD // _STEP + 1))
     starts = sorted(start for one in hours for start in one.starts(now) if start > now)

@@ -1,16 +1,11 @@
 """Loads the policy file and reloads it when it changes. A broken edit keeps the previous policy and reports why."""
 
-import os
-import stat
 from pathlib import Path
 
 from .parser import PolicyError, read_rules
 from .policy import Policy
 from .rules import Rules
-
-_MAX_FILE_BYTES = 2**20
-
-Seen = tuple[int, ...]
+from .watched_file import FileUnreadable, Seen, read_text, stat_of
 
 
 class PolicySource:
@@ -35,7 +30,7 @@ class PolicySource:
             return False
         try:
             rules = self._changed(self._path)
-        except PolicyError as problem:
+        except (PolicyError, FileUnreadable) as problem:
             self.problem = f"{self._path}: {problem}"
             return False
         if rules is None:
@@ -50,36 +45,7 @@ class PolicySource:
     def _changed(self, path: Path) -> Rules | None:
         """The rules of the file; None when the file has not changed."""
         seen, self._seen = self._seen, None
-        found = _stat(path)
+        found = stat_of(path)
         # Recorded before reading, and also if reading fails: an edit in progress shows as a change the next time.
         self._seen = found
-        return None if found == seen else read_rules(_read(path))
-
-
-def _stat(path: Path) -> Seen:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError) as problem:
-        raise PolicyError(f"It cannot be found ({_words(problem)}).") from None
-    if not stat.S_ISREG(found.st_mode):
-        raise PolicyError("It is not a file.")
-    # ctime also changes when permissions change, so a file that became readable counts as changed.
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as problem:
-        raise PolicyError(f"It cannot be read ({_words(problem)}).") from None
-    if len(content) > _MAX_FILE_BYTES:
-        raise PolicyError("It is larger than 1 MiB.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise PolicyError(f"It is not UTF-8 at byte {problem.start}.") from None
-
-
-def _words(problem: Exception) -> str:
-    return getattr(problem, "strerror", None) or str(problem)
+        return None if found == seen else read_rules(read_text(path))

@@ -12,7 +12,7 @@ from ....tools.base import ApprovalLevel
 from ....tools.text import quoted
 from .approval_level import ApprovalPolicy
 from .field_types import nearest
-from .rules import ApprovalRules, HourRules, LimitRules, Measures, OwnRules, Rules, ScopeRules, ToolRules
+from .rules import ApprovalRules, CallingRules, HourRules, LimitRules, Measures, OwnRules, Rules, ScopeRules, ToolRules
 
 _WHERE = re.compile(r"(.*) \(at (.*)\)", re.DOTALL)
 
@@ -75,6 +75,7 @@ _TABLES: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("scope",): ScopeRules,
     ("limits",): LimitRules,
     ("hours",): HourRules,
+    ("calling",): CallingRules,
     ("approval",): ApprovalRules,
 }
 """The tables of a file, without those of a risk or a tool in [limits]."""

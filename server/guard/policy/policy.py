@@ -9,6 +9,8 @@ The order of precedence, from the first that decides:
 4. The strictest source that mentions the tool decides whether a person is asked (refuse, then ask, then never). Within
    a source, the tool's own entry replaces the level. If no source sets one, the level is destructive.
 5. The limits of every source hold; of two limits on the same thing, the smaller holds.
+6. A number is called only if the calling rules of every source allow it. Where every source allows that, a person may
+   override a rule for one call.
 
 The rules of a source for an identity are a source of their own for callers with that authenticated name; their limits
 count only the calls of that name. A caller without the scope conferences:control has only the tools that read.
@@ -26,6 +28,7 @@ from ....tools import in_toolsets
 from ....tools.base import ApprovalLevel, Command, Risk, Tool
 from . import limits as limiting
 from .approval_level import ApprovalPolicy, strictest
+from .calling import BrokenRule, CallingPolicy
 from .hours import Hours, closed
 from .limits import Limit, Share, Window
 from .rules import OwnRules, Rules
@@ -47,6 +50,7 @@ class Policy:
         """The identity patterns that have rules of their own."""
         self._may_control = may_control
         self.scope = PolicyScope([source.scope for source in self.sources])
+        self.calling = CallingPolicy([source.calling for source in self.sources])
         hours = (source.hours.hours() for source in self.sources)
         self.hours: tuple[Hours, ...] = tuple(item for item in hours if item is not None)
         everyones = [Share(source.limits) for source in sources]
@@ -114,7 +118,7 @@ class Policy:
         )
 
     def _needed(self, tool: type[Tool], risk: Risk) -> ApprovalPolicy:
-        if risk is Risk.READ:
+        if risk is Risk.READ or not issubclass(tool, Command):
             return ApprovalPolicy.NEVER
         rules = (source.approval.for_tool(tool.tool_name()) for source in self.sources)
         return strictest(_at(risk, rule) for rule in [rule for rule in rules if rule is not None] or [_DEFAULT_LEVEL])
@@ -135,10 +139,14 @@ class PolicyDecision:
     """How many people a call may affect; None for no limit."""
     concurrent_calls: int | None
     """How many calls may be up at once after a call that dials; None for no limit."""
+    attempts: tuple[Limit, ...] = ()
+    """The limits on attempts to call the numbers of this call."""
+    broken_rules: tuple[BrokenRule, ...] = ()
+    """Calling rules that a person must override before the call is sent."""
 
     def limits(self, tool: Tool) -> tuple[Limit, ...]:
         """The rate limits of a call."""
-        return tuple(limit for window in self.windows if (limit := window.limit(tool)))
+        return *(limit for window in self.windows if (limit := window.limit(tool))), *self.attempts
 
 
 def _at(risk: Risk, rule: ApprovalPolicy | ApprovalLevel) -> ApprovalPolicy:

@@ -9,15 +9,19 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ....tools.base import ApprovalLevel
 from .approval_level import ApprovalPolicy
 from .field_types import (
+    AbsolutePath,
     AskedTool,
     Connections,
     Count,
+    Countries,
     Flag,
     HostPatterns,
     IdentityPattern,
+    Key,
     LimitedRisk,
     NamePatterns,
     NumberPrefixes,
+    OverridableRules,
     Regions,
     ToolName,
     ToolPatterns,
@@ -104,6 +108,25 @@ class HourRules(_Table):
         return Hours(ZoneInfo(self.zone), tuple(map(Window.parse, self.open)))
 
 
+class CallingRules(_Table):
+    """Whom this server may call, and when. They hold for every number that it calls, unless it is exempt."""
+
+    open: Windows | None = None
+    """Windows such as `mon-fri 09:00-20:00`, in the time zone of the number that is called; None means always."""
+    countries: Countries | None = None
+    """Two-letter codes; None allows every country."""
+    attempts_per_day: Count | None = None
+    """How often one number may be called in 24 hours."""
+    optout_file: AbsolutePath | None = None
+    """A file with numbers that are never called, one a line."""
+    optout_digit: Key | None = None
+    """The key with which a person on a call opts out of further calls."""
+    exempt: NamePatterns = ()
+    """Numbers that these rules do not concern, such as the agents' own; `*` stands for any characters."""
+    override: OverridableRules = ("countries", "hours", "attempts")
+    """The rules that a person may override for one call."""
+
+
 class ApprovalRules(_Table):
     """Which calls need a person's approval."""
 
@@ -125,6 +148,7 @@ class OwnRules(_Table):
     scope: ScopeRules = ScopeRules()
     limits: LimitRules = LimitRules()
     hours: HourRules = HourRules()
+    calling: CallingRules = CallingRules()
     approval: ApprovalRules = ApprovalRules()
 
 

@@ -90,7 +90,7 @@ class Known:
 
 
 _NAMES = [tool.tool_name() for tool in TOOLS]
-_WRITES = [tool.tool_name() for tool in TOOLS if not tool.is_read()]
+_WRITES = [command.tool_name() for command in COMMAND_OF.values() if not command.is_read()]
 _PATTERNS = st.lists(st.sampled_from([*_NAMES, "list_*", "*_conference", "*"]), max_size=4)
 _MOST = st.none() | st.integers(0, 30)
 _MEASURES: dict[str, Any] = dict.fromkeys(Measures.model_fields, _MOST)

@@ -27,6 +27,14 @@ open = ["mon-fri 08:00-18:00", "sat 22:00-02:00"]
 [approval.tool]
 speak_text = "ask"
 mute_participants = "refuse"
+
+[calling]
+open = ["mon-sat 09:00-20:00"]
+countries = ["US", "ca"]
+attempts_per_day = 3
+optout_digit = "*"
+exempt = ["sip:*@agents.example"]
+override = ["hours"]
 """
 TOOLSETS = ("list_queues", "join_conference", "end_conference", "mute_participants", "speak_text", "stop_recording")
 
@@ -55,6 +63,14 @@ def test_a_policy_in_plain_words() -> None:
         "\n"
         "Hours of writes\n"
         "  mon-fri 08:00-18:00 and sat 22:00-02:00 (Europe/Berlin)\n"
+        "\n"
+        "Calling rules\n"
+        "  calls go only to US, CA\n"
+        "  calls only mon-sat 09:00-20:00, where the person is\n"
+        "  a number is called at most 3 times in 24 hours\n"
+        "  key * on a call opts out of calls\n"
+        "  not for sip:*@agents.example\n"
+        "  a person may override: hours\n"
         "\n"
         "Warnings\n"
         "  tools.allow names stop_recording, and tools.deny takes it away: deny wins."
@@ -91,13 +107,19 @@ def test_what_is_otherwise_for_some_is_said_by_name() -> None:
 def test_a_policy_that_says_nothing() -> None:
     said = explain_policy(Policy())
     assert "\n  nobody is asked: create_conference, " in said
-    assert "\n\nLimits\n  none\n\nHours of writes\n  none\n\nWarnings\n  none" in said
+    assert "\n\nLimits\n  none\n\nHours of writes\n  none\n\nCalling rules\n  none\n\nWarnings\n  none" in said
 
 
 MISTAKES = {
     "tools.allow = ['list_*', 'end_*']\ntools.deny = ['*_conference']": "tools.allow names end_*, and tools.deny "
     "takes it away: deny wins.",
     "tools.toolsets = []": "No tool exists on this server.",
+    "calling.open = []": "calling.open is empty: nobody is called.",
+    "calling.attempts_per_day = 0": "calling.attempts_per_day is 0: nobody is called.",
+    "calling.optout_file = '/nowhere/optouts'": "calling.optout_file names /nowhere/optouts, which is not there: "
+    "nobody is called without it.",
+    "calling.override = ['optout']": "calling.override names optout: a person may have people called who asked "
+    "not to be.",
     "scope.queues = []": "scope.queues is empty: it allows nothing.",
     "scope.audio_http = true": "scope.audio_http is true: audio fetched over http can be changed on its way.",
     "limits.calls_per_minute = 0": "The limit of calls a minute for all writes is 0: such calls are never sent.",

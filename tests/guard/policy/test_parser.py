@@ -6,6 +6,7 @@ from support.rows import each_row
 from telnyx_conferencing.server.guard.policy import (
     ApprovalPolicy,
     ApprovalRules,
+    CallingRules,
     HourRules,
     LimitRules,
     Measures,
@@ -47,6 +48,15 @@ calls_per_minute = 6
 zone = "Europe/Berlin"
 open = ["mon-fri 08:00-18:00", "sat 22:00-02:00"]   # may cross midnight; several windows
 
+[calling]
+open = ["mon-sat 09:00-20:00"] # where the person is
+countries = ["us"]
+attempts_per_day = 3
+optout_file = "/etc/telnyx/optouts.txt"
+optout_digit = "9"
+exempt = ["+1202555*"]
+override = ["hours"]
+
 [approval]
 level = "destructive"          # destructive, disruptive, all, never
 [approval.tool]
@@ -80,6 +90,15 @@ def test_a_file_may_say_everything() -> None:
             tool={"speak_text": Measures(calls_per_minute=6)},
         ),
         hours=HourRules(zone="Europe/Berlin", open=["mon-fri 08:00-18:00", "sat 22:00-02:00"]),
+        calling=CallingRules(
+            open=["mon-sat 09:00-20:00"],
+            countries=["US"],
+            attempts_per_day=3,
+            optout_file="/etc/telnyx/optouts.txt",
+            optout_digit="9",
+            exempt=["+1202555*"],
+            override=["hours"],
+        ),
         approval=ApprovalRules(
             level=ApprovalLevel.DESTRUCTIVE,
             tool={"speak_text": ApprovalPolicy.ASK, "end_conference": ApprovalPolicy.REFUSE},
@@ -110,7 +129,7 @@ REGIONS = "there are Australia, Europe, Middle East, US"
 INSIDE = "is not a public host, and no policy allows another"
 WRONG = {
     "[tols]": "There is no 'tols' in a policy (did you mean tools?); "
-    "it takes tools, scope, limits, hours, approval, identity.",
+    "it takes tools, scope, limits, hours, calling, approval, identity.",
     "[tools]\ntoolset = []": "There is no 'toolset' in [tools] (did you mean toolsets?); "
     "it takes toolsets, allow, deny, read_only.",
     "[scope]\nconference = []": "There is no 'conference' in [scope] (did you mean conferences?); it takes "
@@ -130,7 +149,8 @@ WRONG = {
     "tools.allow = 'list_*'": f"tools.allow: {LIST}",
     "scope.connections = [1494404757140276705]": f"scope.connections: {LIST}",
     "tools.toolsets = ['queue']": "tools.toolsets: there is no toolset 'queue' (did you mean queues?); there are "
-    "core, default, all, conferences, participants, audio, recordings, queues, calls, events, board, account.",
+    "core, default, all, conferences, participants, audio, recordings, queues, calls, events, reports, permissions, "
+    "board, account.",
     "tools.allow = ['lst_*']": "tools.allow: no tool is named 'lst_*' (did you mean list_queues?).",
     "tools.deny = ['end_confernce', 'Speak_Text']": "tools.deny: no tool is named 'end_confernce' (did you mean "
     "end_conference?); no tool is named 'Speak_Text' (did you mean speak_text?).",
@@ -155,6 +175,16 @@ WRONG = {
     "limits.tool.speak.most_people = 1": "limits.tool.speak: there is no tool 'speak' (did you mean speak_text?).",
     "hours = { zone = 1, open = [] }": "hours.zone: must be a text in quotes.",
     "hours.zone = 'UTC'": "hours: open is missing: give zone and open, or neither.",
+    "calling.countries = ['USA']": "calling.countries: 'USA' is not the two-letter code of a country, such as US "
+    "or DE.",
+    "calling.optout_digit = '10'": "calling.optout_digit: must be one key: 0 to 9, * or #.",
+    "calling.optout_file = 'optouts.txt'": "calling.optout_file: must be an absolute path, such as "
+    "/etc/telnyx/optouts.txt.",
+    "calling.override = ['hour']": "calling.override: there is no calling rule 'hour' (did you mean hours?); there are "
+    "optout, countries, hours, attempts.",
+    "calling.open = ['9-20']": f"calling.open: '9-20' {WINDOW}.",
+    "approval.tool.add_optout = 'ask'": "approval.tool.add_optout: it sends nothing to Telnyx, so nobody is asked; to "
+    "remove it, name it in tools.deny.",
     "hours.open = []": "hours: zone is missing: give zone and open, or neither.",
     "hours = { zone = 'Europe/Belin', open = [] }": "hours.zone: there is no time zone 'Europe/Belin' (did you mean "
     "Europe/Berlin?).",

@@ -1,0 +1,63 @@
+"""Answers the tools of the toolset `permissions`: who may be called, and opting out."""
+
+from typing import Any
+
+from ...tools.base import Tool
+from ...tools.numbers import refusal as refused_always
+from ...tools.permissions import AddOptout, MayCall
+from ...tools.text import clean_id, count, listed
+from ..database import StoreError
+from ..errors import CallRefused
+from ..guard import Caller, Guard
+
+TOOLSET = MayCall.toolset()
+
+
+class PermissionTools:
+    """Answers from the guard; nothing is sent to Telnyx."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    async def answer(self, tool: Tool, caller: Caller) -> dict[str, Any]:
+        """The structured content of a tool. Raises `CallRefused`."""
+        try:
+            match tool:
+                case MayCall():
+                    return await self._may_call(tool, caller)
+                case AddOptout():
+                    return await self._add_optout(tool, caller)
+                case _:
+                    raise TypeError(f"{tool.tool_name()} is not a tool of the toolset {TOOLSET}")
+        except StoreError as problem:
+            raise CallRefused(f"{tool.tool_name()} cannot be answered now: {problem}") from None
+
+    async def _may_call(self, tool: MayCall, caller: Caller) -> dict[str, Any]:
+        numbers = [await self._judged(number, caller) for number in dict.fromkeys(tool.numbers)]
+        allowed = [entry["number"] for entry in numbers if entry["allowed"]]
+        refused = [f"not {clean_id(entry['number'])}: {'; '.join(entry['why'])}" for entry in numbers if entry["why"]]
+        summary = f"{count(len(allowed), 'number')} of {len(numbers)} may be called now"
+        return {"summary": ". ".join([summary, *([listed(refused, 5, ". ")] if refused else [])]), "numbers": numbers}
+
+    async def _judged(self, number: str, caller: Caller) -> dict[str, Any]:
+        policy = self._guard.policy(caller)
+        if (never := refused_always(number)) is not None:
+            return {"number": number, "allowed": False, "why": [never]}
+        if policy.scope.numbers.lists and (problem := policy.scope.numbers.problem("number to call", number)):
+            return {"number": number, "allowed": False, "why": [problem]}
+        broken = await self._guard.gate.broken_rules(policy, number)
+        view: dict[str, Any] = {"number": number, "allowed": not broken, "why": [str(rule) for rule in broken]}
+        known = [rule.until for rule in broken if rule.until is not None]
+        if broken and len(known) == len(broken):
+            view["allowed_from"] = max(known).isoformat()
+        if broken and all(rule.may_override for rule in broken):
+            view["a_person_may_allow_it"] = True
+        return view
+
+    async def _add_optout(self, tool: AddOptout, caller: Caller) -> dict[str, Any]:
+        by = f"agent {caller.identity or caller.client}"
+        if self._guard.dry_run:
+            return {"summary": f"Dry run: this would put {tool.number} on the opt-out list.", "number": tool.number}
+        is_new = await self._guard.ledger.add_optout(tool.number, by, "opt-out added", caller.session)
+        was = "" if is_new else "already "
+        return {"summary": f"{tool.number} is {was}on the opt-out list: it is not called.", "number": tool.number}
