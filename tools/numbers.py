@@ -19,8 +19,10 @@ _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _SIP = re.compile(r"sips?:(?P<user>[^\s@<>\"?]+)@[a-z0-9.-]+(:[0-9]{1,5})?(;[\w.=+-]+)*", re.IGNORECASE | re.ASCII)
 _ON_THE_WIRE = re.compile(r"\+[1-9][0-9]{1,14}(,[0-9A-D*#wW]+)?|sips?:[^\s@]+@[^\s@]+")
 """What Telnyx takes: after a comma digits to send once the call is answered."""
-_SOS = re.compile(r"sos(\..*)?", re.IGNORECASE)
-_SEPARATORS = re.compile(r"[\s().-]")
+_SOS = re.compile(r"(urn:service:)?sos([.;:].*)?", re.IGNORECASE | re.DOTALL)
+_MAX_LENGTH = 255
+"""Characters of a number, so that a person is shown all of it."""
+_SEPARATORS = re.compile(r"[\s().!~'/_-]")
 _PARAMETERS = re.compile(r"[;:].*", re.DOTALL)
 """What may follow the number in a user part: parameters, a password."""
 _DIAL_STRING = re.compile(r"[0-9+*#,wWpP]*[0-9][0-9+*#,wWpP]*")
@@ -66,6 +68,8 @@ def number(value: str, info: ValidationInfo) -> str:
 
 def refusal(value: str) -> str | None:
     """Why a number is not called; None when it may be."""
+    if len(value) > _MAX_LENGTH:
+        return f"must have at most {_MAX_LENGTH} characters"
     sip = _SIP.fullmatch(value)
     user = _decoded(sip["user"] if sip else value)
     if sip and not user.isprintable():
@@ -74,7 +78,7 @@ def refusal(value: str) -> str | None:
     if reason := next((reason for reason in reasons if reason), None):
         return reason
     if sip:
-        return _EMERGENCY if _SOS.fullmatch(_PARAMETERS.sub("", user)) else None
+        return _EMERGENCY if _SOS.fullmatch(user) else None
     if not _E164.fullmatch(value):
         return _FORM
     return None if _exists(value[1:]) else _NOT_IN_USE
@@ -174,7 +178,8 @@ def _caller(value: str, info: ValidationInfo) -> str:
 
 
 def _decoded(text: str) -> str:
-    return unicodedata.normalize("NFKC", unquote(unquote(text))).strip()
+    plain = unicodedata.normalize("NFKC", unquote(unquote(text))).strip()
+    return "".join(str(unicodedata.decimal(letter, letter)) for letter in plain)  # also the digits of other scripts
 
 
 def _dialled(text: str) -> list[str]:

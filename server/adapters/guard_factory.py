@@ -39,12 +39,12 @@ class GuardRuntime:
         """The address of the running operator page, without a sign-in link."""
 
         self.ledger = Ledger(events.database, settings.approval_ttl)
-        live = TelnyxLiveState(telnyx.read, events, self.ledger.newest)
+        live = TelnyxLiveState(telnyx.read, events, self.ledger)
         gate = Gate(
             self.policy,
             self.ledger,
             Approvals(self.ledger, approval_help(settings, database, lambda: self.page)),
-            TelnyxScopeFacts(telnyx.read, events, live),
+            TelnyxScopeFacts(telnyx.read, events),
             live=live,
             newest_event=lambda: events.newest,
         )

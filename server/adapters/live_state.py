@@ -1,12 +1,12 @@
 """What is true now of people, conferences and queues, for the guard: see `guard.situation.LiveState`."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from ...tools.base import Command
-from ...tools.calls import BridgeCalls, Dial, GetCall, TransferCall
+from ...tools.calls import BridgeCalls, GetCall, TransferCall
 from ...tools.conferences import ConferenceFilter, CreateConference, GetConference, ListConferences
 from ...tools.pagination import Read, all_participants
 from ...tools.participants import JoinConference, LeaveConference
@@ -16,9 +16,10 @@ from ..errors import CallFailed
 from ..events.event import EventFilter
 from ..events.projection.views import ConferenceView
 from ..events.service import EventService
-from ..guard.ledger import AuditRecord
+from ..guard.ledger import Ledger
 from ..guard.place import Place, PlaceKind
 from ..guard.situation import Person, QueueState, Room, Waiting
+from .time_limits import TimeLimits
 
 _OWN_MOVE_HOLDS = timedelta(seconds=10)
 """The webhooks of a command arrive within this time; until then its own effect is what is known."""
@@ -34,28 +35,27 @@ _NOWHERE = Place(PlaceKind.NOWHERE)
 class TelnyxLiveState:
     """Facts from events and from this server's own commands, and from Telnyx's API where those are not enough."""
 
-    def __init__(
-        self, read: Read, events: EventService, newest_records: Callable[[int], Awaitable[list[AuditRecord]]]
-    ) -> None:
+    def __init__(self, read: Read, events: EventService, ledger: Ledger) -> None:
         self._read = read
         self._events = events
-        self._newest_records = newest_records
+        self._ledger = ledger
         self._moves: dict[str, tuple[datetime, Place]] = {}
         """The place of a leg after this server's own command, and the time of the command."""
-        self._limited: dict[str, None] = {}
-        """Call legs and numbers that this server dialled with a time limit."""
+        self._leg_ids: dict[str, str] = {}
+        """The `call_leg_id` of legs that Telnyx listed, by call_control_id."""
+        self._time_limits = TimeLimits(ledger)
 
     def record(self, command: Command, body: Any) -> None:
-        """Note the effects of a command that Telnyx accepted. `body` is Telnyx's JSON."""
-        if isinstance(command, Dial) and command.time_limit_secs is not None:
-            _remember(self._limited, _text(_data(body), "call_control_id") or "", None)
-            for number in command.numbers():
-                _remember(self._limited, number, None)
+        """Note what Telnyx's answer to a command says, and the effects of the command. `body` is Telnyx's JSON."""
+        for leg, leg_id in _leg_ids(body):
+            _remember(self._leg_ids, leg, leg_id)
+        self._time_limits.record(command, _text(_data(body), "call_control_id"))
         for leg, place in _moved(command, body):
             _remember(self._moves, leg, (self._events.now(), place))
 
     async def room(self, conference_id: str) -> Room:
-        rows = await all_participants(self._read, conference_id)
+        listed = await all_participants(self._read, conference_id)
+        rows = [row for row in listed if row.get("status") != "left"]
         view = await self._events.conference(conference_id)
         name = _text(_table(rows[0].get("conference")), "name") if rows else None
         is_over = False
@@ -79,7 +79,7 @@ class TelnyxLiveState:
         if view.recording is not None:
             return view.recording.value != "stopped"
         # Another process on this store may have started one.
-        records = await self._newest_records(_MAX_AUDIT_RECORDS)
+        records = await self._ledger.newest(_MAX_AUDIT_RECORDS)
         return any(
             record.entry.get("tool") in _STARTS_RECORDING
             and cast("dict[str, Any]", record.entry.get("arguments") or {}).get("conference_id") == conference_id
@@ -108,10 +108,11 @@ class TelnyxLiveState:
 
     async def place(self, call_control_id: str) -> Place:
         await self._events.store()
-        made, own = self._moves.get(call_control_id, (datetime.min, None))
-        if own is not None and self._events.now() - made < _OWN_MOVE_HOLDS:
-            return own
         projection = self._events.projection
+        made, own = self._moves.get(call_control_id, (datetime.min, None))
+        moved = projection.moved_at(call_control_id)
+        if own is not None and self._events.now() - made < _OWN_MOVE_HOLDS and (moved is None or moved <= made):
+            return own
         if (conference_id := projection.conference_of(call_control_id)) is not None:
             view = projection.conference(conference_id, self._events.now())
             return Place(PlaceKind.CONFERENCE, conference_id=conference_id, conference_name=view.name if view else None)
@@ -124,15 +125,22 @@ class TelnyxLiveState:
         return await self._place_by_api(call_control_id)
 
     async def _place_by_api(self, call_control_id: str) -> Place:
-        """Telnyx says in which conference a call is; in which queue or bridge, it does not say."""
-        leg_id = _text(_data(await self._read(GetCall(call_control_id=call_control_id))), "call_leg_id")
+        """Telnyx says in which conferences a call is or was; in which queue or bridge, it does not say."""
+        leg_id = self._leg_ids.get(call_control_id)
+        if leg_id is None:
+            leg_id = _text(_data(await self._read(GetCall(call_control_id=call_control_id))), "call_leg_id")
         if leg_id is None:
             return Place(PlaceKind.UNKNOWN)
         answer = await self._read(ListConferences(filter=ConferenceFilter(leg_id=leg_id)))
-        for conference in cast("list[Conference]", ListConferences.result.read(answer)["conferences"]):
-            if conference.status != "completed":
-                return Place(PlaceKind.CONFERENCE, conference_id=conference.id, conference_name=conference.name)
-        return Place(PlaceKind.UNKNOWN)
+        found = cast("list[Conference]", ListConferences.result.read(answer)["conferences"])
+        return Place(
+            PlaceKind.UNKNOWN,
+            candidates=tuple(
+                Place(PlaceKind.CONFERENCE, conference_id=conference.id, conference_name=conference.name)
+                for conference in found
+                if conference.status != "completed" and conference.id
+            ),
+        )
 
     async def queue(self, name: str) -> QueueState:
         queue = _data(await self._read(GetQueue(queue_name=name)))
@@ -169,9 +177,24 @@ class TelnyxLiveState:
     def known_people(self, conference_id: str) -> frozenset[str] | None:
         return self._events.projection.present_in(conference_id)
 
-    def has_time_limit(self, call_control_id: str) -> bool:
-        number = self._events.projection.number(call_control_id)
-        return call_control_id in self._limited or (number is not None and number in self._limited)
+    async def has_time_limit(self, call_control_id: str) -> bool:
+        number = self._events.projection.number(call_control_id) or await self._stored_number(call_control_id)
+        return await self._time_limits.hold_for(call_control_id, number)
+
+    async def _stored_number(self, call_control_id: str) -> str | None:
+        """The number at the far end of a leg whose events another process has stored a moment ago."""
+        store = await self._events.store()
+        started = EventFilter(types=frozenset({"call.initiated"}), call_control_id=call_control_id)
+        for event in await store.find(started, limit=1):
+            return _text(event.payload, "to" if event.payload.get("direction") == "outgoing" else "from")
+        return None
+
+    async def limited_in(self, queue: str) -> str | None:
+        view = self._events.projection.queue(queue, self._events.now())
+        for call in view.calls if view is not None else ():
+            if await self.has_time_limit(call.call_control_id):
+                return call.call_control_id
+        return None
 
     async def ringing_number(self, call_control_id: str) -> str | None:
         store = await self._events.store()
@@ -193,6 +216,16 @@ async def waiting_place(call_control_id: str, read: Read) -> tuple[str, Mapping[
         except CallFailed:
             continue
     return None
+
+
+def _leg_ids(body: Any) -> Iterator[tuple[str, str]]:
+    """The call legs in an answer of Telnyx, with their `call_leg_id`."""
+    data = _table(body).get("data")
+    rows = cast("list[Any]", data) if isinstance(data, list) else [data]
+    for row in map(_table, rows):
+        leg, leg_id = _text(row, "call_control_id"), _text(row, "call_leg_id")
+        if leg and leg_id:
+            yield leg, leg_id
 
 
 def _moved(command: Command, body: Any) -> Iterator[tuple[str, Place]]:

@@ -8,9 +8,7 @@ from ...tools.pagination import Read
 from ...tools.queues import GetQueue
 from ..events.event import EventFilter
 from ..events.service import EventService
-from ..guard.place import Place
 from ..guard.policy import ConferenceFacts, QueuedFacts
-from ..guard.situation import LiveState
 from .live_state import waiting_place
 
 _MAX_CACHED = 1_000
@@ -20,9 +18,8 @@ _MAX_EVENTS = 20
 class TelnyxScopeFacts:
     """Facts about the things that a command names. Those of a conference never change, and are cached."""
 
-    def __init__(self, read: Read, events: EventService, live: LiveState) -> None:
+    def __init__(self, read: Read, events: EventService) -> None:
         self._read = read
-        self._live = live
         self._events = events
         self._conferences: dict[str, ConferenceFacts] = {}
 
@@ -60,10 +57,6 @@ class TelnyxScopeFacts:
             if (found := _text(event.payload, "connection_id")) is not None:
                 return found
         return None
-
-    async def place(self, call_control_id: str) -> Place:
-        """Where a call leg is. Raises `CallFailed`."""
-        return await self._live.place(call_control_id)
 
 
 def _conference(fields: Mapping[str, Any]) -> ConferenceFacts:

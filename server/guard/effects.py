@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ...tools.base import EVERYONE, Command, Risk, arguments_of
-from ...tools.calls import BridgeCalls, Dial, HangupCall, TransferCall
+from ...tools.calls import MAX_CALL_S, BridgeCalls, Dial, HangupCall, TransferCall
 from ...tools.conferences import CreateConference, EndConference
 from ...tools.participants import JoinConference, LeaveConference, UpdateParticipant
 from ...tools.queues import EnqueueCall
@@ -85,6 +85,11 @@ class ArgumentRule:
     applies: Callable[[Command], bool]
 
 
+def is_limit(seconds: Any) -> bool:
+    """Whether a time limit for a call ends it earlier than Telnyx does by itself."""
+    return isinstance(seconds, int) and seconds < MAX_CALL_S
+
+
 def _has(name: str, *values: Any) -> Callable[[Command], bool]:
     return lambda command: arguments_of(command).get(name) in values
 
@@ -102,6 +107,10 @@ def _is_cut_short(command: Command) -> bool:
 
 def _supervises(command: Command) -> bool:
     return isinstance(command, Dial) and command.supervise_call_control_id is not None
+
+
+def _limits_transfer(command: Command) -> bool:
+    return isinstance(command, TransferCall) and is_limit(command.time_limit_secs)
 
 
 def _takes_links(command: Command) -> bool:
@@ -140,6 +149,11 @@ ARGUMENT_RULES: tuple[ArgumentRule, ...] = (
         _enters_unheard,
     ),
     ArgumentRule(
+        "time_limit_secs of transfer_call",
+        Effect(Risk.DESTRUCTIVE, "hangs up both calls when the time limit is over"),
+        _limits_transfer,
+    ),
+    ArgumentRule(
         "include_download_urls: true",
         Effect(Risk.DESTRUCTIVE, "hands out links with which anyone can download the recording"),
         _takes_links,
@@ -163,7 +177,8 @@ STATE_RULES: Mapping[str, tuple[Risk, str]] = {
     ),
     "the other call is hung up when the time limit ends": (
         Risk.DESTRUCTIVE,
-        "bridge_calls with a leg that this server dialled with time_limit_secs",
+        "bridge_calls with a leg that a server on this store dialled with time_limit_secs, also one that waits in the "
+        "queue",
     ),
     "a person is moved": (
         Risk.DISRUPTIVE,
@@ -196,11 +211,19 @@ async def _of_moved_legs(command: Command, situation: Situation) -> AsyncGenerat
         place = await _place(command, leg, situation)
         async for effect in _of_leaving(command, leg, place, situation):
             yield effect
-        if isinstance(command, BridgeCalls) and situation.has_time_limit(leg):
-            who = situation.person(leg).who
-            yield Effect(Risk.DESTRUCTIVE, f"hangs up the other call when the time limit of {who} is over")
+        if isinstance(command, BridgeCalls) and await situation.has_time_limit(leg):
+            yield _at_time_limit(leg, situation)
+    if isinstance(command, BridgeCalls) and command.queue_name is not None:
+        limited = await situation.limited_in(command.queue_name)
+        if limited is not None:
+            yield _at_time_limit(limited, situation)
     if isinstance(command, UpdateParticipant) and any(rule.applies(command) for rule in ARGUMENT_RULES):
         await situation.room(command.conference_id)  # the approval is bound to who is in it
+
+
+def _at_time_limit(leg: str, situation: Situation) -> Effect:
+    who = situation.person(leg).who
+    return Effect(Risk.DESTRUCTIVE, f"hangs up the other call when the time limit of {who} is over")
 
 
 async def _place(command: Command, leg: str, situation: Situation) -> Place:
@@ -220,12 +243,12 @@ async def _of_leaving(command: Command, leg: str, place: Place, situation: Situa
         room = await situation.room(place.conference_id)
         if (ends := _end_of_room(room, leg)) is not None:
             yield ends
-        elif isinstance(command, CreateConference | JoinConference | EnqueueCall) and room.person(leg) is not None:
+        elif isinstance(command, CreateConference | JoinConference | EnqueueCall) and room.leg(leg) is not None:
             yield Effect(Risk.DISRUPTIVE, f"takes {situation.person(leg).who} out of {room.title}")
 
 
 def _end_of_room(room: Room, leg: str) -> Effect | None:
-    person = room.person(leg)
+    person = room.leg(leg)
     if person is None or room.is_over or not (person.ends_room or person.soft_ends_room):
         return None
     what = "hangs up" if person.ends_room else "ends the conference for"

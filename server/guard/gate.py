@@ -56,7 +56,7 @@ class Gate:
         command = assessment.situation.command
         decision = policy.judged(command, assessment.risk)
         refusal = policy.refusal(type(command)) or policy.closed(self._now())
-        refusal = refusal or await policy.out_of_scope(command, self._facts)
+        refusal = refusal or await policy.out_of_scope(command, self._facts, assessment.situation.place)
         if refusal is None and command.exposes() and not policy.may_expose():
             refusal = "it would hand out download links, and here you may only read"
         if refusal is None and decision.approval is ApprovalPolicy.REFUSE:
@@ -160,10 +160,10 @@ class Gate:
         self._none_in_the_way(command, await self._noted(command, admitting))
 
     async def _assess(self, command: Command) -> Assessment:
-        return await assess(command, Situation(command, self._live))
+        return await self._noted(command, assess(command, Situation(command, self._live)))
 
     def sent(self, command: Command, body: Any, caller: Caller, at: datetime) -> None:
-        """Note a command that Telnyx accepted. `body` is Telnyx's JSON, `at` the time by Telnyx's clock."""
+        """Note a command that Telnyx accepted, also a read. `body`: Telnyx's JSON; `at`: the time by its clock."""
         self._live.record(command, body)
         self.gathers.record(command, caller, at)
 

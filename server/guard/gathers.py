@@ -26,7 +26,7 @@ class Gathers:
         if len(self._started) > _MAX_REMEMBERED:
             del self._started[next(iter(self._started))]
 
-    def may_see(self, caller: Caller, call_control_id: str, at: datetime) -> bool:
-        """Whether a caller may see the digits keyed on a call at this time: only those of its own gather."""
-        session, started, is_sensitive = self._started.get(call_control_id, ("", at, True))
-        return session == caller.session and not is_sensitive and at >= started - _CLOCK_TOLERANCE
+    def started(self, caller: Caller, call_control_id: str) -> datetime | None:
+        """When a caller started the newest gather of a call, if the caller may see its digits."""
+        session, started, is_sensitive = self._started.get(call_control_id, ("", datetime.min, True))
+        return started - _CLOCK_TOLERANCE if session == caller.session and not is_sensitive else None

@@ -77,6 +77,10 @@ class Room:
         """The person with this call_control_id, participant id or label."""
         return next((one for one in self.people if named in (one.call_control_id, one.participant_id, one.label)), None)
 
+    def leg(self, call_control_id: str) -> Person | None:
+        """The person on this call leg. A label never counts: anyone can choose one."""
+        return next((one for one in self.people if one.call_control_id == call_control_id), None)
+
     def without(self, call_control_id: str) -> "Room":
         return replace(self, people=tuple(one for one in self.people if one.call_control_id != call_control_id))
 
@@ -118,7 +122,10 @@ class LiveState(Protocol):
         ...
 
     async def place(self, call_control_id: str) -> Place:
-        """Where a call leg is: no read when its events are known, otherwise two."""
+        """Where a call leg is: no read when its events are known, otherwise one, or two for a leg never listed.
+
+        Without events it is UNKNOWN, with the open conferences that the leg is or was in as candidates.
+        """
         ...
 
     async def queue(self, name: str) -> QueueState: ...
@@ -135,8 +142,12 @@ class LiveState(Protocol):
         """The call legs in a conference, from events alone; None when nothing is known of the conference."""
         ...
 
-    def has_time_limit(self, call_control_id: str) -> bool:
-        """Whether this server dialled the leg with a time limit."""
+    async def has_time_limit(self, call_control_id: str) -> bool:
+        """Whether this server, or another on its store, called the leg with a time limit."""
+        ...
+
+    async def limited_in(self, queue: str) -> str | None:
+        """A call leg with such a time limit that waits in a queue."""
         ...
 
     async def ringing_number(self, call_control_id: str) -> str | None:
@@ -172,8 +183,17 @@ class Situation:
 
     async def place(self, call_control_id: str) -> Place:
         if call_control_id not in self._places:
-            self._places[call_control_id] = await self._live.place(call_control_id)
+            self._places[call_control_id] = await self._certain(
+                call_control_id, await self._live.place(call_control_id)
+            )
         return self._places[call_control_id]
+
+    async def _certain(self, call_control_id: str, place: Place) -> Place:
+        """The candidate in which the leg is now, if there are candidates."""
+        for candidate in place.candidates:
+            if (await self.room(candidate.conference_id or "")).leg(call_control_id) is not None:
+                return candidate
+        return replace(place, candidates=())
 
     async def queue(self, name: str) -> QueueState:
         if name not in self._queues:
@@ -191,15 +211,18 @@ class Situation:
 
     def person(self, call_control_id: str) -> Person:
         for room in self._rooms.values():
-            if (found := room.person(call_control_id)) is not None:
+            if (found := room.leg(call_control_id)) is not None:
                 return found
         return self._live.person(call_control_id)
 
     def known_people(self, conference_id: str) -> frozenset[str] | None:
         return self._live.known_people(conference_id)
 
-    def has_time_limit(self, call_control_id: str) -> bool:
-        return self._live.has_time_limit(call_control_id)
+    async def has_time_limit(self, call_control_id: str) -> bool:
+        return await self._live.has_time_limit(call_control_id)
+
+    async def limited_in(self, queue: str) -> str | None:
+        return await self._live.limited_in(queue)
 
     async def ringing_number(self, call_control_id: str) -> str | None:
         return await self._live.ringing_number(call_control_id)

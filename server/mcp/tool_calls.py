@@ -21,6 +21,7 @@ from ...tools.participants import ParticipantFilter
 from ...tools.reports import Report
 from ...tools.text import describe
 from ..errors import CallFailed, CallRefused, LookupFailed
+from ..events.event import EventFilter, StoredEvent
 from ..events.service import EventService
 from ..events.times import iso
 from ..events.views import DIGIT_FIELDS
@@ -48,6 +49,7 @@ logger = logging.getLogger(__name__)
 Context = ServerRequestContext[Any, Any]
 CallListener = Callable[[CallRecord, RequestId | None], None]
 
+_MAX_GATHER_ENDS = 20
 _MAX_SESSION_AGE = timedelta(hours=5)
 """Where the start of a conversation is unknown, an older command belongs to an earlier conversation."""
 
@@ -202,9 +204,20 @@ class ToolCallHandler:
         for view in views:
             if not view["payload"].keys().isdisjoint(DIGIT_FIELDS):
                 event = await (await self._events.store()).get(view["id"])
-                leg = event.call_control_id if event else None
-                if event and leg and self._guard.gate.gathers.may_see(caller, leg, event.occurred_at):
+                if event and await self._is_of_own_gather(event, caller):
                     view["payload"] |= {name: event.payload[name] for name in DIGIT_FIELDS if name in event.payload}
+
+    async def _is_of_own_gather(self, event: StoredEvent, caller: Caller) -> bool:
+        """Whether digits were keyed in a caller's own gather: from its start to its end."""
+        leg = event.call_control_id
+        started = self._guard.gate.gathers.started(caller, leg) if leg else None
+        if started is None or event.occurred_at < started:
+            return False
+        ended = EventFilter(types=frozenset({"call.gather.ended"}), call_control_id=leg, since=started)
+        ends = await (await self._events.store()).find(ended, limit=_MAX_GATHER_ENDS, newest_first=False)
+        # A gather that this one replaced ends as cancelled.
+        end = next((one for one in ends if one.payload.get("status") != "cancelled"), None)
+        return end is None or event.occurred_at < end.occurred_at or event.id == end.id
 
     async def _newest_event_before(self, caller: Caller) -> int:
         """The number of the newest event before the caller's last command, or before the conversation."""
@@ -231,8 +244,7 @@ class ToolCallHandler:
             }
         )
         self._events.record_command(command)
-        if not command.is_read():
-            self._guard.gate.sent(command, answer.body, record.caller, self._events.now())
+        self._guard.gate.sent(command, answer.body, record.caller, self._events.now())
         fields = command.read(answer.body)
         if isinstance(command, TransferCall):
             fields["new_call_control_id"] = await self._events.new_leg(command.to, newest_event)

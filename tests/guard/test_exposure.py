@@ -9,6 +9,7 @@ from mcp.client import Client
 from support.guarded_server import guarded, room
 from support.mcp import call, text
 from support.mcp_in_process import World
+from support.sandbox_client import Telnyx
 
 pytestmark = pytest.mark.anyio
 
@@ -46,3 +47,21 @@ async def test_the_links_of_a_recording_need_approval_and_are_not_given_out_by_a
         assert "needs a person's yes" in text(await client.call_tool("get_recording", wanted))
     async with guarded(World(), with_events=True, read_only=True) as client:
         assert "here you may only read" in text(await client.call_tool("get_recording", wanted))
+
+
+async def test_digits_that_are_keyed_after_the_end_of_a_gather_are_not_part_of_it() -> None:
+    world = World()
+    async with guarded(world, with_events=True) as client:
+        await keyed(client, world)
+        await world.sandbox.advance(10)
+        leg = next(leg for leg in world.sandbox.state.legs.alive() if leg.from_ == "+12025559000")
+        # Another application on the account gathers from the same call.
+        by_another = {"minimum_digits": 4, "maximum_digits": 4}
+        await Telnyx(world.sandbox).post(f"/calls/{leg.call_control_id}/actions/gather", by_another)
+        world.sandbox.state.gathers.press(leg, "9518")
+        since = world.sandbox.clock.now().isoformat()
+        later = await call(client, "wait_for_event", types=["call.gather.ended"], since=since)
+        shown = json.dumps(await call(client, "list_events"))
+    assert "(4 digits)" in json.dumps(later)
+    assert "7*3*" in shown
+    assert "9518" not in shown

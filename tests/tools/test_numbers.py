@@ -15,6 +15,10 @@ EMERGENCY = (
     "sip:sos;a=b@h.com",
     "sip:999;x@h.com",
     "sip:112:password@h.com",
+    "sip:\u0669\u0661\u0661@h.com",
+    "sip:9_911@h.com",
+    "sip:911!@h.com",
+    "sip:urn:service:sos.police@h.com",
 )
 PREMIUM = (
     "+19005550123",

@@ -301,6 +301,11 @@ class Projection:
         call = self._calls.get(call_control_id)
         return call is not None and call.last_move is not None and call.last_move.type == "call.bridged"
 
+    def moved_at(self, call_control_id: str) -> datetime | None:
+        """When a leg last joined a conference or queue or was bridged, according to events."""
+        call = self._calls.get(call_control_id)
+        return call.last_move.at if call is not None and call.last_move is not None else None
+
     def knows_from_start(self, call_control_id: str) -> bool:
         """Whether the event of the call's start is known, so that all its moves are known too."""
         call = self._calls.get(call_control_id)
@@ -308,7 +313,7 @@ class Projection:
 
     def present_in(self, conference_id: str) -> frozenset[str] | None:
         """The call legs in a conference; None when nothing is known of the conference."""
-        log = self._conferences.get(conference_id)
+        log = self._conferences.get(self.conference_id(conference_id))
         return None if log is None else frozenset(log.state.present)
 
     def _names(self, state: Conference) -> dict[str, str]:

@@ -32,7 +32,7 @@ from .calling import BrokenRule, CallingPolicy
 from .hours import Hours, closed
 from .limits import Limit, Share, Window
 from .rules import OwnRules, Rules
-from .scope import PolicyScope, ScopeFacts
+from .scope import PlaceOf, PolicyScope, ScopeFacts
 
 _DEFAULT_LEVEL = ApprovalLevel.DESTRUCTIVE
 _LEVELS_BY_STRICTNESS = (ApprovalLevel.NEVER, ApprovalLevel.DESTRUCTIVE, ApprovalLevel.DISRUPTIVE, ApprovalLevel.ALL)
@@ -82,9 +82,12 @@ class Policy:
         """Why writes are closed at this moment (timezone-aware), and when they open next; None when they are open."""
         return closed(self.hours, now)
 
-    async def out_of_scope(self, command: Command, facts: ScopeFacts) -> str | None:
-        """Why a command may not touch what it names, as a clause; None when it may. Raises what `facts` raises."""
-        return await self.scope.refusal(command, facts)
+    async def out_of_scope(self, command: Command, facts: ScopeFacts, place: PlaceOf) -> str | None:
+        """Why a command may not touch what it names, as a clause; None when it may.
+
+        Raises what `facts` and `place` raise.
+        """
+        return await self.scope.refusal(command, facts, place)
 
     def judged(self, tool: Tool, risk: Risk | None = None) -> "PolicyDecision":
         """The decision for a call at a risk; None for the risk of the call without its effects."""

@@ -62,11 +62,9 @@ class ScopeFacts(Protocol):
         """The connection of a call leg."""
         ...
 
-    async def place(self, call_control_id: str, /) -> Place:
-        """Where a call leg is now."""
-        ...
 
-
+PlaceOf = Callable[[str], Awaitable[Place]]
+"""Where a call leg is now. May raise `CallFailed`."""
 Matches = Callable[[str, str], bool]
 
 
@@ -126,12 +124,12 @@ def _both(lists: Sequence[Collection[str]]) -> str:
 class CommandTargets:
     """What a command touches. Each fact is looked up once."""
 
-    def __init__(self, command: Command, facts: ScopeFacts) -> None:
+    def __init__(self, command: Command, facts: ScopeFacts, place: PlaceOf) -> None:
+        self.place = place
         self.given = arguments_of(command)
         self.command = command
         self.facts = facts
         self._conference: ConferenceFacts | None = None
-        self._places: dict[str, Place] = {}
 
     async def conference(self) -> ConferenceFacts | None:
         """The conference it names, by id or by name, if there is one."""
@@ -163,11 +161,6 @@ class CommandTargets:
         is_inside = "queue_name" in route or ("conference_id" in route and not isinstance(self.command, JoinConference))
         named = () if is_inside else ("call_control_id", "other_call_control_id", "supervise_call_control_id")
         return tuple(dict.fromkeys(self.given[name] for name in named if name in self.given))
-
-    async def place(self, call_control_id: str) -> Place:
-        if call_control_id not in self._places:
-            self._places[call_control_id] = await self.facts.place(call_control_id)
-        return self._places[call_control_id]
 
     @property
     def waiting(self) -> str | None:
@@ -211,11 +204,11 @@ class PolicyScope:
         scheme = "http and https" if self.takes_http else "https"
         return f"{scheme} URLs on {_both(self.hosts) or 'hosts of the public internet'}"
 
-    async def refusal(self, command: Command, facts: ScopeFacts) -> str | None:
-        """Why a write is out of scope, as a clause; None when it is within. Raises what `facts` raises."""
+    async def refusal(self, command: Command, facts: ScopeFacts, place: PlaceOf) -> str | None:
+        """Why a write is out of scope, as a clause; None when it is within. Raises what `facts` and `place` raise."""
         if command.is_read():
             return None
-        targets = CommandTargets(command, facts)
+        targets = CommandTargets(command, facts, place)
         for check in self._checks:
             if (why := await check(self, targets)) is not None:
                 return why
@@ -254,7 +247,14 @@ async def _numbers(scope: PolicyScope, targets: CommandTargets) -> str | None:
 
 
 async def _regions(scope: PolicyScope, targets: CommandTargets) -> str | None:
-    """The region is checked in the argument and in the conference itself: they may differ."""
+    """The region is checked in the argument, in the conference itself and in that of the legs: they may differ."""
+    for leg in targets.elsewhere:
+        place = await targets.place(leg)
+        if place.kind is PlaceKind.CONFERENCE and place.conference_id is not None:
+            region = (await targets.facts.conference(place.conference_id)).region
+            problem = scope.regions.problem(f"region of the conference that call {quoted(leg)} is in now", region)
+            if problem is not None:
+                return problem
     asked = targets.given.get("region")
     if asked is None and targets.opens("/conferences"):
         return f"region is missing, and {scope.regions.rule}: give one"

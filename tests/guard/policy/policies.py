@@ -89,6 +89,11 @@ class Known:
         return self.places.get(call_control_id, Place(PlaceKind.NOWHERE))
 
 
+async def out_of_scope(rules: Policy, touching: Command, facts: Known) -> str | None:
+    """Why a policy does not let a command touch what it names, by these facts."""
+    return await rules.out_of_scope(touching, facts, facts.place)
+
+
 _NAMES = [tool.tool_name() for tool in TOOLS]
 _WRITES = [command.tool_name() for command in COMMAND_OF.values() if not command.is_read()]
 _PATTERNS = st.lists(st.sampled_from([*_NAMES, "list_*", "*_conference", "*"]), max_size=4)

@@ -20,7 +20,7 @@ from telnyx_conferencing.server.guard.policy import (
 from telnyx_conferencing.tools import TOOLS
 from telnyx_conferencing.tools.base import Command, Risk, Tool
 
-from .policies import ANY_COMMAND, RULES, Known, command, policy, told
+from .policies import ANY_COMMAND, RULES, Known, command, out_of_scope, policy, told
 
 TOOL_OF = {tool.tool_name(): tool for tool in TOOLS}
 READS = {tool.tool_name() for tool in TOOLS if tool.is_read()}
@@ -150,7 +150,7 @@ def known() -> Known:
 
 
 async def refuses(rulings: Policy, call: Command) -> bool:
-    why = rulings.refusal(type(call)) or await rulings.out_of_scope(call, known())
+    why = rulings.refusal(type(call)) or await out_of_scope(rulings, call, known())
     return why is not None or rulings.judged(call).approval is ApprovalPolicy.REFUSE
 
 

@@ -7,11 +7,12 @@ import pytest
 from support.examples import CALL, CONFERENCE_ID, OTHER_CALL
 from support.rows import each_row
 from telnyx_conferencing.server.errors import CallFailed
+from telnyx_conferencing.server.guard.place import Place, PlaceKind
 from telnyx_conferencing.server.guard.policy import ConferenceFacts, QueuedFacts
 from telnyx_conferencing.tools import COMMANDS as ALL
 from telnyx_conferencing.tools.base import Command
 
-from .policies import COMMANDS, Known, command, policy
+from .policies import COMMANDS, Known, command, out_of_scope, policy
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +32,8 @@ def known(**given: Any) -> Known:
 
 
 async def refusal(rules: str, touching: Command, facts: Known | None = None) -> str | None:
-    return await policy(f"[scope]\n{rules}").out_of_scope(touching, known() if facts is None else facts)
+    facts = known() if facts is None else facts
+    return await out_of_scope(policy(f"[scope]\n{rules}"), touching, facts)
 
 
 async def test_a_region_is_any_name_that_telnyx_returns() -> None:
@@ -232,9 +234,9 @@ async def test_a_new_conference_must_name_its_region() -> None:
 
 async def test_every_source_must_let_it_be_touched() -> None:
     both = policy("scope.conferences = ['Stand*']", "scope.conferences = ['*up', 'Sales']")
-    assert await both.out_of_scope(command("end_conference"), known()) is None
+    assert await out_of_scope(both, command("end_conference"), known()) is None
     neither = policy("scope.conferences = ['Stand*']", "scope.conferences = ['Sales']")
-    assert await neither.out_of_scope(command("end_conference"), known()) == (
+    assert await out_of_scope(neither, command("end_conference"), known()) == (
         f"{NAME} 'Standup', and this server's policy lets only conferences named Stand*, and of those only Sales be "
         "touched"
     )
@@ -263,7 +265,7 @@ NOTHING = ["conferences", "queues", "connections", "regions"]
 @each_row("name", COMMANDS)
 async def test_nothing_is_asked_that_no_rule_needs(name: str) -> None:
     facts = known()
-    assert await policy("", "").out_of_scope(COMMANDS[name], facts) is None
+    assert await out_of_scope(policy("", ""), COMMANDS[name], facts) is None
     assert facts.asked == []
 
 
@@ -294,3 +296,9 @@ async def test_what_the_facts_raise_is_raised() -> None:
 
     with pytest.raises(CallFailed, match="no such"):
         await refusal("conferences = ['*']", command("end_conference"), Failing())
+
+
+async def test_a_call_is_checked_against_the_region_of_the_conference_that_it_is_in() -> None:
+    facts = known(places={CALL: Place(PlaceKind.CONFERENCE, conference_id=CONFERENCE_ID)})
+    assert "'US'" in (await refusal("regions = ['Europe']", command("hangup_call"), facts) or "")
+    assert await refusal("regions = ['US']", command("hangup_call"), facts) is None

@@ -11,7 +11,7 @@ from telnyx_conferencing.server.guard.policy import Policy, Rules, ScopeRules
 from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.types import AudioUrl
 
-from .policies import Known, command
+from .policies import Known, command, out_of_scope
 
 pytestmark = pytest.mark.anyio
 
@@ -96,7 +96,7 @@ URLS = {
 async def refusal(url: str, *sources: ScopeRules, tool: str = "play_audio", argument: str = "audio_url") -> str | None:
     """Why a URL may not be used. It is set past the tool's own check of it, which is not this one's to lean on."""
     played = command(tool).model_copy(update={argument: url})
-    return await Policy([Rules(scope=scope) for scope in sources]).out_of_scope(played, Known())
+    return await out_of_scope(Policy([Rules(scope=scope) for scope in sources]), played, Known())
 
 
 @each_row("url", PUBLIC)

@@ -1,0 +1,71 @@
+"""The calls that end at a time limit which a server on this store set, because who is bridged with one is hung up."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from ...tools.base import Command
+from ...tools.calls import Dial, TransferCall
+from ..guard.effects import is_limit
+from ..guard.ledger import AuditRecord, Ledger
+
+_TOOLS = frozenset({Dial.tool_name(), TransferCall.tool_name()})
+_MAX_REMEMBERED = 10_000
+_MAX_FIRST_RECORDS = 1_000
+"""Records of the audit that are read at first; from then on all that are new."""
+
+
+class TimeLimits:
+    """Call legs and numbers that were called with a time limit.
+
+    A leg's id is known to the process that dialled it, a number to all: it is in the audit before the call is made.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._newest: int | None = None
+        """The number of the newest audit record that was read."""
+        self._limited: dict[str, None] = {}
+
+    def record(self, command: Command, call_control_id: str | None) -> None:
+        """Note the leg of a dial that Telnyx accepted, and the number called from; nothing for another command."""
+        if isinstance(command, Dial) and is_limit(command.time_limit_secs):
+            self._remember(name for name in (call_control_id, command.from_) if name)
+
+    async def hold_for(self, call_control_id: str, number: str | None) -> bool:
+        """Whether a leg was called with a time limit. `number`: at its far end, if known. Raises `StoreError`."""
+        await self._update()
+        return call_control_id in self._limited or (number is not None and number in self._limited)
+
+    async def _update(self) -> None:
+        if self._newest is None:
+            self._read(reversed(await self._ledger.newest(_MAX_FIRST_RECORDS)))
+            self._newest = self._newest or 0
+        while records := await self._ledger.after(self._newest):
+            self._read(records)
+
+    def _read(self, records: Iterable[AuditRecord]) -> None:
+        for record in records:
+            self._newest = record.number
+            if record.entry.get("outcome") == "sends" and record.entry.get("tool") in _TOOLS:
+                arguments = cast("Mapping[str, Any]", record.entry.get("arguments") or {})
+                if is_limit(_seconds(arguments.get("time_limit_secs"))):
+                    self._remember(_numbers(arguments))
+
+    def _remember(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._limited.pop(name, None)
+            self._limited[name] = None
+            if len(self._limited) > _MAX_REMEMBERED:
+                del self._limited[next(iter(self._limited))]
+
+
+def _seconds(given: Any) -> int | None:
+    """The audit keeps an argument as the client gave it: a number, or a text of one."""
+    return int(float(given)) if isinstance(given, int | float | str) and str(given) else None
+
+
+def _numbers(arguments: Mapping[str, Any]) -> list[str]:
+    """The numbers called, and the one called from: a number of one's own sees that one at its far end."""
+    called = arguments.get("to")
+    numbers = cast("list[Any]", called) if isinstance(called, list) else [called]
+    return [number for number in (*numbers, arguments.get("from")) if isinstance(number, str)]

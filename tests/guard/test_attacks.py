@@ -1,0 +1,133 @@
+"""Ways around the guard that an attacker tries: each needs a person's yes, or is refused."""
+
+from pathlib import Path
+
+import pytest
+from mcp.client import Client
+
+from support.guarded_server import guarded, room
+from support.mcp import call, text
+from support.mcp_in_process import World
+from support.sandbox_client import Telnyx
+from support.webhooks import url_of
+
+DIAL = {"from": "+12025550100", "connection_id": "sandbox"}
+
+
+async def seen(client: Client, event: str, leg: str) -> None:
+    """Return once the server has stored this event of a call leg."""
+    await call(client, "wait_for_event", types=[event], call_control_id=leg, since="2020-01-01T00:00:00Z")
+
+
+async def joined(client: Client, conference_id: str, leg: str) -> None:
+    arguments = {"conference_id": conference_id, "call_control_id": leg, "since": "2020-01-01T00:00:00Z"}
+    await call(client, "wait_for_event", types=["conference.participant.joined"], **arguments)
+
+
+async def dialled(client: Client, world: World, **given: object) -> str:
+    done = await call(client, "dial", **(DIAL | {"to": "+12025550150"} | given))
+    await world.sandbox.advance(3)
+    leg: str = done["call"]["call_control_id"]
+    await seen(client, "call.answered", leg)
+    return leg
+
+
+@pytest.mark.anyio
+async def test_the_first_call_of_a_queue_may_be_about_to_end_and_bridging_with_it_is_asked_about() -> None:
+    world = World()
+    customer = world.sandbox.state.legs.arrive("+12025550188", "+12025550100").call_control_id
+    async with guarded(world, with_events=True) as client:
+        dying = await dialled(client, world, to=["+12025550151", "+12025550150"], time_limit_secs="30")
+        dying = next(leg.call_control_id for leg in world.sandbox.state.legs.alive() if leg.to == "+12025550150")
+        await call(client, "enqueue_call", call_control_id=dying, queue_name="ambush")
+        await seen(client, "call.enqueued", dying)
+        refused = await client.call_tool("bridge_calls", {"call_control_id": customer, "queue_name": "ambush"})
+    assert "hangs up the other call when the time limit of +12025550150 is over" in text(refused)
+
+
+@pytest.mark.anyio
+async def test_the_far_end_of_a_limited_call_to_a_number_of_ones_own_is_about_to_end_too() -> None:
+    world = World()
+    state = world.sandbox.state
+    customer = state.legs.arrive("+12025550188", "+12025550100").call_control_id
+    async with guarded(world, with_events=True) as client:
+        near = await dialled(client, world, to="+12025550100", time_limit_secs=30)
+        far = state.legs.by_id[near].far_leg
+        assert far is not None
+        refused = await client.call_tool(
+            "bridge_calls", {"call_control_id": customer, "other_call_control_id": far.call_control_id}
+        )
+    assert "hangs up the other call when the time limit of +12025550100 is over" in text(refused)
+
+
+@pytest.mark.anyio
+async def test_a_time_limit_of_another_process_on_the_store_counts_too(tmp_path: Path) -> None:
+    world = World()
+    store = url_of(tmp_path / "shared.db")
+    customer = world.sandbox.state.legs.arrive("+12025550188", "+12025550100").call_control_id
+    async with (
+        guarded(world, with_events=True, database=store) as other,
+        guarded(world, with_events=True, database=store) as client,
+    ):
+        dying = await dialled(other, world, time_limit_secs=30)
+        await seen(client, "call.answered", dying)
+        bridge = {"call_control_id": customer, "other_call_control_id": dying}
+        refused = await client.call_tool("bridge_calls", bridge)
+    assert "hangs up the other call when the time limit of +12025550150 is over" in text(refused)
+
+
+@pytest.mark.anyio
+async def test_the_question_about_a_transfer_names_the_end_that_its_time_limit_sets() -> None:
+    world = World()
+    customer = world.sandbox.state.legs.arrive("+12025550188", "+12025550100").call_control_id
+    async with guarded(world, with_events=True) as client:
+        transfer = {"call_control_id": customer, "to": "+12025550150", "time_limit_secs": 30}
+        refused = await client.call_tool("transfer_call", transfer)
+    assert "this hangs up both calls when the time limit is over" in text(refused)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("with_events", [True, False])
+async def test_a_call_is_where_it_is_now_not_in_the_conference_that_it_left(tmp_path: Path, with_events: bool) -> None:
+    world = World()
+    allowed, other = room(world.sandbox, "Second", 2), room(world.sandbox, "Refunds", 2)
+    leg = next(iter(world.sandbox.state.conferences.by_id[allowed].present))
+    (tmp_path / "policy.toml").write_text("[scope]\nconferences = ['Second']\n")
+    async with guarded(world, with_events=with_events, approval="never", policy=tmp_path / "policy.toml") as client:
+        phone = Telnyx(world.sandbox)
+        await phone.post(f"/conferences/{allowed}/actions/leave", {"call_control_id": leg})
+        await phone.post(f"/conferences/{other}/actions/join", {"call_control_id": leg})
+        if with_events:
+            await joined(client, other, leg)
+        refused = await client.call_tool("hangup_call", {"call_control_id": leg})
+    assert "is in now is 'Refunds'" in text(refused)
+
+
+@pytest.mark.anyio
+async def test_a_newer_event_about_a_call_counts_for_more_than_the_servers_own_last_command() -> None:
+    world = World()
+    other = room(world.sandbox, "Refunds", 3)
+    leg = world.sandbox.state.legs.arrive("+12025550188", "+12025550100").call_control_id
+    async with guarded(world, with_events=True) as client:
+        await call(client, "enqueue_call", call_control_id=leg, queue_name="fresh")
+        await world.sandbox.advance(1)
+        # A person at another console makes the caller the host of a conference.
+        join = {"call_control_id": leg, "end_conference_on_exit": True}
+        await Telnyx(world.sandbox).post(f"/conferences/{other}/actions/join", join)
+        await joined(client, other, leg)
+        refused = await client.call_tool("create_conference", {"call_control_id": leg, "name": "Aside"})
+    assert "is its host, and this hangs up 3 people" in text(refused)
+
+
+@pytest.mark.anyio
+async def test_listing_everyone_counts_as_the_whole_room_also_by_the_conferences_name(tmp_path: Path) -> None:
+    world = World()
+    conference = room(world.sandbox, "Refunds", 3)
+    legs = list(world.sandbox.state.conferences.by_id[conference].present)
+    (tmp_path / "policy.toml").write_text("[limits]\nwhole_room_per_hour = 0\n")
+    async with guarded(world, with_events=True, policy=tmp_path / "policy.toml") as client:
+        await call(client, "list_events")
+        mute = {"conference_id": "Refunds", "call_control_ids": [*legs, legs[0]]}
+        refused = await client.call_tool("mute_participants", mute)
+    assert refused.is_error
+    assert "whole" in text(refused) or "everyone" in text(refused)
