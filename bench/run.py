@@ -3,7 +3,7 @@
 The floor is a server of the bare SDK with one tool (`bare_server.py`) and, for a call, one plain HTTP request beside
 it. The server and the floor take turns, so that other load on the machine affects both. Times are never asserted: the
 exit code is 0 unless something could not be measured. `run.py server`, `run.py events`, `run.py reports`,
-`run.py shared` and `run.py http` measure one part alone.
+`run.py alerts`, `run.py shared` and `run.py http` measure one part alone.
 """
 
 import argparse
@@ -15,6 +15,8 @@ from statistics import median
 from time import perf_counter, sleep
 
 import httpx2
+from alert_costs import METHOD as ALERTS_METHOD
+from alert_costs import alerts
 from baseline_servers import (
     BARE,
     DATABASE,
@@ -223,11 +225,12 @@ def server(env: Mapping[str, str]) -> Iterator[Row | Gap]:
     yield from guard(env)
 
 
-_MEASURED = {"server": server, "events": events, "reports": reports, "shared": shared, "http": http}
+_MEASURED = {"server": server, "events": events, "reports": reports, "alerts": alerts, "shared": shared, "http": http}
 _EXPLAINED = {
     "server": _about_server,
     "events": lambda: EVENTS_METHOD,
     "reports": lambda: REPORTS_METHOD,
+    "alerts": lambda: ALERTS_METHOD,
     "shared": lambda: SHARED_METHOD,
     "http": lambda: HTTP_METHOD,
 }

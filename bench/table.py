@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 _HEADINGS = ("", "ours", "floor", "ratio", "target", "")
-_UNITS = {"ms": 1e-3, "MB": 1e6, "bytes": 1.0, "/s": 1.0, "of them": 1.0}
+_UNITS = {"ms": 1e-3, "MB": 1e6, "bytes": 1.0, "/s": 1.0, "of them": 1.0, "%": 0.01}
 
 
 class Limit(Enum):
@@ -25,7 +25,7 @@ class Row:
 
     what: str
     ours: float
-    """In seconds, in bytes, or how many a second."""
+    """In seconds, in bytes, how many a second, or a share of 1."""
     target: float | None
     """None: the figure has no target."""
     unit: str = "ms"

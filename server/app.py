@@ -1,10 +1,11 @@
 """Composition root: builds a running server from the settings. The only place that joins the parts."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,13 +23,15 @@ from .adapters.approval_help import OPERATOR_PATH, operator_address
 from .adapters.guard_factory import GuardRuntime
 from .adapters.live_facts import TelnyxFacts
 from .adapters.running_servers import registered_server, running_servers
+from .alerts.book import AlertBook
 from .board.board import Board
 from .events.service import EventService
 from .lifecycle import Shutdown, Supervisor
-from .mcp import audit_resource
+from .mcp import alert_resource, audit_resource
 from .mcp.board_tools import BoardTools, has_cards, page_template
 from .mcp.completions import CompletionSource
 from .mcp.default_arguments import DefaultArguments
+from .mcp.event_resources import ResourceKind
 from .mcp.instructions import INSTRUCTIONS
 from .mcp.notifications import CHANNEL, Notifier
 from .mcp.permission_tools import PermissionTools
@@ -47,6 +50,7 @@ from .webhooks.signature import create_verifier
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
+    from .alerts.webhook import AlertWebhook
     from .mcp.number_masking import NumberMask
     from .sandbox import Sandbox
     from .web.operator.app import OperatorPage
@@ -75,6 +79,7 @@ class ServerParts:
     notifier: Notifier
     tool_calls: ToolCallHandler
     board: Board
+    alerts: AlertBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,8 @@ class RunningServer:
     ingest: EventIngest
     shutdown: Shutdown
     supervisor: Supervisor
+    alerts: AlertBook
+    alert_webhook: "AlertWebhook | None"
 
 
 @asynccontextmanager
@@ -125,14 +132,58 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         report_problems = stack.enter_context(
             registered_server(transport=settings.transport, sandbox=settings.sandbox, database=database, page=page)
         )
-        supervisor.on_change(report_problems)
+        webhook = _alert_webhook(settings, events)
+        if webhook is not None:
+            tasks.start_soon(supervisor.run, "alert webhook", webhook.run)
+            parts.board.alert_trouble = lambda: webhook.problems().get("alert webhook", "")
+        _report_problems(supervisor, webhook, report_problems)
         tasks.start_soon(supervisor.run, "event ingest", ingest.run)
         tasks.start_soon(supervisor.run, "notifications", parts.notifier.run)
         tasks.start_soon(supervisor.run, "policy watch", guard_runtime.watch)
         tasks.start_soon(supervisor.run, "call watch", guard_runtime.call_watch.run)
+        tasks.start_soon(supervisor.run, "alerts", partial(run_alerts, events, guard_runtime, parts.alerts))
         yield RunningServer(
-            parts.server, parts.tool_calls, parts.board, telnyx, events, guard_runtime, ingest, shutdown, supervisor
+            parts.server,
+            parts.tool_calls,
+            parts.board,
+            telnyx,
+            events,
+            guard_runtime,
+            ingest,
+            shutdown,
+            supervisor,
+            parts.alerts,
+            webhook,
         )
+
+
+async def run_alerts(events: EventService, guard_runtime: GuardRuntime, book: AlertBook) -> None:
+    """Raise and clear the alerts of the policy until cancelled."""
+    await events.wait_until_open()
+    from .alerts.engine import AlertEngine  # noqa: PLC0415 (loads the projection, which the first answer does not need)
+
+    await AlertEngine(events, guard_runtime.ledger, lambda: guard_runtime.policy().alerts, book).run()
+
+
+def _alert_webhook(settings: Settings, events: EventService) -> "AlertWebhook | None":
+    if settings.alert_webhook is None:
+        return None
+    from .alerts.webhook import AlertWebhook  # noqa: PLC0415 (only needed with a webhook)
+
+    return AlertWebhook(events, settings.alert_webhook, settings.alert_keys())
+
+
+def _report_problems(
+    supervisor: Supervisor, webhook: "AlertWebhook | None", report: Callable[[Mapping[str, str]], None]
+) -> None:
+    """Keep the problems in the list of running servers up to date."""
+
+    def changed(_: object = None) -> None:
+        report({**supervisor.problems(), **(webhook.problems() if webhook else {})})
+
+    supervisor.on_change(changed)
+    if webhook is not None:
+        webhook.on_change(changed)
 
 
 async def _serve_operator_page(
@@ -169,7 +220,9 @@ def build(
     guard = guard_runtime.guard
     catalog = Catalog(TOOLS)
     defaults = DefaultArguments(settings)
-    board = Board(events, guard_runtime.ledger, guard_runtime.policy, catalog.allows)
+    alerts = AlertBook()
+    events.on_change(alerts.note)
+    board = Board(events, guard_runtime.ledger, guard_runtime.policy, catalog.allows, alerts)
     tool_calls = ToolCallHandler(
         catalog,
         guard,
@@ -185,7 +238,7 @@ def build(
     )
     completions = CompletionSource(events, telnyx.read, hides_numbers=settings.mask_numbers)
     prompts = PromptHandlers(catalog, guard_runtime.policy, completions, is_sandbox=settings.sandbox)
-    resources = ResourceHandlers(events, prompts.complete, [audit_resource.template(guard, events), page_template()])
+    resources = ResourceHandlers(events, prompts.complete, _more_resources(guard_runtime, events, alerts))
     mask = _number_mask() if settings.mask_numbers else None
     notifier = Notifier(events, resources, settings.push or frozenset(), mask.mask_notification if mask else dict)
     guard_runtime.on_change(notifier.tools_changed)
@@ -221,7 +274,12 @@ def build(
         prompts_changed=has_policy_file, resources_changed=True, tools_changed=has_policy_file
     )
     server.experimental = {CHANNEL: {}} if settings.push else None
-    return ServerParts(server, notifier, tool_calls, board)
+    return ServerParts(server, notifier, tool_calls, board, alerts)
+
+
+def _more_resources(guard_runtime: GuardRuntime, events: EventService, alerts: AlertBook) -> list[ResourceKind]:
+    """The resources beside those of events."""
+    return [audit_resource.template(guard_runtime.guard, events), alert_resource.template(alerts), page_template()]
 
 
 def _request_state_security(settings: Settings) -> RequestStateSecurity:

@@ -1,6 +1,5 @@
 """Every setting: its environment variable, default and meaning. The command line is made from these."""
 
-import re
 from datetime import timedelta
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -15,13 +14,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from ..tools import PRESETS, TOOLSET_NAMES, TOOLSETS
 from ..tools.base import ApprovalLevel
 from ..tools.numbers import caller_number
+from ..tools.text import read_duration
+from .alerts.secrets import secret_bytes
 from .database.errors import StoreError
 from .database.url import check_url
 
 PREFIX = "TELNYX_CONFERENCING_"
 _SHORTEST_KEY = 32
-_DURATION = re.compile(r"(\d{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class SettingsError(Exception):
@@ -195,6 +194,21 @@ class Settings(BaseSettings):
     policy: Annotated[
         Path | None,
         Field(description="Policy file. The server applies changes to it while it runs. See docs/policy.md."),
+    ] = None
+    alert_webhook: Annotated[
+        str | None,
+        Field(
+            repr=False,
+            description="URL that the policy's alerts are sent to. Needs TELNYX_CONFERENCING_ALERT_SECRET.",
+        ),
+    ] = None
+    alert_secret: Annotated[
+        SecretStr | None,
+        Field(
+            exclude=True,
+            description="Secret that signs alerts, as Standard Webhooks has it: whsec_ and Base64. During a change: "
+            "several, comma-separated.",
+        ),
     ] = None
     calls_per_minute: Annotated[
         int | None, Field(ge=1, description="Maximum number of write calls per minute for each agent.")
@@ -384,20 +398,39 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from None
         return value
 
+    @field_validator("alert_webhook")
+    @classmethod
+    def _is_safe_receiver(cls, value: str | None) -> str | None:
+        if value is not None and not is_safe(value):
+            raise ValueError("must be an https URL (http only for this machine)")
+        return value
+
+    @field_validator("alert_secret")
+    @classmethod
+    def _can_sign(cls, value: SecretStr | None) -> SecretStr | None:
+        for secret in [] if value is None else _keys(value) or [""]:
+            secret_bytes(secret)
+        return value
+
+    @model_validator(mode="after")
+    def _signs_its_alerts(self) -> Self:
+        if self.alert_webhook is not None and self.alert_secret is None:
+            raise ValueError(
+                f"--alert-webhook needs {PREFIX}ALERT_SECRET, to sign what is sent there. To create one: "
+                "echo whsec_$(openssl rand -base64 32)"
+            )
+        return self
+
+    def alert_keys(self) -> list[bytes]:
+        """The keys that sign alerts, the newest first."""
+        return [] if self.alert_secret is None else [secret_bytes(secret) for secret in _keys(self.alert_secret)]
+
     @field_validator("base_url")
     @classmethod
     def _is_http(cls, value: str) -> str:
         if not value.startswith(("https://", "http://")):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
-
-
-def read_duration(text: str) -> timedelta:
-    """A time such as `30s`, `5m`, `12h` or `30d`. Raises `ValueError`."""
-    found = _DURATION.fullmatch(text.strip())
-    if found is None or not int(found[1]):
-        raise ValueError("must be a time such as 30s, 5m, 12h or 30d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def is_safe(url: str) -> bool:

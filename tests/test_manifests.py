@@ -32,4 +32,4 @@ def test_the_registrys_own_rules_are_kept() -> None:
     formats = {variable.get("format", "string") for variable in package["environmentVariables"]}
     assert formats <= {"string", "number", "boolean", "filepath"}
     secret = [one["name"] for one in package["environmentVariables"] if one.get("isSecret")]
-    assert secret == ["TELNYX_API_KEY", "TELNYX_CONFERENCING_STATE_KEYS"]
+    assert secret == ["TELNYX_API_KEY", "TELNYX_CONFERENCING_STATE_KEYS", "TELNYX_CONFERENCING_ALERT_SECRET"]

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import cache
 from itertools import zip_longest
 from typing import Any
@@ -12,6 +13,8 @@ _SHORT_ID_LENGTH = 14
 _MAX_ID_LENGTH = 512
 _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _PLACEHOLDER = re.compile(r"{(\w+)}")
+_DURATION = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _IGNORABLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff"
@@ -149,3 +152,18 @@ def _parts(template: str) -> list[tuple[bool, list[str], list[str]]]:
     """The parts of a template: whether each is optional, its texts, and the arguments between them."""
     pieces = [_PLACEHOLDER.split(part) for part in _OPTIONAL.split(template)]
     return [(place % 2 == 1, piece[::2], piece[1::2]) for place, piece in enumerate(pieces)]
+
+
+def read_duration(text: str) -> timedelta:
+    """A time such as `30s`, `5m`, `12h` or `30d`. Raises `ValueError`."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None or not int(found[1]):
+        raise ValueError("must be a time such as 30s, 5m, 12h or 30d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def duration_text(span: timedelta) -> str:
+    """A time in words, in its largest whole unit, such as `90 s`, `5 min` or `2 h`."""
+    total = int(span.total_seconds())
+    size, unit = next((size, unit) for size, unit in ((3600, "h"), (60, "min"), (1, "s")) if total % size == 0)
+    return f"{total // size} {unit}"

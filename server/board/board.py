@@ -9,6 +9,8 @@ from typing import Any
 import anyio
 
 from ...tools.text import clean
+from ..alerts.book import AlertBook
+from ..alerts.view import MAX_ALERTS, alert_views
 from ..database import StoreError
 from ..errors import CallFailed
 from ..events.event import EventFilter
@@ -48,14 +50,18 @@ class Board:
         ledger: Ledger,
         policy: Callable[[], Policy],
         allows: Callable[[str, Policy], bool],
+        alerts: AlertBook,
     ) -> None:
         """`policy`: the policy for anonymous callers. `allows`: whether a tool is available under a policy."""
+        self._alerts = alerts
         self._events = events
         self._ledger = ledger
         self._policy = policy
         self._allows = allows
         self._refresh_lock = anyio.Lock()
         self._refreshed_at = float("-inf")
+        self.alert_trouble: Callable[[], str] = str
+        """Why alerts do not reach the operator's webhook; empty if they do."""
 
     async def refresh(self) -> None:
         """Ask Telnyx for what no event reports, such as names. Does nothing when that was done a moment ago."""
@@ -103,11 +109,15 @@ class Board:
         content: dict[str, Any] = {
             "rooms": room_views(conferences),
             "queues": queue_views(queues),
+            "alerts": alert_views(self._alerts),
             "events": event_views(latest, Names([*conferences, *self._ended()], picture.number)),
             **approval_views(pending, None if codes is None else frozenset(codes)),
             "actions": [name for name in ACTIONS if self._allows(name, policy)],
         }
+        if trouble := self.alert_trouble():
+            content["alert_trouble"] = clean(trouble, _MAX_STOPPED_LENGTH)
         hidden = {"more_rooms": max(0, len(conferences) - MAX_ROOMS), "more_queues": max(0, len(queues) - MAX_QUEUES)}
+        hidden["more_alerts"] = max(0, len(self._alerts.raised) - MAX_ALERTS)
         if stopped is not None:
             content["stopped"] = clean(
                 f"{stopped.by}{f': {stopped.reason}' if stopped.reason else ''}", _MAX_STOPPED_LENGTH

@@ -10,6 +10,7 @@ from ..events.times import parse_time
 from .view import name_text
 
 _MAX_ROOMS, _MAX_PEOPLE, _MAX_QUEUES, _MAX_WAITING, _MAX_EVENTS, _MAX_APPROVALS = 12, 20, 8, 10, 8, 5
+_MAX_ALERTS = 10
 _MAX_NAME_LENGTH = 40
 _MAX_QUESTION_LENGTH = 300
 _MAX_EVENT_LENGTH = 200
@@ -29,6 +30,7 @@ def summary(board: Part) -> str:
         else "No open conference",
         f"{count(waiting, 'call')} waiting in {count(len(queues) + board.get('more_queues', 0), 'queue')}",
         *([f"{count(requests, 'approval request')} pending"] if requests else []),
+        *([f"{count(len(board['alerts']), 'alert')} raised"] if board["alerts"] else []),
         *(["writes are stopped by a person"] if "stopped" in board else []),
     ]
     return f"{', '.join(parts)}."
@@ -43,6 +45,7 @@ def table(board: Part, now: str) -> str:
         *(_queue(queue, at) for queue in board["queues"][:_MAX_QUEUES]),
         _more(board["queues"], _MAX_QUEUES, "queue"),
         _approvals(board, at),
+        _alerts(board["alerts"]),
         _events(board["events"]),
     ]
     return "\n\n".join("\n".join(lines) for part in parts if (lines := list(part)))
@@ -101,6 +104,15 @@ def _approvals(board: Part, now: datetime) -> Iterator[str]:
         yield f"  {approval['tool']}, {approval['risk']}, {left} left: {question}"
     if more := max(0, len(waiting) - _MAX_APPROVALS) + others:
         yield f"  and {more} more, by other clients" if others == more else f"  and {more} more"
+
+
+def _alerts(alerts: Sequence[Part]) -> Iterator[str]:
+    if alerts:
+        yield "Alerts"
+    for alert in alerts[:_MAX_ALERTS]:
+        yield f"  {alert['alert']}: {clean(alert['text'], _MAX_EVENT_LENGTH)}"
+    if len(alerts) > _MAX_ALERTS:
+        yield f"  and {len(alerts) - _MAX_ALERTS} more"
 
 
 def _events(events: Sequence[Part]) -> Iterator[str]:

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from ...tools.text import clean, count, quoted
+from ...tools.text import clean, count, quoted, read_duration
 from ..auth.access_tokens import NAME, new_token
 from ..auth.scopes import SCOPES, TokenScope
 from ..events.times import iso
 from ..guard.ledger import Ledger, Token
-from ..settings import SettingsError, read_duration
+from ..settings import SettingsError
 from .ledger import open_ledger
 from .options import settings_options, share_database
 from .terminal import CommandFailed, current_user, program, require_terminal

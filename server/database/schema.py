@@ -82,6 +82,16 @@ CREATE TABLE shared_values (
     value TEXT NOT NULL
 );
 
+CREATE TABLE alert_deliveries (
+    event_id {key} NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    due_at BIGINT,
+    problem TEXT,
+    failed_at BIGINT
+){without_rowid};
+CREATE INDEX alert_deliveries_due ON alert_deliveries (due_at) WHERE due_at IS NOT NULL;
+
 CREATE TABLE tokens (
     id {key} NOT NULL PRIMARY KEY,
     name {key} NOT NULL,
@@ -100,6 +110,8 @@ is about. `facts` repeats these as JSON, to say what has changed when an approva
 `limit_usage` holds what was used of each limit, when, and the running total of its key.
 `audit` is only appended to. Each hash covers the previous one. `session` and `newest_event` repeat what `entry`
 contains, for the indexes.
+`alert_deliveries` holds alert events that the webhook's receiver has not accepted. `due_at`: when the next attempt is
+due; NULL: they failed for good, at `failed_at`.
 `tokens` holds the access tokens for HTTP: their public `id`, and only a hash of their secret.
 """
 

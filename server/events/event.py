@@ -23,6 +23,13 @@ class Via(StrEnum):
     """Fetched from Telnyx's list of webhook deliveries."""
     SANDBOX = "sandbox"
     """From the sandbox in this process."""
+    SERVER = "server"
+    """Written by a server on this store, such as an alert."""
+
+
+ALERT_RAISED, ALERT_CLEARED = "alert.raised", "alert.cleared"
+OWN_TYPES = frozenset({ALERT_RAISED, ALERT_CLEARED})
+"""The types of the events that servers write."""
 
 
 @_plain

@@ -18,7 +18,7 @@ from ...tools.text import count, listed, quoted
 from ..database import Database, StoreUnreachable
 from ..errors import CallFailed, CallRefused
 from ..lifecycle import SHUTTING_DOWN, Shutdown, Supervisor
-from .event import MAX_COUNT, Event, EventFilter, StoredEvent
+from .event import MAX_COUNT, OWN_TYPES, Event, EventFilter, StoredEvent
 from .history import LOOK_BACK, load_conference_history
 from .projection.event_text import describe_event
 from .store import Store, StoreError, UnfitEvent
@@ -40,7 +40,7 @@ _RETRY_DELAY_S = 1.0
 _NEW_LEG_TIMEOUT_S = 1
 """How long a transfer waits for the event that names its new call leg."""
 _MAX_WAIT_EVENTS = 20
-_TYPE_PREFIXES = ("call.", "call_", "conference.", "siprec.", "streaming.")
+_TYPE_PREFIXES = ("alert.", "call.", "call_", "conference.", "siprec.", "streaming.")
 """Types that begin so are never taken for a mistake."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Telnyx's conference ids."""
@@ -527,6 +527,7 @@ class EventService:
             for event_type in types
             if not event_type.endswith(".*")
             and event_type not in PAYLOADS
+            and event_type not in OWN_TYPES
             and (similar := get_close_matches(event_type, PAYLOADS, 1))
         )
 

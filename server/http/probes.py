@@ -25,6 +25,7 @@ class Probes:
         self._health = Health(running.guard_runtime.ledger, running.telnyx, running.supervisor)
         self.numbers = Metrics()
         self.numbers.report_background(running.supervisor, running.guard_runtime.guard.audit_writer)
+        self.numbers.report_alerts(running.alerts, running.alert_webhook)
         running.tool_calls.on_ended(self.numbers.call_ended)
         running.telnyx.on_exchange(self.numbers.request_ended)
         running.ingest.on_event(self.numbers.event_stored)

@@ -8,7 +8,7 @@ import anyio
 from mcp.server import Server, ServerRequestContext
 from mcp_types import NotificationParams
 
-from ..events.event import EventFilter, StoredEvent
+from ..events.event import OWN_TYPES, EventFilter, StoredEvent
 from ..events.projection.event_text import describe_event
 from ..events.projection.sanitize import is_identifier, resource_uri
 from ..events.service import EventService
@@ -120,6 +120,8 @@ class Notifier:
 def _event_lists_of(event: StoredEvent) -> set[str]:
     """The URIs of the event lists and timelines that contain an event."""
     uris = {resource_uri("events")}
+    if event.type in OWN_TYPES:
+        uris.add(resource_uri("alerts"))
     if event.conference_id is not None:
         conference = resource_uri("conferences", event.conference_id)
         uris |= {f"{conference}/events", f"{conference}/timeline"}

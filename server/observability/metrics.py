@@ -1,19 +1,25 @@
 """Metrics for Prometheus. Each label has a bounded number of values, and none contains personal data."""
 
+from collections import Counter as PlainCounter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ...tools.base import Command
+from ..alerts.book import AlertBook
 from ..events.event import Event
 from ..events.models import PAYLOADS
 from ..guard import AuditWriter, CallRecord
 from ..lifecycle import Supervisor
 from ..webhooks.receiver import Counts, Receiver
+
+if TYPE_CHECKING:
+    from ..alerts.webhook import AlertWebhook
 
 _LAG_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _TELNYX_BUCKETS_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
@@ -74,6 +80,10 @@ class Metrics:
     def report_background(self, supervisor: Supervisor, audit_writer: AuditWriter) -> None:
         """Report the background tasks and the queue of the audit."""
         self._registry.register(_Background(supervisor, audit_writer))
+
+    def report_alerts(self, book: AlertBook, webhook: "AlertWebhook | None") -> None:
+        """Report the alerts that are raised, and their deliveries."""
+        self._registry.register(_Alerts(book, webhook))
 
     def call_ended(self, journal: CallRecord, request_id: object) -> None:
         self._calls_by_labels(journal.tool.tool_name(), journal.outcome).inc()
@@ -141,4 +151,35 @@ class _Background(Collector):
             "telnyx_conferencing_audit_lost",
             "Calls that were not recorded because the queue of the audit was full.",
             self._audit_writer.lost,
+        )
+
+
+class _Alerts(Collector):
+    """The alerts on the store, and what this process has sent of them. Their names are those in the policy."""
+
+    def __init__(self, book: AlertBook, webhook: "AlertWebhook | None") -> None:
+        self._book = book
+        self._webhook = webhook
+
+    def collect(self) -> Iterable[Metric]:
+        raised = GaugeMetricFamily("telnyx_conferencing_alerts_raised", "Alerts that are raised now.", labels=["alert"])
+        for name, number in PlainCounter(alert.name for alert in self._book.raised.values()).items():
+            raised.add_metric([name], number)
+        yield raised
+        if self._webhook is None:
+            return
+        attempts = CounterMetricFamily(
+            "telnyx_conferencing_alert_deliveries", "Attempts to send an alert event by result.", labels=["result"]
+        )
+        for result, number in self._webhook.results.items():
+            attempts.add_metric([result], number)
+        yield attempts
+        backlog = self._webhook.backlog
+        yield GaugeMetricFamily(
+            "telnyx_conferencing_alert_deliveries_waiting", "Alert events that are not delivered yet.", backlog.waiting
+        )
+        yield GaugeMetricFamily(
+            "telnyx_conferencing_alert_deliveries_given_up",
+            "Alert events that could not be delivered in the last 7 days.",
+            backlog.failed,
         )

@@ -137,7 +137,7 @@ class _BoardReader:
         return self._content
 
 
-_EMPTY: dict[str, Any] = {"rooms": [], "queues": [], "events": [], "approvals": [], "actions": []}
+_EMPTY: dict[str, Any] = {"rooms": [], "queues": [], "alerts": [], "events": [], "approvals": [], "actions": []}
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from mcp.server import Server
 from telnyx_conferencing.server.adapters.guard_factory import GuardRuntime
 from telnyx_conferencing.server.adapters.live_facts import TelnyxFacts
 from telnyx_conferencing.server.adapters.sandbox_transport import SandboxTransport
-from telnyx_conferencing.server.app import build
+from telnyx_conferencing.server.app import ServerParts, build
 from telnyx_conferencing.server.events.service import EventService
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.server.settings import load
@@ -54,6 +54,15 @@ async def serving(
     world: World, http: httpx2.AsyncClient, *, with_events: bool = False, **given: Any
 ) -> AsyncGenerator[Server[Any]]:
     """The MCP server on this world, with a store of its own; nobody is asked. `with_events`: it gets the webhooks."""
+    async with serving_parts(world, http, with_events=with_events, **given) as (parts, _, _):
+        yield parts.server
+
+
+@asynccontextmanager
+async def serving_parts(
+    world: World, http: httpx2.AsyncClient, *, with_events: bool = False, **given: Any
+) -> AsyncGenerator[tuple[ServerParts, EventService, GuardRuntime]]:
+    """The same, with the parts that the server is made of."""
     telnyx = world.telnyx(http)
     settings = load(sandbox=True, **({"approval": "never"} | given))
     with store_url(settings) as database:
@@ -64,7 +73,7 @@ async def serving(
         guarding = GuardRuntime(settings, telnyx, events, database)
         async with events.running(), guarding.guard.audit_writer.running(), anyio.create_task_group() as tasks:
             tasks.start_soon(guarding.call_watch.run)
-            yield build(settings, telnyx, events, guarding).server
+            yield build(settings, telnyx, events, guarding), events, guarding
             tasks.cancel_scope.cancel()
 
 

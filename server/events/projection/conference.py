@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from .api_snapshot import ConferenceSnapshot, ListedParticipant
 from .facts import CLOCK_TOLERANCE, KnownFact
-from .moments import API_READ, COMMAND_ACCEPTED, SOUNDS, Moment, sound
+from .moments import API_READ, COMMAND_ACCEPTED, SOUNDS, Moment, announcement, sound
 from .participant import Participant
 
 MAX_CONFERENCE_DURATION = timedelta(hours=4)
@@ -227,9 +227,17 @@ def _sound(state: Conference, moment: Moment) -> None:
     to = moment.call if moment.type.startswith("conference.participant.") else None
     if phase == "ended":
         ended = state.find_sound(kind, to, moment.detail)
+        _heard(state, moment, to, ended.since if ended else moment.at)
         state.sounds = [active for active in state.sounds if active is not ended]
     elif state.ended_at is None and (to is None or to in state.present):
         state.sounds = [*state.sounds[1 - _MAX_SOUNDS :], ActiveSound(kind, to, moment.detail, moment.at)]
+
+
+def _heard(state: Conference, moment: Moment, to: str | None, since: datetime) -> None:
+    """Who was there from the beginning of a sound to its end has heard it."""
+    for person in state.present.values() if to is None else filter(None, [state.present.get(to)]):
+        if person.joined_at is None or person.joined_at <= since:
+            person.heard[announcement(moment)] = moment.at
 
 
 def _saved(state: Conference, moment: Moment) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ....tools.text import count, describe
+from ....tools.text import clean, count, describe
 from ..event import Event, StoredEvent
-from .sanitize import describe_reason, quote_data, short_identifier, strip_url
+from .sanitize import TAGS, describe_reason, quote_data, short_identifier, strip_url
 
 _KINDS: Mapping[str, str] = {
     "conference.participant.joined": "participant",
@@ -26,12 +26,13 @@ _KINDS: Mapping[str, str] = {
     "call.speak": "audio",
     "call": "call",
     "recording": "recording",
+    "alert": "alert",
 }
 """By event type, or by its first words."""
 
 
 def event_kind(event_type: str) -> str:
-    """The kind of an event: conference, participant, audio, recording, queue, call or other."""
+    """The kind of an event: conference, participant, audio, recording, queue, call, alert or other."""
     words = event_type.split(".")
     prefixes = (".".join(words[:length]) for length in range(len(words), 0, -1))
     return next((_KINDS[prefix] for prefix in prefixes if prefix in _KINDS), "other")
@@ -39,6 +40,8 @@ def event_kind(event_type: str) -> str:
 
 _LEFT_QUEUE = "{call_control_id} left queue {queue}[ after {wait_time_secs} s][: {reason}]"
 _TEMPLATES: Mapping[str, str] = {
+    "alert.raised": "Alert {alert}[: {message}]",
+    "alert.cleared": "Alert {alert} is over[: {message}]",
     "call.initiated": "{call_control_id} started[, {direction}][, from {from}][, to {to}]",
     "call.answered": "{call_control_id} was answered[, from {from}][, to {to}]",
     "call.hangup": "{call_control_id} hung up[: {hangup_cause}][, by the {hangup_source}]",
@@ -84,6 +87,8 @@ _TEMPLATES: Mapping[str, str] = {
 """By event type. A part in brackets is left out when a field in it is missing."""
 _OTHER = "Event {type}[ of {known_conference_id}][ of {known_call_control_id}][ in queue {queue}]"
 
+_MAX_MESSAGE_LENGTH = 400
+
 _ENUM_VALUES = frozenset(
     {"incoming", "outgoing", "caller", "callee", "unknown", "valid", "invalid", "timeout", "cancelled"}
     | {"cancelled_amd", "call_hangup", "call_rejected", "normal_clearing", "originator_cancel", "time_limit"}
@@ -107,7 +112,14 @@ def _digits(value: Any) -> str:
     return count(len(value), "digit") if isinstance(value, str) else "digits"
 
 
+def _message(value: Any) -> str:
+    """The message of an alert, which quotes what callers chose."""
+    return clean(str(value).translate(TAGS), _MAX_MESSAGE_LENGTH).removesuffix(".")
+
+
 _FORMATS: Mapping[str, Callable[[Any], str]] = {
+    "alert": quote_data,
+    "message": _message,
     "call_control_id": lambda value: f"call {'unknown' if value is None else short_identifier(value)}",
     "conference_id": lambda value: f"conference {'unknown' if value is None else short_identifier(value)}",
     "known_call_control_id": lambda value: f"call {short_identifier(value)}",

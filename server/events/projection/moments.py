@@ -17,6 +17,11 @@ _SOUNDS = {
 SOUNDS = tuple(_SOUNDS)
 """The types of the events about audio in a conference."""
 
+CALL_SOUNDS = frozenset({"call.speak.ended", "call.playback.ended"})
+"""The types of the events about the end of audio to one call leg, wherever it is."""
+SPEECH = "speech"
+"""What `announcement` calls a spoken text: events do not contain the text."""
+
 API_READ = "api"
 """The type of the moment at which the API was read."""
 COMMAND_ACCEPTED = "command"
@@ -63,6 +68,8 @@ PAYLOAD_READERS: Mapping[str, Mapping[str, Reader]] = {
         "recording_started_at": time_or_none,
         "recording_ended_at": time_or_none,
     },
+    "call.speak.ended": {"status": clean_text},
+    "call.playback.ended": {"status": clean_text, **_MEDIA},
     **{event_type: _MEDIA for event_type, (kind, _) in _SOUNDS.items() if kind == "playback"},
 }
 """The fields that the projection reads from each payload, apart from the ids."""
@@ -107,3 +114,8 @@ def command_moment(at: datetime, id_: str, detail: Mapping[str, Any], call: str 
 def sound(event_type: str) -> tuple[str, str]:
     """`playback` or `speak`, and `started` or `ended`, of an event about audio."""
     return _SOUNDS[event_type]
+
+
+def announcement(moment: Moment) -> str:
+    """What was played until this moment: a file by its name or URL, or `SPEECH`."""
+    return moment.detail.get("media_name") or moment.detail.get("media_url") or SPEECH

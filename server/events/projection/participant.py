@@ -26,10 +26,13 @@ class Participant:
     """Of this stay: muted, on_hold, role, whisper_to, what happens on exit. Lasting: label, participant_id."""
     hold_time: HoldTime = field(default_factory=HoldTime)
     talk_turns: int = 0
+    heard: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    """What was played to this participant to its end in this stay, and when it ended: see `moments.announcement`."""
 
     def enter(self, at: datetime | None, from_api: bool) -> None:
         """Begin a stay. Facts of an earlier stay no longer hold."""
         self.facts = {name: self.facts[name] for name in _LASTING_FACTS if name in self.facts}
+        self.heard = {}
         self.is_in = True
         self.joined_at, self.joined_from_api = at, from_api
         self.left_at, self.left_because, self.left_from_api = None, None, False

@@ -1,18 +1,19 @@
 """The live projection: who is in which conference and who waits in which queue, folded from events in any order."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from ..event import StoredEvent
+from ..event import StoredEvent, Via
 from . import command_effects
 from .api_snapshot import digest, read_conference, read_queue
 from .conference import MAX_CONFERENCE_DURATION, Conference
 from .intervals import ConferenceIntervals, collect_intervals
 from .log import Log
-from .moments import API_READ, Moment, api_moment, command_moment, event_moment
+from .moments import API_READ, CALL_SOUNDS, SPEECH, Moment, announcement, api_moment, command_moment, event_moment
+from .participant import Participant
 from .people import PersonView, person_in
 from .presenter import CallerId, conference_view, participant_view, queue_view, summary_view
 from .queue import Queue
@@ -33,6 +34,8 @@ _MAX_PINNED = 20
 _MIN_OPEN_LIMIT = 64
 _MAX_HOLDS = 100
 """Holds and unholds that are kept for each call leg."""
+_MAX_HEARD = 50
+"""Different sounds that are kept for each call leg."""
 _MAX_PENDING = 100
 """Unknown conferences for which commands are kept, and commands for each."""
 
@@ -54,6 +57,14 @@ class Call:
     """The newest event that says where the leg is: in a conference, a queue or a bridge."""
     conferences: set[str] = field(default_factory=set[str])
     queues: set[str] = field(default_factory=set[str])
+    heard: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    """What was played to this leg to its end, and when it last ended."""
+
+    def hear(self, moment: Moment) -> None:
+        """Record the end of a sound to this leg. A sound that was broken off does not count."""
+        what = announcement(moment)
+        if moment.detail.get("status") in (None, "completed") and (what in self.heard or len(self.heard) < _MAX_HEARD):
+            self.heard[what] = max(moment.at, self.heard.get(what, moment.at))
 
     def start(self, moment: Moment) -> bool:
         """Record the start of the call. The earliest of several events applies. Returns whether this is news."""
@@ -78,6 +89,7 @@ class Call:
             self.last_move = moment
 
 
+_DELIVERED = (Via.WEBHOOK, Via.SANDBOX)
 _MOVES = frozenset({"call.bridged", "call.enqueued", "conference.participant.joined"})
 
 
@@ -120,12 +132,16 @@ class Projection:
         """Conferences that ended earlier are forgotten."""
         self._open_limit = _MIN_OPEN_LIMIT
         self._latest = _LONG_AGO
+        self.latest_webhook: datetime | None = None
+        """When the newest event occurred that was delivered, not fetched."""
         self._commands = 0
 
     def add(self, event: StoredEvent) -> set[str]:
         """Add an event. Returns the URIs of the resources that change; none for an event that was added before."""
         moment = event_moment(event)
         self._latest = max(self._latest, moment.at)
+        if event.via in _DELIVERED:
+            self.latest_webhook = max(self.latest_webhook or moment.at, moment.at)
         changed: set[str] = set()
         if event.conference_id is not None and moment.type.startswith("conference."):
             changed |= self._add_to_conference(event.conference_id, moment)
@@ -139,6 +155,8 @@ class Projection:
             changed |= self._record_hangup(moment.call, moment)
         if moment.call is not None and moment.type in ("call.hold", "call.unhold"):
             changed |= self._record_hold(moment.call, moment)
+        if moment.call is not None and moment.type in CALL_SOUNDS:
+            self._call(moment.call).hear(moment)
         return changed
 
     def restore(self, conference_id: str, events: Iterable[StoredEvent]) -> set[str]:
@@ -315,6 +333,26 @@ class Projection:
         """The call legs in a conference; None when nothing is known of the conference."""
         log = self._conferences.get(self.conference_id(conference_id))
         return None if log is None else frozenset(log.state.present)
+
+    def conference_state(self, conference_id: str) -> Conference | None:
+        """The state of a conference, for reading only: quicker than its view."""
+        log = self._conferences.get(conference_id)
+        return None if log is None else log.state
+
+    def queue_state(self, name: str) -> Queue | None:
+        """The state of a queue, for reading only: quicker than its view."""
+        log = self._queues.get(name)
+        return None if log is None or not log.state.exists else log.state
+
+    def places(self) -> tuple[list[str], list[str]]:
+        """The ids of all known conferences, and the names of all known queues."""
+        return list(self._conferences), list(self._queues)
+
+    def has_heard(self, person: Participant, announcements: Collection[str]) -> bool:
+        """Whether a participant has heard a spoken text or one of these files, in this stay or before on this leg."""
+        call = self._calls.get(person.call)
+        sounds = {**(call.heard if call else {}), **person.heard}
+        return any(sound == SPEECH or sound in announcements for sound in sounds)
 
     def _names(self, state: Conference) -> dict[str, str]:
         labels = {call: one.facts["label"].value for call, one in state.participants.items() if "label" in one.facts}

@@ -13,7 +13,7 @@ from ..times import parse_time, to_utc
 MAX_TEXT_LENGTH = 255
 """Characters of a text in a view: as long as the name of a queue may be."""
 _MAX_QUOTED_LENGTH = 80
-_TAGS = str.maketrans({"<": "\u2039", ">": "\u203a"})
+TAGS = str.maketrans({"<": "\u2039", ">": "\u203a"})
 _MARKDOWN = re.compile(r"([\\`*_\[\](){}#|~&!:@$^=])")
 _WWW = re.compile(r"(www)\.", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_:.=+/-]{1,512}")
@@ -21,7 +21,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9_:.=+/-]{1,512}")
 
 def quote_data(value: Any) -> str:
     """Text that a caller or Telnyx chose, in quotation marks and without markup."""
-    return "unknown" if value is None else quoted(str(value).translate(_TAGS), _MAX_QUOTED_LENGTH)
+    return "unknown" if value is None else quoted(str(value).translate(TAGS), _MAX_QUOTED_LENGTH)
 
 
 def escape_markdown(text: str) -> str:

@@ -43,7 +43,8 @@ class Ledger:
         """`database` returns the open database, and opens it if needed."""
         self._database = database
         self._approval_ttl = approval_ttl
-        self._now = now
+        self.now = now
+        """The clock of approvals and limits."""
 
     @classmethod
     @asynccontextmanager
@@ -70,12 +71,12 @@ class Ledger:
 
     async def take(self, request: ApprovalRequest) -> PendingApproval | None:
         """The decision on this request made outside the conversation. Returning an approval uses it up (`SPENT`)."""
-        return await self._write(lambda session: pending_approvals.take(session, request, self._now()))
+        return await self._write(lambda session: pending_approvals.take(session, request, self.now()))
 
     async def add_pending(self, request: ApprovalRequest) -> PendingApproval:
         """Store a question for a person. The same question is stored once."""
         return await self._write(
-            lambda session: pending_approvals.add_pending(session, request, self._now(), self._approval_ttl)
+            lambda session: pending_approvals.add_pending(session, request, self.now(), self._approval_ttl)
         )
 
     async def outdated(self, request: ApprovalRequest) -> PendingApproval | None:
@@ -85,7 +86,7 @@ class Ledger:
     async def use_answer(self, request: ApprovalRequest, name: str, *, yes: bool) -> bool:
         """Use up an answer given through the client. False when it was used before."""
         return await self._write(
-            lambda session: pending_approvals.use_answer(session, request, name, yes=yes, now=self._now())
+            lambda session: pending_approvals.use_answer(session, request, name, yes=yes, now=self.now())
         )
 
     async def decide(self, code: str, answer: Decision) -> PendingApproval:
@@ -93,7 +94,7 @@ class Ledger:
         return await self._write(lambda session: self._decide(session, code, answer))
 
     def _decide(self, session: Transaction, code: str, answer: Decision) -> PendingApproval:
-        now = self._now()
+        now = self.now()
         decided = pending_approvals.decide(session, code, answer, now)
         entry = {"outcome": f"{decided.state} by a person", "tool": decided.tool, "code": decided.code}
         entry |= {"by": answer.by, "identity": answer.identity, "reason": answer.reason}
@@ -104,7 +105,7 @@ class Ledger:
         """Store the hash of an approval card's secret, for one conversation. Raises `NoSuchApproval`."""
 
         def work(session: Transaction) -> None:
-            now = self._now()
+            now = self.now()
             approval_cards.add_card(
                 session, pending_approvals.pending_by_code(session, code, now), conversation, secret, now
             )
@@ -120,7 +121,7 @@ class Ledger:
         """
 
         def work(session: Transaction) -> PendingApproval | None:
-            waiting = pending_approvals.pending_by_code(session, code, self._now())
+            waiting = pending_approvals.pending_by_code(session, code, self.now())
             if not approval_cards.use_up(session, waiting, conversation, secret):
                 return None
             return self._decide(session, waiting.code, answer)
@@ -129,11 +130,11 @@ class Ledger:
 
     async def waiting(self, code: str) -> PendingApproval:
         """The pending question under a code. Raises `NoSuchApproval`."""
-        return await self._read(lambda session: pending_approvals.pending_by_code(session, code, self._now()))
+        return await self._read(lambda session: pending_approvals.pending_by_code(session, code, self.now()))
 
     async def pending(self) -> list[PendingApproval]:
         """The pending questions, oldest first."""
-        return await self._read(lambda session: pending_approvals.pending(session, self._now()))
+        return await self._read(lambda session: pending_approvals.pending(session, self.now()))
 
     # The stop switch
 
@@ -141,7 +142,7 @@ class Ledger:
         """Block writes of every process on this store. An earlier stop stays as it is."""
 
         def work(session: Transaction) -> Stopped:
-            now = self._now()
+            now = self.now()
             stopped = stop_switch.stop(session, by, reason, now)
             audit.append(session, [(now, {"outcome": "writes stopped by a person", "by": by, "reason": reason})])
             return stopped
@@ -154,7 +155,7 @@ class Ledger:
         def work(session: Transaction) -> bool:
             was = stop_switch.resume(session)
             if was:
-                audit.append(session, [(self._now(), {"outcome": "writes resumed by a person", "by": by})])
+                audit.append(session, [(self.now(), {"outcome": "writes resumed by a person", "by": by})])
             return was
 
         return await self._write(work)
@@ -221,7 +222,7 @@ class Ledger:
         def work(session: Transaction) -> None:
             tokens.add(session, token)
             entry = {"outcome": "token made by a person", "token": token.id, "of": token.name, "by": by}
-            audit.append(session, [(self._now(), entry | {"scopes": token.scopes})])
+            audit.append(session, [(self.now(), entry | {"scopes": token.scopes})])
 
         await self._write(work)
 
@@ -237,7 +238,7 @@ class Ledger:
         """Revoke the tokens with this name or id; returns those that were not revoked before."""
 
         def work(session: Transaction) -> list[Token]:
-            now = self._now()
+            now = self.now()
             revoked = tokens.revoke(session, name, now)
             entry = {"outcome": "token revoked by a person", "by": by}
             audit.append(session, [(now, entry | {"token": token.id, "of": token.name}) for token in revoked])
@@ -251,7 +252,7 @@ class Ledger:
         """Why a write is blocked now, without counting it. None when it is not blocked."""
 
         def work(session: Transaction) -> Stopped | LimitReached | None:
-            now = self._now()
+            now = self.now()
             found = admission.read(session, limits, now)
             return found.stopped or rate_limits.first_limit_reached(session, limits, now, found.used)
 
@@ -261,7 +262,7 @@ class Ledger:
         """Count a write and record its start in the audit, unless it is blocked; returns why."""
 
         def work(session: Transaction) -> Stopped | LimitReached | None:
-            now = self._now()
+            now = self.now()
             found = admission.read(session, limits, now)
             return found.stopped or _count(session, limits, entry, now, found)
 
@@ -275,7 +276,7 @@ class Ledger:
         """Count a read that has a limit. The stop switch does not block reads."""
 
         def work(session: Transaction) -> LimitReached | None:
-            now = self._now()
+            now = self.now()
             return _count(session, limits, entry, now, admission.read(session, limits, now))
 
         return await self._write(work, wait_for_disk=False)

@@ -1,5 +1,6 @@
 """What this server allows at all: which tools exist, what they may touch, when, how much, and who is asked."""
 
+from .alert_rules import AlertCondition, AlertRule
 from .approval_level import ApprovalPolicy
 from .calling import BrokenRule, CallingPolicy, CallingRule
 from .explain import calling_lines, explain_policy, policy_sections
@@ -11,6 +12,8 @@ from .rules import ApprovalRules, CallingRules, HourRules, LimitRules, Measures,
 from .scope import ConferenceFacts, QueuedFacts, ScopeFacts
 
 __all__ = [
+    "AlertCondition",
+    "AlertRule",
     "ApprovalPolicy",
     "ApprovalRules",
     "BrokenRule",

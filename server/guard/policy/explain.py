@@ -35,6 +35,8 @@ def explain_policy(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> str:
 def policy_sections(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> dict[str, list[str]]:
     """The explanation as lines by heading."""
     sections = _for_one(policy, tools)
+    if policy.alerts:
+        sections["Alerts"] = [f"{alert.name}: {alert.in_words()}" for alert in policy.alerts]
     own = {pattern: policy.of(pattern, may_control=True) for pattern in policy.identities}
     if own:
         lines = (f"{name}: {line}" for name, theirs in own.items() for line in _differences(sections, theirs, tools))

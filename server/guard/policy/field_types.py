@@ -7,6 +7,7 @@ the name of the list.
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -17,7 +18,7 @@ from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictIn
 from ....tools import TOOLS, TOOLSET_NAMES
 from ....tools.base import Command, Risk, Tool
 from ....tools.numbers import is_country
-from ....tools.text import quoted
+from ....tools.text import quoted, read_duration
 from ....tools.types import Region
 from .hours import Window
 from .url_safety import is_public
@@ -27,6 +28,7 @@ _RISKS = tuple(str(risk) for risk in Risk if risk is not Risk.READ)
 CALLING_RULES = ("optout", "countries", "hours", "attempts")
 _KEY = re.compile(r"[0-9*#]")
 _NUMBER = re.compile(r"\+[1-9][0-9]{0,14}")
+_ALERT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HOST = re.compile(r"[a-z0-9*._-]+|[0-9a-f]*:[0-9a-f:.]+")
 
 
@@ -158,6 +160,18 @@ def _absolute(entry: str) -> str:
     return str(path)
 
 
+def _alert_name(name: str) -> str:
+    if not _ALERT_NAME.fullmatch(name):
+        raise ValueError("must be 1 to 64 letters, digits, - or _, such as long-wait")
+    return name
+
+
+def _duration(value: object) -> timedelta:
+    if not isinstance(value, str):
+        raise ValueError('must be a time in quotes, such as "30s", "5m" or "12h"')
+    return read_duration(value)
+
+
 def _list_of(check: Callable[[str], str]) -> PlainValidator:
     def read(value: object) -> tuple[str, ...]:
         entries = _texts(value)
@@ -191,6 +205,9 @@ Regions = Annotated[Collection[str], _list_of(_region)]
 NumberPrefixes = Annotated[Collection[str], _list_of(_number)]
 HostPatterns = Annotated[Collection[str], _list_of(_host)]
 Windows = Annotated[Collection[str], _list_of(_window)]
+Texts = Annotated[Collection[str], _list_of(_pattern)]
+AlertName = Annotated[StrictStr, AfterValidator(_alert_name)]
+Duration = Annotated[timedelta, PlainValidator(_duration)]
 Zone = Annotated[StrictStr, AfterValidator(_zone)]
 ToolName = Annotated[str, AfterValidator(_tool)]
 AskedTool = Annotated[str, AfterValidator(_asked)]

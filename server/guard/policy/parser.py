@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -10,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from ....tools.base import ApprovalLevel
 from ....tools.text import quoted
+from .alert_rules import AlertCondition, AlertRule
 from .approval_level import ApprovalPolicy
 from .field_types import nearest
 from .rules import ApprovalRules, CallingRules, HourRules, LimitRules, Measures, OwnRules, Rules, ScopeRules, ToolRules
@@ -45,12 +47,18 @@ def _syntax(message: str, text: str) -> str:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    *path, last = (str(step) for step in error["loc"])
+    *path, last = map(_step, error["loc"] or ("",))
     if error["type"] == "extra_forbidden":
         return _unknown(tuple(path), last)
     where = ".".join(path if last == "[key]" else [*path, last])
     own_words = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {_WORDS.get(error['type'], lambda _: own_words)(error)}."
+    words = _WORDS.get(error["type"], lambda _: own_words)(error)
+    return f"{where}: {words}." if where else f"{words}."
+
+
+def _step(step: int | str) -> str:
+    """A step of a path. The entries of a list are counted from 1."""
+    return str(step + 1) if isinstance(step, int) else step
 
 
 def _unknown(path: tuple[str, ...], key: str) -> str:
@@ -61,6 +69,8 @@ def _unknown(path: tuple[str, ...], key: str) -> str:
 
 def _table(path: tuple[str, ...]) -> type[BaseModel]:
     match path:
+        case ("alerts", _):
+            return AlertRule
         case ("identity", _):
             return OwnRules
         case ("identity", _, *inner):
@@ -82,10 +92,11 @@ _TABLES: Mapping[tuple[str, ...], type[BaseModel]] = {
 
 
 def _choice(error: ErrorDetails) -> str:
-    choices: type[ApprovalLevel] | type[ApprovalPolicy] = (
-        ApprovalLevel if error["loc"][-1] == "level" else ApprovalPolicy
-    )
+    choices = _CHOICES.get(str(error["loc"][-1]), ApprovalPolicy)
     return f"must be one of {', '.join(choices)}"
+
+
+_CHOICES: Mapping[str, type[StrEnum]] = {"level": ApprovalLevel, "when": AlertCondition}
 
 
 def _always(words: str) -> Callable[[Any], str]:
@@ -100,7 +111,9 @@ _WORDS: Mapping[str, Callable[[ErrorDetails], str]] = {
     "greater_than_equal": _COUNT,
     "bool_type": _always("must be true or false"),
     "string_type": _always("must be a text in quotes"),
+    "missing": _always("is missing"),
     "model_type": _TABLE,
+    "tuple_type": _always("must be a list of tables, each below a line [[alerts]]"),
     "mapping_type": _TABLE,
     "dict_type": _TABLE,
 }

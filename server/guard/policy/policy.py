@@ -48,6 +48,7 @@ class Policy:
         self.sources: tuple[OwnRules, ...] = (*sources, *own)
         self.identities = tuple(dict.fromkeys(pattern for source in sources for pattern in source.identity))
         """The identity patterns that have rules of their own."""
+        self.alerts = tuple(alert for source in sources for alert in source.alerts)
         self._may_control = may_control
         self.scope = PolicyScope([source.scope for source in self.sources])
         self.calling = CallingPolicy([source.calling for source in self.sources])

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ....tools.base import ApprovalLevel
+from .alert_rules import AlertRule
 from .approval_level import ApprovalPolicy
 from .field_types import (
     AbsolutePath,
@@ -157,3 +158,11 @@ class Rules(OwnRules):
 
     identity: Mapping[IdentityPattern, OwnRules] = Field(default_factory=dict[str, OwnRules])
     """By patterns of authenticated names, such as `anna` or `oauth:*`. All matching rules hold, beside the general."""
+    alerts: tuple[AlertRule, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_each_alert_once(self) -> Self:
+        names = [alert.name for alert in self.alerts]
+        if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise ValueError(f"alerts: two alerts have the name {twice[0]}")
+        return self

@@ -129,7 +129,7 @@ REGIONS = "there are Australia, Europe, Middle East, US"
 INSIDE = "is not a public host, and no policy allows another"
 WRONG = {
     "[tols]": "There is no 'tols' in a policy (did you mean tools?); "
-    "it takes tools, scope, limits, hours, calling, approval, identity.",
+    "it takes tools, scope, limits, hours, calling, approval, identity, alerts.",
     "[tools]\ntoolset = []": "There is no 'toolset' in [tools] (did you mean toolsets?); "
     "it takes toolsets, allow, deny, read_only.",
     "[scope]\nconference = []": "There is no 'conference' in [scope] (did you mean conferences?); it takes "
@@ -198,6 +198,21 @@ WRONG = {
     "approval.tool.speak = 'ask'": "approval.tool.speak: there is no tool 'speak' (did you mean speak_text?).",
     "approval.tool.list_queues = 'refuse'": "approval.tool.list_queues: it changes nothing, so nobody is asked; to "
     "remove it, name it in tools.deny.",
+    "alerts = 3": "alerts: must be a list of tables, each below a line [[alerts]].",
+    "[[alerts]]\nwhen = 'alone'\nafter = '1m'": "alerts.1.name: is missing.",
+    "[[alerts]]\nname = 'a b'\nwhen = 'alone'\nafter = '1m'": "alerts.1.name: must be 1 to 64 letters, digits, - or _, "
+    "such as long-wait.",
+    "[[alerts]]\nname = 'a'\nwhen = 'allone'\nafter = '1m'": "alerts.1.when: must be one of queue_wait, queue_length, "
+    "on_hold, no_host, alone, recording_without_consent, webhook_gap, approval_expiring.",
+    "[[alerts]]\nname = 'a'\nwhen = 'alone'": "alerts.1: after is missing: alone needs it.",
+    "[[alerts]]\nname = 'a'\nwhen = 'alone'\nafter = 60": "alerts.1.after: must be a time in quotes, such as "
+    '"30s", "5m" or "12h".',
+    "[[alerts]]\nname = 'a'\nwhen = 'alone'\nafter = '1m'\nabove = 3": "alerts.1: above has no meaning for alone; it "
+    "is for queue_length.",
+    "[[alerts]]\nname = 'a'\nwhen = 'alone'\nafer = '1m'": "There is no 'afer' in [alerts.1] (did you mean after?); it "
+    "takes name, when, after, above, before, queues, conferences, announcements, clear_after.",
+    "alerts = [{ name = 'a', when = 'alone', after = '1m' }, { name = 'a', when = 'alone', after = '2m' }]": "alerts: "
+    "two alerts have the name a.",
     "[tools]\ndeny = [\n  'end_conference'\n  'x'\n]": "At line 4, column 3 it is not TOML: Unclosed array.",
     "[tools]\n\n[tools]\n": "At line 3, column 7 it is not TOML: Cannot declare ('tools',) twice.",
     "[tools]\ndeny =\n\n": "At line 2, column 7 it is not TOML: Invalid value.",
