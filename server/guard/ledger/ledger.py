@@ -81,7 +81,7 @@ class Ledger:
 
     async def outdated(self, request: ApprovalRequest) -> PendingApproval | None:
         """An open question about the same call, whose facts have changed since."""
-        return await self._read(lambda session: pending_approvals.outdated(session, request, self._now()))
+        return await self._read(lambda session: pending_approvals.outdated(session, request, self.now()))
 
     async def use_answer(self, request: ApprovalRequest, name: str, *, yes: bool) -> bool:
         """Use up an answer given through the client. False when it was used before."""
