@@ -173,7 +173,7 @@ class Ledger:
         """
 
         def work(session: Transaction) -> bool:
-            now = self._now()
+            now = self.now()
             is_new = opt_outs.add(session, number, by, now)
             if is_new:
                 entry = {"session": session_id, "outcome": how, "number": number, "by": by}
@@ -189,7 +189,7 @@ class Ledger:
             was = opt_outs.remove(session, number)
             if was:
                 entry = {"outcome": "opt-out removed by a person", "number": number, "by": by}
-                audit.append(session, [(self._now(), entry)])
+                audit.append(session, [(self.now(), entry)])
             return was
 
         return await self._write(work)
@@ -204,7 +204,7 @@ class Ledger:
         """Which of these limits on attempts are reached, and which numbers have opted out, and when."""
 
         def work(session: Transaction) -> tuple[dict[str, LimitReached], dict[str, datetime]]:
-            now = self._now()
+            now = self.now()
             reached: dict[str, LimitReached] = {}
             for number, limit in attempts.items():
                 used = admission.read(session, [limit], now).used
