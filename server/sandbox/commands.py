@@ -7,7 +7,7 @@ declared; a body may have them, as it may have any other.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from ...tools import COMMANDS, audio, calls, conferences, participants, queues, recordings
 from ...tools.base import DELETE, GET, POST, Command, Retry, Risk, Route
@@ -77,14 +77,28 @@ class Recorded(BaseModel):
     """Seconds; 0: no limit."""
 
 
+def _within_a_minute(retries_ms: list[int]) -> list[int]:
+    if sum(retries_ms) > 60_000:
+        raise ValueError("must not exceed 60000 in total")
+    return retries_ms
+
+
+class RetryPolicy(BaseModel):
+    """When an event type's webhooks are tried again."""
+
+    retries_ms: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=5), AfterValidator(_within_a_minute)] = []
+
+
 class Webhooked(BaseModel):
-    """Where the webhooks of a call go."""
+    """Where the webhooks of a call go, and when they are tried again."""
 
     webhook_url: NotEmpty | None = None
     webhook_url_method: Literal["POST", "GET"] | None = None
     webhook_urls: dict[str, str] | None = None
     """By event type; the others go to `webhook_url`."""
     webhook_urls_method: Literal["POST", "GET"] | None = None
+    webhook_retries_policies: dict[str, RetryPolicy] | None = None
+    """By event type."""
 
 
 class AnsweredBy(BaseModel):

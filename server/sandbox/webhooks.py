@@ -5,7 +5,7 @@ import json
 import logging
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -158,8 +158,8 @@ class Outbox:
         """Called when something waits to be delivered."""
 
     def set_webhooks(self, call_control_id: str, request: Webhooked) -> None:
-        """Send the later webhooks of a call to where a request asks, if it does."""
-        if request.webhook_url is not None or request.webhook_urls is not None:
+        """Send the later webhooks of a call to where and when a request asks, if it does."""
+        if request.webhook_url or request.webhook_urls or request.webhook_retries_policies:
             self._by_call[call_control_id] = request
             if len(self._by_call) > MAX_HISTORY:
                 del self._by_call[next(iter(self._by_call))]
@@ -264,8 +264,15 @@ class Outbox:
         delivered = response is not None and response["status"] // 100 == 2
         sent = [[name, value] for name, value in headers.items()]
         delivery.attempts.append(Attempt(started_at, self._timers.now(), delivered, receiver.url, sent, response))
-        if not delivery.delivered and number <= len(RETRY_DELAYS_S):
-            self._timers.after(RETRY_DELAYS_S[number - 1], lambda: self._queue(delivery))
+        delays_s = self._retry_delays_s(delivery.event)
+        if not delivery.delivered and number <= len(delays_s):
+            self._timers.after(delays_s[number - 1], lambda: self._queue(delivery))
+
+    def _retry_delays_s(self, event: Json) -> Sequence[float]:
+        """Between a failed attempt and the next."""
+        request = self._by_call.get(event["payload"].get("call_control_id", ""))
+        policy = ((request and request.webhook_retries_policies) or {}).get(event["event_type"])
+        return RETRY_DELAYS_S if policy is None else [retry_ms / 1000 for retry_ms in policy.retries_ms]
 
     def list(self, command: ListWebhookDeliveries) -> Answer:
         """Newest first. A delivery that no receiver has taken counts as failed, also while it is retried."""

@@ -8,7 +8,9 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -18,6 +20,7 @@ from support.contract import UNDOCUMENTED_CODES, contract, mismatches, resolved
 from support.documented_errors import ERRORS
 from support.sandbox_client import Telnyx
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
+from telnyx_conferencing.server.sandbox.commands import SERVED
 
 pytestmark = pytest.mark.anyio
 
@@ -293,6 +296,36 @@ async def test_every_example_and_every_value_of_an_argument_is_accepted() -> Non
 
 _BY_STATE = {"connection_id": {"10015"}, "queue_name": {"10015"}}
 """Arguments whose example names what the sandbox does not have, or has already."""
+
+
+def test_the_documentation_names_every_argument_without_effect() -> None:
+    section = DOCUMENTATION.read_text("utf-8").partition("## Accepted without effect")[2]
+    named: set[str] = set(re.findall(r"`([a-z_]+\*?)`", section))
+    documented: set[str] = set()
+    missing: set[str] = set()
+    for name, operation in contract()["operations"].items():
+        arguments = {*resolved(operation.get("body", {})).get("properties", {}), *operation.get("without_schema", [])}
+        documented |= arguments
+        ignored = arguments - _declared(name)
+        missing |= {argument for argument in ignored if not any(fnmatch(argument, pattern) for pattern in named)}
+    assert missing == set()
+    known = documented | ACTIONS
+    assert {pattern for pattern in named if not any(fnmatch(name, pattern) for name in known)} == set()
+
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "sandbox.md"
+ACTIONS = {name.rpartition("/")[2] for name in contract()["operations"]} | {"dial"}
+
+
+def _declared(name: str) -> set[str]:
+    """The arguments that the sandbox's command of an operation has, by Telnyx's names."""
+    method, path = name.split(" ")
+    command = next(one for one in SERVED if one.route.method == method and _same_path(one.route.path, path))
+    return {command.wire_name(argument) for argument in command.model_fields}
+
+
+def _same_path(one: str, other: str) -> bool:
+    return re.sub(r"{\w+}", "{}", one) == re.sub(r"{\w+}", "{}", other)
 
 
 async def test_every_documented_query_parameter_is_accepted() -> None:

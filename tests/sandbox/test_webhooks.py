@@ -89,6 +89,22 @@ async def test_a_failed_delivery_is_tried_again_after_1_5_15_60_and_300_seconds(
     assert (delivery["status"], len(delivery["attempts"]), delivery["attempts"][0]["errors"]) == ("failed", 6, [500])
 
 
+async def test_a_call_can_say_when_its_webhooks_are_tried_again(telnyx: Telnyx, receiver: Receiver) -> None:
+    receiver.answers = [500] * 10
+    delays: dict[str, list[int]] = {"call.initiated": [1000, 4000], "call.answered": []}
+    policies = {event_type: {"retries_ms": retries_ms} for event_type, retries_ms in delays.items()}
+    body = {"connection_id": "sandbox", "from": "+12025550100", "to": "+12025550150"}
+    await telnyx.post("/calls", body | {"webhook_retries_policies": policies})
+    started = telnyx.sandbox.clock.now()
+    await telnyx.sandbox.advance(3600)
+    times = [int(one.headers["telnyx-timestamp"]) - int(started.timestamp()) for one in receiver.received]
+    assert times == [0, 1, 2, 5]
+    assert receiver.kinds() == ["call.initiated", "call.initiated", "call.answered", "call.initiated"]
+    too_long = {"call.hangup": {"retries_ms": [60_000, 1]}}
+    _, error = await telnyx.refusal("POST", "/calls", body | {"webhook_retries_policies": too_long})
+    assert error["source"] == {"pointer": "/webhook_retries_policies"}
+
+
 async def test_a_delivery_that_succeeds_later_is_not_tried_again(telnyx: Telnyx, receiver: Receiver) -> None:
     receiver.answers = [500, 302]
     await telnyx.arrival()

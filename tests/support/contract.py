@@ -15,7 +15,10 @@ UNDOCUMENTED_CODES = {"10010", "10023"}
 
 @cache
 def contract() -> Json:
-    """`operations`, `webhooks`, `error_codes` and `components`: arguments, answers and schemas, without prose."""
+    """`operations`, `webhooks`, `error_codes` and `components`: arguments, answers and schemas, without prose.
+
+    `without_schema` of an operation lists the arguments whose schemas are left out.
+    """
     return json.loads((Path(__file__).parents[1] / "sandbox" / "telnyx_contract.json").read_text())
 
 
