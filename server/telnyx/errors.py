@@ -145,9 +145,11 @@ class TelnyxRefused(CallFailed):
 
 def _hint(problems: Sequence[Problem]) -> str:
     """What to do about the first problem that has a hint; empty if none has. The general code comes last."""
-    text = " ".join(f"{problem.title} {problem.detail}" for problem in problems).lower()
-    codes = sorted((problem.code for problem in problems if problem.code in HINTS), key=lambda code: code == _GENERAL)
-    by_words = [hint for words, hint in _HINTS_BY_WORDS if re.search(words, text)]
+    text = " ".join(f"{problem.title} {problem.detail}" for problem in problems)
+    # Telnyx names reasons for a refused call, such as D51, in the text of a general error.
+    named = [*re.findall(r"\bD\d\d\b", text), *(problem.code for problem in problems)]
+    codes = sorted((code for code in named if code in HINTS), key=lambda code: code == _GENERAL)
+    by_words = [hint for words, hint in _HINTS_BY_WORDS if re.search(words, text.lower())]
     by_code = [HINTS[code] for code in codes]
     hints = [*by_words, *by_code] if codes[:1] == [_GENERAL] else [*by_code, *by_words]
     return f"Nothing was done. {hints[0]}" if hints else ""

@@ -56,6 +56,12 @@ async def test_each_documented_code_has_a_hint_whatever_the_wording() -> None:
     assert wrong == []
 
 
+async def test_a_reason_for_a_refused_call_in_the_detail_of_a_general_error_decides() -> None:
+    for reason, words in (("D38", "outbound voice profile"), ("D51", "not verified")):
+        error = {"code": "10010", "title": "Authorization failed", "detail": f"The call was refused {reason}: odd."}
+        assert words in await refused(403, [error])
+
+
 async def test_a_code_that_is_unknown_gets_the_advice_of_its_status() -> None:
     message = await refused(422, [{"code": "99999", "title": "Odd", "detail": "Odd"}])
     assert "Correct the argument, or look at the state again" in message
