@@ -7,5 +7,6 @@ from .results import WhoamiResult
 class Whoami(Tool):
     """Start here: account, connection, number, what is allowed, who approves, how events arrive."""
 
+    starts_jobs = True
     risk = Risk.READ
     result = WhoamiResult

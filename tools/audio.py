@@ -87,6 +87,7 @@ class StopAudio(Command):
 class SpeakText(Command):
     """Say a text in a conference with a synthetic voice."""
 
+    search_hint = "announce, say to the room, tell everyone that"
     route = POST("/conferences/{conference_id}/actions/speak")
     risk = _ROOM
     retry = Retry.DEDUPED
@@ -110,6 +111,7 @@ class SpeakText(Command):
 class SendDtmf(Command):
     """Send keypad tones to participants of a conference."""
 
+    search_hint = "press 1 in a phone menu, enter an extension"
     route = POST("/conferences/{conference_id}/actions/send_dtmf")
     risk = Risk.DISRUPTIVE
     retry = Retry.ONCE
@@ -126,6 +128,7 @@ class SendDtmf(Command):
 class GatherDtmf(Command):
     """Ask one participant for keypad digits with an audio prompt. They come in event call.gather.ended."""
 
+    search_hint = "ask the caller for a PIN, code or account number"
     route = POST("/conferences/{conference_id}/actions/gather_using_audio")
     risk = Risk.ROUTINE
     retry = Retry.ONCE

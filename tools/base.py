@@ -196,6 +196,10 @@ class Tool(BaseModel):
     """Pairs of arguments that exclude each other."""
     one_of: ClassVar[tuple[str, ...]] = ()
     """Arguments of which at least one is required."""
+    search_hint: ClassVar[str] = ""
+    """Other words that people use for what it does, for hosts that find tools by search."""
+    starts_jobs: ClassVar[bool] = False
+    """Most jobs begin with it: a host that finds tools by search always loads it."""
     page: ClassVar[str | None] = None
     """The page that a host can show with its result."""
     page_only: ClassVar[bool] = False

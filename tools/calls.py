@@ -118,6 +118,7 @@ class ConferenceConfig(WhisperRule):
 class Dial(Command):
     """Call a phone number, or several at once; with conference_config they join a conference when they answer."""
 
+    search_hint = "call a number and add them to the room, phone or ring somebody, outbound call"
     route = POST("/calls")
     risk = ByArgument("supervisor_role", _OVERHEARD, Risk.DISRUPTIVE)
     worst_effect = Risk.DESTRUCTIVE
@@ -207,6 +208,7 @@ class ListActiveCalls(Command):
 class AnswerCall(Command):
     """Answer an incoming call."""
 
+    search_hint = "pick up the phone"
     route = POST("/calls/{call_control_id}/actions/answer")
     risk = Risk.ROUTINE
     retry = Retry.DEDUPED
@@ -222,6 +224,7 @@ class AnswerCall(Command):
 class RejectCall(Command):
     """Reject an incoming call that is not answered yet."""
 
+    search_hint = "decline or refuse it"
     route = POST("/calls/{call_control_id}/actions/reject")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
@@ -241,6 +244,7 @@ class RejectCall(Command):
 class HangupCall(Command):
     """Hang up one call, also one that still rings."""
 
+    search_hint = "drop or disconnect this caller"
     route = POST("/calls/{call_control_id}/actions/hangup")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
@@ -256,6 +260,7 @@ class HangupCall(Command):
 class BridgeCalls(Command):
     """Connect two calls with each other, or a call with the first in a queue (other_call_control_id or queue_name)."""
 
+    search_hint = "connect the next caller to an agent, put two callers together"
     route = POST("/calls/{call_control_id}/actions/bridge")
     risk = Risk.DISRUPTIVE
     worst_effect = Risk.DESTRUCTIVE
@@ -283,6 +288,7 @@ class BridgeCalls(Command):
 class TransferCall(Command):
     """Transfer a call to another number, once that answers."""
 
+    search_hint = "forward it to a phone"
     route = POST("/calls/{call_control_id}/actions/transfer")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED

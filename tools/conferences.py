@@ -70,6 +70,7 @@ class ConferenceFilter(BaseModel):
 class ListConferences(Command):
     """List conferences with their ids, names and status."""
 
+    starts_jobs = True
     route = GET("/conferences")
     risk = Risk.READ
     retry = Retry.IDEMPOTENT
@@ -125,6 +126,7 @@ class GetConference(Command):
 class EndConference(Command):
     """End a conference. Everyone still in it is hung up."""
 
+    search_hint = "close or finish the meeting for everyone"
     route = POST("/conferences/{conference_id}/actions/end")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED

@@ -37,6 +37,7 @@ class GetEvent(Tool):
 class WaitForEvent(Tool):
     """Wait for a webhook event, such as those in a result's expect_events, instead of polling."""
 
+    search_hint = "tell me when somebody joins, watch, notify"
     risk = Risk.READ
     result = WaitResult
 
@@ -51,6 +52,7 @@ class WaitForEvent(Tool):
 class ConferenceSummary(Tool):
     """Summarize a conference, also a past one: who, how long, holds, talk turns, recordings, how it ended."""
 
+    search_hint = "what happened on a past call, yesterday's meeting"
     risk = Risk.READ
     result = SummaryResult
 

@@ -51,6 +51,7 @@ class ParticipantFilter(BaseModel):
 class ListParticipants(Command):
     """List who is in a conference: call_control_id, label, muted, on hold."""
 
+    search_hint = "who is on the call or in the room, attendees"
     route = GET("/conferences/{conference_id}/participants")
     risk = Risk.READ
     retry = Retry.IDEMPOTENT
@@ -97,6 +98,7 @@ class UpdateParticipant(Command):
 class JoinConference(WhisperRule, Command):
     """Bring a call into a conference, also as a supervisor who listens or whispers. dial calls someone new."""
 
+    search_hint = "add a caller to the room or meeting"
     route = POST("/conferences/{conference_id}/actions/join")
     risk = ByArgument("supervisor_role", _OVERHEARD, Risk.ROUTINE)
     worst_effect = Risk.DESTRUCTIVE
@@ -135,6 +137,7 @@ class JoinConference(WhisperRule, Command):
 class LeaveConference(Command):
     """Take a call out of a conference; it stays up, parked. hangup_call ends it instead."""
 
+    search_hint = "kick, remove or throw somebody out of the room"
     route = POST("/conferences/{conference_id}/actions/leave")
     risk = Risk.DISRUPTIVE
     worst_effect = Risk.DESTRUCTIVE
@@ -158,6 +161,7 @@ class LeaveConference(Command):
 class HoldParticipants(Command):
     """Put participants on hold: they hear hold audio, not the room."""
 
+    search_hint = "let people wait with music"
     route = POST("/conferences/{conference_id}/actions/hold")
     risk = _ROOM
     retry = Retry.IDEMPOTENT
@@ -176,6 +180,7 @@ class HoldParticipants(Command):
 class UnholdParticipants(Command):
     """Take participants off hold, back into the room."""
 
+    search_hint = "bring somebody back from hold"
     route = POST("/conferences/{conference_id}/actions/unhold")
     risk = _ROOM
     retry = Retry.IDEMPOTENT
@@ -192,6 +197,7 @@ class UnholdParticipants(Command):
 class MuteParticipants(Command):
     """Mute participants: the room no longer hears them."""
 
+    search_hint = "silence somebody or everybody, stop the noise"
     route = POST("/conferences/{conference_id}/actions/mute")
     risk = _ROOM
     retry = Retry.IDEMPOTENT
@@ -207,6 +213,7 @@ class MuteParticipants(Command):
 class UnmuteParticipants(Command):
     """Unmute participants: the room hears them again."""
 
+    search_hint = "let somebody speak or talk again"
     route = POST("/conferences/{conference_id}/actions/unmute")
     risk = _ROOM
     retry = Retry.IDEMPOTENT
@@ -222,6 +229,7 @@ class UnmuteParticipants(Command):
 class UpdateSupervisor(WhisperRule, Command):
     """Change the role of a supervisor who is in the conference: listen, whisper, barge in, or none."""
 
+    search_hint = "let a supervisor listen in, whisper to the agent, coach, barge into the call"
     route = POST("/conferences/{conference_id}/actions/update")
     risk = ByArgument("supervisor_role", _OVERHEARD, Risk.DISRUPTIVE)
     retry = Retry.DEDUPED

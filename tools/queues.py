@@ -22,6 +22,7 @@ MaxSize = Annotated[Positive, described("Most calls that may wait.")]
 class ListQueues(Command):
     """List call queues: how many calls wait, and how long."""
 
+    starts_jobs = True
     route = GET("/queues")
     risk = Risk.READ
     retry = Retry.IDEMPOTENT
@@ -86,6 +87,7 @@ class DeleteQueue(Command):
 class ListQueueCalls(Command):
     """List the calls in a queue: call_control_id, position, caller, wait."""
 
+    search_hint = "who is waiting in line"
     route = GET("/queues/{queue_name}/calls")
     risk = Risk.READ
     retry = Retry.IDEMPOTENT
@@ -140,6 +142,7 @@ class RemoveQueueCall(Command):
 class EnqueueCall(Command):
     """Put a call in a queue, which is created if it does not exist."""
 
+    search_hint = "put the caller back in the queue or in line"
     route = POST("/calls/{call_control_id}/actions/enqueue")
     risk = Risk.ROUTINE
     worst_effect = Risk.DESTRUCTIVE

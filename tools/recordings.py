@@ -16,6 +16,7 @@ _THIS = ("conference_id", "recording_id", "region")
 class StartRecording(Command):
     """Record a conference until stop_recording or its end; then event conference.recording.saved follows."""
 
+    search_hint = "record the call, tape"
     route = POST("/conferences/{conference_id}/actions/record_start")
     risk = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED

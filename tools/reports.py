@@ -12,6 +12,7 @@ from .types import NotEmpty, described
 class Report(Tool):
     """Report a day or longer: calls, waits, abandoned calls, talk, hold and muted time, recordings, approvals."""
 
+    search_hint = "how many calls were abandoned today, statistics for last week"
     risk = Risk.READ
     result = ReportResult
 

@@ -14,6 +14,9 @@ from ..json_text import compact_json
 from .board_tools import meta_of
 
 
+_SEARCH_HINT, _ALWAYS_LOAD = "anthropic/searchHint", "anthropic/alwaysLoad"
+
+
 class Catalog:
     """The tools of one server."""
 
@@ -54,8 +57,16 @@ def definition(tool: type[Tool]) -> mcp_types.Tool:
         input_schema=input_schema(tool),
         output_schema=output_schema(tool.result),
         annotations=_annotations(tool),
-        _meta=meta_of(tool),
+        _meta=_meta(tool),
     )
+
+
+def _meta(tool: type[Tool]) -> dict[str, Any] | None:
+    """What some hosts use: the page for a result; for a search among tools that are not loaded yet, words and whether to
+    load it in any case."""
+    hint = {_SEARCH_HINT: tool.search_hint} if tool.search_hint else {}
+    always = {_ALWAYS_LOAD: True} if tool.starts_jobs else {}
+    return (meta_of(tool) or {}) | hint | always or None
 
 
 def _annotations(tool: type[Tool]) -> mcp_types.ToolAnnotations | None:
