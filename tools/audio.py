@@ -87,7 +87,7 @@ class StopAudio(Command):
 class SpeakText(Command):
     """Say a text in a conference with a synthetic voice."""
 
-    search_hint = "announce, say to the room, tell everyone that"
+    search_hint = "announce in the room that, say to or tell everyone"
     route = POST("/conferences/{conference_id}/actions/speak")
     risk = _ROOM
     retry = Retry.DEDUPED
