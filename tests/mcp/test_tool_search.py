@@ -1,7 +1,7 @@
 """Everyday requests find their tool in a search among tools that are not loaded, as Claude Code and others do it.
 
-`bench/tool_search.py` asks the search of Claude Code itself. The one here counts words in the same places: a word of the
-request counts most as a part of a tool's name, then in its search hint, then in its description.
+`bench/claude_code.py` asks the search of Claude Code itself. The one here counts words in the same places: a word of
+the request counts most as a part of a tool's name, then in its search hint, then in its description.
 """
 
 import re
