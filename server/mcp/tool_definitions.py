@@ -13,7 +13,6 @@ from ..guard import Policy
 from ..json_text import compact_json
 from .board_tools import meta_of
 
-
 _SEARCH_HINT, _ALWAYS_LOAD = "anthropic/searchHint", "anthropic/alwaysLoad"
 
 
@@ -62,8 +61,7 @@ def definition(tool: type[Tool]) -> mcp_types.Tool:
 
 
 def _meta(tool: type[Tool]) -> dict[str, Any] | None:
-    """What some hosts use: the page for a result; for a search among tools that are not loaded yet, words and whether to
-    load it in any case."""
+    """What some hosts use: the page for a result, words for a search among tools, whether to load it without a search."""
     hint = {_SEARCH_HINT: tool.search_hint} if tool.search_hint else {}
     always = {_ALWAYS_LOAD: True} if tool.starts_jobs else {}
     return (meta_of(tool) or {}) | hint | always or None
