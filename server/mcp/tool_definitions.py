@@ -61,7 +61,7 @@ def definition(tool: type[Tool]) -> mcp_types.Tool:
 
 
 def _meta(tool: type[Tool]) -> dict[str, Any] | None:
-    """What some hosts use: the page for a result, words for a search among tools, whether to load it without a search."""
+    """What some hosts use: the page for a result, words for a search among tools, whether to load it unsearched."""
     hint = {_SEARCH_HINT: tool.search_hint} if tool.search_hint else {}
     always = {_ALWAYS_LOAD: True} if tool.starts_jobs else {}
     return (meta_of(tool) or {}) | hint | always or None
