@@ -312,6 +312,8 @@ def _supervise_one_thing(arguments: dict[str, Any]) -> None:
 def _name_one_conference(config: dict[str, Any]) -> None:
     if "id" in config:
         config.pop("conference_name", None)
+    if "hold_audio_url" in config:
+        config.pop("hold_media_name", None)
     config.setdefault("conference_name" if "id" not in config else "id", "Standup")
 
 
