@@ -2,7 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 
-from . import account, audio, board, calls, conferences, events, participants, permissions, queues, recordings, reports
+from . import (
+    account,
+    audio,
+    board,
+    call_audio,
+    call_recordings,
+    call_state,
+    calls,
+    conferences,
+    events,
+    participants,
+    permissions,
+    queues,
+    recordings,
+    reports,
+)
 from .base import Command, Tool
 
 COMMANDS: tuple[type[Command], ...] = (
@@ -50,6 +65,19 @@ COMMANDS: tuple[type[Command], ...] = (
     calls.HangupCall,
     calls.BridgeCalls,
     calls.TransferCall,
+    call_audio.SpeakToCall,
+    call_audio.PlayToCall,
+    call_audio.StopCallAudio,
+    call_audio.GatherFromCall,
+    call_audio.StopGather,
+    call_audio.SendCallDtmf,
+    call_recordings.StartCallRecording,
+    call_recordings.StopCallRecording,
+    call_recordings.PauseCallRecording,
+    call_recordings.ResumeCallRecording,
+    call_recordings.DeleteRecording,
+    call_state.UpdateClientState,
+    call_state.SwitchSupervisorRole,
 )
 
 TOOLS: tuple[type[Tool], ...] = (
@@ -72,17 +100,19 @@ TOOLSETS: tuple[str, ...] = tuple(dict.fromkeys(tool.toolset() for tool in TOOLS
 
 _CONFERENCES_AND_QUEUES = ("conferences", "participants", "audio", "recordings", "queues")
 _NOT_CORE = (recordings.ListRecordings, recordings.GetRecording)
+_ONLY_IN_ALL = ("call_audio", "call_recordings", "call_state")
 
 PRESETS: Mapping[str, frozenset[type[Tool]]] = {
     "core": frozenset(
         {tool for tool in COMMANDS if tool.toolset() in _CONFERENCES_AND_QUEUES and tool not in _NOT_CORE}
         | {calls.Dial, calls.AnswerCall, calls.HangupCall, events.ListEvents, events.WaitForEvent, account.Whoami}
     ),
-    "default": frozenset(TOOLS),
+    "default": frozenset(tool for tool in TOOLS if tool.toolset() not in _ONLY_IN_ALL),
     "all": frozenset(TOOLS),
 }
 """Toolsets by other lines: `core` are the 34 endpoints for conferences and queues and six more tools, few enough for
-hosts that take 40; `default` is offered if no toolset is named."""
+hosts that take 40; `default` is offered if no toolset is named; `all` adds the tools for one call outside a
+conference, with which a call centre greets, asks, records and listens in."""
 
 TOOLSET_NAMES: tuple[str, ...] = (*PRESETS, *TOOLSETS)
 """What `--toolsets` takes."""

@@ -1,8 +1,8 @@
 """Tools for audio and DTMF in a conference."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 
 from .base import EVERYONE, POST, ByArgument, Command, Retry, Risk, Undo
 from .results import Accepted
@@ -41,6 +41,20 @@ def _count(value: Any) -> Any:
     return int(text) if text.isdecimal() else value
 
 
+Voice = Annotated[NotEmpty, described("Provider.Model.Voice as AWS.Polly.Joanna, or male, female.")]
+Loop = Annotated[
+    Annotated[int, Field(ge=1, le=100)] | Literal["infinity"],
+    BeforeValidator(_count),
+    WithJsonSchema({"type": "string", "description": "How often: 1 (default) to 100, or infinity."}),
+]
+Digits = Annotated[str, Field(pattern=r"^[0-9A-D*#wW]+$"), described("Keys; w waits 0.5 s, W 1 s.")]
+DigitsDuration = Annotated[int, Field(ge=100, le=500), described("Length of a tone; default 250.")]
+MaxTries = Annotated[Positive, described("Default 3.")]
+ValidDigits = Annotated[str, Field(pattern=r"^[0-9A-D*#]+$"), described("Keys to accept; default: all.")]
+TerminatingDigit = Annotated[str, Field(pattern=r"^[0-9A-D*#]?$"), described("Ends input; default #; empty: none.")]
+Sensitive = Annotated[bool, Field(exclude=True), described("Never show the digits, only their count.")]
+
+
 class PlayAudio(Command):
     """Play a WAV or MP3 file in a conference, by audio_url or media_name."""
 
@@ -58,14 +72,7 @@ class PlayAudio(Command):
     call_control_ids: CallLegsOrEveryone
     audio_url: AudioUrl | None = None
     media_name: MediaName | None = None
-    loop: (
-        Annotated[
-            Annotated[int, Field(ge=1, le=100)] | Literal["infinity"],
-            BeforeValidator(_count),
-            WithJsonSchema({"type": "string", "description": "How often: 1 (default) to 100, or infinity."}),
-        ]
-        | None
-    ) = None
+    loop: Loop | None = None
     region: Region | None = None
 
 
@@ -100,7 +107,7 @@ class SpeakText(Command):
     conference_id: ConferenceId
     call_control_ids: CallLegsOrEveryone
     payload: SpokenText
-    voice: Annotated[NotEmpty, described("Provider.Model.Voice as AWS.Polly.Joanna, or male, female.")]
+    voice: Voice
     payload_type: Annotated[Literal["text", "ssml"], described("Default text.")] | None = None
     language: Annotated[Language, described("Of the text; needed for voice male or female.")] | None = None
     voice_settings: VoiceSettings | None = None
@@ -120,13 +127,13 @@ class SendDtmf(Command):
 
     conference_id: ConferenceId
     call_control_ids: CallLegsOrEveryone
-    digits: Annotated[str, Field(pattern=r"^[0-9A-D*#wW]+$"), described("Keys; w waits 0.5 s, W 1 s.")]
-    duration_millis: Annotated[int, Field(ge=100, le=500), described("Length of a tone; default 250.")] | None = None
+    digits: Digits
+    duration_millis: DigitsDuration | None = None
     client_state: ClientState | None = None
 
 
 class GatherDtmf(Command):
-    """Ask one participant for keypad digits with an audio prompt. They come in event call.gather.ended."""
+    """Ask one participant for keypad digits, after a spoken prompt or a file. They come in event call.gather.ended."""
 
     search_hint = "ask the caller for a PIN, code or account number"
     route = POST("/conferences/{conference_id}/actions/gather_using_audio")
@@ -134,28 +141,48 @@ class GatherDtmf(Command):
     retry = Retry.ONCE
     result = Accepted
     does = "gather digits from {call_control_id} in {conference_id}"
+    speaks = "payload"
     announces = ("call.gather.ended",)
-    exclusive = (("audio_url", "media_name"), ("invalid_audio_url", "invalid_media_name"))
+    exclusive = (
+        ("audio_url", "media_name"),
+        ("invalid_audio_url", "invalid_media_name"),
+        ("payload", "audio_url"),
+        ("payload", "media_name"),
+    )
 
     conference_id: ConferenceId
     call_control_id: CallControlId
+    # Telnyx's endpoint takes only files: the server says the text first.
+    payload: Annotated[SpokenText | None, Field(exclude=True), described("Text to say.")] = None
+    voice: Annotated[NotEmpty | None, Field(exclude=True), described("With payload, as AWS.Polly.Joanna.")] = None
     audio_url: AudioUrl | None = None
     media_name: MediaName | None = None
     invalid_audio_url: Annotated[AudioUrl, described("Played after wrong digits.")] | None = None
     invalid_media_name: Annotated[NotEmpty, described("The same, uploaded.")] | None = None
     minimum_digits: Annotated[Positive, described("Fewest; default 1.")] | None = None
     maximum_digits: Annotated[Positive, described("Most; default 128.")] | None = None
-    maximum_tries: Annotated[Positive, described("Default 3.")] | None = None
-    valid_digits: Annotated[str, Field(pattern=r"^[0-9A-D*#]+$"), described("Keys to accept; default: all.")] | None = (
-        None
-    )
-    terminating_digit: (
-        Annotated[str, Field(pattern=r"^[0-9A-D*#]?$"), described("Ends input; default #; empty: none.")] | None
-    ) = None
+    maximum_tries: MaxTries | None = None
+    valid_digits: ValidDigits | None = None
+    terminating_digit: TerminatingDigit | None = None
     timeout_millis: Annotated[Positive, described("For all input; default 60000.")] | None = None
     initial_timeout_millis: Annotated[Positive, described("For the first key.")] | None = None
     inter_digit_timeout_millis: Annotated[Positive, described("Between keys; default 5000.")] | None = None
     stop_playback_on_dtmf: Annotated[bool, described("A key stops the prompt; default true.")] | None = None
     gather_id: Annotated[str, Field(max_length=100), described("Id of your own.")] | None = None
-    sensitive: Annotated[bool, Field(exclude=True), described("Never show the digits, only their count.")] = False
+    sensitive: Sensitive = False
     client_state: ClientState | None = None
+
+    @model_validator(mode="after")
+    def _has_a_voice(self, info: ValidationInfo) -> Self:
+        if not info.context and (self.payload is None) is not (self.voice is None):
+            raise ValueError("payload and voice go together")
+        return self
+
+    def prompt(self) -> SpeakText | None:
+        """The command that says the prompt; None without a spoken one."""
+        if self.payload is None or self.voice is None:
+            return None
+        legs = [self.call_control_id]
+        return SpeakText(
+            conference_id=self.conference_id, call_control_ids=legs, payload=self.payload, voice=self.voice
+        )

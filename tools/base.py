@@ -99,6 +99,10 @@ def POST(path: str) -> Route:
     return Route("POST", path)
 
 
+def PUT(path: str) -> Route:
+    return Route("PUT", path)
+
+
 def PATCH(path: str) -> Route:
     return Route("PATCH", path)
 
@@ -269,6 +273,8 @@ class Command(Tool):
     """A tool that calls one endpoint of Telnyx."""
 
     route: ClassVar[Route]
+    other_routes: ClassVar[Mapping[str, Route]] = {}
+    """The endpoints that it calls instead where an argument is given, by argument."""
     does: ClassVar[str]
     """What it does, as a template in the imperative: `{argument}` is filled in, `[...]` is left out if its argument was
     not given. It is used in the result's summary and in the audit. The approval question is in `prompts/questions`."""
@@ -292,6 +298,16 @@ class Command(Tool):
     def is_deduped(cls) -> bool:
         """Whether it has a `command_id`."""
         return "command_id" in cls.model_fields
+
+    @classmethod
+    def routes(cls) -> tuple[Route, ...]:
+        """Every endpoint that it can call."""
+        return tuple(dict.fromkeys([cls.route, *cls.other_routes.values()]))
+
+    def endpoint(self) -> Route:
+        """The endpoint that it calls with these arguments."""
+        given = (route for name, route in self.other_routes.items() if getattr(self, name) is not None)
+        return next(given, self.route)
 
     def numbers(self) -> tuple[str, ...]:
         """The numbers that it calls."""
@@ -332,15 +348,16 @@ class Command(Tool):
 
     def request(self) -> Request:
         """Its HTTP request."""
-        fields = self.model_dump(by_alias=True, exclude_none=True, exclude=set(self.route.parameters))
+        route = self.endpoint()
+        fields = self.model_dump(by_alias=True, exclude_none=True, exclude=set(route.parameters))
         if self.is_for_everyone():
             del fields["call_control_ids"]
-        path = self.route.fill(vars(self))
-        if self.route.method == "GET":
+        path = route.fill(vars(self))
+        if route.method == "GET":
             paged = {_PAGING.get(name, name): value for name, value in fields.items()}
             return Request("GET", path, dict(_flatten(paged)), None)
-        takes_body = self.route.method in ("POST", "PATCH")
-        return Request(self.route.method, path, {}, fields if takes_body else None)
+        takes_body = route.method in ("POST", "PUT", "PATCH")
+        return Request(route.method, path, {}, fields if takes_body else None)
 
     @classmethod
     def from_request(cls, path: Mapping[str, str], query: Mapping[str, str], body: Mapping[str, Any]) -> Self:

@@ -9,6 +9,10 @@ from .results import Accepted, RecordingPage, RecordingResult
 from .types import ClientState, CommandId, ConferenceId, Identifier, NotEmpty, PageNumber, PageSize, Region, described
 
 RecordingId = Annotated[NotEmpty, described("Recording id; default: all of this conference.")]
+FileFormat = Annotated[Literal["wav", "mp3"], described("File format.")]
+PlayBeep = Annotated[bool, described("Beep at the start.")]
+Trim = Annotated[Literal["trim-silence"], described("Cut silence at both ends.")]
+FileName = Annotated[NotEmpty, Field(max_length=40), described("Name of the file.")]
 
 _THIS = ("conference_id", "recording_id", "region")
 
@@ -31,13 +35,13 @@ class StartRecording(Command):
     whole_room = True
 
     conference_id: ConferenceId
-    format: Annotated[Literal["wav", "mp3"], described("File format.")]
+    format: FileFormat
     channels: Annotated[Literal["single", "dual"], described("dual: the creator on a channel of their own.")] | None = (
         None
     )
-    play_beep: Annotated[bool, described("Beep at the start.")] | None = None
-    trim: Annotated[Literal["trim-silence"], described("Cut silence at both ends.")] | None = None
-    custom_file_name: Annotated[NotEmpty, Field(max_length=40), described("Name of the file.")] | None = None
+    play_beep: PlayBeep | None = None
+    trim: Trim | None = None
+    custom_file_name: FileName | None = None
     region: Region | None = None
     command_id: CommandId | None = None
 

@@ -96,7 +96,7 @@ def _conference(value: Any) -> str:
     return f"conference {name}"
 
 
-CONTENT_ARGUMENTS = frozenset({"client_state", "digits", "payload"})
+CONTENT_ARGUMENTS = frozenset({"client_state", "digits", "payload", "invalid_payload"})
 """Arguments that hold call content or may be secret: records keep only their length."""
 
 
@@ -124,6 +124,7 @@ DESCRIBERS: Mapping[str, Callable[[Any], str]] = {
     "from_": _numbers,
     "name": quoted,
     "payload": quoted,
+    "invalid_payload": quoted,
     "audio_url": quoted,
     "media_name": quoted,
     # Digits may be a card number or a PIN, so only their count is given.

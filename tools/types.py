@@ -116,7 +116,7 @@ ConnectionId = Annotated[
 ]
 ParticipantId = Annotated[str, AfterValidator(_name), described("Id or label from list_participants.")]
 CallLeg = Annotated[str, AfterValidator(_identifier), AfterValidator(_call_control_id)]
-CallControlId = Annotated[CallLeg, described("Call leg id (v3:...) from list_participants or list_queue_calls.")]
+CallControlId = Annotated[CallLeg, described("Call leg id (v3:...), as in list_participants or events.")]
 CallLegs = Annotated[list[CallLeg], Field(min_length=1)]
 CallLegsOrEveryone = Annotated[
     CallLegs | Literal["everyone"],

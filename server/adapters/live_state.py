@@ -11,7 +11,9 @@ from ...tools.conferences import ConferenceFilter, CreateConference, GetConferen
 from ...tools.pagination import Read, all_participants
 from ...tools.participants import JoinConference, LeaveConference
 from ...tools.queues import EnqueueCall, GetQueue, GetQueueCall, LeaveQueue, ListQueues
-from ...tools.results import Conference, Queue
+from ...tools.recordings import GetRecording
+from ...tools.results import Conference, Queue, Recording
+from ...tools.text import clean_id
 from ..errors import CallFailed
 from ..events.event import EventFilter
 from ..events.projection.views import ConferenceView
@@ -152,6 +154,14 @@ class TelnyxLiveState:
             return self._waiting(queue, _data(await self._read(command)))
         found = await waiting_place(call_control_id, self._read)
         return self._waiting(*found) if found else None
+
+    async def recording(self, recording_id: str) -> str:
+        answer = await self._read(GetRecording(recording_id=recording_id))
+        recording = cast("Recording", GetRecording.result.read(answer)["recording"])
+        fields = _data(answer)
+        between = [clean_id(number) for number in (_text(fields, "from"), _text(fields, "to")) if number]
+        parts = [recording.brief(), " to ".join(between), recording.recording_started_at]
+        return ", ".join(part for part in parts if part)
 
     def _waiting(self, queue: str, call: Mapping[str, Any]) -> Waiting:
         leg = str(call.get("call_control_id") or "")

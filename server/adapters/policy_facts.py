@@ -6,9 +6,10 @@ from typing import Any, cast
 from ...tools.conferences import ConferenceFilter, GetConference, ListConferences
 from ...tools.pagination import Read
 from ...tools.queues import GetQueue
+from ...tools.recordings import GetRecording
 from ..events.event import EventFilter
 from ..events.service import EventService
-from ..guard.policy import ConferenceFacts, QueuedFacts
+from ..guard.policy import ConferenceFacts, QueuedFacts, RecordingFacts
 from .live_state import waiting_place
 
 _MAX_CACHED = 1_000
@@ -57,6 +58,11 @@ class TelnyxScopeFacts:
             if (found := _text(event.payload, "connection_id")) is not None:
                 return found
         return None
+
+    async def recording(self, recording_id: str) -> RecordingFacts:
+        """Raises `CallFailed`."""
+        recording = _data(await self._read(GetRecording(recording_id=recording_id)))
+        return RecordingFacts(_text(recording, "conference_id"), _text(recording, "connection_id"))
 
 
 def _conference(fields: Mapping[str, Any]) -> ConferenceFacts:

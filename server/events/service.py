@@ -39,6 +39,8 @@ _RETRY_DELAY_S = 1.0
 """Delay until an event that could not be stored is tried again."""
 _NEW_LEG_TIMEOUT_S = 1
 """How long a transfer waits for the event that names its new call leg."""
+MAX_WAIT_S = 50.0
+"""How long one call waits at most: many hosts give up a tool after 60 s."""
 _MAX_WAIT_EVENTS = 20
 _TYPE_PREFIXES = ("alert.", "call.", "call_", "conference.", "siprec.", "streaming.")
 """Types that begin so are never taken for a mistake."""
@@ -358,7 +360,7 @@ class EventService:
         try:
             events = await store.find(event_filter, limit=_MAX_WAIT_EVENTS, newest_first=False)
             if not events:
-                await self._wait_for_match(waiter, tool.timeout_secs, progress)
+                await self._wait_for_match(waiter, min(tool.timeout_secs, MAX_WAIT_S), progress)
                 events = waiter.seen[:_MAX_WAIT_EVENTS]
         finally:
             self._waiters.discard(waiter)
@@ -372,17 +374,25 @@ class EventService:
 
         None where no events arrive, or if none comes in time.
         """
+        event_filter = EventFilter(types=frozenset({"call.initiated"}), after_number=after_number)
+        event = await self.first(event_filter, _NEW_LEG_TIMEOUT_S, lambda event: event.payload.get("to") == number)
+        return event.call_control_id if event else None
+
+    async def first(
+        self, event_filter: EventFilter, timeout_s: float, matches: Callable[[StoredEvent], bool] = lambda _: True
+    ) -> StoredEvent | None:
+        """The first event that matches, past or to come. None where no events arrive, or if none comes in time."""
         if self.no_events_reason or self._store is None:
             return None
-        waiter = _Waiter(EventFilter(types=frozenset({"call.initiated"}), after_number=after_number))
+        waiter = _Waiter(event_filter)
         self._waiters.add(waiter)  # before the search, so that no event is missed in between
         try:
-            waiter.offer(await self._store.find(waiter.event_filter, limit=_MAX_WAIT_EVENTS, newest_first=False))
-            with self._shutdown.cancel_scope(), anyio.move_on_after(_NEW_LEG_TIMEOUT_S):
-                while not (legs := [event for event in waiter.seen if event.payload.get("to") == number]):
+            waiter.offer(await self._store.find(event_filter, limit=_MAX_WAIT_EVENTS, newest_first=False))
+            with self._shutdown.cancel_scope(), anyio.move_on_after(timeout_s):
+                while not (found := [event for event in waiter.seen if matches(event)]):
                     waiter.arrived = anyio.Event()
                     await waiter.arrived.wait()
-                return legs[0].call_control_id
+                return found[0]
         finally:
             self._waiters.discard(waiter)
         return None
@@ -400,11 +410,13 @@ class EventService:
         others = await store.find(replace(event_filter, types=frozenset()), limit=5)
         happened = listed([describe_event(event) for event in others], most=3) if others else "nothing else"
         none = f"None of {listed(tool.types)}"
-        within = (
-            f"{none} until now. {SHUTTING_DOWN} Wait again."
-            if self._shutdown.has_begun
-            else f"{none} within {tool.timeout_secs} s."
-        )
+        if self._shutdown.has_begun:
+            within = f"{none} until now. {SHUTTING_DOWN} Wait again."
+        elif tool.timeout_secs <= MAX_WAIT_S:
+            within = f"{none} within {tool.timeout_secs} s."
+        else:
+            longest = f"{none} within {MAX_WAIT_S:.0f} s, the longest that one call waits."
+            within = f"{longest} Wait again with the same arguments: nothing is missed in between."
         summary = f"{within} What happened instead: {happened}."
         summary = " ".join(filter(None, [summary, self._suggest_types(tool.types), self.no_events_reason]))
         content: dict[str, Any] = {"summary": summary, "timed_out": True, "events": []}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ...tools.base import EVERYONE, Command, Risk, arguments_of
+from ...tools.call_state import SwitchSupervisorRole
 from ...tools.calls import MAX_CALL_S, BridgeCalls, Dial, HangupCall, TransferCall
 from ...tools.conferences import CreateConference, EndConference
 from ...tools.participants import JoinConference, LeaveConference, UpdateParticipant
@@ -113,6 +114,10 @@ def _limits_transfer(command: Command) -> bool:
     return isinstance(command, TransferCall) and is_limit(command.time_limit_secs)
 
 
+def _listens_in(command: Command) -> bool:
+    return isinstance(command, SwitchSupervisorRole) and command.role in _UNHEARD_ROLES
+
+
 def _takes_links(command: Command) -> bool:
     return isinstance(command, GetRecording) and command.include_download_urls
 
@@ -137,6 +142,11 @@ ARGUMENT_RULES: tuple[ArgumentRule, ...] = (
         f"supervisor_role: {' or '.join(_UNHEARD_ROLES)}",
         Effect(Risk.DESTRUCTIVE, "lets this person hear people who do not hear them"),
         _has("supervisor_role", *_UNHEARD_ROLES),
+    ),
+    ArgumentRule(
+        f"role: {' or '.join(_UNHEARD_ROLES)}, of switch_supervisor_role",
+        Effect(Risk.DESTRUCTIVE, "lets this person hear people who do not hear them"),
+        _listens_in,
     ),
     ArgumentRule(
         "supervise_call_control_id, with or without supervisor_role",

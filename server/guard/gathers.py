@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from ...tools.audio import GatherDtmf
 from ...tools.base import Command
+from ...tools.call_audio import GatherFromCall
 from .call_record import Caller
 
 _MAX_REMEMBERED = 10_000
@@ -19,7 +20,7 @@ class Gathers:
 
     def record(self, command: Command, caller: Caller, at: datetime) -> None:
         """Note a gather that Telnyx accepted; nothing for another command."""
-        if not isinstance(command, GatherDtmf):
+        if not isinstance(command, GatherDtmf | GatherFromCall):
             return
         self._started.pop(command.call_control_id, None)
         self._started[command.call_control_id] = (caller.session, at, command.sensitive)

@@ -1,10 +1,15 @@
-"""What a session has left open: people on hold or muted, endless audio, running or paused recordings."""
+"""What a session has left open: people on hold or muted, endless audio, running or paused recordings.
+
+A place is a conference, or a call leg where a command concerns only that.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ...tools import COMMANDS
 from ...tools.base import EVERYONE, Command
+from ...tools.call_recordings import PauseCallRecording, StopCallRecording
+from ...tools.calls import HangupCall
 from ...tools.conferences import CreateConference, EndConference
 from ...tools.participants import HoldParticipants, JoinConference, LeaveConference, MuteParticipants
 from ...tools.queues import EnqueueCall
@@ -36,7 +41,7 @@ def outstanding_states(done: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Ou
 
 
 class _OutstandingStates:
-    """Open states by conference, command and call leg (or everyone)."""
+    """Open states by place, command and call leg (or everyone)."""
 
     def __init__(self) -> None:
         self._open: dict[str, dict[Kind, dict[str, OutstandingState]]] = {}
@@ -49,12 +54,12 @@ class _OutstandingStates:
                 self._leave(lasting)
 
     def _close(self, command: Command) -> None:
-        conference_id = getattr(command, "conference_id", "")
-        if isinstance(command, EndConference):
-            self._open.pop(conference_id, None)
+        place = _place(command)
+        if isinstance(command, EndConference | HangupCall):
+            self._open.pop(place, None)
         if isinstance(command, _MOVES):
             self._forget(command.call_control_id)
-        for kind, legs in self._open.get(conference_id, {}).items():
+        for kind, legs in self._open.get(place, {}).items():
             if _closes(command, kind):
                 _take_out(legs, _legs(command))
 
@@ -67,7 +72,7 @@ class _OutstandingStates:
         call = command.undo_call({})
         assert call is not None
         end: OutstandingState = {"state": command.leaves(), "tool": call["tool"], "arguments": call["arguments"]}
-        kinds = self._open.setdefault(call["arguments"]["conference_id"], {})
+        kinds = self._open.setdefault(_place(command), {})
         legs = kinds.setdefault(type(command), {})
         if command.is_for_everyone():
             legs.clear()
@@ -79,6 +84,11 @@ class _OutstandingStates:
         for kinds in self._open.values():
             for kind in _LASTING:
                 yield from _together(kinds.get(kind, {}))
+
+
+def _place(command: Command) -> str:
+    """The conference that a command concerns, or its call leg."""
+    return getattr(command, "conference_id", None) or getattr(command, "call_control_id", "")
 
 
 def _implied(command: Command) -> Iterator[Command]:
@@ -94,7 +104,7 @@ def _implied(command: Command) -> Iterator[Command]:
 
 def _closes(command: Command, kind: Kind) -> bool:
     # A pause ends with its recording.
-    is_over = isinstance(command, StopRecording) and kind is PauseRecording
+    is_over = isinstance(command, StopRecording | StopCallRecording) and kind in (PauseRecording, PauseCallRecording)
     return is_over or (kind.undo is not None and kind.undo.tool == command.tool_name())
 
 

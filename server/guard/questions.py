@@ -97,6 +97,8 @@ async def _live(command: Command, situation: Situation) -> Callable[[bool], dict
     whispered = [situation.person(leg) for leg in arguments.get("whisper_call_control_ids") or ()]
     is_in_room = place is not None and place.kind is PlaceKind.CONFERENCE
     inside = await situation.room(place.conference_id or "") if place and is_in_room else None
+    is_of_recording = "recording_id" in command.route.parameters
+    saved = await situation.recording(arguments["recording_id"]) if is_of_recording else None
 
     def live(with_times: bool) -> dict[str, Any]:
         return {
@@ -110,6 +112,7 @@ async def _live(command: Command, situation: Situation) -> Callable[[bool], dict
             },
             "legs": SafeText(EVERYONE if named == EVERYONE else name_people(legs, with_states=False)),
             "whisper_legs": SafeText(name_people(whispered, with_states=False)) if whispered else None,
+            "saved": SafeText(saved) if saved else None,
             "participant": SafeText(_participant(room, arguments.get("participant_id"))),
             **{name: SafeText(situation.person(leg).who) for name, leg in others.items()},
         }

@@ -134,6 +134,10 @@ class LiveState(Protocol):
         """A call's place in a queue: one read. Without a queue, the queues are searched; None when it waits in none."""
         ...
 
+    async def recording(self, recording_id: str) -> str:
+        """A saved recording in a few words: how long it is, whose, and when it was made. One read."""
+        ...
+
     def person(self, call_control_id: str) -> Person:
         """A call leg, from events alone."""
         ...
@@ -170,6 +174,7 @@ class Situation:
         self._places: dict[str, Place] = {}
         self._queues: dict[str, QueueState] = {}
         self._waiting: dict[tuple[str, str | None], Waiting | None] = {}
+        self._recordings: dict[str, str] = {}
 
     async def room(self, conference_id: str) -> Room:
         if conference_id not in self._rooms:
@@ -199,6 +204,11 @@ class Situation:
         if name not in self._queues:
             self._queues[name] = await self._live.queue(name)
         return self._queues[name]
+
+    async def recording(self, recording_id: str) -> str:
+        if recording_id not in self._recordings:
+            self._recordings[recording_id] = await self._live.recording(recording_id)
+        return self._recordings[recording_id]
 
     async def waiting(self, call_control_id: str, queue: str | None = None) -> Waiting | None:
         place = await self.place(call_control_id) if queue is None else None

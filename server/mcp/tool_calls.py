@@ -14,6 +14,7 @@ from mcp_types import INVALID_PARAMS, CallToolRequestParams, RequestId
 from pydantic_core import to_jsonable_python
 
 from ...tools.account import Whoami
+from ...tools.audio import GatherDtmf
 from ...tools.base import Command, Tool
 from ...tools.calls import TransferCall
 from ...tools.pagination import all_participants
@@ -54,6 +55,13 @@ _MAX_SESSION_AGE = timedelta(hours=5)
 """Where the start of a conversation is unknown, an older command belongs to an earlier conversation."""
 
 _CLOCK_TOLERANCE = timedelta(seconds=1)
+PROMPT_TIMEOUT_S = 40.0
+"""How long a gather waits for the end of its spoken prompt: many hosts give up a tool after 60 s."""
+_PROMPT_ENDS = frozenset({"conference.participant.speak.ended", "conference.participant.left", "call.hangup"})
+_NO_EVENTS = (
+    "This server receives no events. It does not know when the prompt ends, so keys count from now on, and it cannot "
+    "know which keys are pressed."
+)
 
 
 class ToolCallHandler:
@@ -227,6 +235,7 @@ class ToolCallHandler:
         return last.newest_event if last and last.at > self._events.now() - _MAX_SESSION_AGE else self._events.newest
 
     async def _send(self, command: Command, record: CallRecord, policy: Policy) -> dict[str, Any]:
+        prompted = await self._say_prompt(command)
         command = _with_command_id(command)
         newest_event = self._events.newest
         try:
@@ -248,13 +257,34 @@ class ToolCallHandler:
         fields = command.read(answer.body)
         if isinstance(command, TransferCall):
             fields["new_call_control_id"] = await self._events.new_leg(command.to, newest_event)
-        note = self._events.add_people(fields)
+        note = prompted or self._events.add_people(fields)
         return _command_result(command, fields, note, lambda name: self._catalog.allows(name, policy))
 
     def _telnyx_time_if_moved(self) -> str | None:
         """The time at Telnyx if it is not this machine's: the clock of a sandbox was moved."""
         at_telnyx = self._events.now()
         return iso(at_telnyx) if abs(at_telnyx - datetime.now(UTC)) > _CLOCK_TOLERANCE else None
+
+    async def _say_prompt(self, command: Command) -> str:
+        """Say the prompt of a gather whose endpoint takes no text, and wait until it was heard.
+
+        Returns a sentence for the summary if the end of the prompt is not known.
+        """
+        prompt = command.prompt() if isinstance(command, GatherDtmf) else None
+        if prompt is None:
+            return ""
+        await self._events.store()
+        newest_event = self._events.newest
+        try:
+            await self._telnyx.send(_with_command_id(prompt))
+        except TelnyxRefused as refused:
+            raise await self._explained(refused) from None
+        if self._events.no_events_reason:
+            return _NO_EVENTS
+        (leg,) = prompt.call_control_ids
+        spoken = EventFilter(types=_PROMPT_ENDS, call_control_id=leg, after_number=newest_event)
+        ended = await self._events.first(spoken, PROMPT_TIMEOUT_S)
+        return "" if ended else f"After {PROMPT_TIMEOUT_S:.0f} s the prompt was still being said: keys count already."
 
     async def _with_everyone_listed(self, command: Command) -> Command:
         """Replace "everyone" by a list of call legs, for endpoints that require the list."""

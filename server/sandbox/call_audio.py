@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from .audio import FILE_DURATION_S, check_audio, speech_seconds
 from .clock import Timer
-from .commands import PlayOnCall, SpeakOnCall, StopPlaybackOnCall
+from .commands import PlayToCall, SpeakToCall, StopCallAudio
 from .context import SandboxContext
 from .errors import impossible, missing
 from .legs import Leg, Legs
@@ -113,7 +113,7 @@ class CallAudio:
         self.queue_of(leg).add(playback)
         return playback
 
-    def play(self, command: PlayOnCall) -> Answer:
+    def play(self, command: PlayToCall) -> Answer:
         leg = self._legs.answered(command.call_control_id)
         if not (command.audio_url or command.media_name or command.playback_content):
             raise missing(["audio_url"])
@@ -128,7 +128,7 @@ class CallAudio:
             self.play_file(target, command.audio_url, command.media_name, times, overlay=bool(command.overlay))
         return ok()
 
-    def speak(self, command: SpeakOnCall) -> Answer:
+    def speak(self, command: SpeakToCall) -> Answer:
         leg = self._legs.answered(command.call_control_id)
         leg.remember(command.client_state)
         self._stop(self.queue_of(leg), command.stop)
@@ -138,7 +138,7 @@ class CallAudio:
             self.queue_of(target).add(CallPlayback("speak", seconds, {}))
         return ok()
 
-    def stop(self, command: StopPlaybackOnCall) -> Answer:
+    def stop(self, command: StopCallAudio) -> Answer:
         leg = self._legs.answered(command.call_control_id)
         leg.remember(command.client_state)
         queue = self.queue_of(leg)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ...tools.call_state import SwitchSupervisorRole, UpdateClientState
 from ...tools.calls import ConferenceConfig, GetCall, HangupCall, RejectCall
 from .audio import check_audio
 from .call_audio import CallAudio
@@ -14,12 +15,10 @@ from .commands import (
     Dial,
     ListActiveCalls,
     Recorded,
-    SendDtmfOnCall,
+    SendCallDtmf,
     StartTranscription,
     StopTranscription,
-    SwitchSupervisorRole,
     TransferCall,
-    UpdateClientState,
     Webhooked,
 )
 from .conference import Conference, JoinOptions
@@ -430,7 +429,7 @@ class Calls:
         else:
             self._legs.move(leg, None)
 
-    def send_dtmf(self, command: SendDtmfOnCall) -> Answer:
+    def send_dtmf(self, command: SendCallDtmf) -> Answer:
         leg = self._legs.answered(command.call_control_id)
         leg.remember(command.client_state)
         leg.digits_sent += sum(digit not in "wW" for digit in command.digits)

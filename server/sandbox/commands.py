@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from ...tools import COMMANDS, audio, calls, conferences, participants, queues, recordings
-from ...tools.base import DELETE, GET, POST, Command, Retry, Risk, Route
+from ...tools import COMMANDS, audio, call_audio, call_recordings, calls, conferences, participants, queues, recordings
+from ...tools.base import GET, POST, Command, Retry, Risk
 from ...tools.results import Accepted
 from ...tools.types import (
     AudioUrl,
@@ -198,78 +198,38 @@ class CallCommand(SandboxCommand):
     command_id: CommandId | None = None
 
 
-class PlayOnCall(CallCommand):
-    """Play a file to one call leg, or queue it behind what plays."""
+class PlayToCall(call_audio.PlayToCall):
+    one_of = ()
 
-    route = POST(f"{CALL}/playback_start")
-    exclusive = (("audio_url", "media_name"),)
-
-    audio_url: AudioUrl | None = None
-    media_name: NotEmpty | None = None
     playback_content: NotEmpty | None = None
     """The file itself, in Base64."""
-    loop: Loop | None = None
     overlay: bool | None = None
-    stop: Literal["current", "all"] | None = None
-    target_legs: Literal["self", "opposite", "both"] | None = None
 
 
-class StopPlaybackOnCall(CallCommand):
-    """Stop what plays to one call leg."""
+class SendCallDtmf(call_audio.SendCallDtmf):
+    duration_millis: Annotated[int, Field(ge=100, le=500)] | None = None
 
-    route = POST(f"{CALL}/playback_stop")
 
+class StopCallAudio(call_audio.StopCallAudio):
     overlay: bool | None = None
     stop: Literal["current", "all"] | None = None
 
 
-class SpeakOnCall(CallCommand):
-    """Speak to one call leg, or queue the text behind what plays."""
-
-    route = POST(f"{CALL}/speak")
-
-    payload: SpokenText
-    voice: NotEmpty
-    payload_type: Literal["text", "ssml"] | None = None
+class SpeakToCall(call_audio.SpeakToCall):
     loop: Loop | None = None
-    stop: Literal["current", "all"] | None = None
-    target_legs: Literal["self", "opposite", "both"] | None = None
 
 
-class GatherArguments(CallCommand):
-    """What all gathers on a call leg take."""
-
-    minimum_digits: Positive | None = None
-    maximum_digits: Positive | None = None
-    valid_digits: Annotated[str, Field(pattern=r"^[0-9A-D*#]+$")] | None = None
-    terminating_digit: Annotated[str, Field(pattern=r"^[0-9A-D*#]?$")] | None = None
-    timeout_millis: Millis | None = None
-    inter_digit_timeout_millis: Millis | None = None
-
-
-class GatherOnCall(GatherArguments):
-    """Gather digits from one call leg without a prompt."""
-
-    route = POST(f"{CALL}/gather")
-
-    initial_timeout_millis: Millis | None = None
+class GatherFromCall(call_audio.GatherFromCall):
     gather_id: Annotated[str, Field(min_length=1, max_length=40)] | None = None
 
 
-class GatherUsingAudioOnCall(GatherArguments):
+class GatherUsingAudioOnCall(call_audio.GatherFromCall):
     """Gather digits from one call leg with a file as the prompt."""
 
     route = POST(f"{CALL}/gather_using_audio")
-    exclusive = (("audio_url", "media_name"), ("invalid_audio_url", "invalid_media_name"))
-
-    audio_url: AudioUrl | None = None
-    media_name: NotEmpty | None = None
-    invalid_audio_url: AudioUrl | None = None
-    invalid_media_name: NotEmpty | None = None
-    maximum_tries: Positive | None = None
 
 
-class GatherUsingSpeakOnCall(GatherArguments):
+class GatherUsingSpeakOnCall(CallCommand):
     """Gather digits from one call leg with a spoken prompt."""
 
     route = POST(f"{CALL}/gather_using_speak")
@@ -278,76 +238,17 @@ class GatherUsingSpeakOnCall(GatherArguments):
     voice: NotEmpty
     payload_type: Literal["text", "ssml"] | None = None
     invalid_payload: SpokenText | None = None
+    minimum_digits: Positive | None = None
+    maximum_digits: Positive | None = None
     maximum_tries: Positive | None = None
+    valid_digits: Annotated[str, Field(pattern=r"^[0-9A-D*#]+$")] | None = None
+    terminating_digit: Annotated[str, Field(pattern=r"^[0-9A-D*#]?$")] | None = None
+    timeout_millis: Positive | None = None
+    inter_digit_timeout_millis: Positive | None = None
 
 
-class StopGatherOnCall(CallCommand):
-    """End the gather of one call leg."""
-
-    route = POST(f"{CALL}/gather_stop")
-
-
-class StartCallRecording(CallCommand):
-    """Record one call leg until it ends or the recording is stopped."""
-
-    route = POST(f"{CALL}/record_start")
-
-    format: Literal["wav", "mp3"]
-    channels: Literal["single", "dual"]
+class StartCallRecording(call_recordings.StartCallRecording):
     custom_file_name: FileName | None = None
-    max_length: Annotated[int, Field(ge=0, le=14_400)] | None = None
-    """Seconds; 0: no limit."""
-
-
-class CallRecordingCommand(CallCommand):
-    """A command for a recording of one call leg."""
-
-    recording_id: NotEmpty | None = None
-
-
-class StopCallRecording(CallRecordingCommand):
-    """Stop recording one call leg and save it."""
-
-    route = POST(f"{CALL}/record_stop")
-
-
-class PauseCallRecording(CallRecordingCommand):
-    """Pause the recording of one call leg."""
-
-    route = POST(f"{CALL}/record_pause")
-
-
-class ResumeCallRecording(CallRecordingCommand):
-    """Resume the recording of one call leg."""
-
-    route = POST(f"{CALL}/record_resume")
-
-
-class SendDtmfOnCall(CallCommand):
-    """Send keypad tones to the far end of one call leg."""
-
-    route = POST(f"{CALL}/send_dtmf")
-
-    digits: Digits
-    duration_millis: Annotated[int, Field(ge=100, le=500)] | None = None
-
-
-class UpdateClientState(SandboxCommand):
-    """Replace the state that every later webhook of a call carries."""
-
-    route = Route("PUT", f"{CALL}/client_state_update")
-
-    call_control_id: CallControlId
-    client_state: ClientState
-
-
-class SwitchSupervisorRole(SandboxCommand):
-    """Change the role of the supervisor of a bridged call."""
-
-    route = POST(f"{CALL}/switch_supervisor_role")
-
-    call_control_id: CallControlId
-    role: Literal["barge", "whisper", "monitor"]
 
 
 class StartTranscription(CallCommand):
@@ -363,14 +264,6 @@ class StopTranscription(CallCommand):
     """Stop the transcription of one call leg."""
 
     route = POST(f"{CALL}/transcription_stop")
-
-
-class DeleteRecording(SandboxCommand):
-    """Delete a saved recording."""
-
-    route = DELETE("/recordings/{recording_id}")
-
-    recording_id: Identifier
 
 
 class DeleteRecordings(SandboxCommand):
@@ -431,23 +324,10 @@ class ListCallEvents(CursorPaged, SandboxCommand):
 
 
 _BEYOND_TOOLS: tuple[type[Command], ...] = (
-    PlayOnCall,
-    StopPlaybackOnCall,
-    SpeakOnCall,
-    GatherOnCall,
     GatherUsingAudioOnCall,
     GatherUsingSpeakOnCall,
-    StopGatherOnCall,
-    StartCallRecording,
-    StopCallRecording,
-    PauseCallRecording,
-    ResumeCallRecording,
-    SendDtmfOnCall,
-    UpdateClientState,
-    SwitchSupervisorRole,
     StartTranscription,
     StopTranscription,
-    DeleteRecording,
     DeleteRecordings,
     ListWebhookDeliveries,
     GetWebhookDelivery,
@@ -470,6 +350,12 @@ EXTENDED: Mapping[type[Command], type[Command]] = {
         SendDtmf,
         StartRecording,
         ListRecordings,
+        PlayToCall,
+        StopCallAudio,
+        SpeakToCall,
+        GatherFromCall,
+        StartCallRecording,
+        SendCallDtmf,
     )
     if extension.tool_name() == tool.tool_name()
 }

@@ -4,16 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...tools.audio import GatherDtmf
+from ...tools.call_audio import GatherFromCall as AnyGather
+from ...tools.call_audio import StopGather
 from .audio import FILE_DURATION_S, check_audio, speech_seconds
 from .call_audio import CallAudio, CallPlayback
 from .clock import Timer
-from .commands import (
-    GatherArguments,
-    GatherOnCall,
-    GatherUsingAudioOnCall,
-    GatherUsingSpeakOnCall,
-    StopGatherOnCall,
-)
+from .commands import GatherFromCall, GatherUsingAudioOnCall, GatherUsingSpeakOnCall
 from .conferences import Conferences
 from .context import SandboxContext
 from .errors import impossible
@@ -219,7 +215,7 @@ class Gathers:
         Gather(self._context, leg, options, _play_silently).start()
         return ok()
 
-    def gather(self, command: GatherOnCall) -> Answer:
+    def gather(self, command: GatherFromCall) -> Answer:
         initial = _seconds(command.initial_timeout_millis, INITIAL_TIMEOUT_S)
         return self._start(command, initial_timeout_s=initial, gather_id=command.gather_id)
 
@@ -242,7 +238,7 @@ class Gathers:
 
     def _start(
         self,
-        command: GatherArguments,
+        command: AnyGather | GatherUsingSpeakOnCall,
         *,
         initial_timeout_s: float | None = None,
         tries: int = 1,
@@ -276,7 +272,7 @@ class Gathers:
         playback: CallPlayback = self._call_audio.play_file(leg, prompt.audio_url, prompt.media_name)
         return lambda: self._call_audio.queue_of(leg).stop_playback(playback)
 
-    def stop(self, command: StopGatherOnCall) -> Answer:
+    def stop(self, command: StopGather) -> Answer:
         leg = self._legs.answered(command.call_control_id)
         if leg.gathering is None:
             raise impossible("No gather in progress", f"Call {leg.call_control_id} gathers no digits.")

@@ -5,19 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ...tools.call_recordings import DeleteRecording, PauseCallRecording, ResumeCallRecording, StopCallRecording
 from ...tools.recordings import GetRecording, PauseRecording, ResumeRecording, StopRecording
 from .clock import Timer
 from .commands import (
-    CallRecordingCommand,
-    DeleteRecording,
     DeleteRecordings,
     ListRecordings,
-    PauseCallRecording,
     RecordingFilter,
-    ResumeCallRecording,
     StartCallRecording,
     StartRecording,
-    StopCallRecording,
 )
 from .conference import Conference
 from .conferences import Conferences
@@ -264,7 +260,7 @@ class Recordings:
     def resume_on_call(self, command: ResumeCallRecording) -> Answer:
         return _resume(self._on_leg(command))
 
-    def _on_leg(self, command: CallRecordingCommand) -> Recording:
+    def _on_leg(self, command: StopCallRecording | PauseCallRecording | ResumeCallRecording) -> Recording:
         """The recording of a call leg that a command concerns: the newest, if it names none."""
         leg = self._legs.live(command.call_control_id)
         running = [activity for activity in leg.activities if isinstance(activity, Recording)]

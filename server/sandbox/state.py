@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ...tools import audio, calls, conferences, participants, queues, recordings
+from ...tools import (
+    audio,
+    call_audio,
+    call_recordings,
+    call_state,
+    calls,
+    conferences,
+    participants,
+    queues,
+    recordings,
+)
 from ...tools.base import WIRE, Command
 from . import commands
 from .audio import Audio, playbacks
@@ -150,23 +160,23 @@ class SandboxState:
             calls.HangupCall: self.calls.hang_up,
             commands.BridgeCalls: self.calls.bridge,
             commands.TransferCall: self.calls.transfer,
-            commands.PlayOnCall: self.call_audio.play,
-            commands.StopPlaybackOnCall: self.call_audio.stop,
-            commands.SpeakOnCall: self.call_audio.speak,
-            commands.GatherOnCall: self.gathers.gather,
+            commands.PlayToCall: self.call_audio.play,
+            commands.StopCallAudio: self.call_audio.stop,
+            commands.SpeakToCall: self.call_audio.speak,
+            commands.GatherFromCall: self.gathers.gather,
             commands.GatherUsingAudioOnCall: self.gathers.gather_using_audio,
             commands.GatherUsingSpeakOnCall: self.gathers.gather_using_speak,
-            commands.StopGatherOnCall: self.gathers.stop,
+            call_audio.StopGather: self.gathers.stop,
             commands.StartCallRecording: self.recordings.start_on_call,
-            commands.StopCallRecording: self.recordings.stop_on_call,
-            commands.PauseCallRecording: self.recordings.pause_on_call,
-            commands.ResumeCallRecording: self.recordings.resume_on_call,
-            commands.SendDtmfOnCall: self.calls.send_dtmf,
-            commands.UpdateClientState: self.calls.update_client_state,
-            commands.SwitchSupervisorRole: self.calls.switch_supervisor_role,
+            call_recordings.StopCallRecording: self.recordings.stop_on_call,
+            call_recordings.PauseCallRecording: self.recordings.pause_on_call,
+            call_recordings.ResumeCallRecording: self.recordings.resume_on_call,
+            commands.SendCallDtmf: self.calls.send_dtmf,
+            call_state.UpdateClientState: self.calls.update_client_state,
+            call_state.SwitchSupervisorRole: self.calls.switch_supervisor_role,
             commands.StartTranscription: self.calls.start_transcription,
             commands.StopTranscription: self.calls.stop_transcription,
-            commands.DeleteRecording: self.recordings.delete,
+            call_recordings.DeleteRecording: self.recordings.delete,
             commands.DeleteRecordings: self.recordings.delete_many,
             commands.ListWebhookDeliveries: self.outbox.list,
             commands.GetWebhookDelivery: self.outbox.get,

@@ -145,9 +145,9 @@ class TelnyxClient:
             raise
 
     async def _exchange(self, command: Command) -> tuple[int, Any, httpx2.Headers]:
-        with span(f"{command.route.method} {command.route.path}", SpanKind.CLIENT) as current:
-            current.set_attribute("http.request.method", command.route.method)
-            current.set_attribute("url.template", command.route.path)
+        with span(f"{command.endpoint().method} {command.endpoint().path}", SpanKind.CLIENT) as current:
+            current.set_attribute("http.request.method", command.endpoint().method)
+            current.set_attribute("url.template", command.endpoint().path)
             started, status = time.monotonic(), 0
             try:
                 response = await self._request(command)
@@ -191,7 +191,7 @@ class TelnyxClient:
         if status == _RATE_LIMITED or status >= 500:
             retry_after = _parse_retry_after(headers.get("retry-after"))
             raise _AttemptError(f"Telnyx answered {status}", sent=True, status=status, retry_after=retry_after)
-        if status == _NOT_FOUND and command.route.method == "DELETE" and sending.uncertain:
+        if status == _NOT_FOUND and command.endpoint().method == "DELETE" and sending.uncertain:
             return ApiResponse(None, sending.attempts, status, request_id)  # an earlier attempt deleted it
         problems = parse_problems(body)
         if sending.uncertain and not command.is_read():

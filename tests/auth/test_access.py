@@ -45,7 +45,17 @@ signature alone.
 @asynccontextmanager
 async def a_site(home: Path, base_url: str) -> AsyncGenerator[Site]:
     env = {"TELNYX_API_KEY": "KEYtest", "TELNYX_BASE_URL": base_url, "TELNYX_CONFERENCING_INSECURE_WEBHOOKS": "1"}
-    options = ("--require-tokens", "--operator-page", "0", "--approval", "never", "--catch-up", "1h")
+    options = (
+        "--require-tokens",
+        "--operator-page",
+        "0",
+        "--approval",
+        "never",
+        "--catch-up",
+        "1h",
+        "--toolsets",
+        "all",
+    )
     async with site(*options, home=home, env=env) as served:
         yield served
 

@@ -10,8 +10,20 @@ from support.guarded_server import guarded, room
 from support.mcp import call, text
 from support.mcp_in_process import World
 from support.sandbox_client import Telnyx
+from telnyx_conferencing.server.sandbox.commands import StartCallRecording
 
 pytestmark = pytest.mark.anyio
+
+
+def recorded(world: World) -> str:
+    """A saved recording of one call, of five seconds."""
+    state = world.sandbox.state
+    leg = state.legs.arrive("+12025550199", "+12025550100")
+    state.legs.answer(leg)
+    start = StartCallRecording(call_control_id=leg.call_control_id, format="mp3", channels="single", max_length=5)
+    state.recordings.start_on_call(start)
+    (recording_id,) = state.recordings.by_id
+    return recording_id
 
 
 async def keyed(client: Client, world: World, **gather: Any) -> str:
@@ -42,10 +54,15 @@ async def test_the_digits_of_a_sensitive_gather_are_shown_to_nobody() -> None:
 
 
 async def test_the_links_of_a_recording_need_approval_and_are_not_given_out_by_a_read_only_server() -> None:
-    wanted = {"recording_id": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "include_download_urls": True}
-    async with guarded(World(), with_events=True) as client:
-        assert "needs a person's yes" in text(await client.call_tool("get_recording", wanted))
-    async with guarded(World(), with_events=True, read_only=True) as client:
+    world = World()
+    wanted_id = recorded(world)
+    await world.sandbox.advance(10)
+    wanted = {"recording_id": wanted_id, "include_download_urls": True}
+    async with guarded(world, with_events=True) as client:
+        asked = text(await client.call_tool("get_recording", wanted))
+    assert "needs a person's yes" in asked
+    assert "It is 5 s of a call, completed, +12025550199 to +12025550100" in asked
+    async with guarded(world, with_events=True, read_only=True) as client:
         assert "here you may only read" in text(await client.call_tool("get_recording", wanted))
 
 

@@ -31,6 +31,8 @@ def some(*legs: str, **more: Any) -> dict[str, Any]:
 
 ALL = {**ROOM, "call_control_ids": EVERYONE}
 SONG = {"media_name": "hold music"}
+CALL = {"call_control_id": ANNA}
+RECORD_CALL = ("start_call_recording", {**CALL, "format": "mp3", "channels": "single"})
 RECORD = ("start_recording", {**ROOM, "format": "mp3"})
 
 
@@ -93,6 +95,14 @@ LEFT: Mapping[str, tuple[tuple[Call, ...], list[tuple[str, Any]]]] = {
         (("pause_recording", {**ROOM, "recording_id": "r1"}),),
         [("recording paused", None)],
     ),
+    "a call recorded and played to without end": (
+        (
+            RECORD_CALL,
+            ("play_to_call", {**CALL, **SONG, "loop": "infinity"}),
+            ("hangup_call", {"call_control_id": BEN}),
+        ),
+        [("recording", None), ("playing without end", None)],
+    ),
     "one of two conferences": (
         (("mute_participants", ALL), ("end_conference", {"conference_id": "elsewhere"})),
         [("muted", EVERYONE)],
@@ -107,6 +117,12 @@ def test_what_is_open_is_told(case: str) -> None:
 
 
 CLOSED: Mapping[str, tuple[Call, ...]] = {
+    "a recorded call hung up": (RECORD_CALL, ("pause_call_recording", CALL), ("hangup_call", CALL)),
+    "the recording of a paused call stopped": (
+        RECORD_CALL,
+        ("pause_call_recording", CALL),
+        ("stop_call_recording", CALL),
+    ),
     "unmuted": (("mute_participants", some(ANNA)), ("unmute_participants", some(ANNA))),
     "unmuted with everyone": (("mute_participants", some(ANNA)), ("unmute_participants", ALL)),
     "unmuted in another region's name": (

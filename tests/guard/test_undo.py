@@ -30,6 +30,11 @@ UNDONE_BY: Mapping[str, str] = {
     "create_queue": "delete_queue",
     "enqueue_call": "leave_queue",
     "dial": "hangup_call",
+    "speak_to_call": "stop_call_audio",
+    "play_to_call": "stop_call_audio",
+    "start_call_recording": "stop_call_recording",
+    "pause_call_recording": "resume_call_recording",
+    "resume_call_recording": "pause_call_recording",
 }
 """The tools that another takes back, and which."""
 
@@ -208,6 +213,16 @@ def said(room: Room) -> Arguments:
     return {**room.some(), "payload": "One moment, please", "voice": "female"}
 
 
+def one(room: Room) -> Arguments:
+    """A call by itself."""
+    return {"call_control_id": room.inside[0]}
+
+
+def recorded_alone(room: Room) -> Arguments:
+    return {**one(room), "format": "mp3", "channels": "single"}
+
+
+CALL_RECORDING = ("start_call_recording", recorded_alone)
 RECORDING = ("start_recording", recorded)
 PAUSED = ("pause_recording", Room.here)
 
@@ -227,6 +242,11 @@ CASES = (
     Case("start_recording", recorded),
     Case("pause_recording", Room.here, (RECORDING,)),
     Case("resume_recording", Room.here, (RECORDING, PAUSED)),
+    Case("speak_to_call", lambda room: {**one(room), "payload": "One moment, please", "voice": "female"}),
+    Case("play_to_call", lambda room: {**one(room), "media_name": "hold music", "loop": "infinity"}),
+    Case("start_call_recording", recorded_alone),
+    Case("pause_call_recording", one, (CALL_RECORDING,)),
+    Case("resume_call_recording", one, (CALL_RECORDING, ("pause_call_recording", one))),
     Case("create_queue", lambda room: {"queue_name": "sales"}),
     Case("enqueue_call", lambda room: {"queue_name": "agents", "call_control_id": room.outside}),
     Case("create_conference", lambda room: {"name": "Aside", "call_control_id": room.outside}),

@@ -11,13 +11,25 @@ from typing import Any, cast
 import pytest
 from mcp.client import Client
 
-from support.examples import AWKWARD_QUEUE, CALL, COMMAND_OF, CONFERENCE_ID, EXAMPLES, LEGS, OTHER_CALL, Example
+from support.examples import (
+    AWKWARD_QUEUE,
+    CALL,
+    COMMAND_OF,
+    CONFERENCE_ID,
+    EXAMPLES,
+    LEGS,
+    OTHER_CALL,
+    PARTICIPANT_ID,
+    Example,
+)
 from support.guarded_server import guarded, room
 from support.mcp import call
 from support.mcp_in_process import World
 from support.webhooks import url_of
 from telnyx_conferencing.prompts.questions import tools
+from telnyx_conferencing.server.sandbox.commands import StartCallRecording
 from telnyx_conferencing.tools import COMMANDS
+from telnyx_conferencing.tools.call_recordings import StopCallRecording
 from telnyx_conferencing.tools.queues import CreateQueue, EnqueueCall
 
 FILES = sorted((Path(__file__).parents[2] / "prompts" / "questions").glob("*.md"))
@@ -43,6 +55,9 @@ OTHERWISE: Mapping[str, Any] = {
     "max_size": 3,
     "format": "wav",
     "supervisor_role": "monitor",
+    "role": "monitor",
+    "channels": "dual",
+    "recording_id": "another",
     "participant_id": "Ben",
     "audio_url": "https://example.com/other.wav",
     "call_control_ids": [CALL],
@@ -76,12 +91,18 @@ class Scene:
         other = sandbox.state.legs.arrive("+12025550155", "+12025550100").call_control_id
         queues.enqueue(EnqueueCall(call_control_id=other, queue_name=AWKWARD_QUEUE))
         waiting = queues.by_name["support"].calls[0].leg.call_control_id
+        recordings = sandbox.state.recordings
+        recordings.start_on_call(StartCallRecording(call_control_id=other, format="mp3", channels="single"))
+        recordings.stop_on_call(StopCallRecording(call_control_id=other))
+        (self._saved,) = recordings.by_id
         self._in_room = {CALL: people[0].leg.call_control_id, OTHER_CALL: people[1].leg.call_control_id}
         self._in_queue = {CALL: waiting, OTHER_CALL: other}
 
     def arguments(self, tool: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """The same, with ids that exist here."""
         legs = self._in_queue if COMMAND_OF[tool].toolset() == "queues" else self._in_room
+        if "recording_id" in COMMAND_OF[tool].route.parameters:
+            legs = {PARTICIPANT_ID: self._saved, **legs}
         ids = {CONFERENCE_ID: self.conference_id, **legs}
 
         def here(value: Any) -> Any:
@@ -174,7 +195,7 @@ async def test_a_question_names_each_argument_on_which_a_person_decides(example:
     assert wanted - named == set()
 
 
-_FOUND_OUT = ("conference_id", "call_control_id", "other_call_control_id")
+_FOUND_OUT = ("conference_id", "call_control_id", "other_call_control_id", "recording_id")
 """Said by what was found out about them: the name of a conference, the number of a waiting call. See the snapshot."""
 
 

@@ -17,11 +17,14 @@ from pydantic import BaseModel
 
 from support.guarded_server import guarded
 from support.mcp_in_process import World
-from telnyx_conferencing.server.sandbox.calls import BridgeEnd
+from telnyx_conferencing.server.sandbox.calls import BridgeEnd, Supervision
 from telnyx_conferencing.server.sandbox.conference import Conference, JoinOptions, Participant
+from telnyx_conferencing.server.sandbox.legs import Leg
 from telnyx_conferencing.server.sandbox.queues import QueuedCall
+from telnyx_conferencing.server.sandbox.recordings import Recording
 from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.base import Command
+from telnyx_conferencing.tools.call_recordings import DeleteRecording
 
 TOOLS: Mapping[str, type[Command]] = {command.tool_name(): command for command in COMMANDS}
 OTHER_STEPS = ("advance", "arrive", "hangs_up")
@@ -47,6 +50,12 @@ class Snapshot:
     roles: dict[tuple[str, str], str]
     open_rooms: set[str]
     recording: set[str]
+    recorded: set[str]
+    """Call legs that are recorded by themselves."""
+    saved: set[str]
+    """Saved recordings."""
+    supervising: Mapping[str, str]
+    """The role of each supervisor of a call outside a conference."""
     hosts: set[tuple[str, str]]
 
 
@@ -176,6 +185,13 @@ class Oracle:
             roles={key: one.role for key, one in present.items()},
             open_rooms={room.id for room in rooms if room.status != "completed"},
             recording={room.id for room in rooms if _is_recording(room)},
+            recorded={leg.call_control_id for leg in state.legs.alive() if _is_recorded(leg)},
+            saved={one.id for one in state.recordings.by_id.values() if one.ended_at is not None},
+            supervising={
+                leg.call_control_id: leg.location.role
+                for leg in state.legs.alive()
+                if isinstance(leg.location, Supervision)
+            },
             hosts={key for key, one in present.items() if one.ends_on_exit or one.soft_ends_on_exit},
         )
 
@@ -191,6 +207,7 @@ class Oracle:
         self._check_queues(before, after, kind)
         self._check_entries(before, after, kind, arguments)
         self._check_recordings(before, after, kind)
+        self._check_supervisors(before, after, kind)
         if content is not None and "download_urls" in str(content) and self.answers.given is not True:
             self._fail("a recording's links were handed out")
 
@@ -294,6 +311,15 @@ class Oracle:
                 self._require(
                     f"conference {self._conference(room_id).name!r} is recorded", self._conference(room_id).name
                 )
+            for leg in after.recorded - before.recorded:
+                self._require(f"{self._who(leg)} is recorded", f"{self._who(leg)}|{leg[:14]}")
+            for recording_id in before.saved - after.saved:
+                self._require(f"recording {recording_id} was deleted", recording_id)
+
+    def _check_supervisors(self, before: Snapshot, after: Snapshot, kind: str) -> None:
+        for leg, role in after.supervising.items():
+            if kind in TOOLS and role in ("monitor", "whisper") and before.supervising.get(leg) == "barge":
+                self._require(f"{self._who(leg)} became {role} of a call")
 
     def _require(self, what: str, *names: str, more: bool = False) -> None:
         """The call of this step must have been approved, by a question with these names."""
@@ -311,6 +337,9 @@ class Oracle:
     def legs(self) -> list[str]:
         return [leg.call_control_id for leg in self.world.sandbox.state.legs.alive()]
 
+    def recordings(self) -> list[str]:
+        return list(self.world.sandbox.state.recordings.by_id)
+
     def rooms(self) -> list[str]:
         return list(self.world.sandbox.state.conferences.by_id)
 
@@ -321,6 +350,10 @@ def _is_recording(room: Conference) -> bool:
     return any(
         type(activity).__name__ == "ActiveRecording" or hasattr(activity, "paused") for activity in room.activities
     )
+
+
+def _is_recorded(leg: Leg) -> bool:
+    return any(isinstance(activity, Recording) for activity in leg.activities)
 
 
 class Operator:
@@ -353,7 +386,10 @@ class Chooser:
         self._choice = choice
         self._mask = mask
 
+    _names_saved = False
+
     def arguments(self, model: type[BaseModel]) -> dict[str, Any]:
+        self._names_saved = model is DeleteRecording
         made: dict[str, Any] = {}
         for name, about in model.model_fields.items():
             if about.is_required() or self._bit():
@@ -377,6 +413,7 @@ class Chooser:
         pools: Mapping[str, Sequence[Any]] = {
             **dict.fromkeys(_LEG_ARGUMENTS, legs),
             "conference_id": self._oracle.rooms(),
+            "recording_id": self._oracle.recordings() if name == "recording_id" and self._names_saved else [],
             "call_control_ids": ["everyone", *([leg] for leg in legs), legs[:3]],
             "whisper_call_control_ids": [[leg] for leg in legs],
         }
@@ -418,9 +455,7 @@ _VALUES: Mapping[str, Sequence[Any]] = {
     "audio_url": _URL,
     "invalid_audio_url": _URL,
     "hold_audio_url": _URL,
-    **dict.fromkeys(
-        ("recording_id", "filter", "command_id", "region", "language", "voice_settings", "page_number"), ()
-    ),
+    **dict.fromkeys(("filter", "command_id", "region", "language", "voice_settings", "page_number"), ()),
 }
 """Values of arguments that name nothing in the sandbox; none to leave an argument out."""
 

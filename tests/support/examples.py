@@ -32,6 +32,8 @@ class Example:
     """Together, every argument."""
     positional: str | None = None
     """The argument that the SDK's method takes by position."""
+    sdk_with: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Other methods of the SDK, by the argument with which they are called."""
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
     """Arguments that the SDK's method calls otherwise."""
     ours: frozenset[str] = frozenset()
@@ -63,7 +65,8 @@ class Example:
             given["filter"] = {_SDK_FILTERS.get(name, name): value for name, value in given["filter"].items()}
         if "page_after" in given:  # the SDK's lists take no cursor
             given["extra_query"] = {"page[after]": given.pop("page_after")}
-        method: Any = reduce(getattr, self.sdk.split("."), client)
+        sdk = next((other for name, other in self.sdk_with.items() if name in given), self.sdk)
+        method: Any = reduce(getattr, sdk.split("."), client)
         method(*position, **({**self.always} | {self.renamed.get(name, name): value for name, value in given.items()}))
 
 
@@ -245,6 +248,16 @@ _GATHERED = {
     "stop_playback_on_dtmf": False,
     "gather_id": "pin-1",
     "client_state": CLIENT_STATE,
+}
+_KEYED = {
+    "minimum_digits": 4,
+    "maximum_digits": 6,
+    "valid_digits": "0123456789*",
+    "terminating_digit": "#",
+    "timeout_millis": 60000,
+    "inter_digit_timeout_millis": 3000,
+    "sensitive": True,
+    **SENT,
 }
 _JOINED = {
     "mute": False,
@@ -499,9 +512,10 @@ EXAMPLES: tuple[Example, ...] = (
                 "terminating_digit": "",
                 "sensitive": True,
             },
+            {**ROOM_AND_CALL, "payload": "Your PIN, please.", "voice": "AWS.Polly.Joanna", "maximum_digits": 4},
         ),
         positional="conference_id",
-        ours=frozenset({"sensitive"}),
+        ours=frozenset({"sensitive", "payload", "voice"}),
     ),
     Example(
         "start_recording",
@@ -733,6 +747,133 @@ EXAMPLES: tuple[Example, ...] = (
         ),
         positional="call_control_id",
         renamed={"from": "from_"},
+    ),
+    Example(
+        "speak_to_call",
+        "calls.actions.speak",
+        {"call_control_id": CALL, "payload": "Welcome.", "voice": "female"},
+        tuple(
+            {
+                "call_control_id": CALL,
+                "payload": "<speak>Grüße</speak>",
+                "payload_type": "ssml",
+                "voice": "AWS.Polly.Marlene",
+                "language": "de-DE",
+                "voice_settings": settings,
+                "stop": "all",
+                "target_legs": "both",
+                **SENT,
+            }
+            for settings in VOICE_SETTINGS
+        ),
+        positional="call_control_id",
+    ),
+    Example(
+        "play_to_call",
+        "calls.actions.start_playback",
+        {"call_control_id": CALL, **AUDIO},
+        tuple(
+            {"call_control_id": CALL, **audio, "loop": loop, "stop": "current", "target_legs": "opposite", **SENT}
+            for audio, loop in ((AUDIO, "infinity"), (MEDIA, 3))
+        ),
+        positional="call_control_id",
+    ),
+    Example(
+        "stop_call_audio",
+        "calls.actions.stop_playback",
+        {"call_control_id": CALL},
+        ({"call_control_id": CALL, **SENT},),
+        positional="call_control_id",
+    ),
+    Example(
+        "gather_from_call",
+        "calls.actions.gather",
+        {"call_control_id": CALL},
+        (
+            {"call_control_id": CALL, **_KEYED, "initial_timeout_millis": 5000},
+            {
+                "call_control_id": CALL,
+                "payload": "Press 1 for sales.",
+                "voice": "AWS.Polly.Joanna",
+                "invalid_payload": "Please press 1.",
+                "maximum_tries": 2,
+                **_KEYED,
+            },
+            *(
+                {"call_control_id": CALL, **audio, **invalid, "maximum_tries": 2, **_KEYED}
+                for audio, invalid in (
+                    (AUDIO, {"invalid_audio_url": AUDIO_URL}),
+                    (MEDIA, {"invalid_media_name": "again"}),
+                )
+            ),
+        ),
+        positional="call_control_id",
+        sdk_with={
+            "payload": "calls.actions.gather_using_speak",
+            "audio_url": "calls.actions.gather_using_audio",
+            "media_name": "calls.actions.gather_using_audio",
+        },
+        ours=frozenset({"sensitive"}),
+    ),
+    Example(
+        "stop_gather",
+        "calls.actions.stop_gather",
+        {"call_control_id": CALL},
+        ({"call_control_id": CALL, **SENT},),
+        positional="call_control_id",
+    ),
+    Example(
+        "send_call_dtmf",
+        "calls.actions.send_dtmf",
+        {"call_control_id": CALL, "digits": "1w2#"},
+        ({"call_control_id": CALL, "digits": "0123456789ABCD*#wW", **SENT},),
+        positional="call_control_id",
+    ),
+    Example(
+        "start_call_recording",
+        "calls.actions.start_recording",
+        {"call_control_id": CALL, "format": "mp3", "channels": "single"},
+        (
+            {
+                "call_control_id": CALL,
+                "format": "wav",
+                "channels": "dual",
+                "play_beep": True,
+                "max_length": 120,
+                "trim": "trim-silence",
+                **SENT,
+            },
+        ),
+        positional="call_control_id",
+    ),
+    *(
+        Example(
+            f"{action}_call_recording",
+            f"calls.actions.{action}_recording",
+            {"call_control_id": CALL},
+            ({"call_control_id": CALL, "recording_id": PARTICIPANT_ID, **SENT},),
+            positional="call_control_id",
+        )
+        for action in ("stop", "pause", "resume")
+    ),
+    Example(
+        "delete_recording",
+        "recordings.delete",
+        {"recording_id": PARTICIPANT_ID},
+        positional="recording_id",
+        answer=_one(RECORDING),
+    ),
+    Example(
+        "update_client_state",
+        "calls.actions.update_client_state",
+        {"call_control_id": CALL, "client_state": CLIENT_STATE},
+        positional="call_control_id",
+    ),
+    Example(
+        "switch_supervisor_role",
+        "calls.actions.switch_supervisor_role",
+        {"call_control_id": CALL, "role": "whisper"},
+        positional="call_control_id",
     ),
 )
 

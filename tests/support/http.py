@@ -68,7 +68,7 @@ def recording(status: int = 200, answer: Any = None) -> Generator[tuple[str, lis
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = _take  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _take  # noqa: N815
 
         def log_message(self, *arguments: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
             pass

@@ -53,7 +53,10 @@ class World:
 async def serving(
     world: World, http: httpx2.AsyncClient, *, with_events: bool = False, **given: Any
 ) -> AsyncGenerator[Server[Any]]:
-    """The MCP server on this world, with a store of its own; nobody is asked. `with_events`: it gets the webhooks."""
+    """The MCP server on this world, with a store of its own and all tools; nobody is asked.
+
+    `with_events`: it gets the webhooks.
+    """
     async with serving_parts(world, http, with_events=with_events, **given) as (parts, _, _):
         yield parts.server
 
@@ -64,7 +67,7 @@ async def serving_parts(
 ) -> AsyncGenerator[tuple[ServerParts, EventService, GuardRuntime]]:
     """The same, with the parts that the server is made of."""
     telnyx = world.telnyx(http)
-    settings = load(sandbox=True, **({"approval": "never"} | given))
+    settings = load(sandbox=True, **({"approval": "never", "toolsets": "all"} | given))
     with store_url(settings) as database:
         now = world.sandbox.clock.now if with_events else lambda: datetime.now(UTC)
         events = EventService(lambda: open_event_store(settings, database), TelnyxFacts(telnyx.read), now)

@@ -77,7 +77,8 @@ def _row(tool: type[Tool]) -> str:
 
 
 def _endpoint(tool: type[Tool]) -> str:
-    return f"`{tool.route.method} {tool.route.path}`" if issubclass(tool, Command) else "this server"
+    routes = tool.routes() if issubclass(tool, Command) else ()
+    return " or ".join(f"`{route.method} {route.path}`" for route in routes) or "this server"
 
 
 def _events(tool: type[Tool]) -> str:

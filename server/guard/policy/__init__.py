@@ -9,7 +9,7 @@ from .loader import PolicySource
 from .parser import PolicyError, read_rules
 from .policy import Policy, PolicyDecision
 from .rules import ApprovalRules, CallingRules, HourRules, LimitRules, Measures, Rules, ScopeRules, ToolRules
-from .scope import ConferenceFacts, QueuedFacts, ScopeFacts
+from .scope import ConferenceFacts, QueuedFacts, RecordingFacts, ScopeFacts
 
 __all__ = [
     "AlertCondition",
@@ -30,6 +30,7 @@ __all__ = [
     "PolicyError",
     "PolicySource",
     "QueuedFacts",
+    "RecordingFacts",
     "Rules",
     "ScopeFacts",
     "ScopeRules",

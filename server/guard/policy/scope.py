@@ -41,6 +41,15 @@ class QueuedFacts:
     connection_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class RecordingFacts:
+    """What Telnyx says about a saved recording. None where it does not say."""
+
+    conference_id: str | None
+    """None: it is of one call."""
+    connection_id: str | None
+
+
 class ScopeFacts(Protocol):
     """What is true now, looked up only when a rule needs it. Each method may raise `CallFailed`."""
 
@@ -60,6 +69,10 @@ class ScopeFacts(Protocol):
 
     async def connection_of(self, call_control_id: str, /) -> str | None:
         """The connection of a call leg."""
+        ...
+
+    async def recording(self, recording_id: str, /) -> RecordingFacts:
+        """What a saved recording is of."""
         ...
 
 
@@ -130,14 +143,25 @@ class CommandTargets:
         self.command = command
         self.facts = facts
         self._conference: ConferenceFacts | None = None
+        self._recording: RecordingFacts | None = None
 
     async def conference(self) -> ConferenceFacts | None:
-        """The conference it names, by id or by name, if there is one."""
-        if self._conference is None and "conference_id" in self.given:
+        """The conference it names, by id, by name or by a recording of it, if there is one."""
+        if self._conference is None and (recording := await self.recording()) is not None:
+            if recording.conference_id is not None:
+                self._conference = await self.facts.conference(recording.conference_id)
+        elif self._conference is None and "conference_id" in self.given:
             self._conference = await self.facts.conference(self.given["conference_id"])
         elif self._conference is None and "conference_name" in self.given:
             self._conference = await self.facts.conference_named(self.given["conference_name"])
         return self._conference
+
+    async def recording(self) -> RecordingFacts | None:
+        """The saved recording that it names; None for a command on anything else."""
+        is_saved = "recording_id" in self.command.route.parameters
+        if self._recording is None and is_saved:
+            self._recording = await self.facts.recording(self.given["recording_id"])
+        return self._recording
 
     @property
     def named(self) -> str | None:
@@ -317,6 +341,10 @@ async def _connections(scope: PolicyScope, targets: CommandTargets) -> str | Non
     """Checks the connection it calls with, that of the conference, and that of every call leg it names."""
     if (own := targets.given.get("connection_id")) is not None:
         problem = scope.connections.problem("connection to call with", own)
+        if problem is not None:
+            return problem
+    if (recording := await targets.recording()) is not None:
+        problem = scope.connections.problem("connection of this recording", recording.connection_id)
         if problem is not None:
             return problem
     if (conference := await targets.conference()) is not None:

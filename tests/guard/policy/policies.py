@@ -15,6 +15,7 @@ from telnyx_conferencing.server.guard.policy import (
     Measures,
     Policy,
     QueuedFacts,
+    RecordingFacts,
     Rules,
     ScopeRules,
     ToolRules,
@@ -62,6 +63,7 @@ class Known:
     waiting: Mapping[str, QueuedFacts] = field(default_factory=dict[str, QueuedFacts])
     connections: Mapping[str, str] = field(default_factory=dict[str, str])
     places: Mapping[str, Place] = field(default_factory=dict[str, Place])
+    recordings: Mapping[str, RecordingFacts] = field(default_factory=dict[str, RecordingFacts])
     asked: list[str] = field(default_factory=list[str])
 
     async def conference(self, conference_id: str) -> ConferenceFacts:
@@ -83,6 +85,10 @@ class Known:
     async def connection_of(self, call_control_id: str) -> str | None:
         self.asked.append(f"connection of {call_control_id}")
         return self.connections.get(call_control_id)
+
+    async def recording(self, recording_id: str) -> RecordingFacts:
+        self.asked.append(f"recording {recording_id}")
+        return self.recordings.get(recording_id, RecordingFacts(None, None))
 
     async def place(self, call_control_id: str) -> Place:
         self.asked.append(f"place of {call_control_id}")

@@ -104,7 +104,7 @@ def test_what_concerns_everyone_whatever_its_arguments() -> None:
 
 def test_what_is_spoken_is_an_argument() -> None:
     spoken = {tool.tool_name(): tool.speaks for tool in COMMANDS if tool.speaks}
-    assert spoken == {"speak_text": "payload"}
+    assert spoken == dict.fromkeys(("speak_text", "gather_dtmf", "speak_to_call", "gather_from_call"), "payload")
     assert all(tool.speaks in tool.model_fields for tool in COMMANDS if tool.speaks)
     assert len(TOOLS) > len(COMMANDS)
 
