@@ -133,7 +133,7 @@ async def _searched(directory: Path) -> Sequence[Mapping[str, list[float]]]:
 async def timed_search(store: Store, event_filter: EventFilter) -> float:
     started = perf_counter()
     await store.count(event_filter)
-    found = await store.find(event_filter, limit=_PAGE)
+    found = await store.newest(event_filter, limit=_PAGE)
     took = perf_counter() - started
     if not found:
         raise NotMeasured("a search found nothing")
