@@ -231,7 +231,7 @@ def build(
         defaults=defaults,
         whoami=WhoamiReport(settings, defaults, guard_runtime, events, f"{NAME} {VERSION}"),
         board_tools=BoardTools(board, guard),
-        permission_tools=PermissionTools(guard),
+        permission_tools=PermissionTools(guard, defaults),
         shutdown=shutdown,
         ask_timeout=settings.ask_timeout,
         page=lambda: guard_runtime.page,

@@ -89,6 +89,7 @@ TOOLS: tuple[type[Tool], ...] = (
     reports.Report,
     permissions.MayCall,
     permissions.AddOptout,
+    permissions.RequestGrant,
     board.ShowSwitchboard,
     board.ShowApproval,
     board.DecideApproval,

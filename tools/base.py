@@ -210,6 +210,8 @@ class Tool(BaseModel):
     """Only that page calls it, not the model."""
     needs_cards: ClassVar[bool] = False
     """It is offered only to hosts that show approval cards: they render pages and have no elicitation."""
+    always_asks: ClassVar[bool] = False
+    """A person is asked whatever the policy says."""
     is_secret: ClassVar[bool] = False
     """Records must not keep its arguments."""
 

@@ -1,13 +1,13 @@
-"""Tools about what may be done: who may be called, and who has opted out."""
+"""Tools about what may be done: who may be called, who has opted out, and what a person grants beforehand."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from .base import Risk, Tool
 from .numbers import party_key
-from .results import MayCallResult, OptOutResult
-from .types import NotEmpty, described
+from .results import GrantResult, MayCallResult, OptOutResult
+from .types import ConferenceId, NotEmpty, described
 
 MAX_NUMBERS = 50
 
@@ -32,3 +32,24 @@ class AddOptout(Tool):
     result = OptOutResult
 
     number: Party
+
+
+class RequestGrant(Tool):
+    """Ask a person once to allow several calls of one tool, within limits; each call then needs no yes of its own."""
+
+    risk = Risk.DESTRUCTIVE
+    result = GrantResult
+    always_asks = True
+
+    tool: Annotated[NotEmpty, described("Tool name, as hangup_call.")]
+    limits: Annotated[
+        dict[str, Any],
+        WithJsonSchema(
+            {"type": "object", "description": 'Each argument with its allowed value or list of values; "*": any.'}
+        ),
+    ]
+    conference_id: (
+        Annotated[ConferenceId, described("Only in this conference, by id or name; default: anywhere.")] | None
+    ) = None
+    count: Annotated[int, Field(ge=1, le=100), described("How many people the calls may concern.")]
+    minutes: Annotated[int, Field(ge=1, le=240), described("How long it holds.")]

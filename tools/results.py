@@ -479,6 +479,12 @@ class OptOutResult(ToolResult):
     number: str
 
 
+class GrantResult(ToolResult):
+    """A grant, and what is left of it."""
+
+    grant: dict[str, Any]
+
+
 class WhoamiResult(ToolResult):
     """The server, the account and what the agent may do."""
 
@@ -490,6 +496,7 @@ class WhoamiResult(ToolResult):
     connections_seen: list[str]
     policy: dict[str, Any]
     writes: str
+    grants: list[dict[str, Any]] | None = Field(None, description="What a person has allowed beforehand.")
     events: dict[str, Any]
 
 

@@ -14,7 +14,7 @@ from ...tools.text import clean
 from ..adapters.running_servers import running_servers
 from ..database import default_url, redacted_url
 from ..events.store import Store
-from ..guard.ledger import AuditTampered, Ledger, NoSuchApproval
+from ..guard.ledger import AuditTampered, Ledger, NoSuchApproval, NoSuchGrant
 from ..settings import SettingsError
 from .options import load_settings
 from .terminal import CommandFailed
@@ -90,5 +90,5 @@ def open_ledger(database: str | None) -> Generator[LedgerClient]:
             portal.wrap_async_context_manager(Ledger.open(url)) as ledger,
         ):
             yield LedgerClient(portal, ledger, clean(redacted_url(url), _MAX_MESSAGE_LENGTH), option)
-    except (NoSuchApproval, AuditTampered) as error:
+    except (NoSuchApproval, NoSuchGrant, AuditTampered) as error:
         raise CommandFailed(clean(str(error), _MAX_MESSAGE_LENGTH)) from None

@@ -30,6 +30,7 @@ COMMANDS = {
     "timeline": CommandSource("timeline", "Print what happened in a conference."),
     "report": CommandSource("report", "Print figures per conference, queue, agent and day."),
     "approvals": CommandSource("approvals", "List and answer approval requests."),
+    "grants": CommandSource("grants", "List and revoke what a person has allowed beforehand."),
     "optout": CommandSource("optout", "List and change the numbers that are not called again."),
     "operator": CommandSource("operator", "Serve the operator page and print a sign-in link."),
     "stop": CommandSource("stop", "Block all write tools on every server that uses this store."),

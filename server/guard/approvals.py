@@ -4,14 +4,15 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
-from ...tools.base import Command, Risk
+from ...tools.base import Risk, Tool
 from ..errors import CallRefused
 from .call_record import CallRecord
 from .changes import changes
-from .ledger import ApprovalRequest, Ledger, PendingApproval, State
+from .ledger import ApprovalRequest, Grant, GrantUse, Ledger, PendingApproval, State
 from .questions import Question
 
 _MAX_ROUNDS = 3
@@ -62,7 +63,7 @@ class PersonDeclined(CallRefused):
 
     outcome = "declined"
 
-    def __init__(self, command: Command, because: str = "") -> None:
+    def __init__(self, command: Tool, because: str = "") -> None:
         """`because`: why they were asked, if it is a rule that they did not override."""
         super().__init__(
             f"A person was asked and said no to {command.tool_name()}. Nothing was sent. "
@@ -79,9 +80,7 @@ class ApprovalPending(CallRefused):
     def why(self) -> str:
         return "nobody could be asked through the client"
 
-    def __init__(
-        self, command: Command, risk: Risk, pending: PendingApproval, reason: str, where_to_answer: str
-    ) -> None:
+    def __init__(self, command: Tool, risk: Risk, pending: PendingApproval, reason: str, where_to_answer: str) -> None:
         self.pending = pending
         super().__init__(
             f"{command.tool_name()} with these arguments is {risk} and needs a person's yes, and nobody could be asked "
@@ -101,12 +100,16 @@ class Approvals:
 
     async def obtain(
         self,
-        command: Command,
+        command: Tool,
         compose: Callable[[], Awaitable[tuple[Question, Risk]]],
         approver: Approver,
         record: CallRecord,
-    ) -> None:
+        grant_use: Callable[[], Awaitable[GrantUse | None]] | None = None,
+    ) -> datetime:
         """Return once a person has approved what the command would do now; that approval is then used up.
+
+        Returns when they did. `grant_use` returns the use of a grant that the call would be, or None if none may cover
+        it.
 
         `compose` makes the question from live facts. An approval of a question whose facts have changed since does not
         count: the new question is asked. Raises `PersonDeclined`, `ApprovalPending`, `CallRefused`, or what `compose`
@@ -115,8 +118,9 @@ class Approvals:
         question, risk = await compose()
         for _ in range(_MAX_ROUNDS):
             request = _request(command, question, risk, record)
-            if await self._was_approved(command, request, question, record):
-                return
+            use = await grant_use() if grant_use is not None else None
+            if (approved_at := await self._was_approved(command, request, question, record, use)) is not None:
+                return approved_at
             if (outdated := await self._ledger.outdated(request)) is not None:
                 changed = changes(outdated.facts, question.facts)
                 question = question.replacing(outdated.code, changed)
@@ -137,25 +141,35 @@ class Approvals:
             question, risk = await compose()
             if question.digest == approved.digest:
                 await self._use_up(command, request, answer)
-                return
+                return self._ledger.now()
         raise CallRefused(
             f"What {command.tool_name()} would touch changed each time while a person was being asked. Nothing was "
             "sent. Look at the state again, then decide."
         )
 
     async def _was_approved(
-        self, command: Command, request: ApprovalRequest, question: Question, record: CallRecord
-    ) -> bool:
-        decided = await self._ledger.take(request)
+        self,
+        command: Tool,
+        request: ApprovalRequest,
+        question: Question,
+        record: CallRecord,
+        use: GrantUse | None,
+    ) -> datetime | None:
+        """When a person has approved the call outside the conversation, or granted it. Raises `PersonDeclined`."""
+        decided = await self._ledger.take_or_use(request, use)
+        if isinstance(decided, Grant):
+            _note(record, question, decided.granted_by, ApprovalOutcome.YES.value, None)
+            record.asked["grant"] = decided.code
+            return decided.granted_at
         if decided is None or decided.state is State.PENDING:
-            return False
+            return None
         answer = ApprovalOutcome.NO if decided.state is State.REJECTED else ApprovalOutcome.YES
         _note(record, question, decided.decided_by or "", answer.value, decided.reason, decided.code)
         if answer is ApprovalOutcome.NO:
             raise PersonDeclined(command)
-        return True
+        return decided.decided_at or self._ledger.now()
 
-    async def _use_up(self, command: Command, request: ApprovalRequest, answer: ApprovalAnswer) -> None:
+    async def _use_up(self, command: Tool, request: ApprovalRequest, answer: ApprovalAnswer) -> None:
         """An answer counts once, whether it was yes or no."""
         if not await self._ledger.use_answer(request, answer.call, yes=answer.reply is ApprovalOutcome.YES):
             raise CallRefused(
@@ -164,7 +178,7 @@ class Approvals:
             )
 
 
-def _request(command: Command, question: Question, risk: Risk, record: CallRecord) -> ApprovalRequest:
+def _request(command: Tool, question: Question, risk: Risk, record: CallRecord) -> ApprovalRequest:
     arguments = command.model_dump(mode="json", exclude_none=True, exclude=set(_UNBOUND))
     call = [command.tool_name(), arguments, record.caller.identity]
     return ApprovalRequest(

@@ -8,6 +8,8 @@ from ...tools.text import count, quoted
 Facts = Mapping[str, Any]
 """What was true when a question was asked, as `Situation.remembered` returns it."""
 
+NO_FACTS: Facts = {"rooms": {}, "places": {}, "waiting": {}, "queues": {}}
+
 _MAX_NAMED = 3
 _UNNAMED = "what it would do or touch has changed"
 

@@ -1,6 +1,6 @@
 """Decides whether a command is sent: policy, approval, stop switch and limits."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from ...tools.base import Command, Risk, Tool
 from ...tools.calls import ListActiveCalls
 from ...tools.pagination import Read, count_of
+from ...tools.permissions import RequestGrant
 from ...tools.text import count, quoted
 from ..database import StoreError
 from ..errors import CallRefused
@@ -17,9 +18,10 @@ from .calling import CalledNumbers, CallingCheck, called_numbers
 from .command_ids import CommandIds
 from .effects import Assessment, assess
 from .gathers import Gathers
-from .ledger import Ledger, LimitReached, Stopped
+from .grants import COMMAND_OF, grant_use, question_facts, terms_of
+from .ledger import Grant, GrantUse, Ledger, LimitReached, Stopped
 from .policy import ApprovalPolicy, BrokenRule, Policy, PolicyDecision, ScopeFacts
-from .questions import Question, affected_people, compose
+from .questions import Question, affected_people, compose, compose_grant
 from .situation import LiveState, Situation
 
 T = TypeVar("T")
@@ -77,7 +79,7 @@ class Gate:
         attempts = self._calling.attempt_limits(policy.calling, command.numbers(), broken)
         if not broken:
             return replace(decision, attempts=attempts) if attempts else decision
-        return replace(decision, approval=ApprovalPolicy.ASK, attempts=attempts, broken_rules=tuple(broken))
+        return replace(decision, approval=ApprovalPolicy.ASK_EACH, attempts=attempts, broken_rules=tuple(broken))
 
     async def _broken_rules(self, policy: Policy, situation: Situation) -> list[BrokenRule]:
         """The calling rules that a command breaks. Raises `CallRefused`."""
@@ -128,7 +130,7 @@ class Gate:
         assessment = await self._assess(command)
         record.risk = assessment.risk
         decision = await self.check(policy, assessment, read)
-        if decision.approval is ApprovalPolicy.ASK:
+        if decision.approval.asks:
             self._none_in_the_way(
                 command, await self._noted(command, self._ledger.look(decision.limits(assessment.command)))
             )
@@ -143,7 +145,10 @@ class Gate:
                     rules.append(await self._broken_rules(self._policy(record.caller), asked[-1].situation))
                 return await compose(asked[-1], rules[-1]), asked[-1].risk
 
-            obtaining = self._approvals.obtain(command, composed, approver, record)
+            async def use() -> GrantUse | None:
+                return None if rules[-1] else await self._grant_use(asked[-1], record.caller)
+
+            obtaining = self._approvals.obtain(command, composed, approver, record, use)
             try:
                 await self._noted(command, obtaining)
             except PersonDeclined:
@@ -158,6 +163,43 @@ class Gate:
         self._command_ids.record(command)
         admitting = self._ledger.admit(decision.limits(assessment.command), record.entry("sends", self._newest_event()))
         self._none_in_the_way(command, await self._noted(command, admitting))
+
+    async def _grant_use(self, assessment: Assessment, caller: Caller) -> GrantUse | None:
+        """The call as the use of a grant; None if no grant may cover it."""
+        decision = self._policy(caller).judged(assessment.command, assessment.risk)
+        tool = assessment.command.tool_name()
+        if decision.approval is ApprovalPolicy.ASK_EACH or all(
+            grant.terms.tool != tool for grant in await self._ledger.grants()
+        ):
+            return None
+        return await grant_use(assessment, caller.identity)
+
+    async def grant(
+        self, request: RequestGrant, defaults: Mapping[str, str | None], approver: Approver, record: CallRecord
+    ) -> Grant:
+        """Ask a person for a grant, and store it. Raises as `admit` does."""
+        policy, terms = self._policy(record.caller), terms_of(request, defaults)
+        command = COMMAND_OF[terms.tool]
+        if (refusal := policy.refusal(command) or policy.closed(self._now())) is not None:
+            raise CallRefused(f"{terms.tool} cannot be granted: {refusal.rstrip('.')}. {_FINAL}")
+        if policy.approval_at(command, command.worst_risk()) is ApprovalPolicy.ASK_EACH:
+            raise CallRefused(f"{terms.tool} cannot be granted: a person is asked about each call of it. {_FINAL}")
+        self._none_in_the_way(request, await self._noted(request, self._ledger.look(())))
+        room = await self._live.room(terms.room) if terms.room is not None else None
+        terms = replace(terms, room_name=room.name if room is not None else None)
+
+        async def composed() -> tuple[Question, Risk]:
+            return compose_grant(
+                terms, question_facts(terms, room, lambda leg: self._live.person(leg).who)
+            ), Risk.DESTRUCTIVE
+
+        approver = _UnlessByAnother(approver, lambda: self._policy(record.caller))
+        begun = await self._noted(request, self._approvals.obtain(request, composed, approver, record))
+        by = str(record.asked.get("by", ""))
+        asker = record.caller.identity, record.caller.client
+        grant = await self._noted(request, self._ledger.add_grant(terms, asker, by, begun))
+        record.asked["grant"] = grant.code
+        return grant
 
     async def _assess(self, command: Command) -> Assessment:
         return await self._noted(command, assess(command, Situation(command, self._live)))
@@ -214,7 +256,7 @@ class Gate:
         would["risk"] = str(assessment.risk)
         if assessment.reasons:
             would["because"] = [f"this {reason}" for reason in assessment.reasons]
-        if decision.approval is ApprovalPolicy.ASK:
+        if decision.approval.asks:
             would["asks_first"] = (await compose(assessment, decision.broken_rules)).text
         return would
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, cast, get_args, get_origin
 
@@ -14,8 +14,9 @@ from ...tools.base import EVERYONE, Command, arguments_of
 from ...tools.pagination import Read, count_of
 from ...tools.participants import JoinConference, ListParticipants
 from ...tools.text import REDACTORS, clean_id, quoted
-from .changes import Facts
+from .changes import NO_FACTS, Facts
 from .effects import Assessment
+from .ledger import GrantTerms
 from .place import PlaceKind
 from .policy import BrokenRule
 from .situation import MAX_NAMED, Person, Room, Situation, Waiting, name_people
@@ -73,6 +74,15 @@ async def compose(assessment: Assessment, broken: Sequence[BrokenRule] = ()) -> 
     bound = json.dumps(facts, sort_keys=True, default=str)
     digest = hashlib.sha256(bound.encode(errors="replace")).hexdigest()
     return Question(shown, discreet, digest, situation.remembered())
+
+
+def compose_grant(terms: GrantTerms, facts: Mapping[str, Any]) -> Question:
+    """The question about a grant. `facts`: what it shows."""
+    from ...prompts.questions import question  # noqa: PLC0415 (as above)
+
+    text = question("request_grant", facts)
+    bound = json.dumps([text, asdict(terms)], sort_keys=True)
+    return Question(text, text, hashlib.sha256(bound.encode(errors="replace")).hexdigest(), NO_FACTS)
 
 
 def _why(assessment: Assessment) -> str:

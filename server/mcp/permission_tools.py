@@ -1,14 +1,16 @@
-"""Answers the tools of the toolset `permissions`: who may be called, and opting out."""
+"""Answers the tools of the toolset `permissions`: who may be called, opting out, and grants."""
 
 from typing import Any
 
 from ...tools.base import Tool
 from ...tools.numbers import refusal as refused_always
-from ...tools.permissions import AddOptout, MayCall
+from ...tools.permissions import AddOptout, MayCall, RequestGrant
 from ...tools.text import clean_id, count, listed
 from ..database import StoreError
 from ..errors import CallRefused
-from ..guard import Caller, Guard
+from ..guard import Approver, Caller, CallRecord, Guard
+from ..guard.ledger import Grant
+from .default_arguments import DefaultArguments
 
 TOOLSET = MayCall.toolset()
 
@@ -16,8 +18,9 @@ TOOLSET = MayCall.toolset()
 class PermissionTools:
     """Answers from the guard; nothing is sent to Telnyx."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, defaults: DefaultArguments) -> None:
         self._guard = guard
+        self._defaults = defaults
 
     async def answer(self, tool: Tool, caller: Caller) -> dict[str, Any]:
         """The structured content of a tool. Raises `CallRefused`."""
@@ -27,6 +30,8 @@ class PermissionTools:
                     return await self._may_call(tool, caller)
                 case AddOptout():
                     return await self._add_optout(tool, caller)
+                case RequestGrant():
+                    return {"summary": f"Dry run: this would ask a person to grant {tool.tool}.", "grant": {}}
                 case _:
                     raise TypeError(f"{tool.tool_name()} is not a tool of the toolset {TOOLSET}")
         except StoreError as problem:
@@ -54,6 +59,12 @@ class PermissionTools:
             view["a_person_may_allow_it"] = True
         return view
 
+    async def grant(self, tool: RequestGrant, approver: Approver, record: CallRecord) -> dict[str, Any]:
+        """Ask a person for a grant; the structured content of the tool. Raises `CallRefused` and `CallFailed`."""
+        grant = await self._guard.gate.grant(tool, self._defaults.values, approver, record)
+        what = f"{grant.terms.tool} is granted for {count(grant.left, 'person')} until {grant.expires_at:%H:%M:%S} UTC"
+        return {"summary": f"{what}: call it within these limits.", "grant": grant_view(grant)}
+
     async def _add_optout(self, tool: AddOptout, caller: Caller) -> dict[str, Any]:
         by = f"agent {caller.identity or caller.client}"
         if self._guard.dry_run:
@@ -61,3 +72,12 @@ class PermissionTools:
         is_new = await self._guard.ledger.add_optout(tool.number, by, "opt-out added", caller.session)
         was = "" if is_new else "already "
         return {"summary": f"{tool.number} is {was}on the opt-out list: it is not called.", "number": tool.number}
+
+
+def grant_view(grant: Grant) -> dict[str, Any]:
+    """A grant as an agent sees it."""
+    terms = grant.terms
+    view: dict[str, Any] = {"code": grant.code, "tool": terms.tool, "limits": terms.limits, "left": grant.left}
+    if terms.room is not None:
+        view["conference_id"] = terms.room
+    return view | {"until": grant.expires_at.isoformat()}

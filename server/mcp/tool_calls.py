@@ -2,8 +2,8 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from ...tools.base import Command, Tool
 from ...tools.calls import TransferCall
 from ...tools.pagination import all_participants
 from ...tools.participants import ParticipantFilter
+from ...tools.permissions import RequestGrant
 from ...tools.reports import Report
 from ...tools.text import describe
 from ..errors import CallFailed, CallRefused, LookupFailed
@@ -26,7 +27,7 @@ from ..events.event import EventFilter, StoredEvent
 from ..events.service import EventService
 from ..events.times import iso
 from ..events.views import DIGIT_FIELDS
-from ..guard import ApprovalAnswer, ApprovalOutcome, ApprovalPending, Caller, CallRecord, Guard, Policy
+from ..guard import ApprovalAnswer, ApprovalOutcome, ApprovalPending, Approver, Caller, CallRecord, Guard, Policy
 from ..guard.ledger import Decision, NoSuchApproval
 from ..json_text import MAX_NESTING, compact_json, is_too_deep
 from ..lifecycle import Shutdown
@@ -159,6 +160,9 @@ class ToolCallHandler:
             await self._guard.gate.admit_read(tool, policy, record)
         else:
             self._guard.audit_writer.require_room()
+        if isinstance(tool, RequestGrant) and not self._guard.dry_run:
+            async with self._asking(origin, record) as approver:
+                return _result(await self._permission_tools.grant(tool, approver, record))
         if not isinstance(tool, Command):
             return await self._answer_locally(tool, origin)
         if tool.is_read() and not tool.exposes():
@@ -168,19 +172,26 @@ class ToolCallHandler:
             if self._guard.dry_run:
                 return _dry_run_result(command, await self._guard.gate.dry_run(tool, command, policy, self._read))
             # The guard judges the command as the caller wrote it: "everyone" is more than a list of all who are there.
-            approver = origin.asker(record.call)
             try:
                 with span("policy"):
-                    await self._guard.gate.admit(tool, policy, self._read, approver, record)
+                    async with self._asking(origin, record) as approver:
+                        await self._guard.gate.admit(tool, policy, self._read, approver, record)
             except TelnyxRefused as refused:
                 raise await self._explained(refused) from None
-            except ApprovalPending as waiting:
-                if isinstance(approver, Elicitation):
-                    await approver.offer_page(waiting.pending)
-                    approver.on_late_answer(partial(self._decide_late, record.asked["code"]))
-                raise
             command = await self._with_everyone_listed(tool)
         return await self._send(command, record, policy)
+
+    @asynccontextmanager
+    async def _asking(self, origin: CallContext, record: CallRecord) -> AsyncGenerator[Approver]:
+        """A way to ask a person. A question that nobody answered in time waits for a late answer."""
+        approver = origin.asker(record.call)
+        try:
+            yield approver
+        except ApprovalPending as waiting:
+            if isinstance(approver, Elicitation):
+                await approver.offer_page(waiting.pending)
+                approver.on_late_answer(partial(self._decide_late, record.asked["code"]))
+            raise
 
     async def _decide_late(self, code: str, answer: ApprovalAnswer) -> None:
         """Note an answer that came after its call had ended: it decides the pending approval and sends nothing."""

@@ -17,10 +17,12 @@ from ..guard import Caller, Policy
 from ..guard.policy import calling_lines
 from ..settings import Settings
 from .default_arguments import DefaultArguments
+from .permission_tools import grant_view
 
 _EVENTS_SCANNED = 100
 """Newest events in which connections are looked for."""
 _MAX_CONNECTIONS = 5
+_MAX_GRANTS = 10
 _MAX_TEXT_LENGTH = 200
 
 
@@ -56,6 +58,7 @@ class WhoamiReport:
             "connections_seen": connections,
             "policy": allowed,
             "writes": writes,
+            "grants": await self._grants(caller) or None,
             "events": events,
         }
         dry = " Dry run: nothing is sent." if self._settings.dry_run else ""
@@ -94,6 +97,14 @@ class WhoamiReport:
         if stopped is None:
             return "open"
         return clean(f"stopped by a person{f' ({stopped.reason})' if stopped.reason else ''}", _MAX_TEXT_LENGTH)
+
+    async def _grants(self, caller: Caller) -> list[dict[str, Any]]:
+        """What a person has allowed this caller beforehand."""
+        try:
+            grants = await self._guard_runtime.ledger.grants()
+        except StoreError:
+            return []
+        return [grant_view(grant) for grant in grants if grant.identity == caller.identity][:_MAX_GRANTS]
 
     async def _events_seen(self) -> tuple[list[str], dict[str, Any]]:
         """The connections that recent events name, and how events arrive."""

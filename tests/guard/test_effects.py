@@ -211,6 +211,14 @@ def test_every_effect_of_a_sequence_of_calls_was_approved(steps: list[Step]) -> 
     anyio.run(run, steps)
 
 
+@pytest.mark.anyio
+async def test_a_use_of_a_grant_is_an_effect_that_was_approved() -> None:
+    async with oracle() as checked:
+        before = checked.legs()
+        await checked.run([("grant", 0, 0, True), ("hangup_call", 0, 0, False), ("hangup_call", 0, 0, False)])
+        assert checked.legs() == before[1:]
+
+
 SCOPE = "[scope]\nconferences = ['Second']\nqueues = ['fresh']\n"
 
 

@@ -27,8 +27,8 @@ from telnyx_conferencing.tools.base import Command
 from telnyx_conferencing.tools.call_recordings import DeleteRecording
 
 TOOLS: Mapping[str, type[Command]] = {command.tool_name(): command for command in COMMANDS}
-OTHER_STEPS = ("advance", "arrive", "hangs_up")
-"""What happens without a tool: time passes, a caller calls, a caller hangs up."""
+OTHER_STEPS = ("advance", "arrive", "hangs_up", "grant")
+"""What happens beside Telnyx's tools: time passes, a caller calls, a caller hangs up, the agent asks for a grant."""
 
 NUMBERS = ("+12025550150", "+12025550195", "+12025550151")
 """The second one hangs up after 20 seconds."""
@@ -57,6 +57,18 @@ class Snapshot:
     supervising: Mapping[str, str]
     """The role of each supervisor of a call outside a conference."""
     hosts: set[tuple[str, str]]
+
+
+@dataclass
+class Granted:
+    """What a person has allowed beforehand, counted a second time: hanging up these legs in this room."""
+
+    legs: frozenset[str]
+    room: str | None
+    left: int
+
+    def covers(self, leg: str, place: str) -> bool:
+        return self.left > 0 and leg in self.legs and self.room in (None, place.removeprefix("conference "))
 
 
 @dataclass
@@ -92,6 +104,9 @@ class Oracle:
     )
     """Per number: whether the dial was approved, and its conference_config."""
     checked: int = 0
+    grants: list[Granted] = field(default_factory=list[Granted])
+    granted_leg: str = ""
+    """The leg that the call of this step hangs up by a grant."""
 
     async def run(self, steps: Sequence[Step]) -> None:
         for kind, choice, mask, answer in steps:
@@ -100,7 +115,10 @@ class Oracle:
     async def _step(self, kind: str, choice: int, mask: int, answer: bool) -> None:
         before = self.snapshot()
         self.answers.start(answer)
-        if kind in TOOLS:
+        self.granted_leg = ""
+        if kind == "grant":
+            await self._ask_for_grant(choice, mask)
+        elif kind in TOOLS:
             arguments = Chooser(self, choice, mask).arguments(TOOLS[kind])
             self.steps.append(f"{kind} {arguments}")
             result = await self.client.call_tool(kind, arguments)
@@ -108,6 +126,8 @@ class Oracle:
             done = not result.is_error
             self.steps[-1] += f" -> {self._outcome(done)}"
             self._note(kind, arguments, content) if done else None
+            if done and kind == "hangup_call" and self.answers.given is None and not self.answers.level_never:
+                self._use_grant(before, arguments["call_control_id"])
             self._check(before, kind, arguments if done else {}, content if done else None)
         else:
             self.steps.append(await self._without_tool(kind, choice))
@@ -131,6 +151,28 @@ class Oracle:
             return f"the caller of {leg} hangs up"
         leg = sandbox.state.legs.arrive(f"+1202555{8000 + len(self.steps)}", "+12025550100")
         return f"{leg.call_control_id} arrives"
+
+    async def _ask_for_grant(self, choice: int, mask: int) -> None:
+        legs, rooms = self.legs()[choice % 3 :: 3], self.rooms()
+        place = rooms[choice % len(rooms)] if mask & 1 and rooms else None
+        if not legs or any(one.left for one in self.grants):
+            return  # with one open grant at a time it is certain which one a call uses
+        arguments: dict[str, Any] = {"tool": "hangup_call", "limits": {"call_control_id": legs}, "minutes": 240}
+        arguments |= {"count": 1 + mask % 2, **({"conference_id": place} if place else {})}
+        result = await self.client.call_tool("request_grant", arguments)
+        self.steps.append(f"request_grant {arguments} -> {self._outcome(not result.is_error)}")
+        if not result.is_error:
+            if self.answers.given is not True:
+                self._fail("a grant was made without a person's yes")
+            self.grants.append(Granted(frozenset(legs), place, 1 + mask % 2))
+
+    def _use_grant(self, before: Snapshot, leg: str) -> None:
+        """Count down the grant that covers this call."""
+        covering = [one for one in self.grants if one.covers(leg, before.places.get(leg, ""))]
+        if not covering:
+            self._fail(f"{leg} was hung up without a question, and no grant covers it")
+        self.granted_leg = leg
+        covering[0].left -= 1
 
     # What the oracle knows from approved calls
 
@@ -247,6 +289,8 @@ class Oracle:
 
     def _check_hangups(self, before: Snapshot, after: Snapshot, kind: str) -> None:
         for leg in before.alive - after.alive:
+            if kind in TOOLS and leg == self.granted_leg:
+                continue
             if kind in TOOLS:
                 # A caller whose first event is still on its way is named by a short id.
                 self._require(f"{self._who(leg)} was hung up", f"{self._who(leg)}|{leg[:14]}", more=True)

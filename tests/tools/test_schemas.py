@@ -33,6 +33,7 @@ RISKS: Mapping[str, tuple[str, str]] = {
     "whoami": ("read", "idempotent"),
     "may_call": ("read", "idempotent"),
     "add_optout": ("routine", "idempotent"),
+    "request_grant": ("destructive", "idempotent"),
     "list_conferences": ("read", "idempotent"),
     "create_conference": ("routine; destructive by effect", "deduped"),
     "get_conference": ("read", "idempotent"),
@@ -349,6 +350,8 @@ def _name_one_conference(config: dict[str, Any]) -> None:
     if "hold_audio_url" in config:
         config.pop("hold_media_name", None)
     config.setdefault("conference_name" if "id" not in config else "id", "Standup")
+    if "hold_audio_url" in config:
+        config.pop("hold_media_name", None)
 
 
 def _whisper_to_somebody(draw: st.DrawFn, arguments: dict[str, Any]) -> None:

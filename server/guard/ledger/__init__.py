@@ -2,6 +2,7 @@
 
 from .audit import AuditRecord
 from .audit_verifier import AuditTampered, Verified
+from .grants import Grant, GrantTerms, GrantUse, NoSuchGrant
 from .ledger import APPROVAL_TTL, Ledger
 from .opt_outs import OptOut
 from .pending_approvals import ApprovalRequest, Decision, NoSuchApproval, PendingApproval, State
@@ -15,9 +16,13 @@ __all__ = [
     "AuditRecord",
     "AuditTampered",
     "Decision",
+    "Grant",
+    "GrantTerms",
+    "GrantUse",
     "Ledger",
     "LimitReached",
     "NoSuchApproval",
+    "NoSuchGrant",
     "OptOut",
     "PendingApproval",
     "State",

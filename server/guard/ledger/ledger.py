@@ -8,12 +8,13 @@ from typing import TypeVar
 from ...database import Database, Transaction, open_database
 from ...tracing import span
 from ..policy import Limit
-from . import admission, approval_cards, audit, opt_outs, pending_approvals, rate_limits, stop_switch, tokens
+from . import admission, approval_cards, audit, grants, opt_outs, pending_approvals, rate_limits, stop_switch, tokens
 from .admission import AdmissionState
 from .audit import AuditRecord, Entry, LastWrite
 from .audit_verifier import AuditVerifier, Verified
+from .grants import Grant, GrantTerms, GrantUse
 from .opt_outs import OptOut
-from .pending_approvals import ApprovalRequest, Decision, PendingApproval
+from .pending_approvals import ApprovalRequest, Decision, PendingApproval, State
 from .rate_limits import LimitReached
 from .stop_switch import Stopped
 from .tokens import Token
@@ -72,6 +73,18 @@ class Ledger:
     async def take(self, request: ApprovalRequest) -> PendingApproval | None:
         """The decision on this request made outside the conversation. Returning an approval uses it up (`SPENT`)."""
         return await self._write(lambda session: pending_approvals.take(session, request, self.now()))
+
+    async def take_or_use(self, request: ApprovalRequest, use: GrantUse | None) -> PendingApproval | Grant | None:
+        """As `take`; without a decision, a grant that covers `use` is counted down and returned."""
+
+        def work(session: Transaction) -> PendingApproval | Grant | None:
+            now = self.now()
+            decided = pending_approvals.take(session, request, now)
+            is_open = decided is None or decided.state is State.PENDING
+            used = grants.use(session, use, now) if use is not None and is_open else None
+            return used or decided
+
+        return await self._write(work)
 
     async def add_pending(self, request: ApprovalRequest) -> PendingApproval:
         """Store a question for a person. The same question is stored once."""
@@ -135,6 +148,39 @@ class Ledger:
     async def pending(self) -> list[PendingApproval]:
         """The pending questions, oldest first."""
         return await self._read(lambda session: pending_approvals.pending(session, self.now()))
+
+    # Grants
+
+    async def add_grant(self, terms: GrantTerms, asker: tuple[str | None, str], by: str, begun: datetime) -> Grant:
+        """Store what a person has granted, from this time on, and record it in the audit.
+
+        `asker`: the caller's authenticated name, and the client.
+        """
+
+        def work(session: Transaction) -> Grant:
+            grant = grants.add(session, terms, asker, by, begun)
+            entry = {"outcome": "granted by a person", "grant": grant.code, "tool": terms.tool, "by": by}
+            entry |= {"identity": grant.identity} if grant.identity else {}
+            audit.append(session, [(self.now(), entry)])
+            return grant
+
+        return await self._write(work)
+
+    async def grants(self) -> list[Grant]:
+        """The grants that can be used, the first to end first."""
+        return await self._read(lambda session: grants.open_grants(session, self.now()))
+
+    async def revoke_grant(self, code: str, by: str) -> Grant:
+        """End a grant and record it in the audit. Raises `NoSuchGrant`."""
+
+        def work(session: Transaction) -> Grant:
+            now = self.now()
+            grant = grants.revoke(session, code, by, now)
+            entry = {"outcome": "grant revoked by a person", "grant": grant.code, "tool": grant.terms.tool, "by": by}
+            audit.append(session, [(now, entry)])
+            return grant
+
+        return await self._write(work)
 
     # The stop switch
 

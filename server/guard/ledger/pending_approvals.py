@@ -115,7 +115,7 @@ def add_pending(session: Transaction, request: ApprovalRequest, now: datetime, t
     if found is not None:
         return found
     _check_not_too_many(session, request, now)
-    code = _new_code()
+    code = new_code()
     session.change(
         f"INSERT INTO approvals ({_INSERTED}) VALUES (:code, :call, :binding, :facts, :tool, :risk, :question, "  # noqa: S608
         ":asked_by, :identity, :asked_at, :expires_at)",
@@ -243,7 +243,8 @@ def _by_code(session: Transaction, code: str, now: datetime) -> PendingApproval:
     return _approval(rows[0], now)
 
 
-def _new_code() -> str:
+def new_code() -> str:
+    """A new code, which a person can read out and type."""
     # Each half begins with a letter, so that a code never looks like a number.
     halves = (secrets.choice(_LETTERS) + "".join(secrets.choice(_ALPHABET) for _ in range(_HALF - 1)) for _ in "ab")
     return "-".join(halves)

@@ -11,8 +11,15 @@ class ApprovalPolicy(StrEnum):
     """No approval."""
     ASK = "ask"
     """A person's approval."""
+    ASK_EACH = "ask_each"
+    """A person's approval of each call: no grant covers it."""
     REFUSE = "refuse"
     """It is never sent."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person is asked."""
+        return self in (ApprovalPolicy.ASK, ApprovalPolicy.ASK_EACH)
 
 
 _RISING = tuple(ApprovalPolicy)

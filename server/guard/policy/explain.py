@@ -94,13 +94,14 @@ def _asked(policy: Policy, tool: type[Tool]) -> str:
     otherwise = policy.approval_at(tool, risk.otherwise)
     if set(asked.values()) == {otherwise}:
         return _TITLES[otherwise]
-    values = " or ".join(str(value).lower() for value, approval in asked.items() if approval is ApprovalPolicy.ASK)
+    values = " or ".join(str(value).lower() for value, approval in asked.items() if approval.asks)
     return f"a person is asked with {risk.argument} {values}"
 
 
 _TITLES = {
     ApprovalPolicy.NEVER: "nobody is asked",
     ApprovalPolicy.ASK: "a person is asked",
+    ApprovalPolicy.ASK_EACH: "a person is asked each time",
     ApprovalPolicy.REFUSE: "refused",
 }
 

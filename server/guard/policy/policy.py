@@ -6,8 +6,8 @@ The order of precedence, from the first that decides:
    then approval "refuse". So deny beats allow, and no source can restore what another removes.
 2. A write is sent only while the hours of every source are open.
 3. A write touches only what is within the scope of every source. No URL may ever point into a private network.
-4. The strictest source that mentions the tool decides whether a person is asked (refuse, then ask, then never). Within
-   a source, the tool's own entry replaces the level. If no source sets one, the level is destructive.
+4. The strictest source that mentions the tool decides whether a person is asked (refuse, then ask_each, then ask, then
+   never). Within a source, the tool's own entry replaces the level. If no source sets one, the level is destructive.
 5. The limits of every source hold; of two limits on the same thing, the smaller holds.
 6. A number is called only if the calling rules of every source allow it. Where every source allows that, a person may
    override a rule for one call.
@@ -122,6 +122,8 @@ class Policy:
         )
 
     def _needed(self, tool: type[Tool], risk: Risk) -> ApprovalPolicy:
+        if tool.always_asks:
+            return ApprovalPolicy.ASK_EACH
         if risk is Risk.READ or not issubclass(tool, Command):
             return ApprovalPolicy.NEVER
         rules = (source.approval.for_tool(tool.tool_name()) for source in self.sources)

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from ...auth import AuthUnavailable, Identity, TokenScope
 from ...database import StoreError
-from ...guard.ledger import Decision, Ledger, NoSuchApproval
+from ...guard.ledger import Decision, Ledger, NoSuchApproval, NoSuchGrant
 from .event_stream import TOO_MANY_STREAMS, PageUpdates
 from .login_links import LoginLinks, TooManyLinks
 from .requests import RequestRefused, read_json, require_same_origin, text_field
@@ -113,6 +113,7 @@ class OperatorPage:
             post("/sign-out", self._sign_out),
             post("/present", self._present),
             post("/decide", self._decide),
+            post("/revoke", self._revoke),
             post("/stop", self._stop),
             post("/resume", self._resume),
         ]
@@ -239,6 +240,15 @@ class OperatorPage:
         except NoSuchApproval as problem:
             raise RequestRefused(409, str(problem)) from None
         return await self._changed(decided=approval_view(decided))
+
+    async def _revoke(self, request: Request, session: SignInSession) -> Response:
+        """End a grant."""
+        code = text_field(await read_json(request), "code", _MAX_CODE_LENGTH)
+        try:
+            await self._ledger.revoke_grant(code, self._actor(session))
+        except NoSuchGrant as problem:
+            raise RequestRefused(409, str(problem)) from None
+        return await self._changed()
 
     async def _stop(self, request: Request, session: SignInSession) -> Response:
         reason = text_field(await read_json(request), "reason", _MAX_REASON_LENGTH) or None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ....tools.text import clean
-from ...guard.ledger import AuditRecord, Ledger, PendingApproval, Stopped
+from ...guard.ledger import AuditRecord, Grant, Ledger, PendingApproval, Stopped
 
 _MAX_PENDING = 50
 _MAX_ACTIONS = 50
@@ -13,8 +13,8 @@ _MAX_RECORDS = 3 * _MAX_ACTIONS
 _MAX_TEXT_LENGTH = 500
 _MAX_QUESTION_LENGTH = 8_000
 """Longer than any question: a person must see everything they decide on."""
-_ACTION_FIELDS = ("outcome", "tool", "does", "risk", "client", "why", "by", "reason", "code")
-_APPROVAL_FIELDS = ("by", "answer", "reason", "code")
+_ACTION_FIELDS = ("outcome", "tool", "does", "risk", "client", "why", "by", "reason", "code", "grant")
+_APPROVAL_FIELDS = ("by", "answer", "reason", "code", "grant")
 
 
 async def read_state(ledger: Ledger) -> dict[str, Any]:
@@ -25,6 +25,7 @@ async def read_state(ledger: Ledger) -> dict[str, Any]:
     return {
         "waiting": len(pending),
         "pending": [approval_view(approval) for approval in pending[:_MAX_PENDING]],
+        "grants": [grant_view(grant) for grant in await ledger.grants()],
         "stopped": None if stopped is None else _stopped_view(stopped),
         "actions": action_views(records)[:_MAX_ACTIONS],
     }
@@ -41,6 +42,23 @@ def approval_view(approval: PendingApproval) -> dict[str, Any]:
         "asked_at": approval.asked_at.isoformat(),
         "expires_at": approval.expires_at.isoformat(),
         "state": approval.state,
+    }
+
+
+def grant_view(grant: Grant) -> dict[str, Any]:
+    """An open grant, and what is left of it."""
+    terms = grant.terms
+    limits = {name: ", ".join(map(str, values)) for name, values in terms.limits.items()}
+    return {
+        "code": grant.code,
+        "tool": terms.tool,
+        "limits": {name: clean(text, _MAX_TEXT_LENGTH) for name, text in limits.items()},
+        "room": clean(terms.room_name or terms.room or "", _MAX_TEXT_LENGTH),
+        "count": terms.count,
+        "left": grant.left,
+        "asked_by": clean(grant.identity or grant.asked_by, _MAX_TEXT_LENGTH),
+        "granted_by": clean(grant.granted_by, _MAX_TEXT_LENGTH),
+        "expires_at": grant.expires_at.isoformat(),
     }
 
 

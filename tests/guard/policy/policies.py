@@ -138,7 +138,7 @@ LIMIT_RULES = st.builds(
 APPROVAL_RULES = st.builds(
     ApprovalRules,
     level=st.none() | st.sampled_from(["destructive", "disruptive", "all", "never"]),
-    tool=st.dictionaries(st.sampled_from(_WRITES), st.sampled_from(["ask", "never", "refuse"]), max_size=6),
+    tool=st.dictionaries(st.sampled_from(_WRITES), st.sampled_from(["ask", "ask_each", "never", "refuse"]), max_size=6),
 )
 RULES = st.builds(Rules, tools=TOOL_RULES, scope=SCOPE_RULES, limits=LIMIT_RULES, approval=APPROVAL_RULES)
 """Any rules but hours."""

@@ -194,7 +194,7 @@ WRONG = {
     "hours = { zone = 'UTC', open = ['mon-fry 08:00-18:00'] }": "hours.open: 'mon-fry 08:00-18:00' names the day "
     "'fry'; days are mon, tue, wed, thu, fri, sat, sun.",
     "approval.level = 'high'": "approval.level: must be one of destructive, disruptive, all, never.",
-    "approval.tool.speak_text = 'yes'": "approval.tool.speak_text: must be one of never, ask, refuse.",
+    "approval.tool.speak_text = 'yes'": "approval.tool.speak_text: must be one of never, ask, ask_each, refuse.",
     "approval.tool.speak = 'ask'": "approval.tool.speak: there is no tool 'speak' (did you mean speak_text?).",
     "approval.tool.list_queues = 'refuse'": "approval.tool.list_queues: it changes nothing, so nobody is asked; to "
     "remove it, name it in tools.deny.",

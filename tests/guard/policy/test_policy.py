@@ -93,7 +93,7 @@ def test_what_one_source_takes_away_no_other_gives_back() -> None:
         assert names(policy(*sources)) == READS
 
 
-NEVER, ASK, REFUSE = ApprovalPolicy
+NEVER, ASK, ASK_EACH, REFUSE = ApprovalPolicy
 ENTRY = "approval.tool.mute_participants = "
 APPROVALS: list[tuple[list[str], ApprovalPolicy, ApprovalPolicy]] = [
     # (sources, for routine, for disruptive)
@@ -109,6 +109,7 @@ APPROVALS: list[tuple[list[str], ApprovalPolicy, ApprovalPolicy]] = [
     # of two that say something, the stricter
     ([f"{ENTRY}'never'", "approval.level = 'disruptive'"], NEVER, ASK),
     ([f"{ENTRY}'never'", f"{ENTRY}'ask'"], ASK, ASK),
+    ([f"{ENTRY}'ask'", f"{ENTRY}'ask_each'"], ASK_EACH, ASK_EACH),
     ([f"{ENTRY}'ask'", f"{ENTRY}'refuse'", f"{ENTRY}'never'"], REFUSE, REFUSE),
     (["approval.level = 'never'", "approval.level = 'all'"], ASK, ASK),
     # one that says nothing of it does not count

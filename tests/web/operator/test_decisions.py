@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.operator_visitor import Page, asked
-from telnyx_conferencing.server.guard.ledger import Decision, State
+from telnyx_conferencing.server.guard.ledger import Decision, GrantTerms, State
 from telnyx_conferencing.server.guard.ledger.pending_approvals import MAX_PENDING
 
 pytestmark = pytest.mark.anyio
@@ -154,3 +154,16 @@ async def test_the_newest_fifty_actions_and_the_oldest_fifty_requests_are_shown(
     assert [action["tool"] for action in state["actions"]] == [f"t{n}" for n in range(69, 19, -1)]
     assert (state["waiting"], len(state["pending"])) == (60, 50)
     assert state["pending"][0]["question"] == "Question 0?"
+
+
+async def test_the_page_lists_open_grants_and_ends_them(page: Page) -> None:
+    visitor = await page.signed_in()
+    terms = GrantTerms("hangup_call", {"call_control_id": ["v3:a", "v3:b"]}, "room", "Standup", 2, 10)
+    grant = await page.ledger.add_grant(terms, (None, "claude-code 2.1"), "elicitation", page.clock.now())
+    [shown] = (await visitor.post("stop", {})).json()["state"]["grants"]
+    assert (shown["code"], shown["tool"], shown["room"], shown["left"]) == (grant.code, "hangup_call", "Standup", 2)
+    assert shown["limits"] == {"call_control_id": "v3:a, v3:b"}
+    revoked = await visitor.post("revoke", {"code": grant.code})
+    assert revoked.json()["state"]["grants"] == []
+    assert (await visitor.post("revoke", {"code": grant.code})).status_code == 409
+    assert await page.ledger.grants() == []
