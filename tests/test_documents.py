@@ -26,7 +26,19 @@ def words(text: str) -> set[str]:
 
 @cache
 def help_texts() -> str:
-    commands = ("serve", "sandbox", "tools", "events", "timeline", "report", "install", "uninstall", "doctor")
+    commands = (
+        "serve",
+        "sandbox",
+        "tools",
+        "events",
+        "timeline",
+        "report",
+        "export",
+        "verify",
+        "install",
+        "uninstall",
+        "doctor",
+    )
     return "".join(run(command, "--help").stdout for command in commands)
 
 

@@ -29,6 +29,8 @@ COMMANDS = {
     "conferences": CommandSource("conferences", "List the latest conferences."),
     "timeline": CommandSource("timeline", "Print what happened in a conference."),
     "report": CommandSource("report", "Print figures per conference, queue, agent and day."),
+    "export": CommandSource("export", "Write what happened in a conference to an archive."),
+    "verify": CommandSource("verify", "Verify an archive that `export` wrote."),
     "approvals": CommandSource("approvals", "List and answer approval requests."),
     "grants": CommandSource("grants", "List and revoke what a person has allowed beforehand."),
     "optout": CommandSource("optout", "List and change the numbers that are not called again."),

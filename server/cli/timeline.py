@@ -6,13 +6,10 @@ from pathlib import Path
 import anyio
 import click
 
-from ...tools.text import listed, quoted
 from ..database import Database
-from ..events.event import EventFilter
 from ..events.history import load_conference_history
-from ..events.store import Store
 from ..guard.ledger import Ledger
-from .conference_history import CREATED, MAX_CLOCK_DIFFERENCE, arguments_of, project, read_commands
+from .conference_history import find_conference, project, read_commands
 from .ledger import open_events, store_url
 from .options import settings_options
 from .terminal import CommandFailed
@@ -53,7 +50,7 @@ async def _render(url: str, conference: str, as_svg: bool) -> str:
             return store.database
 
         ledger = Ledger(database)
-        conference_id = await _find_conference(conference.strip().removesuffix("…"), store, ledger)
+        conference_id = await find_conference(conference, store, ledger)
         events = await load_conference_history(conference_id, store)
         since = min(event.occurred_at for event in events)
         commands = [record async for record in read_commands(ledger, since)]
@@ -61,32 +58,3 @@ async def _render(url: str, conference: str, as_svg: bool) -> str:
     text = projection.timeline_svg(conference_id, now) if as_svg else projection.timeline(conference_id, now)
     assert text is not None
     return text
-
-
-async def _find_conference(text: str, store: Store, ledger: Ledger) -> str:
-    """The id of the only conference that matches an id, the beginning of one, or a name."""
-    ids = await store.distinct("conference_id", text, 100) if text else []
-    if text in ids:
-        return text
-    matches = {**dict.fromkeys(ids), **dict.fromkeys(await _find_by_name(text, store, ledger))}
-    if not matches:
-        raise CommandFailed(f"The store has no event of a conference {quoted(text)}.")
-    if len(matches) > 1:
-        raise CommandFailed(f"{len(matches)} conferences match {quoted(text)}: {listed(list(matches))}. Give an id.")
-    return next(iter(matches))
-
-
-async def _find_by_name(name: str, store: Store, ledger: Ledger) -> list[str]:
-    """Conferences that were created under this name. No event contains it, but the audit does."""
-    ids: list[str] = []
-    async for record in read_commands(ledger):
-        arguments = arguments_of(record)
-        if record.entry.get("tool") == "create_conference" and arguments.get("name") == name:
-            created = EventFilter(
-                types=frozenset({CREATED}),
-                call_control_id=str(arguments.get("call_control_id")),
-                since=record.at - MAX_CLOCK_DIFFERENCE,
-                until=record.at + MAX_CLOCK_DIFFERENCE,
-            )
-            ids += [event.conference_id for event in await store.find(created, limit=1) if event.conference_id]
-    return ids

@@ -20,6 +20,8 @@ CREATE TABLE events (
     call_control_id {key},
     call_session_id {key},
     queue {key},
+    signature TEXT,
+    signed_at TEXT,
     body {bytes} NOT NULL
 );
 CREATE INDEX events_by_conference ON events (conference_id, number) WHERE conference_id IS NOT NULL;
@@ -103,7 +105,8 @@ CREATE TABLE tokens (
 ){without_rowid};
 """
 """
-`events.body` is what Telnyx posted. It is the last column, since it is long.
+`events.body` is what Telnyx posted. It is the last column, since it is long. `signature` and `signed_at` are the
+headers with which it was signed.
 `rejected_webhooks` holds the newest signed bodies that are not events.
 `approvals` holds questions for a person. `call` identifies the call, `binding` the call and the facts that the question
 is about. `facts` repeats these as JSON, to say what has changed when an approval no longer holds.

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, cast
 from pydantic_core import from_json
 
 from ..json_text import MAX_NESTING, children, is_too_deep
-from .event import Event, Via
+from .event import Event, Signature, Via
 from .times import parse_time
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -25,7 +25,9 @@ class NotAnEvent(ValueError):
     """The body is not an event of Telnyx. The message says why."""
 
 
-def parse_event(body: bytes, *, via: Via, verified: bool, received_at: datetime) -> Event:
+def parse_event(
+    body: bytes, *, via: Via, verified: bool, received_at: datetime, signature: Signature | None = None
+) -> Event:
     """The event in a webhook's raw body.
 
     The envelope is `{"data": {...}, "meta": {...}}`, or the bare event, which is how Telnyx documents
@@ -51,6 +53,7 @@ def parse_event(body: bytes, *, via: Via, verified: bool, received_at: datetime)
         call_control_id=_key(payload.get("call_control_id")),
         call_session_id=_key(payload.get("call_session_id")),
         queue=_key(payload.get("queue")),
+        signature=signature,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 
@@ -32,6 +32,15 @@ OWN_TYPES = frozenset({ALERT_RAISED, ALERT_CLEARED})
 """The types of the events that servers write."""
 
 
+class Signature(NamedTuple):
+    """How Telnyx signed a webhook, as in its headers: to prove later, with its body, who sent it."""
+
+    value: str
+    """Base64 of the Ed25519 signature of `<timestamp>|<raw body>`."""
+    timestamp: str
+    """Unix seconds."""
+
+
 @_plain
 class Event:
     """A webhook event of any type."""
@@ -52,6 +61,8 @@ class Event:
     call_session_id: str | None = None
     queue: str | None = None
     """The queue's name."""
+    signature: Signature | None = None
+    """Of a webhook that has just arrived. It is stored, and not read again with the event."""
 
 
 @_plain

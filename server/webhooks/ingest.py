@@ -11,7 +11,7 @@ import anyio
 from ..database import StoreError
 from ..errors import CallRefused
 from ..events.envelope import parse_event
-from ..events.event import Event, EventFilter, StoredEvent, Via
+from ..events.event import Event, EventFilter, Signature, StoredEvent, Via
 from ..events.service import EventService
 from ..events.store import Store
 from ..settings import Settings
@@ -121,9 +121,11 @@ class EventIngest:
 
         def listener(envelope: dict[str, Any]) -> None:
             body, headers = sandbox.signed(envelope)
+            signature = Signature(headers[SIGNATURE_HEADER], headers[TIMESTAMP_HEADER])
             if self._verifier is not None:
-                self._verifier.verify(body, headers[SIGNATURE_HEADER], headers[TIMESTAMP_HEADER])
-            event = parse_event(body, via=Via.SANDBOX, verified=True, received_at=datetime.now(UTC))
+                self._verifier.verify(body, *signature)
+            now = datetime.now(UTC)
+            event = parse_event(body, via=Via.SANDBOX, verified=True, received_at=now, signature=signature)
             self._service.enqueue(event, body)
             self._notify(event)
 

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..events.envelope import MAX_BODY_BYTES, NotAnEvent, is_version_1, parse_event
-from ..events.event import Event, Via
+from ..events.event import Event, Signature, Via
 from ..settings import is_loopback
 from .signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, BadSignature, SignatureVerifier
 
@@ -110,8 +110,8 @@ class Receiver:
     async def _receive_webhook(self, request: Request) -> Response:
         try:
             body = await self._read_body(request)
-            self._verify(request, body)
-            return Response(status_code=await self._store(body))
+            signature = self._verify(request, body)
+            return Response(status_code=await self._store(body, signature))
         except _Rejected as rejected:
             return rejected.response
         except ClientDisconnect:
@@ -147,20 +147,22 @@ class Receiver:
         self.counts.too_large += 1
         return _Rejected(413, _CLOSE)
 
-    def _verify(self, request: Request, body: bytes) -> None:
+    def _verify(self, request: Request, body: bytes) -> Signature | None:
+        """Check who sent a body. Returns the proof; None if unsigned webhooks are accepted."""
         if self._verifier is None:
-            return
+            return None
         try:
-            self._verifier.verify(body, request.headers.get(SIGNATURE_HEADER), request.headers.get(TIMESTAMP_HEADER))
+            value, timestamp = request.headers.get(SIGNATURE_HEADER), request.headers.get(TIMESTAMP_HEADER)
+            return self._verifier.verify(body, value, timestamp)
         except BadSignature as bad:
             self.counts.refused[bad.reason] += 1
             raise _Rejected(401) from None
 
-    async def _store(self, body: bytes) -> int:
+    async def _store(self, body: bytes, signature: Signature | None) -> int:
         """Store the event in a verified body. Returns the status to answer."""
         try:
-            verified = self._verifier is not None
-            event = parse_event(body, via=self._via, verified=verified, received_at=datetime.now(UTC))
+            verified, now = signature is not None, datetime.now(UTC)
+            event = parse_event(body, via=self._via, verified=verified, received_at=now, signature=signature)
             self._check_version(event)
             stored = await self._add(event, body)
         except NotAnEvent as reason:

@@ -8,6 +8,7 @@ from typing import Literal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from ..events.event import Signature
 from ..settings import Settings, SettingsError
 
 SIGNATURE_HEADER = "telnyx-signature-ed25519"
@@ -57,8 +58,8 @@ class SignatureVerifier:
         self._tolerance = tolerance
         self._now = now
 
-    def verify(self, body: bytes, signature: str | None, timestamp: str | None) -> None:
-        """Check a raw body against the values of the two headers. Raises `BadSignature`."""
+    def verify(self, body: bytes, signature: str | None, timestamp: str | None) -> Signature:
+        """Check a raw body against the values of the two headers, and return them. Raises `BadSignature`."""
         if signature is None or timestamp is None:
             raise BadSignature("missing")
         try:
@@ -74,9 +75,10 @@ class SignatureVerifier:
         message = b"%b|%b" % (timestamp.encode(), body)
         for key in self._keys:
             try:
-                return key.verify(signed, message)
+                key.verify(signed, message)
             except InvalidSignature:
                 continue
+            return Signature(signature, timestamp)
         raise BadSignature("mismatch")
 
 

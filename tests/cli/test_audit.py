@@ -152,7 +152,8 @@ def test_the_hashes_of_an_export_can_be_recomputed(database: Path) -> None:
         found, said = record.pop("number"), record.pop("hash")
         assert record == STORY[number - 1]
         text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-        last = hashlib.sha256(f"{last}\n{found}\n{stored}\n{text}".encode()).hexdigest()
+        entry = hashlib.sha256(text.encode()).hexdigest()
+        last = hashlib.sha256(f"{last}\n{found}\n{stored}\n{entry}".encode()).hexdigest()
         assert (found, said) == (number, last)
     assert f"Head: {len(STORY)}:{last}" in printed(database, "verify")
 

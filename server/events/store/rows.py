@@ -21,14 +21,17 @@ COLUMNS = (
     "call_control_id",
     "call_session_id",
     "queue",
+    "signature",
+    "signed_at",
     "body",
 )
 """The columns of a `Row`."""
 
-READ = ("number", *COLUMNS)
+READ = ("number", *(column for column in COLUMNS if column not in ("signature", "signed_at")))
 """The columns of a `StoredEvent`."""
 
-Row = tuple[str, str, int, int, str, bool, str | None, str | None, str | None, str | None, bytes]
+Text = str | None
+Row = tuple[str, str, int, int, str, bool, Text, Text, Text, Text, Text, Text, bytes]
 
 
 def stored_text(text: str) -> str:
@@ -58,6 +61,8 @@ def row_of(event: Event, received_at: datetime, body: bytes | None) -> Row:
         _or_none(event.call_control_id),
         _or_none(event.call_session_id),
         _or_none(event.queue),
+        event.signature.value if event.signature else None,
+        event.signature.timestamp if event.signature else None,
         _body(event.payload) if body is None else body,
     )
 

@@ -1,7 +1,7 @@
 """The event store: every event that Telnyx sent, on disk, with searches."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,10 +11,11 @@ import anyio
 from ...database import Database, get_value, open_database, set_value
 from ...lifecycle import Supervisor
 from ..event import Event, EventFilter, StoredEvent
-from . import query, rejected
+from . import query, rejected, webhooks
 from .change_feed import ChangeFeed, Listener
 from .rejected import RejectedWebhook
 from .retention import Retention
+from .webhooks import RawEvent
 from .writer import Writer
 
 KEEP_FOR = timedelta(days=30)
@@ -107,6 +108,10 @@ class Store:
         """
         work = partial(query.newest, event_filter=event_filter, limit=limit, before=before)
         return await self.database.read(work)
+
+    async def raw_events(self, numbers: Sequence[int]) -> list[RawEvent]:
+        """The events with these numbers as they arrived, in the order of their numbers."""
+        return await self.database.read(partial(webhooks.raw_events, numbers=numbers))
 
     async def count(self, event_filter: EventFilter) -> int:
         """How many events match. `MAX_COUNT` means that many or more."""

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...database import Database, StoreError, Transaction
-from ..event import Event, StoredEvent
+from ..event import Event, StoredEvent, Via
 from .rows import COLUMNS, Row, row_of, stored
 
 _MAX_GROUP_EVENTS = 512
@@ -89,4 +89,21 @@ class Writer:
 
 
 def _insert(transaction: Transaction, rows: Sequence[Row]) -> list[tuple[int, str]]:
-    return transaction.insert_new("events", COLUMNS, rows)
+    new = transaction.insert_new("events", COLUMNS, rows)
+    if len(new) < len(rows):
+        stored_now = {event_id for _, event_id in new}
+        for row in rows:
+            if row[0] not in stored_now:
+                _add_signature(transaction, dict(zip(COLUMNS, row, strict=True)))
+    return new
+
+
+def _add_signature(transaction: Transaction, row: Mapping[str, Any]) -> None:
+    """A signed webhook replaces the same event as it was fetched from Telnyx's list, which has no signature."""
+    if row["signature"] is not None:
+        transaction.change(
+            "UPDATE events SET signature = :signature, signed_at = :signed_at, body = :body, via = :via "
+            "WHERE id = :id AND signature IS NULL AND via = :fetched",
+            fetched=str(Via.CATCH_UP),
+            **{name: row[name] for name in ("id", "signature", "signed_at", "body", "via")},
+        )

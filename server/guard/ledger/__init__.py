@@ -1,6 +1,6 @@
 """What the guard remembers, in the store that all processes share: approvals, the stop switch, limits, the audit."""
 
-from .audit import AuditRecord
+from .audit import AuditRecord, ChainLink
 from .audit_verifier import AuditTampered, Verified
 from .grants import Grant, GrantTerms, GrantUse, NoSuchGrant
 from .ledger import APPROVAL_TTL, Ledger
@@ -15,6 +15,7 @@ __all__ = [
     "ApprovalRequest",
     "AuditRecord",
     "AuditTampered",
+    "ChainLink",
     "Decision",
     "Grant",
     "GrantTerms",

@@ -39,6 +39,16 @@ class AuditRecord:
     hash: str
 
 
+class ChainLink(NamedTuple):
+    """One record as it is stored and chained."""
+
+    number: int
+    at: int
+    """Microseconds since 1970, UTC."""
+    text: str
+    hash: str
+
+
 class LastWrite(NamedTuple):
     """The last admitted write of a conversation."""
 
@@ -54,7 +64,7 @@ def append(session: Transaction, entries: Sequence[tuple[datetime, Entry]], head
         text = _text(entry)
         number += 1
         moment = microseconds(at)
-        last = hash_of(last, number, moment, text)
+        last = hash_of(last, number, moment, digest_of(text))
         of_session, newest_event = index_of(entry)
         session.change(
             _INSERT,
@@ -115,6 +125,22 @@ def after(session: Transaction, number: int) -> list[AuditRecord]:
     return [_record(row) for row in rows]
 
 
+def links_after(session: Transaction, number: int) -> list[ChainLink]:
+    """A batch of the records after a number as they are chained, oldest first."""
+    rows = session.rows(
+        "SELECT number, at, entry, hash FROM audit WHERE number > :number ORDER BY number LIMIT :most",
+        number=number,
+        most=BATCH_SIZE,
+    )
+    return [ChainLink(*row) for row in rows]
+
+
+def number_before(session: Transaction, at: datetime) -> int:
+    """The number of the record before the first one since this time."""
+    ((first,),) = session.rows("SELECT min(number) FROM audit WHERE at >= :at", at=microseconds(at))
+    return head_of(session)[0] if first is None else first - 1
+
+
 def _record(row: tuple[Any, ...]) -> AuditRecord:
     number, at, text, written = row
     try:
@@ -146,6 +172,11 @@ def _text(entry: Entry) -> str:
     return compact_json(entry).encode(errors="replace").decode()
 
 
-def hash_of(before: str, number: int, at: int, text: str) -> str:
-    """The hash of a record, over the previous hash, its number, its time and its entry as stored."""
-    return hashlib.sha256(f"{before}\n{number}\n{at}\n{text}".encode()).hexdigest()
+def digest_of(text: str) -> str:
+    """The hash of an entry as stored, by which a record can be proved without showing its entry."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def hash_of(before: str, number: int, at: int, digest: str) -> str:
+    """The hash of a record, over the previous hash, its number, its time, and the hash of its entry."""
+    return hashlib.sha256(f"{before}\n{number}\n{at}\n{digest}".encode()).hexdigest()

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from ...database import Transaction
-from .audit import BATCH_SIZE, GENESIS, hash_of, head_of, index_of, parse_head
+from .audit import BATCH_SIZE, GENESIS, digest_of, hash_of, head_of, index_of, parse_head
 
 _BEFORE_ALL = -(2**63)
 
@@ -53,7 +53,7 @@ class AuditVerifier:
             raise AuditTampered(f"Record {found} was inserted: the first record is number 1.")
         if found > number:
             raise AuditTampered(f"Record {number} is missing: after {number - 1} comes {found}.")
-        last = hash_of(self._hash, number, at, text)
+        last = hash_of(self._hash, number, at, digest_of(text))
         if written != last:
             raise AuditTampered(
                 f"Record {number} was altered: its hash does not match its content and the record before it."

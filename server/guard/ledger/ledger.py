@@ -10,7 +10,7 @@ from ...tracing import span
 from ..policy import Limit
 from . import admission, approval_cards, audit, grants, opt_outs, pending_approvals, rate_limits, stop_switch, tokens
 from .admission import AdmissionState
-from .audit import AuditRecord, Entry, LastWrite
+from .audit import AuditRecord, ChainLink, Entry, LastWrite
 from .audit_verifier import AuditVerifier, Verified
 from .grants import Grant, GrantTerms, GrantUse
 from .opt_outs import OptOut
@@ -343,6 +343,18 @@ class Ledger:
     async def after(self, number: int) -> list[AuditRecord]:
         """A batch of the records after a number, oldest first; empty after the newest."""
         return await self._read(lambda session: audit.after(session, number))
+
+    async def links_after(self, number: int) -> list[ChainLink]:
+        """A batch of the records after a number as they are chained, oldest first; empty after the newest."""
+        return await self._read(lambda session: audit.links_after(session, number))
+
+    async def number_before(self, at: datetime) -> int:
+        """The number of the record before the first one since this time."""
+        return await self._read(lambda session: audit.number_before(session, at))
+
+    async def approvals(self, codes: Collection[str]) -> list[PendingApproval]:
+        """The questions with these codes, whatever their state, in the order of their codes."""
+        return await self._read(lambda session: pending_approvals.by_codes(session, codes, self.now()))
 
     async def verify(self, known_head: str | None = None) -> Verified:
         """Prove that no record of the audit was altered or removed. Raises `AuditTampered`.

@@ -1,0 +1,324 @@
+"""Writes an archive of what the store knows of a conference."""
+
+import json
+import os
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import sha256 as sha256_of
+from pathlib import Path
+from typing import Any, cast
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from ..events.event import EventFilter, StoredEvent
+from ..events.history import LOOK_BACK
+from ..events.store import RawEvent, Store
+from ..events.times import iso
+from ..guard.ledger import ChainLink, Ledger, PendingApproval
+from ..guard.ledger.audit import GENESIS, digest_of
+from .manifest import (
+    APPROVALS,
+    AUDIT,
+    FORMAT,
+    MANIFEST,
+    TIMELINE,
+    AuditLine,
+    AuditSegment,
+    Manifest,
+    RecordingEntry,
+    WebhookEntry,
+    sha256,
+)
+
+_PAGE = 1_000
+_MAX_CLOCK_DISORDER = timedelta(hours=1)
+"""Records are numbered when they are committed, and the clocks of Telnyx and of this machine differ."""
+_BLOCK_BYTES = 2**20
+
+Mask = Callable[[Any], Any]
+"""Replaces the phone numbers in a value."""
+Timeline = Callable[[str, Sequence[StoredEvent], Sequence[ChainLink], datetime], str]
+"""What happened, in Markdown, from the id of the conference, its events, its audit records, and the time of the
+export."""
+
+
+class NothingStored(Exception):
+    """The store has no event of this conference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an archive contains."""
+
+    webhooks: int
+    records: int
+    """Audit records that are shown."""
+    withheld: int
+    """Bodies and records that are withheld because they contain phone numbers."""
+    head: str
+    """NUMBER:HASH of the audit."""
+
+
+async def export(
+    conference_id: str,
+    out: Path,
+    store: Store,
+    ledger: Ledger,
+    timeline: Timeline,
+    *,
+    now: datetime,
+    program: str,
+    mask: Mask | None = None,
+    recordings: Iterable[Path] = (),
+) -> Exported:
+    """Write the archive of a conference to a file.
+
+    `mask`: bodies and records that it would change are withheld, and the timeline is masked. `recordings`: downloaded
+    files whose hashes are added. Raises `NothingStored`, `StoreError`, and `OSError` if a file cannot be read or
+    written.
+    """
+    events = await _events(conference_id, store)
+    if not events:
+        raise NothingStored(conference_id)
+    legs = {event.call_control_id for event in events if event.call_control_id}
+    concern = _Concern({conference_id, *legs})
+    segment = await _records(ledger, concern, min(event.occurred_at for event in events), mask)
+    approvals = [_approval(approval) for approval in await ledger.approvals(concern.codes)]
+    raw = await store.raw_events([event.number for event in events])
+    text = timeline(conference_id, events, segment.concerning, now)
+    files = {
+        TIMELINE: (mask(text) if mask else text).encode(),
+        APPROVALS: _json([approval for approval in approvals if not _is_masked(approval, mask)]),
+        AUDIT: b"".join(segment.lines),
+    }
+    webhooks = [(_entry(event, place, mask), event.body) for place, event in enumerate(raw, 1)]
+    manifest = Manifest(
+        format=FORMAT,
+        conference_id=conference_id,
+        exported_at=now,
+        exported_by=program,
+        masked=mask is not None,
+        webhooks=[entry for entry, _ in webhooks],
+        audit=AuditSegment(
+            number_before=segment.number_before,
+            hash_before=segment.hash_before,
+            head=segment.head,
+            records=segment.records,
+            shown=segment.shown,
+        ),
+        files={name: sha256(content) for name, content in files.items()},
+        recordings=[_recording(path) for path in recordings],
+        saved_recordings=_saved_recordings(events),
+    )
+    files[MANIFEST] = _json(manifest.model_dump(mode="json"))
+    files |= {entry.file: body for entry, body in webhooks if not entry.withheld}
+    _write(out, files)
+    withheld = sum(entry.withheld for entry, _ in webhooks) + len(segment.concerning) - segment.shown
+    return Exported(len(webhooks), segment.shown, withheld, segment.head)
+
+
+async def _events(conference_id: str, store: Store) -> list[StoredEvent]:
+    """Every stored event of a conference and of the call legs in it, in the order of their numbers."""
+    found = {event.number: event async for event in _pages(store, EventFilter(conference_id=conference_id))}
+    if found:
+        since = min(event.occurred_at for event in found.values()) - LOOK_BACK
+        legs = {event.call_control_id for event in found.values() if event.call_control_id}
+        for leg in legs:
+            of_leg = EventFilter(call_control_id=leg, types=frozenset({"call.*"}), since=since)
+            found |= {event.number: event async for event in _pages(store, of_leg)}
+    return [found[number] for number in sorted(found)]
+
+
+async def _pages(store: Store, event_filter: EventFilter) -> AsyncGenerator[StoredEvent]:
+    number: int | None = None
+    while True:
+        page = await store.find(replace(event_filter, after_number=number), limit=_PAGE, newest_first=False)
+        for event in page:
+            yield event
+        if len(page) < _PAGE:
+            return
+        number = page[-1].number
+
+
+@dataclass(slots=True)
+class _Concern:
+    """What makes an audit record concern the conference."""
+
+    ids: Collection[str]
+    """Of the conference and of the call legs in it."""
+    names: set[Any] = field(default_factory=set[Any])
+    """Under which this server created it."""
+    calls: set[Any] = field(default_factory=set[Any])
+    """Tool calls with a record that contains one of the ids."""
+    codes: set[str] = field(default_factory=set[str])
+    """Approval requests of such records."""
+
+    def is_direct(self, text: str) -> bool:
+        return any(id_ in text for id_ in self.ids)
+
+    def learn(self, entry: Mapping[str, Any]) -> None:
+        """Learn from a record that contains one of the ids."""
+        self.codes |= _codes(entry)
+        if isinstance(entry.get("call"), str):
+            self.calls.add(entry["call"])
+        if entry.get("tool") == "create_conference":
+            self.names |= {_table(entry, "arguments").get("name")} - {None}
+
+    def matches(self, text: str) -> bool:
+        """Whether a record contains one of the ids, or names the conference, or belongs to one that does."""
+        if self.is_direct(text):
+            return True
+        entry = _parsed(text)
+        is_named = _table(entry, "arguments").get("conference_id") in self.names
+        return is_named or entry.get("call") in self.calls or not self.codes.isdisjoint(_codes(entry))
+
+
+@dataclass(slots=True)
+class _Segment:
+    """The audit from the first record that concerns the conference up to the head."""
+
+    number_before: int
+    hash_before: str
+    head: str
+    records: int = 0
+    lines: list[bytes] = field(default_factory=list[bytes])
+    concerning: list[ChainLink] = field(default_factory=list[ChainLink])
+    shown: int = 0
+
+
+async def _records(ledger: Ledger, concern: _Concern, begun: datetime, mask: Mask | None) -> _Segment:
+    """The audit up to its head. Reads it twice: what a record belongs to may be known only later."""
+    start = await ledger.number_before(begun - _MAX_CLOCK_DISORDER)
+    before = last = ChainLink(0, 0, "", GENESIS)
+    first: int | None = None
+    async for link in _links(ledger, start - 1):
+        if concern.is_direct(link.text):
+            concern.learn(_parsed(link.text))
+            first = first or link.number
+        if first is None or link.number < first:
+            before = link
+        last = link
+    segment = _Segment(before.number, before.hash, f"{before.number}:{before.hash}")
+    if first is None:
+        return segment
+    async for link in _links(ledger, before.number):
+        if link.number > last.number:  # it was written meanwhile
+            break
+        segment.records += 1
+        segment.head = f"{link.number}:{link.hash}"
+        is_concerning = concern.matches(link.text)
+        is_withheld = is_concerning and _is_masked(_parsed(link.text), mask)
+        if is_concerning:
+            segment.concerning.append(link)
+            segment.shown += not is_withheld
+            concern.codes |= _codes(_parsed(link.text))
+        segment.lines.append(_line(link, is_shown=is_concerning and not is_withheld, is_withheld=is_withheld))
+    return segment
+
+
+async def _links(ledger: Ledger, after: int) -> AsyncGenerator[ChainLink]:
+    while batch := await ledger.links_after(after):
+        for link in batch:
+            yield link
+        after = batch[-1].number
+
+
+def _line(link: ChainLink, *, is_shown: bool, is_withheld: bool) -> bytes:
+    line = AuditLine(
+        number=link.number,
+        at=link.at,
+        hash=link.hash,
+        entry=link.text if is_shown else None,
+        entry_sha256=None if is_shown else digest_of(link.text),
+        withheld=is_withheld,
+    )
+    return line.model_dump_json(exclude_defaults=True).encode() + b"\n"
+
+
+def _codes(entry: Mapping[str, Any]) -> set[str]:
+    codes = (entry.get("code"), _table(entry, "asked").get("code"))
+    return {code for code in codes if isinstance(code, str)}
+
+
+def _entry(event: RawEvent, place: int, mask: Mask | None) -> WebhookEntry:
+    return WebhookEntry(
+        file=f"webhooks/{place:06}.json",
+        sha256=sha256(event.body),
+        id=event.id,
+        type=event.type,
+        occurred_at=event.occurred_at,
+        received_at=event.received_at,
+        via=str(event.via),
+        signature=event.signature.value if event.signature else None,
+        timestamp=event.signature.timestamp if event.signature else None,
+        withheld=_is_masked(_parsed(event.body), mask),
+    )
+
+
+def _is_masked(value: Any, mask: Mask | None) -> bool:
+    """Whether a value contains a phone number that must not be shown."""
+    return mask is not None and mask(value) != value
+
+
+def _parsed(text: str | bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:  # a record that was altered: the verifier names it
+        return {}
+
+
+def _table(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = entry.get(name)
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _approval(approval: PendingApproval) -> Mapping[str, Any]:
+    return {
+        "code": approval.code,
+        "tool": approval.tool,
+        "risk": approval.risk,
+        "question": approval.question,
+        "asked_by": approval.asked_by,
+        "identity": approval.identity,
+        "asked_at": iso(approval.asked_at),
+        "expires_at": iso(approval.expires_at),
+        "state": str(approval.state),
+        "decided_at": iso(approval.decided_at) if approval.decided_at else None,
+        "decided_by": approval.decided_by,
+        "reason": approval.reason,
+    }
+
+
+def _recording(path: Path) -> RecordingEntry:
+    digest, size = file_hash(path)
+    return RecordingEntry(name=path.name, sha256=digest, bytes=size)
+
+
+def file_hash(path: Path) -> tuple[str, int]:
+    """The SHA-256 of a file, and its size. Raises `OSError`."""
+    digest, size = sha256_of(), 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+            size += len(block)
+    return digest.hexdigest(), size
+
+
+def _saved_recordings(events: Iterable[StoredEvent]) -> list[str]:
+    ids = (event.payload.get("recording_id") for event in events if event.type.endswith("recording.saved"))
+    return list(dict.fromkeys(id_ for id_ in ids if isinstance(id_, str)))
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=1).encode() + b"\n"
+
+
+def _write(out: Path, files: Mapping[str, bytes]) -> None:
+    """Write the archive, readable for its owner alone, and in one step."""
+    draft = out.with_name(f"{out.name}.part")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file, ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        for name in sorted(files, key=lambda name: (name != MANIFEST, name)):
+            archive.writestr(name, files[name])
+    draft.replace(out)
