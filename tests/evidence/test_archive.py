@@ -14,12 +14,14 @@ from zipfile import ZipFile
 
 import anyio
 import pytest
+from click.testing import CliRunner
 
 from support.command_line import run
 from support.guarded_server import code_in, decided
 from support.mcp import call, connected, refusal
 from support.telnyx import open_room
 from support.webhooks import body_of, eventually, free_port, has_all, ids, listening, posting_telnyx, url_of
+from telnyx_conferencing.server.cli.verify import verify
 from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Signature, Via
 from telnyx_conferencing.server.events.store import Store
@@ -53,9 +55,11 @@ class Case:
         return run("verify", str(archive), "--public-key", key or self.public_key, *options)
 
     def result(self, archive: Path, *options: str, key: str | None = None) -> dict[str, Any]:
-        ended = self.verify(archive, "--json", *options, key=key)
+        """What `verify --json` prints, run in this process, which is quicker."""
+        command = (str(archive), "--public-key", key or self.public_key, "--json", *options)
+        ended = CliRunner().invoke(verify, command)
         found: dict[str, Any] = json.loads(ended.stdout)
-        assert ended.returncode == (0 if found["holds"] else 1)
+        assert ended.exit_code == (0 if found["holds"] else 1)
         return found
 
     def changed(self, change: Change, path: Path) -> Path:
