@@ -32,12 +32,14 @@ from .mcp.board_tools import BoardTools, has_cards, page_template
 from .mcp.completions import CompletionSource
 from .mcp.default_arguments import DefaultArguments
 from .mcp.event_resources import ResourceKind
+from .mcp.icon import icon
 from .mcp.instructions import INSTRUCTIONS
 from .mcp.notifications import CHANNEL, Notifier
 from .mcp.permission_tools import PermissionTools
 from .mcp.prompts import PromptHandlers
 from .mcp.resources import ResourceHandlers
 from .mcp.sessions import caller_of
+from .mcp.skills import SkillHandlers
 from .mcp.tool_calls import ToolCallHandler
 from .mcp.tool_definitions import Catalog
 from .mcp.whoami import WhoamiReport
@@ -238,7 +240,9 @@ def build(
     )
     completions = CompletionSource(events, telnyx.read, hides_numbers=settings.mask_numbers)
     prompts = PromptHandlers(catalog, guard_runtime.policy, completions, is_sandbox=settings.sandbox)
-    resources = ResourceHandlers(events, prompts.complete, _more_resources(guard_runtime, events, alerts))
+    skills = SkillHandlers(prompts.recipes)
+    more = [*_more_resources(guard_runtime, events, alerts), skills.resource()]
+    resources = ResourceHandlers(events, prompts.complete, more)
     mask = _number_mask() if settings.mask_numbers else None
     notifier = Notifier(events, resources, settings.push or frozenset(), mask.mask_notification if mask else dict)
     guard_runtime.on_change(notifier.tools_changed)
@@ -256,6 +260,7 @@ def build(
         NAME,
         version=VERSION,
         title="Telnyx conferencing",
+        icons=[icon()],
         instructions=INSTRUCTIONS,
         get_tool_input_schema=catalog.schema,  # without it, every call at 2026-07-28 lists all tools to find its own
         on_list_tools=list_tools,
@@ -265,6 +270,7 @@ def build(
         **resources.handlers(),
     )
     notifier.install(server)
+    skills.install(server)
     if mask is not None:
         server.middleware.append(mask)
     server.middleware.append(RequestStateBoundary(_request_state_security(settings), default_audience=NAME))

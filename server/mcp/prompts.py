@@ -91,6 +91,18 @@ class PromptHandlers:
         within = others.get(argument.within) if argument.within is not None else None
         return await self._completions.values(argument.completes, typed, within)
 
+    def recipes(self, caller: Caller) -> dict[str, tuple[str, str]]:
+        """The description and the text of each prompt offered to a caller, with `'<name>'` for required arguments."""
+        policy = self._policy(caller)
+        return {
+            name: (prompt.description, self._recipe(prompt, policy)) for name, prompt in self._offered(policy).items()
+        }
+
+    def _recipe(self, prompt: "Prompt", policy: Policy) -> str:
+        arguments = {about.name: f"<{about.name}>" for about in prompt.arguments if about.required}
+        missing = [name for name in prompt.all_tools() if self._missing(name, policy)]
+        return _render(prompt, prompt_context(prompt, arguments, None, None, missing) | {"sandbox": self._is_sandbox})
+
     def changed(self) -> bool:
         """Whether any caller's list of prompts may have changed since the last call."""
         before, self._last_policy = self._last_policy, self._policy(None)

@@ -146,8 +146,12 @@ FILES = {
     ".mcp/server.json": registry,
     ".mcpb/manifest.json": bundle,
 }
+COPIES = {"prompts/_skill.md": "SKILL.md"}
+"""Files of the package that repeat files above it."""
 
 
 def text(path: str) -> str:
     """A file's text."""
+    if path in COPIES:
+        return (ROOT / COPIES[path]).read_text()
     return json.dumps(FILES[path](), indent=2, ensure_ascii=False) + "\n"
