@@ -251,7 +251,9 @@ class Settings(BaseSettings):
     push: Annotated[
         frozenset[str] | None,
         NoDecode,
-        Field(description="Event types to push into the conversation, comma-separated, if the host supports it."),
+        Field(
+            description="Event types to push into the conversation, comma-separated, if the host speaks protocol 2025-11-25 and takes them."
+        ),
     ] = None
     database: Annotated[
         str | None,

@@ -16,6 +16,8 @@ from .resources import ResourceHandlers
 from .sessions import connection_of
 
 CHANNEL = "claude/channel"
+NO_PUSH_FROM = "2026-07-28"
+"""From this protocol version on, clients get only the notifications that `subscriptions/listen` names, and no others."""
 _NOTIFY_INTERVAL_S = 0.25
 """Changes within this time are sent together."""
 _PUSH_INTERVAL_S = 2.0

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mcp.server import ServerRequestContext
+from mcp_types.version import is_version_at_least
 
 from ...tools import TOOLS, TOOLSETS
 from ...tools.text import clean, count
@@ -17,6 +18,7 @@ from ..guard import Caller, Policy
 from ..guard.policy import calling_lines
 from ..settings import Settings
 from .default_arguments import DefaultArguments
+from .notifications import NO_PUSH_FROM
 from .permission_tools import grant_view
 
 _EVENTS_SCANNED = 100
@@ -59,11 +61,19 @@ class WhoamiReport:
             "policy": allowed,
             "writes": writes,
             "grants": await self._grants(caller) or None,
-            "events": events,
+            "events": events | self._pushed(context),
         }
         dry = " Dry run: nothing is sent." if self._settings.dry_run else ""
         summary = f"{count(allowed['tools'], 'tool')} on {self._account}; writes are {writes}.{dry}"
         return {"summary": summary} | {name: value for name, value in fields.items() if value is not None}
+
+    def _pushed(self, context: ServerRequestContext[Any, Any]) -> dict[str, str]:
+        """Which events come into the conversation by themselves."""
+        if not self._settings.push:
+            return {}
+        if is_version_at_least(context.protocol_version, NO_PUSH_FROM):
+            return {"pushed": f"none: protocol {context.protocol_version} has no way for them; use wait_for_event"}
+        return {"pushed": ", ".join(sorted(self._settings.push))}
 
     @property
     def _account(self) -> str:

@@ -20,7 +20,9 @@ from mcp.server import Server, ServerRequestContext
 from mcp.server.connection import Connection
 from mcp_types import ListToolsResult
 
+from support.guarded_server import guarded
 from support.mcp import call, connected
+from support.mcp_in_process import World
 from support.mcp_stdio import Message, Raw, spoken_to
 from support.webhooks import NOWHERE, body_of, free_port, listening, post, signed, url_of
 from telnyx_conferencing.server.events.envelope import parse_event
@@ -206,6 +208,13 @@ async def test_with_subscriptions_listen_a_burst_is_told_the_same_way(tmp_path: 
                         break
     assert all(1 <= counted[uri] <= FEW for uri in of("room")), counted
     assert counted["list"] <= FEW
+
+
+async def test_whoami_says_whether_events_are_pushed_to_this_client(era: str) -> None:
+    async with guarded(World(), era=era, push=frozenset({"conference.ended"})) as client:
+        events = (await call(client, "whoami"))["events"]
+    without = "none: protocol 2026-07-28 has no way for them; use wait_for_event"
+    assert events["pushed"] == {"2025-11-25": "conference.ended", "2026-07-28": without}[era]
 
 
 async def test_chosen_events_are_pushed_into_the_conversation_in_plain_words(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.anyio
 async def test_the_server_has_a_title_and_an_icon_that_needs_no_network() -> None:
     async with in_process(World()) as client:
         info = client.server_info
+    assert info is not None
     [icon] = info.icons or []
     kind, _, data = icon.src.partition(";base64,")
     assert info.title == "Telnyx conferencing"
