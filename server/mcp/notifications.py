@@ -17,7 +17,7 @@ from .sessions import connection_of
 
 CHANNEL = "claude/channel"
 NO_PUSH_FROM = "2026-07-28"
-"""From this protocol version on, clients get only the notifications that `subscriptions/listen` names, and no others."""
+"""From this protocol version on, clients get only the notifications that `subscriptions/listen` names."""
 _NOTIFY_INTERVAL_S = 0.25
 """Changes within this time are sent together."""
 _PUSH_INTERVAL_S = 2.0
