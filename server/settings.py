@@ -252,8 +252,8 @@ class Settings(BaseSettings):
         frozenset[str] | None,
         NoDecode,
         Field(
-            description="Event types to push into the conversation, comma-separated, if the host supports it and speaks "
-            "protocol 2025-11-25."
+            description="Event types to push into the conversation, comma-separated, if the host supports it and "
+            "speaks protocol 2025-11-25."
         ),
     ] = None
     database: Annotated[
