@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 from zipfile import ZIP_DEFLATED, ZipFile
 
+from ..database import moment_of
 from ..events.event import EventFilter, StoredEvent
 from ..events.history import LOOK_BACK
 from ..events.store import RawEvent, Store
@@ -33,7 +34,9 @@ from .manifest import (
 _PAGE = 1_000
 _MAX_CLOCK_DISORDER = timedelta(hours=1)
 """Records are numbered when they are committed, and the clocks of Telnyx and of this machine differ."""
+_MAX_CLOCK_DIFFERENCE = timedelta(minutes=1)
 _BLOCK_BYTES = 2**20
+_GENESIS = ChainLink(0, 0, "", GENESIS)
 
 Mask = Callable[[Any], Any]
 """Replaces the phone numbers in a value."""
@@ -81,8 +84,9 @@ async def export(
     if not events:
         raise NothingStored(conference_id)
     legs = {event.call_control_id for event in events if event.call_control_id}
-    concern = _Concern({conference_id, *legs})
-    segment = await _records(ledger, concern, min(event.occurred_at for event in events), mask)
+    times = [event.occurred_at for event in events]
+    concern = _Concern({conference_id, *legs}, min(times), max(times))
+    segment = await _records(ledger, concern, mask)
     approvals = [_approval(approval) for approval in await ledger.approvals(concern.codes)]
     raw = await store.raw_events([event.number for event in events])
     text = timeline(conference_id, events, segment.concerning, now)
@@ -146,31 +150,37 @@ class _Concern:
 
     ids: Collection[str]
     """Of the conference and of the call legs in it."""
-    names: set[Any] = field(default_factory=set[Any])
+    begun: datetime
+    ended: datetime
+    """When its first and its last event occurred."""
+    names: set[str] = field(default_factory=set[str])
     """Under which this server created it."""
-    calls: set[Any] = field(default_factory=set[Any])
+    calls: set[str] = field(default_factory=set[str])
     """Tool calls with a record that contains one of the ids."""
     codes: set[str] = field(default_factory=set[str])
-    """Approval requests of such records."""
+    """Approval requests and grants of such records."""
 
-    def is_direct(self, text: str) -> bool:
-        return any(id_ in text for id_ in self.ids)
+    @property
+    def size(self) -> int:
+        return len(self.names) + len(self.calls) + len(self.codes)
 
     def learn(self, entry: Mapping[str, Any]) -> None:
-        """Learn from a record that contains one of the ids."""
-        self.codes |= _codes(entry)
-        if isinstance(entry.get("call"), str):
-            self.calls.add(entry["call"])
+        """Learn from a record that concerns the conference."""
+        self.codes |= _codes(entry) | _texts(_table(entry, "asked").get("grant"))
+        self.calls |= _texts(entry.get("call"))
         if entry.get("tool") == "create_conference":
-            self.names |= {_table(entry, "arguments").get("name")} - {None}
+            self.names |= _texts(_table(entry, "arguments").get("name"))
 
-    def matches(self, text: str) -> bool:
+    def matches(self, link: ChainLink) -> bool:
         """Whether a record contains one of the ids, or names the conference, or belongs to one that does."""
-        if self.is_direct(text):
+        if any(id_ in link.text for id_ in self.ids):
             return True
-        entry = _parsed(text)
-        is_named = _table(entry, "arguments").get("conference_id") in self.names
-        return is_named or entry.get("call") in self.calls or not self.codes.isdisjoint(_codes(entry))
+        entry = _parsed(link.text)
+        if entry.get("call") in self.calls or not self.codes.isdisjoint(_codes(entry)):
+            return True
+        # Another conference may have the same name at another time.
+        is_then = self.begun - _MAX_CLOCK_DIFFERENCE <= moment_of(link.at) <= self.ended + _MAX_CLOCK_DIFFERENCE
+        return is_then and _table(entry, "arguments").get("conference_id") in self.names
 
 
 @dataclass(slots=True)
@@ -186,18 +196,21 @@ class _Segment:
     shown: int = 0
 
 
-async def _records(ledger: Ledger, concern: _Concern, begun: datetime, mask: Mask | None) -> _Segment:
-    """The audit up to its head. Reads it twice: what a record belongs to may be known only later."""
-    start = await ledger.number_before(begun - _MAX_CLOCK_DISORDER)
-    before = last = ChainLink(0, 0, "", GENESIS)
+async def _records(ledger: Ledger, concern: _Concern, mask: Mask | None) -> _Segment:
+    """The audit up to its head. Reads it several times rather than keep it."""
+    start = await ledger.number_before(concern.begun - _MAX_CLOCK_DISORDER)
+    before = last = _GENESIS
     first: int | None = None
-    async for link in _links(ledger, start - 1):
-        if concern.is_direct(link.text):
-            concern.learn(_parsed(link.text))
-            first = first or link.number
-        if first is None or link.number < first:
-            before = link
-        last = link
+    known = -1
+    while concern.size > known:  # what one record belongs to may be known from a later one
+        known, first, before = concern.size, None, _GENESIS
+        async for link in _links(ledger, start - 1):
+            if concern.matches(link):
+                concern.learn(_parsed(link.text))
+                first = first or link.number
+            if first is None:
+                before = link
+            last = link
     segment = _Segment(before.number, before.hash, f"{before.number}:{before.hash}")
     if first is None:
         return segment
@@ -206,12 +219,11 @@ async def _records(ledger: Ledger, concern: _Concern, begun: datetime, mask: Mas
             break
         segment.records += 1
         segment.head = f"{link.number}:{link.hash}"
-        is_concerning = concern.matches(link.text)
+        is_concerning = concern.matches(link)
         is_withheld = is_concerning and _is_masked(_parsed(link.text), mask)
         if is_concerning:
             segment.concerning.append(link)
             segment.shown += not is_withheld
-            concern.codes |= _codes(_parsed(link.text))
         segment.lines.append(_line(link, is_shown=is_concerning and not is_withheld, is_withheld=is_withheld))
     return segment
 
@@ -236,8 +248,14 @@ def _line(link: ChainLink, *, is_shown: bool, is_withheld: bool) -> bytes:
 
 
 def _codes(entry: Mapping[str, Any]) -> set[str]:
-    codes = (entry.get("code"), _table(entry, "asked").get("code"))
-    return {code for code in codes if isinstance(code, str)}
+    """The approval requests and grants that a record is about. A call under a grant is about its own room alone."""
+    asked = _table(entry, "asked")
+    codes = _texts(entry.get("code"), entry.get("grant"), asked.get("code"))
+    return codes | (_texts(asked.get("grant")) if entry.get("tool") == "request_grant" else set())
+
+
+def _texts(*values: Any) -> set[str]:
+    return {value for value in values if isinstance(value, str)}
 
 
 def _entry(event: RawEvent, place: int, mask: Mask | None) -> WebhookEntry:

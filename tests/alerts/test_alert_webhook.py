@@ -7,10 +7,12 @@ import json
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx2
 import pytest
 from starlette.applications import Starlette
@@ -23,7 +25,7 @@ from support.homes import Home
 from support.http import NO_TLS, served
 from support.mcp import call, connected
 from support.webhooks import eventually, free_port, listed, listening, posting_telnyx, url_of
-from telnyx_conferencing.server.adapters.running_servers import registered_server
+from telnyx_conferencing.server.adapters.running_servers import running_servers
 from telnyx_conferencing.server.alerts.deliveries import RETRY_DELAYS
 from telnyx_conferencing.server.alerts.webhook import AlertWebhook
 from telnyx_conferencing.server.http.app import open_http_app
@@ -75,9 +77,9 @@ class Sender:
 
 
 @asynccontextmanager
-async def sending(url: str, directory: Path) -> AsyncGenerator[Sender]:
+async def sending(url: str, directory: Path, **given: Any) -> AsyncGenerator[Sender]:
     async with (
-        watched(LONG_WAIT, directory) as server,
+        watched(LONG_WAIT, directory, **given) as server,
         httpx2.AsyncClient(trust_env=False, verify=NO_TLS, follow_redirects=False) as http,
     ):
         sender = Sender(server, url, http)
@@ -105,10 +107,12 @@ async def test_an_alert_is_posted_with_a_signature_by_each_secret(tmp_path: Path
     assert message["data"]["message"] == raised["payload"]["message"]
 
 
-async def test_a_receiver_that_is_down_for_a_while_gets_each_alert_once_it_is_back(tmp_path: Path) -> None:
+async def test_a_receiver_that_is_down_for_a_while_gets_each_alert_once_it_is_back(
+    address: str, tmp_path: Path
+) -> None:
     with receiver() as receives:
         receives.status = 503
-        async with sending(receives.url, tmp_path) as sender:
+        async with sending(receives.url, tmp_path, database=address) as sender:
             leg = await sender.server.queue_up("+12025550188")
             await sender.server.after(61)
             for delay in (0, 5, 30):
@@ -129,10 +133,10 @@ async def test_a_receiver_that_is_down_for_a_while_gets_each_alert_once_it_is_ba
     assert len({headers["webhook-id"] for headers, _ in receives.requests}) == 2
 
 
-async def test_a_delivery_that_fails_for_good_is_reported_and_not_repeated(tmp_path: Path) -> None:
+async def test_a_delivery_that_fails_for_good_is_reported_and_not_repeated(address: str, tmp_path: Path) -> None:
     with receiver() as receives:
         receives.status = 302
-        async with sending(receives.url, tmp_path) as sender:
+        async with sending(receives.url, tmp_path, database=address) as sender:
             sender.server.board.alert_trouble = lambda: sender.webhook.problems().get("alert webhook", "")
             await sender.server.queue_up("+12025550188")
             await sender.server.after(61)
@@ -188,20 +192,20 @@ async def test_of_two_processes_on_one_store_one_raises_each_alert_and_one_sends
             for client in (one, other):
                 await client.list_tools()
             await listening(port)
-            called = telnyx.request("POST", "/sandbox/calls", {"from": "+12025550188"})["data"]["call_control_id"]
-            await call(one, "enqueue_call", call_control_id=called, queue_name="sales")
-            raised = await call(other, "wait_for_event", types=[RAISED], timeout_secs=20)
-            telnyx.request("POST", f"/sandbox/calls/{called}/hangup")
-            await call(one, "wait_for_event", types=["alert.cleared"], timeout_secs=20)
+            for number in ("+12025550188", "+12025550189"):  # the second shows that the first is not raised again
+                called = telnyx.request("POST", "/sandbox/calls", {"from": number})["data"]["call_control_id"]
+                await call(one, "enqueue_call", call_control_id=called, queue_name="sales")
+                about = {"call_control_id": called, "timeout_secs": 20}
+                await call(other, "wait_for_event", types=[RAISED], **about)
+                telnyx.request("POST", f"/sandbox/calls/{called}/hangup")
+                await call(one, "wait_for_event", types=["alert.cleared"], **about)
 
             async def all_sent() -> bool:
-                return len(receives.requests) >= 2
+                return len(receives.requests) >= 4
 
             await eventually(all_sent)
-            await anyio.sleep(1.2)  # two rounds of each process, in which a second alert would be raised or sent
             alerts = await listed(other, types=["alert.*"])
-    assert [event["type"] for event in alerts] == ["alert.cleared", "alert.raised"]
-    assert raised["events"][0]["id"] == alerts[1]["id"]
+    assert [event["type"] for event in alerts] == ["alert.cleared", "alert.raised"] * 2
     assert sorted(headers["webhook-id"] for headers, _ in receives.requests) == sorted(one["id"] for one in alerts)
 
 
@@ -232,17 +236,32 @@ async def test_metrics_count_raised_alerts_and_deliveries(tmp_path: Path) -> Non
     assert "telnyx_conferencing_alert_deliveries_given_up 0.0" in metrics
 
 
-def test_doctor_reports_alerts_that_are_not_delivered(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    with pytest.MonkeyPatch.context() as patch:
+async def test_doctor_reports_alerts_that_are_not_delivered(tmp_path: Path) -> None:
+    home, policy = Home(tmp_path), tmp_path / "policy.toml"
+    policy.write_text(LONG_WAIT)
+    with receiver() as receives, pytest.MonkeyPatch.context() as patch:
+        receives.status = 410
         for name, value in home.env.items():
             patch.setenv(name, value)
-        with registered_server(transport="stdio", sandbox=True, database=None, page=None) as report:
-            report({"alert webhook": "1 alert event could not be delivered"})
-            ended = home.run("doctor", "--json", "--sandbox")
+        settings = load(
+            sandbox=True,
+            transport="http",
+            database=url_of(tmp_path / "events.db"),
+            policy=policy,
+            alert_webhook=receives.url,
+            alert_secret=SECRETS,
+        )
+        async with open_http_app(settings):
+
+            async def has_given_up() -> bool:
+                return any(server.problems for server in running_servers())
+
+            await eventually(has_given_up)
+            ended = await anyio.to_thread.run_sync(partial(home.run, "doctor", "--json", "--sandbox"))
     findings: list[dict[str, Any]] = [json.loads(line) for line in ended.stdout.splitlines()]
     [finding] = [finding for finding in findings if finding["name"] == "server: alert webhook"]
     assert (ended.returncode, finding["state"]) == (1, "wrong")
+    assert "could not be delivered in the last 7 days to 127.0.0.1: it answered 410" in finding["says"]
 
 
 @pytest.mark.parametrize(

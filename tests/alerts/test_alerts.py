@@ -240,6 +240,15 @@ async def test_a_tool_waits_for_an_alert_and_says_it_in_a_sentence(tmp_path: Pat
     assert answers[0]["summary"] == "Alert 'it': +12025550188 has waited in queue 'support' for more than 1 min."
 
 
+async def test_a_mask_of_numbers_holds_for_alerts_too(tmp_path: Path) -> None:
+    async with watched(alert("queue_wait", after="1m"), tmp_path, mask_numbers=True) as server:
+        await server.queue_up("+12025550188")
+        await server.after(61)
+        seen = json.dumps([await server.events(), await resource(server)])
+    assert "has waited in queue" in seen
+    assert "2025550188" not in seen
+
+
 async def test_an_alert_that_the_policy_drops_is_cleared_at_once(tmp_path: Path) -> None:
     async with watched(alert("queue_wait", after="1m"), tmp_path) as server:
         await server.queue_up("+12025550188")

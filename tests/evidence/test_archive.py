@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from support.command_line import run
 from support.guarded_server import code_in, decided
-from support.mcp import call, connected, refusal
+from support.mcp import call, connected, refusal, text
 from support.telnyx import open_room
 from support.webhooks import body_of, eventually, free_port, has_all, ids, listening, posting_telnyx, url_of
 from telnyx_conferencing.server.cli.verify import verify
@@ -95,6 +95,11 @@ async def practise(directory: Path) -> Case:
             first = await open_room(client, *legs[:2], name="Delivery 4711")
             await call(client, "hold_participants", conference_id=first, call_control_ids=[legs[1]])
             second = await open_room(client, *legs[2:], name="Review")
+            terms = {"tool": "hangup_call", "limits": {"call_control_id": "*"}, "count": 2, "minutes": 10}
+            await decided(database, code_in(text(await client.call_tool("request_grant", terms))))
+            assert not (await client.call_tool("request_grant", terms)).is_error
+            for leg in (legs[1], legs[3]):
+                await call(client, "hangup_call", call_control_id=leg)
             asked = await refusal(client, "end_conference", conference_id=first)
             await decided(database, code_in(asked))
             await call(client, "end_conference", conference_id=first)
@@ -141,10 +146,19 @@ def test_an_archive_has_every_webhook_the_audit_the_approval_and_the_timeline(ca
     assert {"conference.created", "conference.participant.joined", "conference.ended", "call.initiated"} <= set(types)
     assert all(entry["signature"] and entry["timestamp"] for entry in manifest["webhooks"])
     done = [entry["tool"] for entry in shown if entry["outcome"] == "done"]
-    assert done[:4] == ["create_conference", "join_conference", "hold_participants", "end_conference"]
-    [approval] = json.loads(files["approvals.json"])
-    assert approval["question"].startswith("End conference 'Delivery 4711'")
-    assert "approved by a person" in [entry["outcome"] for entry in shown]
+    assert [tool for tool in done if tool != "wait_for_event"] == [
+        "create_conference",
+        "join_conference",
+        "hold_participants",
+        "request_grant",
+        "hangup_call",
+        "end_conference",
+    ]
+    questions = [approval["question"] for approval in json.loads(files["approvals.json"])]
+    assert len(questions) == 2
+    assert any(question.startswith("End conference 'Delivery 4711'") for question in questions)
+    outcomes = [entry["outcome"] for entry in shown]
+    assert (outcomes.count("approved by a person"), outcomes.count("granted by a person")) == (2, 1)
     assert "Delivery 4711" in files["timeline.md"].decode()
     assert case.rooms[1] not in " ".join(content.decode() for content in files.values())
 

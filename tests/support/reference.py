@@ -118,9 +118,10 @@ Template variables complete from what there is. What there is not is the protoco
 
 _EVENTS = """\
 An event has an `id`, a `type`, `occurred_at`, the `conference_id`, `call_control_id` and queue it is about, `via`
-(`webhook`, `catch-up` or `sandbox`), `verified: false` where nobody checked who sent it, and under `payload` the fields
-below as far as Telnyx sent them. Types and fields that are not listed here are kept and shown too: Telnyx adds some
-without notice."""
+(`webhook`, `catch-up`, `sandbox` or `server`), `verified: false` where nobody checked who sent it, and under `payload`
+the fields below as far as Telnyx sent them. Types and fields that are not listed here are kept and shown too: Telnyx
+adds some without notice. The server itself writes `alert.raised` and `alert.cleared` ([policy.md](policy.md#alerts)):
+their payload has `alert`, `when`, `message`, `since` and `raised_at`."""
 
 
 def resources() -> str:

@@ -152,3 +152,24 @@ def test_what_is_likely_a_mistake_is_said(text: str, warning: str) -> None:
 )
 def test_what_is_meant_is_not_warned_of(text: str) -> None:
     assert explain_policy(policy(text)).endswith("Warnings\n  none")
+
+
+def test_alerts_are_explained_in_plain_words() -> None:
+    said = explain_policy(
+        policy(
+            """
+            alerts = [
+                { name = "wait", when = "queue_wait", after = "2m", queues = ["support-*", "sales"] },
+                { name = "long", when = "queue_length", above = 10 },
+                { name = "consent", when = "recording_without_consent", after = "20s" },
+                { name = "code", when = "approval_expiring", before = "1m" },
+            ]
+            """
+        )
+    )
+    assert said.partition("Alerts\n")[2].partition("\n\n")[0].splitlines() == [
+        "  wait: a call waits in a queue for longer than 2 min (queues named support-* or sales)",
+        "  long: more than 10 calls wait in a queue",
+        "  consent: a conference is recorded, and a participant has heard no announcement, for longer than 20 s",
+        "  code: an approval request expires within 1 min",
+    ]
