@@ -14,6 +14,7 @@ from support.postgres import Cluster, programs, shared, sharing
 from support.webhooks import url_of
 
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
+_SLOW_IMPORTS = ("frameworks", "test_api_fuzz.py")
 _whole_run = ExitStack()
 
 
@@ -22,8 +23,8 @@ def _is_fast(config: pytest.Config) -> bool:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out the frameworks in a fast run: their tests are slow, and to import them takes longer than a test."""
-    return True if _is_fast(config) and collection_path.name == "frameworks" else None
+    """Leave out slow tests of packages that take longer to import than a fast test takes."""
+    return True if _is_fast(config) and collection_path.name in _SLOW_IMPORTS else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
