@@ -17,6 +17,7 @@ import httpx2
 from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.stdio import stdio_client
+from playwright.async_api import Page
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -26,6 +27,8 @@ from support.commands import COMMAND  # noqa: E402
 from support.mcp import call, text  # noqa: E402
 from support.mcp_apps import PENDING, RENDERS  # noqa: E402 (found by the line before)
 from support.webhooks import eventually, free_port  # noqa: E402
+from telnyx_conferencing.server.guard.ledger import Ledger  # noqa: E402
+from telnyx_conferencing.server.web.operator.sign_in import create_code  # noqa: E402
 
 DOCS = ROOT / "docs"
 _PAUSE = 4.0
@@ -46,6 +49,7 @@ class House:
     client: Client
     port: int
     log: Path
+    database: str
 
     async def happens(self, path: str) -> None:
         """Somebody at a far end does something."""
@@ -90,6 +94,16 @@ class House:
         await anyio.sleep(_PAUSE)
         await self.happens(f"{legs[0]}/speak")
 
+    async def sign_in(self, page: Page) -> None:
+        """Sign in on the operator page, as with the code that the `operator` command prints."""
+        [address] = [word for word in self.log.read_text().split() if word.endswith("/operator")]
+        async with Ledger.open(self.database) as ledger:
+            code = await create_code(ledger, "anna@desk")
+        await page.goto(address)
+        await page.get_by_label("Sign-in code").fill(code)
+        await page.keyboard.press("Enter")
+        await page.get_by_text("Live", exact=True).wait_for()
+
     async def people(self, room: str) -> list[dict[str, Any]]:
         people: list[dict[str, Any]] = (await call(self.client, "list_participants", conference_id=room))[
             "participants"
@@ -107,7 +121,7 @@ async def house(*arguments: str, renders: bool = True) -> AsyncGenerator[House]:
             extensions = RENDERS if renders else ()
             async with Client(stdio_client(process, errlog=stderr), extensions=extensions) as client:
                 await client.list_tools()
-                yield House(client, port, log)
+                yield House(client, port, log, f"sqlite:///{home}/events.db")
 
 
 async def empty() -> None:
@@ -123,10 +137,7 @@ async def empty() -> None:
 async def busy() -> None:
     async with house("--approval", "never", "--operator-page", "0") as served, tab(width=1180, height=660) as page:
         await served.busy()
-        [link] = [word for word in served.log.read_text().split() if word.startswith("http")]
-        await page.goto(link)
-        await page.locator("#sign-in:enabled").press("Enter")
-        await page.get_by_role("link", name="Switchboard").click()
+        await served.sign_in(page)
         await page.locator(".badge.held").wait_for()
         await anyio.sleep(_PAUSE)
         await page.screenshot(path=DOCS / "board-busy.png")

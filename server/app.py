@@ -19,13 +19,13 @@ from mcp_types import ListToolsResult, PaginatedRequestParams
 
 from ..tools import TOOLS
 from .adapters.api_key import key_of
-from .adapters.approval_help import OPERATOR_PATH, operator_address
 from .adapters.guard_factory import GuardRuntime
 from .adapters.live_facts import TelnyxFacts
 from .adapters.running_servers import registered_server, running_servers
 from .alerts.book import AlertBook
 from .board.board import Board
 from .events.service import EventService
+from .guard import Policy
 from .lifecycle import Shutdown, Supervisor
 from .mcp import alert_resource, audit_resource
 from .mcp.board_tools import BoardTools, has_cards, page_template
@@ -50,12 +50,9 @@ from .webhooks.ingest import EventIngest
 from .webhooks.signature import create_verifier
 
 if TYPE_CHECKING:
-    from starlette.routing import BaseRoute
-
     from .alerts.webhook import AlertWebhook
     from .mcp.number_masking import NumberMask
     from .sandbox import Sandbox
-    from .web.operator.app import OperatorPage
 
 logger = logging.getLogger(__name__)
 
@@ -125,14 +122,16 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         await stack.enter_async_context(guard_runtime.guard.audit_writer.running(supervisor))
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
-        page = None
         if settings.operator_page is not None and settings.transport == "stdio":
-            page = await _serve_operator_page(stack, settings.operator_page, parts, events, guard_runtime)
-        elif settings.operator_page is not None:
-            page = operator_address(settings)
-        guard_runtime.page = page
+            guard_runtime.page = await _serve_operator_page(stack, settings.operator_page, parts, events, guard_runtime)
         report_problems = stack.enter_context(
-            registered_server(transport=settings.transport, sandbox=settings.sandbox, database=database, page=page)
+            registered_server(
+                transport=settings.transport,
+                sandbox=settings.sandbox,
+                database=database,
+                page=guard_runtime.page,
+                page_needs_token=settings.transport == "http" and settings.tokens_required,
+            )
         )
         webhook = _alert_webhook(settings, events)
         if webhook is not None:
@@ -191,23 +190,19 @@ def _report_problems(
 async def _serve_operator_page(
     stack: AsyncExitStack, port: int, parts: ServerParts, events: EventService, guard_runtime: GuardRuntime
 ) -> str | None:
-    """Serve the page until the stack closes. Its address, without a sign-in link; None: the port is in use."""
-    from .web.board import BoardPage  # noqa: PLC0415 (a web server, which most servers over stdio do not start)
-    from .web.operator.server import print_link, serve_operator_page  # noqa: PLC0415
+    """Serve the page until the stack closes. Its address; None: the port is in use."""
+    from .web.operator import LiveCalls, announce_page, serve_operator_page  # noqa: PLC0415 (a web server, which not every server over stdio starts)
 
-    def board_routes(page: "OperatorPage", port: int) -> "list[BaseRoute]":
-        return BoardPage(page, parts.board, events, parts.tool_calls.answer, port).routes
-
-    page = serve_operator_page(guard_runtime.ledger, port, more_routes=board_routes)
+    live = LiveCalls(parts.board, events, parts.tool_calls.answer)
     try:
-        link = await stack.enter_async_context(page)
+        address = await stack.enter_async_context(serve_operator_page(guard_runtime.ledger, live, port))
     except SettingsError as error:
         others = [server for server in running_servers() if urlsplit(server.page or "").port == port]
         owner = f" The page there is that of {others[0].title}." if others else ""
         logger.error("This server runs without an operator page: %s%s", error, owner)
         return None
-    print_link(link)
-    return f"{urlsplit(link).scheme}://{urlsplit(link).netloc}{OPERATOR_PATH}"
+    announce_page(address)
+    return address
 
 
 def build(
@@ -224,7 +219,11 @@ def build(
     defaults = DefaultArguments(settings)
     alerts = AlertBook()
     events.on_change(alerts.note)
-    board = Board(events, guard_runtime.ledger, guard_runtime.policy, catalog.allows, alerts)
+
+    def allows(name: str, policy: Policy | None) -> bool:
+        return catalog.allows(name, policy or guard_runtime.policy())
+
+    board = Board(events, guard_runtime.ledger, allows, alerts)
     tool_calls = ToolCallHandler(
         catalog,
         guard,
@@ -232,7 +231,7 @@ def build(
         events,
         defaults=defaults,
         whoami=WhoamiReport(settings, defaults, guard_runtime, events, f"{NAME} {VERSION}"),
-        board_tools=BoardTools(board, guard),
+        board_tools=BoardTools(board, guard, lambda: guard_runtime.page),
         permission_tools=PermissionTools(guard, defaults),
         shutdown=shutdown,
         ask_timeout=settings.ask_timeout,

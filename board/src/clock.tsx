@@ -2,18 +2,21 @@
 
 import { useEffect, useRef } from "preact/hooks";
 
-const EVERY = 250;
+const INTERVAL_MS = 250;
 const counted = new Map<HTMLElement, () => void>();
-let ahead = 0;
+let aheadMs = 0;
 
 /** By how many milliseconds this clock is ahead of the server's. */
 export function setAhead(milliseconds: number): void {
-  ahead = milliseconds;
+  aheadMs = milliseconds;
 }
+
+/** The server's time, in milliseconds. */
+export const serverNow = (): number => Date.now() - aheadMs;
 
 setInterval(() => {
   if (document.visibilityState !== "hidden") for (const write of counted.values()) write();
-}, EVERY);
+}, INTERVAL_MS);
 
 /** A duration as `2:13`, or `1:02:13`. */
 export function spell(milliseconds: number): string {
@@ -38,7 +41,7 @@ export function Lasting({ moment, down, long, class: name }: Counting) {
   useEffect(() => {
     const node = at.current!;
     const write = () => {
-      const past = Date.now() - ahead - Date.parse(moment);
+      const past = serverNow() - Date.parse(moment);
       const text = spell(down ? -past : past);
       if (node.textContent !== text) node.textContent = text;
       if (long) node.toggleAttribute("data-long", past > long * 1000);
@@ -51,6 +54,14 @@ export function Lasting({ moment, down, long, class: name }: Counting) {
 }
 
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
+const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const YEAR_DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 
-/** A moment as the viewer's locale writes it. */
-export const when = (iso: string): string => TIME.format(new Date(iso));
+/** A moment's time of day as the viewer's locale writes it, with the day unless that is today. */
+export function when(iso: string): string {
+  const [at, now] = [new Date(iso), new Date(serverNow())];
+  if (at.toDateString() === now.toDateString()) return TIME.format(at);
+  return `${(at.getFullYear() === now.getFullYear() ? DAY : YEAR_DAY).format(at)}, ${TIME.format(at)}`;
+}
+
+export const Moment = ({ at }: { at: string }) => <time dateTime={at}>{when(at)}</time>;

@@ -1,17 +1,33 @@
 // The page in a host that renders MCP Apps: it calls the server's tools through the host, as the model does.
 
-import type { Board, Card, Outcome, Shown, Source } from "./model";
+import type { Approval, Board, Outcome } from "./model";
 import { Host } from "./rpc";
 
 const VERSION = "2026-01-26";
-const CALM = 3_000; // between two looks, while somebody looks
-const CALMEST = 30_000; // while looking fails
+const INTERVAL_MS = 3_000; // between two looks, while a person can see the page
+const MAX_INTERVAL_MS = 30_000; // while looking fails
 const CARD = "telnyx-conferencing/card";
 const PENDING = "telnyx-conferencing/pending";
 
+/** An approval as a card: with the secret by which its buttons answer it. */
+export interface SecretCard {
+  approval: Approval;
+  secret: string;
+}
+
+/** What the page shows. */
+export interface Shown {
+  board?: Board;
+  card?: SecretCard;
+  /** Why the page may be old, as a sentence; empty while it is current. */
+  trouble: string;
+  /** By how many milliseconds this clock is ahead of the server's. */
+  ahead: number;
+}
+
 interface Result {
   content?: { type: string; text?: string }[];
-  structuredContent?: { board?: Board; approval?: Card["approval"] & { now: string } };
+  structuredContent?: { board?: Board; approval?: Approval & { now: string } };
   _meta?: Record<string, any>;
   isError?: boolean;
 }
@@ -25,23 +41,22 @@ interface Context {
   locale?: string;
 }
 
-export class HostSource implements Source {
-  place = "host" as const;
+export class HostSource {
   private host = new Host();
-  private told: (change: Partial<Shown>) => void = () => {};
+  private show: (change: Partial<Shown>) => void = () => {};
   private can: Record<string, unknown> = {};
   private context: Context = {};
   private seen = true;
   private isBoard = false;
-  private pause = CALM;
+  private pause = INTERVAL_MS;
   private timer = 0;
   private looking = false;
 
-  start(told: (change: Partial<Shown>) => void): void {
-    this.told = told;
+  start(show: (change: Partial<Shown>) => void): void {
+    this.show = show;
     this.host.on<Result>("ui/notifications/tool-result", (result) => this.take(result));
     this.host.on<{ reason?: string }>("ui/notifications/tool-cancelled", () =>
-      told({ trouble: "The call that was to show this was cancelled." }),
+      show({ trouble: "The call that was to show this was cancelled." }),
     );
     this.host.on<Context>("ui/notifications/host-context-changed", (context) => this.follow(context));
     this.host.answer("ui/resource-teardown", () => (this.stop(), {}));
@@ -69,7 +84,7 @@ export class HostSource implements Source {
       this.host.notify("ui/notifications/initialized");
       this.tellSize();
     } catch (why) {
-      this.told({ trouble: (why as Error).message });
+      this.show({ trouble: (why as Error).message });
     }
   }
 
@@ -97,12 +112,12 @@ export class HostSource implements Source {
     const secret = result._meta?.[CARD]?.secret;
     if (board) {
       this.isBoard = true;
-      this.told({ board, trouble: "", ahead: Date.now() - Date.parse(board.now) });
+      this.show({ board, trouble: "", ahead: Date.now() - Date.parse(board.now) });
       this.soon(this.pause);
     } else if (approval && typeof secret === "string") {
-      this.told({ card: { approval, secret }, trouble: "", ahead: Date.now() - Date.parse(approval.now) });
+      this.show({ card: { approval, secret }, trouble: "", ahead: Date.now() - Date.parse(approval.now) });
     } else {
-      this.told({ trouble: textOf(result) || "There is nothing to show." });
+      this.show({ trouble: textOf(result) || "There is nothing to show." });
     }
   }
 
@@ -123,11 +138,11 @@ export class HostSource implements Source {
     try {
       const result = await this.call("show_switchboard", {});
       if (result.isError) throw new Error(textOf(result));
-      this.pause = CALM;
+      this.pause = INTERVAL_MS;
       if (this.isBoard) this.take(result);
     } catch (why) {
-      this.pause = Math.min(CALMEST, this.pause * 2);
-      this.told({ trouble: (why as Error).message });
+      this.pause = Math.min(MAX_INTERVAL_MS, this.pause * 2);
+      this.show({ trouble: (why as Error).message });
       this.soon(this.pause);
     } finally {
       this.looking = false;
@@ -154,14 +169,14 @@ export class HostSource implements Source {
     return outcome;
   }
 
-  async card(code: string): Promise<Card | Outcome> {
+  async card(code: string): Promise<SecretCard | Outcome> {
     const [outcome, result] = await this.outcome("show_approval", { approval: code });
     const approval = result.structuredContent?.approval;
     const secret = result._meta?.[CARD]?.secret;
     return approval && typeof secret === "string" ? { approval, secret } : { ...outcome, failed: true };
   }
 
-  async decide({ approval, secret }: Card, yes: boolean): Promise<Outcome> {
+  async decide({ approval, secret }: SecretCard, yes: boolean): Promise<Outcome> {
     const { code } = approval;
     const [outcome] = await this.outcome("decide_approval", { approval: code, secret, yes });
     if (!outcome.failed && this.can["message"]) {

@@ -1,4 +1,5 @@
-// What the server tells: see server/board/view.py. Whatever is not there is not so, or not known.
+// What the server sends: see server/board/view.py and server/web/operator/view.py. A field that is missing does not
+// apply, or is not known.
 
 export interface Person {
   leg: string;
@@ -35,11 +36,20 @@ export interface Queue {
   calls: Waiting[];
 }
 
-export interface Happened {
+export interface LineEvent {
   id: string;
   at: string;
   kind: string;
   text: string;
+}
+
+export interface Alert {
+  id: string;
+  /** Since when its condition holds. */
+  since: string;
+  text: string;
+  conference_id?: string;
+  queue?: string;
 }
 
 export interface Approval {
@@ -49,26 +59,70 @@ export interface Approval {
   risk: string;
   question: string;
   expires_at: string;
+  asked_by?: string;
+  asked_at?: string;
+  state?: string;
+  answer?: "approved" | "rejected";
+  /** The conference that it names. */
+  room?: string;
+  decided_at?: string;
+  by?: string;
+  reason?: string;
+  /** Why it is outdated: what has changed since it was asked. */
+  changed?: string;
 }
 
-export interface Board {
-  now: string;
+/** What happens on the line. */
+export interface Live {
   rooms: Room[];
   more_rooms?: number;
   queues: Queue[];
   more_queues?: number;
-  events: Happened[];
+  events: LineEvent[];
+  alerts?: Alert[];
+  more_alerts?: number;
+  /** Why alerts do not reach the operator's webhook. */
+  alert_trouble?: string;
+  /** The tools that have a button here. */
+  actions: string[];
+}
+
+/** The switchboard in a conversation. */
+export interface Board extends Live {
+  now: string;
   approvals: Approval[];
   others_waiting?: number;
   stopped?: string;
-  actions: string[];
   cards?: boolean;
 }
 
-/** An approval as a card: with the secret by which its buttons answer it. */
-export interface Card {
-  approval: Approval;
-  secret: string;
+/** Several calls that a person has allowed at once. */
+export interface Grant {
+  code: string;
+  tool: string;
+  /** Allowed values by argument. */
+  limits: Record<string, string>;
+  room: string;
+  count: number;
+  left: number;
+  asked_by: string;
+  granted_by: string;
+  expires_at: string;
+}
+
+/** The operator page's state. Who may not read calls gets none. */
+export interface Desk extends Partial<Live> {
+  number: number;
+  now: string;
+  waiting: number;
+  pending: Approval[];
+  /** Those answered a moment ago. */
+  decided: Approval[];
+  grants: Grant[];
+  stopped: { at: string; by: string; reason: string } | null;
+  /** The number of the newest record of the audit. */
+  audit: number;
+  trouble?: string;
 }
 
 /** What came of pressing a button. `pending`: the code as which it waits for a person's yes. */
@@ -78,28 +132,13 @@ export interface Outcome {
   pending?: string;
 }
 
-/** What the page shows. */
-export interface Shown {
-  board?: Board;
-  card?: Card;
-  /** Whether what is shown is as it is now; otherwise why not, as a sentence. */
-  trouble: string;
-  /** By how many milliseconds this clock is ahead of the server's. */
-  ahead: number;
+/** What the buttons of rooms and people do. */
+export interface Buttons {
+  press: (tool: string, args: Record<string, unknown>) => Promise<void>;
+  can: (tool: string) => boolean;
 }
 
-/** Where the page gets what it shows, and hands on what is pressed. */
-export interface Source {
-  /** Whether it is a page of its own, or a part of a conversation. */
-  place: "browser" | "host";
-  start(told: (change: Partial<Shown>) => void): void;
-  act(tool: string, given: Record<string, unknown>): Promise<Outcome>;
-  /** Fetch the card of an approval, where a person may answer by one. */
-  card?(code: string): Promise<Card | Outcome>;
-  decide?(card: Card, yes: boolean): Promise<Outcome>;
-}
-
-/** The new value, with every part of the old one that says the same: what is the same need not be drawn again. */
+/** The new value, with every part of the old one that is equal: an equal part need not be drawn again. */
 export function kept<T>(before: unknown, now: T): T {
   if (Object.is(before, now) || typeof before !== "object" || typeof now !== "object" || !before || !now) return now;
   if (Array.isArray(before) !== Array.isArray(now)) return now;

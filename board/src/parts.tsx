@@ -10,9 +10,13 @@ const PATHS = {
   sound: "M2.5 6v4h2.3L8.5 13V3L4.8 6ZM11 5.6a3.4 3.4 0 0 1 0 4.8M12.8 3.8a6 6 0 0 1 0 8.4",
   stop: "M5.2 1.5h5.6l3.7 3.7v5.6l-3.7 3.7H5.2l-3.7-3.7V5.2ZM5 8h6",
   grow: "M9.5 2.5h4v4M13.5 2.5 9 7M6.5 13.5h-4v-4M2.5 13.5 7 9",
+  menu: "M2.5 4h11M2.5 8h11M2.5 12h11",
+  warn: "M8 2 1.8 13.5h12.4ZM8 6.5v3.2M8 11.6v.2",
+  back: "M9.5 3 4.5 8l5 5",
 };
+export type IconName = keyof typeof PATHS;
 
-export function Icon({ name }: { name: keyof typeof PATHS }) {
+export function Icon({ name }: { name: IconName }) {
   return (
     <svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
       <path d={PATHS[name]} />
@@ -20,7 +24,7 @@ export function Icon({ name }: { name: keyof typeof PATHS }) {
   );
 }
 
-/** What somebody else chose: shown as it is, whichever way it is written. */
+/** Text that another person chose: shown as it is, in either direction of writing. */
 export function Theirs({ text, class: name }: { text: string; class?: string }) {
   return (
     <bdi class={name ? `theirs ${name}` : "theirs"} title={text}>
@@ -33,5 +37,23 @@ export function Unseen({ children }: { children: ComponentChildren }) {
   return <span class="unseen">{children}</span>;
 }
 
+export function Trouble({ text }: { text: string }) {
+  return text ? (
+    <p class="trouble" role="alert">
+      {text}
+    </p>
+  ) : null;
+}
+
 export const count = (many: number, one: string, several = `${one}s`): string =>
   `${many} ${many === 1 ? one : several}`;
+
+const announcement = document.createElement("div");
+announcement.className = "unseen";
+announcement.setAttribute("role", "status");
+
+/** Have a screen reader read this out. */
+export function announce(text: string): void {
+  if (!announcement.isConnected) document.body.append(announcement);
+  announcement.textContent = text;
+}

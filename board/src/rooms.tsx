@@ -1,24 +1,57 @@
-// Conferences as rooms, people as cards.
+// Conferences as rooms, people as cards or as rows of a list.
 
-import { Component } from "preact";
-import { useRef } from "preact/hooks";
+import { Component, type ComponentChildren } from "preact";
+import { useMemo, useRef } from "preact/hooks";
 import { Lasting } from "./clock";
-import type { Person, Room } from "./model";
-import { count, Icon, Theirs, Unseen } from "./parts";
-
-export type Act = (tool: string, given: Record<string, unknown>) => Promise<void>;
-export interface Doing {
-  act: Act;
-  can: (tool: string) => boolean;
-}
+import type { Buttons, Person, Room } from "./model";
+import { count, Icon, type IconName, Theirs, Unseen } from "./parts";
 
 const ROLES = { monitor: "Listens in", whisper: "Whispers", barge: "Supervises" };
+const MANY = 24; // people from which on a room is a list by itself
 
-export function RoomPart({ room, doing }: { room: Room; doing: Doing }) {
+export type Sorting = "joined" | "name" | "state" | "hold";
+
+/** How people are shown. */
+export interface Looks {
+  layout: "auto" | "cards" | "list";
+  filter: string;
+  sorting: Sorting;
+}
+
+const hasState = (person: Person): number =>
+  person.talking ? 3 : person.held ? 2 : person.muted || person.role ? 1 : 0;
+const ORDERS: Record<Exclude<Sorting, "joined">, (one: Person, other: Person) => number> = {
+  name: (one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }),
+  state: (one, other) => hasState(other) - hasState(one),
+  hold: (one, other) => (one.held ?? "~").localeCompare(other.held ?? "~"),
+};
+
+/** The people of a room that pass the filter, in order. */
+function shownPeople(people: Person[], { filter, sorting }: Looks): Person[] {
+  const wanted = filter.trim().toLowerCase();
+  const found = wanted
+    ? people.filter(({ name, number }) => `${name} ${number ?? ""}`.toLowerCase().includes(wanted))
+    : people;
+  return sorting === "joined" ? found : [...found].sort(ORDERS[sorting]);
+}
+
+export interface RoomProps {
+  room: Room;
+  buttons: Buttons;
+  looks: Looks;
+  /** What waits for an answer about this room. */
+  children?: ComponentChildren;
+}
+
+export function RoomPart({ room, buttons, looks, children }: RoomProps) {
   const everyone = { conference_id: room.id, call_control_ids: "everyone" };
-  const muted = room.people.length > 0 && room.people.every((person) => person.muted);
-  const held = room.people.length > 0 && room.people.every((person) => person.held);
+  const [muted, held] = [room.people.filter((one) => one.muted).length, room.people.filter((one) => one.held).length];
+  const total = room.people.length;
   const id = `room-${room.id}`;
+  const people = useMemo(
+    () => shownPeople(room.people, looks),
+    [room.people, looks.filter, looks.sorting],
+  );
   return (
     <section class="room" aria-labelledby={id}>
       <header class="room-head">
@@ -28,37 +61,85 @@ export function RoomPart({ room, doing }: { room: Room; doing: Doing }) {
         <p class="facts">
           {room.since && <Lasting moment={room.since} />}
           <span>{count(room.present, "person", "people")}</span>
+          {held > 0 && <span class="badge held">{held} on hold</span>}
           {room.recording === "recording" && <span class="badge recording">Recording</span>}
           {room.recording === "paused" && <span class="badge">Recording paused</span>}
           {room.playing && <span class="badge audio">Audio plays</span>}
         </p>
         <div class="room-buttons">
-          <Press tool={muted ? "unmute_participants" : "mute_participants"} given={everyone} doing={doing} icon="mic">
-            {muted ? "Unmute all" : "Mute all"}
+          <Press tool="mute_participants" args={everyone} buttons={buttons} icon="mic" off={muted === total}>
+            Mute all
           </Press>
-          <Press
-            tool={held ? "unhold_participants" : "hold_participants"}
-            given={everyone}
-            doing={doing}
-            icon={held ? "play" : "pause"}
-          >
-            {held ? "Resume all" : "Hold all"}
+          <Press tool="unmute_participants" args={everyone} buttons={buttons} icon="mic" off={!muted}>
+            Unmute all
+          </Press>
+          <Press tool="hold_participants" args={everyone} buttons={buttons} icon="pause" off={held === total}>
+            Hold all
+          </Press>
+          <Press tool="unhold_participants" args={everyone} buttons={buttons} icon="play" off={!held}>
+            Unhold all
           </Press>
           {room.playing && (
-            <Press tool="stop_audio" given={everyone} doing={doing} icon="sound">
+            <Press tool="stop_audio" args={everyone} buttons={buttons} icon="sound">
               Stop audio
             </Press>
           )}
           {room.recording === "recording" && (
-            <Press tool="pause_recording" given={{ conference_id: room.id }} doing={doing} icon="pause">
+            <Press tool="pause_recording" args={{ conference_id: room.id }} buttons={buttons} icon="pause">
               Pause recording
+            </Press>
+          )}
+          {room.recording === "paused" && (
+            <Press tool="resume_recording" args={{ conference_id: room.id }} buttons={buttons} icon="play">
+              Resume recording
             </Press>
           )}
         </div>
       </header>
-      <People room={room} doing={doing} />
-      {room.present > room.people.length && <p class="more">And {room.present - room.people.length} more.</p>}
+      {children}
+      <People room={room} people={people} buttons={buttons} looks={looks} />
+      {room.present > total && <p class="more">And {room.present - total} more.</p>}
     </section>
+  );
+}
+
+/** Filter, order and layout, for all rooms. */
+export function Toolbar({ looks, change }: { looks: Looks; change: (looks: Looks) => void }) {
+  return (
+    <div class="toolbar" role="group" aria-label="People">
+      <label>
+        <Unseen>Filter people by name or number</Unseen>
+        <input
+          type="search"
+          placeholder="Filter people"
+          value={looks.filter}
+          onInput={(event) => change({ ...looks, filter: event.currentTarget.value })}
+        />
+      </label>
+      <label>
+        <Unseen>Sort people</Unseen>
+        <select
+          value={looks.sorting}
+          onChange={(event) => change({ ...looks, sorting: event.currentTarget.value as Sorting })}
+        >
+          <option value="joined">First joined first</option>
+          <option value="name">By name</option>
+          <option value="state">Talking and on hold first</option>
+          <option value="hold">Longest on hold first</option>
+        </select>
+      </label>
+      <label>
+        <Unseen>Show people as</Unseen>
+        <select
+          value={looks.layout}
+          onChange={(event) => change({ ...looks, layout: event.currentTarget.value as Looks["layout"] })}
+        >
+          <option value="auto">Cards, or a list of many</option>
+          <option value="cards">Cards</option>
+          <option value="list">List</option>
+        </select>
+      </label>
+    </div>
   );
 }
 
@@ -71,8 +152,15 @@ const STEPS: Record<string, (at: number, columns: number, last: number) => numbe
   End: (_at, _columns, last) => last,
 };
 
+interface PeopleProps {
+  room: Room;
+  people: Person[];
+  buttons: Buttons;
+  looks: Looks;
+}
+
 /** One Tab stop for all: arrow keys move from card to card, so that 250 people are no 500 presses of Tab. */
-function People({ room, doing }: { room: Room; doing: Doing }) {
+function People({ room, people, buttons, looks }: PeopleProps) {
   const list = useRef<HTMLUListElement>(null);
   const active = useRef("");
   const enter = (card: HTMLElement) => {
@@ -100,15 +188,17 @@ function People({ room, doing }: { room: Room; doing: Doing }) {
     next.querySelectorAll<HTMLElement>("button")[Math.max(place, 0)]?.focus();
   };
   if (!room.people.length) return <p class="nobody">Nobody is in it.</p>;
-  const known = room.people.some((person) => person.leg === active.current);
+  if (!people.length) return <p class="nobody">Nobody in it matches the filter.</p>;
+  const known = people.some((person) => person.leg === active.current);
+  const isList = looks.layout === "list" || (looks.layout === "auto" && room.people.length > MANY);
   return (
-    <ul class="people" ref={list} onKeyDown={pressed} onFocusIn={focused} role="list">
-      {room.people.map((person, place) => (
+    <ul class={isList ? "people list" : "people"} ref={list} onKeyDown={pressed} onFocusIn={focused} role="list">
+      {people.map((person, place) => (
         <PersonCard
           key={person.leg}
           person={person}
           room={room.id}
-          doing={doing}
+          buttons={buttons}
           reached={known ? person.leg === active.current : place === 0}
         />
       ))}
@@ -119,18 +209,18 @@ function People({ room, doing }: { room: Room; doing: Doing }) {
 interface CardProps {
   person: Person;
   room: string;
-  doing: Doing;
+  buttons: Buttons;
   reached: boolean;
 }
 
 /** Drawn again only when something about the person differs. */
 class PersonCard extends Component<CardProps> {
   override shouldComponentUpdate(next: CardProps): boolean {
-    return next.person !== this.props.person || next.doing !== this.props.doing || next.reached !== this.props.reached;
+    return next.person !== this.props.person || next.buttons !== this.props.buttons || next.reached !== this.props.reached;
   }
 
-  override render({ person, room, doing, reached }: CardProps) {
-    const given = { conference_id: room, call_control_ids: [person.leg] };
+  override render({ person, room, buttons, reached }: CardProps) {
+    const args = { conference_id: room, call_control_ids: [person.leg] };
     const index = reached ? 0 : -1;
     return (
       <li
@@ -162,8 +252,8 @@ class PersonCard extends Component<CardProps> {
         <div class="person-buttons">
           <Press
             tool={person.muted ? "unmute_participants" : "mute_participants"}
-            given={given}
-            doing={doing}
+            args={args}
+            buttons={buttons}
             icon="mic"
             about={person.name}
             index={index}
@@ -172,13 +262,13 @@ class PersonCard extends Component<CardProps> {
           </Press>
           <Press
             tool={person.held ? "unhold_participants" : "hold_participants"}
-            given={given}
-            doing={doing}
+            args={args}
+            buttons={buttons}
             icon={person.held ? "play" : "pause"}
             about={person.name}
             index={index}
           >
-            {person.held ? "Resume" : "Hold"}
+            {person.held ? "Unhold" : "Hold"}
           </Press>
         </div>
       </li>
@@ -195,11 +285,13 @@ function initial(name: string): string {
 
 interface PressProps {
   tool: string;
-  given: Record<string, unknown>;
-  doing: Doing;
-  icon: "mic" | "pause" | "play" | "sound";
+  args: Record<string, unknown>;
+  buttons: Buttons;
+  icon: IconName;
   about?: string;
   index?: number;
+  /** Whether a press would have no effect. */
+  off?: boolean;
   children: string;
 }
 
@@ -208,18 +300,18 @@ class Press extends Component<PressProps, { busy: boolean }> {
   override state = { busy: false };
 
   private press = async () => {
-    if (this.state.busy) return;
+    if (this.state.busy || this.props.off) return;
     this.setState({ busy: true });
-    await this.props.doing.act(this.props.tool, this.props.given);
+    await this.props.buttons.press(this.props.tool, this.props.args);
     this.setState({ busy: false });
   };
 
-  override render({ tool, doing, icon, about, index, children }: PressProps) {
-    if (!doing.can(tool)) return null;
+  override render({ tool, buttons, icon, about, index, off, children }: PressProps) {
+    if (!buttons.can(tool)) return null;
     return (
-      <button type="button" aria-disabled={this.state.busy} onClick={this.press} tabIndex={index ?? 0}>
+      <button type="button" aria-disabled={this.state.busy || off} aria-busy={this.state.busy} onClick={this.press} tabIndex={index ?? 0}>
         <Icon name={icon} />
-        {children}
+        <span class="label">{children}</span>
         {about && <Unseen> {about}</Unseen>}
       </button>
     );

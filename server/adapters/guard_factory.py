@@ -11,7 +11,7 @@ from ..guard import Approvals, AuditWriter, Caller, Gate, Guard, Ledger, Policy
 from ..guard.policy import PolicyError, PolicySource, Rules
 from ..settings import Settings, SettingsError
 from ..telnyx import TelnyxClient
-from .approval_help import approval_help
+from .approval_help import approval_help, operator_address
 from .call_watch import CallWatch
 from .live_state import TelnyxLiveState
 from .policy_facts import TelnyxScopeFacts
@@ -35,8 +35,8 @@ class GuardRuntime:
         self._source = policy_source(settings)
         self._reported_problem = ""
         self._on_change: list[Callable[[], None]] = []
-        self.page: str | None = None
-        """The address of the running operator page, without a sign-in link."""
+        self.page: str | None = operator_address(settings) if _has_page_at_http_port(settings) else None
+        """The address of the operator page, without a secret; None: there is none."""
 
         self.ledger = Ledger(events.database, settings.approval_ttl)
         live = TelnyxLiveState(telnyx.read, events, self.ledger)
@@ -77,6 +77,10 @@ class GuardRuntime:
         while True:
             self.policy()
             await anyio.sleep(_POLICY_CHECK_INTERVAL_S)
+
+
+def _has_page_at_http_port(settings: Settings) -> bool:
+    return settings.operator_page is not None and settings.transport == "http"
 
 
 def policy_source(settings: Settings) -> PolicySource:

@@ -41,7 +41,9 @@ class ServerRecord:
     store_needs_login: bool
     """Whether the URL had a user or a password, so that `store` alone may not open it."""
     page: str | None
-    """The address of its operator page, without a sign-in link; None: it serves none."""
+    """The address of its operator page; None: it serves none."""
+    page_needs_token: bool = False
+    """Whether people sign in there with an access token, and not with a code."""
     problems: Mapping[str, str] = field(default_factory=dict[str, str])
     """A sentence for each background task that has failed and does not run again yet."""
 
@@ -54,7 +56,7 @@ class ServerRecord:
 
 @contextmanager
 def registered_server(
-    *, transport: str, sandbox: bool, database: str | None, page: str | None
+    *, transport: str, sandbox: bool, database: str | None, page: str | None, page_needs_token: bool = False
 ) -> Generator[Callable[[Mapping[str, str]], None]]:
     """Register this process as a running server until the context ends. Returns a function that sets its problems.
 
@@ -70,6 +72,7 @@ def registered_server(
         store=redacted_url(url),
         store_needs_login=redacted_url(url) != url,
         page=page,
+        page_needs_token=page_needs_token,
     )
     path = _directory() / f"{record.pid}-{secrets.token_hex(4)}.json"
     try:

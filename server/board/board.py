@@ -48,15 +48,13 @@ class Board:
         self,
         events: EventService,
         ledger: Ledger,
-        policy: Callable[[], Policy],
-        allows: Callable[[str, Policy], bool],
+        allows: Callable[[str, Policy | None], bool],
         alerts: AlertBook,
     ) -> None:
-        """`policy`: the policy for anonymous callers. `allows`: whether a tool is available under a policy."""
+        """`allows`: whether a tool is available under a policy; None: that of anonymous callers."""
         self._alerts = alerts
         self._events = events
         self._ledger = ledger
-        self._policy = policy
         self._allows = allows
         self._refresh_lock = anyio.Lock()
         self._refreshed_at = float("-inf")
@@ -94,35 +92,45 @@ class Board:
             for _, request, name in sorted(requests, key=itemgetter(0))[:_MAX_REQUESTS]:
                 tasks.start_soon(_ignoring_failure, request, name)
 
-    async def read(self, policy: Policy | None = None, codes: Collection[str] | None = None) -> dict[str, Any]:
-        """The board's content under a policy; None: that of anonymous callers.
+    async def live(self, policy: Policy | None = None) -> dict[str, Any]:
+        """Conferences, queues and the latest events, and the tools of the buttons that a policy allows.
 
-        `codes`: the approval requests to show in full, the others are only counted; None: all. The content is the same
-        until something happens. Raises `StoreError`, or `CallRefused` when the store cannot be opened.
+        The content is the same until something happens. Raises `StoreError`, or `CallRefused` when the store cannot be
+        opened.
         """
-        policy = policy or self._policy()
         store = await self._events.store()
         picture, now = self._events.projection, self._events.now()
         conferences, queues = picture.conferences(now, open_only=True), picture.queues(now)
         latest = await store.find(EventFilter(), limit=_MAX_EVENTS)
-        pending, stopped = await self._ledger.pending(), await self._ledger.stopped()
-        content: dict[str, Any] = {
+        hidden = {
+            "more_rooms": max(0, len(conferences) - MAX_ROOMS),
+            "more_queues": max(0, len(queues) - MAX_QUEUES),
+            "more_alerts": max(0, len(self._alerts.raised) - MAX_ALERTS),
+        }
+        trouble = clean(self.alert_trouble(), _MAX_STOPPED_LENGTH)
+        return {
             "rooms": room_views(conferences),
             "queues": queue_views(queues),
             "alerts": alert_views(self._alerts),
             "events": event_views(latest, Names([*conferences, *self._ended()], picture.number)),
-            **approval_views(pending, None if codes is None else frozenset(codes)),
             "actions": [name for name in ACTIONS if self._allows(name, policy)],
+            **({"alert_trouble": trouble} if trouble else {}),
+            **{name: number for name, number in hidden.items() if number},
         }
-        if trouble := self.alert_trouble():
-            content["alert_trouble"] = clean(trouble, _MAX_STOPPED_LENGTH)
-        hidden = {"more_rooms": max(0, len(conferences) - MAX_ROOMS), "more_queues": max(0, len(queues) - MAX_QUEUES)}
-        hidden["more_alerts"] = max(0, len(self._alerts.raised) - MAX_ALERTS)
+
+    async def read(self, policy: Policy, codes: Collection[str]) -> dict[str, Any]:
+        """What `live` returns, with approval requests and the stop switch. Raises what `live` raises.
+
+        `codes`: the approval requests to show in full; the others are only counted.
+        """
+        content = await self.live(policy)
+        pending, stopped = await self._ledger.pending(), await self._ledger.stopped()
+        content |= approval_views(pending, frozenset(codes))
         if stopped is not None:
             content["stopped"] = clean(
                 f"{stopped.by}{f': {stopped.reason}' if stopped.reason else ''}", _MAX_STOPPED_LENGTH
             )
-        return content | {name: number for name, number in hidden.items() if number}
+        return content
 
     def _ended(self) -> Any:
         """Conferences that have ended, for their names in the last events."""

@@ -91,9 +91,9 @@ def _call_view(call: "WaitingCall") -> dict[str, Any]:
     return _without_none(leg=call.call_control_id, name=name, since=_at(call.since), gone=is_gone)
 
 
-def approval_views(pending: Sequence[PendingApproval], codes: frozenset[str] | None) -> dict[str, Any]:
-    """Pending approval requests: those with these codes in full (None: all), and how many others there are."""
-    own = [approval for approval in pending if codes is None or approval.code in codes]
+def approval_views(pending: Sequence[PendingApproval], codes: frozenset[str]) -> dict[str, Any]:
+    """Pending approval requests: those with these codes in full, and how many others there are."""
+    own = [approval for approval in pending if approval.code in codes]
     others = len(pending) - len(own)
     views = [approval_view(approval) for approval in own[:_MAX_APPROVALS]]
     return _without_none(approvals=views, others_waiting=others or None)
@@ -101,13 +101,14 @@ def approval_views(pending: Sequence[PendingApproval], codes: frozenset[str] | N
 
 def approval_view(approval: PendingApproval) -> dict[str, Any]:
     """One approval request, as its card shows it."""
-    return {
-        "code": approval.code,
-        "tool": approval.tool,
-        "risk": approval.risk,
-        "question": clean(approval.question, _MAX_QUESTION_LENGTH),
-        "expires_at": iso(approval.expires_at),
-    }
+    return _without_none(
+        code=approval.code,
+        tool=approval.tool,
+        risk=approval.risk,
+        question=clean(approval.question, _MAX_QUESTION_LENGTH),
+        expires_at=iso(approval.expires_at),
+        room=approval.conference_id,
+    )
 
 
 class Names:

@@ -4,7 +4,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ import click
 
 from ...tools.text import clean, quoted
 from ..events.times import iso
-from ..guard.ledger import AuditRecord, Ledger
+from ..guard.ledger import AuditRecord, Ledger, export_line
 from .ledger import LedgerClient, open_ledger
 from .options import read_since, settings_options, share_database, since_option
 from .terminal import program, progress
@@ -161,7 +161,7 @@ def _print_records(ledger: LedgerClient, record_filter: AuditFilter, last: int |
     records = _all(ledger, record_filter) if last is None else _last(ledger, record_filter, last)
     printed = 0
     for record in records:
-        click.echo(_as_json(record) if as_json else _line(record))
+        click.echo(export_line(record) if as_json else _line(record))
         printed += 1
     if not printed and not as_json:
         click.echo("No audit record matches." if ledger.call(Ledger.newest, 1) else "The audit is empty.")
@@ -210,15 +210,6 @@ def _backwards(ledger: LedgerClient, since: datetime | None) -> Iterator[AuditRe
         number = records[-1].number
         if since is not None and records[-1].at < since - _MAX_CLOCK_DISORDER:
             return
-
-
-def _as_json(record: AuditRecord) -> str:
-    """A record as it is stored, so that its hash can be computed from it: see `hash_of`.
-
-    ASCII, so that text that callers chose cannot control the terminal.
-    """
-    at = record.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return json.dumps({"number": record.number, "at": at, "hash": record.hash, **record.entry})
 
 
 def _line(record: AuditRecord) -> str:

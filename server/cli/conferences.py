@@ -7,17 +7,13 @@ import anyio
 import click
 
 from ...tools.text import clean, count, quoted
+from ..adapters.conference_history import ConferenceHistory
 from ..database import Database
-from ..events.event import EventFilter
 from ..events.projection.views import ConferenceSummary
 from ..guard.ledger import Ledger
-from .conference_history import CREATED, project, read_commands
 from .ledger import open_events, store_url
 from .options import settings_options
 from .terminal import program
-
-_MAX_EVENTS = 20_000
-"""Of one conference."""
 
 
 @click.command()
@@ -55,18 +51,16 @@ async def _summaries(url: str, last: int) -> list[ConferenceSummary]:
         async def opened() -> Database:
             return store.database
 
-        created = await store.find(EventFilter(types=frozenset({CREATED})), limit=last)
-        if not created:
-            return []
-        since = min(event.occurred_at for event in created)
-        commands = [record async for record in read_commands(Ledger(opened), since)]
-        summaries: list[ConferenceSummary] = []
-        for conference_id in dict.fromkeys(event.conference_id for event in reversed(created) if event.conference_id):
-            events = (await store.find(EventFilter(conference_id=conference_id), limit=_MAX_EVENTS))[::-1]
-            summary = project(conference_id, events, commands).summary(conference_id, datetime.now(UTC))
-            if summary is not None:
-                summaries.append(summary)
-        return summaries
+        history = ConferenceHistory(store, Ledger(opened), lambda: datetime.now(UTC))
+        found: list[ConferenceSummary] = []
+        before: int | None = None
+        while len(found) < last:
+            page = await history.find(before=before, limit=last - len(found))
+            found += page.conferences
+            before = page.next
+            if before is None:
+                break
+        return found[::-1]
 
 
 def _line(summary: ConferenceSummary) -> str:

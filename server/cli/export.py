@@ -9,11 +9,12 @@ import anyio
 import click
 
 from ...tools.text import count
+from ..adapters.conference_history import render_timeline
 from ..database import Database
 from ..evidence.export import Exported, NothingStored
 from ..evidence.export import export as export_archive
 from ..guard.ledger import Ledger
-from .conference_history import find_conference, render_timeline
+from .find_conference import find_conference
 from .ledger import open_events, store_url
 from .options import settings_options
 from .terminal import CommandFailed, program

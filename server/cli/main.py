@@ -34,7 +34,7 @@ COMMANDS = {
     "approvals": CommandSource("approvals", "List and answer approval requests."),
     "grants": CommandSource("grants", "List and revoke what a person has allowed beforehand."),
     "optout": CommandSource("optout", "List and change the numbers that are not called again."),
-    "operator": CommandSource("operator", "Serve the operator page and print a sign-in link."),
+    "operator": CommandSource("operator", "Open the operator page, and print a code to sign in there."),
     "stop": CommandSource("stop", "Block all write tools on every server that uses this store."),
     "resume": CommandSource("stop", "Allow write tools again after `stop`."),
     "audit": CommandSource("audit", "Print the audit: what was done, refused or failed."),

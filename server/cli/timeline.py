@@ -6,10 +6,10 @@ from pathlib import Path
 import anyio
 import click
 
+from ..adapters.conference_history import ConferenceHistory
 from ..database import Database
-from ..events.history import load_conference_history
 from ..guard.ledger import Ledger
-from .conference_history import find_conference, project, read_commands
+from .find_conference import find_conference
 from .ledger import open_events, store_url
 from .options import settings_options
 from .terminal import CommandFailed
@@ -51,10 +51,9 @@ async def _render(url: str, conference: str, as_svg: bool) -> str:
 
         ledger = Ledger(database)
         conference_id = await find_conference(conference, store, ledger)
-        events = await load_conference_history(conference_id, store)
-        since = min(event.occurred_at for event in events)
-        commands = [record async for record in read_commands(ledger, since)]
-    projection, now = project(conference_id, events, commands), datetime.now(UTC)
+        now = datetime.now(UTC)
+        projection = await ConferenceHistory(store, ledger, lambda: now).load(conference_id)
+    assert projection is not None
     text = projection.timeline_svg(conference_id, now) if as_svg else projection.timeline(conference_id, now)
     assert text is not None
     return text

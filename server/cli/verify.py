@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from ...tools.text import clean, count
+from ..adapters.conference_history import render_timeline
 from ..evidence.verify import Finding, NotAnArchive, Report
 from ..evidence.verify import verify as verify_archive
 from ..settings import SettingsError
 from ..webhooks.signature import SignatureVerifier
-from .conference_history import render_timeline
 from .terminal import CommandFailed
 
 _MAX_SHOWN = 50

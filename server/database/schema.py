@@ -55,10 +55,13 @@ CREATE TABLE approvals (
     decided_by TEXT,
     reason TEXT,
     spent_at BIGINT,
-    identity TEXT
+    identity TEXT,
+    conference_id {key}
 );
 CREATE INDEX approvals_by_binding ON approvals (binding, number);
 CREATE INDEX approvals_by_call ON approvals (call, number);
+CREATE INDEX approvals_by_conference ON approvals (conference_id, number) WHERE conference_id IS NOT NULL;
+CREATE INDEX approvals_by_decision ON approvals (decided_at) WHERE decided_at IS NOT NULL;
 
 CREATE TABLE limit_usage (
     key {key} NOT NULL,
@@ -103,19 +106,39 @@ CREATE TABLE tokens (
     expires_at BIGINT,
     revoked_at BIGINT
 ){without_rowid};
+
+CREATE TABLE sign_in_codes (
+    hash {key} NOT NULL PRIMARY KEY,
+    made_by TEXT NOT NULL,
+    made_at BIGINT NOT NULL
+){without_rowid};
+
+CREATE TABLE sign_ins (
+    id {key} NOT NULL PRIMARY KEY,
+    cookie_hash {key} NOT NULL UNIQUE,
+    key_hash TEXT NOT NULL,
+    person TEXT NOT NULL,
+    identity TEXT,
+    browser TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    used_at BIGINT NOT NULL
+){without_rowid};
 """
 """
 `events.body` is what Telnyx posted. It is the last column, since it is long. `signature` and `signed_at` are the
 headers with which it was signed.
 `rejected_webhooks` holds the newest signed bodies that are not events.
 `approvals` holds questions for a person. `call` identifies the call, `binding` the call and the facts that the question
-is about. `facts` repeats these as JSON, to say what has changed when an approval no longer holds.
+is about. `facts` repeats these as JSON, to say what has changed when an approval no longer holds. `conference_id` is
+the conference that the question names, for the page that shows them side by side.
 `limit_usage` holds what was used of each limit, when, and the running total of its key.
 `audit` is only appended to. Each hash covers the previous one. `session` and `newest_event` repeat what `entry`
 contains, for the indexes.
 `alert_deliveries` holds alert events that the webhook's receiver has not accepted. `due_at`: when the next attempt is
 due; NULL: they failed for good, at `failed_at`.
 `tokens` holds the access tokens for HTTP: their public `id`, and only a hash of their secret.
+`sign_in_codes` holds the hashes of unused codes for the operator page, and who made each at a terminal.
+`sign_ins` holds who is signed in to that page, in which browser, and only hashes of the browser's secrets.
 """
 
 _TYPES: dict[Kind, dict[str, str]] = {

@@ -190,6 +190,7 @@ def _request(command: Tool, question: Question, risk: Risk, record: CallRecord) 
         question=question.text,
         asked_by=record.caller.client,
         identity=record.caller.identity,
+        conference_id=question.conference_id,
     )
 
 

@@ -41,7 +41,8 @@ def _changes(before: Facts, now: Facts) -> Iterator[str]:
 
 def _same(before: Facts, now: Facts, kind: str) -> Iterator[tuple[str, Any]]:
     """What is known of the same things at both times."""
-    return ((key, value) for key, value in now[kind].items() if key in before[kind])
+    known = before.get(kind, {})
+    return ((key, value) for key, value in now.get(kind, {}).items() if key in known)
 
 
 def _in_room(before: Facts, now: Facts) -> Iterator[str]:

@@ -43,6 +43,8 @@ class Question:
     """A hash of the question and of every fact that decides the effect, without times that change by themselves."""
     facts: Facts = field(default_factory=dict[str, Any])
     """Those facts, to say later what has changed."""
+    conference_id: str | None = None
+    """The conference that it names."""
 
     def replacing(self, code: str, changed: str) -> "Question":
         """This question, with why the earlier one under this code no longer holds."""
@@ -60,7 +62,7 @@ async def compose(assessment: Assessment, broken: Sequence[BrokenRule] = ()) -> 
     from ...prompts.questions import question  # noqa: PLC0415 (loads the template engine only when a person is asked)
 
     command, situation = assessment.situation.command, assessment.situation
-    live = await _live(command, situation)
+    live, conference_id = await _live(command, situation)
     tool, why = command.tool_name(), _why(assessment)
 
     def text(words: Words, *, with_times: bool) -> str:
@@ -73,7 +75,7 @@ async def compose(assessment: Assessment, broken: Sequence[BrokenRule] = ()) -> 
     facts = [text(_WORDS, with_times=False), situation.facts(), [rule.facts for rule in broken]]
     bound = json.dumps(facts, sort_keys=True, default=str)
     digest = hashlib.sha256(bound.encode(errors="replace")).hexdigest()
-    return Question(shown, discreet, digest, situation.remembered())
+    return Question(shown, discreet, digest, situation.remembered(), conference_id)
 
 
 def compose_grant(terms: GrantTerms, facts: Mapping[str, Any]) -> Question:
@@ -91,8 +93,11 @@ def _why(assessment: Assessment) -> str:
     return f" Why a person is asked ({assessment.risk}): this {'; this '.join(assessment.reasons)}."
 
 
-async def _live(command: Command, situation: Situation) -> Callable[[bool], dict[str, Any]]:
-    """Looks up what the question shows, once; returns it as the templates take it, with or without times."""
+async def _live(command: Command, situation: Situation) -> tuple[Callable[[bool], dict[str, Any]], str | None]:
+    """Looks up what the question shows, once; returns it as the templates take it, with or without times.
+
+    Also returns the id of the conference that it concerns.
+    """
     arguments = arguments_of(command)
     room = await _target_room(arguments, situation)
     is_of_queue = "queue_name" in command.route.parameters
@@ -127,7 +132,8 @@ async def _live(command: Command, situation: Situation) -> Callable[[bool], dict
             **{name: SafeText(situation.person(leg).who) for name, leg in others.items()},
         }
 
-    return live
+    concerned = room or inside
+    return live, concerned.id if concerned else None
 
 
 async def _target_room(arguments: Mapping[str, Any], situation: Situation) -> Room | None:

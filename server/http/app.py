@@ -1,4 +1,4 @@
-"""Everything that is served over HTTP on one port: MCP, webhooks, probes, metrics, the operator page and the board."""
+"""Everything that is served over HTTP on one port: MCP, webhooks, probes, metrics and the operator page."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -28,7 +28,7 @@ from .protected_resource import metadata_routes, metadata_url
 
 MCP = "/mcp"
 METRICS = "/metrics"
-_PRIORITY_PATHS = ("/operator", "/board", HEALTH_PATH, READY_PATH, WEBHOOK_PATH)
+_PRIORITY_PATHS = ("/operator", HEALTH_PATH, READY_PATH, WEBHOOK_PATH)
 _SESSION_IDLE_TIMEOUT_S = 30 * 60.0
 _MAX_SESSIONS = 10_000
 
@@ -127,16 +127,12 @@ def _authenticator(settings: Settings, ledger: Ledger) -> Authenticator:
 
 
 def _page_routes(settings: Settings, running: RunningServer, authenticator: Authenticator) -> list[BaseRoute]:
-    """The operator page and the board, which share a sign-in."""
-    from ..web.board import BoardPage  # noqa: PLC0415 (only needed with the page)
-    from ..web.operator.app import OperatorPage  # noqa: PLC0415
-    from ..web.operator.server import print_link  # noqa: PLC0415
+    from ..web.operator import LiveCalls, OperatorPage, announce_page  # noqa: PLC0415 (only needed with the page)
 
     by_token = authenticator if authenticator.is_required else None
-    hosts = settings.allowed_hosts
-    page = OperatorPage(running.guard_runtime.ledger, settings.port, print_link, hosts=hosts, authenticator=by_token)
-    board = BoardPage(page, running.board, running.events, running.tool_calls.answer, settings.port, hosts=hosts)
+    live = LiveCalls(running.board, running.events, running.tool_calls.answer)
+    ledger, hosts = running.guard_runtime.ledger, settings.allowed_hosts
+    page = OperatorPage(ledger, live, settings.port, hosts=hosts, authenticator=by_token)
     running.shutdown.on_begin(page.close)
-    if by_token is None:
-        print_link(page.link())
-    return [*page.routes, *board.routes]
+    announce_page(running.guard_runtime.page or "", needs_token=by_token is not None)
+    return page.routes

@@ -1,6 +1,7 @@
 """The board and its approval cards over MCP: three tools and a page (extension `io.modelcontextprotocol/ui`)."""
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from mcp.server import ServerRequestContext
@@ -73,9 +74,11 @@ def page_template() -> ResourceKind:
 class BoardTools:
     """Answers the tools of the toolset `board`."""
 
-    def __init__(self, board: Board, guard: Guard) -> None:
+    def __init__(self, board: Board, guard: Guard, page: Callable[[], str | None]) -> None:
+        """`page` returns the address of the operator page, if there is one."""
         self._board = board
         self._guard = guard
+        self._page = page
 
     async def answer(self, tool: Tool, context: Context) -> dict[str, Any]:
         """The result of a tool. Raises `CallRefused`."""
@@ -99,6 +102,9 @@ class BoardTools:
         policy = self._guard.policy(caller_of(context))
         view, now = await self._board.read(policy, await self._codes(context)), self._board.now()
         headline, text_table = summary(view), table(view, now)
+        if (page := self._page()) is not None:
+            view["page"] = page
+            text_table = f"{text_table}\n\nOperator page: {page}".strip()
         cards = has_cards(context, policy)
         # A code is for a person: only the refusal and a card's button contain it.
         approvals = [approval if cards else {**approval, "code": ""} for approval in view["approvals"]]

@@ -143,7 +143,7 @@ async def test_a_delivery_that_fails_for_good_is_reported_and_not_repeated(addre
             for delay in (0, *(delay.total_seconds() for delay in RETRY_DELAYS), 100_000):
                 await sender.send(delay)
             problems = sender.webhook.problems()
-            shown = await sender.server.board.read()
+            shown = await sender.server.board.live()
     assert len(receives.requests) == len(RETRY_DELAYS) + 1
     assert problems == {
         "alert webhook": "1 alert event could not be delivered in the last 7 days to 127.0.0.1: it answered 302"

@@ -212,13 +212,13 @@ async def test_a_raised_alert_is_a_resource_and_stands_on_the_board_until_it_is_
         leg = await server.queue_up("+12025550188")
         await server.after(61)
         raised = await resource(server)
-        shown = (await server.board.read())["alerts"]
+        shown = (await server.board.live())["alerts"]
         table = (await call(server.client, "show_switchboard"))["table"]
         server.hang_up(leg)
         await server.after(1)
         await server.after(11)
         assert await resource(server) == []
-        assert (await server.board.read())["alerts"] == []
+        assert (await server.board.live())["alerts"] == []
     [one] = raised
     assert shown == raised
     assert (one["alert"], one["when"], one["queue"]) == ("it", "queue_wait", "support")

@@ -259,9 +259,9 @@ async def decided(server: Site, token: str, code: str) -> httpx2.Response:
     """What the operator page answers to somebody who signs in with a token and approves."""
     async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
         headers = {"origin": server.url, "content-type": "application/json"}
-        let_in = await http.post(f"{server.url}/operator/sign-in", json={"token": token}, headers=headers)
+        let_in = await http.post(f"{server.url}/operator/api/sign-in", json={"token": token}, headers=headers)
         headers["x-operator-key"] = let_in.json()["key"]
-        return await http.post(f"{server.url}/operator/decide", json={"code": code, "yes": True}, headers=headers)
+        return await http.post(f"{server.url}/operator/api/decide", json={"code": code, "yes": True}, headers=headers)
 
 
 async def test_with_by_another_the_asking_client_gets_no_elicitation(tmp_path: Path, era: str) -> None:

@@ -22,7 +22,7 @@ UNREACHABLE = f"postgresql://{CANARY_USER}:{quote(CANARY_PASSWORD, safe='')}@127
 SECRETS = (CANARY_USER, "CANARY", quote(CANARY_PASSWORD, safe=""), PASSWORD, quote(PASSWORD, safe=""), f"{USER}:")
 OWN_TOOLS = ("list_events", "get_event", "wait_for_event", "conference_summary", "report", "show_switchboard", "whoami")
 COMMANDS = ("approvals", "audit", "audit verify", "tokens", "stop test", "resume", "events", "timeline x", "doctor")
-PAGES = ("/healthz", "/readyz", "/metrics", "/operator", "/operator/sign-in", "/board", "/nothing")
+PAGES = ("/healthz", "/readyz", "/metrics", "/operator", "/operator/api/session", "/operator/api/events", "/nothing")
 
 
 def leaks(text: str) -> list[str]:

@@ -66,7 +66,7 @@ def told(board: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.slow
 async def test_an_empty_house_says_so_and_shows_who_waits() -> None:
     async with shown(world()) as hosting:
-        await hosting.page.get_by_role("heading", name="Nobody is on the line").wait_for()
+        await hosting.page.get_by_role("heading", name="No conference is open").wait_for()
         line = hosting.page.get_by_role("region", name="Queue support").get_by_role("listitem")
         assert await line.count() == 3
 
@@ -146,7 +146,7 @@ async def test_a_refused_press_is_read_out() -> None:
     phone = world()
     room(phone.sandbox, "Standup", 2)
     async with shown(phone, most_people=1) as hosting:
-        await hosting.page.get_by_role("button", name="Mute all").click()
+        await hosting.page.get_by_role("button", name="Mute all", exact=True).click()
         live_region = hosting.page.locator("[aria-live=polite]")
         await live_region.get_by_text("this server's policy allows 1 at most in one action").wait_for()
 
@@ -175,7 +175,7 @@ async def test_a_card_shows_what_will_be_touched_and_approve_lets_it_through() -
     async with guarded(phone, extensions=RENDERS) as client, host(client) as hosting:
         code = _code(await client.call_tool("end_conference", {"conference_id": conference_id}))
         await hosting.show("show_approval", approval=code)
-        card = hosting.page.get_by_role("article", name=f"Approval {code}")
+        card = hosting.page.get_by_role("article", name="End conference")
         assert "End conference 'Standup'? 2 people are in it" in await card.inner_text()
         await card.get_by_role("button", name="Approve").click()
         await card.get_by_text("Approved. The agent may now repeat").wait_for()
@@ -197,7 +197,9 @@ async def test_a_notice_on_the_board_is_answered_with_reject() -> None:
         result = await hosting.show("show_switchboard")
         await hosting.page.get_by_role("button", name="Answer …").click()
         await hosting.page.get_by_role("button", name="Reject").click()
-        await hosting.page.locator("[aria-live=polite]").get_by_text("Rejected. Nothing is sent.").wait_for()
+        await (
+            hosting.page.locator("[aria-live=polite]").get_by_text("Rejected. The agent gets the answer no.").wait_for()
+        )
         assert "said no" in await refusal(client, "end_conference", conference_id=conference_id)
         assert code in json.dumps(result.structured_content)
         assert await hosting.tab.evaluate("window.calls.slice(0, 2)") == ["show_approval", "decide_approval"]
@@ -321,7 +323,7 @@ async def test_axe_finds_nothing(scheme: Scheme, axe: str) -> None:
         await hosting.tab.frames[1].evaluate(axe)
         found = [await hosting.tab.frames[1].evaluate(FINDINGS)]
         result: Any = await hosting.show("show_switchboard")
-        await hosting.page.get_by_role("heading", name="Waiting for a yes").wait_for()
+        await hosting.page.get_by_role("button", name="Answer …").wait_for()
         await hosting.tab.frames[1].evaluate(axe)
         found += [await hosting.tab.frames[1].evaluate(FINDINGS)]
         approvals = result.structured_content["board"]["approvals"]

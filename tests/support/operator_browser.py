@@ -3,15 +3,21 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import ConsoleMessage, Request, Route, async_playwright
 from playwright.async_api import Page as Tab
 
-from support.browser_pages import ARGUMENTS, CHROMIUM, Scheme
-from support.webhooks import PATIENCE, url_of
+from support.browser_pages import ARGUMENTS, CHROMIUM, Scheme, findings
+from support.webhooks import PATIENCE, body_of, url_of
+from telnyx_conferencing.server.events.envelope import parse_event
+from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.guard.ledger import ApprovalRequest, Ledger
-from telnyx_conferencing.server.web.operator import serve_operator_page
+from telnyx_conferencing.server.web.operator import LiveCalls, serve_operator_page
+from telnyx_conferencing.server.web.operator.server import open_stored_calls
+from telnyx_conferencing.server.web.operator.sign_in import create_code
 
 
 @dataclass
@@ -20,9 +26,9 @@ class Desk:
 
     ledger: Ledger
     tab: Tab
+    live: LiveCalls
     url: str
-    terminal: list[str]
-    """The links that the server has printed."""
+    """Without a path."""
     wrong: list[str] = field(default_factory=list[str])
     """What the browser complained of, and requests to anywhere else."""
 
@@ -40,10 +46,21 @@ class Desk:
         if not request.url.startswith(f"{self.url}/"):
             self.wrong.append(f"request: {request.url}")
 
-    async def sign_in(self, link: str) -> None:
-        await self.tab.goto(link)
-        await self.tab.locator("#sign-in:enabled").press("Enter")
+    async def sign_in(self, view: str = "/operator") -> None:
+        await self.tab.goto(f"{self.url}{view}")
+        await self.tab.get_by_label("Sign-in code").fill(await create_code(self.ledger, "anna@desk"))
+        await self.tab.keyboard.press("Enter")
         await self.tab.get_by_text("Live", exact=True).wait_for()
+
+    async def happens(self, name: str, event_type: str, **payload: Any) -> None:
+        """Store an event, as a server would."""
+        store = await self.live.events.store()
+        body = body_of(name, event_type, **payload)
+        now = datetime.now(UTC)
+        await store.add(parse_event(body, via=Via.WEBHOOK, verified=True, received_at=now), body)
+
+    async def findings(self, axe: str) -> list[str]:
+        return await findings(self.tab, axe)
 
     async def ready(self) -> None:
         """Wait until buttons may be pressed: not in the moment in which a card came."""
@@ -75,17 +92,16 @@ def asked(
 @asynccontextmanager
 async def at_desk(directory: Path, scheme: Scheme = "light", width: int = 1100) -> AsyncGenerator[Desk]:
     """A signed-in operator before the page of a new store."""
-    terminal: list[str] = []
-    async with Ledger.open(url_of(directory / "store.db")) as ledger, async_playwright() as playwright:
+    async with open_stored_calls(url_of(directory / "store.db")) as (ledger, live), async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         context = await browser.new_context(
             color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce", locale="en-GB"
         )
         try:
-            async with serve_operator_page(ledger, 0, terminal.append) as link:
+            async with serve_operator_page(ledger, live, 0) as address:
                 await context.route(lambda url: not url.startswith("http://127.0.0.1:"), _abort)
-                desk = Desk(ledger, await context.new_page(), link.partition("/operator")[0], terminal)
-                await desk.sign_in(link)
+                desk = Desk(ledger, await context.new_page(), live, address.removesuffix("/operator"))
+                await desk.sign_in()
                 yield desk
         finally:
             await browser.close()
@@ -93,33 +109,3 @@ async def at_desk(directory: Path, scheme: Scheme = "light", width: int = 1100) 
 
 async def _abort(route: Route) -> None:
     await route.abort()
-
-
-CONTRASTS = """() => {
-  const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
-  const linear = (part) => ((part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
-  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const ground = (at) => {
-    for (; at; at = at.parentElement) {
-      const found = numbers(getComputedStyle(at).backgroundColor);
-      if (found.length === 3 || found[3] === 1) return found;
-    }
-    return [255, 255, 255];
-  };
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const low = [];
-  while (texts.nextNode()) {
-    const at = texts.currentNode.parentElement;
-    if (!texts.currentNode.textContent.trim() || !at.checkVisibility({ visibilityProperty: true })) continue;
-    const [one, other] = [luminance(numbers(getComputedStyle(at).color)), luminance(ground(at))];
-    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-    if (ratio < 4.5) low.push(`${ratio.toFixed(2)} ${texts.currentNode.textContent.trim()}`);
-  }
-  return low;
-}"""
-"""The visible texts whose contrast with what is behind them is below 4.5."""
-
-NAMELESS = """() => [...document.querySelectorAll("button, input, a, [role=timer]")]
-  .filter((at) => at.checkVisibility() && !(at.textContent.trim() || at.labels?.length || at.ariaLabel))
-  .map((at) => at.outerHTML)"""
-"""Controls that a screen reader could not name."""

@@ -1,20 +1,21 @@
-"""The page that is shipped is the one that its sources make."""
+"""The pages that are shipped are those that their sources make."""
 
 import shutil
 from pathlib import Path
 
 from support.npm import ROOT, run
 
-BUILT = ROOT / "server" / "board" / "switchboard.html"
+BUILT = ("board/switchboard.html", "web/operator/static/app.css", "web/operator/static/app.js")
 SOURCES = ROOT / "board"
 
 
-def test_the_shipped_page_is_current(packages: Path, tmp_path: Path) -> None:
+def test_the_shipped_pages_are_current(packages: Path, tmp_path: Path) -> None:
     sources = tmp_path / "board"
     shutil.copytree(SOURCES, sources, ignore=shutil.ignore_patterns("node_modules"))
     (sources / "node_modules").symlink_to(packages)
-    run(sources, "npm", "run", "build", "--", str(tmp_path / "built.html"))
-    assert (tmp_path / "built.html").read_bytes() == BUILT.read_bytes(), "it is not: run `make board`"
+    run(sources, "npm", "run", "build", "--", str(tmp_path))
+    for name in BUILT:
+        assert (tmp_path / "server" / name).read_bytes() == (ROOT / "server" / name).read_bytes(), "run `make board`"
 
 
 def test_the_lock_file_names_every_package_by_its_content() -> None:

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 from ...database import Transaction, get_value, microseconds, moment_of, set_value
@@ -55,6 +55,15 @@ class LastWrite(NamedTuple):
     at: datetime
     newest_event: int
     """The number of the newest event before the write: its effects have higher numbers."""
+
+
+def export_line(record: AuditRecord) -> str:
+    """A record as it is stored, as JSON on one line, so that its hash can be computed from it: see `hash_of`.
+
+    ASCII, so that text that callers chose cannot control a terminal.
+    """
+    at = record.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return json.dumps({"number": record.number, "at": at, "hash": record.hash, **record.entry})
 
 
 def append(session: Transaction, entries: Sequence[tuple[datetime, Entry]], head: str | None = None) -> None:

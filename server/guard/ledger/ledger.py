@@ -8,7 +8,18 @@ from typing import TypeVar
 from ...database import Database, Transaction, open_database
 from ...tracing import span
 from ..policy import Limit
-from . import admission, approval_cards, audit, grants, opt_outs, pending_approvals, rate_limits, stop_switch, tokens
+from . import (
+    admission,
+    approval_cards,
+    audit,
+    grants,
+    opt_outs,
+    pending_approvals,
+    rate_limits,
+    sign_ins,
+    stop_switch,
+    tokens,
+)
 from .admission import AdmissionState
 from .audit import AuditRecord, ChainLink, Entry, LastWrite
 from .audit_verifier import AuditVerifier, Verified
@@ -16,6 +27,7 @@ from .grants import Grant, GrantTerms, GrantUse
 from .opt_outs import OptOut
 from .pending_approvals import ApprovalRequest, Decision, PendingApproval, State
 from .rate_limits import LimitReached
+from .sign_ins import SignIn
 from .stop_switch import Stopped
 from .tokens import Token
 
@@ -181,6 +193,48 @@ class Ledger:
             return grant
 
         return await self._write(work)
+
+    async def decided_since(self, since: datetime) -> list[PendingApproval]:
+        """The questions that a person has answered since this time, the last one first."""
+        return await self._read(lambda session: pending_approvals.decided_since(session, since, self.now()))
+
+    async def approvals_of(self, conference_id: str) -> list[PendingApproval]:
+        """The questions that name a conference, oldest first, in any state."""
+        return await self._read(lambda session: pending_approvals.of_conference(session, conference_id, self.now()))
+
+    async def approval(self, code: str) -> PendingApproval | None:
+        """The question under a code, in any state."""
+        return await self._read(lambda session: pending_approvals.by_code(session, code, self.now()))
+
+    # Sign-ins to the operator page
+
+    async def add_sign_in_code(self, hashed: str, by: str) -> None:
+        """Store the hash of a code for the operator page, and who made it at a terminal."""
+        await self._write(lambda session: sign_ins.add_code(session, hashed, by, self.now()))
+
+    async def use_sign_in_code(self, hashed: str) -> str | None:
+        """Use a code up. Returns who made it; None when it is not valid."""
+        return await self._write(lambda session: sign_ins.use_code(session, hashed, self.now()))
+
+    async def add_sign_in(self, sign_in: SignIn) -> None:
+        """Store a sign-in, and delete those that have expired."""
+        await self._write(lambda session: sign_ins.add(session, sign_in, self.now()))
+
+    async def sign_in(self, cookie_hash: str) -> SignIn | None:
+        """The sign-in of a browser; None when it has ended."""
+        return await self._read(lambda session: sign_ins.by_cookie(session, cookie_hash, self.now()))
+
+    async def sign_ins(self) -> list[SignIn]:
+        """Every sign-in, the last used one first."""
+        return await self._read(lambda session: sign_ins.every(session, self.now()))
+
+    async def touch_sign_in(self, sign_in_id: str) -> None:
+        """Note that a sign-in is used now."""
+        await self._write(lambda session: sign_ins.touch(session, sign_in_id, self.now()))
+
+    async def end_sign_in(self, sign_in_id: str) -> None:
+        """End a sign-in."""
+        await self._write(lambda session: sign_ins.end(session, sign_in_id))
 
     # The stop switch
 

@@ -19,10 +19,12 @@ _LETTERS = _ALPHABET[10:]
 _HALF = 4
 _COLUMNS = (
     "code, tool, risk, question, asked_by, identity, asked_at, expires_at, decision, decided_at, decided_by, reason, "
-    "spent_at, facts"
+    "spent_at, call, facts, conference_id"
 )
-_INSERTED = "code, call, binding, facts, tool, risk, question, asked_by, identity, asked_at, expires_at"
+_INSERTED = "code, call, binding, facts, tool, risk, question, asked_by, identity, conference_id, asked_at, expires_at"
 _ELICITED = "elicitation"
+_MAX_DECIDED = 50
+_MAX_OF_CONFERENCE = 200
 MAX_PENDING = 20
 """Pending questions of one authenticated name, or of all callers without a name."""
 
@@ -60,11 +62,17 @@ class PendingApproval:
     asked_at: datetime
     expires_at: datetime
     state: State
+    answer: State | None
+    """What a person answered, `approved` or `rejected`, also when that has been used or has expired."""
     decided_at: datetime | None
     decided_by: str | None
     reason: str | None
+    call: str
+    """Identifies the call: its tool, its arguments and its caller."""
     facts: Mapping[str, Any]
     """What was true when it was asked."""
+    conference_id: str | None
+    """The conference that the question names, if it names one."""
 
     @property
     def asker(self) -> str:
@@ -87,6 +95,7 @@ class ApprovalRequest:
     identity: str | None = None
     facts: str = "{}"
     """The facts as JSON, to say later what has changed."""
+    conference_id: str | None = None
 
 
 class Decision(NamedTuple):
@@ -118,7 +127,7 @@ def add_pending(session: Transaction, request: ApprovalRequest, now: datetime, t
     code = new_code()
     session.change(
         f"INSERT INTO approvals ({_INSERTED}) VALUES (:code, :call, :binding, :facts, :tool, :risk, :question, "  # noqa: S608
-        ":asked_by, :identity, :asked_at, :expires_at)",
+        ":asked_by, :identity, :conference_id, :asked_at, :expires_at)",
         code=code,
         asked_at=microseconds(now),
         expires_at=microseconds(now + ttl),
@@ -163,8 +172,8 @@ def use_answer(session: Transaction, request: ApprovalRequest, name: str, *, yes
     decision = State.APPROVED if yes else State.REJECTED
     new = session.change(
         f"INSERT INTO approvals ({_INSERTED}, decision, decided_at, decided_by, spent_at) "  # noqa: S608
-        "VALUES (:name, :call, :binding, :facts, :tool, :risk, :question, :asked_by, :identity, :now, :now, :decision, "
-        ":now, :by, :now) ON CONFLICT DO NOTHING",
+        "VALUES (:name, :call, :binding, :facts, :tool, :risk, :question, :asked_by, :identity, :conference_id, :now, "
+        ":now, :decision, :now, :by, :now) ON CONFLICT DO NOTHING",
         name=name,
         now=microseconds(now),
         decision=decision,
@@ -228,6 +237,32 @@ def by_codes(session: Transaction, codes: Collection[str], now: datetime) -> lis
     return [_approval(row, now) for found in rows for row in found]
 
 
+def decided_since(session: Transaction, since: datetime, now: datetime) -> list[PendingApproval]:
+    """The questions that a person has answered since this time, the last one first."""
+    rows = session.rows(
+        f"SELECT {_COLUMNS} FROM approvals WHERE decided_at >= :since ORDER BY decided_at DESC LIMIT :most",  # noqa: S608
+        since=microseconds(since),
+        most=_MAX_DECIDED,
+    )
+    return [_approval(row, now) for row in rows]
+
+
+def of_conference(session: Transaction, conference_id: str, now: datetime) -> list[PendingApproval]:
+    """The questions that name a conference, oldest first, in any state."""
+    rows = session.rows(
+        f"SELECT {_COLUMNS} FROM approvals WHERE conference_id = :conference_id ORDER BY number LIMIT :most",  # noqa: S608
+        conference_id=conference_id,
+        most=_MAX_OF_CONFERENCE,
+    )
+    return [_approval(row, now) for row in rows]
+
+
+def by_code(session: Transaction, code: str, now: datetime) -> PendingApproval | None:
+    """The question under a code, in any state."""
+    rows = session.rows(f"SELECT {_COLUMNS} FROM approvals WHERE code = :code", code=normalized_code(code))  # noqa: S608
+    return _approval(rows[0], now) if rows else None
+
+
 def normalized_code(code: str) -> str:
     """A code in its stored form, from any spelling of a person."""
     letters = "".join(code.upper().split()).replace("-", "").translate(str.maketrans("OIL", "011"))
@@ -246,14 +281,14 @@ def _current(session: Transaction, binding: str, now: datetime) -> PendingApprov
 
 
 def _by_code(session: Transaction, code: str, now: datetime) -> PendingApproval:
-    rows = session.rows(f"SELECT {_COLUMNS} FROM approvals WHERE code = :code", code=code)  # noqa: S608 - constants
-    if not rows:
+    found = by_code(session, code, now)
+    if found is None:
         raise NoSuchApproval(f"There is no question {code}. `telnyx-conferencing approvals` lists those that wait.")
-    return _approval(rows[0], now)
+    return found
 
 
 def new_code() -> str:
-    """A new code, which a person can read out and type."""
+    """A random code of 38 bits, such as `R7KQ-M2XA`, which a person can read out and type."""
     # Each half begins with a letter, so that a code never looks like a number.
     halves = (secrets.choice(_LETTERS) + "".join(secrets.choice(_ALPHABET) for _ in range(_HALF - 1)) for _ in "ab")
     return "-".join(halves)
@@ -261,7 +296,7 @@ def new_code() -> str:
 
 def _approval(row: tuple[Any, ...], now: datetime) -> PendingApproval:
     code, tool, risk, question, asked_by, identity, asked, expires, decision, decided, decided_by, reason, *rest = row
-    spent, facts = rest
+    spent, call, facts, conference_id = rest
     return PendingApproval(
         code=code,
         tool=tool,
@@ -272,10 +307,13 @@ def _approval(row: tuple[Any, ...], now: datetime) -> PendingApproval:
         asked_at=moment_of(asked),
         expires_at=moment_of(expires),
         state=_state(decision, moment_of(decided or asked), moment_of(expires), spent, now),
+        answer=State(decision) if decision else None,
         decided_at=None if decided is None else moment_of(decided),
         decided_by=decided_by,
         reason=reason,
+        call=call,
         facts=json.loads(facts),
+        conference_id=conference_id,
     )
 
 

@@ -1,9 +1,10 @@
-"""The operator page: pending approvals, the audit, and the stop switch, in a browser.
+"""The operator page in a browser: what happens now, approvals, past conferences, the audit and the stop switch.
 
 Over stdio it has a loopback port of its own, which a tunnel for webhooks does not expose.
 """
 
 from .app import OperatorPage
-from .server import serve_operator_page
+from .live import LiveCalls
+from .server import announce_page, serve_operator_page
 
-__all__ = ["OperatorPage", "serve_operator_page"]
+__all__ = ["LiveCalls", "OperatorPage", "announce_page", "serve_operator_page"]

@@ -1,23 +1,29 @@
-"""The operator page: sign-in, approvals, the audit and the stop switch."""
+"""The operator page: sign-in, what happens now, approvals, history, the audit and the stop switch."""
 
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
+from ....tools.text import clean
 from ...auth import AuthUnavailable, Identity, TokenScope
 from ...database import StoreError
+from ...events.times import iso
 from ...guard.ledger import Decision, Ledger, NoSuchApproval, NoSuchGrant
+from .audit import AuditApi
 from .event_stream import TOO_MANY_STREAMS, PageUpdates
-from .login_links import LoginLinks, TooManyLinks
+from .history import HistoryApi
+from .live import LiveCalls
 from .requests import RequestRefused, read_json, require_same_origin, text_field
 from .security import PageSecurity
-from .sign_in_sessions import SIGNED_OUT, Sessions, SignInSession
+from .sign_in import ENDED_ELSEWHERE, SIGNED_OUT, Session, Sessions, use_code
 from .static_files import PUBLIC_FILES, file_response
 from .view import approval_view, read_state
 
@@ -25,18 +31,23 @@ if TYPE_CHECKING:
     from ...auth.authenticator import Authenticator
 
 PATH = "/operator"
+VIEWS = ("", "/approvals", "/history", "/history/{id}", "/audit", "/sessions")
+"""Addresses of the page's views below `PATH`: the same page answers all of them."""
 KEY_HEADER = "x-operator-key"
+_NAME = "operator page"
 _MAX_CODE_LENGTH = 20
+_MAX_ID_LENGTH = 40
 _MAX_REASON_LENGTH = 500
-_MAX_LINK_TOKEN_LENGTH = 200
 _MAX_ACCESS_TOKEN_LENGTH = 12_000
+_MAX_WRONG_CODES = 20
+_WRONG_CODES_INTERVAL_S = 60.0
+"""A code has 38 bits: at this rate, guessing one within its ten minutes is hopeless."""
 _NOT_SIGNED_IN = "You are not signed in."
-_SHUT_DOWN = "The server has shut down."
 
 _log = logging.getLogger(__name__)
 
-Handler = Callable[[Request], Awaitable[Response]]
-SessionHandler = Callable[[Request, SignInSession], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Any]]
+SessionHandler = Callable[[Request, Session], Awaitable[Any]]
 
 
 def _now() -> datetime:
@@ -49,37 +60,33 @@ class OperatorPage:
     def __init__(
         self,
         ledger: Ledger,
+        live: LiveCalls,
         port: int,
-        show_link: Callable[[str], None],
         *,
-        by: str = "operator page",
         hosts: Collection[str] = (),
         authenticator: "Authenticator | None" = None,
         now: Callable[[], datetime] = _now,
         interval_s: float = 1.0,
     ) -> None:
         """`hosts`: names by which a proxy reaches it too. `authenticator`: people sign in with an access token, and not
-        with a link that `show_link` shows on the server's terminal. `interval_s`: between two reads of the ledger.
+        with a code that the `operator` command prints. `interval_s`: between two reads of the ledger.
         """
         self._ledger = ledger
-        self._by = by
-        self._show_link = show_link
+        self._live = live
+        self._now = now
         self._schemes = ("http", "https") if hosts else ("http",)
-        self._address = f"https://{min(hosts)}{PATH}" if hosts else f"http://127.0.0.1:{port}{PATH}"
         # Browsers keep cookies by host and not by port: two servers on this machine must not sign each other out.
         self._cookie_name = f"operator_{port}"
-        self._links = LoginLinks(now)
         self._authenticator = authenticator
-        self.sessions = Sessions(now, authenticator.is_valid if authenticator is not None else None)
-        self.has_board = False
-        """Whether the switchboard is served too."""
+        self._wrong_codes_at: list[float] = []
         self._updates = PageUpdates(self._read_state, now, interval_s)
+        is_valid = authenticator.is_valid if authenticator is not None else None
+        self._sessions = Sessions(ledger, now, is_valid, self._updates.wake)
+        self._history = HistoryApi(live.events, ledger)
+        self._audit = AuditApi(ledger)
+        live.events.on_change(lambda changed, events: self._updates.wake())
         app = PageSecurity(Starlette(routes=self._inner_routes()), port, hosts)
-        self.routes = page_routes(PATH, app)
-
-    def link(self) -> str:
-        """A new sign-in link: it works once, for ten minutes. Raises `TooManyLinks`."""
-        return f"{self._address}/sign-in?token={self._links.create()}"
+        self.routes: list[BaseRoute] = [Route(PATH, app), Route(f"{PATH}/{{rest:path}}", app)]
 
     @property
     def streams(self) -> int:
@@ -87,57 +94,64 @@ class OperatorPage:
         return self._updates.streams
 
     def close(self) -> None:
-        """Sign everyone out and end the streams."""
-        self.sessions.end_all(_SHUT_DOWN)
+        """End the streams. Sign-ins stay."""
+        self._updates.close()
 
     def _inner_routes(self) -> list[BaseRoute]:
-        def get(path: str, handler: Handler) -> Route:
-            return Route(f"{PATH}{path}", refusals_as_json(handler), methods=["GET"])
+        def route(method: str, name: str, handler: Handler) -> Route:
+            return Route(f"{PATH}/api/{name}", _refusals_as_json(handler), methods=[method])
 
-        def post(path: str, handler: SessionHandler) -> Route:
-            return Route(f"{PATH}{path}", self.signed_in_post(handler), methods=["POST"])
+        def get(name: str, handler: SessionHandler, *, reads_calls: bool = False) -> Route:
+            return route("GET", name, self._signed_in(handler, reads_calls=reads_calls))
 
-        def anonymous_post(path: str, handler: Handler) -> Route:
-            return Route(f"{PATH}{path}", self._same_origin(handler), methods=["POST"])
+        def post(name: str, handler: SessionHandler, *, reads_calls: bool = False) -> Route:
+            return route("POST", name, self._same_origin(self._signed_in(handler, reads_calls=reads_calls)))
 
-        if self._authenticator is not None:
-            sign_in = [anonymous_post("/sign-in", self._sign_in_by_token)]
-        else:
-            sign_in = [anonymous_post("/sign-in", self._sign_in), anonymous_post("/link", self._new_link)]
+        sign_in = self._sign_in_by_code if self._authenticator is None else self._sign_in_by_token
         return [
-            get("", self._page),
-            get("/sign-in", self._sign_in_page),
-            get("/events", self._events),
-            *(get(f"/{name}", _static_file) for name in PUBLIC_FILES),
-            *sign_in,
-            post("/sign-out", self._sign_out),
-            post("/present", self._present),
-            post("/decide", self._decide),
-            post("/revoke", self._revoke),
-            post("/stop", self._stop),
-            post("/resume", self._resume),
+            *(Route(f"{PATH}{view}", _page, methods=["GET"]) for view in VIEWS),
+            *(Route(f"{PATH}/{name}", _static_file, methods=["GET"]) for name in PUBLIC_FILES),
+            route("GET", "session", self._session),
+            route("POST", "sign-in", self._same_origin(sign_in)),
+            post("sign-out", self._sign_out),
+            get("sessions", self._list_sessions),
+            post("end-session", self._end_session),
+            get("events", self._events),
+            post("decide", self._decide),
+            post("revoke", self._revoke),
+            post("stop", self._stop),
+            post("resume", self._resume),
+            post("press", self._press, reads_calls=True),
+            get("conferences", lambda request, _: self._history.list(request), reads_calls=True),
+            get("conferences/{id}", lambda request, _: self._history.detail(request), reads_calls=True),
+            get("conferences/{id}/timeline.svg", lambda request, _: self._history.picture(request), reads_calls=True),
+            get("audit", lambda request, _: self._audit.list(request)),
+            get("audit/export", lambda request, _: self._audit.export(request)),
+            post("audit/verify", self._audit.verify),
         ]
-
-    # Pages
-
-    async def _page(self, request: Request) -> Response:
-        return file_response("page.html") if self.is_signed_in(request) else self._signed_out_page()
-
-    async def _sign_in_page(self, request: Request) -> Response:
-        # Only the button on this page uses the link up. Link previews, which open links too, do not.
-        if self._links.is_valid(request.query_params.get("token", "")):
-            return file_response("sign_in.html")
-        return self._signed_out_page()
-
-    def _signed_out_page(self) -> Response:
-        return file_response("signed_out.html" if self._authenticator is None else "sign_in_by_token.html", 401)
 
     # Signing in and out
 
-    async def _sign_in(self, request: Request) -> Response:
-        if not self._links.use(text_field(await read_json(request), "token", _MAX_LINK_TOKEN_LENGTH)):
-            raise RequestRefused(401, "This link was already used, or is older than ten minutes.")
-        return self._start_session(request, None)
+    async def _session(self, request: Request) -> Response:
+        """Whether this browser is signed in, and how one signs in here."""
+        session = await self._find_session(request)
+        is_open = session is not None and await self._sessions.why_ended(session) is None
+        content: dict[str, Any] = {"signed_in": is_open, "way": "token" if self._authenticator else "code"}
+        if session is not None and is_open:
+            content |= {"person": session.stored.person, "may_read": session.may_read}
+        return JSONResponse(content)
+
+    async def _sign_in_by_code(self, request: Request) -> Response:
+        code = text_field(await read_json(request), "code", _MAX_CODE_LENGTH)
+        now = anyio.current_time()
+        self._wrong_codes_at = [at for at in self._wrong_codes_at if at > now - _WRONG_CODES_INTERVAL_S]
+        if len(self._wrong_codes_at) >= _MAX_WRONG_CODES:
+            raise RequestRefused(429, "Too many wrong codes were typed. Wait a minute.")
+        person = await use_code(self._ledger, code)
+        if person is None:
+            self._wrong_codes_at.append(now)
+            raise RequestRefused(401, "This code is wrong, was used already, or is older than ten minutes.")
+        return await self._start_session(request, person, None)
 
     async def _sign_in_by_token(self, request: Request) -> Response:
         assert self._authenticator is not None
@@ -150,85 +164,105 @@ class OperatorPage:
             raise RequestRefused(401, "The token is not valid.")
         if not identity.may(TokenScope.APPROVE):
             raise RequestRefused(403, f"The token needs the scope {TokenScope.APPROVE}.")
-        return self._start_session(request, identity)
+        return await self._start_session(request, identity.name, identity)
 
-    def _start_session(self, request: Request, identity: Identity | None) -> Response:
-        secrets = self.sessions.start(identity)
+    async def _start_session(self, request: Request, person: str, identity: Identity | None) -> Response:
+        secrets = await self._sessions.start(person, identity, request.headers.get("user-agent", ""))
         response = JSONResponse({"key": secrets.key})
         response.set_cookie(
-            self._cookie_name, secrets.cookie, path="/", secure=_is_https(request), httponly=True, samesite="strict"
+            self._cookie_name,
+            secrets.cookie,
+            max_age=_COOKIE_MAX_AGE_S,
+            path=PATH,
+            secure=_is_https(request),
+            httponly=True,
+            samesite="strict",
         )
-        _log.info("Signed in to the operator page: %s", identity.name if identity else "with a link")
+        _log.info("Signed in to the operator page: %s", clean(person, 200))
         return response
 
-    async def _new_link(self, request: Request) -> Response:
+    async def _sign_out(self, request: Request, session: Session) -> Response:
         await read_json(request)
-        try:
-            self._show_link(self.link())
-        except TooManyLinks as too_many:
-            raise RequestRefused(429, str(too_many)) from None
-        return Response(status_code=204)
-
-    async def _sign_out(self, request: Request, session: SignInSession) -> Response:
-        await read_json(request)
-        session.end(SIGNED_OUT)
+        await self._sessions.end(session.stored.id, SIGNED_OUT)
         response = Response(status_code=204)
-        response.delete_cookie(self._cookie_name, path="/", secure=_is_https(request), httponly=True, samesite="strict")
+        response.delete_cookie(
+            self._cookie_name, path=PATH, secure=_is_https(request), httponly=True, samesite="strict"
+        )
         return response
 
-    async def _present(self, request: Request, session: SignInSession) -> Response:
-        """The person moved the pointer, typed or scrolled."""
-        await read_json(request)
+    async def _list_sessions(self, request: Request, session: Session) -> Response:
+        sign_ins = await self._sessions.visible_to(session)
+        rows = [
+            {
+                "id": sign_in.id,
+                "person": sign_in.person,
+                "browser": sign_in.browser,
+                "started_at": iso(sign_in.started_at),
+                "used_at": iso(sign_in.used_at),
+                "current": sign_in.id == session.stored.id,
+            }
+            for sign_in in sign_ins
+        ]
+        return JSONResponse({"sessions": rows})
+
+    async def _end_session(self, request: Request, session: Session) -> Response:
+        id_ = text_field(await read_json(request), "id", _MAX_ID_LENGTH)
+        if id_ not in [sign_in.id for sign_in in await self._sessions.visible_to(session)]:
+            raise RequestRefused(404, "This sign-in has ended already.")
+        await self._sessions.end(id_, ENDED_ELSEWHERE)
         return Response(status_code=204)
 
-    # Sessions, shared with the switchboard
+    async def _find_session(self, request: Request) -> Session | None:
+        cookie = request.cookies.get(self._cookie_name, "")
+        return await self._sessions.find(cookie, request.headers.get(KEY_HEADER, ""))
 
-    def is_signed_in(self, request: Request) -> bool:
-        """Whether the cookie alone allows showing an empty page. Its content needs `session_of`."""
-        session = self.sessions.by_cookie(self._cookie(request))
-        if session is not None:
-            self.sessions.touch(session)
-        return session is not None
+    def _signed_in(self, handler: SessionHandler, *, reads_calls: bool) -> Handler:
+        """A handler for people who are signed in. `reads_calls`: it shows more than approval requests and the audit."""
 
-    async def session_of(self, request: Request) -> SignInSession:
-        """The session of a request. Raises `RequestRefused`."""
-        session = self.sessions.find(self._cookie(request), request.headers.get(KEY_HEADER, ""))
-        if session is None or await self.sessions.why_ended(session):
-            raise RequestRefused(401, _NOT_SIGNED_IN)
-        return session
-
-    def signed_in_post(self, handler: SessionHandler) -> Handler:
-        """A handler for signed-in requests by this page's own script."""
-
-        async def handle(request: Request) -> Response:
-            session = await self.session_of(request)
-            self.sessions.touch(session)
+        async def handle(request: Request) -> Any:
+            session = await self._find_session(request)
+            if session is None or await self._sessions.why_ended(session):
+                raise RequestRefused(401, _NOT_SIGNED_IN)
+            if reads_calls and not session.may_read:
+                raise RequestRefused(403, f"This needs a token with the scope {TokenScope.READ}.")
+            await self._sessions.touch(session)
             return await handler(request, session)
 
-        return self._same_origin(handle)
+        return handle
 
     def _same_origin(self, handler: Handler) -> Handler:
-        async def handle(request: Request) -> Response:
+        """A handler for requests by this page's own script."""
+
+        async def handle(request: Request) -> Any:
             require_same_origin(request, self._schemes)
             return await handler(request)
 
-        return refusals_as_json(handle)
-
-    def _cookie(self, request: Request) -> str:
-        return request.cookies.get(self._cookie_name, "")
+        return handle
 
     # What an operator sees and does
 
     async def _read_state(self) -> dict[str, Any]:
-        return await read_state(self._ledger) | ({"board": True} if self.has_board else {})
+        return await read_state(self._ledger, self._now()) | await self._live.read()
 
-    async def _events(self, request: Request) -> Response:
-        session = await self.session_of(request)
+    async def _events(self, request: Request, session: Session) -> Any:
         if not self._updates.has_room(session):
             raise RequestRefused(429, TOO_MANY_STREAMS)
-        return self._updates.response(session, self.sessions)
+        response = self._updates.response(session, self._sessions)
+        if not session.may_read:
+            return response
 
-    async def _decide(self, request: Request, session: SignInSession) -> Response:
+        async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+            async with self._live.refreshing():
+                await response(scope, receive, send)
+
+        return respond
+
+    async def _press(self, request: Request, session: Session) -> Response:
+        outcome = await self._live.press(request, session)
+        self._updates.wake()
+        return JSONResponse(outcome)
+
+    async def _decide(self, request: Request, session: Session) -> Response:
         body = await read_json(request)
         code, yes = text_field(body, "code", _MAX_CODE_LENGTH), body.get("yes")
         reason = text_field(body, "reason", _MAX_REASON_LENGTH) or None
@@ -236,36 +270,52 @@ class OperatorPage:
             raise RequestRefused(400, "yes: must be true or false.")
         identity_name = session.identity.name if session.identity else None
         try:
-            decided = await self._ledger.decide(code, Decision(yes, self._actor(session), reason, identity_name))
+            decided = await self._ledger.decide(code, Decision(yes, _actor(session), reason, identity_name))
         except NoSuchApproval as problem:
-            raise RequestRefused(409, str(problem)) from None
-        return await self._changed(decided=approval_view(decided))
+            raise RequestRefused(409, await self._why_not_decided(code, str(problem))) from None
+        return await self._changed(session, decided=approval_view(decided))
 
-    async def _revoke(self, request: Request, session: SignInSession) -> Response:
+    async def _revoke(self, request: Request, session: Session) -> Response:
         """End a grant."""
         code = text_field(await read_json(request), "code", _MAX_CODE_LENGTH)
         try:
-            await self._ledger.revoke_grant(code, self._actor(session))
+            await self._ledger.revoke_grant(code, _actor(session))
         except NoSuchGrant as problem:
             raise RequestRefused(409, str(problem)) from None
-        return await self._changed()
+        return await self._changed(session)
 
-    async def _stop(self, request: Request, session: SignInSession) -> Response:
+    async def _why_not_decided(self, code: str, problem: str) -> str:
+        """For a person who answers a request that another person has answered before: who it was, and when."""
+        found = await self._ledger.approval(code)
+        if found is None or found.answer is None or found.decided_by is None or found.decided_at is None:
+            return problem
+        reason = f" “{clean(found.reason, _MAX_REASON_LENGTH)}”" if found.reason else ""
+        by = clean(found.decided_by, _MAX_REASON_LENGTH)
+        return f"{by} {found.answer} this before you, at {found.decided_at:%H:%M:%S} UTC.{reason}"
+
+    async def _stop(self, request: Request, session: Session) -> Response:
         reason = text_field(await read_json(request), "reason", _MAX_REASON_LENGTH) or None
-        await self._ledger.stop(self._actor(session), reason)
-        return await self._changed()
+        await self._ledger.stop(_actor(session), reason)
+        return await self._changed(session)
 
-    async def _resume(self, request: Request, session: SignInSession) -> Response:
+    async def _resume(self, request: Request, session: Session) -> Response:
         await read_json(request)
-        await self._ledger.resume(self._actor(session))
-        return await self._changed()
+        await self._ledger.resume(_actor(session))
+        return await self._changed(session)
 
-    async def _changed(self, **fields: Any) -> Response:
-        return JSONResponse({**fields, "state": self._updates.payload(await self._updates.fresh_state())})
+    async def _changed(self, session: Session, **fields: Any) -> Response:
+        state = await self._updates.fresh_state()
+        self._updates.wake()  # the other pages
+        return JSONResponse({**fields, "state": self._updates.payload(state, session)})
 
-    def _actor(self, session: SignInSession) -> str:
-        """How the audit names who did it."""
-        return self._by if session.identity is None else f"{session.identity.name} ({self._by})"
+
+def _actor(session: Session) -> str:
+    """How the audit names who did it."""
+    return f"{session.stored.person} ({_NAME})"
+
+
+_COOKIE_MAX_AGE_S = 400 * 24 * 3600
+"""The longest that browsers keep a cookie. The server decides when a sign-in ends."""
 
 
 def _is_https(request: Request) -> bool:
@@ -273,19 +323,18 @@ def _is_https(request: Request) -> bool:
     return request.headers.get("origin", "").startswith("https://")
 
 
+async def _page(request: Request) -> Response:
+    return file_response("page.html")
+
+
 async def _static_file(request: Request) -> Response:
     return file_response(request.url.path.rpartition("/")[2])
 
 
-def page_routes(path: str, app: PageSecurity) -> list[BaseRoute]:
-    """Routes for an app that serves a path and everything below it."""
-    return [Route(path, app), Route(f"{path}/{{rest:path}}", app)]
-
-
-def refusals_as_json(handler: Handler) -> Handler:
+def _refusals_as_json(handler: Handler) -> Handler:
     """The handler, with its refusals and store errors answered as JSON with a sentence in `error`."""
 
-    async def handle(request: Request) -> Response:
+    async def handle(request: Request) -> Any:
         try:
             return await handler(request)
         except RequestRefused as refused:

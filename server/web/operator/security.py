@@ -7,27 +7,23 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-
-def content_security_policy(scripts: str = "'self'", styles: str = "'self'") -> str:
-    """The policy of a page that may run these scripts with these styles, and connect to this server only."""
-    return "; ".join(
-        [
-            "default-src 'none'",
-            f"script-src {scripts}",
-            f"style-src {styles}",
-            "connect-src 'self'",
-            "img-src 'self'",
-            "form-action 'self'",
-            "frame-ancestors 'none'",
-            "base-uri 'none'",
-            # Text cannot become markup, even if a script tries.
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        ]
-    )
-
-
+_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' blob:",  # a timeline is fetched with the key, and shown from memory
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        # Text cannot become markup, even if a script tries.
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    ]
+)
 _HEADERS = {
+    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -46,12 +42,11 @@ class PageSecurity:
     In DNS rebinding, another site makes its own name point to this machine. The browser then sends that name.
     """
 
-    def __init__(self, app: ASGIApp, port: int, hosts: Collection[str] = (), policy: str | None = None) -> None:
-        """`port`: loopback names are accepted with it. `hosts`: further names. `policy`: the CSP."""
+    def __init__(self, app: ASGIApp, port: int, hosts: Collection[str] = ()) -> None:
+        """`port`: loopback names are accepted with it. `hosts`: further names."""
         self._app = app
         loopback = {f"{name}:{port}" for name in _LOOPBACK_NAMES}
         self._hosts = {host.encode() for host in loopback | {name.lower() for name in hosts}}
-        self._headers = {**_HEADERS, "Content-Security-Policy": policy or content_security_policy()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,7 +57,7 @@ class PageSecurity:
             nonlocal has_response_begun
             if message["type"] == "http.response.start":
                 has_response_begun = True
-                MutableHeaders(scope=message).update(self._headers)
+                MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
         names = [value.lower() for name, value in scope["headers"] if name == b"host"]

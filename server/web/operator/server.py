@@ -2,47 +2,39 @@
 
 import errno
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 
 import anyio
-from starlette.routing import BaseRoute, Router
+from starlette.routing import Router
 
-from ...asgi_server import listen, serving
+from ...alerts.book import AlertBook
+from ...asgi_server import LOOPBACK, listen, serving
+from ...board.board import Board
+from ...errors import CallRefused
+from ...events.service import ApiAnswer, EventService
+from ...events.store import Store
 from ...guard.ledger import Ledger
 from ...settings import SettingsError
-from .app import OperatorPage
+from .app import PATH, OperatorPage
+from .live import LiveCalls
+
+_KEEP_ALL_FOR, _KEEP_ALL_EVENTS = timedelta(days=36_500), 2**62
+"""This process deletes nothing: only the server knows how long to keep its events."""
 
 
-def print_link(link: str) -> None:
-    """Print a sign-in link on this process's terminal, and not to the log, which may be kept."""
-    sys.stderr.write(f"Operator page (this link works once, for 10 minutes): {link}\n")
-
-
-def run(url: str, port: int) -> None:
-    """Serve the page over the store at a URL until interrupted. Raises `SettingsError`, `StoreError`."""
-    anyio.run(_run, url, port)
-
-
-async def _run(url: str, port: int) -> None:
-    async with Ledger.open(url) as ledger, serve_operator_page(ledger, port) as link:
-        print_link(link)
-        await anyio.sleep_forever()
+def announce_page(address: str, *, needs_token: bool = False) -> None:
+    """Print on stderr where the page is. The address holds no secret, so that a host may keep it."""
+    how = "with an access token" if needs_token else "with the code that `telnyx-conferencing operator` prints"
+    sys.stderr.write(f"Operator page: {address} (sign in {how})\n")
 
 
 @asynccontextmanager
-async def serve_operator_page(
-    ledger: Ledger,
-    port: int,
-    show_link: Callable[[str], None] = print_link,
-    by: str = "operator page",
-    more_routes: Callable[[OperatorPage, int], list[BaseRoute]] = lambda page, port: [],
-) -> AsyncGenerator[str]:
-    """Serve the page until the context exits; yields the first sign-in link.
+async def serve_operator_page(ledger: Ledger, live: LiveCalls, port: int) -> AsyncGenerator[str]:
+    """Serve the page until the context exits; yields its address.
 
-    `port`: 0 takes a free one. `show_link` shows a further link on the server's terminal, when a visitor asks for one.
-    `by`: how the audit names decisions made here. `more_routes`: pages that share the sign-in and this port. Raises
-    `SettingsError` when the port is in use.
+    `port`: 0 takes a free one. Raises `SettingsError` when the port is in use.
     """
     try:
         listener = listen(port)
@@ -51,9 +43,61 @@ async def serve_operator_page(
         problem = "is already in use" if in_use else f"cannot be opened ({error.strerror})"
         raise SettingsError(f"operator page: port {port} {problem}: choose another, or 0 for a free one.") from None
     own_port: int = listener.getsockname()[1]
-    page = OperatorPage(ledger, own_port, show_link, by=by)
-    async with serving(Router([*page.routes, *more_routes(page, own_port)]), listener):
+    page = OperatorPage(ledger, live, own_port)
+    async with serving(Router(page.routes), listener):
         try:
-            yield page.link()
+            yield f"http://{LOOPBACK}:{own_port}{PATH}"
         finally:
             page.close()  # the server waits for open streams
+
+
+@asynccontextmanager
+async def open_stored_calls(url: str) -> AsyncGenerator[tuple[Ledger, LiveCalls]]:
+    """The ledger and the calls in the store at a URL, for a page without a server: it has no buttons.
+
+    Raises `StoreError` if the store cannot be opened.
+    """
+
+    def open_store() -> AbstractAsyncContextManager[Store]:
+        return Store.open(url, keep_for=_KEEP_ALL_FOR, keep_most=_KEEP_ALL_EVENTS)
+
+    events = EventService(open_store, _NoTelnyx(), settle=0)
+    async with events.running():
+        ledger = Ledger(events.database)
+        await events.database()
+        alerts = AlertBook()
+        events.on_change(alerts.note)
+        yield ledger, LiveCalls(Board(events, ledger, lambda name, policy: False, alerts), events)
+
+
+class _NoTelnyx:
+    """Knows nothing: this process has no access to Telnyx."""
+
+    async def open_conferences(self) -> dict[str, str]:
+        raise _UNKNOWN
+
+    async def queues(self) -> list[str]:
+        raise _UNKNOWN
+
+    async def conference(self, conference_id: str) -> ApiAnswer:
+        raise _UNKNOWN
+
+    async def queue(self, name: str) -> ApiAnswer:
+        raise _UNKNOWN
+
+
+_UNKNOWN = CallRefused("This process has no access to Telnyx.")
+
+
+def run(url: str, port: int, announce: Callable[[Ledger, str], Awaitable[None]]) -> None:
+    """Serve the page over the store at a URL until interrupted. Raises `SettingsError`, `StoreError`.
+
+    `announce` gets the ledger and the page's address once it is served.
+    """
+    anyio.run(_run, url, port, announce)
+
+
+async def _run(url: str, port: int, announce: Callable[[Ledger, str], Awaitable[None]]) -> None:
+    async with open_stored_calls(url) as (ledger, live), serve_operator_page(ledger, live, port) as address:
+        await announce(ledger, address)
+        await anyio.sleep_forever()

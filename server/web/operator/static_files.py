@@ -1,4 +1,4 @@
-"""The page's static files."""
+"""The page's static files. `app.js` and `app.css` are built from `board/`."""
 
 from functools import cache
 from pathlib import Path
@@ -6,27 +6,13 @@ from pathlib import Path
 from starlette.responses import Response
 
 _MEDIA_TYPES = {"css": "text/css", "html": "text/html", "js": "text/javascript", "svg": "image/svg+xml"}
-PUBLIC_FILES = (
-    "style.css",
-    "icon.svg",
-    "page.js",
-    "actions.js",
-    "card.js",
-    "cards.js",
-    "elements.js",
-    "server.js",
-    "sign_in.js",
-    "sign_in_by_token.js",
-    "signed_out.js",
-    "stream.js",
-    "switch.js",
-)
-"""Served without a sign-in: they hold nothing secret, and the sign-in pages need some of them."""
+PUBLIC_FILES = ("app.css", "app.js", "icon.svg")
+"""Served without a sign-in: they hold nothing secret, and signing in needs them."""
 
 
-def file_response(name: str, status: int = 200) -> Response:
+def file_response(name: str) -> Response:
     """A response with a static file."""
-    return Response(_read(name), status, media_type=_MEDIA_TYPES[name.rpartition(".")[2]])
+    return Response(_read(name), media_type=_MEDIA_TYPES[name.rpartition(".")[2]])
 
 
 @cache

@@ -1,48 +1,72 @@
 """What the operator page shows, from the ledger, as JSON."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from ....tools.text import clean
+from ...events.times import iso
+from ...guard.changes import changes
 from ...guard.ledger import AuditRecord, Grant, Ledger, PendingApproval, Stopped
 
 _MAX_PENDING = 50
-_MAX_ACTIONS = 50
-_MAX_RECORDS = 3 * _MAX_ACTIONS
-"""An action has one record or several."""
 _MAX_TEXT_LENGTH = 500
 _MAX_QUESTION_LENGTH = 8_000
 """Longer than any question: a person must see everything they decide on."""
-_ACTION_FIELDS = ("outcome", "tool", "does", "risk", "client", "why", "by", "reason", "code", "grant")
+_DECIDED_SHOWN_FOR = timedelta(minutes=2)
+_ACTION_FIELDS = ("outcome", "tool", "does", "risk", "client", "identity", "why", "by", "reason", "code", "grant")
 _APPROVAL_FIELDS = ("by", "answer", "reason", "code", "grant")
 
 
-async def read_state(ledger: Ledger) -> dict[str, Any]:
-    """Everything that the page shows now. Raises what the ledger raises."""
-    pending = await ledger.pending()
+async def read_state(ledger: Ledger, now: datetime) -> dict[str, Any]:
+    """What people decide here: pending requests, those decided a moment ago, grants, and the stop switch.
+
+    `audit`: the number of the newest record, which grows with every action. Raises what the ledger raises.
+    """
+    pending, outdated = _without_outdated(await ledger.pending())
+    decided = await ledger.decided_since(now - _DECIDED_SHOWN_FOR)
     stopped = await ledger.stopped()
-    records = await ledger.newest(_MAX_RECORDS)
+    newest = await ledger.newest(1)
     return {
         "waiting": len(pending),
         "pending": [approval_view(approval) for approval in pending[:_MAX_PENDING]],
+        "decided": [*outdated, *(approval_view(approval) for approval in decided)],
         "grants": [grant_view(grant) for grant in await ledger.grants()],
         "stopped": None if stopped is None else _stopped_view(stopped),
-        "actions": action_views(records)[:_MAX_ACTIONS],
+        "audit": newest[0].number if newest else 0,
     }
+
+
+def _without_outdated(pending: Sequence[PendingApproval]) -> tuple[list[PendingApproval], list[dict[str, Any]]]:
+    """The requests that a person can answer, and views of those that the agent has asked again since facts changed."""
+    newest = {approval.call: approval for approval in pending}
+    current = [approval for approval in pending if newest[approval.call] is approval]
+    outdated = [
+        approval_view(approval) | {"state": "outdated", "changed": changes(approval.facts, newest[approval.call].facts)}
+        for approval in pending
+        if newest[approval.call] is not approval
+    ]
+    return current, outdated
 
 
 def approval_view(approval: PendingApproval) -> dict[str, Any]:
     """An approval request and its state."""
-    return {
+    view = {
         "code": approval.code,
         "tool": approval.tool,
         "risk": approval.risk,
         "question": clean(approval.question, _MAX_QUESTION_LENGTH),
         "asked_by": clean(approval.asker, _MAX_TEXT_LENGTH),
-        "asked_at": approval.asked_at.isoformat(),
-        "expires_at": approval.expires_at.isoformat(),
+        "asked_at": iso(approval.asked_at),
+        "expires_at": iso(approval.expires_at),
         "state": approval.state,
+        "answer": approval.answer,
+        "room": approval.conference_id,
+        "decided_at": iso(approval.decided_at) if approval.decided_at else None,
+        "by": clean(approval.decided_by or "", _MAX_TEXT_LENGTH) or None,
+        "reason": clean(approval.reason or "", _MAX_TEXT_LENGTH) or None,
     }
+    return {name: value for name, value in view.items() if value is not None}
 
 
 def grant_view(grant: Grant) -> dict[str, Any]:
@@ -58,13 +82,13 @@ def grant_view(grant: Grant) -> dict[str, Any]:
         "left": grant.left,
         "asked_by": clean(grant.identity or grant.asked_by, _MAX_TEXT_LENGTH),
         "granted_by": clean(grant.granted_by, _MAX_TEXT_LENGTH),
-        "expires_at": grant.expires_at.isoformat(),
+        "expires_at": iso(grant.expires_at),
     }
 
 
 def _stopped_view(stopped: Stopped) -> dict[str, Any]:
     return {
-        "at": stopped.at.isoformat(),
+        "at": iso(stopped.at),
         "by": clean(stopped.by, _MAX_TEXT_LENGTH),
         "reason": clean(stopped.reason or "", _MAX_TEXT_LENGTH),
     }
@@ -87,7 +111,7 @@ def _action_view(key: str, group: Sequence[AuditRecord]) -> dict[str, Any]:
     entry: dict[str, Any] = {}
     for record in reversed(group):
         entry.update(record.entry)
-    view = {"key": key, "at": newest.at.isoformat(), **_text_fields(entry, _ACTION_FIELDS)}
+    view = {"key": key, "number": newest.number, "at": iso(newest.at), **_text_fields(entry, _ACTION_FIELDS)}
     asked = entry.get("asked")
     if isinstance(asked, Mapping):
         approval = _text_fields(cast("Mapping[str, Any]", asked), _APPROVAL_FIELDS)

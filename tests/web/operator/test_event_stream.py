@@ -22,6 +22,8 @@ from telnyx_conferencing.server.database import StoreError
 from telnyx_conferencing.server.guard.ledger import Ledger
 from telnyx_conferencing.server.settings import SettingsError
 from telnyx_conferencing.server.web.operator import OperatorPage, serve_operator_page
+from telnyx_conferencing.server.web.operator.server import open_stored_calls
+from telnyx_conferencing.server.web.operator.sign_in import create_code
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +40,7 @@ class Served:
 
     async def signed_in(self) -> Visitor:
         visitor = Visitor(await self.open.enter_async_context(browser(self.url)))
-        await visitor.sign_in(self.page.link())
+        await visitor.sign_in(await create_code(self.ledger, "anna@desk"))
         return visitor
 
 
@@ -51,8 +53,9 @@ async def served(tmp_path: Path) -> AsyncGenerator[Served]:
     clock = Clock()
     listener = listen(0)
     port = listener.getsockname()[1]
-    async with Ledger.open(url_of(tmp_path / "store.db"), now=clock.now) as ledger:
-        page = OperatorPage(ledger, port, print, now=clock.now, interval_s=0.01)
+    url = url_of(tmp_path / "store.db")
+    async with open_stored_calls(url) as (_, live), Ledger.open(url, now=clock.now) as ledger:
+        page = OperatorPage(ledger, live, port, now=clock.now, interval_s=0.01)
         async with serving(Router(page.routes), listener), AsyncExitStack() as stack:
             try:
                 yield Served(ledger, page, clock, f"http://127.0.0.1:{port}", stack)
@@ -65,7 +68,7 @@ async def watching(visitor: Visitor) -> AsyncGenerator[AsyncIterator[tuple[str, 
     """The events of a stream, as they come."""
     headers = {"x-operator-key": visitor.key}
     with anyio.fail_after(PATIENCE):
-        async with visitor.http.stream("GET", "/operator/events", headers=headers) as answer:
+        async with visitor.http.stream("GET", "/operator/api/events", headers=headers) as answer:
             assert answer.status_code == 200
             assert answer.headers["content-type"].startswith("text/event-stream")
             assert "content-security-policy" in answer.headers
@@ -86,7 +89,7 @@ async def test_a_stream_begins_with_the_state_and_sends_every_change(served: Ser
     visitor = await served.signed_in()
     async with watching(visitor) as told:
         name, state = await anext(told)
-        assert (name, state["waiting"], state["stopped"], state["actions"]) == ("state", 0, None, [])
+        assert (name, state["waiting"], state["stopped"], state["rooms"]) == ("state", 0, None, [])
         left = await served.ledger.add_pending(asked())
         _, state = await anext(told)
         assert [shown["code"] for shown in state["pending"]] == [left.code]
@@ -119,13 +122,26 @@ async def test_signing_out_ends_the_streams_of_that_session_only(served: Served)
         assert (await anext(others))[0] == "state"
 
 
-async def test_an_open_stream_does_not_count_as_activity(served: Served) -> None:
+async def test_an_open_page_stays_signed_in(served: Served) -> None:
     visitor = await served.signed_in()
     async with watching(visitor) as told:
         await anext(told)
-        served.clock.move(minutes=30)
-        name, said = await anext(told)
-        assert (name, "after 30 minutes" in said["why"]) == ("ended", True)
+        for hours in (8, 23, 23):
+            served.clock.move(hours=hours)
+            await served.ledger.stop("Anna", None)
+            assert (await anext(told))[0] == "state"
+            await served.ledger.resume("Anna")
+            assert (await anext(told))[0] == "state"
+    assert await visitor.is_signed_in()
+
+
+async def test_a_sign_in_that_is_ended_elsewhere_ends_its_stream(served: Served) -> None:
+    visitor, other = await served.signed_in(), await served.signed_in()
+    async with watching(visitor) as told:
+        await anext(told)
+        [mine] = [one for one in (await visitor.get("sessions")).json()["sessions"] if one["current"]]
+        await other.post("end-session", {"id": mine["id"]})
+        assert await anext(told) == ("ended", {"why": "This sign-in was ended on another page."})
 
 
 async def test_a_session_has_at_most_four_streams_at_a_time(served: Served) -> None:
@@ -133,11 +149,11 @@ async def test_a_session_has_at_most_four_streams_at_a_time(served: Served) -> N
     headers = {"x-operator-key": visitor.key}
     async with watching(visitor), watching(visitor), watching(visitor):
         async with watching(visitor):
-            refused = await visitor.http.get("/operator/events", headers=headers)
+            refused = await visitor.http.get("/operator/api/events", headers=headers)
             assert (refused.status_code, "Close one" in refused.json()["error"]) == (429, True)
         with anyio.fail_after(PATIENCE):
             while True:
-                async with visitor.http.stream("GET", "/operator/events", headers=headers) as answer:
+                async with visitor.http.stream("GET", "/operator/api/events", headers=headers) as answer:
                     if answer.status_code == 200:
                         break
 
@@ -159,7 +175,7 @@ async def test_a_page_has_at_most_sixteen_streams(served: Served) -> None:
         for _ in range(16):
             await ready.acquire()
         late = await served.signed_in()
-        assert (await late.http.get("/operator/events", headers={"x-operator-key": late.key})).status_code == 429
+        assert (await late.http.get("/operator/api/events", headers={"x-operator-key": late.key})).status_code == 429
         tasks.cancel_scope.cancel()
 
 
@@ -173,7 +189,7 @@ async def test_the_ledger_is_read_only_while_a_stream_is_open(served: Served, mo
 
     monkeypatch.setattr(served.ledger, "pending", counted)
     visitor = await served.signed_in()
-    await visitor.get()
+    await visitor.get("session")
     assert looked == []
     async with watching(visitor) as told:
         await anext(told)
@@ -204,31 +220,33 @@ async def test_a_store_error_is_shown_until_the_store_works_again(
         assert "trouble" not in (await anext(told))[1]
 
 
-async def test_shutdown_ends_an_open_stream_at_once_with_a_last_event(tmp_path: Path) -> None:
+async def test_shutdown_ends_an_open_stream_at_once_and_keeps_the_sign_in(tmp_path: Path) -> None:
     seen: list[tuple[str, Any]] = []
-    async with Ledger.open(url_of(tmp_path / "store.db")) as ledger, anyio.create_task_group() as tasks:
+    url = url_of(tmp_path / "store.db")
+    async with open_stored_calls(url) as (ledger, live), anyio.create_task_group() as tasks:
 
-        async def watch(link: str, task_status: TaskStatus[None]) -> None:
-            async with browser(link.partition("/operator")[0]) as http:
+        async def watch(address: str, task_status: TaskStatus[None]) -> None:
+            async with browser(address.removesuffix("/operator")) as http:
                 visitor = Visitor(http)
-                await visitor.sign_in(link)
+                await visitor.sign_in(await create_code(ledger, "anna@desk"))
                 async with watching(visitor) as told:
                     seen.append(await anext(told))
                     task_status.started()
                     seen.extend([one async for one in told])
 
-        async with serve_operator_page(ledger, 0) as link:
-            await tasks.start(watch, link)
+        async with serve_operator_page(ledger, live, 0) as address:
+            await tasks.start(watch, address)
             before = anyio.current_time()
         assert anyio.current_time() - before < 3  # a request in hand is given five seconds
-    assert seen[1:] == [("ended", {"why": "The server has shut down."})]
+        assert len(await ledger.sign_ins()) == 1
+    assert seen[1:] == [("closed", {})]
 
 
 async def test_a_port_in_use_is_a_settings_error(tmp_path: Path) -> None:
     port = free_port()
-    async with Ledger.open(url_of(tmp_path / "store.db")) as ledger, serve_operator_page(ledger, port):
+    async with open_stored_calls(url_of(tmp_path / "store.db")) as parts, serve_operator_page(*parts, port):
         with pytest.raises(SettingsError, match=f"operator page: port {port} is already in use"):
-            async with serve_operator_page(ledger, port):
+            async with serve_operator_page(*parts, port):
                 pass
 
 

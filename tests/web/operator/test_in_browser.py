@@ -1,6 +1,7 @@
 """The page in a real browser: by keyboard alone, without a complaint of the browser's, and never off this machine."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -9,7 +10,7 @@ import pytest
 from playwright.async_api import Route
 
 from support.browser_pages import Scheme, needs_chromium
-from support.operator_browser import CONTRASTS, NAMELESS, Desk, asked, at_desk
+from support.operator_browser import Desk, asked, at_desk
 from telnyx_conferencing.server.guard.ledger import Decision, State
 
 pytestmark = [pytest.mark.anyio, needs_chromium]
@@ -25,27 +26,40 @@ async def desk(tmp_path: Path) -> AsyncGenerator[Desk]:
 
 
 @pytest.mark.slow
-async def test_a_link_signs_in_and_is_not_kept_in_the_browser(desk: Desk) -> None:
-    assert desk.tab.url == f"{desk.url}/operator"
-    assert await desk.tab.title() == "Operator"
+async def test_after_sign_in_people_land_on_the_view_they_asked_for(desk: Desk) -> None:
+    await desk.tab.locator("summary").click()
+    await desk.tab.get_by_role("button", name="Sign out").click()
+    await desk.tab.get_by_text("You signed out.").wait_for()
+    await desk.sign_in("/operator/audit")
+    await desk.tab.get_by_role("heading", name="Audit").wait_for()
+    assert desk.tab.url == f"{desk.url}/operator/audit"
     assert await desk.tab.evaluate("document.cookie") == ""
     await desk.tab.reload()
-    await desk.tab.get_by_text("Nothing waits for you.").wait_for()
-    await desk.tab.get_by_text("Nothing was done yet.").wait_for()
+    await desk.tab.get_by_role("heading", name="Audit").wait_for()
+    assert await desk.tab.title() == "Audit · Switchboard"
 
 
 @pytest.mark.slow
-async def test_a_new_question_appears_without_reload_and_is_announced(desk: Desk) -> None:
+async def test_a_new_request_appears_without_reload_and_is_announced(desk: Desk) -> None:
     await desk.tab.evaluate("window.isSamePage = true")
     left = await desk.ledger.add_pending(asked())
     card = desk.tab.get_by_role("article", name=left.question)
     await card.wait_for()
     text = await card.inner_text()
     assert all(word in text for word in ("destructive", "end_conference", "Claude Code 2.1", left.code, "left"))
-    announced = await desk.tab.locator("[aria-live=polite]").first.inner_text()
-    assert announced == f"A new question, destructive: {left.question}"
-    assert await desk.tab.title() == "(1) Operator"
+    announced = await desk.tab.locator("body > [role=status]").inner_text()
+    assert announced == f"A new approval request, destructive: {left.question}"
+    assert await desk.tab.title() == "(1) Now · Switchboard"
     assert await desk.tab.evaluate("window.isSamePage")
+
+
+@pytest.mark.slow
+async def test_a_request_about_an_open_conference_is_shown_beside_it(desk: Desk) -> None:
+    await desk.happens("opened", "conference.created", conference_id="conf-1")
+    await desk.ledger.add_pending(replace(asked(), conference_id="conf-1"))
+    room = desk.tab.locator(".room")
+    await room.get_by_role("article", name="End conference").wait_for()
+    assert await desk.tab.get_by_role("article").count() == 1
 
 
 async def test_a_question_is_approved_by_keyboard_alone(desk: Desk) -> None:
@@ -57,15 +71,13 @@ async def test_a_question_is_approved_by_keyboard_alone(desk: Desk) -> None:
     assert await desk.tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     assert len(await desk.ledger.pending()) == 1
     await desk.tab.keyboard.press("Enter")
-    await desk.tab.get_by_text("Approved. Until").wait_for()
+    await desk.tab.get_by_text("Approved. Until").first.wait_for()
     assert (await desk.focused()).startswith("Approved.")
     taken = await desk.ledger.take(asked())
     assert taken is not None
     assert (taken.code, taken.state) == (left.code, State.SPENT)
-    await desk.tab.get_by_role("row", name="approved by a person").wait_for()
     await desk.tab.locator(".card").wait_for(state="detached")
-    await desk.tab.get_by_text("Nothing waits for you.").wait_for()
-    assert await desk.tab.title() == "Operator"
+    assert await desk.tab.title() == "Now · Switchboard"
 
 
 @pytest.mark.slow
@@ -78,10 +90,11 @@ async def test_a_question_is_rejected_with_a_reason(desk: Desk) -> None:
     assert len(await desk.ledger.pending()) == 1
     await desk.tab_to("Reject")
     await desk.tab.keyboard.press("Space")
-    await desk.tab.get_by_text("Rejected. The agent is told no.").wait_for()
+    await desk.tab.get_by_text("Rejected. The agent gets the answer no.").first.wait_for()
     taken = await desk.ledger.take(asked())
     assert taken is not None
     assert (taken.state, taken.reason) == (State.REJECTED, "Not during the board meeting")
+    await desk.tab.get_by_role("link", name="Audit").click()
     await desk.tab.get_by_role("row", name="“Not during the board meeting”").wait_for()
 
 
@@ -98,29 +111,27 @@ async def test_text_being_typed_survives_updates(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-async def test_writes_are_stopped_and_resumed_by_keyboard_alone(desk: Desk) -> None:
-    await desk.tab_to("stop")
+async def test_the_agent_is_paused_and_resumed_by_keyboard_alone(desk: Desk) -> None:
+    await desk.tab_to("Pause the agent")
     await desk.tab.keyboard.press("Enter")
-    await desk.tab.get_by_text("All writes are stopped", exact=True).wait_for()
+    await desk.tab.get_by_text("The agent is paused, by anna@desk").wait_for()
     stopped = await desk.ledger.stopped()
     assert stopped is not None
-    assert stopped.by in await desk.tab.locator("#writes-detail").inner_text()
-    assert await desk.tab.title() == "Stopped - Operator"
+    assert stopped.by == "anna@desk (operator page)"
+    assert await desk.tab.title() == "Paused · Now · Switchboard"
     await desk.tab.keyboard.press("Enter")  # a key held down resumes nothing
-    await desk.tab_to("resume")
-    await desk.tab.locator(".bar:not([data-settling])").wait_for()
+    await desk.tab.locator(".switch:not([data-settling])").wait_for()
     assert await desk.ledger.stopped() == stopped
+    assert await desk.focused() == "Resume the agent"
     await desk.tab.keyboard.press("Space")
-    await desk.tab.get_by_text("Writes are allowed", exact=True).wait_for()
+    await desk.tab.get_by_role("button", name="Pause the agent").wait_for()
     assert await desk.ledger.stopped() is None
 
 
 @pytest.mark.slow
-async def test_a_stop_made_elsewhere_is_shown_with_its_author(desk: Desk) -> None:
+async def test_a_pause_made_elsewhere_is_shown_with_its_author(desk: Desk) -> None:
     await desk.ledger.stop("Anna", "A wrong room")
-    detail = desk.tab.locator("#writes-detail", has_text="By Anna")
-    await detail.wait_for()
-    assert "A wrong room" in await detail.inner_text()
+    await desk.tab.locator(".stopped", has_text="by Anna").get_by_text("A wrong room").wait_for()
 
 
 @pytest.mark.slow
@@ -129,9 +140,10 @@ async def test_text_from_others_never_becomes_markup(desk: Desk) -> None:
     entry = dict.fromkeys(("outcome", "tool", "does", "risk", "client", "why", "by", "code"), HOSTILE)
     await desk.ledger.record([(datetime.now(UTC), {**entry, "asked": {"by": HOSTILE, "reason": HOSTILE}})])
     await desk.ledger.stop(HOSTILE, HOSTILE)
-    await desk.tab.get_by_role("heading", name=HOSTILE).wait_for()
+    await desk.tab.locator(".question").get_by_text(HOSTILE).wait_for()
+    await desk.tab.locator(".stopped").get_by_text(HOSTILE).first.wait_for()
+    await desk.tab.get_by_role("link", name="Audit").click()
     await desk.tab.locator("tbody").get_by_text(HOSTILE).first.wait_for()
-    await desk.tab.get_by_text("All writes are stopped", exact=True).wait_for()
     assert await desk.tab.locator("main img, body script, main b b").count() == 0
 
 
@@ -140,7 +152,7 @@ async def test_a_card_shows_a_decision_made_elsewhere(desk: Desk) -> None:
     left = await desk.ledger.add_pending(asked())
     await desk.ready()
     await desk.ledger.decide(left.code, Decision(False, "Anna"))
-    await desk.tab.get_by_text("Rejected elsewhere, by Anna.", exact=True).wait_for()
+    await desk.tab.get_by_role("article").get_by_text("Rejected by Anna.").wait_for()
     assert await desk.tab.get_by_role("button", name="Approve").count() == 0
 
 
@@ -153,9 +165,9 @@ async def test_a_card_shows_that_a_decision_came_too_late(desk: Desk) -> None:
         await desk.ledger.decide(left.code, Decision(False, "Anna"))
         await route.continue_()
 
-    await desk.tab.route("**/operator/decide", decided_meanwhile)
+    await desk.tab.route("**/operator/api/decide", decided_meanwhile)
     await desk.tab.get_by_role("button", name="Approve").click()
-    await desk.tab.get_by_text(f"{left.code} is rejected already").wait_for()
+    await desk.tab.get_by_role("article").get_by_text("Anna rejected this before you").wait_for()
     desk.wrong.clear()  # the browser notes an answer of 409
 
 
@@ -163,32 +175,39 @@ async def test_a_card_shows_that_a_decision_came_too_late(desk: Desk) -> None:
 async def test_signing_out_removes_all_content(desk: Desk) -> None:
     await desk.ledger.add_pending(asked())
     await desk.ready()
+    await desk.tab.locator("summary").press("Enter")
     await desk.tab.get_by_role("button", name="Sign out").press("Enter")
-    await desk.tab.get_by_role("heading", name="You signed out.").wait_for()
-    assert "Standup" not in await desk.tab.content()
-    await desk.tab.get_by_role("link", name="How to sign in").press("Enter")
-    await desk.tab.locator("#print:enabled").press("Enter")
-    await desk.tab.get_by_text("Printed.").wait_for()
-    desk.wrong.clear()  # the browser notes a page that is answered 401
-    await desk.sign_in(desk.terminal[0])
+    await desk.tab.get_by_text("You signed out.").wait_for()
+    assert "Standup" not in await desk.tab.locator("#root").inner_text()
+    await desk.sign_in()
     await desk.tab.get_by_role("article").wait_for()
+
+
+VIEWS = ("", "/approvals", "/history", "/history/conf-1", "/audit", "/sessions")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1100, 360])
 @pytest.mark.parametrize("scheme", get_args(Scheme))
-async def test_every_text_has_contrast_and_every_control_a_name(tmp_path: Path, scheme: Scheme, width: int) -> None:
+async def test_axe_finds_nothing_in_any_view_and_nothing_overflows(
+    tmp_path: Path, axe: str, scheme: Scheme, width: int
+) -> None:
     async with at_desk(tmp_path, scheme, width) as desk:
         await fill(desk)
-        await desk.ready()
-        assert await desk.tab.evaluate(CONTRASTS) == []
-        assert await desk.tab.evaluate(NAMELESS) == []
-        assert await desk.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for view in VIEWS:
+            await desk.tab.goto(f"{desk.url}/operator{view}")
+            await desk.tab.get_by_text("Live", exact=True).wait_for()
+            await desk.tab.locator("h1").wait_for()
+            assert await desk.findings(axe) == [], view
+            assert await desk.tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+        await desk.tab.locator("summary").click()
+        assert await desk.findings(axe) == []
         await desk.ledger.stop("Anna", None)
-        await desk.tab.get_by_text("All writes are stopped", exact=True).wait_for()
-        await desk.tab.get_by_role("button", name="Reject").first.click()
-        await desk.tab.get_by_text("Rejected. The agent").wait_for()
-        assert await desk.tab.evaluate(CONTRASTS) == []
+        await desk.tab.get_by_text("The agent is paused, by Anna").wait_for()
+        assert await desk.findings(axe) == []
+        await desk.tab.get_by_role("button", name="Sign out").click()
+        await desk.tab.get_by_label("Sign-in code").wait_for()
+        assert await desk.findings(axe) == []
         assert desk.wrong == []
 
 
@@ -201,5 +220,11 @@ async def fill(desk: Desk) -> None:
     for outcome in outcomes:
         entry = {"outcome": outcome, "tool": "end_conference", "does": "end conference", "why": "Why.", "ms": 80}
         await desk.ledger.record([(datetime.now(UTC), {**entry, "client": "agent", "asked": {"answer": "yes"}})])
-    await desk.tab.get_by_role("row", name="invalid").wait_for()
-    await desk.tab.get_by_role("article", name="Say 'hi'?").wait_for()
+    await desk.happens("opened", "conference.created", conference_id="conf-1")
+    for number in range(30):
+        leg = f"v3:{number}"
+        await desk.happens(
+            f"joined {number}", "conference.participant.joined", conference_id="conf-1", call_control_id=leg
+        )
+    await desk.happens("waits", "call.enqueued", call_control_id="v3:w", queue="support", current_position=1)
+    await desk.tab.locator(".people.list .person").nth(29).wait_for()

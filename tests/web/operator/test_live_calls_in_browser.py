@@ -1,36 +1,36 @@
-"""/board in a real browser."""
+"""The calls on the operator page, in a real browser."""
 
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import anyio
 import httpx2
 import pytest
 
-from support.browser_pages import FINDINGS, Scheme, Viewer, needs_chromium, tab
+from support.browser_pages import Scheme, Viewer, findings, needs_chromium, tab
 from support.guarded_server import room_at
 from support.mcp_http import Site, site
 from support.telnyx import telnyx
 from support.webhooks import NOWHERE, body_of, signed
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
-from .test_board import link_in
+from .test_live_calls import code_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio, needs_chromium]
 
 
 @asynccontextmanager
-async def at_board(served: Site, scheme: Scheme = "light") -> AsyncGenerator[Viewer]:
-    """Somebody who has signed in on the operator page and gone on to the board."""
+async def at_page(served: Site, home: Path, scheme: Scheme = "light") -> AsyncGenerator[Viewer]:
+    """A person who has signed in on the operator page."""
     async with tab(scheme) as page:
         viewer = Viewer(page)
-        await page.goto(await link_in(served.log))
-        await page.locator("#sign-in:enabled").press("Enter")
-        await page.get_by_role("link", name="Switchboard").click()
-        await page.get_by_role("heading", name="Switchboard").wait_for()
+        await page.goto(f"{served.url}/operator")
+        await page.get_by_label("Sign-in code").fill(await code_for(home))
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", name="Now").wait_for()
         yield viewer
         assert viewer.wrong == []
 
@@ -38,44 +38,43 @@ async def at_board(served: Site, scheme: Scheme = "light") -> AsyncGenerator[Vie
 async def test_a_signed_in_person_opens_the_board_and_mutes_a_room(tmp_path: Path) -> None:
     with telnyx() as phone:
         conference_id = room_at(phone, "Standup", 2)
-        async with site("--operator-page", "0", home=tmp_path, env=phone.env) as served, at_board(served) as viewer:
+        async with (
+            site("--operator-page", "0", home=tmp_path, env=phone.env) as served,
+            at_page(served, tmp_path) as viewer,
+        ):
             await viewer.tab.get_by_role("heading", name="Standup").wait_for()
-            await viewer.tab.get_by_role("button", name="Mute all").press("Enter")
-            await viewer.tab.get_by_role("button", name="Unmute all").wait_for()
-            assert await viewer.tab.locator(".badge.muted").count() == 2
+            await viewer.tab.get_by_role("button", name="Mute all", exact=True).press("Enter")
+            await viewer.tab.locator(".badge.muted").nth(1).wait_for()
         people = phone.request("GET", f"/v2/conferences/{conference_id}/participants")["data"]
     assert [person["muted"] for person in people] == [True, True]
 
 
-async def test_a_button_that_needs_approval_shows_a_notice(tmp_path: Path) -> None:
+async def test_a_button_that_needs_approval_is_approved_in_place(tmp_path: Path) -> None:
     with telnyx() as phone:
         room_at(phone, "Standup", 2)
         arguments = ("--operator-page", "0", "--approval", "disruptive")
-        async with site(*arguments, home=tmp_path, env=phone.env) as served, at_board(served) as viewer:
-            await viewer.tab.get_by_role("button", name="Hold all").click()
-            await viewer.tab.locator("[aria-live=polite]").get_by_text("It needs a person's yes").wait_for()
-            notice = viewer.tab.get_by_role("region", name="Waiting for a yes")
-            await notice.get_by_text("2 people").wait_for()
-            await notice.get_by_role("link", name="Answer on the operator page").click()
-            await viewer.tab.get_by_role("button", name="Approve").wait_for()
+        async with site(*arguments, home=tmp_path, env=phone.env) as served, at_page(served, tmp_path) as viewer:
+            await viewer.tab.get_by_role("button", name="Hold all", exact=True).click()
+            await viewer.tab.get_by_text("The policy asks for an approval").wait_for()
+            card = viewer.tab.locator(".room").get_by_role("article")
+            await card.get_by_text("2 people").wait_for()
+            await viewer.tab.locator(".cards[data-armed]").wait_for()
+            await card.get_by_role("button", name="Approve").click()
+            await card.get_by_text("Approved. Until").wait_for()
+            await viewer.tab.get_by_role("button", name="Hold all", exact=True).click()
+            await viewer.tab.get_by_text("2 on hold").wait_for()
 
 
 @pytest.mark.parametrize("scheme", get_args(Scheme))
-async def test_axe_finds_nothing_at_board(scheme: Scheme, axe: str, tmp_path: Path) -> None:
+async def test_axe_finds_nothing_while_people_are_on_the_line(scheme: Scheme, axe: str, tmp_path: Path) -> None:
     with telnyx() as phone:
         room_at(phone, "Standup", 3)
         async with (
             site("--operator-page", "0", home=tmp_path, env=phone.env) as served,
-            at_board(served, scheme) as viewer,
+            at_page(served, tmp_path, scheme) as viewer,
         ):
             await viewer.tab.locator(".person").nth(2).wait_for()
-            # As the browser's own tools would run it: the page's policy lets in no script.
-            session: Any = await viewer.tab.context.new_cdp_session(viewer.tab)
-            await session.send("Runtime.evaluate", {"expression": axe})
-            found = await session.send(
-                "Runtime.evaluate", {"expression": f"({FINDINGS})()", "awaitPromise": True, "returnByValue": True}
-            )
-    assert found["result"]["value"] == []
+            assert await findings(viewer.tab, axe) == []
 
 
 async def test_250_participants_with_ten_changes_a_second_are_shown_promptly(tmp_path: Path) -> None:
@@ -84,7 +83,7 @@ async def test_250_participants_with_ten_changes_a_second_are_shown_promptly(tmp
     async with (
         site("--operator-page", "0", home=tmp_path, env=env) as served,
         httpx2.AsyncClient(trust_env=False, base_url=served.url) as http,
-        at_board(served) as viewer,
+        at_page(served, tmp_path) as viewer,
     ):
 
         async def happens(name: str, event_type: str, number: int) -> None:

@@ -1,0 +1,230 @@
+// Past conferences: a list to search, and one conference with its picture, its people and what was decided about it.
+
+import { useEffect, useState } from "preact/hooks";
+import { get, request, type Problem } from "./api";
+import { Moment, spell, when } from "./clock";
+import type { Approval } from "./model";
+import { count, Icon, Theirs, Trouble } from "./parts";
+import { Link } from "./route";
+
+interface Conference {
+  id: string;
+  name: string;
+  status: "open" | "ended";
+  started_at?: string;
+  ended_at?: string;
+  end_reason?: string;
+  seconds?: number;
+  peak_participants: number;
+  talk_turns: number;
+  who: string[];
+}
+
+interface Found {
+  conferences: Conference[];
+  next?: number;
+}
+
+interface Detail extends Conference {
+  people: {
+    call_control_id: string;
+    number?: string;
+    label?: string;
+    caller_name?: string;
+    joined_at?: string;
+    seconds?: number;
+    hold_seconds?: number;
+    talk_turns?: number;
+    left_because?: string;
+  }[];
+  recordings: { recording_id: string; format?: string; channels?: string; started_at?: string; seconds?: number }[];
+  approvals: Approval[];
+}
+
+const titleOf = (conference: Conference): string => conference.name || `Conference ${conference.id.slice(0, 8)}`;
+/** The start of a day in the viewer's time zone, as the server reads it. */
+const startOf = (day: string, daysLater = 0): string => {
+  if (!day) return "";
+  const at = new Date(`${day}T00:00`);
+  at.setDate(at.getDate() + daysLater);
+  return at.toISOString();
+};
+
+export function History() {
+  const [search, setSearch] = useState({ text: "", from: "", to: "" });
+  const [found, setFound] = useState<Found>();
+  const [trouble, setTrouble] = useState("");
+  const load = async (before?: number) => {
+    const query = { text: search.text, since: startOf(search.from), until: startOf(search.to, 1), before };
+    try {
+      const page = await get<Found>("conferences", query);
+      setFound((known) => ({ ...page, conferences: [...(before ? (known?.conferences ?? []) : []), ...page.conferences] }));
+      setTrouble("");
+    } catch (why) {
+      setTrouble((why as Problem).message);
+    }
+  };
+  useEffect(() => {
+    const soon = setTimeout(() => void load(), found ? 250 : 0);
+    return () => clearTimeout(soon);
+  }, [search]);
+  return (
+    <section aria-labelledby="title">
+      <h1 id="title" tabIndex={-1}>
+        History
+      </h1>
+      <form class="toolbar" role="search" onSubmit={(event) => event.preventDefault()}>
+        <label class="field grow">
+          Name or number
+          <input type="search" value={search.text} onInput={(event) => setSearch({ ...search, text: event.currentTarget.value })} />
+        </label>
+        <label class="field">
+          From
+          <input type="date" value={search.from} onInput={(event) => setSearch({ ...search, from: event.currentTarget.value })} />
+        </label>
+        <label class="field">
+          To
+          <input type="date" value={search.to} onInput={(event) => setSearch({ ...search, to: event.currentTarget.value })} />
+        </label>
+      </form>
+      <Trouble text={trouble} />
+      <p class="unseen" role="status">
+        {found ? `${found.conferences.length} conferences found` : ""}
+      </p>
+      <ul class="history" role="list">
+        {found?.conferences.map((conference) => (
+          <li key={conference.id}>
+            <Link to={`/history/${encodeURIComponent(conference.id)}`} class="row">
+              <Theirs text={titleOf(conference)} class="name" />
+              <span class="facts">
+                {conference.started_at && <Moment at={conference.started_at} />}
+                <span>{conference.status === "open" ? "Open now" : spell((conference.seconds ?? 0) * 1000)}</span>
+                <span>{count(conference.peak_participants, "person", "people")}</span>
+              </span>
+              <Theirs text={conference.who.join(", ")} class="who-was" />
+            </Link>
+          </li>
+        ))}
+      </ul>
+      {found && !found.conferences.length && <p class="nobody">No conference matches.</p>}
+      {found?.next !== undefined && (
+        <button type="button" onClick={() => void load(found.next)}>
+          Search further back
+        </button>
+      )}
+    </section>
+  );
+}
+
+const REASONS: Record<string, string> = {
+  all_left: "everyone had left",
+  host_left: "the host left",
+  time_exceeded: "its time was over",
+  ended_via_api: "it was ended by the agent or another program",
+};
+const STATES: Record<string, string> = { pending: "waits for an answer", expired: "nobody answered in time" };
+
+export function ConferencePage({ id }: { id: string }) {
+  const [detail, setDetail] = useState<Detail>();
+  const [picture, setPicture] = useState("");
+  const [trouble, setTrouble] = useState("");
+  useEffect(() => {
+    let url = "";
+    let isGone = false;
+    const path = `conferences/${encodeURIComponent(id)}`;
+    get<Detail>(path)
+      .then(setDetail)
+      .then(() => request(`${path}/timeline.svg`))
+      .then((answer) => answer.blob())
+      .then((blob) => {
+        if (!isGone) setPicture((url = URL.createObjectURL(blob)));
+      })
+      .catch((why: Problem) => setTrouble(why.message));
+    return () => {
+      isGone = true;
+      URL.revokeObjectURL(url);
+    };
+  }, [id]);
+  return (
+    <section aria-labelledby="title" class="conference">
+      <p>
+        <Link to="/history" class="button">
+          <Icon name="back" /> History
+        </Link>
+      </p>
+      <h1 id="title" tabIndex={-1}>
+        {detail ? <Theirs text={titleOf(detail)} /> : "Conference"}
+      </h1>
+      <Trouble text={trouble} />
+      {detail && (
+        <>
+          <p class="facts">
+            {detail.started_at && <Moment at={detail.started_at} />}
+            <span>{detail.status === "open" ? "Open now" : spell((detail.seconds ?? 0) * 1000)}</span>
+            <span>{count(detail.peak_participants, "person", "people")} at most</span>
+            <span>{count(detail.talk_turns, "talk turn")}</span>
+            {detail.end_reason && <span>Ended: {REASONS[detail.end_reason] ?? detail.end_reason}</span>}
+          </p>
+          {picture && (
+            <div class="picture" tabIndex={0} role="group" aria-label="Timeline picture">
+              <img src={picture} alt={`Who was in ${titleOf(detail)}, and when. The table below has the same times.`} />
+            </div>
+          )}
+          <h2>People</h2>
+          <table class="table">
+            <thead>
+              <tr>
+                <th scope="col">Who</th>
+                <th scope="col">Joined</th>
+                <th scope="col">Time in it</th>
+                <th scope="col">On hold</th>
+                <th scope="col">Talk turns</th>
+              </tr>
+            </thead>
+            <tbody>
+              {detail.people.map((person) => (
+                <tr key={person.call_control_id}>
+                  <td data-label="Who">
+                    <Theirs text={person.label ?? person.number ?? person.caller_name ?? person.call_control_id} />
+                  </td>
+                  <td data-label="Joined">{person.joined_at ? when(person.joined_at) : "—"}</td>
+                  <td data-label="Time in it">{person.seconds === undefined ? "—" : spell(person.seconds * 1000)}</td>
+                  <td data-label="On hold">{person.hold_seconds ? spell(person.hold_seconds * 1000) : "—"}</td>
+                  <td data-label="Talk turns">{person.talk_turns ?? 0}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          <h2>Recordings</h2>
+          {!detail.recordings.length && <p class="nobody">No recording was saved.</p>}
+          <ul role="list" class="lines">
+            {detail.recordings.map((recording) => (
+              <li key={recording.recording_id} class="facts">
+                <code>{recording.recording_id}</code>
+                {recording.started_at && <Moment at={recording.started_at} />}
+                {recording.seconds !== undefined && <span>{spell(recording.seconds * 1000)}</span>}
+                <span>{[recording.format, recording.channels].filter(Boolean).join(", ")}</span>
+              </li>
+            ))}
+          </ul>
+          <h2>Approvals</h2>
+          {!detail.approvals.length && <p class="nobody">Nobody was asked about this conference.</p>}
+          <ul role="list" class="lines">
+            {detail.approvals.map((approval) => (
+              <li key={approval.code}>
+                <Theirs text={approval.question} class="question" />
+                <p class="facts">
+                  <span class={`badge risk-${approval.risk}`}>{approval.risk}</span>
+                  <span>{approval.answer ?? STATES[approval.state ?? ""] ?? approval.state}</span>
+                  {approval.by && <span>by <Theirs text={approval.by} /></span>}
+                  {(approval.decided_at ?? approval.asked_at) && <Moment at={(approval.decided_at ?? approval.asked_at)!} />}
+                  {approval.reason && <span>“<Theirs text={approval.reason} />”</span>}
+                </p>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,184 @@
+"""What the store knows of past conferences: their events, and the commands in the audit, as projections."""
+
+import json
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, cast
+
+from ..database import moment_of
+from ..events.event import EventFilter, StoredEvent
+from ..events.history import load_conference_history
+from ..events.projection.command_effects import CONFERENCE
+from ..events.projection.projection import Projection
+from ..events.projection.views import ConferenceSummary
+from ..events.store import Store
+from ..guard.ledger import AuditRecord, ChainLink, Ledger
+
+_SEARCH_BATCH = 50
+_MAX_SEARCHED = 500
+"""Conferences that one search looks at."""
+_NOT_DIGITS, _LETTERS = re.compile(r"[^0-9]"), re.compile(r"[^\W\d_]")
+_MIN_DIGITS = 3
+_MAX_NUMBER = 2**63 - 1
+MAX_CLOCK_DIFFERENCE = timedelta(minutes=1)
+"""Between a conference's creation and its audit record: the clocks of Telnyx and of this machine differ."""
+_MAX_CLOCK_DISORDER = timedelta(hours=1)
+_MAX_RECORDS = 200_000
+CREATED = "conference.created"
+_CONFERENCE_TOOLS = frozenset({*CONFERENCE, "create_conference"})
+
+
+async def read_commands(ledger: Ledger, since: datetime | None = None) -> AsyncGenerator[AuditRecord]:
+    """Audit records of commands to conferences, newest first, back to this time and somewhat beyond."""
+    number, remaining = _MAX_NUMBER, _MAX_RECORDS
+    while remaining > 0 and (records := await ledger.before(number)):
+        for record in records:
+            if is_command(record):
+                yield record
+        number, remaining = records[-1].number, remaining - len(records)
+        # Records are numbered when they are committed, not when they happened.
+        if since is not None and records[-1].at < since - _MAX_CLOCK_DISORDER:
+            return
+
+
+def is_command(record: AuditRecord) -> bool:
+    """Whether Telnyx accepted a command to a conference."""
+    return record.entry.get("outcome") == "done" and record.entry.get("tool") in _CONFERENCE_TOOLS
+
+
+def project(conference_id: str, events: Sequence[StoredEvent], commands: Sequence[AuditRecord]) -> Projection:
+    projection = Projection()
+    for event in events:
+        projection.add(event)
+    for record in reversed(commands):
+        if arguments_of(record).get("conference_id") == conference_id:
+            projection.record_command(str(record.entry["tool"]), arguments_of(record), record.at)
+    for event in events:
+        if event.type == CREATED and event.conference_id == conference_id:
+            fields = {"id": conference_id, "name": _name(event, commands)}
+            projection.merge_conference(fields, None, event.occurred_at)
+    return projection
+
+
+def _name(created: StoredEvent, commands: Sequence[AuditRecord]) -> Any:
+    """The name under which this server created a conference; None: another program created it."""
+    names = {
+        abs(record.at - created.occurred_at): arguments_of(record).get("name")
+        for record in commands
+        if record.entry.get("tool") == "create_conference"
+        and arguments_of(record).get("call_control_id") == created.call_control_id
+    }
+    nearest = min(names, default=MAX_CLOCK_DIFFERENCE)
+    return names[nearest] if nearest < MAX_CLOCK_DIFFERENCE else None
+
+
+def arguments_of(record: AuditRecord) -> Mapping[str, Any]:
+    arguments = record.entry.get("arguments")
+    return cast("Mapping[str, Any]", arguments) if isinstance(arguments, dict) else {}
+
+
+def render_timeline(
+    conference_id: str, events: Sequence[StoredEvent], links: Sequence[ChainLink], now: datetime
+) -> str:
+    """What happened in a conference, in Markdown, from its events and its audit records alone."""
+    records = (AuditRecord(link.number, moment_of(link.at), _entry(link.text), link.hash) for link in reversed(links))
+    projection = project(conference_id, events, [record for record in records if is_command(record)])
+    return projection.timeline(conference_id, now) or ""
+
+
+def _entry(text: str) -> dict[str, Any]:
+    entry: Any = json.loads(text)
+    return cast("dict[str, Any]", entry) if isinstance(entry, dict) else {}
+
+
+class ConferenceHistory:
+    """The conferences in a store, with what the audit says about them."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        now: Callable[[], datetime],
+        known_name: Callable[[str], str | None] = lambda conference_id: None,
+    ) -> None:
+        """`known_name`: the name of a conference by its id, where it is known from elsewhere, as from Telnyx."""
+        self._store = store
+        self._ledger = ledger
+        self._now = now
+        self._known_name = known_name
+
+    async def find(
+        self,
+        text: str = "",
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: int | None = None,
+        limit: int = 20,
+    ) -> "FoundConferences":
+        """Conferences by name, id, or a participant's number or name, the newest first.
+
+        `since`, `until`: when they began. `before`: the `next` of an earlier answer. Raises `StoreError`.
+        """
+        found: list[ConferenceSummary] = []
+        searched = 0
+        created_filter = EventFilter(types=frozenset({CREATED}), since=since, until=until)
+        while searched < _MAX_SEARCHED:
+            created = await self._store.newest(created_filter, limit=_SEARCH_BATCH, before=before)
+            if not created:
+                return FoundConferences(found, None)
+            commands = [record async for record in read_commands(self._ledger, created[-1].occurred_at)]
+            for event in created:
+                summary = await self._summary(event.conference_id or "", commands)
+                if summary is not None and _matches(summary, text):
+                    found.append(summary)
+                    if len(found) == limit:
+                        return FoundConferences(found, event.number)
+            searched += len(created)
+            before = created[-1].number
+        return FoundConferences(found, before)
+
+    async def _summary(self, conference_id: str, commands: Sequence[AuditRecord]) -> ConferenceSummary | None:
+        events = await load_conference_history(conference_id, self._store)
+        return self._project(conference_id, events, commands).summary(conference_id, self._now()) if events else None
+
+    def _project(
+        self, conference_id: str, events: Sequence[StoredEvent], commands: Sequence[AuditRecord]
+    ) -> Projection:
+        projection = project(conference_id, events, commands)
+        if name := self._known_name(conference_id):
+            projection.merge_conference({"id": conference_id, "name": name}, None, events[-1].occurred_at)
+        return projection
+
+    async def load(self, conference_id: str) -> Projection | None:
+        """Everything about one conference; None when no event is stored. Raises `StoreError`."""
+        events = await load_conference_history(conference_id, self._store)
+        if not events:
+            return None
+        since = min(event.occurred_at for event in events)
+        return self._project(conference_id, events, [record async for record in read_commands(self._ledger, since)])
+
+
+class FoundConferences(NamedTuple):
+    """A page of conferences."""
+
+    conferences: list[ConferenceSummary]
+    next: int | None
+    """To search further back; None: the search reached the oldest conference."""
+
+
+def _matches(summary: ConferenceSummary, text: str) -> bool:
+    """Whether a name, an id or a number contains this text. Of numbers, only the digits count."""
+    wanted = text.strip().casefold()
+    digits = _NOT_DIGITS.sub("", wanted)
+    texts = [summary.id, summary.name]
+    numbers: list[str | None] = []
+    for person in summary.participants:
+        texts += [person.label, person.caller_name, person.number]
+        numbers.append(person.number)
+    return any(wanted in text.casefold() for text in texts if text) or (
+        len(digits) >= _MIN_DIGITS
+        and not _LETTERS.search(wanted)
+        and any(digits in _NOT_DIGITS.sub("", number) for number in numbers if number)
+    )

@@ -1,0 +1,90 @@
+"""The audit on the page: filtered, exported and verified."""
+
+from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from ...guard.ledger import AuditTampered, Ledger, export_line
+from .history import number_of, time_of
+from .requests import RequestRefused, read_json, text_field
+from .sign_in import Session
+from .view import action_views
+
+_PAGE = 50
+_MAX_NUMBER = 2**63 - 1
+_MAX_SEARCHED = 20_000
+"""Records that one search looks at."""
+_MAX_TEXT_LENGTH = 100
+_MAX_HEAD_LENGTH = 100
+
+
+class AuditApi:
+    """Answers the page's requests for the audit."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def list(self, request: Request) -> Response:
+        """Actions, the newest first: `tool`, `outcome`, `text`, `since`, `until` and `before` in the query."""
+        query = request.query_params
+        matches = _Filter(query)
+        number, searched, found = number_of(query.get("before")) or _MAX_NUMBER, 0, list[dict[str, Any]]()
+        while searched < _MAX_SEARCHED and (records := await self._ledger.before(number)):
+            for action in action_views(records):
+                if matches(action):
+                    found.append(action)
+                if len(found) == _PAGE:
+                    return JSONResponse({"actions": found, "next": action["number"]})
+            searched += len(records)
+            number = records[-1].number
+            if matches.since is not None and records[-1].at < matches.since:
+                return JSONResponse({"actions": found})
+        return JSONResponse({"actions": found} | ({"next": number} if searched >= _MAX_SEARCHED else {}))
+
+    async def export(self, request: Request) -> Response:
+        """All records as JSON, one on a line: what `audit verify` checks."""
+        return StreamingResponse(self._lines(), media_type="application/jsonl")
+
+    async def _lines(self) -> AsyncGenerator[str]:
+        number = 0
+        while records := await self._ledger.after(number):
+            yield "".join(f"{export_line(record)}\n" for record in records)
+            number = records[-1].number
+
+    async def verify(self, request: Request, session: Session) -> Response:
+        """Check that no record was changed or removed; `head` from an earlier check proves that none is missing."""
+        head = text_field(await read_json(request), "head", _MAX_HEAD_LENGTH) or None
+        try:
+            verified = await self._ledger.verify(head)
+        except AuditTampered as problem:
+            raise RequestRefused(409, str(problem)) from None
+        return JSONResponse({"records": verified.records, "head": verified.head})
+
+
+class _Filter:
+    """Which actions to show."""
+
+    def __init__(self, query: Mapping[str, str]) -> None:
+        self._tool = query.get("tool", "")
+        self._outcome = query.get("outcome", "")
+        self._text = query.get("text", "")[:_MAX_TEXT_LENGTH].casefold()
+        self.since: datetime | None = time_of(query.get("since"))
+        self._until = time_of(query.get("until"))
+
+    def __call__(self, action: Mapping[str, Any]) -> bool:
+        at = datetime.fromisoformat(action["at"])
+        return (
+            (not self._tool or action.get("tool") == self._tool)
+            and (not self._outcome or str(action.get("outcome", "")).startswith(self._outcome))
+            and (self.since is None or at >= self.since)
+            and (self._until is None or at < self._until)
+            and (not self._text or self._text in " ".join(_texts(action)).casefold())
+        )
+
+
+def _texts(action: Mapping[str, Any]) -> list[str]:
+    asked: Mapping[str, Any] = action.get("asked", {})
+    return [value for value in (*action.values(), *asked.values()) if isinstance(value, str)]
