@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from ...tools.base import Command
-from ...tools.calls import BridgeCalls, GetCall, TransferCall
+from ...tools.calls import BridgeCalls, GetCall
 from ...tools.conferences import ConferenceFilter, CreateConference, GetConference, ListConferences
 from ...tools.pagination import Read, all_participants
 from ...tools.participants import JoinConference, LeaveConference
@@ -239,7 +239,7 @@ def _leg_ids(body: Any) -> Iterator[tuple[str, str]]:
 
 
 def _moved(command: Command, body: Any) -> Iterator[tuple[str, Place]]:
-    """The call legs that a command moved, each with its new place."""
+    """The call legs that a command moved, each with its new place. A transferred leg stays until its target answers."""
     match command:
         case JoinConference():
             yield command.call_control_id, Place(PlaceKind.CONFERENCE, conference_id=command.conference_id)
@@ -251,8 +251,6 @@ def _moved(command: Command, body: Any) -> Iterator[tuple[str, Place]]:
             yield command.call_control_id, Place(PlaceKind.QUEUE, queue=command.queue_name)
         case LeaveConference() | LeaveQueue():
             yield command.call_control_id, _NOWHERE
-        case TransferCall():
-            yield command.call_control_id, Place(PlaceKind.BRIDGE)
         case BridgeCalls():
             other = command.other_call_control_id
             yield command.call_control_id, Place(PlaceKind.BRIDGE, other=other)

@@ -34,6 +34,11 @@ REQUIRED = {
     "incident_bridge",
     "what_happened",
     "practise",
+    "greet_and_route",
+    "warm_transfer",
+    "take_voicemail",
+    "call_back",
+    "coach_agent",
 }
 
 each_prompt = each_row("name", sorted(path.stem for path in DIRECTORY.glob("[a-z]*.md")))
