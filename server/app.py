@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,6 +23,7 @@ from .adapters.live_facts import TelnyxFacts
 from .adapters.running_servers import registered_server, running_servers
 from .alerts.book import AlertBook
 from .board.board import Board
+from .errors import CallRefused
 from .events.service import EventService
 from .guard import Policy
 from .lifecycle import Shutdown, Supervisor
@@ -142,7 +142,7 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         tasks.start_soon(supervisor.run, "notifications", parts.notifier.run)
         tasks.start_soon(supervisor.run, "policy watch", guard_runtime.watch)
         tasks.start_soon(supervisor.run, "call watch", guard_runtime.call_watch.run)
-        tasks.start_soon(supervisor.run, "alerts", partial(run_alerts, events, guard_runtime, parts.alerts))
+        tasks.start_soon(_run_alerts, supervisor, events, guard_runtime, parts.alerts)
         yield RunningServer(
             parts.server,
             parts.tool_calls,
@@ -158,12 +158,18 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         )
 
 
-async def run_alerts(events: EventService, guard_runtime: GuardRuntime, book: AlertBook) -> None:
-    """Raise and clear the alerts of the policy until cancelled."""
-    await events.wait_until_open()
+async def _run_alerts(
+    supervisor: Supervisor, events: EventService, guard_runtime: GuardRuntime, book: AlertBook
+) -> None:
+    """Raise and clear the alerts of the policy until cancelled, once the store is open."""
+    try:
+        await events.wait_until_open()
+    except CallRefused:
+        return
     from .alerts.engine import AlertEngine  # noqa: PLC0415 (loads the projection, which the first answer does not need)
 
-    await AlertEngine(events, guard_runtime.ledger, lambda: guard_runtime.policy().alerts, book).run()
+    engine = AlertEngine(events, guard_runtime.ledger, lambda: guard_runtime.policy().alerts, book)
+    await supervisor.run("alerts", engine.run)
 
 
 def _alert_webhook(settings: Settings, events: EventService) -> "AlertWebhook | None":

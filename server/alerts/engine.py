@@ -15,7 +15,7 @@ import anyio
 
 from ...tools.text import duration_text
 from ..database import StoreError
-from ..errors import CallFailed, CallRefused
+from ..errors import CallFailed
 from ..events.envelope import parse_event
 from ..events.event import ALERT_CLEARED, ALERT_RAISED, OWN_TYPES, EventFilter, StoredEvent, Via
 from ..events.projection.moments import CALL_SOUNDS
@@ -32,8 +32,8 @@ INTERVAL_S = 0.5
 """Between two evaluations."""
 _MAX_LOADED_EVENTS = 5_000
 """The newest alert events, read at the start."""
-_MAX_QUESTIONS = 5
-"""Conferences that Telnyx is asked about in one evaluation."""
+_MAX_QUESTIONS = 2
+"""Conferences that Telnyx is asked about in one evaluation, so that its limits are left to calls."""
 _MAX_AGE = timedelta(hours=5)
 """An alert of another server, whose policy this one does not have, is cleared after this time."""
 
@@ -78,11 +78,9 @@ class AlertEngine:
                 self._dirty |= {("conferences", conference_id)} if conference_id else set()
 
     async def run(self) -> None:
-        """Evaluate regularly until cancelled."""
-        try:
-            store = await self._events.wait_until_open()
-        except CallRefused:
-            return
+        """Evaluate regularly until cancelled. Raises what `evaluate` raises."""
+        store = await self._events.store()
+        self._rules = ()  # so that everything is evaluated, also after a failure
         loaded = EventFilter(types=OWN_TYPES)
         for event in reversed(await store.find(loaded, limit=_MAX_LOADED_EVENTS)):
             self._book.add(event)

@@ -11,6 +11,7 @@ import pytest
 from support.alerts import CLEARED, RAISED, Watched, watched
 from support.guarded_server import write_policy
 from support.mcp import call, refusal
+from support.mcp_stdio import spoken_to
 from support.webhooks import body_of
 from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Via
@@ -294,3 +295,18 @@ async def open_room(server: Watched, people: int, name: str = "Standup") -> tupl
     for leg in legs[1:]:
         await call(server.client, "join_conference", conference_id=conference, call_control_id=leg)
     return conference, legs
+
+
+async def test_an_alert_is_pushed_into_the_conversation_and_changes_its_resource(tmp_path: Path) -> None:
+    """In the sandbox's scene, a call has waited in the queue `agents` for ten minutes when the server starts."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text(alert("queue_wait", after="1m", queues=["agents"]))
+    env = {"TELNYX_CONFERENCING_DATABASE": f"sqlite:///{tmp_path / 'events.db'}"}
+    async with spoken_to("--sandbox", "--policy", str(policy), "--push", "alert.*", env=env) as raw:
+        await raw.greet()
+        await raw.ask("resources/subscribe", {"uri": "telnyx://alerts"})
+        pushed = await raw.until(lambda message: message.get("method") == "notifications/claude/channel")
+        updated = {"method": "notifications/resources/updated", "params": {"uri": "telnyx://alerts"}}
+        await raw.until(lambda message: updated.items() <= message.items())
+    assert pushed["params"]["content"] == ("Alert 'it': +12025550121 has waited in queue 'agents' for more than 1 min.")
+    assert pushed["params"]["meta"]["type"] == "alert.raised"
