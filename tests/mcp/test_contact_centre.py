@@ -82,10 +82,10 @@ async def centre() -> AsyncGenerator[Centre]:
 async def test_a_caller_is_greeted_asked_for_a_digit_enqueued_and_picked_up_by_an_agent() -> None:
     async with centre() as at:
         caller = await at.caller()
-        room = await at.room(caller)
-        await at.tool("speak_text", conference_id=room, call_control_ids=[caller], payload="Welcome", voice="female")
+        await at.tool("speak_to_call", call_control_id=caller, payload="Welcome", voice="female", language="en-US")
         await at.pass_time(2)
-        await at.tool("gather_dtmf", conference_id=room, call_control_id=caller, maximum_digits=1)
+        prompt = {"payload": "Press 1", "voice": "female", "maximum_digits": 1}
+        await at.tool("gather_from_call", call_control_id=caller, **prompt)
         await at.press(caller, "1")
         gathered = await at.tool("wait_for_event", types=["call.gather.ended"], call_control_id=caller)
         await at.tool("enqueue_call", call_control_id=caller, queue_name="sales")
@@ -130,17 +130,27 @@ async def test_a_supervisor_monitors_whispers_and_barges_in() -> None:
         assert (barging["muted"], barging["whisper_call_control_ids"]) == (False, [])
 
 
+async def test_a_supervisor_of_one_call_monitors_it_and_barges_in() -> None:
+    async with centre() as at:
+        caller, agent = await at.caller(), await at.dialled(AGENT)
+        await at.tool("bridge_calls", call_control_id=caller, other_call_control_id=agent)
+        boss = await at.dialled(SUPERVISOR, supervise_call_control_id=agent, supervisor_role="monitor")
+        monitoring = at.place(boss)
+        await at.tool("switch_supervisor_role", call_control_id=boss, role="barge")
+        assert monitoring == {"kind": "supervision", "call_control_id": agent, "role": "monitor"}
+        assert at.place(boss)["role"] == "barge"
+
+
 async def test_a_voicemail_is_recorded_and_found() -> None:
     async with centre() as at:
         caller = await at.caller()
-        room = await at.room(caller)
-        await at.tool("speak_text", conference_id=room, call_control_ids=[caller], payload="Speak now", voice="female")
+        await at.tool("speak_to_call", call_control_id=caller, payload="Speak now", voice="female", language="en-US")
         await at.pass_time(2)
-        await at.tool("start_recording", conference_id=room, format="mp3")
+        await at.tool("start_call_recording", call_control_id=caller, format="mp3", channels="single", max_length=60)
         await at.pass_time(20)
         await at.hang_up(caller)
-        await at.tool("wait_for_event", types=["conference.recording.saved"], conference_id=room)
-        [recording] = (await at.tool("list_recordings", filter={"conference_id": room}))["recordings"]
+        await at.tool("wait_for_event", types=["call.recording.saved"], call_control_id=caller)
+        [recording] = (await at.tool("list_recordings", filter={"call_control_id": caller}))["recordings"]
         assert recording["duration_millis"] == 20_000
 
 
