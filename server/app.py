@@ -140,6 +140,7 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         _report_problems(supervisor, webhook, report_problems)
         tasks.start_soon(supervisor.run, "event ingest", ingest.run)
         tasks.start_soon(supervisor.run, "notifications", parts.notifier.run)
+        tasks.start_soon(supervisor.run, "transcription", parts.tool_calls.room_transcription.run)
         tasks.start_soon(supervisor.run, "policy watch", guard_runtime.watch)
         tasks.start_soon(supervisor.run, "call watch", guard_runtime.call_watch.run)
         tasks.start_soon(_run_alerts, supervisor, events, guard_runtime, parts.alerts)

@@ -268,6 +268,13 @@ class Settings(BaseSettings):
     keep_most: Annotated[
         int, Field(ge=1, description="Maximum number of events to keep. The oldest are deleted first.")
     ] = 5_000_000
+    keep_transcripts: Annotated[
+        bool,
+        Field(
+            description="Store what people say while they are transcribed. If not set, only this process has the text, "
+            "in memory."
+        ),
+    ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
         Field(

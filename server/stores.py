@@ -29,7 +29,13 @@ def open_event_store(
     settings: Settings, url: str | None, supervisor: Supervisor | None = None
 ) -> AbstractAsyncContextManager[Store]:
     """Open the event store at a URL; None is the user's own. `supervisor` runs its tasks. Raises `StoreError`."""
-    return Store.open(url or default_url(), keep_for=settings.keep, keep_most=settings.keep_most, supervisor=supervisor)
+    return Store.open(
+        url or default_url(),
+        keep_for=settings.keep,
+        keep_most=settings.keep_most,
+        keep_transcripts=settings.keep_transcripts,
+        supervisor=supervisor,
+    )
 
 
 def store_identity(settings: Settings) -> str:

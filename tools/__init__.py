@@ -17,6 +17,7 @@ from . import (
     queues,
     recordings,
     reports,
+    transcription,
 )
 from .base import Command, Tool
 
@@ -78,6 +79,8 @@ COMMANDS: tuple[type[Command], ...] = (
     call_recordings.DeleteRecording,
     call_state.UpdateClientState,
     call_state.SwitchSupervisorRole,
+    transcription.StartTranscription,
+    transcription.StopTranscription,
 )
 
 TOOLS: tuple[type[Tool], ...] = (
@@ -86,6 +89,7 @@ TOOLS: tuple[type[Tool], ...] = (
     events.GetEvent,
     events.WaitForEvent,
     events.ConferenceSummary,
+    transcription.ConferenceTranscript,
     reports.Report,
     permissions.MayCall,
     permissions.AddOptout,

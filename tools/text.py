@@ -96,7 +96,7 @@ def _conference(value: Any) -> str:
     return f"conference {name}"
 
 
-CONTENT_ARGUMENTS = frozenset({"client_state", "digits", "payload", "invalid_payload"})
+CONTENT_ARGUMENTS = frozenset({"client_state", "digits", "payload", "invalid_payload", "search"})
 """Arguments that hold call content or may be secret: records keep only their length."""
 
 
@@ -112,7 +112,7 @@ DESCRIBERS: Mapping[str, Callable[[Any], str]] = {
     "conference_id": lambda value: f"conference {clean_id(value)}",
     "participant_id": lambda value: f"participant {quoted(value)}",
     "queue_name": lambda value: f"queue {quoted(value)}",
-    "call_control_id": lambda value: f"call {clean_id(value)}",
+    "call_control_id": lambda value: "everyone" if value == "everyone" else f"call {clean_id(value)}",
     "call_control_ids": _legs,
     "whisper_call_control_ids": _legs,
     "other_call_control_id": lambda value: f"call {clean_id(value)}",
@@ -125,6 +125,7 @@ DESCRIBERS: Mapping[str, Callable[[Any], str]] = {
     "name": quoted,
     "payload": quoted,
     "invalid_payload": quoted,
+    "search": quoted,
     "audio_url": quoted,
     "media_name": quoted,
     # Digits may be a card number or a PIN, so only their count is given.

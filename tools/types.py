@@ -58,6 +58,10 @@ def _call_control_id(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _leg_or_everyone(value: str, info: ValidationInfo) -> str:
+    return value if value == EVERYONE else _call_control_id(_identifier(value, info), info)
+
+
 def _everyone(value: Any) -> Any:
     return EVERYONE if value == [EVERYONE] else value
 
@@ -123,6 +127,11 @@ CallLegsOrEveryone = Annotated[
     BeforeValidator(_everyone),
     WithJsonSchema({"type": "array", "items": {"type": "string"}}),
     described('Call leg ids from list_participants, or only "everyone" for the whole room.'),
+]
+CallLegOrEveryone = Annotated[
+    str,
+    AfterValidator(_leg_or_everyone),
+    described('Call leg id, or "everyone" for the whole room.'),
 ]
 WhisperCallLegs = Annotated[CallLegs, described("Call legs that hear the whisper; for role whisper only.")]
 QueueName = Annotated[str, AfterValidator(_queue_name), described("Queue name, as in list_queues.")]

@@ -55,6 +55,7 @@ COMMON_SETTINGS = (
     "database",
     "keep",
     "keep_most",
+    "keep_transcripts",
     "log_level",
     "log_format",
 )

@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +15,7 @@ import anyio
 from ...tools.base import Command, Tool
 from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEvent
 from ...tools.text import count, listed, quoted
+from ...tools.transcription import ConferenceTranscript
 from ..database import Database, StoreUnreachable
 from ..errors import CallFailed, CallRefused
 from ..lifecycle import SHUTTING_DOWN, Shutdown, Supervisor
@@ -26,8 +27,10 @@ from .times import parse_time
 from .views import event_view
 
 if TYPE_CHECKING:
+    from .projection.intervals import ConferenceIntervals
     from .projection.projection import Projection
     from .projection.views import ConferenceView, QueueView
+    from .transcript import Utterance
 
 logger = logging.getLogger(__name__)
 
@@ -327,6 +330,8 @@ class EventService:
                 return await self._wait(tool, progress, before)
             case ConferenceSummary():
                 return await self._summary(tool)
+            case ConferenceTranscript():
+                return await self._transcript(tool)
             case _:
                 raise TypeError(f"{tool.tool_name()} is not a tool of the toolset events")
 
@@ -340,15 +345,16 @@ class EventService:
         none = " ".join(filter(None, ["No events.", self._suggest_types(tool.types or ())]))
         first = listed([describe_event(event) for event in events], most=3)
         summary = f"{_count_text(total)}: {first}" if events else none
-        views = [event_view(event) for event in events]
+        views = [self.view(store, event) for event in events]
         content: dict[str, Any] = {"summary": summary, "events": views, "total_results": total}
         return content | ({"next_cursor": events[-1].number} if more else {})
 
     async def _get(self, tool: GetEvent) -> dict[str, Any]:
-        event = await (await self.store()).get(tool.event_id)
+        store = await self.store()
+        event = await store.get(tool.event_id)
         if event is None:
             raise CallRefused(f"There is no event {quoted(tool.event_id)}. Use list_events to find event ids.")
-        return {"summary": describe_event(event), "event": event_view(event)}
+        return {"summary": describe_event(event), "event": self.view(store, event)}
 
     async def _wait(self, tool: WaitForEvent, progress: Progress, before: CursorLookup) -> dict[str, Any]:
         store = await self.store()
@@ -366,7 +372,7 @@ class EventService:
             self._waiters.discard(waiter)
         if events:
             summary = listed([describe_event(event) for event in events], most=3)
-            return {"summary": summary, "timed_out": False, "events": [event_view(event) for event in events]}
+            return {"summary": summary, "timed_out": False, "events": [self.view(store, event) for event in events]}
         return await self._timeout_result(store, tool, event_filter)
 
     async def new_leg(self, number: str, after_number: int) -> str | None:
@@ -420,7 +426,7 @@ class EventService:
         summary = f"{within} What happened instead: {happened}."
         summary = " ".join(filter(None, [summary, self._suggest_types(tool.types), self.no_events_reason]))
         content: dict[str, Any] = {"summary": summary, "timed_out": True, "events": []}
-        return content | ({"instead": [event_view(event) for event in others]} if others else {})
+        return content | ({"instead": [self.view(store, event) for event in others]} if others else {})
 
     async def _summary(self, tool: ConferenceSummary) -> dict[str, Any]:
         view = await self.conference_now(tool.conference_id)
@@ -431,6 +437,59 @@ class EventService:
         conference = view.to_json()
         content: dict[str, Any] = {"summary": summary, "conference": conference}
         return content | ({"figures": _new_figures(conference, figures.to_json())} if figures else {})
+
+    async def _transcript(self, tool: ConferenceTranscript) -> dict[str, Any]:
+        since = self.now() - timedelta(minutes=tool.last_minutes) if tool.last_minutes else None
+        _, utterances = await self._utterances(tool.conference_id, since)
+        matching = [
+            utterance
+            for utterance in utterances
+            if (tool.speaker is None or utterance.is_by(tool.speaker))
+            and (tool.search is None or utterance.contains(tool.search))
+        ]
+        shown = matching[-tool.limit :]
+        without_text = sum(utterance.text is None for utterance in utterances)
+        summary = f"{count(len(matching), 'utterance')}"
+        summary += (
+            f", the last of them: {listed([one.line() for one in shown[-3:]], separator='; ')}." if shown else "."
+        )
+        if without_text:
+            summary += f" The text of {without_text} is no longer kept."
+        content: dict[str, Any] = {
+            "summary": summary,
+            "utterances": [utterance.to_json() for utterance in shown],
+            "total_results": len(matching),
+        }
+        return content | ({"without_text": without_text} if without_text else {})
+
+    async def transcript(self, conference_id: str) -> str | None:
+        """The transcript of a conference, in Markdown. None: no event reports it."""
+        from .transcript import transcript_markdown  # noqa: PLC0415 (as above)
+
+        try:
+            intervals, utterances = await self._utterances(conference_id, None)
+        except CallRefused:
+            return None
+        view = await self.conference(conference_id)
+        name = quoted(view.name) if view is not None and view.name else conference_id
+        return transcript_markdown(name, intervals.start, utterances)
+
+    async def _utterances(
+        self, conference_id: str, since: datetime | None
+    ) -> "tuple[ConferenceIntervals, list[Utterance]]":
+        """The speech in a conference. Raises `CallRefused` if no event reports it."""
+        from .transcript import read_transcript  # noqa: PLC0415 (as above)
+
+        view = await self.conference(conference_id)
+        intervals = self.projection.intervals(view.id, self.now()) if view is not None else None
+        if intervals is None:
+            unknown = f"There is no event of a conference {quoted(conference_id)}."
+            raise CallRefused(" ".join(filter(None, [unknown, self.no_events_reason])))
+        return intervals, await read_transcript(await self.store(), self.projection, intervals, since)
+
+    def view(self, store: Store, event: StoredEvent) -> dict[str, Any]:
+        """An event as JSON, with transcribed speech as far as this process remembers it."""
+        return event_view(store.speech.restored(event))
 
     async def queue(self, name: str) -> "QueueView | None":
         """A queue from events and from the API, or from events alone if the API cannot be read.

@@ -16,6 +16,7 @@ from ...tools.participants import JoinConference, LeaveConference, UpdatePartici
 from ...tools.queues import EnqueueCall
 from ...tools.recordings import GetRecording, PauseRecording, ResumeRecording, StopRecording
 from ...tools.text import quoted
+from ...tools.transcription import StartTranscription, StopTranscription
 from ..errors import CallRefused
 from .place import Place, PlaceKind
 from .situation import Room, Situation, people_in
@@ -74,6 +75,10 @@ async def _check_has_effect(command: Command, situation: Situation) -> None:
             raise CallRefused(f"{command.tool_name()} was not sent: {room.title} has ended already.")
         if not isinstance(command, EndConference) and not room.may_be_recording:
             raise CallRefused(f"{command.tool_name()} was not sent: no recording of {room.title} is running.")
+    if isinstance(command, StartTranscription | StopTranscription) and command.conference_id is not None:
+        room = await situation.room(command.conference_id)
+        if room.is_over:
+            raise CallRefused(f"{command.tool_name()} was not sent: {room.title} has ended already.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,6 +201,16 @@ class Gate:
         record.asked["grant"] = grant.code
         return grant
 
+    async def admit_follow_up(self, command: Command, policy: Policy, read: Read, record: CallRecord) -> None:
+        """As `admit`, for a write that a person has approved together with an earlier one. Raises `CallRefused`."""
+        assessment = await self._assess(command)
+        record.risk = assessment.risk
+        decision = await self.check(policy, assessment, read)
+        if decision.broken_rules:
+            raise CallRefused(f"{command.tool_name()} was not sent: {'; '.join(map(str, decision.broken_rules))}.")
+        admitting = self._ledger.admit(decision.limits(assessment.command), record.entry("sends", self._newest_event()))
+        self._none_in_the_way(command, await self._noted(command, admitting))
+
     async def _assess(self, command: Command) -> Assessment:
         return await self._noted(command, assess(command, Situation(command, self._live)))
 

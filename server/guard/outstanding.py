@@ -14,6 +14,7 @@ from ...tools.conferences import CreateConference, EndConference
 from ...tools.participants import HoldParticipants, JoinConference, LeaveConference, MuteParticipants
 from ...tools.queues import EnqueueCall
 from ...tools.recordings import PauseRecording, StopRecording
+from ...tools.transcription import StartTranscription, StopTranscription
 
 _BY_NAME = {command.tool_name(): command for command in COMMANDS}
 _LASTING = tuple(command for command in reversed(COMMANDS) if command.undo and command.undo.leaves)
@@ -74,7 +75,7 @@ class _OutstandingStates:
         end: OutstandingState = {"state": command.leaves(), "tool": call["tool"], "arguments": call["arguments"]}
         kinds = self._open.setdefault(_place(command), {})
         legs = kinds.setdefault(type(command), {})
-        if command.is_for_everyone():
+        if _legs(command) == [EVERYONE]:
             legs.clear()
         if EVERYONE not in legs:
             legs |= dict.fromkeys(_legs(command), end)
@@ -110,6 +111,8 @@ def _closes(command: Command, kind: Kind) -> bool:
 
 def _legs(command: Command) -> list[str]:
     """The call legs of a command; everyone for a command on the whole conference."""
+    if isinstance(command, StartTranscription | StopTranscription):
+        return [command.call_control_id]
     legs: Any = getattr(command, "call_control_ids", EVERYONE)
     return [EVERYONE] if legs == EVERYONE else legs
 
@@ -125,6 +128,9 @@ def _together(legs: Mapping[str, OutstandingState]) -> Iterator[OutstandingState
     """Joins the ends of several legs into one tool call where they have the same region."""
     by_region: dict[str | None, list[str]] = {}
     for leg, end in legs.items():
+        if "call_control_id" in end["arguments"]:
+            yield end
+            continue
         by_region.setdefault(end["arguments"].get("region"), []).append(leg)
     for some in by_region.values():
         end = legs[some[0]]

@@ -102,7 +102,8 @@ async def _live(command: Command, situation: Situation) -> tuple[Callable[[bool]
     room = await _target_room(arguments, situation)
     is_of_queue = "queue_name" in command.route.parameters
     queue = await situation.queue(arguments["queue_name"]) if is_of_queue else None
-    leg: str | None = arguments.get("call_control_id")
+    named_leg: str | None = arguments.get("call_control_id")
+    leg = None if named_leg == EVERYONE else named_leg
     caller = await _waiting(command, leg, situation) if leg is not None else None
     place = await situation.place(leg) if leg is not None and room is None and caller is None else None
     person = caller.person if caller else situation.person(leg) if leg else None

@@ -10,7 +10,6 @@ from mcp.shared.uri_template import UriTemplate
 from ..errors import CallFailed
 from ..events.event import EventFilter
 from ..events.service import EventService
-from ..events.views import event_view
 
 if TYPE_CHECKING:
     from ..events.projection.views import View
@@ -106,17 +105,18 @@ class ResourceReader:
         store = await self.service.store()
         before = _whole_number(variables, "before", 0) or None
         events = await store.newest(filter_, limit=limit + 1, before=before)
-        content: dict[str, Any] = {"events": [event_view(event) for event in events[:limit]]}
+        content: dict[str, Any] = {"events": [self.service.view(store, event) for event in events[:limit]]}
         return content | ({"before": events[limit - 1].number} if len(events) > limit else {})
 
     async def events(self, variables: Mapping[str, str]) -> dict[str, Any]:
         return await self.page(EventFilter(), variables)
 
     async def event(self, variables: Mapping[str, str]) -> dict[str, Any]:
-        event = await (await self.service.store()).get(variables["event_id"])
+        store = await self.service.store()
+        event = await store.get(variables["event_id"])
         if event is None:
             raise ResourceNotFound(f"There is no event {variables['event_id']}.")
-        return event_view(event)
+        return self.service.view(store, event)
 
     async def conferences(self, variables: Mapping[str, str]) -> dict[str, Any]:
         return {"conferences": [view.to_json() for view in (await self.service.conferences())[:_MAX_LIMIT]]}
@@ -130,6 +130,9 @@ class ResourceReader:
 
     async def timeline(self, variables: Mapping[str, str]) -> str:
         return _existing(await self.service.timeline(variables["conference_id"]), variables)
+
+    async def transcript(self, variables: Mapping[str, str]) -> str:
+        return _existing(await self.service.transcript(variables["conference_id"]), variables)
 
     async def drawing(self, variables: Mapping[str, str]) -> str:
         return _existing(await self.service.timeline_svg(variables["conference_id"]), variables)
@@ -226,6 +229,15 @@ TEMPLATES: tuple[ResourceKind, ...] = (
         "A timeline in words; times are from its start.",
         MARKDOWN,
         ResourceReader.timeline,
+        _CONFERENCE,
+    ),
+    ResourceKind(
+        f"{SCHEME}conferences/{{conference_id}}/transcript",
+        "conference_transcript",
+        "Transcript of a conference",
+        "The speech of everyone who was transcribed, quoted; times are from its start.",
+        MARKDOWN,
+        ResourceReader.transcript,
         _CONFERENCE,
     ),
     ResourceKind(

@@ -22,6 +22,7 @@ from ...tools.participants import ParticipantFilter
 from ...tools.permissions import RequestGrant
 from ...tools.reports import Report
 from ...tools.text import describe
+from ...tools.transcription import ConferenceTranscript, StartTranscription, StopTranscription
 from ..errors import CallFailed, CallRefused, LookupFailed
 from ..events.event import EventFilter, StoredEvent
 from ..events.service import EventService
@@ -42,6 +43,7 @@ from .elicitation import Elicitation, QuestionPending
 from .permission_tools import TOOLSET as PERMISSIONS
 from .permission_tools import PermissionTools
 from .report_tool import ReportTool
+from .room_transcription import RoomTranscription
 from .tool_definitions import Catalog
 from .validation import parse
 from .whoami import WhoamiReport
@@ -96,6 +98,7 @@ class ToolCallHandler:
         self._telnyx = telnyx
         self._events = events
         self._reports = ReportTool(events, guard)
+        self.room_transcription = RoomTranscription(guard, telnyx, events, self._notify_ended)
         self._shutdown = shutdown or Shutdown()
         self._ask_timeout_s = ask_timeout.total_seconds() if ask_timeout is not None else None
         self._page = page
@@ -104,6 +107,10 @@ class ToolCallHandler:
     def on_ended(self, listener: CallListener) -> None:
         """Call `listener` with the record and the request id of every call that has ended."""
         self._listeners.append(listener)
+
+    def _notify_ended(self, record: CallRecord, request_id: RequestId | None = None) -> None:
+        for listener in self._listeners:
+            listener(record, request_id)
 
     async def handle(self, context: Context, call: CallToolRequestParams) -> Any:
         """Answer `tools/call`. An error is a tool result that the model can read, never a stack trace."""
@@ -144,8 +151,7 @@ class ToolCallHandler:
         finally:
             record.close()
             self._guard.audit_writer.add(record.entry, record.minimal_entry)
-            for listener in self._listeners:
-                listener(record, origin.request_id)
+            self._notify_ended(record, origin.request_id)
 
     def _find(self, name: str) -> type[Tool]:
         tool = self._catalog.get(name)
@@ -215,6 +221,8 @@ class ToolCallHandler:
         before = partial(self._newest_event_before, origin.caller)
         content = await self._events.answer(tool, origin.context.session.report_progress, before)
         await self._show_own_digits(content, origin.caller)
+        if isinstance(tool, ConferenceTranscript) and (failed := self.room_transcription.failures(tool.conference_id)):
+            content["not_transcribed"] = failed
         return _result(content)
 
     async def _show_own_digits(self, content: dict[str, Any], caller: Caller) -> None:
@@ -246,6 +254,9 @@ class ToolCallHandler:
         return last.newest_event if last and last.at > self._events.now() - _MAX_SESSION_AGE else self._events.newest
 
     async def _send(self, command: Command, record: CallRecord, policy: Policy) -> dict[str, Any]:
+        if isinstance(command, StartTranscription | StopTranscription) and command.affects_whole_room():
+            fields = await self.room_transcription.send(command, record.caller, self._read)
+            return _command_result(command, fields, "", lambda name: self._catalog.allows(name, policy))
         prompted = await self._say_prompt(command)
         command = _with_command_id(command)
         newest_event = self._events.newest

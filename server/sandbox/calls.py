@@ -6,6 +6,7 @@ from typing import Literal
 
 from ...tools.call_state import SwitchSupervisorRole, UpdateClientState
 from ...tools.calls import ConferenceConfig, GetCall, HangupCall, RejectCall
+from ...tools.transcription import StopTranscription
 from .audio import check_audio
 from .call_audio import CallAudio
 from .callees import DETECTIONS, callee_at
@@ -17,7 +18,6 @@ from .commands import (
     Recorded,
     SendCallDtmf,
     StartTranscription,
-    StopTranscription,
     TransferCall,
     Webhooked,
 )

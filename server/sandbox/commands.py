@@ -7,9 +7,20 @@ declared; a body may have them, as it may have any other.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from ...tools import COMMANDS, audio, call_audio, call_recordings, calls, conferences, participants, queues, recordings
+from ...tools import (
+    COMMANDS,
+    audio,
+    call_audio,
+    call_recordings,
+    calls,
+    conferences,
+    participants,
+    queues,
+    recordings,
+    transcription,
+)
 from ...tools.base import GET, POST, Command, Retry, Risk
 from ...tools.results import Accepted
 from ...tools.types import (
@@ -251,19 +262,13 @@ class StartCallRecording(call_recordings.StartCallRecording):
     custom_file_name: FileName | None = None
 
 
-class StartTranscription(CallCommand):
-    """Transcribe what is said on one call leg."""
+class StartTranscription(transcription.StartTranscription):
+    """Transcribe one call leg. Telnyx still takes the old names of two engines."""
 
-    route = POST(f"{CALL}/transcription_start")
-
-    transcription_engine: NotEmpty | None = None
-    transcription_tracks: Literal["inbound", "outbound", "both"] | None = None
-
-
-class StopTranscription(CallCommand):
-    """Stop the transcription of one call leg."""
-
-    route = POST(f"{CALL}/transcription_stop")
+    @field_validator("transcription_engine", mode="before")
+    @classmethod
+    def _by_new_name(cls, value: Any) -> Any:
+        return {"A": "Google", "B": "Telnyx"}.get(value, value) if isinstance(value, str) else value
 
 
 class DeleteRecordings(SandboxCommand):
@@ -326,8 +331,6 @@ class ListCallEvents(CursorPaged, SandboxCommand):
 _BEYOND_TOOLS: tuple[type[Command], ...] = (
     GatherUsingAudioOnCall,
     GatherUsingSpeakOnCall,
-    StartTranscription,
-    StopTranscription,
     DeleteRecordings,
     ListWebhookDeliveries,
     GetWebhookDelivery,
@@ -356,6 +359,7 @@ EXTENDED: Mapping[type[Command], type[Command]] = {
         GatherFromCall,
         StartCallRecording,
         SendCallDtmf,
+        StartTranscription,
     )
     if extension.tool_name() == tool.tool_name()
 }

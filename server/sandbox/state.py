@@ -16,6 +16,7 @@ from ...tools import (
     participants,
     queues,
     recordings,
+    transcription,
 )
 from ...tools.base import WIRE, Command
 from . import commands
@@ -175,7 +176,7 @@ class SandboxState:
             call_state.UpdateClientState: self.calls.update_client_state,
             call_state.SwitchSupervisorRole: self.calls.switch_supervisor_role,
             commands.StartTranscription: self.calls.start_transcription,
-            commands.StopTranscription: self.calls.stop_transcription,
+            transcription.StopTranscription: self.calls.stop_transcription,
             call_recordings.DeleteRecording: self.recordings.delete,
             commands.DeleteRecordings: self.recordings.delete_many,
             commands.ListWebhookDeliveries: self.outbox.list,

@@ -27,6 +27,8 @@ UNDONE_BY: Mapping[str, str] = {
     "start_recording": "stop_recording",
     "pause_recording": "resume_recording",
     "resume_recording": "pause_recording",
+    "start_transcription": "stop_transcription",
+    "stop_transcription": "start_transcription",
     "create_queue": "delete_queue",
     "enqueue_call": "leave_queue",
     "dial": "hangup_call",

@@ -875,6 +875,31 @@ EXAMPLES: tuple[Example, ...] = (
         {"call_control_id": CALL, "role": "whisper"},
         positional="call_control_id",
     ),
+    Example(
+        "start_transcription",
+        "calls.actions.start_transcription",
+        {"call_control_id": CALL},
+        (
+            {
+                "call_control_id": CALL,
+                **ROOM,
+                "transcription_engine": "Deepgram",
+                "transcription_engine_config": {"transcription_engine": "Deepgram", "language": "de"},
+                "transcription_tracks": "both",
+                **SENT,
+            },
+        ),
+        positional="call_control_id",
+        ours=frozenset({"conference_id"}),
+    ),
+    Example(
+        "stop_transcription",
+        "calls.actions.stop_transcription",
+        {"call_control_id": CALL},
+        ({"call_control_id": CALL, **ROOM, **SENT},),
+        positional="call_control_id",
+        ours=frozenset({"conference_id"}),
+    ),
 )
 
 EXAMPLE_OF: Mapping[str, Example] = {example.tool: example for example in EXAMPLES}

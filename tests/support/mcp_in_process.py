@@ -76,7 +76,9 @@ async def serving_parts(
         guarding = GuardRuntime(settings, telnyx, events, database)
         async with events.running(), guarding.guard.audit_writer.running(), anyio.create_task_group() as tasks:
             tasks.start_soon(guarding.call_watch.run)
-            yield build(settings, telnyx, events, guarding), events, guarding
+            parts = build(settings, telnyx, events, guarding)
+            tasks.start_soon(parts.tool_calls.room_transcription.run)
+            yield parts, events, guarding
             tasks.cancel_scope.cancel()
 
 

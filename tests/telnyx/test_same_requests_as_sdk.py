@@ -5,7 +5,7 @@ import string
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import anyio
 import httpx
@@ -36,6 +36,7 @@ from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.base import Command
 from telnyx_conferencing.tools.queues import GetQueueCall
 from telnyx_conferencing.tools.schema import input_schema
+from telnyx_conferencing.tools.transcription import Engine
 from telnyx_conferencing.tools.voices import PROVIDER_FIELDS
 
 CASES = [(name, arguments) for example in EXAMPLES for name, arguments in example.variants()]
@@ -328,10 +329,15 @@ KINDS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
 """How each form of schema is said in the contract's notation, by the keyword that tells it."""
 
 
+_ENGINES = sorted(get_args(Engine))
+
 PUBLISHED: Mapping[str, Any] = {
     "loop": "string",
     "park_after_unbridge": {"enum": ["self"]},
     "voice_settings": {"object": {"type": {"enum": sorted(PROVIDER_FIELDS)}}},
+    "transcription_engine": {"enum": _ENGINES},  # without the old names of two of them
+    "transcription_engine_config": {"object": {"transcription_engine": "string", "language": "string"}},
+    "transcription_tracks": {"enum": ["both", "inbound", "outbound"]},
 }
 """Where this server's types differ from the contract's."""
 

@@ -11,6 +11,7 @@ import anyio
 from ...database import Database, get_value, open_database, set_value
 from ...lifecycle import Supervisor
 from ..event import Event, EventFilter, StoredEvent
+from ..speech import SpeechMemory
 from . import query, rejected, webhooks
 from .change_feed import ChangeFeed, Listener
 from .rejected import RejectedWebhook
@@ -34,9 +35,19 @@ class Store:
     Every method but `subscribe` may raise `StoreError`.
     """
 
-    def __init__(self, database: Database, *, keep_for: timedelta, keep_most: int, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        keep_for: timedelta,
+        keep_most: int,
+        keep_transcripts: bool,
+        now: Callable[[], datetime],
+    ) -> None:
         """Use `Store.open`."""
         self.database = database
+        self.speech = SpeechMemory(is_withholding=not keep_transcripts)
+        """Transcribed speech, if it is not stored."""
         self._now = now
         self._feed = ChangeFeed(database, self._after)
         self._retention = Retention(database, keep_for=keep_for, keep_most=keep_most, now=now)
@@ -50,17 +61,19 @@ class Store:
         *,
         keep_for: timedelta = KEEP_FOR,
         keep_most: int = KEEP_MOST,
+        keep_transcripts: bool = False,
         now: Callable[[], datetime] = _now,
         supervisor: Supervisor | None = None,
     ) -> "AsyncGenerator[Store]":
         """Open the store at a URL such as `sqlite:////var/lib/events.db`, or create it.
 
         Events are deleted when they were received longer ago than `keep_for`, and the oldest of more than `keep_most`.
+        `keep_transcripts`: store what people say; otherwise events are stored without it, and `speech` has it.
         Raises `StoreError`, for the operator, when the database cannot be used, is damaged or contains something else.
         Events that were passed to `add` are stored before this context ends. `supervisor` runs the background tasks.
         """
         async with open_database(url) as database:
-            store = cls(database, keep_for=keep_for, keep_most=keep_most, now=now)
+            store = cls(database, keep_for=keep_for, keep_most=keep_most, keep_transcripts=keep_transcripts, now=now)
             store._feed.position = await store.latest_number()
             async with store._running(supervisor or Supervisor()):
                 yield store
@@ -90,6 +103,9 @@ class Store:
         completely or not at all. Raises `UnfitEvent` when this event can never be stored, and `StoreError` otherwise:
         then it may be tried again.
         """
+        withheld = self.speech.withhold(event)
+        if withheld is not None:
+            event, body = withheld, None
         return await self._writer.add(event, body, self._now())
 
     async def get(self, event_id: str) -> StoredEvent | None:
@@ -126,7 +142,11 @@ class Store:
         return await self.database.read(query.latest_number)
 
     async def reject(self, body: bytes, reason: str) -> None:
-        """Keep a signed body that is not an event for the operator: the newest 100, 64 KiB of each."""
+        """Keep a signed body that is not an event for the operator: the newest 100, 64 KiB of each.
+
+        A body that may contain speech is kept only if transcripts are stored.
+        """
+        body = self.speech.without_speech(body)
         await self.database.write(partial(rejected.add, body=body, reason=reason, received_at=self._now()))
 
     async def rejected(self) -> list[RejectedWebhook]:

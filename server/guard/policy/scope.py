@@ -184,7 +184,8 @@ class CommandTargets:
         route = self.command.route.parameters
         is_inside = "queue_name" in route or ("conference_id" in route and not isinstance(self.command, JoinConference))
         named = () if is_inside else ("call_control_id", "other_call_control_id", "supervise_call_control_id")
-        return tuple(dict.fromkeys(self.given[name] for name in named if name in self.given))
+        legs = (self.given[name] for name in named if name in self.given)
+        return tuple(dict.fromkeys(leg for leg in legs if leg != EVERYONE))
 
     @property
     def waiting(self) -> str | None:

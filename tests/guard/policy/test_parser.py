@@ -150,7 +150,7 @@ WRONG = {
     "scope.connections = [1494404757140276705]": f"scope.connections: {LIST}",
     "tools.toolsets = ['queue']": "tools.toolsets: there is no toolset 'queue' (did you mean queues?); there are "
     "core, default, all, conferences, participants, audio, recordings, queues, calls, call_audio, call_recordings, "
-    "call_state, events, reports, permissions, board, account.",
+    "call_state, transcription, events, reports, permissions, board, account.",
     "tools.allow = ['lst_*']": "tools.allow: no tool is named 'lst_*' (did you mean list_queues?).",
     "tools.deny = ['end_confernce', 'Speak_Text']": "tools.deny: no tool is named 'end_confernce' (did you mean "
     "end_conference?); no tool is named 'Speak_Text' (did you mean speak_text?).",

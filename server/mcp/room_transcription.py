@@ -1,0 +1,171 @@
+"""Transcribes everyone in a conference: one request for each call leg, also for those that join or leave later."""
+
+import logging
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from ...tools.base import Command
+from ...tools.pagination import all_participants
+from ...tools.transcription import StartTranscription, StopTranscription
+from ..errors import CallFailed, CallRefused
+from ..events.event import StoredEvent
+from ..events.service import EventService
+from ..guard import Caller, CallRecord, Guard
+from ..telnyx import TelnyxClient, TelnyxRefused
+
+logger = logging.getLogger(__name__)
+
+_MAX_ROOMS = 1_000
+_JOINED, _LEFT, _ENDED = "conference.participant.joined", "conference.participant.left", "conference.ended"
+_ALREADY_RUNS = "90054"
+"""Telnyx's error code for a call leg that is transcribed already."""
+
+Read = Callable[[Command], Awaitable[Any]]
+OnEnd = Callable[[CallRecord], None]
+
+
+@dataclass(slots=True)
+class _Room:
+    """A conference in which everyone is transcribed."""
+
+    command: StartTranscription
+    caller: Caller
+    covered: set[str] = field(default_factory=set[str])
+    """Call legs for which a request was sent."""
+    failures: dict[str, str] = field(default_factory=dict[str, str])
+    """Why call legs could not be transcribed."""
+
+
+class RoomTranscription:
+    """The conferences in which this process has everyone transcribed."""
+
+    def __init__(self, guard: Guard, telnyx: TelnyxClient, events: EventService, on_end: OnEnd) -> None:
+        """`on_end` is called with the record of each request for a leg that joined later."""
+        self._guard = guard
+        self._telnyx = telnyx
+        self._events = events
+        self._on_end = on_end
+        self._rooms: dict[str, _Room] = {}
+        self._moved: deque[tuple[str, str, bool]] = deque()
+        """Conference and call leg of those who joined (True) or left."""
+        self._wake = anyio.Event()
+        events.on_change(self._note)
+
+    async def send(self, command: StartTranscription | StopTranscription, caller: Caller, read: Read) -> dict[str, Any]:
+        """Send the command for each call leg in its conference.
+
+        Returns the fields of the result: `call_control_ids`, and `failed` with the reasons. Raises `CallFailed` if it
+        was accepted for none.
+        """
+        conference_id = command.conference_id or ""
+        room = None
+        if isinstance(command, StartTranscription):  # before the list is read, so that nobody who joins is missed
+            room = self._remember(conference_id, _Room(command, caller))
+        else:
+            self._rooms.pop(conference_id, None)
+        accepted, failed = await self._send_to_all(command, conference_id, room, read)
+        if not accepted:
+            self._rooms.pop(conference_id, None)
+            if not failed:
+                raise CallRefused("Nobody is in this conference. Nothing was sent.")
+            first = next(iter(failed.values()))
+            raise CallRefused(f"{command.tool_name()} was accepted for none of {len(failed)} call legs. {first}")
+        reasons = [{"call_control_id": leg, "why": why} for leg, why in failed.items()]
+        return {"call_control_ids": accepted, **({"failed": reasons} if reasons else {})}
+
+    async def _send_to_all(
+        self, command: StartTranscription | StopTranscription, conference_id: str, room: _Room | None, read: Read
+    ) -> tuple[list[str], dict[str, str]]:
+        accepted: list[str] = []
+        failed: dict[str, str] = {}
+        for person in await all_participants(read, conference_id):
+            leg: Any = person.get("call_control_id")
+            if not isinstance(leg, str) or (room is not None and leg in room.covered):
+                continue
+            if room is not None:
+                room.covered.add(leg)
+            why = await self._send(command.for_leg(leg))
+            if why is None:
+                accepted.append(leg)
+            else:
+                failed[leg] = why
+        if room is not None:
+            room.failures |= failed
+        return accepted, failed
+
+    def _remember(self, conference_id: str, room: _Room) -> _Room:
+        self._rooms.pop(conference_id, None)
+        self._rooms[conference_id] = room
+        if len(self._rooms) > _MAX_ROOMS:
+            del self._rooms[next(iter(self._rooms))]
+        return room
+
+    async def _send(self, command: StartTranscription | StopTranscription) -> str | None:
+        """Send a command for one leg. Returns why it was not carried out; None: it was."""
+        try:
+            await self._telnyx.send(command.model_copy(update={"command_id": str(uuid.uuid4())}))
+        except TelnyxRefused as refused:
+            if any(problem.code == _ALREADY_RUNS for problem in refused.problems):
+                return None
+            return str(refused)
+        except CallFailed as failed:
+            return str(failed)
+        return None
+
+    def failures(self, conference_id: str) -> list[dict[str, str]]:
+        """The call legs in a conference that could not be transcribed, and why."""
+        room = self._rooms.get(conference_id)
+        return [{"call_control_id": leg, "why": why} for leg, why in room.failures.items()] if room else []
+
+    def _note(self, changed: set[str], events: list[StoredEvent]) -> None:
+        for event in events if self._rooms else ():
+            if event.conference_id not in self._rooms:
+                continue
+            if event.type == _ENDED:
+                del self._rooms[event.conference_id]
+            elif event.type in (_JOINED, _LEFT) and event.call_control_id is not None:
+                self._moved.append((event.conference_id, event.call_control_id, event.type == _JOINED))
+                self._wake.set()
+
+    async def run(self) -> None:
+        """Transcribe those who join later, and stop for those who leave, until cancelled."""
+        while True:
+            self._wake = anyio.Event()
+            while self._moved:
+                conference_id, leg, has_joined = self._moved.popleft()
+                room = self._rooms.get(conference_id)
+                if room is not None and has_joined != (leg in room.covered):
+                    await self._follow(room, conference_id, leg, has_joined=has_joined)
+            await self._wake.wait()
+
+    async def _follow(self, room: _Room, conference_id: str, leg: str, *, has_joined: bool) -> None:
+        """Start for a leg that has joined. Stop for one that has left and goes on elsewhere."""
+        if has_joined:
+            room.covered.add(leg)
+            command = room.command.for_leg(leg)
+        else:
+            room.covered.discard(leg)
+            person = self._events.projection.person(leg, self._events.now())
+            if room.failures.pop(leg, None) is not None or person is None or not person.is_alive:
+                return
+            command = StopTranscription(call_control_id=leg, conference_id=conference_id)
+        given = command.model_dump(exclude_none=True) | {"conference_id": conference_id}
+        record = self._guard.new_record(room.caller, type(command), given)
+        record.parsed = command
+        try:
+            await self._guard.gate.admit_follow_up(command, self._guard.policy(room.caller), self._telnyx.read, record)
+            why = await self._send(command)
+        except CallFailed as failed:
+            why = str(failed)
+        record.ended("done" if why is None else "refused", why)
+        record.close()
+        if why is not None and has_joined:
+            room.failures[leg] = why
+            logger.warning("A call leg that joined a conference later is not transcribed")
+        self._guard.audit_writer.add(record.entry, record.minimal_entry)
+        self._on_end(record)
