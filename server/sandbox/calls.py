@@ -448,7 +448,7 @@ class Calls:
 
     def start_transcription(self, command: StartTranscription) -> Answer:
         leg = self._legs.answered(command.call_control_id)
-        if _is_transcribed(leg):
+        if is_transcribed(leg):
             raise transcription_active()
         leg.remember(command.client_state)
         leg.activities.append(LiveTranscription())
@@ -456,7 +456,7 @@ class Calls:
 
     def stop_transcription(self, command: StopTranscription) -> Answer:
         leg = self._legs.live(command.call_control_id)
-        if not _is_transcribed(leg):
+        if not is_transcribed(leg):
             raise impossible("No transcription in progress", f"Call {leg.call_control_id} is not being transcribed.")
         leg.remember(command.client_state)
         leg.activities = [activity for activity in leg.activities if not isinstance(activity, LiveTranscription)]
@@ -480,10 +480,11 @@ class Calls:
 
 def transcribe(context: SandboxContext, leg: Leg, text: str) -> None:
     """The person at the far end speaks: a leg that is transcribed sends what it heard."""
-    if _is_transcribed(leg):
+    if is_transcribed(leg):
         heard = {"confidence": 0.98, "is_final": True, "transcript": text, "transcription_track": "inbound"}
         context.emit("call.transcription", {**leg.ids(), "transcription_data": heard})
 
 
-def _is_transcribed(leg: Leg) -> bool:
+def is_transcribed(leg: Leg) -> bool:
+    """Whether a live transcription of a leg runs."""
     return any(isinstance(activity, LiveTranscription) for activity in leg.activities)

@@ -23,7 +23,7 @@ from . import commands
 from .audio import Audio, playbacks
 from .call_audio import CallAudio, PlaybackQueue
 from .call_events import CallEvents
-from .calls import BridgeEnd, Calls, Supervision
+from .calls import BridgeEnd, Calls, Supervision, is_transcribed
 from .clock import Timers
 from .conference import Conference, Participant
 from .conferences import Conferences
@@ -245,6 +245,7 @@ def _leg(leg: Leg, legs: Legs) -> Json:
             "place": _location(leg),
             "answered": leg.answered_at is not None,
             "gathering": leg.gathering is not None,
+            "transcribed": is_transcribed(leg),
             "on_hold": leg.on_hold,
             "digits_sent": leg.digits_sent,
         }

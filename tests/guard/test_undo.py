@@ -145,6 +145,7 @@ class Room:
             "calling": [one["to"] for one in seen["legs"] if one["direction"] == "outgoing" and one["is_alive"]],
             "open": [one["id"] for one in seen["conferences"] if one["status"] != "completed"],
             "playing": seen["playing"],
+            "transcribed": [one["call_control_id"] for one in seen["legs"] if one["transcribed"]],
             "recording": [one["status"] for one in seen["recordings"] if one["status"] != "completed"],
         }
 
@@ -249,6 +250,8 @@ CASES = (
     Case("start_call_recording", recorded_alone),
     Case("pause_call_recording", one, (CALL_RECORDING,)),
     Case("resume_call_recording", one, (CALL_RECORDING, ("pause_call_recording", one))),
+    Case("start_transcription", one),
+    Case("stop_transcription", one, (("start_transcription", one),)),
     Case("create_queue", lambda room: {"queue_name": "sales"}),
     Case("enqueue_call", lambda room: {"queue_name": "agents", "call_control_id": room.outside}),
     Case("create_conference", lambda room: {"name": "Aside", "call_control_id": room.outside}),
