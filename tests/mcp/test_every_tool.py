@@ -67,9 +67,7 @@ def at_bench(era: str, work: Callable[[Bench], Awaitable[T]]) -> T:
         answer: dict[str, Any] = {}
         with recording(answer=answer) as (base_url, received):
             env = {"TELNYX_API_KEY": "KEYtest", "TELNYX_BASE_URL": base_url, **DEFAULTS}
-            async with connected(
-                "--approval", "never", "--toolsets", "all", era=era, env=env, start=installed
-            ) as client:
+            async with connected("--approval", "never", era=era, env=env, start=installed) as client:
                 return await work(Bench(client, answer, received))
 
     return anyio.run(connect_and_work)
