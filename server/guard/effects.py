@@ -34,6 +34,10 @@ class Effect:
     risk: Risk
     reason: str
     """A clause such as `ends conference 'Refunds' for 2 people: ...`."""
+    ends_room: bool = False
+    """Whether a conference ends with the call itself."""
+    others: int = 0
+    """People it affects whom the command does not name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,10 @@ class Assessment:
     risk: Risk
     reasons: tuple[str, ...]
     situation: Situation
+    ends_room: bool = False
+    """Whether a conference ends although the command is for one person, such as its host."""
+    others: int = 0
+    """People it affects whom the command does not name."""
 
 
 async def assess(command: Command, situation: Situation) -> Assessment:
@@ -54,7 +62,14 @@ async def assess(command: Command, situation: Situation) -> Assessment:
     effects = [rule.effect for rule in ARGUMENT_RULES if rule.applies(command)]
     effects += [effect async for effect in _of_moved_legs(command, situation)]
     risk = max((judged.current_risk(), *(effect.risk for effect in effects)))
-    return Assessment(judged, risk, tuple(dict.fromkeys(effect.reason for effect in effects)), situation)
+    return Assessment(
+        judged,
+        risk,
+        tuple(dict.fromkeys(effect.reason for effect in effects)),
+        situation,
+        ends_room=any(effect.ends_room for effect in effects),
+        others=sum(effect.others for effect in effects),
+    )
 
 
 def _whole_room(command: Command, situation: Situation) -> Command:
@@ -155,7 +170,7 @@ ARGUMENT_RULES: tuple[ArgumentRule, ...] = (
     ),
     ArgumentRule(
         "supervise_call_control_id, with or without supervisor_role",
-        Effect(Risk.DESTRUCTIVE, "lets this person hear a call that they are not part of"),
+        Effect(Risk.DESTRUCTIVE, "lets this person hear a call that they are not part of, until it ends"),
         _supervises,
     ),
     ArgumentRule(
@@ -253,7 +268,7 @@ async def _of_leaving(command: Command, leg: str, place: Place, situation: Situa
         yield Effect(Risk.DESTRUCTIVE, f"takes a caller out of queue {quoted(place.queue)}, where the place is lost")
     elif place.kind is PlaceKind.BRIDGE:
         other = situation.person(place.other).who if place.other else "the call it is connected with"
-        yield Effect(Risk.DESTRUCTIVE, f"hangs up {other}, who is connected with {situation.person(leg).who}")
+        yield Effect(Risk.DESTRUCTIVE, f"hangs up {other}, who is connected with {situation.person(leg).who}", others=1)
     elif place.kind is PlaceKind.CONFERENCE and place.conference_id is not None:
         room = await situation.room(place.conference_id)
         if (ends := _end_of_room(room, leg)) is not None:
@@ -270,4 +285,6 @@ def _end_of_room(room: Room, leg: str) -> Effect | None:
     return Effect(
         Risk.DESTRUCTIVE,
         f"ends {room.title}: {person.who} is its host, and this {what} {people_in(room.without(leg))}",
+        ends_room=True,
+        others=len(room.people) - 1,
     )

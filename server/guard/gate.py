@@ -20,7 +20,7 @@ from .effects import Assessment, assess
 from .gathers import Gathers
 from .grants import COMMAND_OF, grant_use, question_facts, terms_of
 from .ledger import Grant, GrantUse, Ledger, LimitReached, Stopped
-from .policy import ApprovalPolicy, BrokenRule, Policy, PolicyDecision, ScopeFacts
+from .policy import ApprovalPolicy, BrokenRule, Limit, Policy, PolicyDecision, ScopeFacts
 from .questions import Question, affected_people, compose, compose_grant
 from .situation import LiveState, Situation
 
@@ -64,7 +64,7 @@ class Gate:
         if refusal is None and decision.approval is ApprovalPolicy.REFUSE:
             refusal = "this server's policy always refuses it with these arguments"
         if refusal is None and (limit := decision.most_people) is not None:
-            affected = await affected_people(assessment.command, read)
+            affected = await affected_people(assessment.command, read) + assessment.others
             if affected > limit:
                 refusal = (
                     f"it would touch {affected} people, and this server's policy allows {limit} at most in one action"
@@ -131,9 +131,7 @@ class Gate:
         record.risk = assessment.risk
         decision = await self.check(policy, assessment, read)
         if decision.approval.asks:
-            self._none_in_the_way(
-                command, await self._noted(command, self._ledger.look(decision.limits(assessment.command)))
-            )
+            self._none_in_the_way(command, await self._noted(command, self._ledger.look(_limits(decision, assessment))))
             approver = _UnlessByAnother(approver, lambda: self._policy(record.caller))
             asked: list[Assessment] = []
             rules: list[Sequence[BrokenRule]] = [decision.broken_rules]
@@ -161,7 +159,7 @@ class Gate:
             if not {rule.facts for rule in decision.broken_rules} <= {rule.facts for rule in rules[-1]}:
                 raise CallRefused(f"{command.tool_name()} was not sent: {'; '.join(map(str, decision.broken_rules))}.")
         self._command_ids.record(command)
-        admitting = self._ledger.admit(decision.limits(assessment.command), record.entry("sends", self._newest_event()))
+        admitting = self._ledger.admit(_limits(decision, assessment), record.entry("sends", self._newest_event()))
         self._none_in_the_way(command, await self._noted(command, admitting))
 
     async def _grant_use(self, assessment: Assessment, caller: Caller) -> GrantUse | None:
@@ -269,6 +267,10 @@ class Gate:
         if decision.approval.asks:
             would["asks_first"] = (await compose(assessment, decision.broken_rules)).text
         return would
+
+
+def _limits(decision: PolicyDecision, assessment: Assessment) -> tuple[Limit, ...]:
+    return decision.limits(assessment.command, ends_room=assessment.ends_room)
 
 
 class _UnlessByAnother:

@@ -73,7 +73,7 @@ async def test_a_time_limit_of_another_process_on_the_store_counts_too(tmp_path:
         await seen(client, "call.answered", dying)
         bridge = {"call_control_id": customer, "other_call_control_id": dying}
         refused = await client.call_tool("bridge_calls", bridge)
-    assert "hangs up the other call when the time limit of +12025550150 is over" in text(refused)
+    assert "hangs up the other call when the time limit of" in text(refused)
 
 
 @pytest.mark.anyio
@@ -131,3 +131,20 @@ async def test_listing_everyone_counts_as_the_whole_room_also_by_the_conferences
         refused = await client.call_tool("mute_participants", mute)
     assert refused.is_error
     assert "whole" in text(refused) or "everyone" in text(refused)
+
+
+@pytest.mark.anyio
+async def test_a_host_who_leaves_counts_in_the_limits_as_everyone_whose_call_ends(tmp_path: Path) -> None:
+    world = World()
+    conference = room(world.sandbox, "Refunds", 3)
+    participants = world.sandbox.state.conferences.by_id[conference].present
+    host = next(iter(participants))
+    participants[host].ends_on_exit = True
+    leave = {"conference_id": conference, "call_control_id": host}
+    refused: list[str] = []
+    for limit in ("most_people = 2", "whole_room_per_hour = 0"):
+        (tmp_path / "policy.toml").write_text(f"[limits]\n{limit}\n")
+        async with guarded(world, approval="never", policy=tmp_path / "policy.toml") as client:
+            refused.append(text(await client.call_tool("leave_conference", leave)))
+    assert "it would touch 3 people" in refused[0]
+    assert "allows 0 whole-room actions an hour" in refused[1]

@@ -54,9 +54,10 @@ def _dialled(tool: Tool) -> int:
     return len(tool.numbers()) if isinstance(tool, Command) else 0
 
 
+_ROOMS = _Measure("whole_room", lambda measures: measures.whole_room_per_hour, _HOUR, _is_whole_room, _WHOLE_ROOM)
 _MEASURES = (
     _Measure("calls", lambda measures: measures.calls_per_minute, _MINUTE, lambda _: 1, "{limit} calls{of} a minute"),
-    _Measure("whole_room", lambda measures: measures.whole_room_per_hour, _HOUR, _is_whole_room, _WHOLE_ROOM),
+    _ROOMS,
     _Measure("speech", lambda measures: measures.speech_characters_per_hour, _HOUR, _characters, _SPEECH),
     _Measure("dials", lambda measures: measures.dials_per_hour, _HOUR, _dialled, "{limit} numbers called{of} an hour"),
 )
@@ -71,9 +72,9 @@ class Window:
     what: str
     measure: _Measure
 
-    def limit(self, tool: Tool) -> Limit | None:
-        """The limit for a call; None when the window does not apply to it."""
-        amount = self.measure.amount(tool)
+    def limit(self, tool: Tool, *, ends_room: bool = False) -> Limit | None:
+        """The limit for a call; None when the window does not apply to it. `ends_room`: the call ends a conference."""
+        amount = self.measure.amount(tool) or int(ends_room and self.measure is _ROOMS)
         return Limit(self.key, self.most, self.measure.seconds, amount, self.what) if amount else None
 
 

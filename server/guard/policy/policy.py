@@ -150,9 +150,10 @@ class PolicyDecision:
     broken_rules: tuple[BrokenRule, ...] = ()
     """Calling rules that a person must override before the call is sent."""
 
-    def limits(self, tool: Tool) -> tuple[Limit, ...]:
-        """The rate limits of a call."""
-        return *(limit for window in self.windows if (limit := window.limit(tool))), *self.attempts
+    def limits(self, tool: Tool, *, ends_room: bool = False) -> tuple[Limit, ...]:
+        """The rate limits of a call. `ends_room`: it ends a conference, which concerns everyone in it."""
+        found = (window.limit(tool, ends_room=ends_room) for window in self.windows)
+        return *(limit for limit in found if limit is not None), *self.attempts
 
 
 def _at(risk: Risk, rule: ApprovalPolicy | ApprovalLevel) -> ApprovalPolicy:
