@@ -5,38 +5,57 @@ ended, who lost a place in a queue, who hears a room without taking part, and wh
 follow from an approved call, or from a state that an approved call set up.
 """
 
+import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from mcp.client import Client
-from mcp_types import ElicitResult
-from pydantic import BaseModel
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult, ElicitResult, TextContent
+from pydantic import BaseModel, ValidationError
 
-from support.guarded_server import guarded
+from support.guarded_server import changes, guarded
 from support.mcp_in_process import World
+from support.random_policies import RandomPolicy
+from support.webhooks import url_of
+from telnyx_conferencing.server.guard.ledger import Ledger
 from telnyx_conferencing.server.sandbox.calls import BridgeEnd, Supervision
+from telnyx_conferencing.server.sandbox.commands import BridgeCalls
 from telnyx_conferencing.server.sandbox.conference import Conference, JoinOptions, Participant
 from telnyx_conferencing.server.sandbox.legs import Leg
 from telnyx_conferencing.server.sandbox.queues import QueuedCall
 from telnyx_conferencing.server.sandbox.recordings import Recording
 from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.base import Command
-from telnyx_conferencing.tools.call_recordings import DeleteRecording
+from telnyx_conferencing.tools.queues import EnqueueCall
 
 TOOLS: Mapping[str, type[Command]] = {command.tool_name(): command for command in COMMANDS}
 OTHER_STEPS = ("advance", "arrive", "hangs_up", "grant")
 """What happens beside Telnyx's tools: time passes, a caller calls, a caller hangs up, the agent asks for a grant."""
+KINDS = (
+    *(name for name, tool in TOOLS.items() for _ in range(1 if tool.is_read() else 8 if tool.worst_effect else 3)),
+    *("advance",) * 20,
+    *("arrive",) * 4,
+    *("hangs_up",) * 12,
+    *("grant",) * 4,
+)
+"""What a step may be, the tools whose risk depends on the state most often."""
 
-NUMBERS = ("+12025550150", "+12025550195", "+12025550151")
-"""The second one hangs up after 20 seconds."""
+NUMBERS = ("+12025550150", "+12025550195", "+12025550151", "+12025550100")
+"""The second one hangs up after 20 seconds; the last is the account's own, which calls itself."""
+ROOMS = ("Refunds", "Second", "Third")
+QUEUES = ("support", "fresh", "agents")
 AUDIBLE = ("always", "on_enter")
-_PAUSES = (1, 3, 25, 70)
+UNHEARD = ("monitor", "whisper")
+_PAUSES = (1, 3, 35, 70)
 
-Step = tuple[str, int, int, bool]
-"""A tool or another step, a choice of arguments, which optional arguments are given, and the operator's answer."""
+Step = tuple[str, int, bool]
+"""A tool or another step, the seed of its arguments, and the operator's answer."""
 
 
 @dataclass
@@ -54,9 +73,14 @@ class Snapshot:
     """Call legs that are recorded by themselves."""
     saved: set[str]
     """Saved recordings."""
-    supervising: Mapping[str, str]
+    supervising: dict[str, str]
     """The role of each supervisor of a call outside a conference."""
-    hosts: set[tuple[str, str]]
+    supervised: dict[str, str]
+    """Of each leg that supervises another: that other leg."""
+    looks: dict[str, Any]
+    """Of each conference and queue by its name: everything about it that a tool can change."""
+    dialled: dict[str, str]
+    """The number of each dialled leg."""
 
 
 @dataclass
@@ -65,6 +89,7 @@ class Granted:
 
     legs: frozenset[str]
     room: str | None
+    times: int
     left: int
 
     def covers(self, leg: str, place: str) -> bool:
@@ -73,8 +98,10 @@ class Granted:
 
 @dataclass
 class Violation(AssertionError):
-    """An effect that no approval covers, with the steps that led to it."""
+    """An effect that no approval covers, or outside the policy, with the steps that led to it."""
 
+    kind: str
+    """What sort of effect it is, without names."""
     what: str
     steps: list[str]
 
@@ -89,8 +116,9 @@ class Oracle:
     world: World
     client: Client
     answers: "Operator"
-    scoped: bool = False
-    """Whether the policy allows the conference "Second" and the queue "fresh" only."""
+    policy: RandomPolicy
+    store: str
+    """The URL of the server's store."""
     steps: list[str] = field(default_factory=list[str])
     approved_hosts: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     approved_limits: set[str] = field(default_factory=set[str])
@@ -103,35 +131,49 @@ class Oracle:
         default_factory=dict[str, "tuple[bool, Mapping[str, Any]]"]
     )
     """Per number: whether the dial was approved, and its conference_config."""
-    checked: int = 0
+    writes: int = 0
+    """Requests that reached Telnyx and were to change something."""
     grants: list[Granted] = field(default_factory=list[Granted])
     granted_leg: str = ""
     """The leg that the call of this step hangs up by a grant."""
+    _sent_at: list[float] = field(default_factory=list[float])
 
     async def run(self, steps: Sequence[Step]) -> None:
-        for kind, choice, mask, answer in steps:
-            await self._step(kind, choice, mask, answer)
+        for kind, choice, answer in steps:
+            await self._step(kind, random.Random(choice), answer)
 
-    async def _step(self, kind: str, choice: int, mask: int, answer: bool) -> None:
+    async def _step(self, kind: str, chance: random.Random, answer: bool) -> None:
+        await self.world.settled()
         before = self.snapshot()
         self.answers.start(answer)
         self.granted_leg = ""
         if kind == "grant":
-            await self._ask_for_grant(choice, mask)
+            await self._ask_for_grant(chance)
         elif kind in TOOLS:
-            arguments = Chooser(self, choice, mask).arguments(TOOLS[kind])
+            arguments = Chooser(self, chance).valid_arguments(TOOLS[kind])
             self.steps.append(f"{kind} {arguments}")
-            result = await self.client.call_tool(kind, arguments)
+            sent = len(changes(self.world.sandbox))
+            result = await self._call(kind, arguments)
             content: Any = result.structured_content
             done = not result.is_error
             self.steps[-1] += f" -> {self._outcome(done)}"
             self._note(kind, arguments, content) if done else None
-            if done and kind == "hangup_call" and self.answers.given is None and not self.answers.level_never:
+            if done and kind == "hangup_call" and self.answers.given is None and self.policy.asks_destructive:
                 self._use_grant(before, arguments["call_control_id"])
+            self._check_policy(before, len(changes(self.world.sandbox)) - sent)
             self._check(before, kind, arguments if done else {}, content if done else None)
         else:
-            self.steps.append(await self._without_tool(kind, choice))
+            self.steps.append(await self._without_tool(kind, chance.randrange(4096)))
+            self._check_dialled_entries(before)
             self._check(before, kind, {}, None)
+
+    async def _call(self, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+        """Call a tool without the client's check of the result against its schema, which takes most of the time."""
+        request = CallToolRequest(params=CallToolRequestParams(name=tool, arguments=arguments))
+        try:
+            return await self.client.session.send_request(request, CallToolResult)
+        except MCPError as unknown:  # the policy removes the tool
+            return CallToolResult(content=[TextContent(type="text", text=str(unknown))], is_error=True)
 
     def _outcome(self, done: bool) -> str:
         asked = {None: "not asked", True: "approved", False: "declined"}[self.answers.given]
@@ -152,53 +194,83 @@ class Oracle:
         leg = sandbox.state.legs.arrive(f"+1202555{8000 + len(self.steps)}", "+12025550100")
         return f"{leg.call_control_id} arrives"
 
-    async def _ask_for_grant(self, choice: int, mask: int) -> None:
-        legs, rooms = self.legs()[choice % 3 :: 3], self.rooms()
-        place = rooms[choice % len(rooms)] if mask & 1 and rooms else None
+    async def _ask_for_grant(self, chance: random.Random) -> None:
+        legs, rooms = self.legs(), self.rooms()
+        legs = chance.sample(legs, min(len(legs), 3))
+        place = chance.choice(rooms) if rooms and chance.random() < 0.5 else None
         if not legs or any(one.left for one in self.grants):
             return  # with one open grant at a time it is certain which one a call uses
+        times = chance.randint(1, 2)
         arguments: dict[str, Any] = {"tool": "hangup_call", "limits": {"call_control_id": legs}, "minutes": 240}
-        arguments |= {"count": 1 + mask % 2, **({"conference_id": place} if place else {})}
-        result = await self.client.call_tool("request_grant", arguments)
+        arguments |= {"count": times, **({"conference_id": place} if place else {})}
+        result = await self._call("request_grant", arguments)
         self.steps.append(f"request_grant {arguments} -> {self._outcome(not result.is_error)}")
         if not result.is_error:
             if self.answers.given is not True:
-                self._fail("a grant was made without a person's yes")
-            self.grants.append(Granted(frozenset(legs), place, 1 + mask % 2))
+                self._fail("unapproved grant", "a grant was made without a person's yes")
+            self.grants.append(Granted(frozenset(legs), place, times, times))
 
     def _use_grant(self, before: Snapshot, leg: str) -> None:
         """Count down the grant that covers this call."""
         covering = [one for one in self.grants if one.covers(leg, before.places.get(leg, ""))]
         if not covering:
-            self._fail(f"{leg} was hung up without a question, and no grant covers it")
+            self._fail("hung up", f"{leg} was hung up without a question, and no grant covers it")
         self.granted_leg = leg
         covering[0].left -= 1
+
+    async def check_audit(self) -> None:
+        """Every request that was to change something is in the audit, which lists it before it is sent."""
+        async with Ledger.open(self.store) as ledger:
+            recorded = [record for record in await ledger.newest(1_000) if record.entry["outcome"] == "sends"]
+        if len(recorded) < self.writes:
+            self._fail("not in the audit", f"{self.writes} requests were sent, and {len(recorded)} are in the audit")
 
     # What the oracle knows from approved calls
 
     def _note(self, tool: str, arguments: Mapping[str, Any], content: Any) -> None:
+        """Note what an approved call sets up. Its question must say what follows later."""
         approved = self.answers.given is True
         config: dict[str, Any] = arguments.get("conference_config") or {}
+        given = {**arguments, **config}
         if tool == "dial":
+            is_silent = given.get("supervisor_role") in UNHEARD or "supervise_call_control_id" in given
             for number in [str(arguments["to"])]:
                 was = self.dialled.get(number, (True, {}))[0]
-                self.dialled[number] = (approved and was, dict(config))
+                self.dialled[number] = (approved and was, dict(given))
+            if approved and is_silent:
+                self._require_words("hear")
         if approved and tool == "create_conference":
             self.approved_limits.add(content["conference"]["id"])
-        if approved and tool == "bridge_calls":
+            if given.get("duration_minutes"):
+                self._require_words("conference end")
+        if approved and tool in ("bridge_calls", "transfer_call"):
             self.approved_bridges |= {arguments["call_control_id"], arguments.get("other_call_control_id", "")}
-        sets_end = arguments.get("end_conference_on_exit") or arguments.get("soft_end_conference_on_exit")
-        if approved and sets_end:
-            leg = arguments.get("call_control_id") or self._leg_of(
-                arguments["conference_id"], arguments["participant_id"]
-            )
-            self.approved_hosts.add((arguments["conference_id"], leg))
+            if "queue_name" in arguments:
+                self.approved_bridges |= {self._peer(arguments["call_control_id"])}
+        if approved and (given.get("end_conference_on_exit") or given.get("soft_end_conference_on_exit")):
+            self._require_words("conference end")
+            if tool != "dial":
+                named = arguments.get("call_control_id") or arguments["participant_id"]
+                self.approved_hosts.add((self._id(arguments["conference_id"]), self._leg_of(named)))
 
-    def _leg_of(self, conference_id: str, named: str) -> str:
-        for participant in self._conference(conference_id).present.values():
-            if named in (participant.id, participant.leg.call_control_id, participant.leg.label):
-                return participant.leg.call_control_id
-        return ""
+    def _require_words(self, words: str) -> None:
+        if words not in self.answers.question:
+            self._fail("set up unnamed", f"the approved question does not say {words!r}: {self.answers.question}")
+
+    def _peer(self, leg: str) -> str:
+        location = self.world.sandbox.state.legs.by_id[leg].location
+        return location.peer.call_control_id if isinstance(location, BridgeEnd) else ""
+
+    def _id(self, id_or_name: str) -> str:
+        """The id of a conference that is given by its id or name."""
+        rooms = self.world.sandbox.state.conferences
+        return id_or_name if id_or_name in rooms.by_id else getattr(rooms.active_by_name(id_or_name), "id", "")
+
+    def _leg_of(self, named: str) -> str:
+        rooms = self.world.sandbox.state.conferences.by_id.values()
+        people = (one for room in rooms for one in (*room.present.values(), *room.left))
+        legs = (one.leg.call_control_id for one in people if named in (one.id, one.leg.call_control_id, one.leg.label))
+        return next(legs, "")
 
     def _conference(self, conference_id: str) -> Conference:
         return self.world.sandbox.state.conferences.by_id[conference_id]
@@ -234,38 +306,69 @@ class Oracle:
                 for leg in state.legs.alive()
                 if isinstance(leg.location, Supervision)
             },
-            hosts={key for key, one in present.items() if one.ends_on_exit or one.soft_ends_on_exit},
+            supervised={
+                leg.call_control_id: leg.location.supervised.call_control_id
+                for leg in state.legs.alive()
+                if isinstance(leg.location, Supervision)
+            },
+            looks={f"conference {room.name}": _look(room) for room in rooms if room.status != "completed"}
+            | {
+                f"queue {name}": (
+                    queue.max_size,
+                    [(call.leg.call_control_id, call.keep_after_hangup) for call in queue.calls],
+                )
+                for name, queue in state.queues.by_name.items()
+            },
+            dialled={leg.call_control_id: leg.to for leg in state.legs.by_id.values() if leg.direction == "outgoing"},
         )
 
     def _check(self, before: Snapshot, kind: str, arguments: Mapping[str, Any], content: Any) -> None:
         after = self.snapshot()
-        self.checked += 1
-        if self.scoped and kind in TOOLS:
-            self._check_scope(before, after)
         if self.answers.level_never:
             return
         self._check_rooms(before, after, kind)
         self._check_hangups(before, after, kind)
         self._check_queues(before, after, kind)
         self._check_entries(before, after, kind, arguments)
+        self._check_supervision(before, after, kind)
         self._check_recordings(before, after, kind)
-        self._check_supervisors(before, after, kind)
         if content is not None and "download_urls" in str(content) and self.answers.given is not True:
-            self._fail("a recording's links were handed out")
+            self._fail("links exposed", "a recording's links were handed out")
 
-    def _check_scope(self, before: Snapshot, after: Snapshot) -> None:
-        """With a scope of the conference "Second" and the queue "fresh", nothing else changes by a tool."""
-        outside = [leg for leg, place in before.places.items() if self._is_outside(place)]
-        moved = [leg for leg in outside if after.places.get(leg) != before.places[leg]]
-        entered = [leg for leg, place in after.places.items() if self._is_outside(place) and leg not in outside]
-        if moved or entered:
-            self._fail(f"{[self._who(leg) for leg in (*moved, *entered)]} were touched, outside the scope")
+    def _check_policy(self, before: Snapshot, sent: int) -> None:
+        """Nothing changes by a tool that the policy does not allow, and everything that is sent is counted."""
+        after = self.snapshot()
+        self.writes += sent
+        changed = [
+            name
+            for name in before.looks.keys() | after.looks.keys()
+            if before.looks.get(name) != after.looks.get(name) and not self.policy.allows(name)
+        ]
+        if changed:
+            self._fail("outside the scope", f"{changed} were changed, outside the scope")
+        numbers = [to for leg, to in after.dialled.items() if leg not in before.dialled]
+        if outside := [number for number in numbers if not self.policy.allows_number(number)]:
+            self._fail("outside the scope", f"{outside} were called, outside the scope")
+        if sent and self.policy.read_only:
+            self._fail("read-only", "a read-only server sent a command")
+        if self.policy.calls_per_minute is not None and self.policy.calls_per_minute < self._in_last_minute(sent):
+            self._fail("limit", f"more than {self.policy.calls_per_minute} commands were sent in a minute")
+        ended = before.alive - after.alive
+        if self.policy.most_people is not None and len(ended) > self.policy.most_people:
+            self._fail("limit", f"{len(ended)} people were hung up, and the policy allows {self.policy.most_people}")
 
-    def _is_outside(self, place: str) -> bool:
-        kind, _, name = place.partition(" ")
-        if kind == "queue":
-            return name != "fresh"
-        return kind == "conference" and self._conference(name).name != "Second"
+    def _in_last_minute(self, sent: int) -> int:
+        now = self.world.sandbox.clock.now().timestamp()
+        self._sent_at = [at for at in self._sent_at if at > now - 60] + [now] * sent
+        return len(self._sent_at)
+
+    def _check_dialled_entries(self, before: Snapshot) -> None:
+        """Time alone changes much; of what a tool set up earlier, only a dialled leg enters a conference."""
+        after = self.snapshot()
+        for room_id, leg in after.present.keys() - before.present.keys():
+            name = f"conference {self._conference(room_id).name}"
+            if leg in after.dialled and not self.policy.allows(name):
+                self._fail("outside the scope", f"{self._who(leg)} entered {name}, outside the scope")
 
     def _check_rooms(self, before: Snapshot, after: Snapshot, kind: str) -> None:
         for room_id in before.open_rooms - after.open_rooms:
@@ -273,15 +376,16 @@ class Oracle:
             if room.end_reason == "all_left":
                 continue
             if kind in TOOLS:
-                self._require(f"conference {room.name!r} ended ({room.end_reason})", room.name)
+                self._require("conference ended", f"conference {room.name!r} ended ({room.end_reason})", room.name)
             elif room.end_reason == "host_left":
                 host = room.ended_by.call_control_id if room.ended_by else ""
                 if (room_id, host) not in self.approved_hosts and not self._entered_as_host(host):
                     self._fail(
-                        f"conference {room.name!r} ended because {host} left, and no approved call made it its host"
+                        "conference ended later",
+                        f"conference {room.name!r} ended because {host} left, and no approved call made it its host",
                     )
             elif room.end_reason == "time_exceeded" and room_id not in self.approved_limits:
-                self._fail(f"conference {room.name!r} ended at a limit that was not approved")
+                self._fail("conference ended later", f"conference {room.name!r} ended at a limit that was not approved")
 
     def _entered_as_host(self, leg: str) -> bool:
         number = self.world.sandbox.state.legs.by_id[leg].to
@@ -289,11 +393,16 @@ class Oracle:
 
     def _check_hangups(self, before: Snapshot, after: Snapshot, kind: str) -> None:
         for leg in before.alive - after.alive:
+            if before.supervised.get(leg) in before.alive - after.alive:
+                continue  # a supervisor's call ends with the call it supervises: the question about the dial says so
             if kind in TOOLS and leg == self.granted_leg:
                 continue
             if kind in TOOLS:
                 # A caller whose first event is still on its way is named by a short id.
-                self._require(f"{self._who(leg)} was hung up", f"{self._who(leg)}|{leg[:14]}", more=True)
+                # Who is at the other end of a bridge that another application made is not in any event.
+                bridged = "|the call it is connected with" if before.places.get(leg) == "bridge" else ""
+                names = f"{self._who(leg)}|{leg[:14]}{bridged}"
+                self._require("hung up", f"{self._who(leg)} was hung up", names, more=True)
             elif kind == "hangs_up" and leg != self._hung_up and before.places.get(leg) == "bridge":
                 continue  # the person at the other end hung up
             elif kind == "advance" and before.places.get(leg) == "bridge":
@@ -301,7 +410,8 @@ class Oracle:
                 by_limit = any(self._ended_by_limit(one) for one in limited)
                 if by_limit and leg not in self.approved_bridges and not self._ended_by_limit(leg):
                     self._fail(
-                        f"{self._who(leg)} was hung up when the time limit of the call it was bridged with ended"
+                        "hung up later",
+                        f"{self._who(leg)} was hung up when the time limit of the call it was bridged with ended",
                     )
 
     def _ended_by_limit(self, leg: str) -> bool:
@@ -327,27 +437,37 @@ class Oracle:
                 and now != place
                 and (now == "parked" or now.startswith("queue "))
             ):
-                self._require(f"{self._who(leg)} lost the place in {place}", more=True)
+                self._require("place lost", f"{self._who(leg)} lost the place in {place}", more=True)
 
     def _check_entries(self, before: Snapshot, after: Snapshot, kind: str, arguments: Mapping[str, Any]) -> None:
         for key, participant in after.present.items():
             leg = key[1]
             is_new = key not in before.present or before.present[key] is not participant
-            was_silent = not is_new and before.roles[key] in ("monitor", "whisper")
-            if participant.role in ("monitor", "whisper") and not was_silent:
+            was_silent = not is_new and before.roles[key] in UNHEARD
+            if participant.role in UNHEARD and not was_silent:
                 self._check_silent(leg, kind, f"{self._who(leg)} became {participant.role}")
             elif is_new and participant.mute and kind in TOOLS and arguments.get("beep_enabled") not in AUDIBLE:
                 self._check_silent(leg, kind, f"{self._who(leg)} entered muted and without a beep")
             elif is_new and participant.mute and kind == "advance":
                 approved, config = self.dialled.get(self._who(leg), (True, {}))
                 if not approved and config.get("beep_enabled") not in AUDIBLE:
-                    self._fail(f"{self._who(leg)} entered muted and without a beep")
+                    self._fail("overheard", f"{self._who(leg)} entered muted and without a beep")
+
+    def _check_supervision(self, before: Snapshot, after: Snapshot, kind: str) -> None:
+        """A supervisor hears a call outside a conference once the dial is answered."""
+        for leg in after.supervised.keys() - before.supervised.keys():
+            if not self.dialled.get(self._who(leg), (False, {}))[0]:
+                self._fail("overheard", f"{self._who(leg)} supervises {self._who(after.supervised[leg])}")
+
+        for leg, role in after.supervising.items():
+            if kind in TOOLS and role in UNHEARD and before.supervising.get(leg) == "barge":
+                self._require("overheard", f"{self._who(leg)} became {role} of a call")
 
     def _check_silent(self, leg: str, kind: str, what: str) -> None:
         if kind in TOOLS:
-            self._require(what)
+            self._require("overheard", what)
         elif kind == "advance" and not self.dialled.get(self._who(leg), (False, {}))[0]:
-            self._fail(what)
+            self._fail("overheard", what)
 
     def _check_recordings(self, before: Snapshot, after: Snapshot, kind: str) -> None:
         if kind in TOOLS:
@@ -355,49 +475,64 @@ class Oracle:
                 self._require(
                     f"conference {self._conference(room_id).name!r} is recorded", self._conference(room_id).name
                 )
+
             for leg in after.recorded - before.recorded:
-                self._require(f"{self._who(leg)} is recorded", f"{self._who(leg)}|{leg[:14]}")
+                self._require("recorded", f"{self._who(leg)} is recorded", f"{self._who(leg)}|{leg[:14]}")
             for recording_id in before.saved - after.saved:
-                self._require(f"recording {recording_id} was deleted", recording_id)
+                self._require("recording deleted", f"recording {recording_id} was deleted", recording_id)
 
-    def _check_supervisors(self, before: Snapshot, after: Snapshot, kind: str) -> None:
-        for leg, role in after.supervising.items():
-            if kind in TOOLS and role in ("monitor", "whisper") and before.supervising.get(leg) == "barge":
-                self._require(f"{self._who(leg)} became {role} of a call")
-
-    def _require(self, what: str, *names: str, more: bool = False) -> None:
+    def _require(self, kind: str, what: str, *names: str, more: bool = False) -> None:
         """The call of this step must have been approved, by a question with these names."""
         if self.answers.given is not True:
-            self._fail(what)
+            self._fail(kind, what)
         missing = [name for name in names if not any(form in self.answers.question for form in name.split("|"))]
         if missing and not (more and " more" in self.answers.question):
-            self._fail(f"{what}, and the approved question does not name {missing}: {self.answers.question}")
+            self._fail(kind, f"{what}, and the approved question does not name {missing}: {self.answers.question}")
 
-    def _fail(self, what: str) -> None:
-        raise Violation(what, self.steps)
+    def _fail(self, kind: str, what: str) -> None:
+        raise Violation(kind, what, self.steps)
 
     # Choices
 
     def legs(self) -> list[str]:
         return [leg.call_control_id for leg in self.world.sandbox.state.legs.alive()]
 
-    def recordings(self) -> list[str]:
-        return list(self.world.sandbox.state.recordings.by_id)
+    def legs_in(self, kind: str, name: str) -> list[str]:
+        """The call legs in a conference or queue."""
+        state = self.world.sandbox.state
+        if kind == "conference_id":
+            room = state.conferences.by_id.get(self._id(name))
+            return list(room.present) if room is not None else []
+        queue = state.queues.by_name.get(name)
+        return [call.leg.call_control_id for call in queue.calls] if queue is not None else []
+
+    def hosts(self) -> set[tuple[str, str]]:
+        """Whoever ends a conference by leaving, with that conference."""
+        present = self.snapshot().present.items()
+        return {key for key, one in present if one.ends_on_exit or one.soft_ends_on_exit}
 
     def rooms(self) -> list[str]:
         return list(self.world.sandbox.state.conferences.by_id)
 
     _hung_up: str = ""
+    """The leg whose caller hung up last."""
 
 
 def _is_recording(room: Conference) -> bool:
-    return any(
-        type(activity).__name__ == "ActiveRecording" or hasattr(activity, "paused") for activity in room.activities
-    )
+    return any(isinstance(activity, Recording) and activity.paused_at is None for activity in room.activities)
 
 
 def _is_recorded(leg: Leg) -> bool:
     return any(isinstance(activity, Recording) for activity in leg.activities)
+
+
+def _look(room: Conference) -> Any:
+    """Everything about a conference that a tool can change, but who hears what for how long."""
+    people = {
+        leg: (one.role, one.whisper_to, one.mute, one.held, one.ends_on_exit, one.soft_ends_on_exit, one.beep)
+        for leg, one in room.present.items()
+    }
+    return room.id, room.status, people, [type(activity).__name__ for activity in room.activities]
 
 
 class Operator:
@@ -425,69 +560,82 @@ class Operator:
 class Chooser:
     """Makes the arguments of a tool from the current state: every field by its name or its type."""
 
-    def __init__(self, oracle: Oracle, choice: int, mask: int) -> None:
+    def __init__(self, oracle: Oracle, chance: random.Random) -> None:
         self._oracle = oracle
-        self._choice = choice
-        self._mask = mask
+        self._chance = chance
+        self._fields: frozenset[str] = frozenset()
+        self._near: list[str] = []
+        """The legs in the conference or queue that was chosen, if one of these is to be chosen too."""
 
-    _names_saved = False
+    def valid_arguments(self, tool: type[Command]) -> dict[str, Any]:
+        """Arguments that the tool takes, if a few attempts find some."""
+        made: dict[str, Any] = {}
+        self._fields = frozenset(tool.model_fields)
+        for _ in range(_ATTEMPTS):
+            self._near = []
+            made = self.arguments(tool)
+            try:
+                tool.model_validate(made)
+            except ValidationError:
+                continue
+            break
+        return made
 
     def arguments(self, model: type[BaseModel]) -> dict[str, Any]:
-        self._names_saved = model is DeleteRecording
         made: dict[str, Any] = {}
         for name, about in model.model_fields.items():
-            if about.is_required() or self._bit():
+            if about.is_required() or self._chance.random() < _OPTIONAL_SHARE:
                 value = self._value(name, about.annotation)
                 if value is not None:
                     made[about.alias or name] = value
         return made
 
-    def _bit(self) -> bool:
-        self._mask, bit = self._mask >> 1, self._mask & 1
-        return bool(bit)
-
-    def _pick(self, values: Sequence[Any]) -> Any:
-        if not values:
-            return None
-        self._choice, index = divmod(self._choice, len(values))
-        return values[index]
-
     def _value(self, name: str, annotation: Any) -> Any:
-        legs = self._oracle.legs()
+        legs = self._near or self._oracle.legs()
+        some = self._chance.sample(legs, min(len(legs), 3))
         pools: Mapping[str, Sequence[Any]] = {
             **dict.fromkeys(_LEG_ARGUMENTS, legs),
-            "conference_id": self._oracle.rooms(),
-            "recording_id": self._oracle.recordings() if name == "recording_id" and self._names_saved else [],
-            "call_control_ids": ["everyone", *([leg] for leg in legs), legs[:3]],
+            "conference_id": [*self._oracle.rooms(), *ROOMS],
+            "call_control_ids": ["everyone", some, *([leg] for leg in legs)],
             "whisper_call_control_ids": [[leg] for leg in legs],
+            "recording_id": list(self._oracle.world.sandbox.state.recordings.by_id),
         }
-        if name in pools:
-            return self._pick(pools[name])
-        if name in _VALUES:
-            return self._pick(_VALUES[name])
+        pool = pools.get(name, _VALUES.get(name))
+        if pool is not None:
+            chosen = self._chance.choice(pool) if pool else None
+            brings_in = "start_conference_on_enter" in self._fields
+            if name in ("conference_id", "queue_name") and not brings_in and self._chance.random() < _NEAR_SHARE:
+                self._near = self._oracle.legs_in(name, str(chosen))
+            return chosen
         return None if name.endswith("media_name") else self._by_type(annotation)
 
     def _by_type(self, annotation: Any) -> Any:
         origin, inner = get_origin(annotation), get_args(annotation)
         if origin is Literal:
-            return self._pick(inner)
+            return self._chance.choice(inner)
         if origin in (Annotated, Union, UnionType):
             return self._by_type(next(kind for kind in inner if kind is not type(None)))
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             return self.arguments(annotation)
-        return True if annotation is bool else 2 if annotation is int else None
+        if annotation is bool:
+            return self._chance.random() < _TRUE_SHARE
+        return 2 if annotation is int else None
 
 
+_ATTEMPTS = 8
+_NEAR_SHARE = 0.7
+_OPTIONAL_SHARE = 0.35
+_TRUE_SHARE = 0.8
 _LEG_ARGUMENTS = ("call_control_id", "other_call_control_id", "supervise_call_control_id", "participant_id")
 _URL = ("https://example.com/a.mp3",)
 _VALUES: Mapping[str, Sequence[Any]] = {
-    "queue_name": ("support", "agents", "fresh"),
-    "name": ("Refunds", "Second"),
-    "conference_name": ("Refunds", "Second"),
+    "queue_name": QUEUES,
+    "name": ROOMS,
+    "conference_name": ROOMS,
     "to": NUMBERS,
     "from_": ("+12025550100",),
     "connection_id": ("sandbox",),
-    "time_limit_secs": (5,),
+    "time_limit_secs": (30,),
     "max_wait_time_secs": (5,),
     "timeout_secs": (30,),
     "duration_minutes": (1,),
@@ -504,15 +652,47 @@ _VALUES: Mapping[str, Sequence[Any]] = {
 """Values of arguments that name nothing in the sandbox; none to leave an argument out."""
 
 
-@asynccontextmanager
-async def oracle(*, approval: str | None = None, **given: Any) -> AsyncGenerator[Oracle]:
-    """An oracle over a fresh sandbox with a conference of three callers, and a server on it."""
-    world = World()
+def arrange(world: World, chance: random.Random) -> None:
+    """A start: conferences with hosts and supervisors, waiting callers, bridged and parked calls, a recording."""
     state = world.sandbox.state
-    first, *others = [state.legs.arrive(f"+1202555{9000 + place}", "+12025550100") for place in range(3)]
-    conference = state.conferences.start(first, "Refunds", JoinOptions())
-    for leg in others:
-        conference.admit(leg, JoinOptions())
-    operator = Operator(level_never=approval == "never")
-    async with guarded(world, answering=operator, with_events=True, approval=approval, **given) as client:
-        yield Oracle(world, client, operator, scoped="policy" in given)
+    place = iter(range(9000, 10_000))
+
+    def caller() -> Leg:
+        return state.legs.arrive(f"+1202555{next(place)}", "+12025550100")
+
+    for name in ROOMS[: chance.randint(1, 3)]:
+        room = state.conferences.start(caller(), name, JoinOptions())
+        for _ in range(chance.randint(0, 3)):
+            room.admit(caller(), JoinOptions(mute=chance.random() < 0.2))
+        host = chance.choice(list(room.present.values()))
+        host.ends_on_exit, host.soft_ends_on_exit = chance.random() < 0.3, chance.random() < 0.2
+        if chance.random() < 0.3:
+            room.admit(caller(), JoinOptions(role="monitor"))
+    for name in chance.sample(QUEUES, chance.randint(0, 2)):
+        state.queues.enqueue(EnqueueCall(call_control_id=caller().call_control_id, queue_name=name))
+    if chance.random() < 0.5:
+        first, second = caller().call_control_id, caller().call_control_id
+        state.calls.bridge(BridgeCalls(call_control_id=first, other_call_control_id=second))
+    caller()
+
+
+@asynccontextmanager
+async def oracle(start: int, policy: RandomPolicy | None = None) -> AsyncGenerator[Oracle]:
+    """An oracle over a sandbox with a random start, and a server on it. `start`: the seed of the arrangement."""
+    policy = policy or RandomPolicy()
+    with TemporaryDirectory() as home:
+        world = World()
+        store = url_of(Path(home) / "store.db")
+        given: dict[str, Any] = {"database": store}
+        if policy.text:
+            given["policy"] = Path(home) / "policy.toml"
+            given["policy"].write_text(policy.text)
+        operator = Operator(level_never=policy.level == "never")
+        async with guarded(
+            world, answering=operator, with_events=True, clock=world.sandbox.clock.now, approval=None, **given
+        ) as client:
+            arrange(world, random.Random(start))
+            await world.settled()
+            checked = Oracle(world, client, operator, policy, store)
+            checked.approved_hosts = checked.hosts()
+            yield checked

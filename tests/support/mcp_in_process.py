@@ -15,6 +15,7 @@ from telnyx_conferencing.server.adapters.guard_factory import GuardRuntime
 from telnyx_conferencing.server.adapters.live_facts import TelnyxFacts
 from telnyx_conferencing.server.adapters.sandbox_transport import SandboxTransport
 from telnyx_conferencing.server.app import ServerParts, build
+from telnyx_conferencing.server.events.event import StoredEvent
 from telnyx_conferencing.server.events.service import EventService
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.server.settings import load
@@ -30,6 +31,10 @@ class World:
     sandbox: Sandbox = field(default_factory=lambda: Sandbox(clock=ManualClock()))
     waited: list[float] = field(default_factory=list[float])
     """The pauses between attempts, in seconds."""
+    events: EventService | None = None
+    """Of the server that gets the sandbox's events."""
+    stored: anyio.Event = field(default_factory=anyio.Event)
+    """Set when this server has stored more events."""
 
     def now(self) -> float:
         return self.sandbox.clock.now().timestamp()
@@ -37,6 +42,15 @@ class World:
     async def sleep(self, seconds: float) -> None:
         self.waited.append(seconds)
         await self.sandbox.advance(seconds)
+
+    async def settled(self) -> None:
+        """Return once the server knows all events of the sandbox."""
+        while self.events is not None and self.events.newest < len(self.sandbox.events):
+            self.stored = anyio.Event()
+            await self.stored.wait()
+
+    def on_stored(self, changed: set[str], events: list[StoredEvent]) -> None:
+        self.stored.set()
 
     def http(self, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
@@ -72,6 +86,8 @@ async def serving_parts(
         now = world.sandbox.clock.now if with_events else lambda: datetime.now(UTC)
         events = EventService(lambda: open_event_store(settings, database), TelnyxFacts(telnyx.read), now)
         if with_events:
+            world.events = events
+            events.on_change(world.on_stored)
             EventIngest(settings, events, telnyx, world.sandbox, None)
         guarding = GuardRuntime(settings, telnyx, events, database)
         async with events.running(), guarding.guard.audit_writer.running(), anyio.create_task_group() as tasks:

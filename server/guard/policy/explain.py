@@ -6,6 +6,7 @@ from pathlib import Path
 from ....tools import TOOLS
 from ....tools.base import ApprovalLevel, ByArgument, Tool
 from ....tools.text import count
+from ..effects import ARGUMENT_RULES, STATE_RULES
 from .approval_level import ApprovalPolicy
 from .calling import CallingPolicy
 from .field_types import matching
@@ -51,6 +52,7 @@ def policy_sections(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> dict
 def _for_one(policy: Policy, tools: Sequence[type[Tool]]) -> dict[str, list[str]]:
     return {
         "Tools": list(_tools(policy, tools)),
+        "Effects that a person is asked about": list(_effects(policy)),
         "Scope of writes": list(_scope(policy)),
         "Limits": [line for rules in policy.sources for line in _limits(rules.limits)],
         "Hours of writes": [str(window) for window in policy.hours],
@@ -75,6 +77,14 @@ def _tools(policy: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
     yield from (f"{title}: {', '.join(groups[title])}" for title in sorted(groups, key=_place))
     if policy.by_another:
         yield "the caller is not asked: another person answers, outside the conversation"
+
+
+def _effects(policy: Policy) -> Iterator[str]:
+    """The effects that a person is asked about, in tools without an entry of their own."""
+    by_arguments = ((rule.effect.risk, rule.arguments, f"it {rule.effect.reason}") for rule in ARGUMENT_RULES)
+    by_state = ((risk, effect, f"by {calls}") for effect, (risk, calls) in STATE_RULES.items())
+    asked = ((what, why) for risk, what, why in (*by_arguments, *by_state) if policy.level.asks(risk))
+    yield from (f"{what}: {why}" for what, why in asked)
 
 
 _ORDER = ("reads", "nobody is asked", "a person is asked with", "a person is asked")

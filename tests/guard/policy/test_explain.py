@@ -39,9 +39,23 @@ override = ["hours"]
 TOOLSETS = ("list_queues", "join_conference", "end_conference", "mute_participants", "speak_text", "stop_recording")
 
 
+def without_effects(explanation: str) -> str:
+    before, _, after = explanation.partition("Effects that a person is asked about\n")
+    return before + after.partition("\n\n")[2]
+
+
+def test_the_effects_that_a_person_is_asked_about_are_named() -> None:
+    said = explain_policy(Policy())
+    assert "  end_conference_on_exit: true: it makes the conference end, and everyone in it be hung up, when" in said
+    assert "  the caller loses the place in the queue: by enqueue_call for a call that waits in another queue\n" in said
+    assert "  a person is moved" not in said
+    assert "  a person is moved: by create_conference, join_" in explain_policy(policy("approval.level = 'disruptive'"))
+    assert "Effects that a person is asked about\n  none\n" in explain_policy(policy("approval.level = 'never'"))
+
+
 def test_a_policy_in_plain_words() -> None:
     some = [tool for tool in COMMANDS if tool.tool_name() in TOOLSETS or tool.tool_name() == "leave_queue"]
-    assert explain_policy(policy(SMALL), some) == (
+    assert without_effects(explain_policy(policy(SMALL), some)) == (
         "Tools\n"
         "  4 of 7 exist\n"
         "  reads: list_queues\n"
