@@ -75,10 +75,24 @@ class Job:
         while f"step{len(self.answers)}" in results:
             said = results[f"step{len(self.answers)}"]
             self.answers.append(said if isinstance(said, str) else " ".join(block.get("text", "") for block in said))
+        step = self.next()
+        return [text("Done.")] if step is None else [tool_use(f"step{len(self.answers)}", *step)]
+
+    def next(self) -> tuple[str, Mapping[str, Any]] | None:
+        """The next call; None when the job is done."""
         if len(self.answers) == len(STEPS):
-            return [text("Done.")]
+            return None
         name, arguments = STEPS[len(self.answers)]
-        return [tool_use(f"step{len(self.answers)}", name, arguments(self))]
+        return name, arguments(self)
+
+    def report(self) -> bool:
+        """Print what each step gave; whether all are as expected."""
+        well = True
+        for number, ((name, _), words) in enumerate(zip(STEPS, EXPECTED, strict=True)):
+            answer = self.answers[number] if number < len(self.answers) else "not reached"
+            well &= words in answer
+            print(f"{'good ' if words in answer else 'WRONG'} {name.removeprefix(PREFIX)}: {answer[:110]}")
+        return well
 
     def approved(self) -> Mapping[str, Any]:
         """The arguments of the repeated call, once a person has said yes outside the conversation."""
@@ -162,13 +176,9 @@ def main() -> int:
     print(f"{version}: the search finds the tool of {found} requests")
     for words in missed:
         print(f"    {words}: {', '.join(search.found.get(words, ['nothing']))}")
-    failed = 0
-    for number, ((name, _), words) in enumerate(zip(STEPS, EXPECTED, strict=True)):
-        answer = job.answers[number] if number < len(job.answers) else "not reached"
-        failed += words not in answer
-        print(f"{'good ' if words in answer else 'WRONG'} {name.removeprefix(PREFIX)}: {answer[:110]}")
+    well = job.report()
     print(f"{'good ' if prompt.expanded else 'WRONG'} {PROMPT}")
-    return int(bool(missed) or bool(failed) or not prompt.expanded)
+    return int(bool(missed) or not well or not prompt.expanded)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""A model on loopback that follows a script, behind the API that Claude Code calls: no account and no network."""
+"""A model on loopback that follows a script, behind the API that a host calls: no account and no network."""
 
 # pyright: basic
 import json
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+_JSON, _EVENTS = "application/json", "text/event-stream"
 Block = dict[str, Any]
 Turn = Callable[[Mapping[str, Any]], Sequence[Block]]
 """What the model says to a request of the host: text, or calls of tools."""
@@ -28,21 +29,29 @@ def tool_results(request: Mapping[str, Any]) -> dict[str, Any]:
     return {block["tool_use_id"]: block.get("content") for block in blocks if block.get("type") == "tool_result"}
 
 
+def scripted_model(turn: Turn) -> AbstractContextManager[str]:
+    """Serve the script until the context ends, as Claude's API; the base URL."""
+
+    def answer(path: str, request: Mapping[str, Any]) -> tuple[str, str]:
+        if "count_tokens" in path:
+            return _JSON, json.dumps({"input_tokens": 1})
+        return (
+            (_EVENTS, _stream(turn(request))) if request.get("stream") else (_JSON, json.dumps(_message([text("ok")])))
+        )
+
+    return served(answer)
+
+
 @contextmanager
-def scripted_model(turn: Turn) -> Generator[str]:
-    """Serve the script until the context ends; the base URL."""
+def served(answer: Callable[[str, Mapping[str, Any]], tuple[str, str]]) -> Generator[str]:
+    """An HTTP server on loopback until the context ends; its URL. `answer` gives a POST's media type and body."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"] or 0)) or b"{}")
-            if "count_tokens" in self.path:
-                self._answer("application/json", json.dumps({"input_tokens": 1}))
-            elif request.get("stream"):
-                self._answer("text/event-stream", _stream(turn(request)))
-            else:
-                self._answer("application/json", json.dumps(_message([text("ok")])))
+            self._answer(*answer(self.path, request))
 
         def do_HEAD(self) -> None:
             self._answer("text/plain", "")

@@ -1,0 +1,88 @@
+"""Gemini CLI with a scripted model: a job from a read to an approved end, as `install gemini` configures it.
+
+Run it by hand: `python bench/gemini_cli.py`. It needs what `bench/hosts.py` fetches from npm (`--gemini PROGRAM` names
+another), and uses no account and no network. The exit code is 1 if a step fails.
+"""
+
+# pyright: basic
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from claude_code import PREFIX, PROGRAM, ROOT, Job
+from scripted_model import served
+
+GEMINI = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "gemini"
+HOST_TOOLS = {"ReadMcpResourceTool": "read_mcp_resource"}
+"""The host's own tool for a step, where it is not the server's."""
+
+
+class Script:
+    """The job as this host's API carries it."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.instructed = False
+
+    def answer(self, path: str, request) -> tuple[str, str]:
+        if "countTokens" in path:
+            return "application/json", json.dumps({"totalTokens": 1})
+        self.instructed |= "People are on the line" in json.dumps(request)
+        body = json.dumps(
+            {"candidates": [{"content": {"role": "model", "parts": [self._part(request)]}, "finishReason": "STOP"}]}
+        )
+        return ("text/event-stream", f"data: {body}\r\n\r\n") if "stream" in path else ("application/json", body)
+
+    def _part(self, request):
+        tools = [tool["name"] for group in request.get("tools", ()) for tool in group.get("functionDeclarations", ())]
+        parts = [part for content in request["contents"] for part in content["parts"]]
+        results = [part["functionResponse"] for part in parts if "functionResponse" in part]
+        self.job.answers += [said(result) for result in results[len(self.job.answers) :]]
+        step = self.job.next() if tools else None
+        if step is None:
+            return {"text": "Done."}
+        wanted = HOST_TOOLS.get(step[0], step[0].removeprefix(PREFIX))
+        return {"functionCall": {"name": next(name for name in tools if name.endswith(wanted)), "args": step[1]}}
+
+
+def said(result) -> str:
+    """What a tool said, without the words that the host puts around it."""
+    response = result["response"]
+    return re.sub(r"\s*</?untrusted_context>\s*", "", response.get("output") or response.get("error") or "")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--gemini", default=str(GEMINI), help="The program of Gemini CLI.")
+    gemini = parser.parse_args().gemini
+    with TemporaryDirectory(prefix="gemini-") as home:
+        database = f"sqlite:///{home}/events.db"
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": home,
+            "GEMINI_CLI_TRUST_WORKSPACE": "true",
+            "GEMINI_API_KEY": "scripted",
+        }
+        install = [PROGRAM, "install", "gemini", "--sandbox", "--database", database]
+        subprocess.run(install, env=env, check=True, capture_output=True)
+        file = Path(home) / ".gemini" / "settings.json"
+        own = {"security": {"auth": {"selectedType": "gemini-api-key"}}, "privacy": {"usageStatisticsEnabled": False}}
+        file.write_text(json.dumps(json.loads(file.read_text()) | own))
+        version = subprocess.run([gemini, "--version"], env=env, check=True, capture_output=True, text=True).stdout
+        script = Script(Job(database))
+        with served(script.answer) as url:
+            command = [gemini, "-p", "Do the job.", "--approval-mode", "yolo", "-m", "gemini-2.5-flash"]
+            env["GOOGLE_GEMINI_BASE_URL"] = url
+            subprocess.run(command, env=env, cwd=home, capture_output=True, check=False, timeout=180)
+    reach = "reach" if script.instructed else "do not reach"
+    print(f"Gemini CLI {version.strip()}: the server's instructions {reach} the model")
+    return int(not script.job.report())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
