@@ -37,7 +37,7 @@ conformance: $(VENV)/installed ## Run MCP's own conformance suite over HTTP (fet
 	@$(BIN)/python bench/conformance.py
 
 hosts: $(VENV)/installed ## Have the hosts' own tools read what install writes (npm fetches a gigabyte)
-	@$(BIN)/python bench/hosts.py && $(BIN)/python bench/claude_code.py && $(BIN)/python bench/gemini_cli.py
+	@$(BIN)/python bench/hosts.py && $(BIN)/python bench/claude_code.py && $(BIN)/python bench/gemini_cli.py && $(BIN)/python bench/codex_cli.py
 
 newcomer: $(VENV)/installed ## Walk a newcomer's path in an empty home
 	@$(BIN)/python bench/newcomer.py

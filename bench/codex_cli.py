@@ -1,0 +1,107 @@
+"""Codex with a scripted model: a job from a read to an approved end, as `install codex` configures it.
+
+Run it by hand: `python bench/codex_cli.py`. It needs what `bench/hosts.py` fetches from npm (`--codex PROGRAM` names
+another), and uses no account and no network. The exit code is 1 if a step fails.
+"""
+
+# pyright: basic
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from claude_code import CONNECTING_S, PREFIX, PROGRAM, ROOT, Job
+from scripted_model import served
+
+CODEX = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "codex"
+SERVER = "telnyx-conferencing"
+FIRST = "first"
+PROVIDER = """
+model = "scripted"
+model_provider = "scripted"
+
+[model_providers.scripted]
+name = "scripted"
+base_url = "{url}/v1"
+env_key = "SCRIPTED_KEY"
+wire_api = "responses"
+
+"""
+
+
+class Script:
+    """The job as this host's API carries it.
+
+    The host offers a server's tools, as a namespace, once the server has answered: so the first call is one of its own.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.instructed = False
+
+    def answer(self, path: str, request) -> tuple[str, str]:
+        self.instructed |= "People are on the line" in json.dumps(request)
+        item = self._item(request)
+        usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
+        events = (
+            {"type": "response.created", "response": {"id": "1"}},
+            {"type": "response.output_item.done", "output_index": 0, "item": item},
+            {"type": "response.completed", "response": {"id": "1", "output": [item], "usage": usage}},
+        )
+        body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+        return "text/event-stream", body
+
+    def _item(self, request):
+        outputs = [item for item in request["input"] if item.get("type") == "function_call_output"]
+        if not outputs:
+            time.sleep(CONNECTING_S)
+            return {"type": "function_call", "call_id": FIRST, "name": "list_mcp_resources", "arguments": "{}"}
+        self.job.answers += [said(output["output"]) for output in outputs[1 + len(self.job.answers) :]]
+        step = self.job.next()
+        if step is None:
+            text = {"type": "output_text", "text": "Done.", "annotations": []}
+            return {"type": "message", "role": "assistant", "content": [text]}
+        name, arguments = step
+        call = {"type": "function_call", "call_id": f"step{len(self.job.answers)}"}
+        if not name.startswith(PREFIX):
+            own = {"server": SERVER, "uri": arguments["uri"]}
+            return call | {"name": "read_mcp_resource", "arguments": json.dumps(own)}
+        place = {"namespace": "mcp__telnyx_conferencing", "name": name.removeprefix(PREFIX)}
+        return call | place | {"arguments": json.dumps(dict(arguments))}
+
+
+def said(output) -> str:
+    """What a tool said, without the words that the host puts before it."""
+    text = output if isinstance(output, str) else " ".join(part.get("text", "") for part in output)
+    return re.sub(r"\AWall time: .*\nOutput:\n", "", text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--codex", default=str(CODEX), help="The program of Codex.")
+    codex = parser.parse_args().codex
+    with TemporaryDirectory(prefix="codex-") as home:
+        database = f"sqlite:///{home}/events.db"
+        env = {"PATH": os.environ["PATH"], "HOME": home, "SCRIPTED_KEY": "scripted"}
+        install = [PROGRAM, "install", "codex", "--sandbox", "--database", database]
+        subprocess.run(install, env=env, check=True, capture_output=True)
+        version = subprocess.run([codex, "--version"], env=env, check=True, capture_output=True, text=True).stdout
+        script = Script(Job(database))
+        with served(script.answer) as url:
+            file = Path(home) / ".codex" / "config.toml"
+            file.write_text(PROVIDER.format(url=url) + file.read_text())
+            command = [codex, "exec", "--skip-git-repo-check", "-s", "danger-full-access", "Do the job."]
+            null = subprocess.DEVNULL
+            subprocess.run(command, env=env, cwd=home, stdin=null, capture_output=True, check=False, timeout=180)
+    reach = "reach" if script.instructed else "do not reach"
+    print(f"{version.strip()}: the server's instructions {reach} the model")
+    return int(not script.job.report())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
