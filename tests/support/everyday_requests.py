@@ -6,7 +6,7 @@ EVERYDAY_REQUESTS = (
     ("barge into the call", ("update_supervisor", "join_conference")),
     ("kick somebody out", ("leave_conference", "hangup_call")),
     ("record the call", ("start_recording",)),
-    ("stop the recording while she reads her card number", ("pause_recording",)),
+    ("stop the recording while she reads her card number", ("pause_recording", "pause_call_recording")),
     ("send me the recording", ("get_recording", "list_recordings")),
     ("connect the next caller", ("bridge_calls", "create_conference")),
     ("put the caller back in the queue", ("enqueue_call",)),
