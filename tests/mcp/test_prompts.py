@@ -21,11 +21,13 @@ from support.mcp_stdio import spoken_to
 from support.telnyx import open_room, telnyx
 from telnyx_conferencing.prompts.files import prompts
 from telnyx_conferencing.server.sandbox import Sandbox
-from telnyx_conferencing.tools import TOOLS
+from telnyx_conferencing.tools import PRESETS, TOOLS
 
 pytestmark = pytest.mark.anyio
 
 ALL = {tool.tool_name() for tool in TOOLS}
+BY_DEFAULT = {tool.tool_name() for tool in PRESETS["default"]}
+LEG = "v3:MdI91X4lWFEs7IgbBEOT9M4AigoY08M0WWZFISt1Yw2axZ_IiE4pqg"
 MOST_BYTES = 2560
 ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "incident_bridge": {"name": "Outage", "people": "+12025550133, +12025550134"},
@@ -34,6 +36,11 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "supervise_call": {"conference": "Standup", "role": "whisper"},
     "work_the_queue": {"queue": "support"},
     "record_with_consent": {"conference": "Standup", "format": "wav"},
+    "greet_and_route": {"call": LEG, "queue": "support"},
+    "warm_transfer": {"conference": "Standup", "caller": LEG, "expert": "+12025550151"},
+    "take_voicemail": {"call": LEG, "most_seconds": "60"},
+    "call_back": {"number": "+12025550131", "agent": LEG},
+    "coach_agent": {"agent": LEG, "supervisor": "+12025550152"},
     "run_the_room": {"conference": "Standup"},
     "what_happened": {"conference": "Standup"},
     "wrap_up": {"conference": "Standup"},
@@ -101,7 +108,7 @@ def policy(tmp_path: Path) -> Path:
 async def test_prompts_are_listed_with_what_a_person_sees_of_them(era: str) -> None:
     async with practising(era) as client:
         listed = {prompt.name: prompt for prompt in (await client.list_prompts()).prompts}
-    assert set(listed) == possible(ALL)
+    assert set(listed) == possible(BY_DEFAULT)
     for name, shown in listed.items():
         prompt = prompts()[name]
         assert (shown.title, shown.description) == (prompt.title, prompt.description)
@@ -333,7 +340,7 @@ async def test_a_client_is_told_of_prompts_that_come_or_go_in_the_era_of_the_han
             left = {prompt["name"] for prompt in (await raw.ask("prompts/list"))["prompts"]}
             told = len(raw.notifications(PROMPTS_CHANGED))
     assert capabilities["prompts"] == {"listChanged": True}
-    assert left == possible(ALL - {"end_conference"})
+    assert left == possible(BY_DEFAULT - {"end_conference"})
     assert told == 1
 
 
