@@ -140,7 +140,7 @@ class GatherDtmf(Command):
     risk = Risk.ROUTINE
     retry = Retry.ONCE
     result = Accepted
-    does = "gather digits from {call_control_id} in {conference_id}"
+    does = "gather digits from {call_control_id} in {conference_id}[ after saying {payload}]"
     speaks = "payload"
     announces = ("call.gather.ended",)
     exclusive = (

@@ -114,7 +114,7 @@ class GatherFromCall(Command):
     risk = Risk.ROUTINE
     retry = Retry.DEDUPED
     result = Accepted
-    does = "gather digits from {call_control_id}"
+    does = "gather digits from {call_control_id}[ after saying {payload}]"
     speaks = "payload"
     announces = ("call.gather.ended",)
     exclusive = (

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from .base import DELETE, POST, Command, Retry, Risk, Undo
 from .recordings import FileFormat, PlayBeep, Trim
-from .results import Accepted
+from .results import Accepted, DeletedRecordingResult
 from .types import CallControlId, ClientState, CommandId, Identifier, NotEmpty, described
 
 MAX_RECORDING_S = 14_400
@@ -96,7 +96,7 @@ class DeleteRecording(Command):
     route = DELETE("/recordings/{recording_id}")
     risk = Risk.DESTRUCTIVE
     retry = Retry.IDEMPOTENT
-    result = Accepted
+    result = DeletedRecordingResult
     does = "delete {recording_id}"
 
     recording_id: Annotated[Identifier, described("Id from list_recordings.")]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from .base import POST, PUT, ByArgument, Command, Retry, Risk
 from .results import Accepted
-from .types import CallControlId, ClientState, described
+from .types import CallControlId, Note, described
 
 
 class UpdateClientState(Command):
@@ -17,7 +17,7 @@ class UpdateClientState(Command):
     does = "set the client state of {call_control_id}"
 
     call_control_id: CallControlId
-    client_state: ClientState
+    client_state: Note
 
 
 class SwitchSupervisorRole(Command):

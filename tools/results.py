@@ -373,6 +373,19 @@ class RecordingResult(ResourceResult):
     recording: Recording
 
 
+class DeletedRecordingResult(RecordingResult, CommandResult):
+    """A recording that was deleted. Its links no longer work."""
+
+    @classmethod
+    def read(cls, answer: Any) -> dict[str, Any]:
+        fields = super().read(answer)
+        return fields | {"recording": fields["recording"].without_links()}
+
+    @classmethod
+    def describe(cls, fields: dict[str, Any], done: str) -> str:
+        return f"{done} It was {fields['recording'].brief()}."
+
+
 class ConferencePage(PageResult):
     resource = Conference
     conferences: list[Conference]

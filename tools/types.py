@@ -139,6 +139,8 @@ MAX_SPOKEN_LENGTH = 3000
 SpokenText = Annotated[str, Field(max_length=MAX_SPOKEN_LENGTH), AfterValidator(_not_empty), described("Text to say.")]
 CommandId = Annotated[NotEmpty, described("Leave out: automatic.")]
 ClientState = Annotated[str, AfterValidator(_client_state), described("Text its events bring back.")]
+Note = Annotated[NotEmpty, AfterValidator(_client_state), described("Text its events bring back.")]
+"""A `client_state` that must be given."""
 Region = Annotated[
     Literal["Australia", "Europe", "Middle East", "US"],
     described("Leave out unless created with one."),

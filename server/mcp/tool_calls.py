@@ -61,10 +61,7 @@ _CLOCK_TOLERANCE = timedelta(seconds=1)
 PROMPT_TIMEOUT_S = 40.0
 """How long a gather waits for the end of its spoken prompt: many hosts give up a tool after 60 s."""
 _PROMPT_ENDS = frozenset({"conference.participant.speak.ended", "conference.participant.left", "call.hangup"})
-_NO_EVENTS = (
-    "This server receives no events. It does not know when the prompt ends, so keys count from now on, and it cannot "
-    "know which keys are pressed."
-)
+_NO_EVENTS = "No events arrive: when the prompt ends is not known, so keys count already, and which cannot be known."
 
 
 class ToolCallHandler:

@@ -250,8 +250,8 @@ async def test_without_events_a_spoken_prompt_says_what_cannot_be_known() -> Non
         async with connected("--approval", "never", env=phone.env) as client:
             leg, *_ = phone.waiting()
             asked = await gathering(client, await open_room(client, leg), leg)
-    assert "does not know when the prompt ends" in asked["summary"]
-    assert "cannot know which keys are pressed" in asked["summary"]
+    assert "when the prompt ends is not known" in asked["summary"]
+    assert "keys count already, and which cannot be known" in asked["summary"]
 
 
 async def test_a_prompt_for_a_participant_who_leaves_is_not_waited_for() -> None:
