@@ -244,11 +244,14 @@ def written_in(directory: Path) -> Mapping[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
+LOUD = ("--log-level", "debug", "--audit-content", "--toolsets", "all")
+
+
 async def test_the_api_key_stands_nowhere(era: str, tmp_path: Path) -> None:
     with telnyx() as phone:
         conference = room_at(phone)
         env = {**phone.env, "TELNYX_API_KEY": KEY}
-        async with overheard("--log-level", "debug", "--audit-content", home=tmp_path, era=era, env=env) as server:
+        async with overheard(*LOUD, home=tmp_path, era=era, env=env) as server:
             seen = await call_everything(server.client, conference)
             for fault in FAULTS:
                 for tool, given in {"list_queues": {}, "create_queue": {"queue_name": "sales"}}.items():
@@ -365,7 +368,7 @@ async def test_a_store_that_breaks_while_the_server_runs_ends_its_writes_and_not
 async def test_a_dry_run_sends_nothing_and_answers_as_the_schema_says(level: str) -> None:
     with recording(answer={}) as (base_url, received):
         env = {"TELNYX_API_KEY": "KEYtests", "TELNYX_BASE_URL": base_url}
-        async with connected("--dry-run", "--approval", level, env=env) as client:
+        async with connected("--dry-run", "--approval", level, "--toolsets", "all", env=env) as client:
             for example in WRITES:
                 for _, arguments in example.variants():
                     _is_rehearsed(example, await call(client, example.tool, **arguments))

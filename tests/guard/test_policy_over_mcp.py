@@ -96,7 +96,8 @@ async def test_an_edit_holds_at_once_and_a_broken_one_keeps_the_policy_and_says_
     write_policy(policy, 'approval.level = "never"')
     resize = partial(call, tool="update_queue", queue_name="support", max_size=7)
     with telnyx() as phone:
-        async with overheard("--policy", str(policy), era=era, env=phone.env, home=policy.parent) as server:
+        options = ("--policy", str(policy), "--toolsets", "all")
+        async with overheard(*options, era=era, env=phone.env, home=policy.parent) as server:
             client = server.client
             assert await listed(client) == ALL
             await resize(client)
