@@ -126,7 +126,7 @@ async def test_damage_that_is_found_by_a_search_is_explained(tmp_path: Path) -> 
     async with Store.open(url(path)) as store:
         await add_all(store, series(3000))
     with path.open("r+b") as file:
-        file.seek(20 * 4096)
+        file.seek(200 * 4096)  # behind the schema
         file.write(b"\xff" * 80 * 4096)
     async with Store.open(url(path)) as store:
         with pytest.raises(StoreError, match="damaged"):

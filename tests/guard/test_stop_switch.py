@@ -68,7 +68,8 @@ async def test_a_stop_lets_no_tool_write_and_every_tool_read(database: Path) -> 
     answer: dict[str, object] = {}
     with recording(answer=answer) as (base_url, received):
         env = {"TELNYX_API_KEY": "KEYtests", "TELNYX_BASE_URL": base_url}
-        async with connected("--approval", "never", "--database", url_of(database), env=env) as client:
+        options = ("--toolsets", "all", "--approval", "never", "--database", url_of(database))
+        async with connected(*options, env=env) as client:
             for example in EXAMPLES:
                 answer.clear()
                 answer.update(example.answer)
