@@ -24,7 +24,7 @@ def test_policy_check_prints_the_same_lines_as_json_and_as_text(tmp_path: Path) 
     file.write_text(POLICY)
     said = json.loads(run("policy", "check", str(file), "--json").stdout)
     words = run("policy", "check", str(file)).stdout
-    assert list(said)[0] == "Tools"
+    assert next(iter(said)) == "Tools"
     assert said["Limits"]
     assert all(line in words for lines in said.values() for line in lines)
 

@@ -79,7 +79,7 @@ async def complete(client: Client, prompt: str, argument: str, typed: str = "", 
 
 @asynccontextmanager
 async def practising(era: str, *arguments: str) -> AsyncGenerator[Client]:
-    async with connected("--sandbox", "--toolsets", "all", "--approval", "never", *arguments, era=era) as client:
+    async with connected("--sandbox", "--approval", "never", *arguments, era=era) as client:
         yield client
 
 
