@@ -239,7 +239,7 @@ def build(
         defaults=defaults,
         whoami=WhoamiReport(settings, defaults, guard_runtime, events, f"{NAME} {VERSION}"),
         board_tools=BoardTools(board, guard, lambda: guard_runtime.page),
-        permission_tools=PermissionTools(guard, defaults),
+        permission_tools=PermissionTools(guard, defaults, guard_runtime.consent),
         shutdown=shutdown,
         ask_timeout=settings.ask_timeout,
         page=lambda: guard_runtime.page,

@@ -91,6 +91,7 @@ TOOLS: tuple[type[Tool], ...] = (
     events.ConferenceSummary,
     transcription.ConferenceTranscript,
     reports.Report,
+    recordings.AnnounceRecording,
     permissions.MayCall,
     permissions.AddOptout,
     permissions.RequestGrant,

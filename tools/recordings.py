@@ -4,9 +4,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .base import GET, POST, Command, Retry, Risk, Undo
-from .results import Accepted, RecordingPage, RecordingResult
-from .types import ClientState, CommandId, ConferenceId, Identifier, NotEmpty, PageNumber, PageSize, Region, described
+from .base import GET, POST, Command, Retry, Risk, Tool, Undo
+from .results import Accepted, AnnouncementResult, RecordingPage, RecordingResult
+from .types import (
+    CallLegs,
+    ClientState,
+    CommandId,
+    ConferenceId,
+    Identifier,
+    NotEmpty,
+    PageNumber,
+    PageSize,
+    Region,
+    described,
+)
 
 RecordingId = Annotated[NotEmpty, described("Recording id; default: all of this conference.")]
 FileFormat = Annotated[Literal["wav", "mp3"], described("File format.")]
@@ -150,3 +161,15 @@ class GetRecording(Command):
     def read(self, answer: Any) -> dict[str, Any]:
         fields = super().read(answer)
         return fields if self.include_download_urls else {"recording": fields["recording"].without_links()}
+
+
+class AnnounceRecording(Tool):
+    """Play the operator's recording announcement to a conference, or to calls before they join; recording needs it."""
+
+    risk = Risk.ROUTINE
+    result = AnnouncementResult
+    exclusive = (("conference_id", "call_control_ids"),)
+    one_of = ("conference_id", "call_control_ids")
+
+    conference_id: Annotated[ConferenceId, described("To everyone in it who has not heard it.")] | None = None
+    call_control_ids: Annotated[CallLegs, described("To these call legs, in a conference or not.")] | None = None

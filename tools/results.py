@@ -519,6 +519,14 @@ class OptOutResult(ToolResult):
     number: str
 
 
+class AnnouncementResult(ToolResult):
+    """Whom the recording announcement is played to."""
+
+    playing_to: list[str]
+    heard_by: list[str] = Field(description="They have heard it, and agreed where that is needed.")
+    expect_events: list[str] | None = None
+
+
 class GrantResult(ToolResult):
     """A grant, and what is left of it."""
 

@@ -1,4 +1,4 @@
-"""Follows events for the guard: a person on a call who presses the opt-out key is not called again."""
+"""Follows events for the guard: opt-outs keyed on calls, and people who join a recorded conference."""
 
 import logging
 from collections import deque
@@ -8,33 +8,43 @@ import anyio
 
 from ...tools.numbers import party_key
 from ..database import StoreError
+from ..errors import CallFailed
 from ..events.event import StoredEvent
 from ..events.service import EventService
 from ..guard import Ledger, Policy
+from .recording_consent import WATCHED, RecordingConsent
 
 logger = logging.getLogger(__name__)
 
 _RETRY_DELAY_S = 1.0
-_WATCHED = frozenset({"call.dtmf.received"})
 
 
 class CallWatch:
     """Acts on events in their order, in the background."""
 
-    def __init__(self, events: EventService, ledger: Ledger, policy: Callable[[], Policy]) -> None:
+    def __init__(
+        self, events: EventService, ledger: Ledger, policy: Callable[[], Policy], consent: RecordingConsent
+    ) -> None:
         """`policy` returns the current policy for all callers."""
+        self._consent = consent
+        consent.on_recorded = self._review
         self._events = events
         self._ledger = ledger
         self._policy = policy
-        self._queue: deque[StoredEvent] = deque()
+        self._queue: deque[StoredEvent | str] = deque()
+        """Events, and ids of conferences whose recording was started."""
         self._added = anyio.Event()
         events.on_change(self._note)
 
     def _note(self, _: set[str], events: list[StoredEvent]) -> None:
-        watched = [event for event in events if event.type in _WATCHED]
+        watched = [event for event in events if event.type in WATCHED]
         if watched:
             self._queue.extend(watched)
             self._added.set()
+
+    def _review(self, conference_id: str) -> None:
+        self._queue.append(conference_id)
+        self._added.set()
 
     async def run(self) -> None:
         """Act on events until cancelled."""
@@ -52,10 +62,19 @@ class CallWatch:
                 logger.error("An event could not be acted on, and is tried again: %s", problem)
                 await anyio.sleep(_RETRY_DELAY_S)
                 continue
-            if self._queue:
-                self._queue.popleft()
+            except CallFailed as problem:
+                logger.error("An event could not be acted on: %s", problem)
+            self._queue.popleft()
 
-    async def _act(self, event: StoredEvent) -> None:
+    async def _act(self, item: StoredEvent | str) -> None:
+        if isinstance(item, str):
+            await self._consent.review(item)
+            return
+        if item.type == "call.dtmf.received":
+            await self._opt_out(item)
+        await self._consent.act(item)
+
+    async def _opt_out(self, event: StoredEvent) -> None:
         digit, leg = event.payload.get("digit"), event.call_control_id
         if leg is None or digit not in self._policy().calling.optout_digits:
             return

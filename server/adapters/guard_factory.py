@@ -15,6 +15,7 @@ from .approval_help import approval_help, operator_address
 from .call_watch import CallWatch
 from .live_state import TelnyxLiveState
 from .policy_facts import TelnyxScopeFacts
+from .recording_consent import RecordingConsent
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +41,17 @@ class GuardRuntime:
 
         self.ledger = Ledger(events.database, settings.approval_ttl)
         live = TelnyxLiveState(telnyx.read, events, self.ledger)
+        self.consent = RecordingConsent(telnyx, events, self.ledger, live, self.policy)
         gate = Gate(
             self.policy,
             self.ledger,
             Approvals(self.ledger, approval_help(settings, database, lambda: self.page)),
             TelnyxScopeFacts(telnyx.read, events),
             live=live,
+            consent=self.consent,
             newest_event=lambda: events.newest,
         )
-        self.call_watch = CallWatch(events, self.ledger, self.policy)
+        self.call_watch = CallWatch(events, self.ledger, self.policy, self.consent)
         recorder = AuditWriter(self.ledger)
         self.guard = Guard(self.policy, gate, self.ledger, recorder, settings.dry_run, settings.audit_content)
 

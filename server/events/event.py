@@ -41,6 +41,13 @@ class Signature(NamedTuple):
     """Unix seconds."""
 
 
+CONSENT_ANNOUNCED, CONSENT_HEARD, CONSENT_KEYED, CONSENT_PAUSED, CONSENT_RESUMED = (
+    f"recording.consent.{what}" for what in ("announced", "heard", "keyed", "paused", "resumed")
+)
+CONSENT_TYPES = frozenset({CONSENT_ANNOUNCED, CONSENT_HEARD, CONSENT_KEYED, CONSENT_PAUSED, CONSENT_RESUMED})
+"""The types of the events that servers write about the announcement of recordings."""
+
+
 @_plain
 class Event:
     """A webhook event of any type."""

@@ -19,7 +19,7 @@ from ...tools.transcription import ConferenceTranscript
 from ..database import Database, StoreUnreachable
 from ..errors import CallFailed, CallRefused
 from ..lifecycle import SHUTTING_DOWN, Shutdown, Supervisor
-from .event import MAX_COUNT, OWN_TYPES, Event, EventFilter, StoredEvent
+from .event import CONSENT_TYPES, MAX_COUNT, OWN_TYPES, Event, EventFilter, StoredEvent
 from .history import LOOK_BACK, load_conference_history
 from .projection.event_text import describe_event
 from .store import Store, StoreError, UnfitEvent
@@ -598,7 +598,7 @@ class EventService:
             for event_type in types
             if not event_type.endswith(".*")
             and event_type not in PAYLOADS
-            and event_type not in OWN_TYPES
+            and event_type not in OWN_TYPES | CONSENT_TYPES
             and (similar := get_close_matches(event_type, PAYLOADS, 1))
         )
 

@@ -221,6 +221,20 @@ STATE_RULES: Mapping[str, tuple[Risk, str]] = {
 }
 """The effects that depend on what is true now, for the documentation: risk, and in which calls."""
 
+_CAPTURING_ENDPOINTS = frozenset(
+    {"record_start", "record_resume", "transcription_start", "siprec_start", "streaming_start", "fork_start"}
+)
+"""The ends of the paths of endpoints that capture what people say."""
+_CAPTURING_ARGUMENTS = ("record", "transcription", "stream_url")
+
+
+def captures_speech(command: Command) -> bool:
+    """Whether a command records or transcribes people, or sends what they say elsewhere."""
+    routes = (command.route, *command.other_routes.values())
+    captures = any(route.path.rpartition("/")[2] in _CAPTURING_ENDPOINTS for route in routes)
+    return captures or any(arguments_of(command).get(name) for name in _CAPTURING_ARGUMENTS)
+
+
 _MOVED: Mapping[type[Command], tuple[str, ...]] = {
     LeaveConference: ("call_control_id",),
     HangupCall: ("call_control_id",),

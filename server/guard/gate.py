@@ -16,6 +16,7 @@ from .approvals import ApprovalAnswer, ApprovalOutcome, Approvals, Approver, Per
 from .call_record import Caller, CallRecord
 from .calling import CalledNumbers, CallingCheck, called_numbers
 from .command_ids import CommandIds
+from .consent import ConsentState, consent_refusal
 from .effects import Assessment, assess
 from .gathers import Gathers
 from .grants import COMMAND_OF, grant_use, question_facts, terms_of
@@ -38,11 +39,13 @@ class Gate:
         facts: ScopeFacts,
         *,
         live: LiveState,
+        consent: ConsentState,
         newest_event: Callable[[], int] = lambda: 0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`policy` returns the current policy for a caller, `newest_event` the number of the newest known event."""
         self._live = live
+        self._consent = consent
         self._command_ids = CommandIds(now)
         self.gathers = Gathers()
         self._calling = CallingCheck(ledger, now)
@@ -71,6 +74,9 @@ class Gate:
                 )
         if refusal is None:
             refusal = await self._too_many_calls(decision.concurrent_calls, command, read)
+        if refusal is None:
+            consent = consent_refusal(policy.consent, assessment.situation, self._consent)
+            refusal = await self._noted(command, consent)
         broken = [] if refusal is not None else await self._broken_rules(policy, assessment.situation)
         if final := [rule for rule in broken if not rule.may_override]:
             refusal = "; ".join(map(str, final))
@@ -162,6 +168,12 @@ class Gate:
         admitting = self._ledger.admit(_limits(decision, assessment), record.entry("sends", self._newest_event()))
         self._none_in_the_way(command, await self._noted(command, admitting))
 
+    async def require_open(self, tool: Tool, policy: Policy) -> None:
+        """Raise `CallRefused` while writes are stopped or outside the policy's hours."""
+        if (refusal := policy.closed(self._now())) is not None:
+            raise CallRefused(f"{tool.tool_name()} did nothing: {refusal.rstrip('.')}. {_FINAL}")
+        self._none_in_the_way(tool, await self._noted(tool, self._ledger.look(())))
+
     async def _grant_use(self, assessment: Assessment, caller: Caller) -> GrantUse | None:
         """The call as the use of a grant; None if no grant may cover it."""
         decision = self._policy(caller).judged(assessment.command, assessment.risk)
@@ -216,6 +228,7 @@ class Gate:
         """Note a command that Telnyx accepted, also a read. `body`: Telnyx's JSON; `at`: the time by its clock."""
         self._live.record(command, body)
         self.gathers.record(command, caller, at)
+        self._consent.sent(command)
 
     async def _noted(self, command: Tool, doing: Awaitable[T]) -> T:
         """Use the store. Raises `CallRefused` when it fails: an action that cannot be recorded is not done."""

@@ -5,7 +5,9 @@ from typing import Any
 from ...tools.base import Tool
 from ...tools.numbers import refusal as refused_always
 from ...tools.permissions import AddOptout, MayCall, RequestGrant
+from ...tools.recordings import AnnounceRecording
 from ...tools.text import clean_id, count, listed
+from ..adapters.recording_consent import RecordingConsent
 from ..database import StoreError
 from ..errors import CallRefused
 from ..guard import Approver, Caller, CallRecord, Guard
@@ -18,8 +20,9 @@ TOOLSET = MayCall.toolset()
 class PermissionTools:
     """Answers from the guard; nothing is sent to Telnyx."""
 
-    def __init__(self, guard: Guard, defaults: DefaultArguments) -> None:
+    def __init__(self, guard: Guard, defaults: DefaultArguments, consent: RecordingConsent) -> None:
         self._guard = guard
+        self._consent = consent
         self._defaults = defaults
 
     async def answer(self, tool: Tool, caller: Caller) -> dict[str, Any]:
@@ -64,6 +67,13 @@ class PermissionTools:
         grant = await self._guard.gate.grant(tool, self._defaults.values, approver, record)
         what = f"{grant.terms.tool} is granted for {count(grant.left, 'person')} until {grant.expires_at:%H:%M:%S} UTC"
         return {"summary": f"{what}: call it within these limits.", "grant": grant_view(grant)}
+
+    async def announce(self, tool: AnnounceRecording, caller: Caller) -> dict[str, Any]:
+        """Play the recording announcement; the structured content of the tool. Raises `CallFailed`."""
+        if self._guard.dry_run:
+            return {"summary": "Dry run: this would play the recording announcement.", "playing_to": [], "heard_by": []}
+        await self._guard.gate.require_open(tool, self._guard.policy(caller))
+        return await self._consent.announce(tool)
 
     async def _add_optout(self, tool: AddOptout, caller: Caller) -> dict[str, Any]:
         by = f"agent {caller.identity or caller.client}"

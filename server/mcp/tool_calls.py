@@ -20,6 +20,7 @@ from ...tools.calls import TransferCall
 from ...tools.pagination import all_participants
 from ...tools.participants import ParticipantFilter
 from ...tools.permissions import RequestGrant
+from ...tools.recordings import AnnounceRecording
 from ...tools.reports import Report
 from ...tools.text import describe
 from ...tools.transcription import ConferenceTranscript, StartTranscription, StopTranscription
@@ -211,6 +212,8 @@ class ToolCallHandler:
             return _result(await self._whoami.answer(origin.context, origin.caller))
         if isinstance(tool, Report):
             return _result(await self._reports.answer(tool, origin.context.session.report_progress))
+        if isinstance(tool, AnnounceRecording):
+            return _result(await self._permission_tools.announce(tool, origin.caller))
         if tool.toolset() == PERMISSIONS:
             return _result(await self._permission_tools.answer(tool, origin.caller))
         if tool.toolset() == BOARD:

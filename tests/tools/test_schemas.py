@@ -33,6 +33,7 @@ RISKS: Mapping[str, tuple[str, str]] = {
     "whoami": ("read", "idempotent"),
     "may_call": ("read", "idempotent"),
     "add_optout": ("routine", "idempotent"),
+    "announce_recording": ("routine", "idempotent"),
     "request_grant": ("destructive", "idempotent"),
     "list_conferences": ("read", "idempotent"),
     "create_conference": ("routine; destructive by effect", "deduped"),

@@ -42,6 +42,11 @@ _LEFT_QUEUE = "{call_control_id} left queue {queue}[ after {wait_time_secs} s][:
 _TEMPLATES: Mapping[str, str] = {
     "alert.raised": "Alert {alert}[: {message}]",
     "alert.cleared": "Alert {alert} is over[: {message}]",
+    "recording.consent.announced": "The recording announcement is played to {call_control_id}",
+    "recording.consent.heard": "{call_control_id} heard the recording announcement",
+    "recording.consent.keyed": "{call_control_id} agreed to the recording with key {digit}",
+    "recording.consent.paused": "The recording paused: {people} of the conference had not heard the announcement",
+    "recording.consent.resumed": "The recording resumed after a gap of {gap_seconds} s",
     "call.initiated": "{call_control_id} started[, {direction}][, from {from}][, to {to}]",
     "call.answered": "{call_control_id} was answered[, from {from}][, to {to}]",
     "call.hangup": "{call_control_id} hung up[: {hangup_cause}][, by the {hangup_source}]",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..event import Event
+from ..event import CONSENT_KEYED, CONSENT_PAUSED, CONSENT_RESUMED, Event
 from .sanitize import clean_text, count_or_none, strip_url, time_or_none
 
 _SOUNDS = {
@@ -61,6 +61,9 @@ PAYLOAD_READERS: Mapping[str, Mapping[str, Reader]] = {
     "call.dequeued": {"reason": clean_text, "wait_time_secs": count_or_none},
     "call.hangup": {"hangup_cause": clean_text},
     "conference.ended": {"reason": clean_text},
+    CONSENT_KEYED: {"digit": clean_text},
+    CONSENT_PAUSED: {"recorded_ms": count_or_none},
+    CONSENT_RESUMED: {"gap_seconds": count_or_none},
     "conference.recording.saved": {
         "recording_id": clean_text,
         "format": clean_text,

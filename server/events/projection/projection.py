@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from ..event import StoredEvent, Via
+from ..event import CONSENT_TYPES, StoredEvent, Via
 from . import command_effects
 from .api_snapshot import digest, read_conference, read_queue
 from .conference import MAX_CONFERENCE_DURATION, Conference
@@ -143,7 +143,8 @@ class Projection:
         if event.via in _DELIVERED:
             self.latest_webhook = max(self.latest_webhook or moment.at, moment.at)
         changed: set[str] = set()
-        if event.conference_id is not None and moment.type.startswith("conference."):
+        is_own = event.via is Via.SERVER and moment.type in CONSENT_TYPES
+        if event.conference_id is not None and (is_own or moment.type.startswith("conference.")):
             changed |= self._add_to_conference(event.conference_id, moment)
         if event.queue is not None and moment.type in Queue.CHANGED_BY:
             changed |= self._add_to_queue(event.queue, moment)

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from ....tools.text import count, listed
+from ..event import CONSENT_ANNOUNCED, CONSENT_HEARD, CONSENT_KEYED, CONSENT_PAUSED, CONSENT_RESUMED
 from .conference import Conference
 from .log import Log
 from .moments import COMMAND_ACCEPTED, SOUNDS, Moment, sound
@@ -130,6 +131,28 @@ def _no_sentence(entry: TimelineEntry) -> str:
     return ""
 
 
+def _consent_announced(entry: TimelineEntry) -> str:
+    return f"The recording announcement was played to {entry.call_name}."
+
+
+def _consent_heard(entry: TimelineEntry) -> str:
+    return f"{entry.call_name} heard the recording announcement to its end."
+
+
+def _consent_keyed(entry: TimelineEntry) -> str:
+    return f"{entry.call_name} agreed to the recording with key {entry.moment.detail.get('digit', '?')}."
+
+
+def _consent_paused(entry: TimelineEntry) -> str:
+    recorded = entry.moment.detail.get("recorded_ms")
+    before = f" They were recorded for {recorded} ms before." if recorded else ""
+    return f"The server paused the recording: {entry.call_name} had not heard the announcement.{before}"
+
+
+def _consent_resumed(entry: TimelineEntry) -> str:
+    return f"The server resumed the recording after a gap of {entry.moment.detail.get('gap_seconds', '?')} s."
+
+
 def _created(entry: TimelineEntry) -> str:
     return f"{entry.call_name} created the conference."
 
@@ -241,6 +264,11 @@ def _subject(entry: TimelineEntry, calls: tuple[str, ...] | None) -> str:
 
 
 _SENTENCES: Mapping[str, Callable[[TimelineEntry], str]] = {
+    CONSENT_ANNOUNCED: _consent_announced,
+    CONSENT_HEARD: _consent_heard,
+    CONSENT_KEYED: _consent_keyed,
+    CONSENT_PAUSED: _consent_paused,
+    CONSENT_RESUMED: _consent_resumed,
     "conference.created": _created,
     "conference.ended": _ended,
     "conference.participant.joined": _joined,

@@ -3,12 +3,24 @@
 from .alert_rules import AlertCondition, AlertRule
 from .approval_level import ApprovalPolicy
 from .calling import BrokenRule, CallingPolicy, CallingRule
+from .consent import ConsentPolicy
 from .explain import calling_lines, explain_policy, policy_sections
 from .limits import Limit
 from .loader import PolicySource
 from .parser import PolicyError, read_rules
 from .policy import Policy, PolicyDecision
-from .rules import ApprovalRules, CallingRules, HourRules, LimitRules, Measures, Rules, ScopeRules, ToolRules
+from .rules import (
+    ApprovalRules,
+    CallingRules,
+    ConsentMode,
+    HourRules,
+    LimitRules,
+    Measures,
+    RecordingRules,
+    Rules,
+    ScopeRules,
+    ToolRules,
+)
 from .scope import ConferenceFacts, QueuedFacts, RecordingFacts, ScopeFacts
 
 __all__ = [
@@ -21,6 +33,8 @@ __all__ = [
     "CallingRule",
     "CallingRules",
     "ConferenceFacts",
+    "ConsentMode",
+    "ConsentPolicy",
     "HourRules",
     "Limit",
     "LimitRules",
@@ -31,6 +45,7 @@ __all__ = [
     "PolicySource",
     "QueuedFacts",
     "RecordingFacts",
+    "RecordingRules",
     "Rules",
     "ScopeFacts",
     "ScopeRules",

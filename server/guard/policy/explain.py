@@ -57,6 +57,7 @@ def _for_one(policy: Policy, tools: Sequence[type[Tool]]) -> dict[str, list[str]
         "Limits": [line for rules in policy.sources for line in _limits(rules.limits)],
         "Hours of writes": [str(window) for window in policy.hours],
         "Calling rules": calling_lines(policy.calling),
+        "Recording": [policy.consent.text],
     }
 
 

@@ -19,9 +19,9 @@ from ....tools import TOOLS, TOOLSET_NAMES
 from ....tools.base import Command, Risk, Tool
 from ....tools.numbers import is_country
 from ....tools.text import quoted, read_duration
-from ....tools.types import Region
+from ....tools.types import MAX_SPOKEN_LENGTH, Region
 from .hours import Window
-from .url_safety import is_public
+from .url_safety import is_public, url_problem
 
 _TOOL_OF: dict[str, type[Tool]] = {tool.tool_name(): tool for tool in TOOLS}
 _RISKS = tuple(str(risk) for risk in Risk if risk is not Risk.READ)
@@ -172,6 +172,18 @@ def _duration(value: object) -> timedelta:
     return read_duration(value)
 
 
+def _spoken(entry: str) -> str:
+    if not entry.strip() or len(entry) > MAX_SPOKEN_LENGTH:
+        raise ValueError(f"must have 1 to {MAX_SPOKEN_LENGTH} characters")
+    return entry
+
+
+def _announcement_url(entry: str) -> str:
+    if (problem := url_problem(entry, http=False, hosts=())) is not None:
+        raise ValueError(f"may not be used: {problem}")
+    return entry
+
+
 def _list_of(check: Callable[[str], str]) -> PlainValidator:
     def read(value: object) -> tuple[str, ...]:
         entries = _texts(value)
@@ -217,5 +229,7 @@ Countries = Annotated[Collection[str], _list_of(_country)]
 OverridableRules = Annotated[Collection[str], _list_of(_rule_to_override)]
 Key = Annotated[StrictStr, AfterValidator(_key)]
 AbsolutePath = Annotated[StrictStr, AfterValidator(_absolute)]
+SpokenAnnouncement = Annotated[StrictStr, AfterValidator(_spoken)]
+AnnouncementUrl = Annotated[StrictStr, AfterValidator(_announcement_url)]
 Count = Annotated[StrictInt, Field(ge=0)]
 Flag = StrictBool

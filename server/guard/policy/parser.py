@@ -14,7 +14,19 @@ from ....tools.text import quoted
 from .alert_rules import AlertCondition, AlertRule
 from .approval_level import ApprovalPolicy
 from .field_types import nearest
-from .rules import ApprovalRules, CallingRules, HourRules, LimitRules, Measures, OwnRules, Rules, ScopeRules, ToolRules
+from .rules import (
+    ApprovalRules,
+    CallingRules,
+    ConsentMode,
+    HourRules,
+    LimitRules,
+    Measures,
+    OwnRules,
+    RecordingRules,
+    Rules,
+    ScopeRules,
+    ToolRules,
+)
 
 _WHERE = re.compile(r"(.*) \(at (.*)\)", re.DOTALL)
 
@@ -86,6 +98,7 @@ _TABLES: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("limits",): LimitRules,
     ("hours",): HourRules,
     ("calling",): CallingRules,
+    ("recording",): RecordingRules,
     ("approval",): ApprovalRules,
 }
 """The tables of a file, without those of a risk or a tool in [limits]."""
@@ -96,7 +109,7 @@ def _choice(error: ErrorDetails) -> str:
     return f"must be one of {', '.join(choices)}"
 
 
-_CHOICES: Mapping[str, type[StrEnum]] = {"level": ApprovalLevel, "when": AlertCondition}
+_CHOICES: Mapping[str, type[StrEnum]] = {"level": ApprovalLevel, "when": AlertCondition, "consent": ConsentMode}
 
 
 def _always(words: str) -> Callable[[Any], str]:

@@ -29,6 +29,7 @@ from ....tools.base import ApprovalLevel, Command, Risk, Tool
 from . import limits as limiting
 from .approval_level import ApprovalPolicy, strictest
 from .calling import BrokenRule, CallingPolicy
+from .consent import ConsentPolicy
 from .hours import Hours, closed
 from .limits import Limit, Share, Window
 from .rules import OwnRules, Rules
@@ -52,6 +53,7 @@ class Policy:
         self._may_control = may_control
         self.scope = PolicyScope([source.scope for source in self.sources])
         self.calling = CallingPolicy([source.calling for source in self.sources])
+        self.consent = ConsentPolicy.of([source.recording for source in self.sources])
         hours = (source.hours.hours() for source in self.sources)
         self.hours: tuple[Hours, ...] = tuple(item for item in hours if item is not None)
         everyones = [Share(source.limits) for source in sources]

@@ -1,6 +1,7 @@
 """The policy file as types. A missing entry sets no rule."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from .alert_rules import AlertRule
 from .approval_level import ApprovalPolicy
 from .field_types import (
     AbsolutePath,
+    AnnouncementUrl,
     AskedTool,
     Connections,
     Count,
@@ -24,6 +26,7 @@ from .field_types import (
     NumberPrefixes,
     OverridableRules,
     Regions,
+    SpokenAnnouncement,
     ToolName,
     ToolPatterns,
     Toolsets,
@@ -31,6 +34,16 @@ from .field_types import (
     Zone,
 )
 from .hours import Hours, Window
+
+
+class ConsentMode(StrEnum):
+    """What a person must have done before they are recorded, from lax to strict."""
+
+    NONE = "none"
+    ANNOUNCE = "announce"
+    """They have heard the announcement to its end."""
+    KEYED = "keyed"
+    """They have also pressed the key."""
 
 
 class _Table(BaseModel):
@@ -128,6 +141,32 @@ class CallingRules(_Table):
     """The rules that a person may override for one call."""
 
 
+class RecordingRules(_Table):
+    """What people must have heard before they are recorded."""
+
+    consent: ConsentMode = ConsentMode.NONE
+    announcement: SpokenAnnouncement | None = None
+    """The words that the server says to each person."""
+    announcement_url: AnnouncementUrl | None = None
+    """Or an audio file that it plays."""
+    voice: str = "female"
+    """A voice of `speak_to_call`, for the words."""
+    language: str | None = None
+    """The language of the words; a voice without a name needs it."""
+    digit: Key | None = None
+    """The key by which a person agrees, for consent `keyed`."""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if self.consent is ConsentMode.NONE:
+            return self
+        if (self.announcement is None) is (self.announcement_url is None):
+            raise ValueError("give announcement or announcement_url, one of them")
+        if self.consent is ConsentMode.KEYED and self.digit is None:
+            raise ValueError("digit is missing: the key by which a person agrees")
+        return self
+
+
 class ApprovalRules(_Table):
     """Which calls need a person's approval."""
 
@@ -150,6 +189,7 @@ class OwnRules(_Table):
     limits: LimitRules = LimitRules()
     hours: HourRules = HourRules()
     calling: CallingRules = CallingRules()
+    recording: RecordingRules = RecordingRules()
     approval: ApprovalRules = ApprovalRules()
 
 

@@ -35,6 +35,10 @@ attempts_per_day = 3
 optout_digit = "*"
 exempt = ["sip:*@agents.example"]
 override = ["hours"]
+[recording]
+consent = "keyed"
+announcement = "This call is recorded. Press 1 to agree."
+digit = "1"
 """
 TOOLSETS = ("list_queues", "join_conference", "end_conference", "mute_participants", "speak_text", "stop_recording")
 
@@ -86,6 +90,9 @@ def test_a_policy_in_plain_words() -> None:
         "  not for sip:*@agents.example\n"
         "  a person may override: hours\n"
         "\n"
+        "Recording\n"
+        "  people are recorded only after they have heard the announcement and have pressed 1\n"
+        "\n"
         "Warnings\n"
         "  tools.allow names stop_recording, and tools.deny takes it away: deny wins."
     )
@@ -121,7 +128,9 @@ def test_what_is_otherwise_for_some_is_said_by_name() -> None:
 def test_a_policy_that_says_nothing() -> None:
     said = explain_policy(Policy())
     assert "\n  nobody is asked: create_conference, " in said
-    assert "\n\nLimits\n  none\n\nHours of writes\n  none\n\nCalling rules\n  none\n\nWarnings\n  none" in said
+    sections = ("Limits\n  none", "Hours of writes\n  none", "Calling rules\n  none")
+    recording = "Recording\n  people are recorded without an announcement by this server"
+    assert "\n\n".join(("", *sections, recording, "Warnings\n  none")) in said
 
 
 MISTAKES = {

@@ -7,10 +7,12 @@ from telnyx_conferencing.server.guard.policy import (
     ApprovalPolicy,
     ApprovalRules,
     CallingRules,
+    ConsentMode,
     HourRules,
     LimitRules,
     Measures,
     PolicyError,
+    RecordingRules,
     Rules,
     ScopeRules,
     ToolRules,
@@ -57,6 +59,12 @@ optout_digit = "9"
 exempt = ["+1202555*"]
 override = ["hours"]
 
+[recording]
+consent = "keyed"              # none, announce, keyed
+announcement = "This call is recorded. Press 1 to agree."
+voice = "AWS.Polly.Joanna"
+digit = "1"
+
 [approval]
 level = "destructive"          # destructive, disruptive, all, never
 [approval.tool]
@@ -99,6 +107,12 @@ def test_a_file_may_say_everything() -> None:
             exempt=["+1202555*"],
             override=["hours"],
         ),
+        recording=RecordingRules(
+            consent=ConsentMode.KEYED,
+            announcement="This call is recorded. Press 1 to agree.",
+            voice="AWS.Polly.Joanna",
+            digit="1",
+        ),
         approval=ApprovalRules(
             level=ApprovalLevel.DESTRUCTIVE,
             tool={"speak_text": ApprovalPolicy.ASK, "end_conference": ApprovalPolicy.REFUSE},
@@ -129,7 +143,7 @@ REGIONS = "there are Australia, Europe, Middle East, US"
 INSIDE = "is not a public host, and no policy allows another"
 WRONG = {
     "[tols]": "There is no 'tols' in a policy (did you mean tools?); "
-    "it takes tools, scope, limits, hours, calling, approval, identity, alerts.",
+    "it takes tools, scope, limits, hours, calling, recording, approval, identity, alerts.",
     "[tools]\ntoolset = []": "There is no 'toolset' in [tools] (did you mean toolsets?); "
     "it takes toolsets, allow, deny, read_only.",
     "[scope]\nconference = []": "There is no 'conference' in [scope] (did you mean conferences?); it takes "
@@ -185,6 +199,12 @@ WRONG = {
     "calling.open = ['9-20']": f"calling.open: '9-20' {WINDOW}.",
     "approval.tool.add_optout = 'ask'": "approval.tool.add_optout: it sends nothing to Telnyx, so nobody is asked; to "
     "remove it, name it in tools.deny.",
+    "recording.consent = 'yes'": "recording.consent: must be one of none, announce, keyed.",
+    "recording.consent = 'announce'": "recording: give announcement or announcement_url, one of them.",
+    "recording = { consent = 'keyed', announcement = 'You are recorded.' }": "recording: digit is missing: the key by "
+    "which a person agrees.",
+    "recording.announcement_url = 'http://localhost/a.mp3'": "recording.announcement_url: may not be used: it begins "
+    "with http.",
     "hours.open = []": "hours: zone is missing: give zone and open, or neither.",
     "hours = { zone = 'Europe/Belin', open = [] }": "hours.zone: there is no time zone 'Europe/Belin' (did you mean "
     "Europe/Berlin?).",

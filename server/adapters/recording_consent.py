@@ -1,0 +1,358 @@
+"""Plays the recording announcement, notes who has heard it, and pauses a recording that lacks someone's consent.
+
+What happens is kept as events of the store (`recording.consent.*`), which every process reads and a timeline shows.
+"""
+
+import json
+import logging
+import secrets
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from ...tools import COMMANDS
+from ...tools.base import Command
+from ...tools.call_audio import PlayToCall, SpeakToCall
+from ...tools.call_recordings import PauseCallRecording, ResumeCallRecording
+from ...tools.call_state import UpdateClientState
+from ...tools.calls import Dial
+from ...tools.client_state import as_base64
+from ...tools.recordings import AnnounceRecording, PauseRecording, ResumeRecording
+from ...tools.text import count
+from ..errors import CallFailed, CallRefused
+from ..events.envelope import parse_event
+from ..events.event import (
+    CONSENT_ANNOUNCED,
+    CONSENT_HEARD,
+    CONSENT_KEYED,
+    CONSENT_PAUSED,
+    CONSENT_RESUMED,
+    EventFilter,
+    StoredEvent,
+    Via,
+)
+from ..events.service import EventService
+from ..events.times import iso
+from ..guard import Ledger, Policy
+from ..guard.effects import captures_speech
+from ..guard.policy import ConsentPolicy
+from ..guard.situation import LiveState, Room
+from ..telnyx import TelnyxClient
+
+logger = logging.getLogger(__name__)
+
+_MAX_EVENTS = 50
+_MAX_AUDIT_RECORDS = 1_000
+_FASTEST_WORDS_PER_S = 6.0
+"""Speech that ends sooner was stopped."""
+_RING_LIMIT = timedelta(minutes=10)
+_SLACK = timedelta(seconds=15)
+"""After this time beyond its length, an announcement that has not ended is played again."""
+_STARTED = frozenset({"call.speak.started", "call.playback.started"})
+_ENDED = frozenset({"call.speak.ended", "call.playback.ended"})
+_MOVED = frozenset({"conference.participant.joined", "conference.participant.left", "call.hangup"})
+WATCHED = frozenset({"call.dtmf.received", *_ENDED, *_MOVED})
+"""The types of the events that it acts on."""
+_CAPTURES = frozenset(command.tool_name() for command in COMMANDS if captures_speech(command.model_construct()))
+_RECORDS = frozenset({"start_call_recording", "resume_call_recording"})
+"""Those of them after which everyone with the call is recorded, in a conference everyone in it."""
+
+
+_ENDS_CAPTURE = frozenset({"stop_call_recording", "stop_transcription"})
+
+
+class RecordingConsent:
+    """The announcements of one server."""
+
+    def __init__(
+        self,
+        telnyx: TelnyxClient,
+        events: EventService,
+        ledger: Ledger,
+        live: LiveState,
+        policy: Callable[[], Policy],
+    ) -> None:
+        self._telnyx = telnyx
+        self._events = events
+        self._ledger = ledger
+        self._live = live
+        self._policy = policy
+        self._called: dict[str, tuple[str | None, str | None, datetime]] = {}
+        """Numbers that ring and will join a conference: its id or name, and when they were dialled."""
+        self.on_recorded: Callable[[str], None] = lambda conference_id: None
+        """Called with a conference whose recording this server started or resumed."""
+
+    # What the guard asks
+
+    async def consented(self, legs: Iterable[str], policy: ConsentPolicy) -> frozenset[str]:
+        needed = {CONSENT_HEARD, CONSENT_KEYED} if policy.needs_key else {CONSENT_HEARD}
+        found: set[str] = set()
+        for leg in set(legs):
+            if needed <= {event.type for event in await self._own(leg)}:
+                found.add(leg)
+        return frozenset(found)
+
+    async def is_announcing(self, call_control_id: str) -> bool:
+        own = await self._own(call_control_id)
+        return bool(own) and own[0].type == CONSENT_ANNOUNCED and self._is_playing(own[0])
+
+    def called_into(self, room: Room) -> tuple[str, ...]:
+        now = self._events.now()
+        return tuple(
+            number
+            for number, (conference_id, name, at) in self._called.items()
+            if now - at < _RING_LIMIT and (conference_id == room.id or (name is not None and name == room.name))
+        )
+
+    async def captured(self, legs: Iterable[str]) -> frozenset[str]:
+        return await self._under(_CAPTURES, legs)
+
+    async def recorded(self, legs: Iterable[str]) -> frozenset[str]:
+        return await self._under(_RECORDS, legs)
+
+    async def _under(self, tools: frozenset[str], legs: Iterable[str]) -> frozenset[str]:
+        """Those of these legs for which such a tool was called and nothing has ended it since, by the audit."""
+        newest: dict[str, bool] = {}
+        outcomes: dict[str, Any] = {}
+        for record in await self._ledger.newest(_MAX_AUDIT_RECORDS):
+            tool = record.entry.get("tool")
+            # A call that was noted as it was sent, and then failed, has recorded nobody.
+            outcome = outcomes.setdefault(str(record.entry.get("call", record.number)), record.entry.get("outcome"))
+            begins = tool in tools and outcome in ("sends", "done")
+            if begins or (tool in _ENDS_CAPTURE and outcome == "done"):
+                given = cast("dict[str, Any]", record.entry.get("arguments") or {})
+                newest.setdefault(str(given.get("call_control_id")), begins)
+        return frozenset(leg for leg in legs if newest.get(leg))
+
+    def sent(self, command: Command) -> None:
+        """Note a command that Telnyx accepted."""
+        if not self._policy().consent.is_required:
+            return
+        if captures_speech(command):
+            leg: str | None = getattr(command, "call_control_id", None)
+            of_leg = self._events.projection.conference_of(leg) if leg is not None else None
+            conference_id: str | None = getattr(command, "conference_id", None) or of_leg
+            if conference_id is not None:
+                self.on_recorded(conference_id)
+        if isinstance(command, Dial) and command.conference_config is not None:
+            config = command.conference_config
+            for number in command.numbers():
+                self._called[number] = config.conference_id, config.conference_name, self._events.now()
+
+    # Announcements
+
+    async def announce(self, tool: AnnounceRecording) -> dict[str, Any]:
+        """Answer `announce_recording`. Raises `CallFailed`."""
+        consent = self._policy().consent
+        if not consent.is_required:
+            raise CallRefused("Nothing was played: this server's policy has no recording announcement.")
+        if tool.conference_id is not None:
+            room = await self._live.room(tool.conference_id)
+            legs = [person.call_control_id for person in room.people]
+        else:
+            legs = list(dict.fromkeys(tool.call_control_ids or ()))
+        heard = await self.consented(legs, consent)
+        lacking = [leg for leg in legs if leg not in heard]
+        for leg in lacking:
+            await self._play(leg, tool.conference_id, consent)
+        summary = f"The recording announcement plays to {count(len(lacking), 'person')}"
+        expected = [CONSENT_KEYED if consent.needs_key else CONSENT_HEARD]
+        fields: dict[str, Any] = {"playing_to": lacking, "heard_by": [leg for leg in legs if leg in heard]}
+        if not lacking:
+            return {"summary": "Everyone named has heard the recording announcement.", **fields}
+        return {"summary": f"{summary}.", **fields, "expect_events": expected}
+
+    async def _play(self, leg: str, conference_id: str | None, consent: ConsentPolicy) -> None:
+        """Play it to one call leg, unless it plays or was heard already."""
+        own = await self._own(leg)
+        if any(event.type == CONSENT_HEARD for event in own) or (
+            own and own[0].type == CONSENT_ANNOUNCED and self._is_playing(own[0])
+        ):
+            return
+        token, rules = secrets.token_hex(16), consent.rules
+        fields = {
+            "conference_id": conference_id,
+            "announcement": rules.announcement or rules.announcement_url,
+            "client_state": as_base64(token),
+            "client_state_before": await self._client_state(leg),
+        }
+        await self._store(CONSENT_ANNOUNCED, leg, fields)
+        named = {
+            "call_control_id": leg,
+            "stop": "all",
+            "client_state": as_base64(token),
+            "command_id": str(uuid.uuid4()),
+        }
+        if rules.announcement_url is not None:
+            command: Command = PlayToCall.model_validate({**named, "audio_url": rules.announcement_url})
+        else:
+            words = {"payload": rules.announcement, "voice": rules.voice, "language": rules.language}
+            command = SpeakToCall.model_validate({**named, **words})
+        await self._telnyx.send(command)
+
+    async def _client_state(self, leg: str) -> str | None:
+        store = await self._events.store()
+        newest = await store.find(EventFilter(call_control_id=leg), limit=_MAX_EVENTS)
+        states = (event.payload.get("client_state") for event in newest if event.via is not Via.SERVER)
+        return next((state for state in states if isinstance(state, str) and state), None)
+
+    def _is_playing(self, announced: StoredEvent) -> bool:
+        length = timedelta(seconds=len(str(announced.payload.get("announcement", "")).split()))
+        return self._events.now() - announced.occurred_at < length + _SLACK
+
+    # Events
+
+    async def act(self, event: StoredEvent) -> None:
+        """Follow one event. Raises `CallFailed` and `StoreError`."""
+        consent = self._policy().consent
+        leg = event.call_control_id
+        self._forget_called(event)
+        if not consent.is_required or leg is None:
+            return
+        if event.type in _ENDED:
+            await self._note_heard(leg, consent)
+        elif event.type == "call.dtmf.received":
+            await self._note_key(leg, event, consent)
+        if event.type == "conference.participant.joined" and event.conference_id is not None:
+            await self.review(event.conference_id, event)
+        elif (conference_id := event.conference_id or self._events.projection.conference_of(leg)) is not None:
+            await self.review(conference_id)
+
+    def _forget_called(self, event: StoredEvent) -> None:
+        if event.type in _MOVED and event.call_control_id is not None:
+            number = self._events.projection.number(event.call_control_id)
+            self._called.pop(number or "", None)
+
+    async def _note_heard(self, leg: str, consent: ConsentPolicy) -> None:
+        """Note that a leg heard the announcement, if what ended on it was the whole announcement."""
+        own = await self._own(leg)
+        if not own or own[0].type != CONSENT_ANNOUNCED:
+            return
+        announced = own[0]
+        store = await self._events.store()
+        since = EventFilter(call_control_id=leg, types=_STARTED | _ENDED, since=announced.occurred_at)
+        audio = sorted(await store.find(since, limit=_MAX_EVENTS), key=lambda event: (event.occurred_at, event.number))
+        state = announced.payload.get("client_state")
+        begun = next((at for at, event in enumerate(audio) if event.type in _STARTED and _has(event, state)), None)
+        ended = next((event for event in audio[begun:] if event.type in _ENDED), None) if begun is not None else None
+        if begun is None or ended is None:
+            return
+        words = str(announced.payload.get("announcement", ""))
+        shortest = len(words.split()) / _FASTEST_WORDS_PER_S if consent.rules.announcement else 0
+        lasted = (ended.occurred_at - audio[begun].occurred_at).total_seconds()
+        if ended.payload.get("status", "completed") == "completed" and lasted >= shortest:
+            await self._store(CONSENT_HEARD, leg, {"announced_by": announced.id, "announcement": words})
+        before = announced.payload.get("client_state_before")
+        if isinstance(before, str):
+            try:
+                await self._telnyx.send(UpdateClientState.model_construct(call_control_id=leg, client_state=before))
+            except CallFailed as problem:
+                logger.warning("The client_state of a call could not be restored: %s", problem)
+
+    async def _note_key(self, leg: str, event: StoredEvent, consent: ConsentPolicy) -> None:
+        digit = event.payload.get("digit")
+        types = {own.type for own in await self._own(leg)}
+        if (
+            consent.needs_key
+            and digit == consent.rules.digit
+            and CONSENT_ANNOUNCED in types
+            and CONSENT_KEYED not in types
+        ):
+            await self._store(CONSENT_KEYED, leg, {"digit": digit})
+
+    async def review(self, conference_id: str, joined: StoredEvent | None = None) -> None:
+        """Pause a recording while someone in the conference lacks consent, and resume what was paused for that."""
+        consent = self._policy().consent
+        if not consent.is_required:
+            return
+        room = await self._live.room(conference_id)
+        is_running = room.recording == "recording" or (room.recording is None and room.may_be_recording)
+        paused = await self._paused(conference_id)
+        legs = [person.call_control_id for person in room.people]
+        already = set(cast("list[str]", paused.payload.get("recorded_legs", []))) if paused is not None else set[str]()
+        captured = sorted(await self.recorded(legs) - already)
+        if room.is_over or not (is_running or captured or paused is not None):
+            return
+        heard = await self.consented(legs, consent)
+        lacking = [leg for leg in legs if leg not in heard]
+        if lacking and (is_running or captured):
+            done = [await self._send(_pause_call(leg)) for leg in captured]
+            done += [await self._send(_pause(conference_id))] if is_running else []
+            if any(done):
+                recorded = self._events.now() - joined.occurred_at if joined is not None else timedelta()
+                fields = {"conference_id": conference_id, "people": len(lacking), "call_control_ids": lacking}
+                fields |= {"recorded_legs": sorted(already | set(captured)), "conference": is_running}
+                fields["recorded_ms"] = max(0, round(recorded / timedelta(milliseconds=1)))
+                await self._store(CONSENT_PAUSED, lacking[0], fields)
+        for leg in lacking:
+            await self._play(leg, conference_id, consent)
+        if not lacking and paused is not None:
+            await self._resume(conference_id, paused, sorted(already & set(legs)))
+
+    async def _resume(self, conference_id: str, paused: StoredEvent, recorded_legs: list[str]) -> None:
+        commands: list[Command] = [_resume_call(leg) for leg in recorded_legs]
+        commands += [_resume(conference_id)] if paused.payload.get("conference") else []
+        if any([await self._send(command) for command in commands]):
+            gap = round((self._events.now() - paused.occurred_at).total_seconds())
+            await self._store(CONSENT_RESUMED, None, {"conference_id": conference_id, "gap_seconds": gap})
+
+    async def _paused(self, conference_id: str) -> StoredEvent | None:
+        """The event of the pause that this mechanism made and has not ended."""
+        store = await self._events.store()
+        types = frozenset({CONSENT_PAUSED, CONSENT_RESUMED, "conference.recording.saved"})
+        found = await store.find(EventFilter(conference_id=conference_id, types=types), limit=1)
+        return found[0] if found and found[0].type == CONSENT_PAUSED and found[0].via is Via.SERVER else None
+
+    async def _send(self, command: Command) -> bool:
+        """Send a command; False when Telnyx refuses it, as when the recording has ended."""
+        arguments = command.model_dump(mode="json", exclude_none=True, exclude={"command_id"})
+        entry: dict[str, Any] = {"tool": command.tool_name(), "arguments": arguments}
+        try:
+            await self._telnyx.send(command)
+        except CallFailed as problem:
+            logger.error("%s failed: people may be recorded unannounced: %s", command.tool_name(), problem)
+            entry |= {"outcome": "failed", "why": str(problem)}
+        else:
+            self._events.record_command(command)
+            entry |= {"outcome": "done", "why": "recording consent"}
+        await self._ledger.record([(self._ledger.now(), entry)])
+        return entry["outcome"] == "done"
+
+    # The store
+
+    async def _own(self, leg: str) -> list[StoredEvent]:
+        """What this mechanism noted of a call leg, newest first."""
+        store = await self._events.store()
+        types = frozenset({CONSENT_ANNOUNCED, CONSENT_HEARD, CONSENT_KEYED})
+        found = await store.find(EventFilter(call_control_id=leg, types=types), limit=_MAX_EVENTS)
+        return [event for event in found if event.via is Via.SERVER]
+
+    async def _store(self, event_type: str, leg: str | None, fields: Mapping[str, Any]) -> None:
+        store, now = await self._events.store(), self._events.now()
+        known = self._events.projection.conference_of(leg) if leg is not None else None
+        payload = {"call_control_id": leg, "conference_id": known} | {k: v for k, v in fields.items() if v is not None}
+        data = {"id": str(uuid.uuid4()), "event_type": event_type, "occurred_at": iso(now)}
+        data |= {"payload": {name: value for name, value in payload.items() if value is not None}}
+        body = json.dumps({"data": data}).encode()
+        await store.add(parse_event(body, via=Via.SERVER, verified=True, received_at=now), body)
+
+
+def _has(event: StoredEvent, client_state: Any) -> bool:
+    return client_state is not None and event.payload.get("client_state") == client_state
+
+
+def _pause(conference_id: str) -> Command:
+    return PauseRecording(conference_id=conference_id, command_id=str(uuid.uuid4()))
+
+
+def _resume(conference_id: str) -> Command:
+    return ResumeRecording(conference_id=conference_id, command_id=str(uuid.uuid4()))
+
+
+def _pause_call(leg: str) -> Command:
+    return PauseCallRecording(call_control_id=leg, command_id=str(uuid.uuid4()))
+
+
+def _resume_call(leg: str) -> Command:
+    return ResumeCallRecording(call_control_id=leg, command_id=str(uuid.uuid4()))

@@ -1,0 +1,148 @@
+"""Nobody is recorded who has not heard the announcement: which commands are refused until everyone has."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from ...tools.base import Command, arguments_of
+from ...tools.calls import BridgeCalls, Dial, TransferCall
+from ...tools.participants import JoinConference
+from .effects import captures_speech
+from .place import PlaceKind
+from .policy import ConsentPolicy
+from .situation import Person, Room, Situation, name_people
+
+_HOW = (
+    "announce_recording plays the announcement; try again after event recording.consent.heard of each of them, or "
+    "recording.consent.keyed where a key is needed"
+)
+
+
+class ConsentState(Protocol):
+    """What is known of announcements. Every method may raise `CallFailed` and `StoreError`."""
+
+    async def consented(self, legs: Iterable[str], policy: ConsentPolicy) -> frozenset[str]:
+        """Those of these call legs that have heard the announcement, and keyed where that is needed."""
+        ...
+
+    async def is_announcing(self, call_control_id: str) -> bool:
+        """Whether the announcement plays to a call leg now."""
+        ...
+
+    def called_into(self, room: Room) -> tuple[str, ...]:
+        """The numbers that ring and will join a conference when they answer."""
+        ...
+
+    def sent(self, command: Command) -> None:
+        """Note a command that Telnyx accepted."""
+        ...
+
+    async def captured(self, legs: Iterable[str]) -> frozenset[str]:
+        """Those of these call legs that may be recorded or transcribed by themselves."""
+        ...
+
+    async def recorded(self, legs: Iterable[str]) -> frozenset[str]:
+        """Those of these call legs that may be recorded by themselves: in a conference, that records everyone in it."""
+        ...
+
+
+async def consent_refusal(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
+    """Why a command would record people without the announcement, as a clause; None when it would not."""
+    if not policy.is_required:
+        return None
+    command = situation.command
+    if captures_speech(command):
+        return await _of_capture(policy, situation, state)
+    for check in (_of_entry, _of_connection, _of_stopped_audio):
+        if (refusal := await check(policy, situation, state)) is not None:
+            return refusal
+    return None
+
+
+async def _of_capture(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
+    arguments = arguments_of(situation.command)
+    if (conference_id := arguments.get("conference_id")) is not None:
+        return await _of_room(await situation.room(conference_id), policy, state)
+    leg: str | None = arguments.get("call_control_id")
+    if leg is None:
+        return "it is not known whom it would record"
+    place = await situation.place(leg)
+    if place.kind is PlaceKind.CONFERENCE and place.conference_id is not None:
+        return await _of_room(await situation.room(place.conference_id), policy, state)
+    if place.kind in (PlaceKind.BRIDGE, PlaceKind.UNKNOWN) and place.other is None:
+        return "it is not known who is connected with this call, and they would be recorded too"
+    return await _lacking([situation.person(one) for one in (leg, place.other) if one], policy, state)
+
+
+async def _of_room(room: Room, policy: ConsentPolicy, state: ConsentState) -> str | None:
+    if numbers := state.called_into(room):
+        return (
+            f"{', '.join(numbers)} will join when they answer, and would be recorded without the announcement: wait "
+            "until they have joined or hung up"
+        )
+    return await _lacking(room.people, policy, state)
+
+
+async def _lacking(people: Iterable[Person], policy: ConsentPolicy, state: ConsentState) -> str | None:
+    people = list(people)
+    heard = await state.consented([one.call_control_id for one in people], policy)
+    lacking = [one for one in people if one.call_control_id not in heard]
+    if not lacking:
+        return None
+    what = "have heard it and pressed the key" if policy.needs_key else "have heard that they are recorded"
+    return f"{name_people(lacking, with_states=False)} must {what} first: {_HOW}"
+
+
+async def _of_entry(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
+    """People enter a conference that is recorded only after the announcement."""
+    command = situation.command
+    arguments = arguments_of(command)
+    if not isinstance(command, JoinConference | Dial):
+        return None
+    room = await _room_of(command, situation)
+    if room is None or room.is_over or not await _may_be_recorded(room, state):
+        return None
+    if isinstance(command, JoinConference):
+        return await _lacking([situation.person(arguments["call_control_id"])], policy, state)
+    return (
+        f"{room.title} is recorded, and people would join without the announcement: dial without conference_config, "
+        "play it with announce_recording when they have answered, then use join_conference"
+    )
+
+
+async def _room_of(command: Command, situation: Situation) -> Room | None:
+    arguments = arguments_of(command)
+    if (conference_id := arguments.get("conference_id")) is not None:
+        return await situation.room(conference_id)
+    name: str | None = arguments.get("conference_name")
+    return await situation.room_named(name) if name is not None else None
+
+
+async def _may_be_recorded(room: Room, state: ConsentState) -> bool:
+    """Whether a recording of the conference, or of a call in it, may run or is paused."""
+    if room.recording in ("recording", "paused") or (room.recording is None and room.may_be_recording):
+        return True
+    return bool(await state.recorded([person.call_control_id for person in room.people]))
+
+
+async def _of_connection(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
+    """A call that is recorded by itself is connected only with people who have heard the announcement."""
+    command = situation.command
+    if not isinstance(command, BridgeCalls | TransferCall):
+        return None
+    other = command.other_call_control_id if isinstance(command, BridgeCalls) else None
+    legs = [leg for leg in (command.call_control_id, other) if leg is not None]
+    if not await state.captured(legs):
+        return None
+    if other is None:
+        return "this call is recorded, and it is not known who would be connected with it: stop the recording first"
+    return await _lacking([situation.person(leg) for leg in legs], policy, state)
+
+
+async def _of_stopped_audio(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
+    """Speech that is stopped looks like speech that was heard to its end."""
+    command = situation.command
+    leg: str | None = getattr(command, "call_control_id", None)
+    stops = command.route.path.endswith("/playback_stop") or getattr(command, "stop", None) is not None
+    if leg is None or not stops or not await state.is_announcing(leg):
+        return None
+    return "the recording announcement plays on this call: wait for event recording.consent.heard"

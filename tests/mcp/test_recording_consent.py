@@ -1,0 +1,317 @@
+"""Recording consent, as an agent meets it: nobody is recorded who has not heard that they are."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp.client import Client
+
+from support.guarded_server import changes, guarded, room, write_policy
+from support.mcp import call, refusal
+from support.mcp_in_process import World
+from support.webhooks import url_of
+from telnyx_conferencing.server.sandbox.conference import JoinOptions
+
+pytestmark = pytest.mark.anyio
+
+ANNOUNCE = (
+    '[recording]\nconsent = "announce"\nannouncement = "This call is recorded for training."\nlanguage = "en-US"\n'
+)
+KEYED = ANNOUNCE.replace('"announce"', '"keyed"') + 'digit = "1"\n'
+START: dict[str, Any] = {"format": "mp3"}
+
+Policed = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def policed(world: World, tmp_path: Path) -> Policed:
+    """A client of a server with this policy, where nobody is asked."""
+
+    def serve(rules: str) -> AbstractAsyncContextManager[Client]:
+        policy = tmp_path / "policy.toml"
+        write_policy(policy, rules)
+        return guarded(
+            world,
+            with_events=True,
+            approval="never",
+            toolsets="all",
+            policy=policy,
+            database=url_of(tmp_path / "events.db"),
+        )
+
+    return serve
+
+
+def legs_in(world: World, conference_id: str) -> list[str]:
+    return list(world.sandbox.state.conferences.by_id[conference_id].present)
+
+
+def recording(world: World, conference_id: str) -> str | None:
+    """The sandbox's own record: the status of the conference's recording."""
+    found = [
+        one
+        for one in world.sandbox.state.recordings.by_id.values()
+        if one.conference and one.conference.id == conference_id
+    ]
+    return found[-1].status if found else None
+
+
+async def passes(world: World, seconds: int) -> None:
+    """Let time pass, and let the server act on what happens meanwhile."""
+    for _ in range(seconds):
+        await world.sandbox.advance(1)
+        for _ in range(60):
+            await anyio.sleep(0.001)
+
+
+async def announced(client: Client, world: World, **whom: Any) -> dict[str, Any]:
+    """Play the announcement, until it has ended."""
+    answer = await call(client, "announce_recording", **whom)
+    await passes(world, 5)
+    return answer
+
+
+async def test_a_conference_is_recorded_only_after_everyone_in_it_has_heard_the_announcement(
+    era: str, world: World, policed: Policed
+) -> None:
+    standup = room(world.sandbox, people=3)
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        refused = await refusal(client, "start_recording", conference_id=standup, **START)
+        assert "+12025559000, +12025559001, +12025559002 must have heard that they are recorded first" in refused
+        answer = await call(client, "announce_recording", conference_id="Standup")
+        assert answer["playing_to"] == legs_in(world, standup)
+        await passes(world, 1)
+        await refusal(client, "start_recording", conference_id=standup, **START)  # it is still being said
+        await passes(world, 4)
+        assert (await call(client, "announce_recording", conference_id=standup))["playing_to"] == []
+        await call(client, "start_recording", conference_id=standup, **START)
+        assert recording(world, standup) == "recording"
+        told = await call(client, "list_events", conference_id=standup, types=["recording.consent.*"])
+        assert [event["type"] for event in told["events"]].count("recording.consent.heard") == 3
+
+
+async def test_recording_by_another_tool_needs_the_announcement_too(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=2)
+    first, second = legs_in(world, standup)
+    caller = world.sandbox.state.legs.arrive("+12025559050", "+12025550100")
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await call(client, "answer_call", call_control_id=caller.call_control_id)
+        await announced(client, world, call_control_ids=[first])
+        before = changes(world.sandbox)
+        on_call = {**START, "channels": "single"}
+        await refusal(client, "start_call_recording", call_control_id=caller.call_control_id, **on_call)
+        # On a leg of a conference, everyone in it is recorded.
+        refused = await refusal(client, "start_call_recording", call_control_id=first, **on_call)
+        assert "+12025559001 must have heard" in refused
+        await refusal(client, "resume_recording", conference_id=standup)
+        assert changes(world.sandbox) == before
+        await announced(client, world, call_control_ids=[caller.call_control_id, second])
+        await call(client, "start_call_recording", call_control_id=caller.call_control_id, **on_call)
+        await call(client, "start_call_recording", call_control_id=first, **on_call)
+
+
+async def test_an_announcement_that_is_cut_short_was_not_heard(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=1)
+    [leg] = legs_in(world, standup)
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await call(client, "announce_recording", conference_id=standup)
+        for tool, arguments in (
+            ("stop_call_audio", {}),
+            ("speak_to_call", {"payload": "Hi", "voice": "female", "language": "en-US", "stop": "all"}),
+        ):
+            assert "the recording announcement plays" in await refusal(client, tool, call_control_id=leg, **arguments)
+        world.sandbox.state.call_audio.queue_of(world.sandbox.state.legs.by_id[leg]).stop_all()
+        await passes(world, 5)
+        await refusal(client, "start_recording", conference_id=standup, **START)
+
+
+async def test_other_speech_on_the_call_does_not_pass_for_the_announcement(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=1)
+    [leg] = legs_in(world, standup)
+    speech = {"call_control_id": leg, "voice": "female", "language": "en-US"}
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await call(client, "speak_to_call", payload="one two three four five six seven eight nine ten", **speech)
+        await passes(world, 1)
+        await call(client, "announce_recording", conference_id=standup)
+        await call(client, "speak_to_call", payload="Hello", **speech)
+        await passes(world, 1)
+        await refusal(client, "start_recording", conference_id=standup, **START)
+        await passes(world, 6)
+        await call(client, "start_recording", conference_id=standup, **START)
+
+
+async def test_with_consent_keyed_each_person_must_also_press_the_key(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=2)
+    state = world.sandbox.state
+    first, second = (state.legs.by_id[leg] for leg in legs_in(world, standup))
+    async with policed(KEYED) as client:
+        await passes(world, 1)
+        state.gathers.press(second, "1")  # before they were asked
+        await announced(client, world, conference_id=standup)
+        state.gathers.press(first, "1")
+        state.gathers.press(second, "2")
+        await passes(world, 1)
+        refused = await refusal(client, "start_recording", conference_id=standup, **START)
+        assert "+12025559001 must have heard it and pressed the key first" in refused
+        state.gathers.press(second, "1")
+        await passes(world, 1)
+        await call(client, "start_recording", conference_id=standup, **START)
+
+
+# People who join later
+
+
+async def recorded(client: Client, world: World, standup: str) -> None:
+    await passes(world, 1)
+    await announced(client, world, conference_id=standup)
+    await call(client, "start_recording", conference_id=standup, **START)
+    await passes(world, 1)
+
+
+async def test_people_whom_the_server_adds_hear_it_before_they_join(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=2)
+    caller = world.sandbox.state.legs.arrive("+12025559050", "+12025550100").call_control_id
+    async with policed(ANNOUNCE) as client:
+        await recorded(client, world, standup)
+        await call(client, "answer_call", call_control_id=caller)
+        joining = {"conference_id": standup, "call_control_id": caller}
+        assert "+12025559050 must have heard" in await refusal(client, "join_conference", **joining)
+        for config in ({"id": standup}, {"conference_name": "Standup"}):
+            refused = await refusal(client, "dial", to="+12025550150", conference_config=config)
+            assert "dial without conference_config" in refused
+        await announced(client, world, call_control_ids=[caller])
+        await call(client, "join_conference", **joining)
+        await passes(world, 2)
+    assert recording(world, standup) == "recording"
+    assert "record_pause" not in " ".join(changes(world.sandbox))
+
+
+async def test_a_recording_does_not_start_while_a_person_is_called_into_the_conference(
+    world: World, policed: Policed
+) -> None:
+    standup = room(world.sandbox, people=1)
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await announced(client, world, conference_id=standup)
+        await call(client, "dial", to="+12025550150", conference_config={"id": standup})
+        refused = await refusal(client, "start_recording", conference_id=standup, **START)
+        assert "+12025550150 will join when they answer" in refused
+        await passes(world, 4)
+        assert "+12025550150 must have heard" in await refusal(
+            client, "start_recording", conference_id=standup, **START
+        )
+
+
+async def test_the_recording_pauses_for_a_person_who_joins_by_other_means_and_the_gap_is_reported(
+    world: World, policed: Policed
+) -> None:
+    standup = room(world.sandbox, people=2)
+    state = world.sandbox.state
+    async with policed(ANNOUNCE) as client:
+        await recorded(client, world, standup)
+        stranger = state.legs.arrive("+12025559050", "+12025550100")
+        state.conferences.by_id[standup].admit(stranger, JoinOptions())
+        await passes(world, 1)
+        assert recording(world, standup) == "paused"
+        assert "+12025559050 must have heard" in await refusal(client, "resume_recording", conference_id=standup)
+        await passes(world, 6)
+        assert recording(world, standup) == "recording"
+        told = (await call(client, "list_events", conference_id=standup, types=["recording.consent.*"]))["events"]
+        resumed, heard, announcement, paused = told[:4]
+        assert [event["type"].rpartition(".")[2] for event in told[:4]] == ["resumed", "heard", "announced", "paused"]
+        assert paused["payload"]["call_control_ids"] == [stranger.call_control_id]
+        assert 0 < resumed["payload"]["gap_seconds"] <= 6
+        assert heard["call_control_id"] == announcement["call_control_id"] == stranger.call_control_id
+        timeline = await client.read_resource(f"telnyx://conferences/{standup}/timeline")
+    lines = str(timeline.contents[0])
+    assert "The server paused the recording: " in lines
+    assert "The server resumed the recording after a gap of" in lines
+
+
+async def test_a_person_who_joins_in_the_second_in_which_the_recording_starts_is_noticed(
+    world: World, policed: Policed
+) -> None:
+    standup = room(world.sandbox, people=1)
+    state = world.sandbox.state
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await announced(client, world, conference_id=standup)
+        async with anyio.create_task_group() as calls:
+            calls.start_soon(lambda: client.call_tool("start_recording", {"conference_id": standup, **START}))
+            state.conferences.by_id[standup].admit(state.legs.arrive("+12025559050", "+12025550100"), JoinOptions())
+        await passes(world, 1)
+        assert recording(world, standup) in (None, "paused")
+
+
+async def test_a_recording_that_paused_for_a_person_goes_on_when_they_have_left(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=2)
+    state = world.sandbox.state
+    async with policed(KEYED) as client:
+        for leg in legs_in(world, standup):
+            await passes(world, 1)
+            await announced(client, world, call_control_ids=[leg])
+            state.gathers.press(state.legs.by_id[leg], "1")
+        await passes(world, 1)
+        await call(client, "start_recording", conference_id=standup, **START)
+        stranger = state.legs.arrive("+12025559050", "+12025550100")
+        state.conferences.by_id[standup].admit(stranger, JoinOptions())
+        await passes(world, 6)
+        assert recording(world, standup) == "paused"
+        state.legs.person_hangs_up(stranger)
+        await passes(world, 2)
+    assert recording(world, standup) == "recording"
+
+
+async def test_a_call_that_is_recorded_is_connected_only_with_people_who_have_heard_it(
+    world: World, policed: Policed
+) -> None:
+    state = world.sandbox.state
+    one, other = (state.legs.arrive(f"+1202555906{place}", "+12025550100").call_control_id for place in (0, 1))
+    async with policed(ANNOUNCE) as client:
+        for leg in (one, other):
+            await call(client, "answer_call", call_control_id=leg)
+        await announced(client, world, call_control_ids=[one])
+        await call(client, "start_call_recording", call_control_id=one, channels="single", **START)
+        bridge = {"call_control_id": one, "other_call_control_id": other}
+        assert "+12025559061 must have heard" in await refusal(client, "bridge_calls", **bridge)
+        assert "this call is recorded" in await refusal(client, "transfer_call", call_control_id=one, to="+12025550150")
+        await announced(client, world, call_control_ids=[other])
+        await call(client, "bridge_calls", **bridge)
+
+
+async def test_transcription_needs_the_announcement_too(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=2)
+    first, second = legs_in(world, standup)
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await announced(client, world, call_control_ids=[first])
+        everyone = {"call_control_id": "everyone", "conference_id": standup}
+        for whom in (everyone, {"call_control_id": first}, {"call_control_id": second}):
+            assert "+12025559001 must have heard" in await refusal(client, "start_transcription", **whom)
+        await announced(client, world, call_control_ids=[second])
+        await call(client, "start_transcription", **everyone)
+        stranger = world.sandbox.state.legs.arrive("+12025559050", "+12025550100")
+        world.sandbox.state.conferences.by_id[standup].admit(stranger, JoinOptions())
+        await passes(world, 2)
+    started = [one for one in changes(world.sandbox) if one.endswith("transcription_start")]
+    assert len(started) == 2
+
+
+async def test_without_the_rule_nothing_changes(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=2)
+    async with policed("") as client:
+        await call(client, "start_recording", conference_id=standup, **START)
+        assert "no recording announcement" in await refusal(client, "announce_recording", conference_id=standup)
+    assert recording(world, standup) == "recording"
