@@ -151,6 +151,7 @@ async def call_back(at: CallCentre) -> None:
     agent = (await at.tool("dial", to=AGENT))["call"]["call_control_id"]
     await at.until("call.answered", "call.hangup", leg=agent)
     caller = (await at.tool("dial", to=number))["call"]["call_control_id"]
+    at.watch(caller)
     await at.until("call.answered", "call.hangup", leg=caller)
     await at.tool("bridge_calls", call_control_id=caller, other_call_control_id=agent)
     assert getattr(at.leg(caller).location, "peer", None) is at.leg(agent)

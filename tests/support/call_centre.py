@@ -47,9 +47,13 @@ class CallCentre:
 
     # The people at the other ends of the lines
 
-    def follow(self, call_control_id: str) -> None:
-        """From now on, count the seconds in which this caller hears nothing; forget what was counted before."""
+    def watch(self, call_control_id: str) -> None:
+        """From now on, count the seconds in which this person hears nothing."""
         self._caller = self.leg(call_control_id)
+
+    def follow(self, call_control_id: str) -> None:
+        """The same, and forget what was counted before."""
+        self.watch(call_control_id)
         self.silence_s, self.tools, self._questions_before = 0, [], len(self.person.questions)
 
     async def rings(self, number: str = CALLER) -> str:
