@@ -6,6 +6,11 @@ from typing import ClassVar
 class CallFailed(Exception):
     """A tool call ended without its result. The message says what is wrong, what is allowed and what to try."""
 
+    def __init__(self, message: str, for_person: str | None = None) -> None:
+        """`for_person`: the same for a person who pressed a button; None: the message suits them too."""
+        super().__init__(message)
+        self.for_person = for_person or message
+
     outcome: ClassVar[str] = "failed"
     """How the audit names what became of the call."""
 

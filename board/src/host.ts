@@ -7,6 +7,7 @@ const VERSION = "2026-01-26";
 const INTERVAL_MS = 3_000; // between two looks, while a person can see the page
 const MAX_INTERVAL_MS = 30_000; // while looking fails
 const CARD = "telnyx-conferencing/card";
+const FOR_PERSON = "telnyx-conferencing/for-person";
 const PENDING = "telnyx-conferencing/pending";
 
 /** An approval as a card: with the secret by which its buttons answer it. */
@@ -157,7 +158,8 @@ export class HostSource {
     try {
       const result = await this.call(name, given);
       const pending = result._meta?.[PENDING];
-      return [{ failed: !!result.isError, text: textOf(result), ...(pending && { pending }) }, result];
+      const text = result._meta?.[FOR_PERSON] ?? textOf(result); // the text of an error is for a model
+      return [{ failed: !!result.isError, text, ...(pending && { pending }) }, result];
     } catch (why) {
       return [{ failed: true, text: (why as Error).message }, {}];
     }

@@ -67,7 +67,8 @@ class PersonDeclined(CallRefused):
         """`because`: why they were asked, if it is a rule that they did not override."""
         super().__init__(
             f"A person was asked and said no to {command.tool_name()}. Nothing was sent. "
-            f"{because}Do not try it again or another way unless they ask for it."
+            f"{because}Do not try it again or another way unless they ask for it.",
+            "Nothing was done: a person rejected this.",
         )
 
 

@@ -81,7 +81,8 @@ class Gate:
         if final := [rule for rule in broken if not rule.may_override]:
             refusal = "; ".join(map(str, final))
         if refusal is not None:
-            raise CallRefused(f"{command.tool_name()} was not sent: {refusal.rstrip('.')}. {_FINAL}")
+            why = refusal.rstrip(".")
+            raise CallRefused(f"{command.tool_name()} was not sent: {why}. {_FINAL}", f"Nothing was done: {why}.")
         attempts = self._calling.attempt_limits(policy.calling, command.numbers(), broken)
         if not broken:
             return replace(decision, attempts=attempts) if attempts else decision
@@ -247,12 +248,15 @@ class Gate:
                 reason = f" ({found.reason})" if found.reason else ""
                 raise CallRefused(
                     f"{command.tool_name()} was not sent: a person has stopped all writes of this server{reason}. "
-                    "Reading still works. Only they can allow writes again: tell them, and do not try again until then."
+                    "Reading still works. Only they can allow writes again: tell them, and do not try again until "
+                    "then.",
+                    "Nothing was done: all changes are paused, these buttons too. Resume first.",
                 )
             case LimitReached():
                 raise CallRefused(
                     f"{command.tool_name()} was not sent: this server's policy allows {found.limit.what}. "
-                    + self._when(found)
+                    + self._when(found),
+                    f"Nothing was done: the policy allows {found.limit.what}. {self._when(found)}",
                 )
             case None:
                 pass

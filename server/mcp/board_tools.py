@@ -28,6 +28,8 @@ Context = ServerRequestContext[Any, Any]
 BOARD = ShowSwitchboard.toolset()
 PENDING = "telnyx-conferencing/pending"
 """Key in a refusal's `_meta` for the code of a pending approval."""
+FOR_PERSON = "telnyx-conferencing/for-person"
+"""Key in an error's `_meta` for its text to a person who pressed a button: the text of an error is for a model."""
 CARD = "telnyx-conferencing/card"
 """Key in a result's `_meta` for a card's secret: a host gives it to the page, not to the model."""
 BY = "approval card"

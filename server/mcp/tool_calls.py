@@ -36,7 +36,7 @@ from ..lifecycle import Shutdown
 from ..observability.logs import log_call
 from ..telnyx import TelnyxClient, TelnyxRefused, suggest_existing
 from ..tracing import span
-from .board_tools import BOARD, PENDING, BoardTools, has_cards
+from .board_tools import BOARD, FOR_PERSON, PENDING, BoardTools, has_cards
 from .call_context import CallContext, McpCallContext
 from .conference_names import with_conference_id
 from .default_arguments import DefaultArguments
@@ -414,7 +414,7 @@ def _failure_result(failed: CallFailed, record: CallRecord, *, cards: bool) -> d
     """The error. If a question is pending, also its code in `_meta`, and how to show it as a card."""
     code = record.asked.get("code") if isinstance(failed, ApprovalPending) else None
     if code is None:
-        return _error_result(str(failed))
+        return _error_result(str(failed)) | {"_meta": {FOR_PERSON: failed.for_person}}
     card = f" Or better, show it to them as a card: call show_approval with approval {code}, then wait."
     return _error_result(f"{failed}{card if cards else ''}") | {"_meta": {PENDING: code}}
 

@@ -134,7 +134,10 @@ class TelnyxRefused(CallFailed):
         self.request_id = request_id
         reasons = "; ".join(str(problem).rstrip(".") for problem in problems) or "no reason given"
         advice = suggestion or _hint(problems) or _ADVICE_BY_STATUS.get(status, "Nothing was done.")
-        super().__init__(f"Telnyx refused {command.tool_name()} with {status}: {reasons}. {advice}")
+        super().__init__(
+            f"Telnyx refused {command.tool_name()} with {status}: {reasons}. {advice}",
+            f"Nothing was done. Telnyx refused it with {status}: {reasons}.",
+        )
 
     def suggesting(self, suggestion: str) -> "TelnyxRefused":
         """The same refusal, with a suggestion in place of the general advice."""
@@ -177,7 +180,8 @@ class Unreachable(CallFailed):
     def __init__(self, command: Command, reason: str) -> None:
         super().__init__(
             f"Telnyx cannot be reached ({reason}): nothing was sent by {command.tool_name()}. "
-            "Repeat it later; if this continues, the operator should check the network and TELNYX_BASE_URL."
+            "Repeat it later; if this continues, the operator should check the network and TELNYX_BASE_URL.",
+            f"Nothing was done: Telnyx cannot be reached ({reason}).",
         )
 
 
@@ -190,7 +194,8 @@ class OutcomeUnknown(CallFailed):
         self.command = command
         super().__init__(
             f"The outcome of {command.tool_name()} is unknown: {reason}. It may or may not have been done. "
-            + _how_to_repeat(command)
+            + _how_to_repeat(command),
+            f"Telnyx did not say what came of this: {reason}. Look at the conference before you press again.",
         )
 
 

@@ -161,6 +161,18 @@ class Ledger:
         """The pending questions, oldest first."""
         return await self._read(lambda session: pending_approvals.pending(session, self.now()))
 
+    async def decided_since(self, since: datetime) -> list[PendingApproval]:
+        """The questions that a person has answered since this time, the last one first."""
+        return await self._read(lambda session: pending_approvals.decided_since(session, since, self.now()))
+
+    async def approvals_of(self, conference_id: str) -> list[PendingApproval]:
+        """The questions that name a conference, oldest first, in any state."""
+        return await self._read(lambda session: pending_approvals.of_conference(session, conference_id, self.now()))
+
+    async def approval(self, code: str) -> PendingApproval | None:
+        """The question under a code, in any state."""
+        return await self._read(lambda session: pending_approvals.by_code(session, code, self.now()))
+
     # Grants
 
     async def add_grant(self, terms: GrantTerms, asker: tuple[str | None, str], by: str, begun: datetime) -> Grant:
@@ -193,18 +205,6 @@ class Ledger:
             return grant
 
         return await self._write(work)
-
-    async def decided_since(self, since: datetime) -> list[PendingApproval]:
-        """The questions that a person has answered since this time, the last one first."""
-        return await self._read(lambda session: pending_approvals.decided_since(session, since, self.now()))
-
-    async def approvals_of(self, conference_id: str) -> list[PendingApproval]:
-        """The questions that name a conference, oldest first, in any state."""
-        return await self._read(lambda session: pending_approvals.of_conference(session, conference_id, self.now()))
-
-    async def approval(self, code: str) -> PendingApproval | None:
-        """The question under a code, in any state."""
-        return await self._read(lambda session: pending_approvals.by_code(session, code, self.now()))
 
     # Sign-ins to the operator page
 

@@ -15,7 +15,7 @@ from ...database import StoreError
 from ...errors import CallFailed
 from ...events.service import EventService
 from ...guard import Caller
-from ...mcp.board_tools import PENDING
+from ...mcp.board_tools import FOR_PERSON, PENDING
 from ...mcp.call_context import ButtonCallContext, CallContext
 from .requests import RequestRefused, read_json, text_field
 from .sign_in import Session
@@ -59,8 +59,10 @@ class LiveCalls:
             result = await self._call_tool(call, ButtonCallContext(_caller(session)))
         except MCPError as unknown:
             raise RequestRefused(409, unknown.error.message) from None
-        outcome = {"failed": result.get("isError", False), "text": result["content"][0]["text"]}
-        pending = result.get("_meta", {}).get(PENDING)
+        meta = result.get("_meta", {})
+        failed, text = result.get("isError", False), meta.get(FOR_PERSON) or result["content"][0]["text"]
+        outcome = {"failed": failed, "text": text}
+        pending = meta.get(PENDING)
         return outcome | ({"pending": pending} if pending else {})
 
     @asynccontextmanager

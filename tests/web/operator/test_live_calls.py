@@ -144,6 +144,22 @@ async def test_only_the_boards_own_buttons_can_be_pressed(tmp_path: Path) -> Non
     assert statuses == [status for _, status in bodies]
 
 
+async def test_an_error_of_a_button_addresses_the_person(tmp_path: Path) -> None:
+    async with house(tmp_path) as (operator, phone, conference_id):
+        everyone = {"conference_id": conference_id, "call_control_ids": "everyone"}
+        await operator.post("stop", {})
+        paused = await operator.press("mute_participants", **everyone)
+        await operator.post("resume", {})
+        phone.request("POST", f"/v2/conferences/{conference_id}/actions/end", {})
+        over = await operator.press("mute_participants", **everyone)
+    assert (paused["failed"], paused["text"]) == (
+        True,
+        "Nothing was done: all changes are paused, these buttons too. Resume first.",
+    )
+    assert over["text"].startswith("Nothing was done. Telnyx refused it with 4")
+    assert not [word for word in ("list_conferences", "mute_participants", "the operator") if word in over["text"]]
+
+
 async def test_deeply_nested_arguments_are_refused_and_the_audit_goes_on(tmp_path: Path) -> None:
     nested: list[Any] = []
     for _ in range(900):

@@ -1,0 +1,139 @@
+"""Past conferences and the audit on the operator page."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from support.operator_visitor import Page, Visitor, asked
+from support.webhooks import body_of
+from telnyx_conferencing.server.events.envelope import parse_event
+from telnyx_conferencing.server.events.event import Via
+from telnyx_conferencing.server.guard.ledger import ApprovalRequest, Decision
+
+pytestmark = pytest.mark.anyio
+
+NUMBERS = ("+12025550111", "+12025550122")
+
+
+async def store(page: Page, name: str, event_type: str, at: datetime, **payload: Any) -> None:
+    event: dict[str, Any] = json.loads(body_of(name, event_type, **payload))
+    event["data"]["occurred_at"] = at.isoformat()
+    body = json.dumps(event).encode()
+    events = await page.live.events.store()
+    await events.add(parse_event(body, via=Via.WEBHOOK, verified=True, received_at=at), body)
+
+
+async def conference(page: Page, id_: str, at: datetime, name: str, number: str) -> None:
+    """A conference that a command created and one caller left after a minute."""
+    leg = f"v3:{id_}"
+    where = {"conference_id": id_, "call_control_id": leg}
+    await store(page, f"{id_} call", "call.initiated", at, call_control_id=leg, conference_id=None, **{"from": number})
+    await store(page, f"{id_} opened", "conference.created", at, **where)
+    await store(page, f"{id_} joined", "conference.participant.joined", at, **where)
+    await store(page, f"{id_} left", "conference.participant.left", at + timedelta(minutes=1), **where)
+    await store(page, f"{id_} ended", "conference.ended", at + timedelta(minutes=1), **where, reason="all_left")
+    entry = {"outcome": "done", "tool": "create_conference", "arguments": {"call_control_id": leg, "name": name}}
+    await page.ledger.record([(at, entry)])
+
+
+@pytest.fixture
+async def visitor(page: Page) -> Visitor:
+    """A person before the history of two conferences, a day apart."""
+    now = datetime.now(UTC)
+    await conference(page, "conf-old", now - timedelta(days=1, minutes=5), "Refunds", NUMBERS[0])
+    await conference(page, "conf-new", now - timedelta(minutes=5), "Order 4711", NUMBERS[1])
+    return await page.signed_in()
+
+
+async def found(visitor: Visitor, query: str = "") -> list[str]:
+    answer = await visitor.get(f"conferences{query}")
+    assert answer.status_code == 200, answer.text
+    return [one["id"] for one in answer.json()["conferences"]]
+
+
+async def test_past_conferences_are_listed_the_newest_first_with_their_figures(visitor: Visitor) -> None:
+    first, second = (await visitor.get("conferences")).json()["conferences"]
+    assert (first["name"], first["seconds"], first["peak_participants"]) == ("Order 4711", 60, 1)
+    assert (first["who"], second["name"]) == ([NUMBERS[1]], "Refunds")
+
+
+async def test_past_conferences_are_found_by_name_number_and_time(visitor: Visitor) -> None:
+    yesterday = (datetime.now(UTC) - timedelta(hours=12)).isoformat().replace("+00:00", "Z")
+    assert await found(visitor, "?text=refund") == ["conf-old"]
+    assert await found(visitor, "?text=202-555-0122") == ["conf-new"]
+    assert await found(visitor, f"?until={yesterday}") == ["conf-old"]
+    assert await found(visitor, f"?since={yesterday}") == ["conf-new"]
+    assert await found(visitor, "?text=nobody") == []
+    assert (await visitor.get("conferences?since=yesterday")).status_code == 400
+
+
+async def test_a_past_conference_has_its_people_its_picture_and_its_approvals(page: Page, visitor: Visitor) -> None:
+    request = ApprovalRequest("1", "1", "end_conference", "destructive", "End it?", "agent", conference_id="conf-new")
+    left = await page.ledger.add_pending(request)
+    await page.ledger.decide(left.code, Decision(False, "Anna", "Not yet"))
+    detail = (await visitor.get("conferences/conf-new")).json()
+    assert [person["number"] for person in detail["people"]] == [NUMBERS[1]]
+    [approval] = detail["approvals"]
+    assert (approval["answer"], approval["by"], approval["reason"]) == ("rejected", "Anna", "Not yet")
+    picture = await visitor.get("conferences/conf-new/timeline.svg")
+    assert (picture.headers["content-type"], "Order 4711" in picture.text) == ("image/svg+xml", True)
+    assert (await visitor.get("conferences/unknown")).status_code == 404
+
+
+async def actions(visitor: Visitor, query: str) -> list[Any]:
+    return [one.get("tool") for one in (await visitor.get(f"audit{query}")).json()["actions"]]
+
+
+async def test_the_audit_is_filtered_by_result_tool_text_and_time(page: Page) -> None:
+    visitor, now = await page.signed_in(), page.clock.now()
+    rows = (("done", "dial", 3), ("refused", "end_conference", 2), ("done", "end_conference", 1))
+    for outcome, tool, hours in rows:
+        entry = {"outcome": outcome, "tool": tool, "client": f"client of {tool}"}
+        await page.ledger.record([(now - timedelta(hours=hours), entry)])
+    assert await actions(visitor, "?outcome=refused") == ["end_conference"]
+    assert await actions(visitor, "?tool=end_conference") == ["end_conference", "end_conference"]
+    assert await actions(visitor, "?text=CLIENT of dial") == ["dial"]
+    assert await actions(visitor, "?since=2026-03-01T10:30:00Z") == ["end_conference"]
+    assert await actions(visitor, "?until=2026-03-01T09:30:00Z") == ["dial"]
+
+
+async def test_the_audit_is_read_in_pages(page: Page) -> None:
+    visitor = await page.signed_in()
+    await page.ledger.record([(page.clock.now(), {"outcome": "done", "tool": f"t{n}"}) for n in range(70)])
+    first = (await visitor.get("audit")).json()
+    assert [one["tool"] for one in first["actions"]] == [f"t{n}" for n in range(69, 19, -1)]
+    assert await actions(visitor, f"?before={first['next']}") == [f"t{n}" for n in range(19, -1, -1)]
+
+
+async def test_the_export_has_every_record_and_the_check_proves_it(page: Page) -> None:
+    visitor = await page.signed_in()
+    await page.ledger.add_pending(asked())
+    await visitor.post("stop")
+    await visitor.post("resume")
+    lines = [json.loads(line) for line in (await visitor.get("audit/export")).text.splitlines()]
+    assert [line["outcome"] for line in lines] == ["writes stopped by a person", "writes resumed by a person"]
+    verified = (await visitor.post("audit/verify")).json()
+    assert (verified["records"], verified["head"]) == (2, f"2:{lines[-1]['hash']}")
+    missing = await visitor.post("audit/verify", {"head": f"3:{'a' * 64}"})
+    assert (missing.status_code, "error" in missing.json()) == (409, True)
+
+
+async def test_a_request_that_was_asked_again_is_outdated_and_says_what_has_changed(page: Page) -> None:
+    def facts(*people: str) -> str:
+        room = {"people": {leg: [leg, []] for leg in people}, "over": False, "recording": None}
+        return json.dumps({"rooms": {"room": room}, "places": {}, "waiting": {}, "queues": {}})
+
+    visitor = await page.signed_in()
+    request = asked()
+    for binding, people in (("old", ("Anna",)), ("new", ("Anna", "Boris"))):
+        changed = ApprovalRequest(
+            "same call", binding, request.tool, request.risk, f"{binding} question", "agent", facts=facts(*people)
+        )
+        await page.ledger.add_pending(changed)
+    state = (await visitor.post("resume")).json()["state"]
+    assert ([one["question"] for one in state["pending"]], state["waiting"]) == (["new question"], 1)
+    [outdated] = state["decided"]
+    assert (outdated["question"], outdated["state"]) == ("old question", "outdated")
+    assert "Boris has joined" in outdated["changed"]
