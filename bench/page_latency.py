@@ -1,10 +1,10 @@
 """Measure how long an event takes to the operator page: 250 people in one conference, ten changes a second.
 
-The time is from the answer to the webhook's POST until the page has drawn the change, in a real browser.
+The time is from the start of the webhook's POST until the page has drawn the change, in a real browser.
 """
 
-import json
 import sys
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -64,26 +64,19 @@ async def measure() -> list[float]:
             sent: dict[str, float] = {}
             for number in range(CHANGES):
                 next_at = anyio.current_time() + INTERVAL_S
+                sent[f"v3:{number}"] = time.time() * 1000
                 await happens(f"talks {number}", "conference.floor.changed", number)
-                sent[f"v3:{number}"] = await page.evaluate("Date.now()")
                 await anyio.sleep(max(0.0, next_at - anyio.current_time()))
             await page.locator(f'[data-leg="v3:{CHANGES - 1}"][data-talking]').wait_for()
             seen: dict[str, float] = await page.evaluate("window.seen")
-    return sorted(max(0.0, seen[leg] - at) for leg, at in sent.items() if leg in seen)
+    return sorted(seen[leg] - at for leg, at in sent.items() if leg in seen)
 
 
 def main() -> None:
     lags = anyio.run(measure)
     middle, late = lags[len(lags) // 2], lags[len(lags) * 95 // 100]
-    result = {
-        "people": PEOPLE,
-        "changes": CHANGES,
-        "drawn": len(lags),
-        "median_ms": middle,
-        "p95_ms": late,
-        "max_ms": lags[-1],
-    }
-    print(json.dumps(result))
+    print(f"{PEOPLE} people, {CHANGES} changes, {len(lags)} of them drawn on their own")
+    print(f"from the webhook to the page: median {middle:.0f} ms, 95% within {late:.0f} ms, at most {lags[-1]:.0f} ms")
     print(f"{'within' if late <= TARGET_MS else 'beyond'} the target of {TARGET_MS} ms at the 95th percentile")
 
 

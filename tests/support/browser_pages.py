@@ -107,7 +107,7 @@ class Viewer:
             self.wrong.append(f"console: {message.text}")
 
     def _asked(self, request: Request) -> None:
-        if not request.url.startswith(("http://127.0.0.1:", "about:", "data:")):
+        if not request.url.startswith(("http://127.0.0.1:", "blob:http://127.0.0.1:", "about:", "data:")):
             self.wrong.append(f"request: {request.url}")
 
 
