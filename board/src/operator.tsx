@@ -70,11 +70,16 @@ class Workplace extends Component<WorkplaceProps, State> {
   private buttons: Buttons = { press: (tool, args) => this.press(tool, args), can: () => false };
   private actions = "";
   private isOver = false;
+  /** A server that has restarted counts its states from the beginning. */
+  private isNewStream = false;
 
   override componentDidMount(): void {
     void follow({
       state: (desk) => this.take(desk),
-      lost: (lost) => this.setState({ lost }),
+      lost: (lost) => {
+        this.isNewStream = true;
+        this.setState({ lost });
+      },
       ended: (why) => this.end(why),
     });
   }
@@ -86,7 +91,9 @@ class Workplace extends Component<WorkplaceProps, State> {
 
   /** States are drawn once a frame; an answer may have overtaken the stream. */
   private take = (desk: Desk): void => {
-    if (this.isOver || desk.number < (this.waiting ?? this.state.desk ?? desk).number) return;
+    const isOlder = desk.number < (this.waiting ?? this.state.desk ?? desk).number;
+    if (this.isOver || (isOlder && !this.isNewStream)) return;
+    this.isNewStream = false;
     if (!this.waiting) {
       const draw = () => {
         const next = this.waiting!;

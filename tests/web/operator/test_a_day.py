@@ -98,6 +98,7 @@ async def test_the_team_leads_day(tmp_path: Path) -> None:
                 await call(agent, "enqueue_call", call_control_id=leg, queue_name="support")
             await page.get_by_text("3 waiting", exact=True).first.wait_for()
             await office.world.sandbox.advance(130)
+            office.clock.move(seconds=130)
 
             async def raised() -> bool:
                 await running.engine.evaluate()
@@ -124,6 +125,7 @@ async def test_the_team_leads_day(tmp_path: Path) -> None:
             second = code_in(await refusal(agent, "end_conference", **room))
             await card.get_by_text("Outdated: since it was asked").wait_for()
             assert CALLERS[2] in await card.inner_text()
+            await card.wait_for(state="detached")
             await approve(page, "End conference 'Order 4711'? 3 people")
 
             # Something is odd: the lead pauses the agent, looks, and lets it go on.
