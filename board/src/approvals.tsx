@@ -14,6 +14,8 @@ const SIGNS: Record<string, string> = { destructive: "▲", disruptive: "◆", r
 export interface Card {
   approval: Approval;
   fate?: Fate;
+  /** Whether an answer from here is on its way. */
+  isAnswering?: boolean;
 }
 
 export interface Fate {
@@ -41,10 +43,15 @@ export class CardPile {
     const added = desk.pending.filter((approval) => !known.has(approval.code));
     this.cards = [...this.cards, ...added.map((approval) => ({ approval }))];
     for (const card of this.cards) {
-      if (!card.fate && !pending.has(card.approval.code)) this.close(card.approval.code, fateOf(card.approval, desk));
+      if (!card.fate && !card.isAnswering && !pending.has(card.approval.code)) this.close(card.approval.code, fateOf(card.approval, desk));
     }
     if (added.length) this.settle();
     return added;
+  }
+
+  /** Whether an answer from here is on its way: it decides what the card says. */
+  answering(code: string, isAnswering: boolean): void {
+    for (const card of this.cards) if (card.approval.code === code) card.isAnswering = isAnswering;
   }
 
   /** Say what became of a request, where the buttons were; the card goes later. */

@@ -154,6 +154,7 @@ class Workplace extends Component<WorkplaceProps, State> {
   }
 
   private decide: Decide = async (approval: Approval, yes: boolean, reason: string) => {
+    this.pile.answering(approval.code, true);
     try {
       const { decided, state } = await post<{ decided: Approval; state: Desk }>("decide", { code: approval.code, yes, reason });
       this.pile.close(approval.code, answered(yes, decided.expires_at));
@@ -165,6 +166,8 @@ class Workplace extends Component<WorkplaceProps, State> {
       if (status !== 409) return { failed: true, text: `Not answered: ${message}` };
       this.pile.close(approval.code, { how: "gone", sentence: message });
       this.deal();
+    } finally {
+      this.pile.answering(approval.code, false);
     }
     return undefined;
   };

@@ -11,6 +11,7 @@ from ..events.event import EventFilter, StoredEvent
 from ..events.history import load_conference_history
 from ..events.projection.command_effects import CONFERENCE
 from ..events.projection.projection import Projection
+from ..events.projection.sanitize import time_or_none
 from ..events.projection.views import ConferenceSummary
 from ..events.store import Store
 from ..guard.ledger import AuditRecord, ChainLink, Ledger
@@ -53,7 +54,7 @@ def project(conference_id: str, events: Sequence[StoredEvent], commands: Sequenc
         projection.add(event)
     for record in reversed(commands):
         if arguments_of(record).get("conference_id") == conference_id:
-            projection.record_command(str(record.entry["tool"]), arguments_of(record), record.at)
+            projection.record_command(str(record.entry["tool"]), arguments_of(record), _sent_at(record))
     for event in events:
         if event.type == CREATED and event.conference_id == conference_id:
             fields = {"id": conference_id, "name": _name(event, commands)}
@@ -64,13 +65,20 @@ def project(conference_id: str, events: Sequence[StoredEvent], commands: Sequenc
 def _name(created: StoredEvent, commands: Sequence[AuditRecord]) -> Any:
     """The name under which this server created a conference; None: another program created it."""
     names = {
-        abs(record.at - created.occurred_at): arguments_of(record).get("name")
+        abs(_sent_at(record) - created.occurred_at): arguments_of(record).get("name")
         for record in commands
         if record.entry.get("tool") == "create_conference"
         and arguments_of(record).get("call_control_id") == created.call_control_id
     }
     nearest = min(names, default=MAX_CLOCK_DIFFERENCE)
     return names[nearest] if nearest < MAX_CLOCK_DIFFERENCE else None
+
+
+def _sent_at(record: AuditRecord) -> datetime:
+    """When a command was sent, by Telnyx's clock: that of a sandbox can be moved."""
+    telnyx = record.entry.get("telnyx")
+    at = cast("Mapping[str, Any]", telnyx).get("at") if isinstance(telnyx, dict) else None
+    return (time_or_none(at) if isinstance(at, str) else None) or record.at
 
 
 def arguments_of(record: AuditRecord) -> Mapping[str, Any]:

@@ -158,8 +158,12 @@ class Ledger:
         return await self._read(lambda session: pending_approvals.pending_by_code(session, code, self.now()))
 
     async def pending(self) -> list[PendingApproval]:
-        """The pending questions, oldest first."""
+        """The pending questions, oldest first, without those that were asked again since the facts changed."""
         return await self._read(lambda session: pending_approvals.pending(session, self.now()))
+
+    async def asked_again(self) -> list[tuple[PendingApproval, PendingApproval]]:
+        """The unanswered questions that were asked again since the facts changed, each with the newest one."""
+        return await self._read(lambda session: pending_approvals.asked_again(session, self.now()))
 
     async def decided_since(self, since: datetime) -> list[PendingApproval]:
         """The questions that a person has answered since this time, the last one first."""

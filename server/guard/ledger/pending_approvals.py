@@ -22,6 +22,7 @@ _COLUMNS = (
     "spent_at, call, facts, conference_id"
 )
 _INSERTED = "code, call, binding, facts, tool, risk, question, asked_by, identity, conference_id, asked_at, expires_at"
+_NEWER = "SELECT 1 FROM approvals AS newer WHERE newer.call = approvals.call AND newer.number > approvals.number"
 _ELICITED = "elicitation"
 _MAX_DECIDED = 50
 _MAX_OF_CONFERENCE = 200
@@ -121,7 +122,7 @@ def take(session: Transaction, request: ApprovalRequest, now: datetime) -> Pendi
 def add_pending(session: Transaction, request: ApprovalRequest, now: datetime, ttl: timedelta) -> PendingApproval:
     """Store a question for a person. The same question is stored once."""
     found = _current(session, request.binding, now)
-    if found is not None:
+    if found is not None and not _was_asked_again(session, found):
         return found
     _check_not_too_many(session, request, now)
     code = new_code()
@@ -220,12 +221,39 @@ def pending_by_code(session: Transaction, code: str, now: datetime) -> PendingAp
 
 
 def pending(session: Transaction, now: datetime) -> list[PendingApproval]:
-    """The pending questions, oldest first."""
+    """The pending questions, oldest first, without those that were asked again since the facts changed."""
     rows = session.rows(
-        f"SELECT {_COLUMNS} FROM approvals WHERE decision IS NULL AND expires_at > :now ORDER BY number",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM approvals "  # noqa: S608 - constants
+        f"WHERE decision IS NULL AND expires_at > :now AND NOT EXISTS ({_NEWER}) ORDER BY number",
         now=microseconds(now),
     )
     return [one for row in rows if (one := _approval(row, now)).state is State.PENDING]
+
+
+def asked_again(session: Transaction, now: datetime) -> list[tuple[PendingApproval, PendingApproval]]:
+    """The unanswered questions that were asked again since the facts changed, each with the newest one."""
+    rows = session.rows(
+        f"SELECT {_COLUMNS} FROM approvals "  # noqa: S608 - constants
+        f"WHERE decision IS NULL AND expires_at > :now AND EXISTS ({_NEWER}) ORDER BY number",
+        now=microseconds(now),
+    )
+    return [(_approval(row, now), _newest(session, row[_COLUMNS.split(", ").index("call")], now)) for row in rows]
+
+
+def _newest(session: Transaction, call: str, now: datetime) -> PendingApproval:
+    rows = session.rows(
+        f"SELECT {_COLUMNS} FROM approvals WHERE call = :call ORDER BY number DESC LIMIT 1",  # noqa: S608 - constants
+        call=call,
+    )
+    return _approval(rows[0], now)
+
+
+def _was_asked_again(session: Transaction, question: PendingApproval) -> bool:
+    rows = session.rows(
+        f"SELECT 1 FROM approvals WHERE code = :code AND EXISTS ({_NEWER})",  # noqa: S608 - constants
+        code=question.code,
+    )
+    return question.state is State.PENDING and bool(rows)
 
 
 def by_codes(session: Transaction, codes: Collection[str], now: datetime) -> list[PendingApproval]:

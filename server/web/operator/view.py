@@ -23,7 +23,8 @@ async def read_state(ledger: Ledger, now: datetime) -> dict[str, Any]:
 
     `audit`: the number of the newest record, which grows with every action. Raises what the ledger raises.
     """
-    pending, outdated = _without_outdated(await ledger.pending())
+    pending = await ledger.pending()
+    outdated = [_outdated_view(*pair) for pair in await ledger.asked_again()]
     decided = await ledger.decided_since(now - _DECIDED_SHOWN_FOR)
     stopped = await ledger.stopped()
     newest = await ledger.newest(1)
@@ -37,16 +38,9 @@ async def read_state(ledger: Ledger, now: datetime) -> dict[str, Any]:
     }
 
 
-def _without_outdated(pending: Sequence[PendingApproval]) -> tuple[list[PendingApproval], list[dict[str, Any]]]:
-    """The requests that a person can answer, and views of those that the agent has asked again since facts changed."""
-    newest = {approval.call: approval for approval in pending}
-    current = [approval for approval in pending if newest[approval.call] is approval]
-    outdated = [
-        approval_view(approval) | {"state": "outdated", "changed": changes(approval.facts, newest[approval.call].facts)}
-        for approval in pending
-        if newest[approval.call] is not approval
-    ]
-    return current, outdated
+def _outdated_view(approval: PendingApproval, newest: PendingApproval) -> dict[str, Any]:
+    """A request that the agent has made again since the facts changed, and what has changed."""
+    return approval_view(approval) | {"state": "outdated", "changed": changes(approval.facts, newest.facts)}
 
 
 def approval_view(approval: PendingApproval) -> dict[str, Any]:

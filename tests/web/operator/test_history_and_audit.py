@@ -122,7 +122,8 @@ async def test_the_export_has_every_record_and_the_check_proves_it(page: Page) -
 
 async def test_a_request_that_was_asked_again_is_outdated_and_says_what_has_changed(page: Page) -> None:
     def facts(*people: str) -> str:
-        room = {"people": {leg: [leg, []] for leg in people}, "over": False, "recording": None}
+        present: dict[str, Any] = {leg: [leg, []] for leg in people}
+        room = {"people": present, "over": False, "recording": None}
         return json.dumps({"rooms": {"room": room}, "places": {}, "waiting": {}, "queues": {}})
 
     visitor = await page.signed_in()
@@ -137,3 +138,12 @@ async def test_a_request_that_was_asked_again_is_outdated_and_says_what_has_chan
     [outdated] = state["decided"]
     assert (outdated["question"], outdated["state"]) == ("old question", "outdated")
     assert "Boris has joined" in outdated["changed"]
+
+
+async def test_a_request_whose_facts_are_true_again_is_asked_anew(page: Page) -> None:
+    codes: list[str] = []
+    for binding in ("two people", "three people", "two people"):
+        request = ApprovalRequest("same call", binding, "end_conference", "destructive", binding, "agent")
+        codes.append((await page.ledger.add_pending(request)).code)
+    assert len(set(codes)) == 3
+    assert [one.code for one in await page.ledger.pending()] == codes[2:]
