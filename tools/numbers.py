@@ -195,7 +195,7 @@ def _dialled(text: str) -> list[str]:
     readings: dict[str, None] = {}
     for reading in without_code:
         pieces = [piece for piece in _PAUSES.split(reading) if piece]
-        if reading.startswith("+"):
+        if pieces and reading.startswith("+"):
             pieces[0] = f"+{pieces[0]}"
         for dialled in (*pieces[:1], *pieces[1:], "".join(pieces)):
             readings |= {dialled: None}

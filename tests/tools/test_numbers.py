@@ -1,6 +1,6 @@
 """No destination reaches an emergency or premium-rate number, in any spelling that a telephone system may dial."""
 
-from telnyx_conferencing.tools.numbers import refusal
+from telnyx_conferencing.tools.numbers import reached, refusal
 
 EMERGENCY = (
     "+1911",
@@ -50,3 +50,12 @@ def test_emergency_and_premium_numbers_are_refused_in_every_spelling() -> None:
 
 def test_other_destinations_are_allowed() -> None:
     assert {number: refusal(number) for number in ALLOWED if refusal(number)} == {}
+
+
+def test_a_service_code_without_a_number_reaches_nobody() -> None:
+    assert {number: reached(number) for number in ("*67+", "sip:*67+@h.com", "#31#+")} == {
+        "*67+": (),
+        "sip:*67+@h.com": (),
+        "#31#+": (),
+    }
+    assert refusal("*67+") is not None

@@ -154,8 +154,11 @@ def _key(entry: str) -> str:
 
 
 def _absolute(entry: str) -> str:
-    path = Path(entry).expanduser()
-    if not path.is_absolute():
+    try:
+        path = Path(entry).expanduser()
+    except RuntimeError:  # ~NAME of a user who is not known here
+        path = Path()
+    if not path.is_absolute() or "\0" in entry:
         raise ValueError("must be an absolute path, such as /etc/telnyx/optouts.txt")
     return str(path)
 

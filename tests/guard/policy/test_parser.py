@@ -194,6 +194,10 @@ WRONG = {
     "calling.optout_digit = '10'": "calling.optout_digit: must be one key: 0 to 9, * or #.",
     "calling.optout_file = 'optouts.txt'": "calling.optout_file: must be an absolute path, such as "
     "/etc/telnyx/optouts.txt.",
+    "calling.optout_file = '~no-such-user/optouts.txt'": "calling.optout_file: must be an absolute path, such as "
+    "/etc/telnyx/optouts.txt.",
+    'calling.optout_file = "/etc/\\u0000"': "calling.optout_file: must be an absolute path, such as "
+    "/etc/telnyx/optouts.txt.",
     "calling.override = ['hour']": "calling.override: there is no calling rule 'hour' (did you mean hours?); there are "
     "optout, countries, hours, attempts.",
     "calling.open = ['9-20']": f"calling.open: '9-20' {WINDOW}.",
