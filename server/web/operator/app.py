@@ -147,10 +147,11 @@ class OperatorPage:
         self._wrong_codes_at = [at for at in self._wrong_codes_at if at > now - _WRONG_CODES_INTERVAL_S]
         if len(self._wrong_codes_at) >= _MAX_WRONG_CODES:
             raise RequestRefused(429, "Too many wrong codes were typed. Wait a minute.")
+        self._wrong_codes_at.append(now)  # before the store is asked, so that attempts at the same time count too
         person = await use_code(self._ledger, code)
         if person is None:
-            self._wrong_codes_at.append(now)
             raise RequestRefused(401, "This code is wrong, was used already, or is older than ten minutes.")
+        self._wrong_codes_at.remove(now)
         return await self._start_session(request, person, None)
 
     async def _sign_in_by_token(self, request: Request) -> Response:

@@ -60,6 +60,23 @@ async def test_codes_cannot_be_guessed_by_trying_many(page: Page) -> None:
     assert (await visitor.sign_in(code)).status_code == 429
 
 
+async def test_codes_cannot_be_guessed_by_trying_many_at_the_same_time(page: Page) -> None:
+    visitor, statuses = page.visitor(), list[int]()
+
+    async def guess() -> None:
+        statuses.append((await visitor.sign_in("AAAA-AAAA")).status_code)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(guess)
+    assert sorted(statuses) == [401] * 20 + [429] * 30
+
+
+async def test_right_codes_do_not_count_as_wrong_ones(page: Page) -> None:
+    for _ in range(21):
+        assert (await page.visitor().sign_in(await page.code())).status_code == 200
+
+
 async def test_each_code_is_new(page: Page) -> None:
     codes = {await page.code() for _ in range(50)}
     assert len(codes) == 50
