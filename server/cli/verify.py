@@ -9,7 +9,7 @@ import click
 
 from ...tools.text import clean, count
 from ..adapters.conference_history import render_timeline
-from ..evidence.verify import Finding, NotAnArchive, Report
+from ..evidence.verify import Finding, NotAHead, NotAnArchive, Report
 from ..evidence.verify import verify as verify_archive
 from ..settings import SettingsError
 from ..webhooks.signature import SignatureVerifier
@@ -67,7 +67,7 @@ def _verified(file: Path, public_key: str | None, head: str | None, recordings: 
         return verify_archive(file, verifier, head, render_timeline, recordings)
     except NotAnArchive as problem:
         raise CommandFailed(clean(str(problem), _MAX_TEXT_LENGTH)) from None
-    except ValueError as problem:
+    except NotAHead as problem:
         raise SettingsError(f"--head: {problem}.") from None
 
 
@@ -100,8 +100,8 @@ def _lines(report: Report, *, is_head_given: bool) -> Iterator[str]:
             yield f"  {_text(whats[0].what)}{f' and {number - 1} more' if number > 1 else ''}: {_text(why)}"
     if manifest is not None and not is_head_given:
         yield (
-            f"The audit records lead to the head {manifest.audit.head}. Without --head, all of them could have been "
-            "written anew before the export: compare it with a head that you kept."
+            f"The audit records lead to the head {_text(manifest.audit.head)}. Without --head, all of them could have "
+            "been written anew before the export: compare it with a head that you kept."
         )
     if not report.failures:
         yield click.style("Everything that can be verified here holds.", fg="green")

@@ -2,15 +2,23 @@
 
 import hashlib
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ..events.times import to_utc
 
 MANIFEST = "manifest.json"
 TIMELINE = "timeline.md"
 AUDIT = "audit.jsonl"
 APPROVALS = "approvals.json"
 FORMAT = "telnyx-conferencing evidence 1"
+
+
+Time = Annotated[datetime, AfterValidator(to_utc)]
+Number = Annotated[int, Field(ge=0, lt=2**63)]
+Microseconds = Annotated[int, Field(ge=0, lt=250_000_000_000_000_000)]
+"""Since 1970, UTC; below the year 9900, so that a time around it is still a date."""
 
 
 class _Model(BaseModel):
@@ -26,8 +34,8 @@ class WebhookEntry(_Model):
     """Of the raw body."""
     id: str
     type: str
-    occurred_at: datetime
-    received_at: datetime
+    occurred_at: Time
+    received_at: Time
     via: str
     """webhook, catch-up, sandbox or server. Only webhooks, real or of the sandbox, are signed."""
     signature: str | None = None
@@ -48,7 +56,7 @@ class RecordingEntry(_Model):
 class AuditSegment(_Model):
     """The records in `audit.jsonl`: all from the first that concerns the conference up to the head."""
 
-    number_before: int
+    number_before: Number
     hash_before: str
     """Of the record before the first."""
     head: str
@@ -61,7 +69,7 @@ class AuditSegment(_Model):
 class Manifest(_Model):
     format: Literal["telnyx-conferencing evidence 1"]
     conference_id: str
-    exported_at: datetime
+    exported_at: Time
     exported_by: str
     masked: bool
     """Whether bodies and records that contain phone numbers are withheld, and the others are without any."""
@@ -77,9 +85,8 @@ class Manifest(_Model):
 class AuditLine(_Model):
     """One line of `audit.jsonl`."""
 
-    number: int
-    at: int
-    """Microseconds since 1970, UTC."""
+    number: Number
+    at: Microseconds
     hash: str
     entry: str | None = None
     """The record's JSON as stored. Missing: it is about something else, or withheld."""

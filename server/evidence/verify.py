@@ -1,11 +1,16 @@
 """Proves an archive without the store: with Telnyx's public key, and a head of the audit that was kept elsewhere."""
 
+import hashlib
 import json
+import lzma
+import struct
+import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zipfile import BadZipFile, ZipFile
 
 from pydantic import ValidationError
@@ -15,12 +20,21 @@ from ..events.event import StoredEvent, Via
 from ..events.store.rows import stored
 from ..guard.ledger import ChainLink
 from ..guard.ledger.audit import digest_of, hash_of, parse_head
+from ..json_text import is_too_deep
 from ..webhooks.signature import BadSignature, SignatureVerifier
 from .export import Timeline, file_hash
 from .manifest import APPROVALS, AUDIT, FORMAT, MANIFEST, TIMELINE, AuditLine, Manifest, WebhookEntry, sha256
 
-_MAX_FILE_BYTES = 2**30
-_MAX_FILES = 1_000_000
+_MAX_AUDIT_BYTES = 2**30
+_MAX_FILE_BYTES = 2**26
+"""Of every file but the audit. A small archive can contain files of any size."""
+_MAX_TOTAL_BYTES = 2**32
+"""Read from one archive: a manifest can name one large file many times."""
+_MAX_LINE_BYTES = 2**24
+_BLOCK_BYTES = 2**20
+_MAX_FAILURES = 10_000
+_UNREADABLE = (BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error, lzma.LZMAError, OSError)
+"""What reading a damaged archive raises."""
 _ELICITED = "elicitation"
 _NO_SIGNATURE: Mapping[str, str] = {
     Via.CATCH_UP: "it was fetched from Telnyx's list of deliveries, which has no signatures",
@@ -30,6 +44,10 @@ _NO_SIGNATURE: Mapping[str, str] = {
 
 class NotAnArchive(Exception):
     """The file cannot be read as an archive; the message says why."""
+
+
+class NotAHead(Exception):
+    """The head that was given is not one; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +76,15 @@ class Report:
     """Whether the chain leads to or through the head that was given."""
 
     def fail(self, what: str, why: str) -> None:
+        """Note what does not hold. Raises `_TooManyFailures`."""
         self.failures.append(Finding(what, why))
+        if len(self.failures) >= _MAX_FAILURES:
+            self.failures.append(Finding("the archive", "so much does not hold that the rest was not verified"))
+            raise _TooManyFailures
+
+
+class _TooManyFailures(Exception):
+    """The verification stops here."""
 
 
 def verify(
@@ -66,17 +92,25 @@ def verify(
 ) -> Report:
     """Verify everything in an archive. `head`: NUMBER:HASH, as `audit verify` printed it at some time.
 
-    `recordings`: files whose hashes must be in the archive. Raises `NotAnArchive` if it cannot be read, `ValueError` if
-    the head is not one, and `OSError` for a recording that cannot be read.
+    `recordings`: files whose hashes must be in the archive. Raises `NotAnArchive` if it or a recording cannot be
+    read, and `NotAHead` if the head is not one.
     """
     known = parse_head(head) if head is not None else None
     if head is not None and known is None:
-        raise ValueError("it is not a head: it is written NUMBER:HASH, as audit verify prints it")
+        raise NotAHead("it is not a head: it is written NUMBER:HASH, as audit verify prints it")
     try:
-        with ZipFile(path) as archive:
-            return _Verification(archive, verifier, known, timeline).run(recordings)
-    except (BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        archive = ZipFile(path)
+    except (*_UNREADABLE, struct.error) as error:
         raise NotAnArchive(f"{path} cannot be read as an archive: {error}.") from None
+    with archive:
+        verification = _Verification(archive, verifier, known, timeline)
+        try:
+            verification.run(recordings)
+        except _TooManyFailures:
+            pass
+        except OSError as error:
+            raise NotAnArchive(f"{error.filename or path} cannot be read: {error.strerror or error}.") from None
+    return verification.report
 
 
 class _Verification:
@@ -87,20 +121,22 @@ class _Verification:
         self._verifier = verifier
         self._known = known
         self._timeline = timeline
-        self._report = Report()
+        self.report = Report()
         self._events: list[StoredEvent] = []
+        self._left = _MAX_TOTAL_BYTES
         self._links: list[ChainLink] = []
         """The audit records that are shown."""
 
-    def run(self, recordings: Sequence[Path]) -> Report:
+    def run(self, recordings: Sequence[Path]) -> None:
+        """Fill the report. Raises `OSError`, `_TooManyFailures`."""
         manifest = self._manifest()
         if manifest is None:
-            return self._report
-        self._report.manifest = manifest
+            return
+        self.report.manifest = manifest
         self._check_names(manifest)
         for name, digest in manifest.files.items():
-            if (content := self._read(name)) is not None and sha256(content) != digest:
-                self._report.fail(name, "it was changed: its hash is not the one in the manifest")
+            if (found := self._hash(name)) is not None and found != digest:
+                self.report.fail(name, "it was changed: its hash is not the one in the manifest")
         for entry in manifest.webhooks:
             self._check_webhook(entry)
         self._check_belonging(manifest)
@@ -108,75 +144,99 @@ class _Verification:
         self._check_approvals(manifest)
         self._check_timeline(manifest)
         self._check_recordings(manifest, recordings)
-        return self._report
 
     def _manifest(self) -> Manifest | None:
         content = self._read(MANIFEST)
         try:
             return None if content is None else Manifest.model_validate_json(content)
         except ValidationError:
-            self._report.fail(MANIFEST, f"it is not a manifest of the format {FORMAT!r}")
+            self.report.fail(MANIFEST, f"it is not a manifest of the format {FORMAT!r}")
             return None
 
     def _read(self, name: str) -> bytes | None:
         """The content of a file. A file that is missing or cannot be read does not hold."""
+        blocks = list(self._blocks(name))
+        return None if None in blocks else b"".join(block for block in blocks if block is not None)
+
+    def _hash(self, name: str) -> str | None:
+        """The SHA-256 of a file, without keeping it."""
+        digest = hashlib.sha256()
+        for block in self._blocks(name):
+            if block is None:
+                return None
+            digest.update(block)
+        return digest.hexdigest()
+
+    def _blocks(self, name: str) -> Iterator[bytes | None]:
+        """A file in pieces; None: the rest cannot be read."""
         try:
             info = self._archive.getinfo(name)
         except KeyError:
-            self._report.fail(name, "it is missing")
-            return None
-        if info.file_size > _MAX_FILE_BYTES:
-            self._report.fail(name, "it is larger than 1 GiB")
-            return None
+            self.report.fail(name, "it is missing")
+            yield None
+            return
+        most = _MAX_AUDIT_BYTES if name == AUDIT else _MAX_FILE_BYTES
+        if info.file_size > most:
+            self.report.fail(name, f"it is larger than {most // 2**20} MiB")
+            yield None
+            return
         try:
-            return self._archive.read(info)
-        except (BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-            self._report.fail(name, f"it cannot be read ({error})")
-            return None
+            with self._archive.open(info) as file:
+                while block := file.read(_BLOCK_BYTES):
+                    self._left -= len(block)
+                    if self._left < 0:
+                        break
+                    yield block
+        except _UNREADABLE as error:
+            self.report.fail(name, f"it cannot be read ({error})")
+            yield None
+        if self._left < 0:
+            self.report.fail(name, f"the archive has more than {_MAX_TOTAL_BYTES // 2**30} GiB")
+            raise _TooManyFailures
 
     def _check_names(self, manifest: Manifest) -> None:
-        names = [info.filename for info in self._archive.infolist()][:_MAX_FILES]
+        names = Counter(info.filename for info in self._archive.infolist())
         expected = {MANIFEST, *manifest.files, *(entry.file for entry in manifest.webhooks if not entry.withheld)}
-        for name in sorted({name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()):
-            self._report.fail(name, "it is in the archive more than once")
+        for name in sorted(name for name, number in names.items() if number > 1):
+            self.report.fail(name, "it is in the archive more than once")
         for name in sorted(set(names) - expected):
-            self._report.fail(name, "it is not in the manifest")
+            self.report.fail(name, "it is not in the manifest")
         for name in (TIMELINE, AUDIT, APPROVALS):
             if name not in manifest.files:
-                self._report.fail(name, "the manifest does not name it")
+                self.report.fail(name, "the manifest does not name it")
 
     def _check_webhook(self, entry: WebhookEntry) -> None:
         what = f"{entry.file} ({entry.type} {entry.id})"
         if entry.withheld:
-            self._report.unverifiable.append(Finding(what, "its body is withheld, because it contains a phone number"))
+            self.report.unverifiable.append(Finding(what, "its body is withheld, because it contains a phone number"))
             return
         body = self._read(entry.file)
         if body is None:
             return
         if sha256(body) != entry.sha256:
-            self._report.fail(what, "it was changed: its hash is not the one in the manifest")
+            self.report.fail(what, "it was changed: its hash is not the one in the manifest")
         is_proved = self._check_signature(entry, what, body)
         try:
             event = parse_event(body, via=Via.WEBHOOK, verified=is_proved, received_at=entry.received_at)
         except NotAnEvent as problem:
-            self._report.fail(what, f"it is not an event: {problem}")
+            self.report.fail(what, f"it is not an event: {problem}")
             return
         if (event.id, event.type) != (entry.id, entry.type):
-            self._report.fail(what, f"it is the event {event.type} {event.id}")
+            self.report.fail(what, f"it is the event {event.type} {event.id}")
         self._events.append(stored(event, entry.received_at, len(self._events) + 1))
 
     def _check_signature(self, entry: WebhookEntry, what: str, body: bytes) -> bool:
         if entry.signature is None and entry.timestamp is None:
             why = _NO_SIGNATURE.get(entry.via, "nobody verified its signature when it arrived")
-            self._report.unverifiable.append(Finding(what, why))
+            self.report.unverifiable.append(Finding(what, why))
             return False
         try:
             self._verifier.verify(body, entry.signature, entry.timestamp)
         except BadSignature as bad:
             words = {"missing": "its signature is incomplete", "malformed": "its signature is not one"}
-            self._report.fail(what, words.get(bad.reason, "its signature does not hold for this public key"))
+            self.report.fail(what, words.get(bad.reason, "its signature does not hold for this public key"))
             return False
-        self._report.webhooks += 1
+        self.report.webhooks += 1
         return True
 
     def _check_belonging(self, manifest: Manifest) -> None:
@@ -191,72 +251,88 @@ class _Verification:
             is_stray = event.conference_id is None and legs is not None and event.call_control_id not in legs
             if is_other or is_stray:
                 of = "another conference" if is_other else "a call that was not in the conference"
-                self._report.fail(f"{event.type} {event.id}", f"it is about {of}")
+                self.report.fail(f"{event.type} {event.id}", f"it is about {of}")
 
     def _check_chain(self, manifest: Manifest) -> None:
         number, last = manifest.audit.number_before, manifest.audit.hash_before
         self._compare_head(number, last)
+        shown = 0
         for line in self._lines():
+            shown += line.entry is not None
             what = f"{AUDIT}, record {line.number}"
             if line.number != number + 1:
                 missing = f"{number + 1}" if line.number == number + 2 else f"{number + 1} to {line.number - 1}"
                 gap = f"record {missing} is missing before it" if line.number > number else "it is out of order"
-                self._report.fail(what, gap)
+                self.report.fail(what, gap)
             digest = digest_of(line.entry) if line.entry is not None else line.entry_sha256 or ""
             if hash_of(last, line.number, line.at, digest) != line.hash:
-                self._report.fail(what, "its hash does not match its content and the record before it")
+                self.report.fail(what, "its hash does not match its content and the record before it")
             elif line.entry is not None:
-                self._report.records += 1
+                self.report.records += 1
             if line.entry is not None:
-                self._links.append(ChainLink(line.number, line.at, line.entry, line.hash))
+                self._keep(line, line.entry, what)
             if line.withheld:
-                self._report.unverifiable.append(Finding(what, "it is withheld, because it contains a phone number"))
+                self.report.unverifiable.append(Finding(what, "it is withheld, because it contains a phone number"))
             number, last = line.number, line.hash
             self._compare_head(number, last)
         if f"{number}:{last}" != manifest.audit.head:
-            self._report.fail(AUDIT, f"it ends with record {number}, and not with the head in the manifest")
-        if len(self._links) != manifest.audit.shown:
-            self._report.fail(
-                AUDIT, f"it shows {len(self._links)} records, and the manifest says {manifest.audit.shown}"
-            )
-        if self._known is not None and not self._report.is_head_known:
-            self._report.fail(AUDIT, f"its chain does not contain the head {self._known[0]} that you gave")
+            self.report.fail(AUDIT, f"it ends with record {number}, and not with the head in the manifest")
+        if shown != manifest.audit.shown:
+            self.report.fail(AUDIT, f"it shows {shown} records, and the manifest says {manifest.audit.shown}")
+        if self._known is not None and not self.report.is_head_known:
+            self.report.fail(AUDIT, f"its chain does not contain the head {self._known[0]} that you gave")
+
+    def _keep(self, line: AuditLine, entry: str, what: str) -> None:
+        if _is_object(entry):
+            self._links.append(ChainLink(line.number, line.at, entry, line.hash))
+        else:
+            self.report.fail(what, "its entry is not a JSON object")
 
     def _compare_head(self, number: int, hash_: str) -> None:
-        self._report.is_head_known |= self._known == (number, hash_)
+        self.report.is_head_known |= self._known == (number, hash_)
+
+    def _audit_lines(self) -> Iterator[bytes]:
+        rest = b""
+        for block in self._blocks(AUDIT):
+            *lines, rest = (rest + (block or b"")).split(b"\n")
+            yield from lines
+            if len(rest) > _MAX_LINE_BYTES:
+                self.report.fail(AUDIT, f"it has a line of more than {_MAX_LINE_BYTES // 2**20} MiB")
+                return
+        if rest:
+            yield rest
 
     def _lines(self) -> Iterator[AuditLine]:
-        content = self._read(AUDIT) or b""
-        for place, line in enumerate(content.splitlines(), 1):
+        for place, line in enumerate(self._audit_lines(), 1):
             try:
                 yield AuditLine.model_validate_json(line)
             except ValidationError:
-                self._report.fail(f"{AUDIT}, line {place}", "it is not an audit record")
+                self.report.fail(f"{AUDIT}, line {place}", "it is not an audit record")
 
     def _check_approvals(self, manifest: Manifest) -> None:
         """A person's answer outside the client has an audit record of its own."""
         try:
             approvals: list[dict[str, Any]] = json.loads(self._read(APPROVALS) or b"[]")
-            answered = [one["code"] for one in approvals if one["decided_by"] not in (None, _ELICITED)]
-        except (ValueError, TypeError, KeyError):
-            self._report.fail(APPROVALS, "it is not a list of approval requests")
+            answered = [str(one["code"]) for one in approvals if one["decided_by"] not in (None, _ELICITED)]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            self.report.fail(APPROVALS, "it is not a list of approval requests")
             return
-        records = [json.loads(link.text) for link in self._links if link.text.startswith("{")]
-        codes = {one.get("code") for one in records if str(one.get("outcome")).endswith("by a person")}
+        records = [json.loads(link.text) for link in self._links]
+        codes = {str(one.get("code")) for one in records if str(one.get("outcome")).endswith("by a person")}
         for code in answered:
             if code not in codes and not manifest.masked:
-                self._report.fail(f"{APPROVALS}, {code}", "no audit record shows its answer")
+                self.report.fail(f"{APPROVALS}, {code}", "no audit record shows its answer")
 
     def _check_timeline(self, manifest: Manifest) -> None:
         content = self._read(TIMELINE)
         if content is None:
             return
         if manifest.masked:
-            self._report.unverifiable.append(Finding(TIMELINE, "its phone numbers are masked"))
-        elif not self._report.failures:  # else what it is compared with does not hold either
+            self.report.unverifiable.append(Finding(TIMELINE, "its phone numbers are masked"))
+        elif not self.report.failures:  # else what it is compared with does not hold either
             at = manifest.exported_at.astimezone(UTC)
             if self._timeline(manifest.conference_id, self._events, self._links, at).encode() != content:
-                self._report.fail(TIMELINE, "it does not say what the webhooks and audit records say")
+                self.report.fail(TIMELINE, "it does not say what the webhooks and audit records say")
 
     def _check_recordings(self, manifest: Manifest, recordings: Sequence[Path]) -> None:
         known = {entry.sha256: entry for entry in manifest.recordings}
@@ -265,8 +341,16 @@ class _Verification:
             digest, _ = file_hash(path)
             checked.add(digest)
             if digest not in known:
-                self._report.fail(str(path), "its hash is not in the archive")
+                self.report.fail(str(path), "its hash is not in the archive")
         for digest, entry in known.items():
             if digest not in checked:
                 why = "only its hash is in the archive: give the file with --recording"
-                self._report.unverifiable.append(Finding(f"recording {entry.name}", why))
+                self.report.unverifiable.append(Finding(f"recording {entry.name}", why))
+
+
+def _is_object(text: str) -> bool:
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and not is_too_deep(cast("object", value))

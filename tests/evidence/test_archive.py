@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -374,3 +374,65 @@ async def test_a_webhook_that_arrives_after_it_was_fetched_brings_its_signature(
         assert await store.add(forged, body) is None
         [raw] = await store.raw_events([1])
     assert (raw.signature, raw.body, raw.via) == (signature, body, Via.WEBHOOK)
+
+
+def resealed(files: Files, name: str, content: bytes) -> None:
+    """Replace a file, and its hash in the manifest."""
+    files[name] = content
+    manifest = manifest_of(files)
+    manifest["files"][name] = sha256(content)
+    with_manifest(files, manifest)
+
+
+def with_first_record(files: Files, **fields: Any) -> None:
+    first, *others = files["audit.jsonl"].splitlines(keepends=True)
+    record = json.dumps({**json.loads(first), **fields}).encode() + b"\n"
+    resealed(files, "audit.jsonl", b"".join([record, *others]))
+
+
+MALICIOUS: Sequence[tuple[Change, str]] = (
+    (lambda files: with_first_record(files, at=10**30), "audit.jsonl, line 1: it is not an audit record"),
+    (lambda files: with_first_record(files, number=-1), "audit.jsonl, line 1: it is not an audit record"),
+    (lambda files: with_first_record(files, entry="{"), "its entry is not a JSON object"),
+    (lambda files: with_first_record(files, entry="[" * 100_000), "its entry is not a JSON object"),
+    (lambda files: with_first_record(files, entry="7"), "its entry is not a JSON object"),
+    (lambda files: resealed(files, "audit.jsonl", b"\n" * 100_000), "that the rest was not verified"),
+    (lambda files: resealed(files, "timeline.md", b" " * 2**26 + b" "), "timeline.md: it is larger than 64 MiB"),
+    (lambda files: resealed(files, "approvals.json", b"[" * 100_000), "it is not a list of approval requests"),
+    (
+        lambda files: resealed(files, "approvals.json", b'[{"code": ["x"], "decided_by": "Anna"}]'),
+        "no audit record shows its answer",
+    ),
+    (
+        lambda files: with_manifest(files, manifest_of(files) | {"exported_at": "9999-12-31T23:59:59-23:59"}),
+        "manifest.json: it is not a manifest",
+    ),
+    (lambda files: with_manifest(files, {"a": [[[[]]]]}), "manifest.json: it is not a manifest"),
+)
+
+
+@pytest.mark.parametrize("place", range(len(MALICIOUS)))
+def test_malicious_contents_are_named_in_a_sentence(case: Case, tmp_path: Path, place: int) -> None:
+    change, words = MALICIOUS[place]
+    assert words in case.failures(change, tmp_path / "changed.zip")
+
+
+def test_a_damaged_compressed_file_is_named(case: Case, tmp_path: Path) -> None:
+    damaged, content = tmp_path / "damaged.zip", bytearray(case.archive.read_bytes())
+    with ZipFile(case.archive) as archive:
+        begin = archive.getinfo("timeline.md").header_offset + 30 + len("timeline.md")
+    content[begin : begin + 20] = b"\xff" * 20
+    damaged.write_bytes(content)
+    [failure, *_] = case.result(damaged)["failures"]
+    assert failure["what"] == "timeline.md"
+    assert failure["why"].startswith("it cannot be read (")
+
+
+def test_a_manifest_cannot_send_commands_to_the_terminal(case: Case, tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        manifest = manifest_of(files)
+        manifest["audit"]["head"] = "\x1b]0;evil\x07"
+        with_manifest(files, manifest)
+
+    ended = CliRunner().invoke(verify, (str(case.changed(change, tmp_path / "c.zip")), "--public-key", case.public_key))
+    assert (ended.exit_code, "\x1b" in ended.stdout) == (1, False)
