@@ -3,6 +3,7 @@
 What happens is kept as events of the store (`recording.consent.*`), which every process reads and a timeline shows.
 """
 
+import hashlib
 import json
 import logging
 import secrets
@@ -177,7 +178,10 @@ class RecordingConsent:
             "client_state": as_base64(token),
             "client_state_before": await self._client_state(leg),
         }
-        await self._store(CONSENT_ANNOUNCED, leg, fields)
+        # Of several processes that want to play it at the same time, the one that stores the event first does.
+        identity = f"{leg} {own[0].id if own else ''}"
+        if not await self._store(CONSENT_ANNOUNCED, leg, fields, hashlib.sha256(identity.encode()).hexdigest()[:32]):
+            return
         named = {
             "call_control_id": leg,
             "stop": "all",
@@ -328,14 +332,17 @@ class RecordingConsent:
         found = await store.find(EventFilter(call_control_id=leg, types=types), limit=_MAX_EVENTS)
         return [event for event in found if event.via is Via.SERVER]
 
-    async def _store(self, event_type: str, leg: str | None, fields: Mapping[str, Any]) -> None:
+    async def _store(
+        self, event_type: str, leg: str | None, fields: Mapping[str, Any], event_id: str | None = None
+    ) -> bool:
+        """Store an event. False: an event with this id is there already."""
         store, now = await self._events.store(), self._events.now()
         known = self._events.projection.conference_of(leg) if leg is not None else None
         payload = {"call_control_id": leg, "conference_id": known} | {k: v for k, v in fields.items() if v is not None}
-        data = {"id": str(uuid.uuid4()), "event_type": event_type, "occurred_at": iso(now)}
+        data = {"id": event_id or str(uuid.uuid4()), "event_type": event_type, "occurred_at": iso(now)}
         data |= {"payload": {name: value for name, value in payload.items() if value is not None}}
         body = json.dumps({"data": data}).encode()
-        await store.add(parse_event(body, via=Via.SERVER, verified=True, received_at=now), body)
+        return await store.add(parse_event(body, via=Via.SERVER, verified=True, received_at=now), body) is not None
 
 
 def _has(event: StoredEvent, client_state: Any) -> bool:

@@ -93,6 +93,8 @@ class WhoamiReport:
         }
         if rules := calling_lines(policy.calling):
             allowed["calling"] = [clean(line, _MAX_TEXT_LENGTH) for line in rules]
+        if policy.consent.is_required:
+            allowed["recording"] = policy.consent.text
         scope = [clean(f"only {kind}", _MAX_TEXT_LENGTH) for kind in policy.scope.kinds if kind.lists]
         return allowed | ({"scope": scope} if scope else {})
 

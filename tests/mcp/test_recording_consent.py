@@ -240,6 +240,20 @@ async def test_the_recording_pauses_for_a_person_who_joins_by_other_means_and_th
     assert "The server resumed the recording after a gap of" in lines
 
 
+async def test_two_servers_on_one_store_announce_once_and_the_recording_goes_on(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=1)
+    state = world.sandbox.state
+    async with policed(ANNOUNCE) as client, policed(ANNOUNCE):
+        await recorded(client, world, standup)
+        stranger = state.legs.arrive("+12025559050", "+12025550100")
+        state.conferences.by_id[standup].admit(stranger, JoinOptions())
+        await passes(world, 8)
+        heard = await call(client, "list_events", call_control_id=stranger.call_control_id)
+        assert [event["type"] for event in heard["events"]].count("recording.consent.announced") == 1
+    assert recording(world, standup) == "recording"
+    assert changes(world.sandbox).count(f"POST /calls/{stranger.call_control_id}/actions/speak") == 1
+
+
 async def test_a_person_who_joins_in_the_second_in_which_the_recording_starts_is_noticed(
     world: World, policed: Policed
 ) -> None:
