@@ -42,10 +42,10 @@ hosts: $(VENV)/installed ## Have the hosts' own tools read what install writes (
 newcomer: $(VENV)/installed ## Walk a newcomer's path in an empty home
 	@$(BIN)/python bench/newcomer.py
 
-board: ## Build the switchboard's page anew, from board/
+board: ## Build the operator page and the switchboard anew, from board/
 	@cd board && npm ci --no-audit --no-fund && npm run build
 
-pictures: $(VENV)/installed ## Make the pictures of the board in docs/ anew
+pictures: $(VENV)/installed ## Make the pictures in docs/ anew
 	@$(BIN)/python bench/pictures.py
 
 bundle: ## Pack the bundle for Claude Desktop into dist/

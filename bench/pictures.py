@@ -1,6 +1,6 @@
-"""Make the pictures of the board in docs/: an empty house, a busy one, a pending approval, the text-only answer.
+"""Make the pictures in docs/: the views of the operator page, and the switchboard in a host and as text.
 
-Each is of a real server on the embedded Telnyx: in a host that renders pages, at /board, and where there is only text.
+Each is of a real server on the embedded Telnyx.
 """
 
 import html
@@ -33,6 +33,8 @@ from telnyx_conferencing.server.web.operator.sign_in import create_code  # noqa:
 DOCS = ROOT / "docs"
 _PAUSE = 4.0
 """Seconds until the board has looked again."""
+_POLICY = Path(__file__).with_name("pictures.toml")
+"""Asks about ending a conference alone, so that the rest of the house is there without a person's yes."""
 _TERMINAL = """<!doctype html><meta charset="utf-8"><style>
 body { margin: 0; background: #16181d; }
 pre { margin: 0; padding: 22px 26px; color: #d7dae0; font: 13px/1.5 "DejaVu Sans Mono", monospace; width: max-content; }
@@ -94,15 +96,16 @@ class House:
         await anyio.sleep(_PAUSE)
         await self.happens(f"{legs[0]}/speak")
 
-    async def sign_in(self, page: Page) -> None:
-        """Sign in on the operator page, as with the code that the `operator` command prints."""
-        [address] = [word for word in self.log.read_text().split() if word.endswith("/operator")]
+    async def sign_in(self, page: Page) -> str:
+        """Sign in on the operator page, as with the code that the `operator` command prints; its address."""
+        [address] = {word for word in self.log.read_text().split() if word.endswith("/operator")}
         async with Ledger.open(self.database) as ledger:
             code = await create_code(ledger, "anna@desk")
         await page.goto(address)
         await page.get_by_label("Sign-in code").fill(code)
         await page.keyboard.press("Enter")
         await page.get_by_text("Live", exact=True).wait_for()
+        return address
 
     async def people(self, room: str) -> list[dict[str, Any]]:
         people: list[dict[str, Any]] = (await call(self.client, "list_participants", conference_id=room))[
@@ -134,13 +137,25 @@ async def empty() -> None:
         await rendered.tab.locator("iframe").screenshot(path=DOCS / "board-empty.png")
 
 
-async def busy() -> None:
-    async with house("--approval", "never", "--operator-page", "0") as served, tab(width=1180, height=660) as page:
+VIEWS = (("now", ""), ("approvals", "/approvals"), ("history", "/history"), ("audit", "/audit"))
+_SIZES = (("", "light", 1280, 860), ("-phone", "dark", 360, 740))
+
+
+async def operator() -> None:
+    """Each view of the operator page, on a desk and on a phone."""
+    async with house("--policy", str(_POLICY), "--operator-page", "0") as served:
         await served.busy()
-        await served.sign_in(page)
-        await page.locator(".badge.held").wait_for()
-        await anyio.sleep(_PAUSE)
-        await page.screenshot(path=DOCS / "board-busy.png")
+        rooms = (await call(served.client, "list_conferences"))["conferences"]
+        [room] = [one["id"] for one in rooms if one["name"] == "Order 4711"]
+        await served.client.call_tool("end_conference", {"conference_id": room})
+        for suffix, scheme, width, height in _SIZES:
+            async with tab(scheme, width, height) as page:
+                address = await served.sign_in(page)
+                for name, path in (*VIEWS, ("conference", f"/history/{room}")):
+                    await page.goto(f"{address}{path}")
+                    await page.get_by_role("link", name="Approvals").wait_for()
+                    await anyio.sleep(_PAUSE / 2)
+                    await page.screenshot(path=DOCS / f"operator-{name}{suffix}.png")
 
 
 async def approval() -> None:
@@ -162,9 +177,9 @@ async def in_text() -> None:
 
 
 async def main() -> None:
-    for make in (empty, busy, approval, in_text):
+    for make in (empty, operator, approval, in_text):
         await make()
-    for picture in sorted(DOCS.glob("board-*.png")):
+    for picture in sorted([*DOCS.glob("board-*.png"), *DOCS.glob("operator-*.png")]):
         print(f"{picture.relative_to(ROOT)}: {picture.stat().st_size // 1024} KB")
 
 

@@ -10,6 +10,7 @@ from support.rows import each_row
 from telnyx_conferencing.server.mcp.instructions import INSTRUCTIONS
 from telnyx_conferencing.server.settings import Settings
 from telnyx_conferencing.tools import TOOLS
+from telnyx_conferencing.tools.base import Command
 from telnyx_conferencing.tools.calls import ConferenceConfig
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +41,21 @@ def help_texts() -> str:
         "doctor",
     )
     return "".join(run(command, "--help").stdout for command in commands)
+
+
+def test_the_readme_counts_the_tools_as_they_are() -> None:
+    text = " ".join((ROOT / "README.md").read_text().split())
+    found = re.search(
+        r"There are (\d+) tools in (\d+) toolsets: (\d+) send one request to Telnyx each, and (\d+) answer from "
+        r"events, the store and the policy\. A host sees (\d+) of them",
+        text,
+    )
+    assert found
+    commands = [tool for tool in TOOLS if issubclass(tool, Command)]
+    by_default = re.search(r"^(\d+) tools, ", run("tools").stdout, re.MULTILINE)
+    assert by_default
+    figures = (len(TOOLS), len({tool.toolset() for tool in TOOLS}), len(commands), len(TOOLS) - len(commands))
+    assert tuple(map(int, found.groups())) == (*figures, int(by_default[1]))
 
 
 @each_row("document", DOCUMENTS, lambda path: path.name)

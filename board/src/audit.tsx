@@ -188,4 +188,4 @@ function Row({ action }: { action: Action }) {
   );
 }
 
-const Line = ({ text }: { text: string | undefined }) => (text ? <Theirs text={text} class="line" /> : null);
+const Line = ({ text }: { text: string | undefined }) => (text ? <Theirs text={text} class="detail" /> : null);

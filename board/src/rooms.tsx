@@ -134,7 +134,7 @@ export function Toolbar({ looks, change }: { looks: Looks; change: (looks: Looks
           value={looks.layout}
           onChange={(event) => change({ ...looks, layout: event.currentTarget.value as Looks["layout"] })}
         >
-          <option value="auto">Cards, or a list of many</option>
+          <option value="auto">Automatic layout</option>
           <option value="cards">Cards</option>
           <option value="list">List</option>
         </select>
