@@ -22,7 +22,7 @@ from playwright.async_api import Page
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.browser_pages import host, tab  # noqa: E402
+from support.browser_pages import Scheme, host, tab  # noqa: E402
 from support.commands import COMMAND  # noqa: E402
 from support.mcp import call, text  # noqa: E402
 from support.mcp_apps import PENDING, RENDERS  # noqa: E402 (found by the line before)
@@ -138,7 +138,7 @@ async def empty() -> None:
 
 
 VIEWS = (("now", ""), ("approvals", "/approvals"), ("history", "/history"), ("audit", "/audit"))
-_SIZES = (("", "light", 1280, 860), ("-phone", "dark", 360, 740))
+_SIZES: tuple[tuple[str, Scheme, int, int], ...] = (("", "light", 1280, 860), ("-phone", "dark", 360, 740))
 
 
 async def operator() -> None:
