@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mcp.client import Client
 
 from support.guarded_server import guarded, room, write_policy
+from support.mcp import call
 from support.mcp_in_process import World
 from telnyx_conferencing.server.sandbox.conference import JoinOptions
 from telnyx_conferencing.server.sandbox.recordings import Recording
@@ -33,6 +34,8 @@ class Observer:
         self.conference = world.sandbox.state.conferences.by_id[conference_id]
         self.strangers: set[str] = set()
         """Who joined by other means than the server."""
+        self.gaps: set[str] = set()
+        """Those of them who joined while the conference was recorded."""
 
     def heard(self) -> set[str]:
         """Who has heard speech to its end. Nothing but the announcement is said here."""
@@ -73,12 +76,19 @@ async def act(step: str, client: Client, observer: Observer, caller: str) -> Non
     if step == "stranger" and not observer.strangers:
         stranger = state.legs.arrive("+12025559099", "+12025550100")
         observer.strangers.add(stranger.call_control_id)
+        observer.gaps |= {stranger.call_control_id} if observer.recorded() else set()
         state.conferences.by_id[standup].admit(stranger, JoinOptions())
     elif step == "seconds":
         await passes(world, 3)
     elif step in calls:
         tool, arguments = calls[step]
         await client.call_tool(tool, arguments)
+
+
+async def reported(client: Client) -> set[str]:
+    """For whom the server says that it paused a recording."""
+    answer = await call(client, "list_events", types=["recording.consent.paused"])
+    return {leg for event in answer["events"] for leg in event["payload"]["call_control_ids"]}
 
 
 async def check(steps: list[str]) -> None:
@@ -99,6 +109,7 @@ async def check(steps: list[str]) -> None:
                 assert observer.recorded() - observer.strangers <= observer.heard(), step
                 # Who joined by other means is recorded no longer than until the server has noticed.
                 assert observer.recorded() <= observer.heard(), step
+            assert observer.gaps <= await reported(client)
 
 
 @pytest.mark.parametrize("part", range(2))
