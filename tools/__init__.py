@@ -89,6 +89,7 @@ TOOLS: tuple[type[Tool], ...] = (
     events.GetEvent,
     events.WaitForEvent,
     events.ConferenceSummary,
+    queues.AnnouncePositions,
     transcription.ConferenceTranscript,
     reports.Report,
     recordings.AnnounceRecording,

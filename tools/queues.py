@@ -1,19 +1,38 @@
 """Tools for queues and the calls that wait in them."""
 
+import re
 from typing import Annotated
 
-from .base import DELETE, GET, PATCH, POST, Command, Retry, Risk, Undo
-from .results import Accepted, QueuedCallPage, QueuedCallResult, QueuePage, QueueResult
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from .audio import Voice
+from .base import DELETE, GET, PATCH, POST, Command, Retry, Risk, Route, Undo
+from .call_audio import PlayToCall, SpeakToCall
+from .results import Accepted, AnnouncementResult, QueuedCallPage, QueuedCallResult, QueuePage, QueueResult
 from .types import (
+    AudioUrl,
     CallControlId,
     ClientState,
     CommandId,
+    NotEmpty,
     PageNumber,
     PageSize,
     Positive,
     QueueName,
+    SpokenText,
     described,
 )
+from .voices import Language
+
+_PLACEHOLDER = re.compile(r"{(\w+)}")
+_PLACEHOLDERS = frozenset({"position", "waiting", "minutes"})
+
+
+def _fillable(text: str, info: ValidationInfo) -> str:
+    if unknown := set(_PLACEHOLDER.findall(text)) - _PLACEHOLDERS:
+        raise ValueError(f"has no {{{min(unknown)}}}; it takes {{position}}, {{waiting}} and {{minutes}}")
+    return text
+
 
 KeepAfterHangup = Annotated[bool, described("Keep its place when the caller hangs up; default false.")]
 MaxSize = Annotated[Positive, described("Most calls that may wait.")]
@@ -174,3 +193,51 @@ class LeaveQueue(Command):
     call_control_id: CallControlId
     client_state: ClientState | None = None
     command_id: CommandId | None = None
+
+
+class AnnouncePositions(Command):
+    """Say to each caller in a queue which position they have, one by one; then hold music, if given."""
+
+    search_hint = "how long do callers wait, hold music for the queue"
+    route = GET("/queues/{queue_name}/calls")
+    risk = Risk.ROUTINE
+    retry = Retry.ONCE
+    result = AnnouncementResult
+    does = "announce positions in {queue_name}"
+    speaks = "text"
+    announces = ("call.speak.started", "call.speak.ended")
+    exclusive = (("audio_url", "media_name"),)
+
+    queue_name: QueueName
+    text: Annotated[
+        SpokenText,
+        AfterValidator(_fillable),
+        described("With {position}, {waiting}: how many wait, {minutes}: average wait."),
+    ] = "You are number {position} in line."
+    voice: Voice
+    language: Annotated[Language, described("Needed for voice male or female.")] | None = None
+    audio_url: Annotated[AudioUrl, described("Hold music after it, without end.")] | None = None
+    media_name: Annotated[NotEmpty, described("The same, uploaded.")] | None = None
+    skip_within_secs: Annotated[int, Field(ge=5, le=3600), described("Skip who heard it so recently.")] = 60
+    limit: Annotated[int, Field(ge=1, le=200), described("Only the first in line.")] = 50
+
+    def words(self, position: int, waiting: int, minutes: int) -> str:
+        """The text for one caller."""
+        values = {"position": position, "waiting": waiting, "minutes": minutes}
+        return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), self.text)
+
+    def requests(self, call_control_id: str, words: str) -> list[Command]:
+        """The commands for one caller: what plays is stopped, then the words, then the music."""
+        speech = SpeakToCall(
+            call_control_id=call_control_id, payload=words, voice=self.voice, language=self.language, stop="all"
+        )
+        if self.audio_url is None and self.media_name is None:
+            return [speech]
+        music = PlayToCall(
+            call_control_id=call_control_id, audio_url=self.audio_url, media_name=self.media_name, loop="infinity"
+        )
+        return [speech, music]
+
+    @classmethod
+    def routes(cls) -> tuple[Route, ...]:
+        return (cls.route, *SpeakToCall.routes(), *PlayToCall.routes())

@@ -270,6 +270,23 @@ class TranscriptionResult(Accepted):
         return f"{done}{note}"
 
 
+class AnnouncementResult(CommandResult):
+    """The calls that were spoken to, and the others."""
+
+    announced: list[dict[str, Any]] = Field(description="call_control_id, position.")
+    skipped: list[str] | None = Field(None, description="Call legs that heard it recently.")
+    failed: list[dict[str, str]] | None = Field(None, description="call_control_id, why.")
+
+    @classmethod
+    def describe(cls, fields: dict[str, Any], done: str) -> str:
+        if "announced" not in fields:
+            return done
+        parts = [f"{count(len(fields['announced']), 'caller')} spoken to"]
+        parts += [f"{len(fields[name])} {name}" for name in ("skipped", "failed") if fields.get(name)]
+        why = f" {fields['failed'][0]['why']}" if fields.get("failed") else ""
+        return f"{', '.join(parts)}.{why}"
+
+
 class TransferResult(Accepted):
     """Telnyx accepted the transfer; the new call leg comes in an event, since Telnyx's answer does not name it."""
 

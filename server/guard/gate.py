@@ -212,6 +212,18 @@ class Gate:
         record.asked["grant"] = grant.code
         return grant
 
+    async def admit_part(self, command: Command, policy: Policy, record: CallRecord, once: Limit | None) -> bool:
+        """Count one request of a write that was admitted, and record its start. False if `once` does not allow it.
+
+        Raises `CallRefused` if a limit of the policy or the stop switch does not.
+        """
+        limits = (*policy.judged(command).limits(command), *([once] if once is not None else []))
+        found = await self._noted(command, self._ledger.admit(limits, record.entry("sends", self._newest_event())))
+        if isinstance(found, LimitReached) and found.limit is once:
+            return False
+        self._none_in_the_way(command, found)
+        return True
+
     async def admit_follow_up(self, command: Command, policy: Policy, read: Read, record: CallRecord) -> None:
         """As `admit`, for a write that a person has approved together with an earlier one. Raises `CallRefused`."""
         assessment = await self._assess(command)

@@ -20,6 +20,7 @@ from ...tools.calls import TransferCall
 from ...tools.pagination import all_participants
 from ...tools.participants import ParticipantFilter
 from ...tools.permissions import RequestGrant
+from ...tools.queues import AnnouncePositions
 from ...tools.recordings import AnnounceRecording
 from ...tools.reports import Report
 from ...tools.text import describe
@@ -43,6 +44,7 @@ from .default_arguments import DefaultArguments
 from .elicitation import Elicitation, QuestionPending
 from .permission_tools import TOOLSET as PERMISSIONS
 from .permission_tools import PermissionTools
+from .queue_announcements import QueueAnnouncements
 from .report_tool import ReportTool
 from .room_transcription import RoomTranscription
 from .tool_definitions import Catalog
@@ -96,6 +98,7 @@ class ToolCallHandler:
         self._telnyx = telnyx
         self._events = events
         self._reports = ReportTool(events, guard)
+        self._announcements = QueueAnnouncements(guard, telnyx, events, self._notify_ended)
         self.room_transcription = RoomTranscription(guard, telnyx, events, self._notify_ended)
         self._shutdown = shutdown or Shutdown()
         self._ask_timeout_s = ask_timeout.total_seconds() if ask_timeout is not None else None
@@ -256,6 +259,9 @@ class ToolCallHandler:
     async def _send(self, command: Command, record: CallRecord, policy: Policy) -> dict[str, Any]:
         if isinstance(command, StartTranscription | StopTranscription) and command.affects_whole_room():
             fields = await self.room_transcription.send(command, record.caller, self._read)
+            return _command_result(command, fields, "", lambda name: self._catalog.allows(name, policy))
+        if isinstance(command, AnnouncePositions):
+            fields = await self._announcements.send(command, record.caller, policy, self._read)
             return _command_result(command, fields, "", lambda name: self._catalog.allows(name, policy))
         prompted = await self._say_prompt(command)
         command = _with_command_id(command)

@@ -141,7 +141,7 @@ async def dry_running(scene: Scene) -> AsyncGenerator[Client]:
 
 
 def test_every_write_has_its_question_and_no_other_tool_has() -> None:
-    others = ["get_recording", "request_grant"]
+    others = ["announce_positions", "get_recording", "request_grant"]
     assert tools() == sorted([*(command.tool_name() for command in COMMANDS if not command.is_read()), *others])
 
 

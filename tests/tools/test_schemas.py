@@ -99,6 +99,7 @@ RISKS: Mapping[str, tuple[str, str]] = {
     "get_event": ("read", "idempotent"),
     "wait_for_event": ("read", "idempotent"),
     "conference_summary": ("read", "idempotent"),
+    "announce_positions": ("routine", "once"),
     "start_transcription": ("destructive", "deduped"),
     "stop_transcription": ("disruptive", "deduped"),
     "conference_transcript": ("read", "idempotent"),

@@ -1,0 +1,129 @@
+"""Queue announcements over MCP: who hears which position, how often, under which limits."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp.client import Client
+
+from support.guarded_server import Clock, Person, guarded
+from support.mcp import call, no, refusal, yes
+from support.mcp_in_process import World
+from support.webhooks import url_of
+from telnyx_conferencing.server.sandbox import EMPTY, Fault, ManualClock, Sandbox
+from telnyx_conferencing.server.sandbox.legs import Leg
+from telnyx_conferencing.tools.queues import CreateQueue, EnqueueCall
+
+pytestmark = pytest.mark.anyio
+
+VOICE = "AWS.Polly.Joanna"
+
+
+def queue_of(people: int) -> tuple[World, list[str]]:
+    """A sandbox whose queue "support" has so many callers, and their legs in order."""
+    world = World(Sandbox(clock=ManualClock(), scene=EMPTY))
+    state = world.sandbox.state
+    state.queues.create(CreateQueue(queue_name="support"))
+    legs: list[str] = []
+    for number in range(people):
+        leg: Leg = state.legs.arrive(f"+1303555{number:04}", "+12025550100")
+        state.legs.answer(leg)
+        state.queues.enqueue(EnqueueCall(call_control_id=leg.call_control_id, queue_name="support"))
+        legs.append(leg.call_control_id)
+    return world, legs
+
+
+def heard(world: World) -> list[tuple[str, str]]:
+    """What was spoken to which leg, as the sandbox received it."""
+    spoken = [one for one in world.sandbox.requests if one.applied and one.path.endswith("/actions/speak")]
+    return [(one.path.split("/")[2].replace("%3A", ":"), str((one.body or {})["payload"])) for one in spoken]
+
+
+async def announce(client: Client, **given: Any) -> dict[str, Any]:
+    return await call(client, "announce_positions", queue_name="support", voice=VOICE, **given)
+
+
+async def test_each_of_twenty_callers_hears_their_position_and_nobody_hears_it_twice_within_the_time() -> None:
+    world, legs = queue_of(20)
+    clock = Clock(datetime.now(UTC))
+    async with guarded(world, clock=clock, approval="never") as client:
+        first = await announce(client, skip_within_secs=60)
+        assert heard(world) == [(leg, f"You are number {place} in line.") for place, leg in enumerate(legs, 1)]
+        assert [one["position"] for one in first["announced"]] == list(range(1, 21))
+        clock.move(seconds=59)
+        again = await announce(client, skip_within_secs=60)
+        assert (again["announced"], again["skipped"]) == ([], legs)
+        assert "0 callers spoken to, 20 skipped" in again["summary"]
+        assert len(heard(world)) == 20
+        clock.move(seconds=2)
+        world.sandbox.state.legs.person_hangs_up(world.sandbox.state.legs.live(legs[0]))
+        later = await announce(client, skip_within_secs=60)
+        assert [one["position"] for one in later["announced"]] == list(range(1, 20))
+        assert heard(world)[20:] == [(leg, f"You are number {place} in line.") for place, leg in enumerate(legs[1:], 1)]
+
+
+async def test_two_processes_at_once_announce_to_each_caller_once(tmp_path: Path) -> None:
+    world, legs = queue_of(20)
+    shared: dict[str, Any] = {"approval": "never", "database": url_of(tmp_path / "events.db")}
+    results: list[dict[str, Any]] = []
+    async with guarded(world, **shared) as one, guarded(world, **shared) as other:
+
+        async def run(client: Client) -> None:
+            results.append(await announce(client))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run, one)
+            tasks.start_soon(run, other)
+    assert sorted(leg for leg, _ in heard(world)) == sorted(legs)
+    assert sum(len(result["announced"]) for result in results) == 20
+    assert sum(len(result.get("skipped", ())) for result in results) == 20
+
+
+async def test_a_limit_of_the_policy_ends_the_announcements_and_is_named() -> None:
+    world, legs = queue_of(20)
+    async with guarded(world, approval="never", calls_per_minute=11) as client:
+        result = await announce(client)
+    assert len(heard(world)) == 10  # the tool's own call counts too
+    assert [one["call_control_id"] for one in result["announced"]] == legs[:10]
+    assert [one["call_control_id"] for one in result["failed"]] == legs[10:]
+    assert "this server's policy allows 11" in result["failed"][0]["why"]
+
+
+async def test_a_call_that_cannot_be_spoken_to_does_not_keep_the_others_waiting() -> None:
+    world, legs = queue_of(3)
+    world.sandbox.faults.add(Fault("status", path=r"/actions/speak$", status=422, times=1))
+    async with guarded(world, approval="never") as client:
+        result = await announce(client)
+    assert [one["call_control_id"] for one in result["failed"]] == legs[:1]
+    assert [one["position"] for one in result["announced"]] == [2, 3]
+
+
+async def test_the_text_can_say_how_many_wait_and_for_how_long_and_music_follows() -> None:
+    world, legs = queue_of(2)
+    async with guarded(world, approval="never") as client:
+        text = "Number {position} of {waiting}, about {minutes} min."
+        await announce(client, text=text, media_name="hold music")
+        wrong = await refusal(client, "announce_positions", queue_name="support", voice=VOICE, text="{name}")
+    assert [words for _, words in heard(world)] == ["Number 1 of 2, about 1 min.", "Number 2 of 2, about 1 min."]
+    played = [one.body for one in world.sandbox.requests if one.path.endswith("/actions/playback_start")]
+    assert [(body or {})["media_name"] for body in played] == ["hold music"] * len(legs)
+    assert {(body or {})["loop"] for body in played} == {"infinity"}
+    assert "it takes {position}, {waiting} and {minutes}" in wrong
+
+
+async def test_a_person_is_asked_once_where_every_write_is_asked_about() -> None:
+    world, legs = queue_of(3)
+    person = Person(yes)
+    async with guarded(world, answering=person.slowly, approval="all") as client:
+        await announce(client)
+    [question] = person.questions
+    assert question.startswith(
+        "Say to each of at most 50 callers in queue 'support', in voice 'AWS.Polly.Joanna': 'You"
+    )
+    assert len(heard(world)) == len(legs)
+    world, _ = queue_of(3)
+    async with guarded(world, answering=Person(no).slowly, approval="all") as client:
+        await refusal(client, "announce_positions", queue_name="support", voice=VOICE)
+    assert heard(world) == []
