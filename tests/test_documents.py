@@ -15,7 +15,7 @@ from telnyx_conferencing.tools.calls import ConferenceConfig
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-FIELDS = {"expect_events", "would_send", "left_open"}
+FIELDS = {"expect_events", "would_send", "left_open", "not_transcribed"}
 """Of results and of `telnyx://audit`."""
 ARGUMENTS = {name for command in (*TOOLS, ConferenceConfig) for name in command.model_fields}
 

@@ -40,6 +40,8 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "warm_transfer": {"conference": "Standup", "caller": LEG, "expert": "+12025550151"},
     "take_voicemail": {"call": LEG, "most_seconds": "60"},
     "call_back": {"number": "+12025550131", "agent": LEG},
+    "announce_queue": {"queue": "support"},
+    "end_of_day_report": {"queue": "support"},
     "coach_agent": {"agent": LEG, "supervisor": "+12025550152"},
     "run_the_room": {"conference": "Standup"},
     "what_happened": {"conference": "Standup"},

@@ -39,6 +39,8 @@ REQUIRED = {
     "take_voicemail",
     "call_back",
     "coach_agent",
+    "announce_queue",
+    "end_of_day_report",
 }
 
 each_prompt = each_row("name", sorted(path.stem for path in DIRECTORY.glob("[a-z]*.md")))
