@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from .audio import Voice
 from .base import DELETE, GET, PATCH, POST, Command, Retry, Risk, Route, Undo
 from .call_audio import PlayToCall, SpeakToCall
-from .results import Accepted, AnnouncementResult, QueuedCallPage, QueuedCallResult, QueuePage, QueueResult
+from .results import Accepted, PositionsResult, QueuedCallPage, QueuedCallResult, QueuePage, QueueResult
 from .types import (
     AudioUrl,
     CallControlId,
@@ -202,7 +202,7 @@ class AnnouncePositions(Command):
     route = GET("/queues/{queue_name}/calls")
     risk = Risk.ROUTINE
     retry = Retry.ONCE
-    result = AnnouncementResult
+    result = PositionsResult
     does = "announce positions in {queue_name}"
     speaks = "text"
     announces = ("call.speak.started", "call.speak.ended")

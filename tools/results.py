@@ -270,7 +270,7 @@ class TranscriptionResult(Accepted):
         return f"{done}{note}"
 
 
-class AnnouncementResult(CommandResult):
+class PositionsResult(CommandResult):
     """The calls that were spoken to, and the others."""
 
     announced: list[dict[str, Any]] = Field(description="call_control_id, position.")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from ...tools.base import Command, arguments_of
+from ...tools.base import EVERYONE, Command, arguments_of
 from ...tools.calls import BridgeCalls, Dial, TransferCall
 from ...tools.participants import JoinConference
 from .effects import captures_speech
@@ -60,9 +60,10 @@ async def consent_refusal(policy: ConsentPolicy, situation: Situation, state: Co
 
 async def _of_capture(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
     arguments = arguments_of(situation.command)
-    if (conference_id := arguments.get("conference_id")) is not None:
-        return await _of_room(await situation.room(conference_id), policy, state)
     leg: str | None = arguments.get("call_control_id")
+    # A call leg counts where it is, also if the command names a conference.
+    if leg in (None, EVERYONE) and (conference_id := arguments.get("conference_id")) is not None:
+        return await _of_room(await situation.room(conference_id), policy, state)
     if leg is None:
         return "it is not known whom it would record"
     place = await situation.place(leg)

@@ -13,7 +13,7 @@ from ...tools.base import Command
 from ...tools.pagination import all_participants
 from ...tools.transcription import StartTranscription, StopTranscription
 from ..errors import CallFailed, CallRefused
-from ..events.event import StoredEvent
+from ..events.event import CONSENT_HEARD, CONSENT_KEYED, StoredEvent
 from ..events.service import EventService
 from ..guard import Caller, CallRecord, Guard
 from ..telnyx import TelnyxClient, TelnyxRefused
@@ -68,7 +68,7 @@ class RoomTranscription:
             room = self._remember(conference_id, _Room(command, caller))
         else:
             self._rooms.pop(conference_id, None)
-        accepted, failed = await self._send_to_all(command, conference_id, room, read)
+        accepted, failed = await self._send_to_all(command, caller, room, read)
         if not accepted:
             self._rooms.pop(conference_id, None)
             if not failed:
@@ -79,17 +79,17 @@ class RoomTranscription:
         return {"call_control_ids": accepted, **({"failed": reasons} if reasons else {})}
 
     async def _send_to_all(
-        self, command: StartTranscription | StopTranscription, conference_id: str, room: _Room | None, read: Read
+        self, command: StartTranscription | StopTranscription, caller: Caller, room: _Room | None, read: Read
     ) -> tuple[list[str], dict[str, str]]:
         accepted: list[str] = []
         failed: dict[str, str] = {}
-        for person in await all_participants(read, conference_id):
+        for person in await all_participants(read, command.conference_id or ""):
             leg: Any = person.get("call_control_id")
             if not isinstance(leg, str) or (room is not None and leg in room.covered):
                 continue
             if room is not None:
                 room.covered.add(leg)
-            why = await self._send(command.for_leg(leg))
+            why = await self._send(command.for_leg(leg), self._record(command.for_leg(leg), caller))
             if why is None:
                 accepted.append(leg)
             else:
@@ -105,17 +105,32 @@ class RoomTranscription:
             del self._rooms[next(iter(self._rooms))]
         return room
 
-    async def _send(self, command: StartTranscription | StopTranscription) -> str | None:
+    def _record(self, command: StartTranscription | StopTranscription, caller: Caller) -> CallRecord:
+        """The audit record of a request for one leg."""
+        record = self._guard.new_record(caller, type(command), command.model_dump(exclude_none=True))
+        record.parsed = command
+        return record
+
+    async def _send(self, command: StartTranscription | StopTranscription, record: CallRecord) -> str | None:
         """Send a command for one leg. Returns why it was not carried out; None: it was."""
         try:
             await self._telnyx.send(command.model_copy(update={"command_id": str(uuid.uuid4())}))
+            record.ended("done")
         except TelnyxRefused as refused:
-            if any(problem.code == _ALREADY_RUNS for problem in refused.problems):
-                return None
-            return str(refused)
+            is_running = any(problem.code == _ALREADY_RUNS for problem in refused.problems)
+            record.ended("done" if is_running else refused.outcome, refused.why)
+            return None if is_running else str(refused)
         except CallFailed as failed:
+            record.ended(failed.outcome, failed.why)
             return str(failed)
+        finally:
+            self._end(record)
         return None
+
+    def _end(self, record: CallRecord) -> None:
+        record.close()
+        self._guard.audit_writer.add(record.entry, record.minimal_entry)
+        self._on_end(record)
 
     def failures(self, conference_id: str) -> list[dict[str, str]]:
         """The call legs in a conference that could not be transcribed, and why."""
@@ -124,12 +139,22 @@ class RoomTranscription:
 
     def _note(self, changed: set[str], events: list[StoredEvent]) -> None:
         for event in events if self._rooms else ():
+            if event.type in (CONSENT_HEARD, CONSENT_KEYED):
+                self._try_again(event.call_control_id or "")
             if event.conference_id not in self._rooms:
                 continue
             if event.type == _ENDED:
                 del self._rooms[event.conference_id]
             elif event.type in (_JOINED, _LEFT) and event.call_control_id is not None:
                 self._moved.append((event.conference_id, event.call_control_id, event.type == _JOINED))
+                self._wake.set()
+
+    def _try_again(self, leg: str) -> None:
+        """A leg that was refused for lack of consent may be transcribed once it has heard the announcement."""
+        for conference_id, room in self._rooms.items():
+            if leg in room.failures:
+                room.covered.discard(leg)
+                self._moved.append((conference_id, leg, True))
                 self._wake.set()
 
     async def run(self) -> None:
@@ -154,18 +179,19 @@ class RoomTranscription:
             if room.failures.pop(leg, None) is not None or person is None or not person.is_alive:
                 return
             command = StopTranscription(call_control_id=leg, conference_id=conference_id)
-        given = command.model_dump(exclude_none=True) | {"conference_id": conference_id}
-        record = self._guard.new_record(room.caller, type(command), given)
-        record.parsed = command
+        record = self._record(command, room.caller)
+        policy = self._guard.policy(room.caller)
         try:
-            await self._guard.gate.admit_follow_up(command, self._guard.policy(room.caller), self._telnyx.read, record)
-            why = await self._send(command)
+            await self._guard.gate.admit_follow_up(command, policy, self._telnyx.read, record)
         except CallFailed as failed:
-            why = str(failed)
-        record.ended("done" if why is None else "refused", why)
-        record.close()
-        if why is not None and has_joined:
+            record.ended(failed.outcome, failed.why)
+            self._end(record)
+            why: str | None = str(failed)
+        else:
+            why = await self._send(command, record)
+        if not has_joined:
+            return
+        room.failures.pop(leg, None)
+        if why is not None:
             room.failures[leg] = why
             logger.warning("A call leg that joined a conference later is not transcribed")
-        self._guard.audit_writer.add(record.entry, record.minimal_entry)
-        self._on_end(record)

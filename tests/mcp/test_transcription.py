@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import anyio
 import pytest
 from anyio import to_thread
 from mcp.client import Client
 from mcp_types import TextResourceContents
 
 from support.command_line import run
-from support.guarded_server import Person, guarded
+from support.guarded_server import Person, guarded, write_policy
 from support.hostile_text import unseen
 from support.mcp import call, no, refusal, yes
 from support.mcp_in_process import World
@@ -26,6 +27,7 @@ from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.events.speech import SpeechMemory
 from telnyx_conferencing.server.sandbox import EMPTY, Fault, ManualClock, Sandbox
 from telnyx_conferencing.server.sandbox.calls import LiveTranscription
+from telnyx_conferencing.server.sandbox.conference import JoinOptions
 from telnyx_conferencing.server.sandbox.legs import Leg
 
 pytestmark = pytest.mark.anyio
@@ -108,7 +110,9 @@ async def standup(answering: Any = None, **settings: Any) -> AsyncGenerator[Room
         opened = await call(client, "create_conference", call_control_id=first.call_control_id, name="Standup")
         room = Room(world, client, opened["conference"]["id"], people)
         for leg in others:
-            await room.joins(leg)
+            world.sandbox.state.conferences.by_id[room.id].admit(leg, JoinOptions())
+            seen = {"types": ["conference.participant.joined"], "call_control_id": leg.call_control_id}
+            await room.call("wait_for_event", **seen, since="2020-01-01T00:00:00Z")
         yield room
 
 
@@ -311,6 +315,41 @@ async def test_the_audit_masks_the_phrase_that_was_searched(tmp_path: Path) -> N
         if record.get("tool") == "conference_transcript"
     ]
     assert record["arguments"]["search"] == f"({len(SECRET)} characters)"
+
+
+async def test_nobody_is_transcribed_before_the_announcement_where_the_policy_requires_it(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    announcement = '"This call is transcribed."'
+    write_policy(policy, f'[recording]\nconsent = "announce"\nannouncement = {announcement}\nlanguage = "en-US"\n')
+
+    async with standup(policy=policy, toolsets="all", database=url_of(tmp_path / "events.db")) as room:
+
+        async def pass_time(seconds: int) -> None:
+            for _ in range(seconds):
+                await room.world.sandbox.advance(1)
+                await anyio.sleep(0.05)
+
+        everyone = {"call_control_id": "everyone", "conference_id": room.id}
+        assert "must have heard" in await refusal(room.client, "start_transcription", **everyone)
+        alone = {"call_control_id": room.people[0].call_control_id, "conference_id": room.id}
+        assert "must have heard" in await refusal(room.client, "start_transcription", **alone)
+        await room.call("announce_recording", conference_id=room.id)
+        await pass_time(6)
+        await room.start()
+        dan = room.arrives("+13035550199")
+        outside = {"call_control_id": dan.call_control_id, "conference_id": room.id}
+        assert "was not sent" in await refusal(room.client, "start_transcription", **outside)
+        room.world.sandbox.state.conferences.by_id[room.id].admit(dan, JoinOptions())
+
+        async def refused() -> Any:
+            return (await room.call("conference_transcript", conference_id=room.id)).get("not_transcribed")
+
+        [failed] = await eventually(refused)
+        assert "must have heard" in failed["why"]
+        assert not room.is_transcribed(dan)
+        await room.call("announce_recording", conference_id=room.id)
+        await pass_time(6)
+        await room.transcribed(dan)
 
 
 async def test_a_room_that_has_ended_cannot_be_transcribed() -> None:
