@@ -55,7 +55,8 @@ class SpeechMemory:
         text = self.text(event)
         if text is not None:
             self._remember(event.id, text)
-        return replace(event, payload=_stored_payload(event))
+        # The signature is that of the whole body, which is not stored.
+        return replace(event, payload=_stored_payload(event), signature=None)
 
     def restored(self, event: EventT) -> EventT:
         """The event with its text, as far as it is remembered."""
