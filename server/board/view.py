@@ -13,7 +13,7 @@ from ..events.event import StoredEvent
 from ..events.projection.event_text import describe_event, event_kind
 from ..events.projection.sanitize import is_identifier
 from ..events.times import iso
-from ..guard.ledger import PendingApproval
+from ..guard.ledger import MAX_QUESTION_LENGTH, PendingApproval
 
 if TYPE_CHECKING:
     from ..events.projection.views import ConferenceView, ParticipantView, QueueView, WaitingCall
@@ -25,7 +25,6 @@ MAX_QUEUES = 40
 MAX_WAITING = 200
 """In all queues together."""
 _MAX_NAME_LENGTH = 80
-_MAX_QUESTION_LENGTH = 2_000
 _MAX_APPROVALS = 20
 _NUMBER = re.compile(r"\+[0-9]{5,15}")
 
@@ -105,7 +104,7 @@ def approval_view(approval: PendingApproval) -> dict[str, Any]:
         code=approval.code,
         tool=approval.tool,
         risk=approval.risk,
-        question=clean(approval.question, _MAX_QUESTION_LENGTH),
+        question=clean(approval.question, MAX_QUESTION_LENGTH),
         expires_at=iso(approval.expires_at),
         room=approval.conference_id,
     )

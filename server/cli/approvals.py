@@ -9,7 +9,7 @@ import click
 
 from ...tools.text import clean, quoted
 from ..events.times import iso
-from ..guard.ledger import Decision, Ledger, NoSuchApproval, PendingApproval
+from ..guard.ledger import MAX_QUESTION_LENGTH, Decision, Ledger, NoSuchApproval, PendingApproval
 from .ledger import LedgerClient, open_ledger
 from .options import settings_options, share_database
 from .terminal import (
@@ -23,7 +23,6 @@ from .terminal import (
     require_terminal,
 )
 
-_MAX_QUESTION_LENGTH = 5_000
 _MAX_REASON_LENGTH = 500
 _MAX_CODE_LENGTH = 40
 _COLOURS = {"destructive": "red", "disruptive": "yellow"}
@@ -160,7 +159,7 @@ def _ask(ledger: LedgerClient, request: PendingApproval) -> None:
     try:
         _decide(ledger, request.code, yes=answer, reason=reason)
     except NoSuchApproval as error:
-        click.echo(clean(str(error), _MAX_QUESTION_LENGTH))
+        click.echo(clean(str(error), MAX_QUESTION_LENGTH))
 
 
 def _decide(ledger: LedgerClient, code: str, *, yes: bool, reason: str | None) -> None:
@@ -186,7 +185,7 @@ def _text(request: PendingApproval) -> str:
         clean(request.tool, 80),
         f"requested by {quoted(request.asker, 200)}",
     )
-    return f"{'  '.join(parts)}\n  {clean(request.question, _MAX_QUESTION_LENGTH)}"
+    return f"{'  '.join(parts)}\n  {clean(request.question, MAX_QUESTION_LENGTH)}"
 
 
 def _fields(request: PendingApproval) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ...tools.base import Risk, Tool
 from ..errors import CallRefused
 from .call_record import CallRecord
 from .changes import changes
-from .ledger import ApprovalRequest, Grant, GrantUse, Ledger, PendingApproval, State
+from .ledger import MAX_QUESTION_LENGTH, ApprovalRequest, Grant, GrantUse, Ledger, PendingApproval, State
 from .questions import Question
 
 _MAX_ROUNDS = 3
@@ -180,6 +180,12 @@ class Approvals:
 
 
 def _request(command: Tool, question: Question, risk: Risk, record: CallRecord) -> ApprovalRequest:
+    """Raises `CallRefused` if the question is longer than a person is shown."""
+    if len(question.text) > MAX_QUESTION_LENGTH:
+        raise CallRefused(
+            f"{command.tool_name()} needs a person's yes, and the question would have {len(question.text)} characters. "
+            f"A person is asked at most {MAX_QUESTION_LENGTH}: give fewer or shorter values. Nothing was sent."
+        )
     arguments = command.model_dump(mode="json", exclude_none=True, exclude=set(_UNBOUND))
     call = [command.tool_name(), arguments, record.caller.identity]
     return ApprovalRequest(

@@ -209,6 +209,27 @@ async def test_a_list_counts_each_person_and_never_uses_more_than_is_left(world:
         await refusal(client, "mute_participants", **muting, call_control_ids=people[3:4])
 
 
+async def test_no_question_is_longer_than_a_person_is_shown(world: World) -> None:
+    """A person would approve what they cannot see: here, that the text is said to anyone."""
+    person, texts = Person(yes), [f"{number} {'hello ' * 200}" for number in range(6)]
+    standup = room(world.sandbox)
+    async with guarded(world, answering=person.slowly) as client:
+
+        async def asked(texts: Sequence[str]) -> str:
+            return await not_granted(
+                client, "speak_text", limits={"payload": texts, "voice": "male", "call_control_ids": "*"}, where=standup
+            )
+
+        assert "A person is asked at most 8000: give fewer or shorter values." in await asked([*texts, "x" * 1000])
+        assert person.questions == []
+        result = await requested(
+            client, "speak_text", limits={"payload": texts, "voice": "male", "call_control_ids": "*"}, where=standup
+        )
+    assert not result.is_error, text(result)
+    [question] = person.questions
+    assert "call_control_ids is anything" in question
+
+
 async def test_what_is_never_granted(world: World, tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     write_policy(policy, 'approval.tool.hangup_call = "ask_each"\ntools.deny = ["dial"]')

@@ -6,6 +6,7 @@ from .grants import Grant, GrantTerms, GrantUse, NoSuchGrant
 from .ledger import APPROVAL_TTL, Ledger
 from .opt_outs import OptOut
 from .pending_approvals import (
+    MAX_QUESTION_LENGTH,
     ApprovalRequest,
     Decision,
     NoSuchApproval,
@@ -21,6 +22,7 @@ from .tokens import Token
 
 __all__ = [
     "APPROVAL_TTL",
+    "MAX_QUESTION_LENGTH",
     "SIGN_IN_CODE_TTL",
     "SIGN_IN_IDLE_TIMEOUT",
     "ApprovalRequest",

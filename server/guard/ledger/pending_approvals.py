@@ -26,6 +26,8 @@ _NEWER = "SELECT 1 FROM approvals AS newer WHERE newer.call = approvals.call AND
 _ELICITED = "elicitation"
 _MAX_DECIDED = 50
 _MAX_OF_CONFERENCE = 200
+MAX_QUESTION_LENGTH = 8_000
+"""Characters of a question. A person must see everything they decide on, so that no longer question is asked."""
 MAX_PENDING = 20
 """Pending questions of one authenticated name, or of all callers without a name."""
 

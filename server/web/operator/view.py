@@ -7,12 +7,10 @@ from typing import Any, cast
 from ....tools.text import clean
 from ...events.times import iso
 from ...guard.changes import changes
-from ...guard.ledger import AuditRecord, Grant, Ledger, PendingApproval, Stopped
+from ...guard.ledger import MAX_QUESTION_LENGTH, AuditRecord, Grant, Ledger, PendingApproval, Stopped
 
 _MAX_PENDING = 50
 _MAX_TEXT_LENGTH = 500
-_MAX_QUESTION_LENGTH = 8_000
-"""Longer than any question: a person must see everything they decide on."""
 _DECIDED_SHOWN_FOR = timedelta(minutes=2)
 _ACTION_FIELDS = ("outcome", "tool", "does", "risk", "client", "identity", "why", "by", "reason", "code", "grant")
 _APPROVAL_FIELDS = ("by", "answer", "reason", "code", "grant")
@@ -49,7 +47,7 @@ def approval_view(approval: PendingApproval) -> dict[str, Any]:
         "code": approval.code,
         "tool": approval.tool,
         "risk": approval.risk,
-        "question": clean(approval.question, _MAX_QUESTION_LENGTH),
+        "question": clean(approval.question, MAX_QUESTION_LENGTH),
         "asked_by": clean(approval.asker, _MAX_TEXT_LENGTH),
         "asked_at": iso(approval.asked_at),
         "expires_at": iso(approval.expires_at),
