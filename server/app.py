@@ -23,6 +23,7 @@ from .adapters.live_facts import TelnyxFacts
 from .adapters.running_servers import registered_server, running_servers
 from .alerts.book import AlertBook
 from .board.board import Board
+from .database import default_url, redacted_url
 from .errors import CallRefused
 from .events.service import EventService
 from .guard import Policy
@@ -124,12 +125,15 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         stack.callback(tasks.cancel_scope.cancel)
         if settings.operator_page is not None and settings.transport == "stdio":
             guard_runtime.page = await _serve_operator_page(stack, settings.operator_page, parts, events, guard_runtime)
+        own_page = guard_runtime.page
+        if own_page is None and settings.operator_page:
+            guard_runtime.page = _page_of_same_store(settings.operator_page, database)
         report_problems = stack.enter_context(
             registered_server(
                 transport=settings.transport,
                 sandbox=settings.sandbox,
                 database=database,
-                page=guard_runtime.page,
+                page=own_page,
                 page_needs_token=settings.transport == "http" and settings.tokens_required,
             )
         )
@@ -210,6 +214,13 @@ async def _serve_operator_page(
         return None
     announce_page(address)
     return address
+
+
+def _page_of_same_store(port: int, database: str | None) -> str | None:
+    """The address of the page that another server has at this port, if it shows the same store."""
+    store = redacted_url(database or default_url())
+    pages = [server.page for server in running_servers() if server.store == store]
+    return next((page for page in pages if page and urlsplit(page).port == port), None)
 
 
 def build(

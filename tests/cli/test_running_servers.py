@@ -12,8 +12,9 @@ import pytest
 
 from support.command_line import run
 from support.commands import forked
-from support.mcp import connected
+from support.mcp import connected, text
 from support.mcp_stdio import FIRST_WORDS, environment
+from support.webhooks import url_of
 
 
 @pytest.fixture
@@ -89,6 +90,19 @@ async def test_a_server_starts_without_an_operator_page_if_its_port_is_in_use(en
     assert f"port {port} is already in use" in second.stderr
     assert f"process {record['pid']} " in second.stderr
     assert "Traceback" not in second.stderr
+
+
+@pytest.mark.anyio
+async def test_a_server_refers_to_the_page_of_another_server_on_the_same_store(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    options = ("--sandbox", "--operator-page", str(port), "--database", url_of(tmp_path / "events.db"))
+    async with connected(*options, env=env), connected(*options, env=env) as second:
+        shown = await second.call_tool("show_switchboard", {})
+        assert f"http://127.0.0.1:{port}/operator" in text(shown)
+        assert sorted(record["page"] is not None for record in records(env)) == [False, True]
 
 
 def test_the_record_of_a_server_has_no_password(env: dict[str, str]) -> None:
