@@ -40,9 +40,9 @@ from shared import METHOD as SHARED_METHOD
 from shared import shared
 from table import Gap, Row, table
 
-from telnyx_conferencing.server.mcp.tool_definitions import model_bytes
+from telnyx_conferencing.server.mcp.tool_definitions import model_bytes, total_bytes
 from telnyx_conferencing.server.telnyx import Timing
-from telnyx_conferencing.tools import TOOLS
+from telnyx_conferencing.tools import PRESETS, TOOLS
 from telnyx_conferencing.tools.base import Request
 from telnyx_conferencing.tools.participants import MuteParticipants
 
@@ -89,8 +89,10 @@ class Started:
 
 def bytes_a_tool() -> Iterator[Row]:
     """What a model reads of each tool, on every turn."""
-    mean = sum(map(model_bytes, TOOLS)) / len(TOOLS)
-    yield Row(f"a tool, mean of {len(TOOLS)}", mean, 500, "bytes")
+    for preset, tools in PRESETS.items():
+        for what, size, limit in (("for the model", model_bytes, 720), ("in total", total_bytes, 1250)):
+            mean = sum(map(size, tools)) / len(tools)
+            yield Row(f"{preset}: a tool {what}, mean of {len(tools)}", mean, limit, "bytes")
 
 
 def starts(env: Mapping[str, str]) -> Iterator[Row | Gap]:

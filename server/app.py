@@ -46,7 +46,7 @@ from .mcp.tool_definitions import Catalog
 from .mcp.whoami import WhoamiReport
 from .settings import Settings, SettingsError
 from .stores import open_event_store, store_url
-from .telnyx import LIMITS, TelnyxClient, Timing
+from .telnyx import TelnyxClient, Timing, http_transport
 from .webhooks.ingest import EventIngest
 from .webhooks.signature import create_verifier
 
@@ -336,7 +336,7 @@ async def _open_api(settings: Settings) -> AsyncGenerator[_TelnyxApi]:
         async with _open_sandbox(settings) as api:
             yield api
         return
-    async with _http_client(settings.base_url, key_of(settings)) as http:
+    async with _http_client(settings.base_url, key_of(settings), http_transport()) as http:
         yield _TelnyxApi(http)
 
 
@@ -355,11 +355,10 @@ async def _open_sandbox(settings: Settings) -> AsyncGenerator[_TelnyxApi]:
         yield _TelnyxApi(await stack.enter_async_context(http), sandbox)
 
 
-def _http_client(base_url: str, key: str, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
+def _http_client(base_url: str, key: str, transport: httpx2.AsyncBaseTransport | None) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         base_url=base_url,
         headers={"Authorization": f"Bearer {key}", "Accept": "application/json", "User-Agent": f"{NAME}/{VERSION}"},
         timeout=Timing().http(),
-        limits=LIMITS,
         transport=transport,
     )

@@ -188,7 +188,9 @@ class Request:
 class Tool(BaseModel):
     """A tool that a model can call. Fields are its arguments; class attributes describe it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True, defer_build=True
+    )
 
     risk: ClassVar[Risk | ByArgument[Risk]]
     worst_effect: ClassVar[Risk | None] = None

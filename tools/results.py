@@ -22,7 +22,7 @@ T = TypeVar("T")
 class Resource(BaseModel):
     """A resource of Telnyx. Telnyx adds fields and enum values without notice, so unknown ones are kept."""
 
-    model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="allow", hide_input_in_errors=True, defer_build=True)
 
     plural: ClassVar[str]
 
@@ -54,7 +54,7 @@ class Resource(BaseModel):
 
 
 class EndedBy(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     call_control_id: str | None = None
     call_session_id: str | None = None
@@ -82,7 +82,7 @@ class Conference(Resource):
 
 
 class ConferenceName(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     id: str | None = None
     name: str | None = None

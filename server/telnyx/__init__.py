@@ -1,11 +1,11 @@
 """The Telnyx API over HTTP."""
 
-from .client import LIMITS, ApiResponse, TelnyxClient, Timing
+from .client import ApiResponse, TelnyxClient, Timing
 from .errors import OutcomeUnknown, RateLimited, TelnyxFailed, TelnyxRefused, Unreachable
+from .http_transport import http_transport
 from .suggestions import suggest_existing
 
 __all__ = [
-    "LIMITS",
     "ApiResponse",
     "OutcomeUnknown",
     "RateLimited",
@@ -14,5 +14,6 @@ __all__ = [
     "TelnyxRefused",
     "Timing",
     "Unreachable",
+    "http_transport",
     "suggest_existing",
 ]

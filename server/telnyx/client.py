@@ -18,7 +18,6 @@ from ..tracing import span
 from .errors import OutcomeUnknown, RateLimited, TelnyxFailed, TelnyxRefused, Unreachable, parse_problems
 
 REQUEST_ID = "x-request-id"
-LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=32, keepalive_expiry=30)
 ExchangeListener = Callable[[Command, int, float], None]
 """Called after each request: the command, the status of the response (0 if there was none), and seconds."""
 

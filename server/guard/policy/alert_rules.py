@@ -64,7 +64,7 @@ _TAKES: Mapping[str, tuple[AlertCondition, ...]] = {
 class AlertRule(BaseModel):
     """One alert."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     name: AlertName
     """Unique in the file. Events and webhooks carry it."""
