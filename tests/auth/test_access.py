@@ -44,10 +44,10 @@ API = {"/operator": "/operator/api/events", "/operator/history": "/operator/api/
 HEAD = """\
 # Who may do what over HTTP
 
-Made by trying each by `UPDATE_SNAPSHOTS=1 make test`, on a server with `--require-tokens` and no policy. The columns
-are the scopes of a token without their `conferences:`. Tools with ✓ are listed and callable, others neither.
-At `/operator` a token is given on the page; calls and past conferences need `read` too. Health needs no token, and a
-webhook a signature alone.
+Made by `UPDATE_SNAPSHOTS=1 make test`, which tries each row on a server with `--require-tokens` and no policy. The
+columns are the scopes of a token, without `conferences:`. A token lists and calls the tools with ✓, and no others.
+At `/operator` a person enters the token on the page; calls and past conferences also need `read`. Health checks need no
+token; a webhook needs only its signature.
 """
 
 

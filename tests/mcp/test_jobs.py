@@ -317,12 +317,12 @@ JOBS = (
 _HEAD = """\
 # Jobs
 
-Twenty jobs of a call centre, each done through the tools alone on the sandbox, with a person who approves what they are
-asked about. `--toolsets all` has every tool that they need. Made by `UPDATE_SNAPSHOTS=1 make test`, which checks the
+Twenty jobs of a call centre, each done on the sandbox with this server's tools only, while a person approves each
+question. `--toolsets all` offers all tools in the table. Made by `UPDATE_SNAPSHOTS=1 make test`, which measures the
 figures.
 
-*Silence* counts the seconds in which the caller hears nobody, no music and no ringing, on the sandbox's clock, where
-the agent takes one second for each tool call. Waits for an event are tool calls, too.
+*Silence* is the number of seconds in which the caller hears no person, no music and no ringing, on the sandbox's clock,
+if the agent takes one second for each tool call. A wait for an event is a tool call too.
 
 | | job | tools, in order | calls | questions | silence |
 |---|---|---|---|---|---|

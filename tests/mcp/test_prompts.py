@@ -324,7 +324,7 @@ async def test_a_prompt_says_which_of_its_tools_are_missing(world: World, policy
     write_policy(policy, 'tools.deny = ["hold_participants", "stop_audio"]')
     async with guarded(world, policy=policy) as client:
         said = await text_of(client, "run_the_room", conference=room(world.sandbox))
-    assert "Not offered on this server: `hold_participants`, `stop_audio`. Leave out what needs it" in said
+    assert "Not offered on this server: `hold_participants`, `stop_audio`. Leave out the steps that need them" in said
 
 
 PROMPTS_CHANGED = "notifications/prompts/list_changed"

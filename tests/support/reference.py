@@ -20,10 +20,11 @@ from telnyx_conferencing.tools.base import ByArgument, Command, Tool
 _MADE = "Made from the code by `UPDATE_SNAPSHOTS=1 make test`."
 
 _RISKS = f"""\
-{_MADE} What the risks mean: a *read* changes nothing; *routine* is the
-everyday work of a call; people notice what is *disruptive*, and another tool undoes it; what is *destructive* cannot
-be undone. What a repeat of the request does at Telnyx: *idempotent*, the same as once; *deduped*, nothing, since it
-carries a `command_id`; *once*, it happens again, so that it is never repeated once it was sent."""
+{_MADE} Risks: a *read* tool changes nothing. A *routine* tool does everyday
+work of a call. People notice a *disruptive* tool, and another tool undoes it. A *destructive* tool cannot be undone. "By
+effect" means that arguments or the current state can raise the risk: [security.md](security.md#what-makes-a-call-risky).
+Repeats: Telnyx carries out an *idempotent* request again with the same result. It ignores a repeat of a *deduped* request,
+which has a `command_id`. It carries out a *once* request twice, so the server never repeats one that it may have sent."""
 
 
 def tools() -> str:
@@ -37,11 +38,11 @@ def tools() -> str:
 
 _PROMPTS = """\
 Made from the files of `prompts/` by `UPDATE_SNAPSHOTS=1 make test`. A host shows prompts as slash commands. Each prompt
-tells the agent step by step what an expert would do: which events to wait for, when to ask, and what never to do. It
-shows the current state: who is in the conference, who waits in the queue. Names and numbers are quoted data.
+gives the agent the steps of an expert: which events to wait for, when to ask, and what never to do. It also contains the
+current state: who is in the conference, who waits in the queue. Names and numbers are quoted data.
 
-A conference is given by name or id. Every argument completes from live values. A prompt is offered if all tools in
-**bold** are offered; it says which of its other tools are missing. The questions that a person answers before a risky
+Name a conference by its name or id. Every argument completes from live values. A prompt is offered if all tools in
+**bold** are offered; its text lists its other tools that are missing. The questions that a person answers before a risky
 command are in `prompts/questions/`; `tests/snapshots/questions.md` shows them as a person reads them."""
 
 
@@ -107,20 +108,20 @@ def _setting(name: str) -> str:
     option = f"`{spelt}`" if name in SERVE_SETTINGS else ""
     default = f"`{default_text(name)}`" if default_text(name) else ""
     variable = alias or f"{PREFIX}{name.upper()}"
-    return f"| {option} | `{variable}` | {f'`{default}`' if default else ''} | {field.description} |"
+    return f"| {option} | `{variable}` | {default} | {field.description} |"
 
 
 _RESOURCES = f"""\
 {_MADE} Lists of events take `?limit=` (1 to 200, 50 if not given),
-`&before=` (from the page before) and `&type=` (types, comma-separated, or a group such as `conference.participant.*`).
-Template variables complete from what there is. What there is not is the protocol's resource-not-found error.
-[webhooks.md](webhooks.md) says how events get here."""
+`&before=` (from the previous page) and `&type=` (types, comma-separated, or a group such as `conference.participant.*`).
+Template variables complete from existing values. For anything else the server answers with the protocol's
+resource-not-found error. [webhooks.md](webhooks.md) says how events reach the server."""
 
 _EVENTS = """\
-An event has an `id`, a `type`, `occurred_at`, the `conference_id`, `call_control_id` and queue it is about, `via`
-(`webhook`, `catch-up`, `sandbox` or `server`), `verified: false` where nobody checked who sent it, and under `payload`
-the fields below as far as Telnyx sent them. Types and fields that are not listed here are kept and shown too: Telnyx
-adds some without notice. The server itself writes `alert.raised` and `alert.cleared` ([policy.md](policy.md#alerts)):
+An event has an `id`, a `type`, `occurred_at`, its `conference_id`, `call_control_id` and queue, `via` (`webhook`,
+`catch-up`, `sandbox` or `server`), `verified: false` if its signature was not checked, and under `payload` those of the
+fields below that Telnyx sent. Types and fields that are not listed here are stored and shown too: Telnyx adds some
+without notice. The server itself writes `alert.raised` and `alert.cleared` ([policy.md](policy.md#alerts)):
 their payload has `alert`, `when`, `message`, `since` and `raised_at`."""
 
 
@@ -161,5 +162,5 @@ def risk_rules() -> str:
     """The generated section of docs/security.md: which arguments and states give which risk."""
     arguments = [f"| `{rule.arguments}` | {rule.effect.risk} | it {rule.effect.reason} |" for rule in ARGUMENT_RULES]
     states = [f"| {where} | {risk} | {name} |" for name, (risk, where) in STATE_RULES.items()]
-    head = ("| arguments, or what is true now | risk | why |", "|---|---|---|")
+    head = ("| arguments, or current state | risk | why |", "|---|---|---|")
     return "\n".join([*head, *arguments, *states])
