@@ -113,9 +113,9 @@ def _setting(name: str) -> str:
 
 _RESOURCES = f"""\
 {_MADE} Lists of events take `?limit=` (1 to 200, 50 if not given),
-`&before=` (from the previous page) and `&type=` (types, comma-separated, or a group such as `conference.participant.*`).
-Template variables complete from existing values. For anything else the server answers with the protocol's
-resource-not-found error. [webhooks.md](webhooks.md) says how events reach the server."""
+`&before=` (from the previous page) and `&type=` (types, comma-separated, or a group such as
+`conference.participant.*`). Template variables complete from existing values. For anything else the server answers with
+the protocol's resource-not-found error. [webhooks.md](webhooks.md) says how events reach the server."""
 
 _EVENTS = """\
 An event has an `id`, a `type`, `occurred_at`, its `conference_id`, `call_control_id` and queue, `via` (`webhook`,
