@@ -20,11 +20,12 @@ from telnyx_conferencing.tools.base import ByArgument, Command, Tool
 _MADE = "Made from the code by `UPDATE_SNAPSHOTS=1 make test`."
 
 _RISKS = f"""\
-{_MADE} Risks: a *read* tool changes nothing. A *routine* tool does everyday
-work of a call. People notice a *disruptive* tool, and another tool undoes it. A *destructive* tool cannot be undone. "By
-effect" means that arguments or the current state can raise the risk: [security.md](security.md#what-makes-a-call-risky).
-Repeats: Telnyx carries out an *idempotent* request again with the same result. It ignores a repeat of a *deduped* request,
-which has a `command_id`. It carries out a *once* request twice, so the server never repeats one that it may have sent."""
+{_MADE} Risks: a *read* tool changes nothing. A *routine* tool does everyday work of a call. People notice a
+*disruptive* tool, and another tool undoes it. A *destructive* tool cannot be undone. "By effect" means that
+arguments or the current state can raise the risk: [security.md](security.md#what-makes-a-call-risky). Repeats:
+Telnyx carries out an *idempotent* request again with the same result. It ignores a repeat of a *deduped* request,
+which has a `command_id`. It carries out a *once* request twice, so the server never repeats one that it may have
+sent."""
 
 
 def tools() -> str:
@@ -37,13 +38,13 @@ def tools() -> str:
 
 
 _PROMPTS = """\
-Made from the files of `prompts/` by `UPDATE_SNAPSHOTS=1 make test`. A host shows prompts as slash commands. Each prompt
-gives the agent the steps of an expert: which events to wait for, when to ask, and what never to do. It also contains the
-current state: who is in the conference, who waits in the queue. Names and numbers are quoted data.
+Made from the files of `prompts/` by `UPDATE_SNAPSHOTS=1 make test`. A host shows prompts as slash commands. Each
+prompt gives the agent the steps of an expert: which events to wait for, when to ask, and what never to do. It also
+contains the current state: who is in the conference, who waits in the queue. Names and numbers are quoted data.
 
 Name a conference by its name or id. Every argument completes from live values. A prompt is offered if all tools in
-**bold** are offered; its text lists its other tools that are missing. The questions that a person answers before a risky
-command are in `prompts/questions/`; `tests/snapshots/questions.md` shows them as a person reads them."""
+**bold** are offered; its text lists its other tools that are missing. The questions that a person answers before a
+risky command are in `prompts/questions/`; `tests/snapshots/questions.md` shows them as a person reads them."""
 
 
 def prompts() -> str:
