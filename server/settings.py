@@ -445,8 +445,12 @@ class Settings(BaseSettings):
 
 def is_safe(url: str) -> bool:
     """Whether what comes from a URL can be trusted to be its host's: by TLS, or on this machine."""
-    at = urlsplit(url)
-    return bool(at.hostname) and (at.scheme == "https" or (at.scheme == "http" and is_loopback(at.hostname or "")))
+    try:
+        at = urlsplit(url)
+        is_url = bool(at.hostname) and at.port != 0 and url.isprintable() and " " not in url
+    except ValueError:  # a port that does not exist, half an IPv6 address
+        return False
+    return is_url and (at.scheme == "https" or (at.scheme == "http" and is_loopback(at.hostname or "")))
 
 
 @lru_cache

@@ -136,7 +136,7 @@ class AlertWebhook:
         try:
             async with http.stream("POST", self._url, content=delivery.body.encode(), headers=headers) as response:
                 status = response.status_code
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:  # UnicodeError: a host such as a..example
             return f"it cannot be reached ({type(error).__name__})", False
         return ("", False) if 200 <= status < 300 else (f"it answered {status}", status == _GONE)
 

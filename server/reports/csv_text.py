@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 
+from ...tools.text import clean
 from ..events.times import to_utc
 from .figures import ReportRow
 
@@ -28,7 +29,9 @@ _COLUMNS = (
     "approvals",
     "approved_by",
 )
-_STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_STARTS_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""Some spreadsheets also take the wide forms, which Japanese and Chinese keyboards have."""
+_MAX_TEXT_LENGTH = 1_000
 
 
 def csv_header() -> bytes:
@@ -50,8 +53,10 @@ def csv_row(row: ReportRow) -> bytes:
 
 
 def _as_text(value: object) -> object:
-    is_formula = isinstance(value, str) and value.startswith(_STARTS_FORMULA)
-    return f"'{value}" if is_formula else value
+    if not isinstance(value, str):
+        return value
+    text = clean(value, _MAX_TEXT_LENGTH)  # on one line, and without what a terminal would obey
+    return f"'{text}" if text.startswith(_STARTS_FORMULA) else text
 
 
 def _line(values: Iterable[object]) -> bytes:

@@ -107,6 +107,15 @@ async def test_an_alert_is_posted_with_a_signature_by_each_secret(tmp_path: Path
     assert message["data"]["message"] == raised["payload"]["message"]
 
 
+async def test_a_host_name_that_cannot_exist_is_a_failed_attempt(tmp_path: Path) -> None:
+    async with sending("https://a..example/alerts", tmp_path) as sender:
+        await sender.server.queue_up("+12025550188")
+        await sender.server.after(61)
+        await sender.send()
+        await sender.send(1)
+        assert sender.webhook.results == {"failed": 1}
+
+
 async def test_a_receiver_that_is_down_for_a_while_gets_each_alert_once_it_is_back(
     address: str, tmp_path: Path
 ) -> None:
@@ -269,6 +278,9 @@ async def test_doctor_reports_alerts_that_are_not_delivered(tmp_path: Path) -> N
     [
         ({"alert_webhook": "https://example.com/alerts"}, "ALERT_SECRET"),
         ({"alert_webhook": "http://example.com/alerts", "alert_secret": SECRETS}, "must be an https URL"),
+        ({"alert_webhook": "https://example.com:99999/", "alert_secret": SECRETS}, "must be an https URL"),
+        ({"alert_webhook": "https://[::1/", "alert_secret": SECRETS}, "must be an https URL"),
+        ({"alert_webhook": "https://exam ple.com/", "alert_secret": SECRETS}, "must be an https URL"),
         ({"alert_secret": "whsec_c2hvcnQ="}, "24 to 64 bytes"),
         ({"alert_secret": "secret"}, "24 to 64 bytes"),
     ],

@@ -22,6 +22,8 @@ from support.mcp import call, refusal, yes
 from support.mcp_in_process import World
 from support.webhooks import url_of
 from telnyx_conferencing.server.events.times import iso
+from telnyx_conferencing.server.reports.csv_text import csv_row
+from telnyx_conferencing.server.reports.figures import Figures, ReportRow, RowKind
 from telnyx_conferencing.server.sandbox import EMPTY, ManualClock, Sandbox
 from telnyx_conferencing.server.sandbox.legs import Leg
 
@@ -293,3 +295,18 @@ async def test_times_that_cannot_be_are_refused(tmp_path: Path) -> None:
     )
     assert ended.returncode != 0
     assert "--since: must be before --until" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        (" \t=1+1", "'=1+1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("\x1b]0;evil\x07\r\n@x", "]0;evil @x"),
+        ('a",=1', 'a",=1'),
+    ],
+)
+def test_a_name_in_a_csv_file_is_neither_a_formula_nor_a_command_to_a_terminal(name: str, cell: str) -> None:
+    row = csv_row(ReportRow(RowKind.QUEUE, name, Figures())).decode()
+    assert next(csv.reader(io.StringIO(row)))[1] == cell
