@@ -60,7 +60,7 @@ def approvals(context: click.Context, database: str | None, as_json: bool) -> No
     default=1,
     show_default=True,
     metavar="SECONDS",
-    help="Time between two looks at the store.",
+    help="Time between two checks of the store.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, and take no answers.")
 def watch(database: str | None, every: float, as_json: bool) -> None:

@@ -50,7 +50,7 @@ from ..settings import PREFIX
     "numbers",
     multiple=True,
     metavar="NUMBER",
-    help="A further phone number of the account, such as +12025550104. May be repeated.",
+    help="Another phone number of the account, such as +12025550104. Repeatable.",
 )
 @click.option("--any-from", is_flag=True, help="Accept calls from numbers that are not the account's.")
 @click.option("--json", "as_json", is_flag=True, help="Print the URL and the public key as one JSON object.")

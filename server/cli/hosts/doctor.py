@@ -77,7 +77,7 @@ def _host_settings() -> Iterator[tuple[str, Settings]]:
             titles.append((host.title, settings))
     while titles:
         _, settings = titles[0]
-        yield " and ".join(title for title, other in titles if other == settings), settings
+        yield ", ".join(title for title, other in titles if other == settings), settings
         titles = [(title, other) for title, other in titles if other != settings]
 
 
