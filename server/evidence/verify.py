@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -43,7 +44,7 @@ _NO_SIGNATURE: Mapping[str, str] = {
 
 
 class NotAnArchive(Exception):
-    """The file cannot be read as an archive; the message says why."""
+    """The file cannot be read as an archive, or a recording cannot be read; the message says why."""
 
 
 class NotAHead(Exception):
@@ -104,12 +105,8 @@ def verify(
         raise NotAnArchive(f"{path} cannot be read as an archive: {error}.") from None
     with archive:
         verification = _Verification(archive, verifier, known, timeline)
-        try:
+        with suppress(_TooManyFailures):
             verification.run(recordings)
-        except _TooManyFailures:
-            pass
-        except OSError as error:
-            raise NotAnArchive(f"{error.filename or path} cannot be read: {error.strerror or error}.") from None
     return verification.report
 
 
@@ -128,7 +125,7 @@ class _Verification:
         """The audit records that are shown."""
 
     def run(self, recordings: Sequence[Path]) -> None:
-        """Fill the report. Raises `OSError`, `_TooManyFailures`."""
+        """Fill the report. Raises `NotAnArchive`, `_TooManyFailures`."""
         manifest = self._manifest()
         if manifest is None:
             return
@@ -338,7 +335,10 @@ class _Verification:
         known = {entry.sha256: entry for entry in manifest.recordings}
         checked: set[str] = set()
         for path in recordings:
-            digest, _ = file_hash(path)
+            try:
+                digest, _ = file_hash(path)
+            except OSError as error:
+                raise NotAnArchive(f"{path} cannot be read: {error.strerror or error}.") from None
             checked.add(digest)
             if digest not in known:
                 self.report.fail(str(path), "its hash is not in the archive")

@@ -322,6 +322,8 @@ def test_a_recording_is_proved_by_its_hash(case: Case, tmp_path: Path) -> None:
     assert unproved["what"] == "recording call.mp3"
     [failure] = case.result(archive, "--recording", str(recording), "--recording", str(other))["failures"]
     assert failure == {"what": str(other), "why": "its hash is not in the archive"}
+    ended = case.verify(archive, "--recording", "/proc/self/mem")
+    assert (ended.returncode, "/proc/self/mem cannot be read: " in ended.stderr) == (1, True)
 
 
 def test_only_its_owner_can_read_an_archive(case: Case) -> None:
