@@ -78,6 +78,7 @@ class StopRecording(Command):
 class PauseRecording(Command):
     """Pause recording, for example while a card number is read out."""
 
+    search_hint = "stop the recording while a caller reads a card number"
     route = POST("/conferences/{conference_id}/actions/record_pause")
     risk = Risk.DISRUPTIVE
     retry = Retry.DEDUPED
@@ -146,6 +147,7 @@ class ListRecordings(Command):
 class GetRecording(Command):
     """See one saved recording: length, conference, and download links on request."""
 
+    search_hint = "send me the recording, download it"
     route = GET("/recordings/{recording_id}")
     risk = Risk.READ
     retry = Retry.IDEMPOTENT

@@ -16,7 +16,8 @@ DIAL = {"from": "+12025550100", "connection_id": "sandbox"}
 
 async def seen(client: Client, event: str, leg: str) -> None:
     """Return once the server has stored this event of a call leg."""
-    await call(client, "wait_for_event", types=[event], call_control_id=leg, since="2020-01-01T00:00:00Z")
+    past = {"types": [event], "call_control_id": leg, "since": "2020-01-01T00:00:00Z"}
+    assert (await call(client, "wait_for_event", **past))["timed_out"] is False
 
 
 async def joined(client: Client, conference_id: str, leg: str) -> None:
@@ -24,11 +25,11 @@ async def joined(client: Client, conference_id: str, leg: str) -> None:
     await call(client, "wait_for_event", types=["conference.participant.joined"], **arguments)
 
 
-async def dialled(client: Client, world: World, **given: object) -> str:
+async def dialled(client: Client, world: World, event: str = "call.answered", **given: object) -> str:
     done = await call(client, "dial", **(DIAL | {"to": "+12025550150"} | given))
     await world.sandbox.advance(3)
     leg: str = done["call"]["call_control_id"]
-    await seen(client, "call.answered", leg)
+    await seen(client, event, leg)
     return leg
 
 
@@ -51,7 +52,7 @@ async def test_the_far_end_of_a_limited_call_to_a_number_of_ones_own_is_about_to
     state = world.sandbox.state
     customer = state.legs.arrive("+12025550188", "+12025550100").call_control_id
     async with guarded(world, with_events=True) as client:
-        near = await dialled(client, world, to="+12025550100", time_limit_secs=30)
+        near = await dialled(client, world, "call.initiated", to="+12025550100", time_limit_secs=30)
         far = state.legs.by_id[near].far_leg
         assert far is not None
         refused = await client.call_tool(

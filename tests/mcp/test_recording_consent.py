@@ -12,7 +12,7 @@ from mcp.client import Client
 from support.guarded_server import changes, guarded, room, write_policy
 from support.mcp import call, refusal
 from support.mcp_in_process import World
-from support.webhooks import url_of
+from support.webhooks import eventually, url_of
 from telnyx_conferencing.server.sandbox.conference import JoinOptions
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +70,13 @@ async def passes(world: World, seconds: int) -> None:
         await world.sandbox.advance(1)
         for _ in range(60):
             await anyio.sleep(0.001)
+
+
+async def until_recording_is(world: World, conference_id: str, state: str) -> None:
+    async def is_in_it() -> bool:
+        return recording(world, conference_id) == state
+
+    await eventually(is_in_it)
 
 
 async def announced(client: Client, world: World, **whom: Any) -> dict[str, Any]:
@@ -224,10 +231,10 @@ async def test_the_recording_pauses_for_a_person_who_joins_by_other_means_and_th
         stranger = state.legs.arrive("+12025559050", "+12025550100")
         state.conferences.by_id[standup].admit(stranger, JoinOptions())
         await passes(world, 1)
-        assert recording(world, standup) == "paused"
+        await until_recording_is(world, standup, "paused")
         assert "+12025559050 must have heard" in await refusal(client, "resume_recording", conference_id=standup)
         await passes(world, 6)
-        assert recording(world, standup) == "recording"
+        await until_recording_is(world, standup, "recording")
         told = (await call(client, "list_events", conference_id=standup, types=["recording.consent.*"]))["events"]
         resumed, heard, announcement, paused = told[:4]
         assert [event["type"].rpartition(".")[2] for event in told[:4]] == ["resumed", "heard", "announced", "paused"]
