@@ -145,7 +145,7 @@ def _takes_links(command: Command) -> bool:
 ARGUMENT_RULES: tuple[ArgumentRule, ...] = (
     ArgumentRule(
         "end_conference_on_exit: true",
-        Effect(Risk.DESTRUCTIVE, "makes the conference end, and everyone in it be hung up, when this person leaves"),
+        Effect(Risk.DESTRUCTIVE, "makes the conference end and hangs up everyone in it when this person leaves"),
         _has("end_conference_on_exit", True),
     ),
     ArgumentRule(
@@ -155,7 +155,7 @@ ARGUMENT_RULES: tuple[ArgumentRule, ...] = (
     ),
     ArgumentRule(
         f"duration_minutes below {MAX_ROOM_MINUTES}",
-        Effect(Risk.DESTRUCTIVE, "makes the conference end, and everyone in it be hung up, after that time"),
+        Effect(Risk.DESTRUCTIVE, "makes the conference end and hangs up everyone in it after that time"),
         _is_cut_short,
     ),
     ArgumentRule(

@@ -320,6 +320,9 @@ def commands(draw: st.DrawFn) -> Command:
             _name_one_conference(arguments["conference_config"])
     if command is GatherFromCall:
         _gather_after_one_prompt(arguments)
+    if "transcription_engine_config" in arguments:
+        # The request names an engine in any case.
+        arguments["transcription_engine_config"].setdefault("transcription_engine", "Google")
     for whispering in (arguments, arguments.get("conference_config", {})):
         _whisper_to_somebody(draw, whispering)
     return command.model_validate(arguments, strict=True)

@@ -50,7 +50,7 @@ def without_effects(explanation: str) -> str:
 
 def test_the_effects_that_a_person_is_asked_about_are_named() -> None:
     said = explain_policy(Policy())
-    assert "  end_conference_on_exit: true: it makes the conference end, and everyone in it be hung up, when" in said
+    assert "  end_conference_on_exit: true: it makes the conference end and hangs up everyone in it when" in said
     assert "  the caller loses the place in the queue: by enqueue_call for a call that waits in another queue\n" in said
     assert "  a person is moved" not in said
     assert "  a person is moved: by create_conference, join_" in explain_policy(policy("approval.level = 'disruptive'"))
