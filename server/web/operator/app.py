@@ -83,7 +83,7 @@ class OperatorPage:
         is_valid = authenticator.is_valid if authenticator is not None else None
         self._sessions = Sessions(ledger, now, is_valid, self._updates.wake)
         self._history = HistoryApi(live.events, ledger)
-        self._audit = AuditApi(ledger)
+        self._audit = AuditApi(ledger, live.events)
         live.events.on_change(lambda changed, events: self._updates.wake())
         app = PageSecurity(Starlette(routes=self._inner_routes()), port, hosts)
         self.routes: list[BaseRoute] = [Route(PATH, app), Route(f"{PATH}/{{rest:path}}", app)]

@@ -1,5 +1,6 @@
 """The audit on the page: filtered, exported and verified."""
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from ....tools.text import quoted
+from ...events.service import EventService
 from ...guard.ledger import AuditTampered, Ledger, export_line
 from .history import number_of, time_of
 from .requests import RequestRefused, read_json, text_field
@@ -19,13 +22,16 @@ _MAX_SEARCHED = 20_000
 """Records that one search looks at."""
 _MAX_TEXT_LENGTH = 100
 _MAX_HEAD_LENGTH = 100
+_ID = re.compile(r"[\w:=-]{8,}")
+"""What may be the id of a conference or a call leg in a sentence."""
 
 
 class AuditApi:
     """Answers the page's requests for the audit."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, events: EventService) -> None:
         self._ledger = ledger
+        self._events = events
 
     async def list(self, request: Request) -> Response:
         """Actions, the newest first: `tool`, `outcome`, `text`, `since`, `until` and `before` in the query."""
@@ -34,6 +40,8 @@ class AuditApi:
         number, searched, found = number_of(query.get("before")) or _MAX_NUMBER, 0, list[dict[str, Any]]()
         while searched < _MAX_SEARCHED and (records := await self._ledger.before(number)):
             for action in action_views(records):
+                if "does" in action:
+                    action["does"] = _ID.sub(self._name, action["does"])
                 if matches(action):
                     found.append(action)
                 if len(found) == _PAGE:
@@ -43,6 +51,15 @@ class AuditApi:
             if matches.since is not None and records[-1].at < matches.since:
                 return JSONResponse({"actions": found})
         return JSONResponse({"actions": found} | ({"next": number} if searched >= _MAX_SEARCHED else {}))
+
+    def _name(self, id_: re.Match[str]) -> str:
+        """The name of the conference or person with this id; the id itself if the live state does not know it."""
+        projection, now = self._events.projection, self._events.now()
+        conference = projection.conference(id_[0], now)
+        if conference is not None and conference.name:
+            return quoted(conference.name)
+        person = projection.person(id_[0], now)
+        return person.name if person is not None else id_[0]
 
     async def export(self, request: Request) -> Response:
         """All records as JSON, one on a line: what `audit verify` checks."""

@@ -99,6 +99,19 @@ async def test_the_audit_is_filtered_by_result_tool_text_and_time(page: Page) ->
     assert await actions(visitor, "?until=2026-03-01T09:30:00Z") == ["dial"]
 
 
+async def test_the_audit_names_conferences_and_people_instead_of_ids(page: Page) -> None:
+    now = datetime.now(UTC)
+    await conference(page, "conf-open", now - timedelta(minutes=5), "Order 4711", NUMBERS[0])
+    page.live.events.projection.name_conference("conf-open", "Order 4711")
+    entry = {"outcome": "done", "tool": "mute_participants", "does": "Mute v3:conf-open in conference conf-open"}
+    await page.ledger.record([(now, entry), (now, entry | {"does": "Mute v3:unknown-leg in conference another-room"})])
+    visitor = await page.signed_in()
+    actions = (await visitor.get("audit")).json()["actions"]
+    unknown, known = [action["does"] for action in actions if "does" in action]
+    assert known == f"Mute {NUMBERS[0]} in conference 'Order 4711'"
+    assert unknown == "Mute v3:unknown-leg in conference another-room"
+
+
 async def test_the_audit_is_read_in_pages(page: Page) -> None:
     visitor = await page.signed_in()
     await page.ledger.record([(page.clock.now(), {"outcome": "done", "tool": f"t{n}"}) for n in range(70)])
