@@ -102,7 +102,8 @@ async def test_the_audit_is_filtered_by_result_tool_text_and_time(page: Page) ->
 async def test_the_audit_names_conferences_and_people_instead_of_ids(page: Page) -> None:
     now = datetime.now(UTC)
     await conference(page, "conf-open", now - timedelta(minutes=5), "Order 4711", NUMBERS[0])
-    page.live.events.projection.name_conference("conf-open", "Order 4711")
+    answer = {"id": "conf-open", "name": "Order 4711", "status": "in_progress"}
+    page.live.events.projection.merge_conference(answer, None, now)
     entry = {"outcome": "done", "tool": "mute_participants", "does": "Mute v3:conf-open in conference conf-open"}
     await page.ledger.record([(now, entry), (now, entry | {"does": "Mute v3:unknown-leg in conference another-room"})])
     visitor = await page.signed_in()
