@@ -8,9 +8,9 @@ from typing import Any, cast
 from ...tools.base import Command
 from ...tools.calls import BridgeCalls, GetCall
 from ...tools.conferences import ConferenceFilter, CreateConference, GetConference, ListConferences
-from ...tools.pagination import Read, all_participants
+from ...tools.pagination import Read, all_of, all_participants
 from ...tools.participants import JoinConference, LeaveConference
-from ...tools.queues import EnqueueCall, GetQueue, GetQueueCall, LeaveQueue, ListQueues
+from ...tools.queues import EnqueueCall, GetQueue, GetQueueCall, LeaveQueue, ListQueueCalls, ListQueues
 from ...tools.recordings import GetRecording
 from ...tools.results import Conference, Queue, Recording
 from ...tools.text import clean_id
@@ -205,6 +205,10 @@ class TelnyxLiveState:
             if await self.has_time_limit(call.call_control_id):
                 return call.call_control_id
         return None
+
+    async def waiting_in(self, queue: str) -> tuple[str, ...]:
+        waiting = await all_of(self._read, ListQueueCalls(queue_name=queue))
+        return tuple(leg for call in waiting if (leg := _text(call, "call_control_id")) is not None)
 
     async def ringing_number(self, call_control_id: str) -> str | None:
         store = await self._events.store()

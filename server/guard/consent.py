@@ -96,14 +96,17 @@ async def _lacking(people: Iterable[Person], policy: ConsentPolicy, state: Conse
 async def _of_entry(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
     """People enter a conference that is recorded only after the announcement."""
     command = situation.command
-    arguments = arguments_of(command)
     if not isinstance(command, JoinConference | Dial):
         return None
     room = await _room_of(command, situation)
-    if room is None or room.is_over or not await _may_be_recorded(room, state):
+    if room is None or room.is_over:
+        return None
+    if isinstance(command, JoinConference) and await state.captured([command.call_control_id]):
+        return await _lacking([situation.person(command.call_control_id), *room.people], policy, state)
+    if not await _may_be_recorded(room, state):
         return None
     if isinstance(command, JoinConference):
-        return await _lacking([situation.person(arguments["call_control_id"])], policy, state)
+        return await _lacking([situation.person(command.call_control_id)], policy, state)
     return (
         f"{room.title} is recorded, and people would join without the announcement: dial without conference_config, "
         "play it with announce_recording when they have answered, then use join_conference"
@@ -131,10 +134,14 @@ async def _of_connection(policy: ConsentPolicy, situation: Situation, state: Con
     if not isinstance(command, BridgeCalls | TransferCall):
         return None
     other = command.other_call_control_id if isinstance(command, BridgeCalls) else None
-    legs = [leg for leg in (command.call_control_id, other) if leg is not None]
-    if not await state.captured(legs):
+    queue = command.queue_name if isinstance(command, BridgeCalls) else None
+    # It is not known who is first in the queue when Telnyx looks.
+    others = [other] if other else list(await situation.waiting_in(queue)) if queue else []
+    captured = await state.captured([command.call_control_id, *others])
+    if not captured:
         return None
-    if other is None:
+    legs = [command.call_control_id, *(others if other or command.call_control_id in captured else sorted(captured))]
+    if len(legs) == 1:
         return "this call is recorded, and it is not known who would be connected with it: stop the recording first"
     return await _lacking([situation.person(leg) for leg in legs], policy, state)
 

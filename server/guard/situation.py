@@ -154,6 +154,10 @@ class LiveState(Protocol):
         """A call leg with such a time limit that waits in a queue."""
         ...
 
+    async def waiting_in(self, queue: str) -> tuple[str, ...]:
+        """The call legs that wait in a queue."""
+        ...
+
     async def ringing_number(self, call_control_id: str) -> str | None:
         """The number at which a leg rings that was dialled and is not answered; None for any other leg."""
         ...
@@ -233,6 +237,9 @@ class Situation:
 
     async def limited_in(self, queue: str) -> str | None:
         return await self._live.limited_in(queue)
+
+    async def waiting_in(self, queue: str) -> tuple[str, ...]:
+        return await self._live.waiting_in(queue)
 
     async def ringing_number(self, call_control_id: str) -> str | None:
         return await self._live.ringing_number(call_control_id)

@@ -312,6 +312,56 @@ async def test_a_call_that_is_recorded_is_connected_only_with_people_who_have_he
         await call(client, "bridge_calls", **bridge)
 
 
+async def test_a_call_that_is_recorded_joins_no_conference_with_people_who_have_not_heard_it(
+    world: World, policed: Policed
+) -> None:
+    standup = room(world.sandbox, people=2)
+    caller = world.sandbox.state.legs.arrive("+12025559060", "+12025550100").call_control_id
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await call(client, "answer_call", call_control_id=caller)
+        await announced(client, world, call_control_ids=[caller])
+        await call(client, "start_call_recording", call_control_id=caller, channels="single", **START)
+        join = {"conference_id": standup, "call_control_id": caller}
+        assert "+12025559000, +12025559001 must have heard" in await refusal(client, "join_conference", **join)
+        await announced(client, world, conference_id=standup)
+        await call(client, "join_conference", **join)
+
+
+async def test_a_recorded_call_that_waits_in_a_queue_is_connected_with_nobody_who_has_not_heard_it(
+    world: World, policed: Policed
+) -> None:
+    one, other = (
+        world.sandbox.state.legs.arrive(f"+1202555906{digit}", "+12025550100").call_control_id for digit in range(2)
+    )
+    async with policed(ANNOUNCE) as client:
+        for leg in (one, other):
+            await call(client, "answer_call", call_control_id=leg)
+        await announced(client, world, call_control_ids=[one])
+        await call(client, "start_call_recording", call_control_id=one, channels="single", **START)
+        await call(client, "enqueue_call", call_control_id=one, queue_name="recorded")
+        await passes(world, 1)
+        bridge = {"call_control_id": other, "queue_name": "recorded"}
+        assert "+12025559061 must have heard" in await refusal(client, "bridge_calls", **bridge)
+        await announced(client, world, call_control_ids=[other])
+        await call(client, "bridge_calls", **bridge)
+
+
+async def test_a_recording_is_not_forgotten_after_many_other_calls(world: World, policed: Policed) -> None:
+    one, other = (
+        world.sandbox.state.legs.arrive(f"+1202555906{digit}", "+12025550100").call_control_id for digit in range(2)
+    )
+    async with policed(ANNOUNCE) as client:
+        for leg in (one, other):
+            await call(client, "answer_call", call_control_id=leg)
+        await announced(client, world, call_control_ids=[one])
+        await call(client, "start_call_recording", call_control_id=one, channels="single", **START)
+        for _ in range(1_001):
+            await call(client, "list_queues")
+        bridge = {"call_control_id": one, "other_call_control_id": other}
+        assert "+12025559061 must have heard" in await refusal(client, "bridge_calls", **bridge)
+
+
 async def test_transcription_needs_the_announcement_too(world: World, policed: Policed) -> None:
     standup = room(world.sandbox, people=2)
     first, second = legs_in(world, standup)
