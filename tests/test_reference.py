@@ -20,12 +20,16 @@ def test_a_reference_page_is_current(made: Callable[[], str]) -> None:
     assert path.read_text() == made(), "run UPDATE_SNAPSHOTS=1 make test"
 
 
-def test_the_risks_in_the_security_page_are_those_of_the_code() -> None:
-    path = DOCS / "security.md"
-    begin, end = "<!-- risk rules -->\n", "\n<!-- end of risk rules -->"
+_SECTIONS = [("security.md", "risk rules", reference.risk_rules), ("hosts.md", "sizes", reference.sizes)]
+
+
+@pytest.mark.parametrize(("page", "name", "made"), _SECTIONS)
+def test_a_generated_section_is_current(page: str, name: str, made: Callable[[], str]) -> None:
+    path = DOCS / page
+    begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
     before, _, rest = path.read_text().partition(begin)
     current, _, after = rest.partition(end)
     if os.environ.get("UPDATE_SNAPSHOTS"):
-        current = reference.risk_rules()
+        current = made()
         path.write_text(f"{before}{begin}{current}{end}{after}")
-    assert current == reference.risk_rules(), "run UPDATE_SNAPSHOTS=1 make test"
+    assert current == made(), "run UPDATE_SNAPSHOTS=1 make test"

@@ -27,7 +27,7 @@ _ROOM = ByArgument("call_control_ids", {EVERYONE: Risk.DISRUPTIVE}, Risk.ROUTINE
 
 def _stops(leaves: str | ByArgument[str] = "") -> Undo:
     carried = ("conference_id", "call_control_ids", "region")
-    return Undo("stop_audio", carried, but="whatever else they hear stops too", leaves=leaves)
+    return Undo("stop_audio", carried, but="other audio that they hear stops too", leaves=leaves)
 
 
 def _announces(*events: str) -> ByArgument[tuple[str, ...]]:

@@ -23,7 +23,7 @@ from .voices import Language, VoiceSettings
 
 StopFirst = Annotated[Literal["current", "all"], described("Stop what plays, or all, first.")]
 TargetLegs = Annotated[Literal["self", "opposite", "both"], described("If bridged: who hears it; default self.")]
-_STOPS = Undo("stop_call_audio", carried=("call_control_id",), but="whatever else it hears stops too")
+_STOPS = Undo("stop_call_audio", carried=("call_control_id",), but="other audio that it hears stops too")
 
 
 class SpeakToCall(Command):
@@ -62,7 +62,7 @@ class PlayToCall(Command):
     undo = Undo(
         "stop_call_audio",
         carried=("call_control_id",),
-        but="whatever else it hears stops too",
+        but="other audio that it hears stops too",
         leaves=ByArgument("loop", {"infinity": "playing without end"}, ""),
     )
     exclusive = (("audio_url", "media_name"),)

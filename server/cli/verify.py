@@ -101,7 +101,7 @@ def _lines(report: Report, *, is_head_given: bool) -> Iterator[str]:
     if manifest is not None and not is_head_given:
         yield (
             f"The audit records lead to the head {_text(manifest.audit.head)}. Without --head, all of them could have "
-            "been written anew before the export: compare it with a head that you kept."
+            "been rewritten before the export: compare it with a head that you kept."
         )
     if not report.failures:
         yield click.style("Everything that can be verified here holds.", fg="green")

@@ -175,7 +175,7 @@ class Approvals:
         if not await self._ledger.use_answer(request, answer.call, yes=answer.reply is ApprovalOutcome.YES):
             raise CallRefused(
                 f"The person's answer to {command.tool_name()} was used already: it holds for one call. Nothing was "
-                "sent. Call the tool again if it is needed once more, so that the person is asked."
+                "sent. If it is still needed, call the tool again, so that the person is asked."
             )
 
 

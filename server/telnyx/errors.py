@@ -37,7 +37,7 @@ HINTS: Mapping[str, str] = {
     "90019": "The conference is over: list_conferences shows those that are open; conference_summary describes this "
     "one.",
     "90020": "There is no audio yet: wait_for_event with call.answered and this call_control_id, then repeat the call.",
-    "90032": "The conference is full: somebody must leave first (leave_conference), or open another with "
+    "90032": "The conference is full: a participant must leave first (leave_conference), or open another with "
     "create_conference.",
     "90033": "A conference with this name is open: list_conferences has its id, and join_conference brings the call "
     "into it.",

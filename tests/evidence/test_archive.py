@@ -179,7 +179,7 @@ def test_an_archive_is_verified_without_the_store(case: Case, tmp_path: Path) ->
 
 
 def test_without_a_head_the_output_says_what_is_not_proved(case: Case) -> None:
-    assert "Without --head, all of them could have been written anew" in case.verify(case.archive).stdout
+    assert "Without --head, all of them could have been rewritten" in case.verify(case.archive).stdout
 
 
 def test_one_changed_byte_is_found_in_every_file(case: Case, tmp_path: Path) -> None:

@@ -289,7 +289,7 @@ async def test_a_tool_is_asked_about_as_its_own_entry_says(world: World, policy:
 
 @dataclass
 class Server:
-    """A server in this process whose policy is written anew for each command."""
+    """A server in this process whose policy is written again for each command."""
 
     world: World
     policy: Path

@@ -13,8 +13,9 @@ from telnyx_conferencing.server.cli.options import SERVE_SETTINGS, default_text,
 from telnyx_conferencing.server.cli.tools import risk_words
 from telnyx_conferencing.server.events.models import PAYLOADS
 from telnyx_conferencing.server.guard.effects import ARGUMENT_RULES, STATE_RULES
+from telnyx_conferencing.server.mcp.tool_definitions import model_bytes, total_bytes
 from telnyx_conferencing.server.settings import PREFIX, Settings
-from telnyx_conferencing.tools import TOOLS, TOOLSETS
+from telnyx_conferencing.tools import PRESETS, TOOLS, TOOLSETS
 from telnyx_conferencing.tools.base import ByArgument, Command, Tool
 
 _MADE = "Made from the code by `UPDATE_SNAPSHOTS=1 make test`."
@@ -157,6 +158,26 @@ def _event_rows(payloads: Mapping[str, Any]) -> Iterable[str]:
     for name, payload in payloads.items():
         fields = (field.alias or key for key, field in payload.model_fields.items() if key not in _COMMON)
         yield f"| `{name}` | {', '.join(f'`{field}`' for field in fields)} |"
+
+
+_PRESETS = {
+    "core": "Telnyx's conference and queue endpoints, `dial`, `answer_call`, `hangup_call`, `list_events`, "
+    "`wait_for_event`, `whoami`",
+    "default": "everything except the tools for single calls outside a conference",
+    "all": "also the tools for single calls",
+}
+
+
+def sizes() -> str:
+    """The generated section of docs/hosts.md: the tools and bytes of each preset."""
+    head = ("| `--toolsets` | tools | bytes for the model | with output schemas and hints |", "|---|---|---|---|")
+    return "\n".join([*head, *(_size(name, meaning) for name, meaning in _PRESETS.items())])
+
+
+def _size(preset: str, meaning: str) -> str:
+    number, model = len(PRESETS[preset]), sum(map(model_bytes, PRESETS[preset]))
+    total = sum(map(total_bytes, PRESETS[preset]))
+    return f"| `{preset}`: {meaning} | {number} | {model:,} ({model / number:.0f} a tool) | {total:,} |"
 
 
 def risk_rules() -> str:
