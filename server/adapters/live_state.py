@@ -18,16 +18,16 @@ from ..errors import CallFailed
 from ..events.event import EventFilter
 from ..events.projection.views import ConferenceView
 from ..events.service import EventService
-from ..guard.ledger import Ledger
+from ..guard.ledger import AuditRecord, Ledger
 from ..guard.place import Place, PlaceKind
 from ..guard.situation import Person, QueueState, Room, Waiting
+from .audit_follower import AuditFollower
 from .time_limits import TimeLimits
 
 _OWN_MOVE_HOLDS = timedelta(seconds=10)
 """The webhooks of a command arrive within this time; until then its own effect is what is known."""
 _MAX_REMEMBERED = 10_000
 _MAX_QUEUES = 20
-_MAX_AUDIT_RECORDS = 1_000
 _MAX_CALL_EVENTS = 10
 _STARTS_RECORDING = frozenset({"start_recording", "resume_recording"})
 
@@ -40,7 +40,9 @@ class TelnyxLiveState:
     def __init__(self, read: Read, events: EventService, ledger: Ledger) -> None:
         self._read = read
         self._events = events
-        self._ledger = ledger
+        self._audit = AuditFollower(ledger, self._note)
+        self._recorded: dict[str, None] = {}
+        """Conferences whose recording a server on this store started or resumed."""
         self._moves: dict[str, tuple[datetime, Place]] = {}
         """The place of a leg after this server's own command, and the time of the command."""
         self._leg_ids: dict[str, str] = {}
@@ -81,12 +83,14 @@ class TelnyxLiveState:
         if view.recording is not None:
             return view.recording.value != "stopped"
         # Another process on this store may have started one.
-        records = await self._ledger.newest(_MAX_AUDIT_RECORDS)
-        return any(
-            record.entry.get("tool") in _STARTS_RECORDING
-            and cast("dict[str, Any]", record.entry.get("arguments") or {}).get("conference_id") == conference_id
-            for record in records
-        )
+        await self._audit.update()
+        return conference_id in self._recorded
+
+    def _note(self, record: AuditRecord) -> None:
+        if record.entry.get("tool") in _STARTS_RECORDING:
+            conference_id = cast("dict[str, Any]", record.entry.get("arguments") or {}).get("conference_id")
+            if isinstance(conference_id, str):
+                _remember(self._recorded, conference_id, None)
 
     def _participant(self, row: Mapping[str, Any]) -> Person:
         known = self.person(_text(row, "call_control_id") or "")

@@ -8,7 +8,7 @@ import json
 import logging
 import secrets
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from ...tools.base import Command
 from ...tools.call_audio import PlayToCall, SpeakToCall
 from ...tools.call_recordings import PauseCallRecording, ResumeCallRecording
 from ...tools.call_state import UpdateClientState
-from ...tools.calls import MAX_CALL_S, Dial
+from ...tools.calls import Dial
 from ...tools.client_state import as_base64
 from ...tools.recordings import AnnounceRecording, PauseRecording, ResumeRecording
 from ...tools.text import count
@@ -37,18 +37,14 @@ from ..events.service import EventService
 from ..events.times import iso
 from ..guard import Ledger, Policy
 from ..guard.effects import captures_speech
-from ..guard.ledger import AuditRecord
 from ..guard.policy import ConsentPolicy
 from ..guard.situation import LiveState, Room
 from ..telnyx import TelnyxClient
+from .audit_follower import records_of_open_calls
 
 logger = logging.getLogger(__name__)
 
 _MAX_EVENTS = 50
-_LONGEST_CALL = timedelta(seconds=MAX_CALL_S)
-_MAX_CLOCK_DISORDER = timedelta(minutes=10)
-"""Records are numbered when they are committed, perhaps by several machines."""
-_MAX_NUMBER = 2**63 - 1
 _FASTEST_WORDS_PER_S = 6.0
 """Speech that ends sooner was stopped."""
 _RING_LIMIT = timedelta(minutes=10)
@@ -124,7 +120,7 @@ class RecordingConsent:
         wanted = set(legs)
         newest: dict[str, bool] = {}
         outcomes: dict[str, Any] = {}
-        async for record in self._records_of_open_calls():
+        async for record in records_of_open_calls(self._ledger):
             tool = record.entry.get("tool")
             # A call that was noted as it was sent, and then failed, has recorded nobody.
             outcome = outcomes.setdefault(str(record.entry.get("call", record.number)), record.entry.get("outcome"))
@@ -135,17 +131,6 @@ class RecordingConsent:
             if wanted <= newest.keys():
                 break
         return frozenset(leg for leg in wanted if newest.get(leg))
-
-    async def _records_of_open_calls(self) -> AsyncGenerator[AuditRecord]:
-        """The audit, newest first, back to when the oldest call can have begun."""
-        since = self._ledger.now() - _LONGEST_CALL - _MAX_CLOCK_DISORDER
-        number = _MAX_NUMBER
-        while records := await self._ledger.before(number):
-            for record in records:
-                yield record
-            number = records[-1].number
-            if records[-1].at < since:
-                return
 
     def sent(self, command: Command) -> None:
         """Note a command that Telnyx accepted."""

@@ -7,11 +7,10 @@ from ...tools.base import Command
 from ...tools.calls import Dial, TransferCall
 from ..guard.effects import is_limit
 from ..guard.ledger import AuditRecord, Ledger
+from .audit_follower import AuditFollower
 
 _TOOLS = frozenset({Dial.tool_name(), TransferCall.tool_name()})
 _MAX_REMEMBERED = 10_000
-_MAX_FIRST_RECORDS = 1_000
-"""Records of the audit that are read at first; from then on all that are new."""
 
 
 class TimeLimits:
@@ -21,9 +20,7 @@ class TimeLimits:
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._newest: int | None = None
-        """The number of the newest audit record that was read."""
+        self._audit = AuditFollower(ledger, self._note)
         self._limited: dict[str, None] = {}
 
     def record(self, command: Command, call_control_id: str | None) -> None:
@@ -33,23 +30,14 @@ class TimeLimits:
 
     async def hold_for(self, call_control_id: str, number: str | None) -> bool:
         """Whether a leg was called with a time limit. `number`: at its far end, if known. Raises `StoreError`."""
-        await self._update()
+        await self._audit.update()
         return call_control_id in self._limited or (number is not None and number in self._limited)
 
-    async def _update(self) -> None:
-        if self._newest is None:
-            self._read(reversed(await self._ledger.newest(_MAX_FIRST_RECORDS)))
-            self._newest = self._newest or 0
-        while records := await self._ledger.after(self._newest):
-            self._read(records)
-
-    def _read(self, records: Iterable[AuditRecord]) -> None:
-        for record in records:
-            self._newest = record.number
-            if record.entry.get("outcome") == "sends" and record.entry.get("tool") in _TOOLS:
-                arguments = cast("Mapping[str, Any]", record.entry.get("arguments") or {})
-                if is_limit(_seconds(arguments.get("time_limit_secs"))):
-                    self._remember(_numbers(arguments))
+    def _note(self, record: AuditRecord) -> None:
+        if record.entry.get("outcome") == "sends" and record.entry.get("tool") in _TOOLS:
+            arguments = cast("Mapping[str, Any]", record.entry.get("arguments") or {})
+            if is_limit(_seconds(arguments.get("time_limit_secs"))):
+                self._remember(_numbers(arguments))
 
     def _remember(self, names: Iterable[str]) -> None:
         for name in names:

@@ -347,6 +347,7 @@ async def test_a_recorded_call_that_waits_in_a_queue_is_connected_with_nobody_wh
         await call(client, "bridge_calls", **bridge)
 
 
+@pytest.mark.slow
 async def test_a_recording_is_not_forgotten_after_many_other_calls(world: World, policed: Policed) -> None:
     one, other = (
         world.sandbox.state.legs.arrive(f"+1202555906{digit}", "+12025550100").call_control_id for digit in range(2)
@@ -360,6 +361,25 @@ async def test_a_recording_is_not_forgotten_after_many_other_calls(world: World,
             await call(client, "list_queues")
         bridge = {"call_control_id": one, "other_call_control_id": other}
         assert "+12025559061 must have heard" in await refusal(client, "bridge_calls", **bridge)
+
+
+@pytest.mark.slow
+async def test_a_recording_by_another_process_is_not_forgotten_after_many_other_calls(
+    world: World, policed: Policed
+) -> None:
+    standup = room(world.sandbox, people=2)
+    caller = world.sandbox.state.legs.arrive("+12025559060", "+12025550100").call_control_id
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await call(client, "answer_call", call_control_id=caller)
+        await announced(client, world, conference_id=standup)
+        await call(client, "start_recording", conference_id=standup, **START)
+        for _ in range(1_001):
+            await call(client, "list_queues")
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        join = {"conference_id": standup, "call_control_id": caller}
+        assert "+12025559060 must have heard" in await refusal(client, "join_conference", **join)
 
 
 async def test_transcription_needs_the_announcement_too(world: World, policed: Policed) -> None:
