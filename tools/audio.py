@@ -41,7 +41,7 @@ def _count(value: Any) -> Any:
     return int(text) if text.isdecimal() else value
 
 
-Voice = Annotated[NotEmpty, described("Provider.Model.Voice as AWS.Polly.Joanna, or male, female.")]
+Voice = Annotated[NotEmpty, described("Provider.Model.Voice such as AWS.Polly.Joanna, or male, female.")]
 Loop = Annotated[
     Annotated[int, Field(ge=1, le=100)] | Literal["infinity"],
     BeforeValidator(_count),
@@ -154,13 +154,13 @@ class GatherDtmf(Command):
     call_control_id: CallControlId
     # Telnyx's endpoint takes only files: the server says the text first.
     payload: Annotated[SpokenText | None, Field(exclude=True), described("Text to say.")] = None
-    voice: Annotated[NotEmpty | None, Field(exclude=True), described("With payload, as AWS.Polly.Joanna.")] = None
+    voice: Annotated[NotEmpty | None, Field(exclude=True), described("With payload, such as AWS.Polly.Joanna.")] = None
     audio_url: AudioUrl | None = None
     media_name: MediaName | None = None
     invalid_audio_url: Annotated[AudioUrl, described("Played after wrong digits.")] | None = None
     invalid_media_name: Annotated[NotEmpty, described("The same, uploaded.")] | None = None
-    minimum_digits: Annotated[Positive, described("Fewest; default 1.")] | None = None
-    maximum_digits: Annotated[Positive, described("Most; default 128.")] | None = None
+    minimum_digits: Annotated[Positive, described("Minimum; default 1.")] | None = None
+    maximum_digits: Annotated[Positive, described("Maximum; default 128.")] | None = None
     maximum_tries: MaxTries | None = None
     valid_digits: ValidDigits | None = None
     terminating_digit: TerminatingDigit | None = None

@@ -126,14 +126,14 @@ class GatherFromCall(Command):
 
     call_control_id: CallControlId
     payload: SpokenText | None = None
-    voice: Annotated[NotEmpty, described("With payload, as AWS.Polly.Joanna.")] | None = None
+    voice: Annotated[NotEmpty, described("With payload, such as AWS.Polly.Joanna.")] | None = None
     audio_url: AudioUrl | None = None
     media_name: MediaName | None = None
     invalid_payload: Annotated[SpokenText, described("Said after wrong digits.")] | None = None
     invalid_audio_url: Annotated[AudioUrl, described("Played after wrong digits.")] | None = None
     invalid_media_name: Annotated[NotEmpty, described("The same, uploaded.")] | None = None
-    minimum_digits: Annotated[Positive, described("Fewest; default 1.")] | None = None
-    maximum_digits: Annotated[Positive, described("Most; default 128.")] | None = None
+    minimum_digits: Annotated[Positive, described("Minimum; default 1.")] | None = None
+    maximum_digits: Annotated[Positive, described("Maximum; default 128.")] | None = None
     maximum_tries: MaxTries | None = None
     valid_digits: ValidDigits | None = None
     terminating_digit: TerminatingDigit | None = None
@@ -173,7 +173,7 @@ class StopGather(Command):
 
 
 class SendCallDtmf(Command):
-    """Send keypad tones on one call, as to a telephone menu at its far end."""
+    """Send keypad tones on one call, for example to a telephone menu at its far end."""
 
     route = POST("/calls/{call_control_id}/actions/send_dtmf")
     risk = Risk.DISRUPTIVE

@@ -8,7 +8,7 @@ from .types import CallControlId, Note, described
 
 
 class UpdateClientState(Command):
-    """Replace the client_state of a call, for example by a note on the caller."""
+    """Replace the client_state of a call, for example with a note on the caller."""
 
     route = PUT("/calls/{call_control_id}/actions/client_state_update")
     risk = Risk.ROUTINE

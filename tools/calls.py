@@ -93,7 +93,7 @@ class ConferenceConfig(WhisperRule):
 
     conference_id: Annotated[ConferenceId | None, Field(alias="id"), described("Id, or name of an open one.")] = None
     conference_name: Annotated[NotEmpty, described("Instead of id: by name; created if new.")] | None = None
-    start_conference_on_create: Annotated[bool, described("false: all wait on hold.")] | None = None
+    start_conference_on_create: Annotated[bool, described("false: everyone waits on hold.")] | None = None
     supervisor_role: SupervisorRole | None = None
     whisper_call_control_ids: WhisperCallLegs | None = None
     mute: Annotated[bool, described("Join muted.")] | None = None
@@ -101,8 +101,8 @@ class ConferenceConfig(WhisperRule):
     hold_audio_url: AudioUrl | None = None
     hold_media_name: MediaName | None = None
     early_media: Annotated[bool, described("false: join when answered.")] | None = None
-    start_conference_on_enter: Annotated[bool, described("Starts one that waits.")] | None = None
-    end_conference_on_exit: Annotated[bool, described("Ends for all when they leave.")] | None = None
+    start_conference_on_enter: Annotated[bool, described("Starts a conference that waits.")] | None = None
+    end_conference_on_exit: Annotated[bool, described("Ends it and hangs up everyone when they leave.")] | None = None
     soft_end_conference_on_exit: Annotated[bool, described("Ends when they leave; nobody is hung up.")] | None = None
     beep_enabled: Beep | None = None
 

@@ -98,7 +98,7 @@ class CreateConference(Command):
 
     call_control_id: CallControlId
     name: Annotated[NotEmpty, described("Name for the conference.")]
-    start_conference_on_create: Annotated[bool, described("false: all wait on hold.")] | None = None
+    start_conference_on_create: Annotated[bool, described("false: everyone waits on hold.")] | None = None
     max_participants: Annotated[int, Field(ge=2, le=800), described("Default 250.")] | None = None
     duration_minutes: Annotated[Positive, described("Ends after this time; default 4 hours.")] | None = None
     beep_enabled: Annotated[Beep, described("When a beep sounds; default never.")] | None = None

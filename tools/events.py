@@ -21,7 +21,7 @@ class ListEvents(Tool):
     queue_name: QueueName | None = None
     since: Annotated[NotEmpty, described("Not before this ISO 8601 time or event id.")] | None = None
     until: Annotated[NotEmpty, described("Not after this ISO 8601 time.")] | None = None
-    limit: Annotated[int, Field(ge=1, le=100), described("Most events to return.")] = 20
+    limit: Annotated[int, Field(ge=1, le=100), described("Maximum number of events.")] = 20
     cursor: Annotated[Positive, described("next_cursor of the page before.")] | None = None
 
 

@@ -36,7 +36,7 @@ def _also(who: str, otherwise: str = "") -> ByArgument[str]:
     return ByArgument("call_control_ids", {EVERYONE: f"also those who were {who} before"}, otherwise)
 
 
-_EndOnExit = Annotated[bool, described("Ends for all when they leave.")]
+_EndOnExit = Annotated[bool, described("Ends it and hangs up everyone when they leave.")]
 _SoftEndOnExit = Annotated[bool, described("Ends when they leave; nobody is hung up.")]
 
 
@@ -125,7 +125,7 @@ class JoinConference(WhisperRule, Command):
     hold: Annotated[bool, described("Join on hold.")] | None = None
     hold_audio_url: Annotated[AudioUrl, described("Hold audio: public https URL.")] | None = None
     hold_media_name: MediaName | None = None
-    start_conference_on_enter: Annotated[bool, described("Starts one that waits on hold.")] | None = None
+    start_conference_on_enter: Annotated[bool, described("Starts a conference that waits on hold.")] | None = None
     end_conference_on_exit: _EndOnExit | None = None
     soft_end_conference_on_exit: _SoftEndOnExit | None = None
     beep_enabled: Beep | None = None

@@ -35,13 +35,13 @@ class AddOptout(Tool):
 
 
 class RequestGrant(Tool):
-    """Ask a person once to allow several calls of one tool, within limits; each call then needs no yes of its own."""
+    """Ask a person once to allow several calls of one tool, within limits; those calls need no further approval."""
 
     risk = Risk.DESTRUCTIVE
     result = GrantResult
     always_asks = True
 
-    tool: Annotated[NotEmpty, described("Tool name, as hangup_call.")]
+    tool: Annotated[NotEmpty, described("Tool name, such as hangup_call.")]
     limits: Annotated[
         dict[str, Any],
         WithJsonSchema(

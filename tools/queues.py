@@ -35,7 +35,7 @@ def _fillable(text: str, info: ValidationInfo) -> str:
 
 
 KeepAfterHangup = Annotated[bool, described("Keep its place when the caller hangs up; default false.")]
-MaxSize = Annotated[Positive, described("Most calls that may wait.")]
+MaxSize = Annotated[Positive, described("Maximum number of waiting calls.")]
 
 
 class ListQueues(Command):
@@ -218,7 +218,9 @@ class AnnouncePositions(Command):
     language: Annotated[Language, described("Needed for voice male or female.")] | None = None
     audio_url: Annotated[AudioUrl, described("Hold music after it, without end.")] | None = None
     media_name: Annotated[NotEmpty, described("The same, uploaded.")] | None = None
-    skip_within_secs: Annotated[int, Field(ge=5, le=3600), described("Skip who heard it so recently.")] = 60
+    skip_within_secs: Annotated[int, Field(ge=5, le=3600), described("Skip callers who heard it within this time.")] = (
+        60
+    )
     limit: Annotated[int, Field(ge=1, le=200), described("Only the first in line.")] = 50
 
     def words(self, position: int, waiting: int, minutes: int) -> str:

@@ -18,4 +18,4 @@ class Report(Tool):
 
     since: Annotated[NotEmpty, described("ISO 8601 time; default: today 00:00 UTC.")] | None = None
     until: Annotated[NotEmpty, described("ISO 8601 time; default: now.")] | None = None
-    limit: Annotated[int, Field(ge=1, le=100), described("Most rows of each kind.")] = 20
+    limit: Annotated[int, Field(ge=1, le=100), described("Maximum rows of each kind.")] = 20

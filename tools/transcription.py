@@ -103,4 +103,4 @@ class ConferenceTranscript(Tool):
     last_minutes: Annotated[int, Field(ge=1, le=240), described("Only the last minutes.")] | None = None
     speaker: Annotated[NotEmpty, described("Call leg id, number or name.")] | None = None
     search: Annotated[NotEmpty, described("Word or phrase, in any case.")] | None = None
-    limit: Annotated[int, Field(ge=1, le=200), described("Most utterances, the latest.")] = 50
+    limit: Annotated[int, Field(ge=1, le=200), described("Maximum number; the latest.")] = 50

@@ -138,8 +138,8 @@ QueueName = Annotated[str, AfterValidator(_queue_name), described("Queue name, a
 MAX_SPOKEN_LENGTH = 3000
 SpokenText = Annotated[str, Field(max_length=MAX_SPOKEN_LENGTH), AfterValidator(_not_empty), described("Text to say.")]
 CommandId = Annotated[NotEmpty, described("Leave out: automatic.")]
-ClientState = Annotated[str, AfterValidator(_client_state), described("Text its events bring back.")]
-Note = Annotated[NotEmpty, AfterValidator(_client_state), described("Text its events bring back.")]
+ClientState = Annotated[str, AfterValidator(_client_state), described("Text that its events repeat.")]
+Note = Annotated[NotEmpty, AfterValidator(_client_state), described("Text that its events repeat.")]
 """A `client_state` that must be given."""
 Region = Annotated[
     Literal["Australia", "Europe", "Middle East", "US"],
@@ -157,7 +157,7 @@ MediaName = Annotated[NotEmpty, described("Name of a file uploaded to Telnyx, in
 EventTypes = Annotated[
     list[NotEmpty],
     Field(min_length=1),
-    described("Event types, as conference.ended; conference.participant.* is a group."),
+    described("Event types, such as conference.ended; conference.participant.* is a group."),
 ]
 PageNumber = Annotated[Positive, described("Page; default 1.")]
 PageAfter = Annotated[NotEmpty, described("From next_page_after.")]
