@@ -18,7 +18,7 @@ _NAMES = {
     "calls_per_minute": "calls a minute",
     "whole_room_per_hour": "whole-room actions an hour",
     "speech_characters_per_hour": "characters of speech an hour",
-    "most_people": "people touched by one action",
+    "most_people": "people affected by one call",
     "dials_per_hour": "numbers called an hour",
     "concurrent_calls": "calls up at once on a connection",
 }
@@ -132,7 +132,7 @@ def calling_lines(calling: CallingPolicy) -> list[str]:
         if rules.countries is not None:
             lines.append(f"calls go only to {', '.join(rules.countries) or 'no country'}")
         if rules.open is not None:
-            lines.append(f"calls only {' and '.join(rules.open) or 'never'}, where the person is")
+            lines.append(f"calls only {' and '.join(rules.open) or 'never'}, in the time zone of the number")
         if rules.attempts_per_day is not None:
             lines.append(f"a number is called at most {count(rules.attempts_per_day, 'time')} in 24 hours")
         if rules.optout_file is not None:

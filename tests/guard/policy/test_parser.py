@@ -51,7 +51,7 @@ zone = "Europe/Berlin"
 open = ["mon-fri 08:00-18:00", "sat 22:00-02:00"]   # may cross midnight; several windows
 
 [calling]
-open = ["mon-sat 09:00-20:00"] # where the person is
+open = ["mon-sat 09:00-20:00"] # in the time zone of the number
 countries = ["us"]
 attempts_per_day = 3
 optout_file = "/etc/telnyx/optouts.txt"
