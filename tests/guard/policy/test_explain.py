@@ -146,7 +146,7 @@ MISTAKES = {
     "scope.queues = []": "scope.queues is empty: it allows nothing.",
     "scope.audio_http = true": "scope.audio_http is true: audio fetched over http can be changed on its way.",
     "limits.calls_per_minute = 0": "The limit of calls a minute for all writes is 0: such calls are never sent.",
-    "limits.tool.speak_text.most_people = 0": "The limit of people touched by one action for speak_text is 0: such "
+    "limits.tool.speak_text.most_people = 0": "The limit of people affected by one call for speak_text is 0: such "
     "calls are never sent.",
     "tools.deny = ['speak_*']\nlimits.tool.speak_text.most_people = 2": "limits.tool.speak_text: this tool does not "
     "exist here, because it is denied by this server's policy.",
