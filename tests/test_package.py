@@ -24,13 +24,13 @@ def test_the_wheel_holds_every_file_of_the_tree_and_no_other(tmp_path: Path) -> 
     subprocess.run([*build, "--no-build-isolation", "--wheel-dir", tmp_path, source], check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    wanted = {
+    files = {
         f"telnyx_conferencing/{path.relative_to(source)}"
         for directory in ("tools", "prompts", "server")
         for path in (source / directory).rglob("*")
         if path.suffix in SHIPPED or path.name == "py.typed"
     }
-    assert packed == wanted
+    assert packed == files
 
 
 def test_the_version_is_the_one_in_pyproject() -> None:
@@ -83,8 +83,8 @@ def test_every_import_is_declared_and_every_library_with_a_version_1_has_an_uppe
 
 def test_every_dependency_is_pinned_in_the_lock() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
-    names = {re.split(r"[<>=!~ ;\[]", requirement)[0].lower() for requirement in wanted}
+    requirements = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    names = {re.split(r"[<>=!~ ;\[]", requirement)[0].lower() for requirement in requirements}
     pinned = {line.split("==")[0] for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if "==" in line}
     assert names <= pinned
     assert (ROOT / "requirements-dev.txt").read_text().count("--hash=") >= len(pinned)

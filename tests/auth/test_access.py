@@ -138,8 +138,8 @@ async def is_shown(server: Site, token: str, path: str) -> bool:
         if answer.status_code != 200:
             return False
         headers = {"x-operator-key": answer.json()["key"]}
-        async with http.stream("GET", f"{server.url}{API[path]}", headers=headers) as told:
-            return told.status_code == 200
+        async with http.stream("GET", f"{server.url}{API[path]}", headers=headers) as response:
+            return response.status_code == 200
 
 
 def rows(title: str, may: Mapping[str, set[str]], names: list[str]) -> list[str]:

@@ -184,9 +184,9 @@ async def test_a_session_has_the_scopes_of_the_token_in_each_request(server: Sit
 async def test_whoami_names_the_identity(server: Site, home: Path, era: str) -> None:
     token = await given(home, "anna", READ)
     async with server.client(era, token=token) as client:
-        told = await call(client, "whoami")
-    assert told["client"].endswith(", as anna")
-    assert told["policy"]["read_only"] is True
+        answer = await call(client, "whoami")
+    assert answer["client"].endswith(", as anna")
+    assert answer["policy"]["read_only"] is True
 
 
 @pytest.mark.parametrize("scopes", [(), (READ,), (CONTROL,), (APPROVE,), (READ, CONTROL, APPROVE)])
@@ -328,8 +328,8 @@ async def test_a_policy_can_apply_to_single_identities(tmp_path: Path, era: str)
         assert "delete_queue" not in {tool.name for tool in (await annas.list_tools()).tools}
         assert "delete_queue" in {tool.name for tool in (await first.list_tools()).tools}
         await call(first, "create_queue", queue_name="a")
-        said = await refusal(first, "create_queue", queue_name="b")
+        message = await refusal(first, "create_queue", queue_name="b")
         await call(second, "create_queue", queue_name="b")
         for name in ("c", "d"):
             await call(annas, "create_queue", queue_name=name)
-    assert "allows 1 calls of desk-1 a minute" in said
+    assert "allows 1 calls of desk-1 a minute" in message

@@ -272,7 +272,7 @@ async def test_a_client_discovers_the_issuer_and_connects_with_its_token(tmp_pat
         options = ("--sandbox", "--oauth-issuer", authority.url, "--oauth-audience", AUDIENCE)
         async with site(*options, home=tmp_path, env={}) as server:
             refused = await server.request("POST", "/mcp")
-            told = [await server.get(f"/.well-known/oauth-protected-resource{path}") for path in ("", "/mcp")]
+            answer = [await server.get(f"/.well-known/oauth-protected-resource{path}") for path in ("", "/mcp")]
             now = datetime.now(UTC).timestamp()
             comes = token(iss=authority.url, exp=now + 600, scope="conferences:read")
             async with server.client(era, token=comes) as client:
@@ -282,8 +282,8 @@ async def test_a_client_discovers_the_issuer_and_connects_with_its_token(tmp_pat
     assert refused.status_code == stale.status_code == 401
     where = "https://calls.example.com/.well-known/oauth-protected-resource/mcp"
     assert f'resource_metadata="{where}"' in refused.headers["www-authenticate"]
-    assert told[0].json() == told[1].json()
-    assert told[0].json()["resource"] == AUDIENCE
-    assert told[0].json()["authorization_servers"] == [authority.url]
+    assert answer[0].json() == answer[1].json()
+    assert answer[0].json()["resource"] == AUDIENCE
+    assert answer[0].json()["authorization_servers"] == [authority.url]
     assert known["client"].endswith(", as oauth:anna")
     assert comes not in log

@@ -110,11 +110,11 @@ def test_a_typed_yes_allows_the_call_once(database: Path) -> None:
     with at_terminal(*approvals(database, "approve", one.code, "--reason", "all said bye")) as terminal:
         shown = terminal.until(APPROVE)
         terminal.type(f"y{ENTER}")
-        code, said = terminal.ended()
+        code, output = terminal.ended()
     assert QUESTION in shown
     assert "exactly this call" in shown
     assert code == 0
-    assert f"Approved {one.code}" in said
+    assert f"Approved {one.code}" in output
     met = taken(database)
     assert (met.state, met.reason) == (State.SPENT, "all said bye")
     assert (met.decided_by or "").endswith(" at a terminal")
@@ -138,9 +138,9 @@ def test_any_other_answer_leaves_the_request_open(database: Path, typed: str, en
     with at_terminal(*approvals(database, "approve", one.code)) as terminal:
         terminal.until(APPROVE)
         terminal.type(typed)
-        code, said = terminal.ended()
+        code, output = terminal.ended()
     assert code == ends_with
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     assert pending(database) == [one.code]
 
 
@@ -167,12 +167,12 @@ def test_only_a_person_at_a_terminal_can_approve(database: Path, terminals: set[
         text=True,
         env=environment({}),
     ) as process:
-        said = process.communicate(timeout=PATIENCE)[1]
+        output = process.communicate(timeout=PATIENCE)[1]
     os.close(ours)
     os.close(theirs)
     assert process.returncode == 1
-    assert "Approving needs a person at a terminal" in said
-    assert "an agent that can run commands" in said
+    assert "Approving needs a person at a terminal" in output
+    assert "an agent that can run commands" in output
     assert pending(database) == [one.code]
 
 
@@ -200,9 +200,9 @@ def test_an_unknown_code_is_one_sentence_and_exit_code_1(database: Path) -> None
         "telnyx-conferencing: There is no question ZZZZ-ZZZZ. `telnyx-conferencing approvals` lists those that wait.\n"
     )
     with at_terminal(*approvals(database, "approve", "nope")) as terminal:
-        code, said = terminal.ended()
+        code, output = terminal.ended()
     assert code == 1
-    assert "There is no question N0PE." in said
+    assert "There is no question N0PE." in output
 
 
 def test_an_expired_request_cannot_be_answered(database: Path) -> None:
@@ -274,8 +274,8 @@ def test_watch_prints_each_request_and_takes_its_answer(database: Path) -> None:
         terminal.type(ENTER)
         terminal.until(f"{third.code} stays open.")
         terminal.type(CTRL_C)
-        code, said = terminal.ended()
-    assert (code, third.code in said) == (130, False)
+        code, output = terminal.ended()
+    assert (code, third.code in output) == (130, False)
     assert pending(database) == [third.code]
     met = taken(database)
     assert (met.state, met.reason) == (State.SPENT, "they said bye")
@@ -318,10 +318,10 @@ def test_watch_through_a_pipe_prints_requests_and_takes_no_answers(
         second = left(database, asked("Another?"))
         seen += [process.stdout.readline() for _ in range(lines)]
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=PATIENCE)
+        _, output = process.communicate(timeout=PATIENCE)
     shown = "".join(seen)
     assert shown.index(first.code) < shown.index(second.code)
-    assert (process.returncode, said.strip()) == (130, "")
+    assert (process.returncode, output.strip()) == (130, "")
     assert pending(database) == [first.code, second.code]
 
 

@@ -149,12 +149,12 @@ def test_the_hashes_of_an_export_can_be_recomputed(database: Path) -> None:
         record = json.loads(line)
         at = datetime.fromisoformat(record.pop("at"))
         stored = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        found, said = record.pop("number"), record.pop("hash")
+        found, hash_ = record.pop("number"), record.pop("hash")
         assert record == STORY[number - 1]
         text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
         entry = hashlib.sha256(text.encode()).hexdigest()
         last = hashlib.sha256(f"{last}\n{found}\n{stored}\n{entry}".encode()).hexdigest()
-        assert (found, said) == (number, last)
+        assert (found, hash_) == (number, last)
     assert f"Head: {len(STORY)}:{last}" in printed(database, "verify")
 
 
@@ -170,7 +170,7 @@ def test_no_matching_record_is_reported(database: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (["--since", "yesterday"], "--since: must be an ISO 8601 time"),
         (["--since", "999999d"], "--since: must be an ISO 8601 time"),
@@ -180,10 +180,10 @@ def test_no_matching_record_is_reported(database: Path) -> None:
         (["--database", "mysql://there/events"], "mysql databases are not supported"),
     ],
 )
-def test_a_wrong_option_exits_with_2(database: Path, arguments: list[str], said: str) -> None:
+def test_a_wrong_option_exits_with_2(database: Path, arguments: list[str], output: str) -> None:
     ended = run("audit", "--database", url_of(database), *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert said in ended.stderr
+    assert output in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -228,7 +228,7 @@ def test_an_earlier_head_proves_that_nothing_was_removed(database: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "output"),
     [
         ("UPDATE audit SET entry = replace(entry, 'declined', 'done') WHERE number = 2", "Record 2 was altered"),
         ("UPDATE audit SET at = at + 1 WHERE number = 4", "Record 4 was altered"),
@@ -252,11 +252,11 @@ def test_an_earlier_head_proves_that_nothing_was_removed(database: Path) -> None
         ),
     ],
 )
-def test_verify_finds_changed_and_removed_records(database: Path, change: str, said: str) -> None:
+def test_verify_finds_changed_and_removed_records(database: Path, change: str, output: str) -> None:
     kept = head(database)
     tampered(database, change)
-    assert broken(database).startswith(said)
-    assert broken(database, "--head", kept).startswith(said)
+    assert broken(database).startswith(output)
+    assert broken(database, "--head", kept).startswith(output)
 
 
 def test_removed_newest_records_are_found_only_with_an_earlier_head(database: Path) -> None:
@@ -281,9 +281,9 @@ def test_a_rewritten_audit_is_found_with_an_earlier_head(database: Path) -> None
 
 @pytest.mark.parametrize("wrong", ["5", "5:abc", "x\x1b[2J:" + "0" * 64, "²:" + "0" * 64, ""])
 def test_an_invalid_head_is_refused(database: Path, wrong: str) -> None:
-    said = broken(database, "--head", wrong)
-    assert "is not a head: it is written NUMBER:HASH" in said
-    assert "\x1b" not in said
+    output = broken(database, "--head", wrong)
+    assert "is not a head: it is written NUMBER:HASH" in output
+    assert "\x1b" not in output
 
 
 def test_unreadable_records_are_still_listed(database: Path) -> None:

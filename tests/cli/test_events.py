@@ -119,9 +119,9 @@ def test_events_follows_another_process_and_ctrl_c_ends_it_quietly(tmp_path: Pat
         anyio.run(store_all, database, *STORY[2:])
         lines += [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGINT)
-        rest, said = process.communicate(timeout=PATIENCE)
+        rest, output = process.communicate(timeout=PATIENCE)
     assert [line[14:16] for line in lines] == ["01", "02", "03", "04"]
-    assert (process.returncode, rest, said.strip()) == (130, "", "")
+    assert (process.returncode, rest, output.strip()) == (130, "", "")
 
 
 def test_a_closed_pipe_ends_it_without_an_error_message(tmp_path: Path) -> None:
@@ -154,19 +154,21 @@ def test_a_terminal_shows_each_kind_of_event_in_its_colour(database: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (["--since", "yesterday"], "--since: must be an ISO 8601 time"),
         (["--database", "mysql://there/events"], "mysql databases are not supported"),
         (["--database", "sqlite:////no/such/place/events.db"], "The directory /no/such/place does not exist"),
     ],
 )
-def test_a_wrong_time_or_store_is_one_sentence_and_exit_code_2(database: Path, arguments: list[str], said: str) -> None:
+def test_a_wrong_time_or_store_is_one_sentence_and_exit_code_2(
+    database: Path, arguments: list[str], output: str
+) -> None:
     ended = run("events", "--once", "--database", url_of(database), *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     [line] = ended.stderr.splitlines()
     assert line.startswith("telnyx-conferencing: ")
-    assert said in line
+    assert output in line
 
 
 def test_a_file_that_is_not_a_database_is_left_alone(tmp_path: Path) -> None:

@@ -22,17 +22,17 @@ def test_tools_prints_one_json_object_per_tool() -> None:
 def test_policy_check_prints_the_same_lines_as_json_and_as_text(tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text(POLICY)
-    said = json.loads(run("policy", "check", str(file), "--json").stdout)
+    output = json.loads(run("policy", "check", str(file), "--json").stdout)
     words = run("policy", "check", str(file)).stdout
-    assert next(iter(said)) == "Tools"
-    assert said["Limits"]
-    assert all(line in words for lines in said.values() for line in lines)
+    assert next(iter(output)) == "Tools"
+    assert output["Limits"]
+    assert all(line in words for lines in output.values() for line in lines)
 
 
 def test_audit_verify_prints_json(tmp_path: Path) -> None:
-    said = json.loads(run("audit", "verify", "--json", "--database", f"sqlite:///{tmp_path}/a.db").stdout)
-    assert said["records"] == 0
-    assert "head" in said
+    output = json.loads(run("audit", "verify", "--json", "--database", f"sqlite:///{tmp_path}/a.db").stdout)
+    assert output["records"] == 0
+    assert "head" in output
 
 
 def test_events_aside_prints_nothing_for_an_empty_store(tmp_path: Path) -> None:

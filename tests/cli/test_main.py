@@ -39,7 +39,7 @@ def test_serve_without_a_key_names_both_fixes_and_exits_with_2() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "env", "said"),
+    ("arguments", "env", "output"),
     [
         (["--toolsets", "queues,cats"], {}, "there is no toolset cats. Available: core, default, all, conferences"),
         (["--toolsets", ","], {}, "no toolset is named"),
@@ -52,11 +52,11 @@ def test_serve_without_a_key_names_both_fixes_and_exits_with_2() -> None:
     ],
 )
 def test_a_wrong_setting_is_one_sentence_and_exit_code_2(
-    arguments: list[str], env: Mapping[str, str], said: str
+    arguments: list[str], env: Mapping[str, str], output: str
 ) -> None:
     ended = run("serve", *arguments, env={"TELNYX_API_KEY": "KEYcanary", **env})
     assert ended.returncode == 2
-    assert said in ended.stderr
+    assert output in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "KEYcanary" not in ended.stdout + ended.stderr
 

@@ -58,8 +58,8 @@ def test_a_person_at_a_terminal_allows_writes_again(database: Path) -> None:
     with at_terminal("resume", "--database", url_of(database)) as terminal:
         assert "by anna@desk" in terminal.until(ALLOW)
         terminal.type(f"y{ENTER}")
-        code, said = terminal.ended()
-    assert (code, "Writes are allowed again." in said) == (0, True)
+        code, output = terminal.ended()
+    assert (code, "Writes are allowed again." in output) == (0, True)
     assert on(database, Ledger.stopped) is None
     [newest] = on(database, Ledger.newest, 1)
     assert newest.entry["outcome"] == "writes resumed by a person"
@@ -67,7 +67,7 @@ def test_a_person_at_a_terminal_allows_writes_again(database: Path) -> None:
 
 
 @pytest.mark.parametrize(("typed", "ends_with"), [(f"n{ENTER}", 1), (ENTER, 1), (CTRL_C, 130)])
-def test_writes_stay_stopped_without_a_yes(database: Path, typed: str, ends_with: int) -> None:
+def test_writes_stay_stopped_without_a_confirmation(database: Path, typed: str, ends_with: int) -> None:
     on(database, Ledger.stop, "anna@desk")
     with at_terminal("resume", "--database", url_of(database), typed_before=f"y{ENTER}") as terminal:
         terminal.until(ALLOW)
@@ -86,9 +86,9 @@ def test_a_program_cannot_resume_writes(database: Path) -> None:
 
 def test_resume_reports_that_nothing_is_stopped(database: Path) -> None:
     with at_terminal("resume", "--database", url_of(database)) as terminal:
-        code, said = terminal.ended()
+        code, output = terminal.ended()
     assert code == 0
-    assert "are not stopped" in said
+    assert "are not stopped" in output
 
 
 def test_an_unusable_store_is_one_sentence_and_exit_code_2() -> None:

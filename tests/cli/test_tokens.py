@@ -58,7 +58,7 @@ def test_revoke_takes_a_name_or_an_id(store: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (("create", "anna"), "Missing option '--scope'"),
         (("create", "anna", "--scope", "everything"), "'everything' is not one of 'conferences:read'"),
@@ -67,10 +67,10 @@ def test_revoke_takes_a_name_or_an_id(store: tuple[str, ...]) -> None:
         (("create", "anna", "--scope", "conferences:read", "--expires", "soon"), "30d, or never"),
     ],
 )
-def test_a_wrong_argument_creates_no_token(arguments: tuple[str, ...], said: str, store: tuple[str, ...]) -> None:
+def test_a_wrong_argument_creates_no_token(arguments: tuple[str, ...], output: str, store: tuple[str, ...]) -> None:
     refused = run("tokens", *arguments, *store)
     assert refused.returncode == 2
-    assert said in refused.stderr
+    assert output in refused.stderr
     assert run("tokens", "--json", *store).stdout == ""
 
 

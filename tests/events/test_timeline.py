@@ -63,21 +63,21 @@ def test_a_timeline_is_as_reviewed() -> None:
     story, room = support_call()
     picture = story.picture()
     picture.merge_conference({"id": room, "name": "Refund *urgent*"}, None, story.now)
-    told = picture.timeline(room, story.now, names={story.part("agent"): "Ann"})
-    assert told is not None
+    lines_seen = picture.timeline(room, story.now, names={story.part("agent"): "Ann"})
+    assert lines_seen is not None
     if os.environ.get("UPDATE_SNAPSHOTS") == "1":
         SNAPSHOT.parent.mkdir(parents=True, exist_ok=True)
-        SNAPSHOT.write_text(told, "utf-8")
-    assert told == SNAPSHOT.read_text("utf-8"), "if that is meant, UPDATE_SNAPSHOTS=1 make test rewrites it"
+        SNAPSHOT.write_text(lines_seen, "utf-8")
+    assert lines_seen == SNAPSHOT.read_text("utf-8"), "if that is meant, UPDATE_SNAPSHOTS=1 make test rewrites it"
 
 
 def test_a_timeline_of_events_alone_has_everything_but_commands() -> None:
     story, room = support_call()
-    told = timeline(story.events(), story.now, room=room)
-    assert "put on hold" not in told
-    assert "- +2:06 The conference ended: everyone had left." in told.splitlines()
+    lines_seen = timeline(story.events(), story.now, room=room)
+    assert "put on hold" not in lines_seen
+    assert "- +2:06 The conference ended: everyone had left." in lines_seen.splitlines()
     shuffled = [*story.events()[::2], *story.events()[1::2]]
-    assert timeline(shuffled, story.now, room=room) == told
+    assert timeline(shuffled, story.now, room=room) == lines_seen
 
 
 def test_a_summary_has_people_durations_and_the_end_reason() -> None:
@@ -113,15 +113,15 @@ def of_room(type_: str, at: float, call: str | None = None, **payload: str) -> S
 
 
 def lines(events: Sequence[StoredEvent], at: float = 600) -> list[str]:
-    told = timeline(events, START + timedelta(seconds=at))
-    return [line for line in told.splitlines() if line.startswith("- ")]
+    lines_seen = timeline(events, START + timedelta(seconds=at))
+    return [line for line in lines_seen.splitlines() if line.startswith("- ")]
 
 
 def test_a_call_leg_is_named_by_name_number_or_id() -> None:
     joined = [of_room("participant.joined", at, f"leg-{at}") for at in range(3)]
     began = event("call.initiated", 0, call="leg-1", direction="outgoing", **{"from": "+1555100", "to": "+1555200"})
-    told = timeline([*joined, began], START, names={"leg-2": "Zoë", "leg-0": " \n"})
-    assert [line.split(" ")[2] for line in told.splitlines() if line.startswith("- ")] == [
+    lines_seen = timeline([*joined, began], START, names={"leg-2": "Zoë", "leg-0": " \n"})
+    assert [line.split(" ")[2] for line in lines_seen.splitlines() if line.startswith("- ")] == [
         *("leg-0", "'+1555200'", "'Zoë'")
     ]
 
@@ -161,16 +161,21 @@ def test_times_count_from_the_start_and_beyond_an_hour() -> None:
 
 
 def test_an_open_conference_has_its_duration_and_size() -> None:
-    told = timeline([of_room("participant.joined", 0, "a")], START + timedelta(seconds=70))
-    assert "Started 2025-01-01 12:00:00 UTC, open for 1:10, 1 person in it now, at most 1 person at a time." in told
+    lines_seen = timeline([of_room("participant.joined", 0, "a")], START + timedelta(seconds=70))
+    assert (
+        "Started 2025-01-01 12:00:00 UTC, open for 1:10, 1 person in it now, at most 1 person at a time." in lines_seen
+    )
 
 
 def test_a_long_timeline_keeps_its_beginning_and_its_end() -> None:
     events = [of_room(f"participant.{('joined', 'left')[at % 2]}", at, f"leg-{at // 2}") for at in range(900)]
-    told = lines(events, 1_000)
-    assert len(told) == 201
-    assert told[50] == "- (700 lines left out here)"
-    assert (told[0], told[-1]) == ("- +0:00 leg-0 joined.", "- +14:59 leg-449 left after 0:01; nobody in it.")
+    lines_seen = lines(events, 1_000)
+    assert len(lines_seen) == 201
+    assert lines_seen[50] == "- (700 lines left out here)"
+    assert (lines_seen[0], lines_seen[-1]) == (
+        "- +0:00 leg-0 joined.",
+        "- +14:59 leg-449 left after 0:01; nobody in it.",
+    )
 
 
 def test_turns_to_speak_share_a_line() -> None:
@@ -181,6 +186,6 @@ def test_turns_to_speak_share_a_line() -> None:
 
 def test_dropped_events_are_replaced_by_a_note() -> None:
     stays = [of_room(f"participant.{('joined', 'left')[at % 2]}", at, "a") for at in range(50)]
-    told = fold(stays, moments_kept=10).timeline(ROOM, START)
-    assert told is not None
-    assert told.splitlines()[4] == "- (earlier events are left out here)"
+    lines_seen = fold(stays, moments_kept=10).timeline(ROOM, START)
+    assert lines_seen is not None
+    assert lines_seen.splitlines()[4] == "- (earlier events are left out here)"

@@ -30,9 +30,9 @@ def drawn(
 ) -> ElementTree.Element:
     """The picture of the room, so many seconds after the start, as whoever opens the file reads it."""
     picture = events if isinstance(events, Projection) else fold(events)
-    told = picture.timeline_svg(ROOM, START + timedelta(seconds=at), names)
-    assert told is not None
-    return ElementTree.fromstring(told)
+    drawing = picture.timeline_svg(ROOM, START + timedelta(seconds=at), names)
+    assert drawing is not None
+    return ElementTree.fromstring(drawing)
 
 
 def rows(root: ElementTree.Element) -> list[str]:
@@ -55,16 +55,16 @@ def support_call_drawn() -> str:
     story, room = support_call()
     picture = story.picture()
     picture.merge_conference({"id": room, "name": "Refund *urgent*"}, None, story.now)
-    told = picture.timeline_svg(room, story.now, names={story.part("agent"): "Ann"})
-    assert told is not None
-    return told
+    drawing = picture.timeline_svg(room, story.now, names={story.part("agent"): "Ann"})
+    assert drawing is not None
+    return drawing
 
 
 def test_the_drawing_in_the_docs_is_up_to_date() -> None:
-    told = support_call_drawn()
+    drawing = support_call_drawn()
     if os.environ.get("UPDATE_SNAPSHOTS") == "1":
-        EXAMPLE.write_text(told, "utf-8")
-    assert told == EXAMPLE.read_text("utf-8"), "if that is meant, UPDATE_SNAPSHOTS=1 make test rewrites it"
+        EXAMPLE.write_text(drawing, "utf-8")
+    assert drawing == EXAMPLE.read_text("utf-8"), "if that is meant, UPDATE_SNAPSHOTS=1 make test rewrites it"
 
 
 def test_each_row_has_a_description() -> None:
@@ -90,13 +90,13 @@ def test_the_drawing_has_a_title_and_a_description() -> None:
 
 
 def test_the_file_is_self_contained_and_has_no_scripts() -> None:
-    told = support_call_drawn()
-    root = ElementTree.fromstring(told)
+    drawing = support_call_drawn()
+    root = ElementTree.fromstring(drawing)
     assert {element.tag.removeprefix(SVG) for element in root.iter()} <= TAGS
     assert not [name for element in root.iter() for name in element.attrib if name.startswith("on") or "href" in name]
-    assert set(re.findall(r"url\(([^)]*)\)", told)) <= {"#on-hold", "#muted", "#hearing"}
-    assert set(re.findall(r"https?://[^\s\"'<]+", told)) == {"http://www.w3.org/2000/svg"}
-    assert "@import" not in told
+    assert set(re.findall(r"url\(([^)]*)\)", drawing)) <= {"#on-hold", "#muted", "#hearing"}
+    assert set(re.findall(r"https?://[^\s\"'<]+", drawing)) == {"http://www.w3.org/2000/svg"}
+    assert "@import" not in drawing
 
 
 HOSTILE = (
@@ -129,9 +129,9 @@ def test_hostile_names_are_only_text() -> None:
 
 def test_a_hostile_conference_id_is_only_text() -> None:
     id_ = "</title><script>x</script>\u202e"
-    told = fold([event("conference.created", 0, call="a", conference_id=id_)]).timeline_svg(id_, START)
-    assert told is not None
-    root = ElementTree.fromstring(told)
+    drawing = fold([event("conference.created", 0, call="a", conference_id=id_)]).timeline_svg(id_, START)
+    assert drawing is not None
+    root = ElementTree.fromstring(drawing)
     assert {element.tag.removeprefix(SVG) for element in root.iter()} <= TAGS
     assert "script" in root.findtext(f"{SVG}title", "")
 
@@ -199,10 +199,10 @@ CROWD = [of_room("participant.joined", 0, f"leg-{one}") for one in range(250)]
 @pytest.mark.slow
 def test_every_turn_of_four_hours_of_talk_is_drawn() -> None:
     turns = [of_room("floor.changed", 1 + at * 0.8, f"leg-{at * 7 % 250}") for at in range(17_000)]
-    told = fold([*CROWD, *turns]).timeline_svg(ROOM, START + timedelta(hours=3.9))
-    assert told is not None
-    assert len(told) < 700_000
-    root = ElementTree.fromstring(told)
+    drawing = fold([*CROWD, *turns]).timeline_svg(ROOM, START + timedelta(hours=3.9))
+    assert drawing is not None
+    assert len(drawing) < 700_000
+    root = ElementTree.fromstring(drawing)
     assert len(list(root.iter())) < 2_500
     assert sum(map(len, bars(root, "talking"))) == 17_000
 

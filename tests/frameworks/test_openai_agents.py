@@ -87,7 +87,7 @@ async def test_it_runs_a_conference_from_beginning_to_end(tmp_path: Path) -> Non
     assert script.answer("conference_summary")["conference"]["status"] == "ended"
 
 
-async def test_a_no_given_outside_holds(tmp_path: Path) -> None:
+async def test_a_rejection_outside_the_conversation_is_final(tmp_path: Path) -> None:
     script = await run(tmp_path / "events.db", yes=False)
     assert "said no" in script.answer("end_conference", 1)
     assert script.answer("conference_summary")["conference"]["status"] == "open"

@@ -71,7 +71,7 @@ async def test_it_runs_a_conference_from_beginning_to_end() -> None:
     assert script.answer("conference_summary")["conference"]["status"] == "ended"
 
 
-async def test_a_no_reaches_its_model_as_words() -> None:
+async def test_a_rejection_reaches_the_model_as_text() -> None:
     script, person = Script(STORY), Person(says=False)
     async with practising(person) as toolset:
         await Agent(scripted(script), toolsets=[toolset]).run("Bring the first two together, then end it.")

@@ -47,9 +47,9 @@ def asking_about_all(database: Path) -> dict[str, Any]:
 
 async def pending(client: Client, tool: str, **arguments: Any) -> str:
     """The code of the question that a call leaves for a person."""
-    said = await refusal(client, tool, **arguments)
-    assert "Nothing was sent" in said
-    return code_in(said)
+    message = await refusal(client, tool, **arguments)
+    assert "Nothing was sent" in message
+    return code_in(message)
 
 
 # What a yes is good for
@@ -83,7 +83,7 @@ async def test_another_tool_with_the_same_arguments_is_another_question(world: W
     assert changes(world.sandbox) == []
 
 
-async def test_a_yes_is_not_for_a_room_that_somebody_has_joined_since(world: World, database: Path) -> None:
+async def test_an_approval_does_not_count_after_a_person_has_joined(world: World, database: Path) -> None:
     conference = room(world.sandbox)
     async with guarded(world, database=url_of(database)) as client:
         code = await pending(client, "end_conference", conference_id=conference)
@@ -102,8 +102,8 @@ async def test_a_yes_that_no_longer_holds_is_followed_by_what_has_changed(world:
 
     async def since(code: str) -> tuple[str, str]:
         """The code of the next question about the same call, and what it says of the one under the earlier code."""
-        said = await refusal(client, "end_conference", conference_id=conference)
-        return code_in(said), said.partition(f"Asked again: since {code} was asked, ")[2].partition(". ")[0]
+        message = await refusal(client, "end_conference", conference_id=conference)
+        return code_in(message), message.partition(f"Asked again: since {code} was asked, ")[2].partition(". ")[0]
 
     async with guarded(world, database=url_of(database), with_events=True) as client:
         code = await pending(client, "end_conference", conference_id=conference)
@@ -143,11 +143,11 @@ async def test_a_place_in_a_queue_that_has_changed_is_named(world: World, databa
     async with guarded(world, approval="all", database=url_of(database)) as client:
         code = await pending(client, "remove_queue_call", queue_name="support", call_control_id=second)
         world.sandbox.state.legs.hang_up(world.sandbox.state.legs.by_id[first])
-        said = await refusal(client, "remove_queue_call", queue_name="support", call_control_id=second)
-    assert f"since {code} was asked, the caller is at place 1 of the queue, not 2" in said
+        message = await refusal(client, "remove_queue_call", queue_name="support", call_control_id=second)
+    assert f"since {code} was asked, the caller is at place 1 of the queue, not 2" in message
 
 
-async def test_a_yes_is_for_each_person_in_the_room_also_those_that_a_question_has_no_place_for(
+async def test_an_approval_is_bound_to_everyone_in_the_room_even_if_the_question_does_not_list_them(
     world: World, database: Path
 ) -> None:
     conference = room(world.sandbox, people=7)
@@ -168,8 +168,8 @@ async def test_a_question_about_speech_has_every_word_of_it(world: World, databa
     speech = " ".join(f"word{place}" for place in range(330))
     spoken = {"call_control_ids": "everyone", "payload": speech, "voice": "female"}
     async with guarded(world, approval="disruptive", database=url_of(database)) as client:
-        said = await refusal(client, "speak_text", conference_id=conference, **spoken)
-    assert f"Say '{speech}' to everyone" in said
+        message = await refusal(client, "speak_text", conference_id=conference, **spoken)
+    assert f"Say '{speech}' to everyone" in message
 
 
 async def test_a_persons_no_is_final_for_the_call(era: str, world: World, database: Path) -> None:
@@ -197,7 +197,7 @@ async def test_a_question_that_nobody_answers_in_time_is_over(world: World, data
     assert changes(world.sandbox) == []
 
 
-async def test_a_yes_that_is_not_used_in_time_is_over(world: World, database: Path) -> None:
+async def test_an_unused_approval_expires(world: World, database: Path) -> None:
     clock = Clock(NOON)
     async with guarded(world, clock=clock, approval_ttl="30s", **asking_about_all(database)) as client:
         code = await pending(client, "update_queue", **LEAVE)
@@ -208,7 +208,7 @@ async def test_a_yes_that_is_not_used_in_time_is_over(world: World, database: Pa
     assert changes(world.sandbox) == []
 
 
-async def test_a_yes_lasts_until_just_before_its_time_is_over(world: World, database: Path) -> None:
+async def test_an_approval_is_valid_until_its_expiry(world: World, database: Path) -> None:
     clock = Clock(NOON)
     async with guarded(world, clock=clock, approval_ttl="30s", **asking_about_all(database)) as client:
         code = await pending(client, "update_queue", **LEAVE)
@@ -220,7 +220,7 @@ async def test_a_yes_lasts_until_just_before_its_time_is_over(world: World, data
 
 
 @pytest.mark.parametrize("jump", [-3600, -1, 300, 86_400 * 400])
-async def test_a_clock_that_jumps_makes_no_yes_last_longer(world: World, database: Path, jump: float) -> None:
+async def test_a_clock_jump_does_not_extend_an_approval(world: World, database: Path, jump: float) -> None:
     clock = Clock(NOON)
     async with guarded(world, clock=clock, **asking_about_all(database)) as client:
         code = await pending(client, "update_queue", **LEAVE)
@@ -233,7 +233,7 @@ async def test_a_clock_that_jumps_makes_no_yes_last_longer(world: World, databas
 # Who can use it
 
 
-async def test_a_yes_outlives_the_server_that_asked_and_counts_in_another(address: str) -> None:
+async def test_an_approval_survives_the_server_that_asked_and_counts_in_another(address: str) -> None:
     with telnyx() as phone:
         arguments = ("--approval", "all", "--database", address)
         async with connected(*arguments, env=phone.env) as client:
@@ -249,7 +249,7 @@ ROUNDS = 20
 
 
 @pytest.mark.slow
-async def test_of_two_servers_that_use_one_yes_at_the_same_moment_one_sends(address: str) -> None:
+async def test_of_two_servers_that_use_one_approval_at_once_one_sends(address: str) -> None:
     arguments = ("--approval", "all", "--database", address)
     ended: list[CallToolResult] = []
     with telnyx() as phone:
@@ -286,7 +286,7 @@ async def test_a_host_that_closes_every_question_is_one_that_cannot_be_asked(
     assert changes(world.sandbox) == [SENT]
 
 
-async def test_a_yes_through_the_client_uses_up_what_was_left_for_a_person(
+async def test_an_approval_through_the_client_uses_up_the_pending_request(
     era: str, world: World, database: Path
 ) -> None:
     person = Person(closes)
@@ -326,7 +326,7 @@ async def nobody(question: str) -> ElicitResult:
     raise AssertionError
 
 
-async def test_an_answer_that_the_client_sends_again_is_not_another_yes(world: World) -> None:
+async def test_a_replayed_answer_is_not_another_approval(world: World) -> None:
     async with guarded(world, era="2026-07-28", answering=nobody, approval="all") as client:
         question = await asked(client, **LEAVE)
         first = await answered(client, question, yes, **LEAVE)
@@ -339,17 +339,17 @@ async def test_an_answer_that_the_client_sends_again_is_not_another_yes(world: W
     assert changes(world.sandbox) == [SENT]
 
 
-async def test_a_no_cannot_be_sent_again_as_a_yes(world: World) -> None:
+async def test_a_rejection_cannot_be_replayed_as_an_approval(world: World) -> None:
     async with guarded(world, era="2026-07-28", answering=nobody, approval="all") as client:
         question = await asked(client, **LEAVE)
-        for answering, said in ((no, "said no"), (yes, "used already")):
+        for answering, message in ((no, "said no"), (yes, "used already")):
             result = await answered(client, question, answering, **LEAVE)
             assert isinstance(result, CallToolResult)
-            assert said in text(result)
+            assert message in text(result)
     assert changes(world.sandbox) == []
 
 
-async def test_a_yes_at_the_terminal_and_one_in_the_form_are_a_yes_to_one_call(
+async def test_approvals_at_the_terminal_and_in_the_form_count_for_one_call(
     era: str, world: World, database: Path
 ) -> None:
     codes: list[str] = []
@@ -379,7 +379,7 @@ async def test_an_answer_is_not_for_other_arguments(world: World) -> None:
 
 
 @pytest.mark.parametrize("state", [None, "", "v1.AAAA", "0" * 64 + ":00"])
-async def test_an_answer_without_the_servers_own_seal_is_none(world: World, state: str | None) -> None:
+async def test_an_answer_without_the_servers_seal_is_refused(world: World, state: str | None) -> None:
     async with guarded(world, era="2026-07-28", answering=nobody, approval="all") as client:
         question = (await asked(client, **LEAVE)).model_copy(update={"request_state": state})
         if state is None:
@@ -434,8 +434,8 @@ async def test_no_code_can_be_found_beside_the_refusal_that_names_it(era: str, w
 async def test_a_code_among_the_arguments_is_an_argument_that_does_not_exist(world: World, argument: str) -> None:
     async with guarded(world, approval="all") as client:
         code = await pending(client, "update_queue", **LEAVE)
-        said = await refusal(client, "update_queue", **LEAVE, **{argument: code})
-    assert f"There is no argument '{argument}'" in said
+        message = await refusal(client, "update_queue", **LEAVE, **{argument: code})
+    assert f"There is no argument '{argument}'" in message
     assert changes(world.sandbox) == []
 
 
@@ -451,7 +451,7 @@ async def test_calls_that_differ_only_in_their_command_id_share_one_question(wor
 async def test_the_refusal_says_who_answers_how_and_until_when(world: World, database: Path) -> None:
     clock = Clock(NOON)
     async with guarded(world, clock=clock, **asking_about_all(database)) as client:
-        said = await refusal(client, "update_queue", **LEAVE)
-    assert f"telnyx-conferencing approvals approve {code_in(said)} --database {url_of(database)}` (or" in said
-    assert f"until {NOON + timedelta(minutes=5):%H:%M:%S} UTC" in said
-    assert "Only they may" in said
+        message = await refusal(client, "update_queue", **LEAVE)
+    assert f"telnyx-conferencing approvals approve {code_in(message)} --database {url_of(database)}` (or" in message
+    assert f"until {NOON + timedelta(minutes=5):%H:%M:%S} UTC" in message
+    assert "Only they may" in message

@@ -181,7 +181,7 @@ async def say_secrets(client: Client, conference_id: str) -> None:
 
 
 @pytest.mark.parametrize("answering", [yes, no, closes], ids=lambda answer: answer.__name__)
-async def test_what_is_said_and_keyed_is_not_kept(
+async def test_spoken_text_and_digits_are_not_in_the_audit(
     era: str, world: World, database: Path, answering: Callable[[str], Any]
 ) -> None:
     person = Person(answering)
@@ -193,7 +193,7 @@ async def test_what_is_said_and_keyed_is_not_kept(
     assert f"({len(SECRETS['digits'])} characters)" in kept
 
 
-async def test_what_telnyx_repeats_of_it_is_not_kept_either(database: Path) -> None:
+async def test_content_that_telnyx_repeats_is_not_in_the_audit(database: Path) -> None:
     errors = [{"code": "10015", "title": "Invalid", "detail": f"digits '{SECRETS['digits']}' cannot be sent"}]
     with recording(status=422, answer={"errors": errors}) as (base_url, _):
         env = {"TELNYX_API_KEY": "KEYtests", "TELNYX_BASE_URL": base_url}
@@ -247,7 +247,7 @@ def written_in(directory: Path) -> Mapping[str, bytes]:
 LOUD = ("--log-level", "debug", "--audit-content", "--toolsets", "all")
 
 
-async def test_the_api_key_stands_nowhere(era: str, tmp_path: Path) -> None:
+async def test_the_api_key_appears_nowhere(era: str, tmp_path: Path) -> None:
     with telnyx() as phone:
         conference = room_at(phone)
         env = {**phone.env, "TELNYX_API_KEY": KEY}
@@ -267,10 +267,10 @@ async def test_the_api_key_stands_nowhere(era: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [f"{KEY}\n", f"{KEY}é", f"{KEY}\x1b", f" {KEY} {KEY}"])
-def test_nor_does_a_key_that_is_none(key: str, tmp_path: Path) -> None:
+def test_an_invalid_api_key_appears_nowhere(key: str, tmp_path: Path) -> None:
     env = {"TELNYX_API_KEY": key, "TELNYX_BASE_URL": "http://127.0.0.1:9/v2"}
-    said = [_hello(), _call_of("list_queues")]
-    stdin = "".join(f"{json.dumps(message)}\n" for message in said)
+    refusal_text = [_hello(), _call_of("list_queues")]
+    stdin = "".join(f"{json.dumps(message)}\n" for message in refusal_text)
     database = url_of(tmp_path / "events.db")
     ended = run("serve", "--log-level", "debug", "--database", database, env=env, stdin=stdin)
     assert KEY not in ended.stdout + ended.stderr
@@ -349,9 +349,9 @@ async def test_a_store_that_breaks_while_the_server_runs_ends_its_writes_and_not
         await call(client, "update_queue", **RESIZE)
         with closing(sqlite3.connect(database)) as connection:
             connection.execute("ALTER TABLE audit RENAME TO elsewhere")
-        said = await refusal(client, "update_queue", **RESIZE)
-        assert "cannot record what it does" in said
-        assert "The operator must repair the store" in said
+        message = await refusal(client, "update_queue", **RESIZE)
+        assert "cannot record what it does" in message
+        assert "The operator must repair the store" in message
         await call(client, "list_queues")
         assert changes(world.sandbox) == ["POST /queues/support"]
         await eventually(said_that_it_cannot_be_written)

@@ -114,11 +114,11 @@ async def test_a_call_that_ends_calls_or_lets_people_listen_is_asked_about(with_
             if not with_events and name == "waits in another queue":
                 continue  # without events nothing says in which queue a call waits
             result = await client.call_tool(tool, arguments)
-            said = text(result)
-            if not result.is_error or "needs a person's yes" not in said or words not in said.replace("...", ""):
-                wrong[name] = said
+            message = text(result)
+            if not result.is_error or "needs a person's yes" not in message or words not in message.replace("...", ""):
+                wrong[name] = message
     if not with_events:
-        wrong = {name: said for name, said in wrong.items() if "unknown caller" not in said}
+        wrong = {name: message for name, message in wrong.items() if "unknown caller" not in message}
     assert wrong == {}
     assert changes(scene.world.sandbox) == []
 

@@ -72,7 +72,7 @@ class Bench:
 SENT, NOTHING = (True, False), (False, True)
 
 
-async def test_with_a_client_that_asks_only_a_yes_sends_what_is_asked_about(era: str, tmp_path: Path) -> None:
+async def test_with_elicitation_only_an_approval_sends_the_call(era: str, tmp_path: Path) -> None:
     person = Person(yes)
     found: dict[tuple[str, str, str], tuple[tuple[bool, bool], bool]] = {}
     leveled(tmp_path / "policy.toml", "all")
@@ -95,9 +95,7 @@ async def test_with_a_client_that_asks_only_a_yes_sends_what_is_asked_about(era:
     }
 
 
-async def test_with_a_client_that_cannot_ask_nothing_is_sent_that_would_be_asked_about(
-    era: str, tmp_path: Path
-) -> None:
+async def test_without_elicitation_nothing_that_needs_approval_is_sent(era: str, tmp_path: Path) -> None:
     leveled(tmp_path / "policy.toml", "all")
     with telnyx() as phone:
         async with connected("--policy", str(tmp_path / "policy.toml"), era=era, env=phone.env) as client:
@@ -115,7 +113,7 @@ CELLS = [pytest.param(level, risk, id=f"{risk} at {level}") for level in LEVELS 
 
 
 @pytest.mark.parametrize(("level", "risk"), CELLS)
-async def test_silence_sends_nothing_that_is_asked_about(era: str, level: str, risk: str) -> None:
+async def test_an_unanswered_question_sends_nothing(era: str, level: str, risk: str) -> None:
     world = World()
     tool, arguments, requests = call_of(risk, room(world.sandbox), nowhere(world))
     async with guarded(world, era=era, answering=says_nothing, patience=0.01, approval=level) as client:
@@ -165,7 +163,7 @@ HELLO: dict[str, Any] = {
 }
 
 
-async def test_a_host_that_ends_over_the_question_sends_nothing_and_is_recorded(tmp_path: Path) -> None:
+async def test_a_host_that_exits_during_a_question_sends_nothing_and_is_recorded(tmp_path: Path) -> None:
     database = tmp_path / "events.db"
     with telnyx() as phone:
         conference = room_at(phone)

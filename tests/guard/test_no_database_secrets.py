@@ -31,25 +31,25 @@ def leaks(text: str) -> list[str]:
 
 async def everything_said(client: Client, conference_id: str) -> str:
     """What every tool answers, and every resource and prompt that is listed."""
-    said: list[str] = []
+    message: list[str] = []
     calls = [(example.tool, given) for example in EXAMPLES for _, given in example.variants()]
     calls += [(tool, {}) for tool in OWN_TOOLS]
     calls.append(("end_conference", {"conference_id": conference_id}))
     for tool, given in calls:
         try:
-            said.append((await client.call_tool(tool, dict(given))).model_dump_json())
+            message.append((await client.call_tool(tool, dict(given))).model_dump_json())
         except MCPError as error:
-            said.append(str(error))
-    said.append((await client.list_tools()).model_dump_json())
-    said.append((await client.list_prompts()).model_dump_json())
+            message.append(str(error))
+    message.append((await client.list_tools()).model_dump_json())
+    message.append((await client.list_prompts()).model_dump_json())
     resources = await client.list_resources()
-    said.append(resources.model_dump_json())
+    message.append(resources.model_dump_json())
     for uri in (*(resource.uri for resource in resources.resources), "telnyx-conferencing://audit/session"):
         try:
-            said.append((await client.read_resource(str(uri))).model_dump_json())
+            message.append((await client.read_resource(str(uri))).model_dump_json())
         except MCPError as error:
-            said.append(str(error))
-    return "\n".join(said)
+            message.append(str(error))
+    return "\n".join(message)
 
 
 @pytest.mark.anyio
@@ -57,9 +57,9 @@ async def test_no_result_shows_how_to_reach_the_database(postgres: Cluster, capl
     world = World()
     with caplog.at_level(logging.DEBUG):
         async with guarded(world, approval="all", database=postgres.store()) as client:
-            said = await everything_said(client, room(world.sandbox))
-    assert "approvals approve" in said
-    assert leaks(said + caplog.text) == []
+            texts = await everything_said(client, room(world.sandbox))
+    assert "approvals approve" in texts
+    assert leaks(texts + caplog.text) == []
 
 
 @pytest.mark.anyio
@@ -83,13 +83,13 @@ async def test_a_refusal_over_http_names_the_operator_page_and_no_database_or_pa
             async with server.client() as client:
                 refused = await client.call_tool("create_queue", {"queue_name": "support2"})
             pages = [(await server.get(path)).text for path in PAGES]
-            said = refused.model_dump_json()
+            message = refused.model_dump_json()
             assert refused.is_error
             where = f"operator page, http://127.0.0.1:{server.port}/operator" if page else "on this server's machine"
-            assert where in said
-            assert str(tmp_path) not in said
-            assert "/bin/telnyx" not in said
-    assert leaks(said + json.dumps(pages) + server.log.read_text()) == []
+            assert where in message
+            assert str(tmp_path) not in message
+            assert "/bin/telnyx" not in message
+    assert leaks(message + json.dumps(pages) + server.log.read_text()) == []
 
 
 def test_no_command_shows_the_user_or_password_of_its_database() -> None:

@@ -41,7 +41,7 @@ def states(*done: Call) -> list[tuple[str, Any]]:
     return [(end["state"], end["arguments"].get("call_control_ids")) for end in outstanding_states(done)]
 
 
-def test_who_is_on_hold_is_told_with_the_call_that_brings_them_back() -> None:
+def test_a_held_participant_is_listed_with_the_call_that_unholds_them() -> None:
     assert outstanding_states([("hold_participants", some(ANNA, BEN, region="US", media_name="song"))]) == [
         {"state": "on hold", "tool": "unhold_participants", "arguments": some(ANNA, BEN, region="US")}
     ]
@@ -111,7 +111,7 @@ LEFT: Mapping[str, tuple[tuple[Call, ...], list[tuple[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("case", LEFT)
-def test_what_is_open_is_told(case: str) -> None:
+def test_open_effects_are_listed(case: str) -> None:
     done, left = LEFT[case]
     assert states(*done) == left
 
@@ -159,7 +159,7 @@ CLOSED: Mapping[str, tuple[Call, ...]] = {
 
 
 @pytest.mark.parametrize("case", CLOSED)
-def test_what_is_over_is_not_told(case: str) -> None:
+def test_finished_effects_are_not_listed(case: str) -> None:
     assert states(*CLOSED[case]) == []
 
 
@@ -206,7 +206,7 @@ def _joined(parts: tuple[dict[str, Any], ...]) -> dict[str, Any]:
 
 
 @given(st.lists(calls(["room", "elsewhere"], [ANNA, BEN, CARA], REGIONS), max_size=30))
-def test_to_call_all_that_is_told_leaves_nothing_open(done: list[Call]) -> None:
+def test_calling_every_listed_undo_leaves_nothing_open(done: list[Call]) -> None:
     closing = [(end["tool"], end["arguments"]) for end in outstanding_states(done)]
     assert outstanding_states([*done, *closing]) == []
 
@@ -272,5 +272,5 @@ async def leave_and_close(data: st.DataObject) -> list[Any]:
 
 
 @given(st.data())
-def test_to_call_all_that_is_told_leaves_nothing_open_at_telnyx(data: st.DataObject) -> None:
+def test_calling_every_listed_undo_leaves_nothing_open_at_telnyx(data: st.DataObject) -> None:
     assert anyio.run(leave_and_close, data) == []

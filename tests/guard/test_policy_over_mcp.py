@@ -109,8 +109,8 @@ async def test_an_edit_holds_at_once_and_a_broken_one_keeps_the_policy_and_says_
             assert await listed(client) == ALL - {"update_queue"}
             with pytest.raises(MCPError, match="Unknown tool"):
                 await resize(client)
-            said = await server.until("cannot be used; the previous policy stays")
-            assert "is not TOML" in said
+            message = await server.until("cannot be used; the previous policy stays")
+            assert "is not TOML" in message
             take_away(policy)
             assert await listed(client) == ALL - {"update_queue"}
             write_policy(policy, 'approval.level = "never"')
@@ -119,7 +119,7 @@ async def test_an_edit_holds_at_once_and_a_broken_one_keeps_the_policy_and_says_
 
 
 @in_a_loop
-async def test_a_client_is_told_that_tools_have_come_or_gone_in_the_era_of_the_handshake(policy: Path) -> None:
+async def test_a_2025_client_is_notified_when_the_list_of_tools_changes(policy: Path) -> None:
     write_policy(policy, "")
     with telnyx() as phone:
         async with spoken_to("--policy", str(policy), env=phone.env) as raw:
@@ -134,7 +134,7 @@ async def test_a_client_is_told_that_tools_have_come_or_gone_in_the_era_of_the_h
 
 
 @in_a_loop
-async def test_a_client_is_told_that_tools_have_come_or_gone_in_the_era_of_subscriptions_listen(policy: Path) -> None:
+async def test_a_2026_client_is_notified_when_the_list_of_tools_changes(policy: Path) -> None:
     write_policy(policy, "")
     with telnyx() as phone:
         async with (
@@ -162,7 +162,7 @@ EDITS = {
 
 @in_a_loop
 @pytest.mark.parametrize("edit", EDITS)
-async def test_a_yes_is_worth_nothing_once_the_policy_forbids_the_call(
+async def test_an_approval_does_not_override_a_policy_that_now_forbids_the_call(
     era: str, world: World, policy: Path, edit: str
 ) -> None:
     write_policy(policy, "")
@@ -190,8 +190,8 @@ async def test_a_conference_is_judged_by_the_name_that_telnyx_knows(world: World
     everyone = {"call_control_ids": EVERYONE}
     async with guarded(world, policy=policy) as client:
         await call(client, "mute_participants", conference_id=inside, **everyone)
-        said = await refusal(client, "mute_participants", conference_id=outside, **everyone)
-        assert "the name of this conference is 'Standup'" in said
+        message = await refusal(client, "mute_participants", conference_id=outside, **everyone)
+        assert "the name of this conference is 'Standup'" in message
         leg = world.sandbox.state.legs.arrive("+12025550177", "+12025550100").call_control_id
         await refusal(client, "create_conference", call_control_id=leg, name="Standup 2")
         await call(client, "create_conference", call_control_id=leg, name="Sales 2")
@@ -243,7 +243,7 @@ INSIDE = (
 
 @in_a_loop
 @pytest.mark.parametrize("rules", ['scope.audio_hosts = ["cdn.example.com"]', ""])
-async def test_no_audio_comes_from_inside_nor_from_other_hosts_than_those_named(
+async def test_audio_urls_reach_neither_private_networks_nor_unlisted_hosts(
     world: World, policy: Path, rules: str
 ) -> None:
     write_policy(policy, f'{rules}\napproval.level = "never"')
@@ -265,8 +265,8 @@ async def test_writes_are_open_in_their_hours_only_and_reads_always(world: World
     clock = Clock(datetime(2026, 1, 31, 12, tzinfo=UTC))  # a Saturday
     write_policy(policy, 'hours = { zone = "Europe/Berlin", open = ["mon-fri 08:00-18:00"] }')
     async with guarded(world, policy=policy, clock=clock) as client:
-        said = await refusal(client, "update_queue", queue_name="support", max_size=7)
-        assert "the next time is Mon 2026-02-02 08:00" in said
+        message = await refusal(client, "update_queue", queue_name="support", max_size=7)
+        assert "the next time is Mon 2026-02-02 08:00" in message
         await call(client, "list_queues")
         clock.moment = datetime(2026, 2, 2, 7, tzinfo=UTC)
         await call(client, "update_queue", queue_name="support", max_size=7)
@@ -394,12 +394,12 @@ def forbids(rules: Rules, tool: str, given: Mapping[str, Any]) -> bool:
 
 
 def _no_tool(rules: Rules, tool: type[Tool], given: Mapping[str, Any]) -> bool:
-    said, name = rules["tools"], tool.tool_name()
+    message, name = rules["tools"], tool.tool_name()
     return (
-        tool.toolset() not in said.get("toolsets", TOOLSETS)
-        or (said.get("read_only", False) and name in WRITES)
-        or any(fnmatchcase(name, pattern) for pattern in said.get("deny", ()))
-        or not any(fnmatchcase(name, pattern) for pattern in said.get("allow", ["*"]))
+        tool.toolset() not in message.get("toolsets", TOOLSETS)
+        or (message.get("read_only", False) and name in WRITES)
+        or any(fnmatchcase(name, pattern) for pattern in message.get("deny", ()))
+        or not any(fnmatchcase(name, pattern) for pattern in message.get("allow", ["*"]))
         or rules["approval.tool"].get(name) == "refuse"
     )
 

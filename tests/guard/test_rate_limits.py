@@ -96,9 +96,9 @@ async def test_a_refusal_says_when_there_is_room_and_then_there_is(
         clock.move(seconds=20)
         await resize(client)
         clock.move(seconds=10)
-        said = await full(client)
-        assert "allows 2 calls a minute" in said
-        assert "in 30 s, at 12:01:00 UTC" in said
+        message = await full(client)
+        assert "allows 2 calls a minute" in message
+        assert "in 30 s, at 12:01:00 UTC" in message
         clock.move(seconds=29.9)
         await full(client)
         clock.move(seconds=0.1)
@@ -127,8 +127,8 @@ async def test_each_risk_and_each_tool_has_a_window_of_its_own(world: World, clo
         for _ in range(2):
             await resize(client)
         assert "2 calls by update_queue a minute" in await full(client)
-        said = await refusal(client, "hold_participants", **everyone)
-        assert "1 calls of disruptive risk a minute" in said
+        message = await refusal(client, "hold_participants", **everyone)
+        assert "1 calls of disruptive risk a minute" in message
         await call(client, "create_queue", queue_name="sales")
 
 

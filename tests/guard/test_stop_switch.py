@@ -86,7 +86,7 @@ async def test_a_read_that_has_a_limit_goes_on_too(database: Path, tmp_path: Pat
         await call(client, "list_queues")
 
 
-async def test_a_stop_while_a_person_is_asked_counts_for_more_than_their_yes(era: str, database: Path) -> None:
+async def test_a_stop_during_a_question_overrides_the_approval(era: str, database: Path) -> None:
     world = World()
 
     async def stops_and_says_yes(question: str) -> ElicitResult:
@@ -94,12 +94,12 @@ async def test_a_stop_while_a_person_is_asked_counts_for_more_than_their_yes(era
         return yes(question)
 
     async with guarded(world, era=era, answering=stops_and_says_yes, database=url_of(database)) as client:
-        said = await refusal(client, "end_conference", conference_id=room(world.sandbox))
-    assert "a person has stopped all writes" in said
+        message = await refusal(client, "end_conference", conference_id=room(world.sandbox))
+    assert "a person has stopped all writes" in message
     assert changes(world.sandbox) == []
 
 
-async def test_nobody_is_asked_about_what_is_stopped_and_a_yes_given_before_is_kept(database: Path) -> None:
+async def test_a_stopped_call_is_not_asked_about_and_an_earlier_approval_stays_valid(database: Path) -> None:
     world = World()
     async with guarded(world, approval="all", database=url_of(database)) as client:
         await decided(database, code_in(await refusal(client, "update_queue", **QUEUE)))
@@ -114,7 +114,7 @@ async def test_nobody_is_asked_about_what_is_stopped_and_a_yes_given_before_is_k
 async def test_the_refusal_says_why_and_who_can_let_writes_go_on(database: Path) -> None:
     await stop(database, "the agent rings people back twice")
     async with guarded(World(), approval="never", database=url_of(database)) as client:
-        said = await refusal(client, "update_queue", **QUEUE)
-    assert "(the agent rings people back twice)" in said
-    assert "Reading still works" in said
-    assert "Only they can allow writes again" in said
+        message = await refusal(client, "update_queue", **QUEUE)
+    assert "(the agent rings people back twice)" in message
+    assert "Reading still works" in message
+    assert "Only they can allow writes again" in message

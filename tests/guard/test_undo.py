@@ -107,7 +107,7 @@ def test_an_undo_for_everyone_says_whom_it_concerns_beside(tool: str) -> None:
     assert "but" not in (some or {})
 
 
-def test_taking_out_a_call_that_ends_the_conference_by_leaving_is_said_to_end_it() -> None:
+def test_removing_the_host_is_reported_as_ending_the_conference() -> None:
     joined = {"conference_id": "room", "call_control_id": "v3:anna", "end_conference_on_exit": True}
     call = COMMAND_OF["join_conference"].model_validate(joined).undo_call({})
     assert (call or {})["but"] == "the conference ends and the rest are hung up"

@@ -88,7 +88,7 @@ async def test_a_card_shows_what_will_be_touched() -> None:
     }
 
 
-async def test_a_code_stands_on_the_board_only_where_its_card_can_be_shown() -> None:
+async def test_a_code_is_on_the_board_only_if_its_card_can_be_shown() -> None:
     world, person = World(), Person(closes)
     conference_id = room(world.sandbox)
     async with guarded(world, extensions=RENDERS) as client:
@@ -105,7 +105,7 @@ async def test_a_code_stands_on_the_board_only_where_its_card_can_be_shown() -> 
 
 
 @pytest.mark.parametrize("wrong", ["0" * 64, "yes", "{code}"])
-async def test_without_the_secret_nothing_is_decided_whoever_calls(wrong: str) -> None:
+async def test_without_the_secret_no_client_can_decide(wrong: str) -> None:
     world = World()
     conference_id = room(world.sandbox)
     async with guarded(world, extensions=RENDERS) as client:
@@ -211,10 +211,10 @@ async def test_a_secret_is_nowhere_but_in_the_meta_of_its_card(tmp_path: Path) -
         assert len(bytes.fromhex(secret)) * 8 == 256
         assert secret not in json.dumps([block.model_dump() for block in result.content])
         assert secret not in json.dumps(result.structured_content)
-        said = [await decide(heard.client, code, f"{secret}0"), await decide(heard.client, code, secret)]
-        said += [await decide(heard.client, code, secret), json.dumps(await call(heard.client, "show_switchboard"))]
+        results = [await decide(heard.client, code, f"{secret}0"), await decide(heard.client, code, secret)]
+        results += [await decide(heard.client, code, secret), json.dumps(await call(heard.client, "show_switchboard"))]
         await heard.until("decide_approval")
-    assert secret not in "".join(said)
+    assert secret not in "".join(results)
     assert secret not in heard.log.read_text()
     assert not holds(tmp_path, secret.encode())
     entries = await audited(tmp_path / "events.db")

@@ -99,7 +99,7 @@ async def test_it_follows_the_hosts_theme_and_colours() -> None:
 
 
 @pytest.mark.slow
-async def test_a_host_is_told_how_high_the_page_is() -> None:
+async def test_the_page_reports_its_height_to_the_host() -> None:
     async with shown(world()) as hosting:
         height = await hosting.tab.frames[1].evaluate("Math.ceil(document.body.getBoundingClientRect().height)")
         await hosting.tab.wait_for_function("height => window.sizes.at(-1) === height", arg=height)
@@ -180,9 +180,9 @@ async def test_a_card_shows_what_will_be_touched_and_approve_lets_it_through() -
         await card.get_by_role("button", name="Approve").click()
         await card.get_by_text("Approved. The agent may now repeat").wait_for()
         await hosting.tab.wait_for_function("window.said.length")
-        [said] = await hosting.tab.evaluate("window.said")
+        [message] = await hosting.tab.evaluate("window.said")
         await call(client, "end_conference", conference_id=conference_id)
-    assert said == {
+    assert message == {
         "role": "user",
         "content": [{"type": "text", "text": f"I approved {code}: repeat that call now."}],
     }
@@ -300,7 +300,7 @@ _FLOOD = """async (result) => {
 
 
 @pytest.mark.slow
-def test_a_page_is_told_of_no_more_people_than_a_conference_holds_and_some() -> None:
+def test_the_number_of_people_on_a_page_is_bounded() -> None:
     assert MAX_PEOPLE == 1_000
 
 

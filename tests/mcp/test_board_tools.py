@@ -109,7 +109,7 @@ async def test_the_duration_of_a_hold_counts_from_its_beginning_at_every_refresh
     assert "on hold 26:19" in table
 
 
-async def test_a_host_without_pages_gets_a_table_in_which_the_same_stands(era: str) -> None:
+async def test_a_host_without_pages_gets_a_table_with_the_same_content(era: str) -> None:
     phone = world()
     conference_id = room(phone.sandbox, "Standup", 2)
     async with guarded(phone, era=era) as client:
@@ -125,7 +125,7 @@ async def test_a_host_without_pages_gets_a_table_in_which_the_same_stands(era: s
     assert "Queue 'support': 3 of 100 waiting" in lines
 
 
-async def test_an_empty_house_is_said_in_a_sentence() -> None:
+async def test_an_empty_switchboard_is_one_sentence() -> None:
     async with guarded(world()) as client:
         assert (await call(client, "show_switchboard"))["summary"].startswith("No open conference, ")
 
@@ -189,7 +189,7 @@ async def test_the_board_is_shown_while_telnyx_cannot_be_reached() -> None:
     assert (shown["rooms"], shown["queues"]) == ([], [])
 
 
-async def test_what_a_host_shows_can_be_told_to_a_model_too() -> None:
+async def test_the_page_can_send_its_content_to_the_model() -> None:
     async with guarded(world(), extensions=RENDERS) as client:
         result = await client.call_tool("show_switchboard", {})
     assert "Queue 'support': 3 of 100 waiting" in text(result)

@@ -61,17 +61,15 @@ class Labelling(SandboxTransport):
 
 
 @each_text
-async def test_a_question_about_a_conference_keeps_its_form_whatever_people_are_called(
-    era: str, world: World, chosen: str
-) -> None:
+async def test_a_question_about_a_conference_keeps_its_form_for_any_names(era: str, world: World, chosen: str) -> None:
     person = Person(no)
     conference = conference_of(world, HOSTILE[chosen])
     labelling = Labelling(world, HOSTILE[chosen])
     async with guarded(world, era=era, answering=person.slowly, transport=labelling) as client:
-        said = await refusal(client, "end_conference", conference_id=conference)
+        message = await refusal(client, "end_conference", conference_id=conference)
     [question] = person.questions
     assert END.fullmatch(question)
-    assert unseen(question) == unseen(said) == []
+    assert unseen(question) == unseen(message) == []
     assert changes(world.sandbox) == []
 
 
@@ -79,10 +77,10 @@ async def test_a_question_about_a_conference_keeps_its_form_whatever_people_are_
 async def test_a_question_that_waits_keeps_its_form_too(world: World, chosen: str) -> None:
     conference = conference_of(world, HOSTILE[chosen])
     async with guarded(world, transport=Labelling(world, HOSTILE[chosen])) as client:
-        said = await refusal(client, "end_conference", conference_id=conference)
-    assert END.search(said)
-    assert unseen(said) == []
-    assert said.endswith("Only they may. Then repeat exactly this call.")
+        message = await refusal(client, "end_conference", conference_id=conference)
+    assert END.search(message)
+    assert unseen(message) == []
+    assert message.endswith("Only they may. Then repeat exactly this call.")
     assert changes(world.sandbox) == []
 
 
@@ -110,7 +108,7 @@ async def test_a_question_about_a_caller_keeps_its_form(world: World, chosen: st
     assert unseen(question) == []
 
 
-async def test_what_a_model_chooses_cannot_steer_the_question_either(world: World) -> None:
+async def test_arguments_of_the_model_cannot_change_the_form_of_a_question(world: World) -> None:
     person = Person(no)
     conference = room(world.sandbox)
     chosen = {
@@ -133,15 +131,15 @@ async def test_what_a_model_chooses_cannot_steer_the_question_either(world: Worl
 # What it can bring about
 
 
-async def test_a_code_that_a_caller_made_up_is_none(world: World, tmp_path: Path) -> None:
+async def test_a_code_made_up_by_a_caller_does_not_exist(world: World, tmp_path: Path) -> None:
     database = tmp_path / "events.db"
     async with guarded(world, database=url_of(database)) as client:
         conference = conference_of(world, HOSTILE["a code"])
-        said = await refusal(client, "end_conference", conference_id=conference)
+        message = await refusal(client, "end_conference", conference_id=conference)
         with pytest.raises(NoSuchApproval):
             await decided(database, "K7QF-2M9X")
         await refusal(client, "end_conference", conference_id=conference)
-    assert code_in(said.replace(HOSTILE["a code"], "")) != "K7QF-2M9X"
+    assert code_in(message.replace(HOSTILE["a code"], "")) != "K7QF-2M9X"
     assert changes(world.sandbox) == []
 
 

@@ -49,7 +49,7 @@ def dialled(sandbox: Sandbox) -> list[str]:
 # What the operator has set once
 
 
-async def test_three_numbers_are_called_into_a_conference_with_nothing_else_said(world: World) -> None:
+async def test_three_numbers_are_called_into_a_conference_with_default_arguments(world: World) -> None:
     async with in_process(world) as client:
         result = await call(client, "dial", to=[ANN, BEN, CAROL], conference_config={"conference_name": "Standup"})
         assert result["expect_events"] == ["call.answered", "call.hangup", "conference.participant.joined"]
@@ -73,8 +73,8 @@ async def test_three_numbers_are_called_into_a_conference_with_nothing_else_said
 )
 async def test_what_nobody_has_set_is_asked_for(env: dict[str, str], missing: list[str]) -> None:
     async with connected(env={"TELNYX_API_KEY": "KEYtest", **env}) as client:
-        said = await refusal(client, "dial", to=ANN)
-    assert all(words in said for words in missing)
+        message = await refusal(client, "dial", to=ANN)
+    assert all(words in message for words in missing)
 
 
 # What the policy lets be called
@@ -88,9 +88,9 @@ async def test_a_connection_that_the_operator_has_set_is_judged_like_any(world: 
 
 async def test_each_of_several_numbers_lies_within_the_prefixes(world: World, policed: Policed) -> None:
     async with policed("scope.numbers = ['+1202555015', '+44']") as client:
-        said = await refusal(client, "dial", to=[ANN, "+14155550123"])
-        assert "the number to call is '+14155550123'" in said
-        assert "numbers that begin with +1202555015 or +44" in said
+        message = await refusal(client, "dial", to=[ANN, "+14155550123"])
+        assert "the number to call is '+14155550123'" in message
+        assert "numbers that begin with +1202555015 or +44" in message
         await refusal(client, "dial", to="sip:+12025550150@example.com")
         waiting = (await call(client, "list_queue_calls", queue_name="support"))["calls"][0]["call_control_id"]
         await refusal(client, "transfer_call", call_control_id=waiting, to="+14155550123")
@@ -106,9 +106,9 @@ async def test_numbers_are_counted_by_the_hour_each_by_itself(world: World, cloc
         assert "never allowed" in await refusal(client, "dial", to=[ANN, BEN, CAROL, "+12025550153"])
         await call(client, "dial", to=[ANN, BEN])
         await call(client, "transfer_call", call_control_id=waiting, to=CAROL)
-        said = await refusal(client, "dial", to=ANN)
-        assert "3 numbers called an hour" in said
-        assert "There is room for this call again in 3600 s" in said
+        message = await refusal(client, "dial", to=ANN)
+        assert "3 numbers called an hour" in message
+        assert "There is room for this call again in 3600 s" in message
         clock.move(hours=1)
         await call(client, "dial", to=ANN)
     assert dialled(world.sandbox) == [ANN, BEN, CAROL, ANN]
@@ -116,9 +116,9 @@ async def test_numbers_are_counted_by_the_hour_each_by_itself(world: World, cloc
 
 async def test_no_more_calls_are_up_at_once_than_may_be(world: World, policed: Policed) -> None:
     async with policed("limits.concurrent_calls = 7") as client:
-        said = await refusal(client, "dial", to=[ANN, BEN, CAROL])
-        assert "5 calls are up on connection 'sandbox' and this would add 3" in said
-        assert "allows 7 at once" in said
+        message = await refusal(client, "dial", to=[ANN, BEN, CAROL])
+        assert "5 calls are up on connection 'sandbox' and this would add 3" in message
+        assert "allows 7 at once" in message
         assert dialled(world.sandbox) == []
         result = await call(client, "dial", to=ANN)
         await call(client, "dial", to=BEN)
@@ -140,15 +140,15 @@ async def test_a_person_sees_the_numbers_and_who_is_called_into_what(world: Worl
     person = Person(no)
     standup = room(world.sandbox, people=2)
     async with guarded(world, answering=person.slowly, approval="disruptive", mask_numbers=True) as client:
-        said = await refusal(client, "dial", to=[ANN, BEN], conference_config={"id": standup})
+        message = await refusal(client, "dial", to=[ANN, BEN], conference_config={"id": standup})
     [question] = person.questions
     assert question.startswith(f"Call 2 numbers ('{ANN}', '{BEN}') from '+12025550100', on connection 'sandbox', into ")
     assert "into conference 'Standup'? 2 people are in it" in question
-    assert "2025550" not in said
+    assert "2025550" not in message
     assert dialled(world.sandbox) == []
 
 
-async def test_what_is_hung_up_is_said_by_where_it_waits(world: World) -> None:
+async def test_a_question_about_a_hangup_names_the_queue_of_the_call(world: World) -> None:
     person = Person(yes)
     async with guarded(world, answering=person.slowly) as client:
         waiting = (await call(client, "list_queue_calls", queue_name="support"))["calls"][0]["call_control_id"]
@@ -162,7 +162,7 @@ async def test_what_is_hung_up_is_said_by_where_it_waits(world: World) -> None:
 # Recordings
 
 
-async def test_the_links_of_a_recording_are_told_only_when_asked_for(world: World) -> None:
+async def test_download_links_of_a_recording_are_returned_only_on_request(world: World) -> None:
     standup = room(world.sandbox)
     async with in_process(world) as client:
         await call(client, "start_recording", conference_id=standup, format="mp3")

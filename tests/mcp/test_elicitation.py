@@ -36,7 +36,7 @@ class Person:
         return next(self._answers)(question)
 
 
-async def test_a_yes_ends_the_conference_that_the_question_described(era: str) -> None:
+async def test_an_approval_ends_the_conference_that_the_question_described(era: str) -> None:
     person = Person(yes)
     with telnyx() as phone:
         async with connected(era=era, answering=person, env=phone.env) as client:
@@ -69,18 +69,18 @@ NOT_A_YES: dict[str, tuple[Answering, str]] = {
 
 @pytest.mark.parametrize("answered", NOT_A_YES)
 async def test_anything_but_a_plain_yes_sends_nothing(era: str, answered: str) -> None:
-    answer, said = NOT_A_YES[answered]
+    answer, refusal_text = NOT_A_YES[answered]
     with telnyx() as phone:
         async with connected(era=era, answering=answer, env=phone.env) as client:
             room = await open_room(client, *phone.waiting())
             before = phone.commands()
             message = await refusal(client, "end_conference", conference_id=room)
             assert phone.commands() == before
-    assert said in message
+    assert refusal_text in message
     assert "Nothing was sent" in message
 
 
-async def test_a_yes_after_the_timeout_approves_the_pending_request_and_sends_nothing() -> None:
+async def test_a_late_approval_approves_the_pending_request_and_sends_nothing() -> None:
     answered = anyio.Event()
     questions: list[str] = []
 
@@ -144,7 +144,7 @@ async def test_a_client_that_only_opens_pages_is_offered_the_operator_page(
     assert f"on the operator page, {offer.url}, or with `" in message
 
 
-async def test_a_client_that_cannot_be_asked_is_told_what_the_operator_can_do(era: str) -> None:
+async def test_without_elicitation_the_result_says_what_the_operator_can_do(era: str) -> None:
     with telnyx() as phone:
         async with connected(era=era, env=phone.env) as client:
             room = await open_room(client, *phone.waiting())
@@ -155,7 +155,7 @@ async def test_a_client_that_cannot_be_asked_is_told_what_the_operator_can_do(er
     assert "telnyx-conferencing approvals approve" in message
 
 
-async def test_a_yes_counts_only_for_the_facts_it_was_given_for(era: str) -> None:
+async def test_an_approval_counts_only_for_the_facts_in_its_question(era: str) -> None:
     with telnyx() as phone:
         late = phone.request("POST", "/sandbox/calls", {"from": "+12025550177", "to": "+12025550100"})
 
@@ -172,7 +172,7 @@ async def test_a_yes_counts_only_for_the_facts_it_was_given_for(era: str) -> Non
     assert "said no" in message
 
 
-async def test_a_room_that_never_stands_still_is_not_touched(era: str) -> None:
+async def test_a_room_that_changes_at_every_question_is_not_touched(era: str) -> None:
     with telnyx() as phone:
 
         def somebody_joins(question: str) -> ElicitResult:
@@ -192,7 +192,7 @@ async def test_a_room_that_never_stands_still_is_not_touched(era: str) -> None:
         assert not any(command.endswith("/actions/end") for command in phone.commands())
 
 
-async def test_what_does_not_exist_is_said_before_anybody_is_asked(era: str) -> None:
+async def test_a_missing_resource_is_reported_before_a_person_is_asked(era: str) -> None:
     person = Person()
     with telnyx() as phone:
         async with connected(era=era, answering=person, env=phone.env) as client:

@@ -247,7 +247,7 @@ async def test_a_type_that_is_misspelt_is_doubted_when_nothing_is_found(era: str
 
 
 @pytest.mark.parametrize(
-    ("tool", "arguments", "said"),
+    ("tool", "arguments", "message"),
     [
         ("get_event", {"event_id": "nope"}, "There is no event 'nope'"),
         ("list_events", {"since": "yesterday"}, "ISO 8601"),
@@ -257,9 +257,9 @@ async def test_a_type_that_is_misspelt_is_doubted_when_nothing_is_found(era: str
         ("wait_for_event", {"types": ["participant.joined"]}, "Did you mean conference.participant.joined?"),
     ],
 )
-async def test_a_wrong_question_is_answered_with_what_to_do(tool: str, arguments: dict[str, Any], said: str) -> None:
+async def test_a_wrong_question_is_answered_with_what_to_do(tool: str, arguments: dict[str, Any], message: str) -> None:
     async with practising("2025-11-25") as client:
-        assert said in await refusal(client, tool, **arguments)
+        assert message in await refusal(client, tool, **arguments)
 
 
 async def test_what_was_there_before_any_event_is_read_too(era: str) -> None:
@@ -361,7 +361,7 @@ async def test_template_variables_complete_from_live_data(era: str) -> None:
         assert await complete("telnyx://conferences/{conference_id}", "conference_id", "zzz") == []
 
 
-async def test_a_watched_resource_is_told_of_in_the_era_of_subscriptions_listen() -> None:
+async def test_a_subscribed_resource_is_notified_with_subscriptions_listen() -> None:
     async with practising("2026-07-28") as client:
         legs = await waiting(client)
         room = await open_room(client, legs[0])

@@ -152,11 +152,11 @@ def test_a_result_says_which_events_to_expect(example: Example, era: str) -> Non
 def test_all_that_telnyx_answers_comes_through_also_what_nobody_here_knows(example: Example, era: str) -> None:
     for arguments, content in contents(example, era):
         withheld = ["record_type", "conference", *([] if "include_download_urls" in arguments else ["download_urls"])]
-        said = {name: value for name, value in example.resource.items() if name not in withheld}
-        said |= {"client_state": client_state_text(said["client_state"])} if "client_state" in said else {}
+        fields = {name: value for name, value in example.resource.items() if name not in withheld}
+        fields |= {"client_state": client_state_text(fields["client_state"])} if "client_state" in fields else {}
         inner: list[Any] = [value[0] if isinstance(value, list) else value for value in content.values()]
         parts: list[dict[str, Any]] = [content, *(part for part in inner if isinstance(part, dict))]
-        assert any(said.items() <= part.items() for part in parts)
+        assert any(fields.items() <= part.items() for part in parts)
 
 
 @each_row("listing", [each for each in EXAMPLES if "meta" in each.answer], lambda each: each.tool)
@@ -582,7 +582,7 @@ def test_a_refusal_does_not_repeat_the_value(example: Example, era: str) -> None
 
 
 @pytest.mark.anyio
-async def test_a_client_is_told_of_the_tools_as_the_snapshots_have_them(era: str) -> None:
+async def test_a_client_receives_the_tools_of_the_snapshots(era: str) -> None:
     async with connected("--sandbox", "--toolsets", "all", era=era) as client:
         listed = (await client.list_tools()).tools
     assert [_told(each) for each in listed] == [_told(definition(command)) for command in LISTED]

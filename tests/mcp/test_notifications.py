@@ -73,7 +73,7 @@ async def in_line(raw: Raw) -> list[str]:
     return [entry["call_control_id"] for entry in (await raw.call("list_queue_calls", queue_name="support"))["calls"]]
 
 
-async def test_with_resources_subscribe_a_client_is_told_of_what_it_watches_and_of_nothing_else(tmp_path: Path) -> None:
+async def test_with_resources_subscribe_a_client_is_notified_only_of_its_subscriptions(tmp_path: Path) -> None:
     env = {"TELNYX_CONFERENCING_DATABASE": url_of(tmp_path / "events.db")}
     async with spoken_to("--sandbox", "--approval", "never", env=env) as raw:
         capabilities = (await raw.greet())["capabilities"]
@@ -140,9 +140,9 @@ async def test_a_hang_up_that_names_no_conference_is_news_of_the_story_of_the_on
         before = len(raw.messages)
         await store_all(database, [body_of("hangs up", "call.hangup", conference_id=None)])
         await told_of(raw, story, before)
-        told = await raw.ask("resources/read", {"uri": story})
+        notifications_ = await raw.ask("resources/read", {"uri": story})
     assert updates(raw.messages[before:]) == {conference: 1, story: 1}
-    assert "hung up" in told["contents"][0]["text"]
+    assert "hung up" in notifications_["contents"][0]["text"]
 
 
 async def test_reading_a_queue_is_no_news_of_it_unless_telnyx_knew_more(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ async def test_reading_a_queue_is_no_news_of_it_unless_telnyx_knew_more(tmp_path
     assert not updates(raw.messages[before:])[support]
 
 
-async def test_a_burst_is_told_a_few_times_and_never_not_at_all(tmp_path: Path) -> None:
+async def test_a_burst_of_changes_causes_at_least_one_and_few_notifications(tmp_path: Path) -> None:
     port = free_port()
     env = {**NOWHERE, "TELNYX_CONFERENCING_DATABASE": url_of(tmp_path / "events.db")}
     async with spoken_to("--insecure-webhooks", "--webhook-port", str(port), env=env) as raw:
@@ -190,7 +190,7 @@ async def test_a_burst_is_told_a_few_times_and_never_not_at_all(tmp_path: Path) 
     assert lists <= FEW
 
 
-async def test_with_subscriptions_listen_a_burst_is_told_the_same_way(tmp_path: Path) -> None:
+async def test_with_subscriptions_listen_a_burst_causes_few_notifications(tmp_path: Path) -> None:
     database = tmp_path / "events.db"
     counted: Counter[str] = Counter()
     async with connected("--database", url_of(database), era="2026-07-28", env=NOWHERE) as client:

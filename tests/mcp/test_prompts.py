@@ -118,7 +118,7 @@ async def test_prompts_are_listed_with_what_a_person_sees_of_them(era: str) -> N
         assert arguments == [(one.name, one.description, one.required) for one in prompt.arguments]
 
 
-async def test_each_prompt_is_short_whoever_is_in_the_room_or_waits(era: str, world: World) -> None:
+async def test_each_prompt_is_short_for_any_number_of_people(era: str, world: World) -> None:
     room(world.sandbox, "A conference with a rather long name, as people sometimes choose", people=20)
     long = {"conference": "A conference with a rather long name, as people sometimes choose"}
     async with guarded(world, era=era) as client:
@@ -138,9 +138,9 @@ async def test_a_prompt_shows_what_is_so_at_the_moment(era: str) -> None:
         by_name = await text_of(client, "run_the_room", conference="standup")
         by_id = await text_of(client, "run_the_room", conference=conference_id)
         queue = await text_of(client, "work_the_queue", queue="support", agent="+12025550133")
-    for said in (by_name, by_id):
-        assert f"Now: it is open, called 'Standup', conference_id '{conference_id}', 2 in it." in said
-        assert re.search(rf"- '\+12025550112', call_control_id '{legs[1]}', muted$", said, re.MULTILINE)
+    for message in (by_name, by_id):
+        assert f"Now: it is open, called 'Standup', conference_id '{conference_id}', 2 in it." in message
+        assert re.search(rf"- '\+12025550112', call_control_id '{legs[1]}', muted$", message, re.MULTILINE)
     assert "1 waiting in queue 'support'" in queue
     assert f"call_control_id '{legs[2]}'" in queue
     assert "The agent is '+12025550133'." in queue
@@ -199,9 +199,9 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_a_wrong_request_is_answered_in_a_plain_sentence(era: str, world: World, wrong: str) -> None:
-    prompt, arguments, said = WRONG[wrong]
+    prompt, arguments, message = WRONG[wrong]
     async with guarded(world, era=era) as client:
-        assert await refused(client, prompt, **arguments) == said
+        assert await refused(client, prompt, **arguments) == message
 
 
 # Completed
@@ -250,7 +250,7 @@ async def test_one_of_several_numbers_completes_after_the_last_comma(era: str) -
     assert f"{first}, {first}" not in values
 
 
-async def test_where_numbers_are_masked_prompts_neither_complete_nor_show_them(era: str) -> None:
+async def test_with_masking_prompts_neither_complete_nor_show_numbers(era: str) -> None:
     async with practising(era, "--mask-numbers") as client:
         await legs_in(client, "support")
         assert await complete(client, "start_conference", "people") == []
@@ -273,9 +273,7 @@ def shape(text: str) -> str:
 
 
 @pytest.mark.parametrize("chosen", HOSTILE)
-async def test_a_prompt_keeps_its_form_whatever_people_and_rooms_are_called(
-    era: str, world: World, chosen: str
-) -> None:
+async def test_a_prompt_keeps_its_form_for_any_names(era: str, world: World, chosen: str) -> None:
     hostile, harmless = room(world.sandbox, HOSTILE[chosen]), room(world.sandbox, "Standup")
     [caller] = world.sandbox.state.conferences.by_id[hostile].present.values()
     caller.leg.from_ = HOSTILE[chosen]
@@ -323,14 +321,17 @@ async def test_a_prompt_for_what_cannot_be_done_here_is_not_there(
 async def test_a_prompt_says_which_of_its_tools_are_missing(world: World, policy: Path) -> None:
     write_policy(policy, 'tools.deny = ["hold_participants", "stop_audio"]')
     async with guarded(world, policy=policy) as client:
-        said = await text_of(client, "run_the_room", conference=room(world.sandbox))
-    assert "Not offered on this server: `hold_participants`, `stop_audio`. Leave out the steps that need them" in said
+        prompt_text = await text_of(client, "run_the_room", conference=room(world.sandbox))
+    assert (
+        "Not offered on this server: `hold_participants`, `stop_audio`. Leave out the steps that need them"
+        in prompt_text
+    )
 
 
 PROMPTS_CHANGED = "notifications/prompts/list_changed"
 
 
-async def test_a_client_is_told_of_prompts_that_come_or_go_in_the_era_of_the_handshake(policy: Path) -> None:
+async def test_a_2025_client_is_notified_when_the_list_of_prompts_changes(policy: Path) -> None:
     write_policy(policy, "")
     with telnyx() as phone:
         async with spoken_to("--policy", str(policy), env=phone.env) as raw:
@@ -346,7 +347,7 @@ async def test_a_client_is_told_of_prompts_that_come_or_go_in_the_era_of_the_han
     assert told == 1
 
 
-async def test_a_client_is_told_of_prompts_that_come_or_go_in_the_era_of_subscriptions_listen(policy: Path) -> None:
+async def test_a_2026_client_is_notified_when_the_list_of_prompts_changes(policy: Path) -> None:
     write_policy(policy, "")
     with telnyx() as phone:
         async with (

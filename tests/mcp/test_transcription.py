@@ -144,8 +144,8 @@ async def test_a_room_is_transcribed_while_people_join_and_leave() -> None:
 
         await eventually(is_over)
         await room.says(cleo, "So it is Friday.")
-        said = await room.transcript()
-        assert [text for _, text in said] == [
+        message = await room.transcript()
+        assert [text for _, text in message] == [
             "Do we ship on Friday?",
             "I agree to Friday.",
             "Dan is calling in.",

@@ -288,6 +288,6 @@ async def test_a_wrong_first_call_is_refused_with_the_remedy(row: Row) -> None:
     async with in_process(world) as client:
         for tool, arguments in row.before:
             await call(client, tool, **meant(arguments, names))
-        said = await refusal(client, row.wrong[0], **meant(row.wrong[1], names))
-        assert [words for words in row.told if meant(words, names) not in said] == [], said
+        message = await refusal(client, row.wrong[0], **meant(row.wrong[1], names))
+        assert [words for words in row.told if meant(words, names) not in message] == [], message
         await call(client, row.next[0], **meant(row.next[1], names))

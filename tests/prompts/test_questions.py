@@ -145,10 +145,10 @@ def test_every_write_has_its_question_and_no_other_tool_has() -> None:
     assert tools() == sorted([*(command.tool_name() for command in COMMANDS if not command.is_read()), *others])
 
 
-def test_no_sentence_stands_in_two_places() -> None:
+def test_no_sentence_occurs_in_two_questions() -> None:
     lines = [line for path in FILES for line in path.read_text().splitlines()]
-    said = [line for line in lines if re.search(r"[a-z]{3} [a-z]{2}", re.sub(r"{%.*?%}|{{.*?}}", "", line))]
-    assert [line for line in said if said.count(line) > 1] == []
+    prose = [line for line in lines if re.search(r"[a-z]{3} [a-z]{2}", re.sub(r"{%.*?%}|{{.*?}}", "", line))]
+    assert [line for line in prose if prose.count(line) > 1] == []
 
 
 @pytest.mark.anyio
@@ -159,10 +159,10 @@ async def test_the_questions_are_those_that_were_reviewed() -> None:
         for example in WRITES:
             asked = [await scene.question(client, example.tool, given) for _, given in example.variants()]
             parts += [f"## {example.tool}", *(f"> {question}" for question in dict.fromkeys(asked))]
-    said = "\n\n".join(parts) + "\n"
+    asked_text = "\n\n".join(parts) + "\n"
     if os.environ.get("UPDATE_SNAPSHOTS"):
-        SNAPSHOT.write_text(said)
-    assert SNAPSHOT.read_text() == said, "run UPDATE_SNAPSHOTS=1 make test"
+        SNAPSHOT.write_text(asked_text)
+    assert SNAPSHOT.read_text() == asked_text, "run UPDATE_SNAPSHOTS=1 make test"
 
 
 _HOW = """\
@@ -216,8 +216,8 @@ async def test_only_a_question_about_a_silent_supervisor_says_that_people_are_ov
 
 @pytest.mark.anyio
 async def test_a_question_names_the_people_it_is_about() -> None:
-    said = await asked_by("mute_participants", conference_id=CONFERENCE_ID, call_control_ids=LEGS)
-    assert said.startswith(
+    question = await asked_by("mute_participants", conference_id=CONFERENCE_ID, call_control_ids=LEGS)
+    assert question.startswith(
         "Mute +12025559000, +12025559001 in conference 'Standup'? 3 people are in it (+12025559000, "
     )
-    assert "+12025559001 [muted, on hold]" in said
+    assert "+12025559001 [muted, on hold]" in question

@@ -78,7 +78,9 @@ async def test_stopping_for_some_leaves_what_the_room_hears(telnyx: Telnyx) -> N
     assert telnyx.kinds(before)[1:] == ["conference.playback.ended"]
 
 
-async def test_what_somebody_hears_ends_when_they_leave_and_all_ends_with_the_conference(telnyx: Telnyx) -> None:
+async def test_audio_for_a_participant_ends_when_they_leave_and_all_audio_ends_with_the_conference(
+    telnyx: Telnyx,
+) -> None:
     room = await telnyx.conference("agent", "supervisor")
     agent = telnyx.part("agent")
     await telnyx.act(room, "play", call_control_ids=[agent], **FILE)

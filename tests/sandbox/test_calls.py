@@ -67,7 +67,7 @@ async def test_not_every_call_is_answered_and_none_lasts_for_ever(
         ("+12025550196", "disabled", []),
     ],
 )
-async def test_what_answers_is_told_where_it_is_asked_for(
+async def test_machine_detection_reports_what_answered_if_requested(
     telnyx: Telnyx, number: str, detection: str, told: list[tuple[str, str]]
 ) -> None:
     await dial(telnyx, to=number, answering_machine_detection=detection)

@@ -214,7 +214,7 @@ async def test_a_conference_is_not_found_from_another_region(telnyx: Telnyx) -> 
     await telnyx.act(room, "mute")
 
 
-async def test_who_takes_the_floor_is_told_without_data_around_it(telnyx: Telnyx) -> None:
+async def test_a_floor_change_webhook_has_no_data_wrapper(telnyx: Telnyx) -> None:
     await telnyx.conference("agent")
     await telnyx.post(f"/sandbox/calls/{telnyx.part('agent')}/speak")
     event = telnyx.sandbox.events[-1]

@@ -24,7 +24,7 @@ async def test_a_web_page_may_not_drive_it(telnyx: Telnyx) -> None:
         assert response.status_code == 403
 
 
-async def test_the_clock_moves_when_told_and_things_happen_at_their_time(telnyx: Telnyx) -> None:
+async def test_the_control_api_moves_the_clock_and_due_events_happen(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", duration_minutes=1)
     await telnyx.act(room, "speak", payload="Hi", voice="male")
     told = await telnyx.post("/sandbox/clock", {"advance_seconds": 3600})

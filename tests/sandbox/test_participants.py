@@ -102,7 +102,7 @@ async def test_a_whisper_to_nobody_is_a_monitor(telnyx: Telnyx) -> None:
     assert (await telnyx.people(room))[boss]["muted"] is True, "who whispered to somebody who left is heard by nobody"
 
 
-async def test_a_whisper_to_somebody_who_is_not_there_is_refused(telnyx: Telnyx) -> None:
+async def test_a_whisper_to_an_absent_participant_is_refused(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", "supervisor")
     absent = telnyx.part("caller 1")
     whisper = {"supervisor_role": "whisper", "whisper_call_control_ids": [absent]}

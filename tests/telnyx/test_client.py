@@ -96,7 +96,7 @@ async def test_while_nothing_was_sent_everything_is_repeated(error: Callable[[st
     assert [one.applied for one in world.sandbox.requests] == [True]
 
 
-async def test_no_connection_until_the_deadline_is_said_to_have_sent_nothing() -> None:
+async def test_no_connection_until_the_deadline_is_reported_as_nothing_sent() -> None:
     world = World()
     with pytest.raises(Unreachable, match="nothing was sent"):
         await send(world, ONCE, Unplugged(world, 10_000, httpx2.ConnectError))
@@ -191,7 +191,7 @@ async def test_a_read_without_an_answer_has_no_outcome_to_doubt() -> None:
         ("KEYreadonly", 403, "the operator must give it the permission"),
     ],
 )
-async def test_a_key_that_is_not_accepted_is_said_and_not_shown(key: str, status: int, advice: str) -> None:
+async def test_a_refused_api_key_is_reported_without_showing_it(key: str, status: int, advice: str) -> None:
     world = World()
     async with world.http() as http:
         http.headers["Authorization"] = f"Bearer {key}"
@@ -206,7 +206,7 @@ async def test_an_answer_that_is_not_json_is_an_answer_all_the_same() -> None:
     assert await send(World(), GetConference(conference_id="c"), transport) is None
 
 
-async def test_an_error_that_is_not_telnyx_shaped_is_said_plainly() -> None:
+async def test_an_error_without_telnyx_json_is_reported_plainly() -> None:
     transport = httpx2.MockTransport(lambda request: httpx2.Response(418, json={"errors": "teapot"}))
     with pytest.raises(TelnyxRefused, match="418: no reason given"):
         await send(World(), GetConference(conference_id="c"), transport)

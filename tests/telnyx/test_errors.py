@@ -46,7 +46,7 @@ async def refused(status: int, errors: list[dict[str, Any]]) -> str:
     return str(raised.value)
 
 
-async def test_each_documented_code_has_a_hint_whatever_the_wording() -> None:
+async def test_each_documented_code_has_a_hint_for_any_wording() -> None:
     wrong: list[str] = []
     for code, (status, title, words) in DOCUMENTED.items():
         for text in (title, "Odd words"):

@@ -256,7 +256,7 @@ def test_a_schema_takes_what_the_contract_takes(command: type[Command]) -> None:
 
 
 @each_row("command", COMMANDS, lambda command: command.tool_name())
-def test_a_schema_requires_what_the_contract_requires_and_that_everyone_is_said(command: type[Command]) -> None:
+def test_a_schema_requires_what_the_contract_requires_and_an_explicit_everyone(command: type[Command]) -> None:
     required = set(operation_at(command.route).required) | set(command.route.parameters)
     everyone = {"call_control_ids"} & set(command.model_fields)
     by_operator = {command.wire_name(name) for name in command.settings}

@@ -274,7 +274,7 @@ async def test_two_servers_share_a_store_and_when_one_ends_the_other_takes_the_p
     assert [[event["id"] for event in one["events"]] for one in seen] == [["to the first"]] * 2
 
 
-def test_the_operator_is_told_when_another_program_holds_the_port(tmp_path: Path) -> None:
+def test_the_operator_is_warned_when_another_program_holds_the_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = forked("serve", "--webhook-port", port, "--insecure-webhooks")

@@ -40,8 +40,8 @@ def webhook(envelope: Json | None = None) -> Webhook:
 
 def sdk_accepts(one: Webhook, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether Telnyx's SDK verifies and parses it."""
-    told = {"Telnyx-Signature-Ed25519": one.signature, "Telnyx-Timestamp": one.timestamp}
-    headers = {name: value for name, value in told.items() if value is not None}
+    sent_headers = {"Telnyx-Signature-Ed25519": one.signature, "Telnyx-Timestamp": one.timestamp}
+    headers = {name: value for name, value in sent_headers.items() if value is not None}
     with monkeypatch.context() as patched, Telnyx(api_key="KEYtest") as client:
         patched.setattr(time, "time", lambda: one.now)
         try:

@@ -21,11 +21,11 @@ def files_except_the_keyring(home: Home) -> str:
 @pytest.mark.parametrize("host", ["claude-desktop", "codex"])
 def test_install_stores_the_key_in_the_keyring_and_the_server_reads_it_there(host: str, tmp_path: Path) -> None:
     home = Home(tmp_path, ring=True)
-    said = home.does("install", host, env={"TELNYX_API_KEY": KEY})
-    assert "stored in Test Keyring" in said
+    output = home.does("install", host, env={"TELNYX_API_KEY": KEY})
+    assert "stored in Test Keyring" in output
     assert home.server(host)["args"] == ["serve", "--keyring"]
     assert KEY in (tmp_path / "ring.json").read_text()
-    assert KEY not in files_except_the_keyring(home) + said
+    assert KEY not in files_except_the_keyring(home) + output
     assert "already" in home.does("install", host)
 
 
@@ -67,10 +67,10 @@ def test_a_key_without_a_safe_place_is_written_only_with_key_plain(tmp_path: Pat
     for wanted, why in (([], "no safe place"), (["--key", "keyring"], "has no keyring")):
         assert why in home.refuses("install", "claude-desktop", *wanted, env={"TELNYX_API_KEY": KEY})
         assert not home.config("claude-desktop").exists()
-    said = home.does("install", "claude-desktop", "--key", "plain", env={"TELNYX_API_KEY": KEY})
-    assert "not protected" in said
+    output = home.does("install", "claude-desktop", "--key", "plain", env={"TELNYX_API_KEY": KEY})
+    assert "not protected" in output
     assert home.server("claude-desktop")["env"] == {"TELNYX_API_KEY": KEY}
-    assert KEY not in said
+    assert KEY not in output
     home.ring = True
     home.does("install", "claude-desktop", env={"TELNYX_API_KEY": KEY})
     assert "env" not in home.server("claude-desktop")
@@ -110,9 +110,9 @@ def test_forget_key_removes_the_key_from_backups_too(host: str, tmp_path: Path) 
     home = Home(tmp_path)
     home.does("install", host, "--key", "plain", env={"TELNYX_API_KEY": KEY})
     home.does("install", host, "--key", "plain", "--read-only", env={"TELNYX_API_KEY": KEY})
-    said = home.does("uninstall", host, "--forget-key")
+    output = home.does("uninstall", host, "--forget-key")
     assert len(home.backups(host)) == 2
-    assert all(str(backup) in said for backup in home.backups(host))
+    assert all(str(backup) in output for backup in home.backups(host))
     assert KEY not in files_except_the_keyring(home)
 
 

@@ -123,6 +123,6 @@ def test_as_host_needs_a_host_that_has_the_server(home: Home) -> None:
 
 
 def test_doctor_prints_one_line_per_check(home: Home) -> None:
-    said = home.does("doctor", "--sandbox")
-    assert "note   key " in said
-    assert "\x1b[" not in said
+    output = home.does("doctor", "--sandbox")
+    assert "note   key " in output
+    assert "\x1b[" not in output

@@ -36,8 +36,8 @@ def in_order(part: str, whole: str) -> bool:
 
 @EVERY
 def test_install_writes_the_hosts_file_with_the_full_path_of_the_command(host: str, home: Home) -> None:
-    said = home.does("install", host, "--sandbox")
-    assert str(home.config(host)) in said
+    output = home.does("install", host, "--sandbox")
+    assert str(home.config(host)) in output
     server = home.server(host)
     defaults = ["--toolsets", "core"] if host == "cursor" else []
     assert (server["command"], server["args"]) == (COMMAND, ["serve", *defaults, "--sandbox"])

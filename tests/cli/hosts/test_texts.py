@@ -102,7 +102,7 @@ def test_toml_keeps_what_it_says(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", '{"a": 1} x', '{"a": }', "// only words", '{"s": 1}', "[" * 100_000])
-def test_what_is_no_json_is_said_to_be_none(text: str) -> None:
+def test_text_that_is_not_json_is_reported_as_such(text: str) -> None:
     with pytest.raises(Unreadable):
         JSON_WITH_COMMENTS.put(text, "s", "tc", SERVER)
 

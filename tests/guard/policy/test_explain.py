@@ -49,10 +49,13 @@ def without_effects(explanation: str) -> str:
 
 
 def test_the_effects_that_a_person_is_asked_about_are_named() -> None:
-    said = explain_policy(Policy())
-    assert "  end_conference_on_exit: true: it makes the conference end and hangs up everyone in it when" in said
-    assert "  the caller loses the place in the queue: by enqueue_call for a call that waits in another queue\n" in said
-    assert "  a person is moved" not in said
+    explanation = explain_policy(Policy())
+    assert "  end_conference_on_exit: true: it makes the conference end and hangs up everyone in it when" in explanation
+    assert (
+        "  the caller loses the place in the queue: by enqueue_call for a call that waits in another queue\n"
+        in explanation
+    )
+    assert "  a person is moved" not in explanation
     assert "  a person is moved: by create_conference, join_" in explain_policy(policy("approval.level = 'disruptive'"))
     assert "Effects that a person is asked about\n  none\n" in explain_policy(policy("approval.level = 'never'"))
 
@@ -98,8 +101,8 @@ def test_a_policy_in_plain_words() -> None:
     )
 
 
-def test_what_is_otherwise_for_some_is_said_by_name() -> None:
-    said = explain_policy(
+def test_the_explanation_names_identities_with_rules_of_their_own() -> None:
+    explanation = explain_policy(
         policy(
             """
             limits.calls_per_minute = 120
@@ -113,7 +116,7 @@ def test_what_is_otherwise_for_some_is_said_by_name() -> None:
         ),
         [COMMAND_OF[name] for name in ("list_queues", "end_conference")],
     )
-    assert said.partition("Identities\n")[2] == (
+    assert explanation.partition("Identities\n")[2] == (
         "  anna: 1 of 2 exist\n"
         "  anna: not here, because it is denied by this server's policy: end_conference\n"
         "  anna: all writes: at most 5 calls a minute\n"
@@ -126,11 +129,11 @@ def test_what_is_otherwise_for_some_is_said_by_name() -> None:
 
 
 def test_a_policy_that_says_nothing() -> None:
-    said = explain_policy(Policy())
-    assert "\n  nobody is asked: create_conference, " in said
+    explanation = explain_policy(Policy())
+    assert "\n  nobody is asked: create_conference, " in explanation
     sections = ("Limits\n  none", "Hours of writes\n  none", "Calling rules\n  none")
     recording = "Recording\n  people are recorded without an announcement by this server"
-    assert "\n\n".join(("", *sections, recording, "Warnings\n  none")) in said
+    assert "\n\n".join(("", *sections, recording, "Warnings\n  none")) in explanation
 
 
 MISTAKES = {
@@ -160,7 +163,7 @@ MISTAKES = {
 
 
 @each_row(("text", "warning"), MISTAKES.items())
-def test_what_is_likely_a_mistake_is_said(text: str, warning: str) -> None:
+def test_probable_mistakes_are_warned_about(text: str, warning: str) -> None:
     assert explain_policy(policy(text)).partition("Warnings\n")[2].split("\n") == [f"  {warning}"]
 
 
@@ -178,7 +181,7 @@ def test_what_is_meant_is_not_warned_of(text: str) -> None:
 
 
 def test_alerts_are_explained_in_plain_words() -> None:
-    said = explain_policy(
+    explanation = explain_policy(
         policy(
             """
             alerts = [
@@ -190,7 +193,7 @@ def test_alerts_are_explained_in_plain_words() -> None:
             """
         )
     )
-    assert said.partition("Alerts\n")[2].partition("\n\n")[0].splitlines() == [
+    assert explanation.partition("Alerts\n")[2].partition("\n\n")[0].splitlines() == [
         "  wait: a call waits in a queue for longer than 2 min (queues named support-* or sales)",
         "  long: more than 10 calls wait in a queue",
         "  consent: a conference is recorded, and a participant has heard no announcement, for longer than 20 s",

@@ -100,8 +100,8 @@ NEXT = [
 
 
 @each_row(("sources", "moment", "said"), NEXT)
-def test_a_closed_policy_says_when_writes_open_next(sources: list[Rules], moment: str, said: str) -> None:
-    assert Policy(sources).closed(at(moment)) == f"Writes are allowed {said}"
+def test_a_closed_policy_says_when_writes_open_next(sources: list[Rules], moment: str, message: str) -> None:
+    assert Policy(sources).closed(at(moment)) == f"Writes are allowed {message}"
 
 
 def test_without_hours_writes_are_always_open() -> None:
@@ -120,7 +120,7 @@ def quarters(start: str, days: int) -> Iterable[datetime]:
 
 @each_row("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
 @each_row("start", ["2026-03-28T00:00:00+00:00", "2026-10-03T00:00:00+00:00", "2026-10-31T12:00:00+00:00"])
-def test_the_next_time_that_is_told_is_the_first_that_is_open(zone: str, start: str) -> None:
+def test_the_reported_next_opening_is_the_first_one(zone: str, start: str) -> None:
     rules = HourRules(zone=zone, open=["fri-sun 01:40-02:20", "sun 23:30-03:10"])
     policy, hours = Policy([Rules(hours=rules)]), rules.hours()
     assert hours is not None

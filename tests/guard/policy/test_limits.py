@@ -68,7 +68,7 @@ def test_the_same_window_of_two_sources_takes_the_smaller() -> None:
     )
 
 
-def test_nobody_is_limited_who_is_not_told_to_be() -> None:
+def test_there_is_no_limit_without_a_policy_entry() -> None:
     assert all(Policy().judged(command(tool.tool_name())).limits(command(tool.tool_name())) == () for tool in COMMANDS)
     assert Policy().judged(command("end_conference")).most_people is None
 
@@ -94,7 +94,7 @@ def test_a_tool_that_is_no_command_may_be_limited_too() -> None:
     )
 
 
-def test_what_concerns_everyone_whatever_its_arguments() -> None:
+def test_some_tools_count_as_whole_room_for_any_arguments() -> None:
     rooms = {"end_conference", "start_recording", "stop_recording", "pause_recording", "resume_recording"}
     assert {tool.tool_name() for tool in COMMANDS if tool.whole_room} == rooms
     assert all(command(room).affects_whole_room() for room in rooms)

@@ -246,17 +246,17 @@ WRONG = {
 
 
 @each_row(("text", "said"), WRONG.items())
-def test_what_is_wrong_is_said_in_a_sentence(text: str, said: str) -> None:
+def test_a_policy_error_is_one_sentence(text: str, message: str) -> None:
     with pytest.raises(PolicyError) as problem:
         read_rules(text)
-    assert str(problem.value).startswith(said)
-    assert said.endswith("(did you mean ") or str(problem.value) == said
+    assert str(problem.value).startswith(message)
+    assert message.endswith("(did you mean ") or str(problem.value) == message
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
+def test_all_policy_errors_are_reported_at_once() -> None:
     with pytest.raises(PolicyError) as problem:
         read_rules("tools.read_only = 'x'\nlimits.most_people = -1\nfoo = 1")
-    said = str(problem.value)
-    assert "tools.read_only: must" in said
-    assert "limits.most_people: must" in said
-    assert "There is no 'foo'" in said
+    message = str(problem.value)
+    assert "tools.read_only: must" in message
+    assert "limits.most_people: must" in message
+    assert "There is no 'foo'" in message

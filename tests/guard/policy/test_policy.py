@@ -157,7 +157,7 @@ async def refuses(rulings: Policy, call: Command) -> bool:
 
 @FEW
 @given(RULES, RULES, ANY_COMMAND)
-def test_what_one_source_refuses_stays_refused_whatever_another_says(one: Rules, other: Rules, call: Command) -> None:
+def test_a_refusal_by_one_source_cannot_be_lifted_by_another(one: Rules, other: Rules, call: Command) -> None:
     alone = told(refuses(Policy([one]), call))
     for sources in ([one, other], [other, one]):
         assert told(refuses(Policy(sources), call)) or not alone
@@ -172,7 +172,7 @@ def test_another_source_adds_no_tool(one: Rules, other: Rules) -> None:
 
 @FEW
 @given(RULES, RULES, ANY_COMMAND)
-def test_another_source_makes_no_approval_laxer_that_was_said(one: Rules, other: Rules, call: Command) -> None:
+def test_another_source_cannot_loosen_an_approval_rule(one: Rules, other: Rules, call: Command) -> None:
     rising = list(ApprovalPolicy)
     alone, both = Policy([one]).judged(call).approval, Policy([one, other]).judged(call).approval
     was_said = one.approval.for_tool(call.tool_name()) is not None
@@ -181,7 +181,7 @@ def test_another_source_makes_no_approval_laxer_that_was_said(one: Rules, other:
 
 @FEW
 @given(RULES, RULES, ANY_COMMAND, st.sampled_from(["anna", "an*", "*", "ben", "Anna"]))
-def test_what_is_said_of_somebody_is_one_more_source_for_them_alone(
+def test_identity_rules_are_one_more_source_for_that_identity_only(
     everybodys: Rules, own: Rules, call: Command, pattern: str
 ) -> None:
     both = Policy([everybodys.model_copy(update={"identity": {pattern: own}})])

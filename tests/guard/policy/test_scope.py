@@ -220,7 +220,7 @@ UNKNOWN = [
 
 
 @each_row(("rules", "touching", "what"), UNKNOWN)
-async def test_what_cannot_be_told_may_not(rules: str, touching: Command, what: str) -> None:
+async def test_a_call_whose_scope_is_unknown_is_refused(rules: str, touching: Command, what: str) -> None:
     refused = await refusal(rules, touching)
     assert refused is not None
     assert refused.startswith(f"{what} is not known, and this server's policy lets only ")
@@ -242,7 +242,7 @@ async def test_every_source_must_let_it_be_touched() -> None:
     )
 
 
-async def test_a_region_that_was_given_stands_where_telnyx_does_not_say_one() -> None:
+async def test_the_region_of_the_arguments_counts_if_telnyx_returns_none() -> None:
     facts = known(conferences={CONFERENCE_ID: ConferenceFacts("Standup", "1", None)})
     assert await refusal("regions = ['Europe']", command("mute_participants", region="Europe"), facts) is None
 

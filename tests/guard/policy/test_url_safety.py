@@ -168,7 +168,7 @@ async def test_a_url_is_on_a_host_that_every_source_names(hosts: list[list[str]]
     assert (await refusal(url, *(ScopeRules(audio_hosts=one) for one in hosts)) is None) is may
 
 
-async def test_what_is_refused_is_told_which_hosts_there_are() -> None:
+async def test_a_refused_audio_url_lists_the_allowed_hosts() -> None:
     scopes = ScopeRules(audio_hosts=["cdn.example.com", "*.example.org"]), ScopeRules(audio_hosts=["*.com"])
     assert await refusal("https://evil.net/a", *scopes) == (
         "audio_url may not be used: its host is not among those that this server's policy names. This server takes "
@@ -180,7 +180,7 @@ async def test_what_is_refused_is_told_which_hosts_there_are() -> None:
     ("said", "may"),
     [([], False), ([None], False), ([False], False), ([True], True), ([True, None], True), ([True, False], False)],
 )
-async def test_http_needs_a_source_that_allows_it_and_none_that_does_not(said: list[bool | None], may: bool) -> None:
-    scopes = [ScopeRules(audio_http=http) for http in said]
+async def test_http_needs_a_source_that_allows_it_and_none_that_does_not(message: list[bool | None], may: bool) -> None:
+    scopes = [ScopeRules(audio_http=http) for http in message]
     assert (await refusal("http://example.com/a.mp3", *scopes) is None) is may
     assert await refusal("https://example.com/a.mp3", *scopes) is None

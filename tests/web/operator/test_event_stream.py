@@ -87,23 +87,23 @@ async def events(answer: httpx2.Response) -> AsyncIterator[tuple[str, Any]]:
 
 async def test_a_stream_begins_with_the_state_and_sends_every_change(served: Served) -> None:
     visitor = await served.signed_in()
-    async with watching(visitor) as told:
-        name, state = await anext(told)
+    async with watching(visitor) as stream:
+        name, state = await anext(stream)
         assert (name, state["waiting"], state["stopped"], state["rooms"]) == ("state", 0, None, [])
         left = await served.ledger.add_pending(asked())
-        _, state = await anext(told)
+        _, state = await anext(stream)
         assert [shown["code"] for shown in state["pending"]] == [left.code]
         await served.ledger.stop("Anna", None)
-        _, state = await anext(told)
+        _, state = await anext(stream)
         assert state["stopped"]["by"] == "Anna"
 
 
 async def test_the_response_to_a_button_is_never_older_than_the_stream(served: Served) -> None:
     visitor = await served.signed_in()
-    async with watching(visitor) as told:
-        _, before = await anext(told)
+    async with watching(visitor) as stream:
+        _, before = await anext(stream)
         answered = (await visitor.post("stop")).json()["state"]
-        _, after = await anext(told)
+        _, after = await anext(stream)
         assert before["number"] < answered["number"] <= after["number"]
         assert after["stopped"] == answered["stopped"]
 
@@ -111,37 +111,37 @@ async def test_the_response_to_a_button_is_never_older_than_the_stream(served: S
 async def test_signing_out_ends_the_streams_of_that_session_only(served: Served) -> None:
     visitor, other = await served.signed_in(), await served.signed_in()
     async with watching(visitor) as first, watching(visitor) as second, watching(other) as others:
-        for told in (first, second, others):
-            await anext(told)
+        for stream in (first, second, others):
+            await anext(stream)
         await visitor.post("sign-out")
-        for told in (first, second):
-            assert await anext(told) == ("ended", {"why": "You signed out."})
+        for stream in (first, second):
+            assert await anext(stream) == ("ended", {"why": "You signed out."})
             with pytest.raises(StopAsyncIteration):
-                await anext(told)
+                await anext(stream)
         await served.ledger.stop("Anna", None)
         assert (await anext(others))[0] == "state"
 
 
 async def test_an_open_page_stays_signed_in(served: Served) -> None:
     visitor = await served.signed_in()
-    async with watching(visitor) as told:
-        await anext(told)
+    async with watching(visitor) as stream:
+        await anext(stream)
         for hours in (8, 23, 23):
             served.clock.move(hours=hours)
             await served.ledger.stop("Anna", None)
-            assert (await anext(told))[0] == "state"
+            assert (await anext(stream))[0] == "state"
             await served.ledger.resume("Anna")
-            assert (await anext(told))[0] == "state"
+            assert (await anext(stream))[0] == "state"
     assert await visitor.is_signed_in()
 
 
 async def test_a_sign_in_that_is_ended_elsewhere_ends_its_stream(served: Served) -> None:
     visitor, other = await served.signed_in(), await served.signed_in()
-    async with watching(visitor) as told:
-        await anext(told)
+    async with watching(visitor) as stream:
+        await anext(stream)
         [mine] = [one for one in (await visitor.get("sessions")).json()["sessions"] if one["current"]]
         await other.post("end-session", {"id": mine["id"]})
-        assert await anext(told) == ("ended", {"why": "This sign-in was ended on another page."})
+        assert await anext(stream) == ("ended", {"why": "This sign-in was ended on another page."})
 
 
 async def test_a_session_has_at_most_four_streams_at_a_time(served: Served) -> None:
@@ -162,8 +162,8 @@ async def test_a_page_has_at_most_sixteen_streams(served: Served) -> None:
     async with anyio.create_task_group() as tasks:
 
         async def watch(visitor: Visitor) -> None:
-            async with watching(visitor) as told:
-                await anext(told)
+            async with watching(visitor) as stream:
+                await anext(stream)
                 ready.release()
                 await anyio.sleep_forever()
 
@@ -191,8 +191,8 @@ async def test_the_ledger_is_read_only_while_a_stream_is_open(served: Served, mo
     visitor = await served.signed_in()
     await visitor.get("session")
     assert looked == []
-    async with watching(visitor) as told:
-        await anext(told)
+    async with watching(visitor) as stream:
+        await anext(stream)
         assert looked
 
     async def gone() -> bool:
@@ -212,12 +212,12 @@ async def test_a_store_error_is_shown_until_the_store_works_again(
     async def fails() -> None:
         raise StoreError("The disk is full: make room.")
 
-    async with watching(visitor) as told:
-        await anext(told)
+    async with watching(visitor) as stream:
+        await anext(stream)
         with monkeypatch.context() as broken:
             broken.setattr(served.ledger, "pending", fails)
-            assert (await anext(told))[1]["trouble"] == "The disk is full: make room."
-        assert "trouble" not in (await anext(told))[1]
+            assert (await anext(stream))[1]["trouble"] == "The disk is full: make room."
+        assert "trouble" not in (await anext(stream))[1]
 
 
 async def test_shutdown_ends_an_open_stream_at_once_and_keeps_the_sign_in(tmp_path: Path) -> None:
@@ -229,10 +229,10 @@ async def test_shutdown_ends_an_open_stream_at_once_and_keeps_the_sign_in(tmp_pa
             async with browser(address.removesuffix("/operator")) as http:
                 visitor = Visitor(http)
                 await visitor.sign_in(await create_code(ledger, "anna@desk"))
-                async with watching(visitor) as told:
-                    seen.append(await anext(told))
+                async with watching(visitor) as stream:
+                    seen.append(await anext(stream))
                     task_status.started()
-                    seen.extend([one async for one in told])
+                    seen.extend([one async for one in stream])
 
         async with serve_operator_page(ledger, live, 0) as address:
             await tasks.start(watch, address)

@@ -204,8 +204,10 @@ async def test_a_stream_ends_with_a_last_event_at_shutdown(tmp_path: Path) -> No
             signed_in(served, tmp_path) as operator,
         ):
             headers = {"x-operator-key": operator.key}
-            async with operator.http.stream("GET", f"{operator.url}/operator/api/events", headers=headers) as told:
-                lines = told.aiter_lines()
+            async with operator.http.stream(
+                "GET", f"{operator.url}/operator/api/events", headers=headers
+            ) as events_seen:
+                lines = events_seen.aiter_lines()
                 await anext(lines)
                 served.told_to_end()
                 rest = [line async for line in lines]

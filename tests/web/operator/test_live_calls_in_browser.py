@@ -100,8 +100,8 @@ async def test_250_participants_with_ten_changes_a_second_are_shown_promptly(tmp
             await viewer.tab.evaluate("leg => window.told.push([leg, Date.now()])", f"v3:{number}")
             await anyio.sleep(0.1)  # ten a second
         await viewer.tab.locator('[data-leg="v3:29"][data-talking]').wait_for()
-        told, seen = await viewer.tab.evaluate("[window.told, [...window.seen]]")
-    moments = dict(told)
+        stream, seen = await viewer.tab.evaluate("[window.told, [...window.seen]]")
+    moments = dict(stream)
     lags = sorted(moment - moments[leg] for leg, moment in seen)
     assert len(lags) > 10, json.dumps(seen)
     assert lags[len(lags) // 2] < 500
