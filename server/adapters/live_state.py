@@ -1,8 +1,8 @@
 """What is true now of people, conferences and queues, for the guard: see `guard.situation.LiveState`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from ...tools.base import Command
@@ -54,8 +54,26 @@ class TelnyxLiveState:
         for leg, leg_id in _leg_ids(body):
             _remember(self._leg_ids, leg, leg_id)
         self._time_limits.record(command, _text(_data(body), "call_control_id"))
-        for leg, place in _moved(command, body):
+        for leg, place in _moved(command, body, self._first_in):
             _remember(self._moves, leg, (self._events.now(), place))
+
+    def _first_in(self, queue: str) -> str | None:
+        """The call leg that waits first in a queue, as far as events and this server's own commands tell."""
+        state = self._events.projection.queue_state(queue)
+        own = {leg: self._own_place(leg) for leg in self._moves}
+        enqueued = (leg for leg, place in own.items() if place is not None and place.queue == queue)
+        for leg in (*(state.waiting if state else ()), *enqueued):
+            place = own.get(leg)
+            if place is None or place.queue == queue:
+                return leg
+        return None
+
+    def _own_place(self, call_control_id: str) -> Place | None:
+        """Where this server's own command moved a leg, until the command's events arrive."""
+        made, place = self._moves.get(call_control_id, (datetime.min.replace(tzinfo=UTC), None))
+        moved = self._events.projection.moved_at(call_control_id)
+        is_newest = moved is None or moved <= made
+        return place if is_newest and self._events.now() - made < _OWN_MOVE_HOLDS else None
 
     async def room(self, conference_id: str) -> Room:
         listed = await all_participants(self._read, conference_id)
@@ -115,9 +133,7 @@ class TelnyxLiveState:
     async def place(self, call_control_id: str) -> Place:
         await self._events.store()
         projection = self._events.projection
-        made, own = self._moves.get(call_control_id, (datetime.min, None))
-        moved = projection.moved_at(call_control_id)
-        if own is not None and self._events.now() - made < _OWN_MOVE_HOLDS and (moved is None or moved <= made):
+        if (own := self._own_place(call_control_id)) is not None:
             return own
         if (conference_id := projection.conference_of(call_control_id)) is not None:
             view = projection.conference(conference_id, self._events.now())
@@ -125,6 +141,7 @@ class TelnyxLiveState:
         if (queue := projection.queue_of(call_control_id)) is not None:
             return Place(PlaceKind.QUEUE, queue=queue)
         if projection.is_bridged(call_control_id):
+            _, own = self._moves.get(call_control_id, (None, None))
             return own if own is not None and own.kind is PlaceKind.BRIDGE else Place(PlaceKind.BRIDGE)
         if projection.knows_from_start(call_control_id):
             return _NOWHERE
@@ -246,8 +263,11 @@ def _leg_ids(body: Any) -> Iterator[tuple[str, str]]:
             yield leg, leg_id
 
 
-def _moved(command: Command, body: Any) -> Iterator[tuple[str, Place]]:
-    """The call legs that a command moved, each with its new place. A transferred leg stays until its target answers."""
+def _moved(command: Command, body: Any, first_in: Callable[[str], str | None]) -> Iterator[tuple[str, Place]]:
+    """The call legs that a command moved, each with its new place. A transferred leg stays until its target answers.
+
+    `first_in`: the call leg that waits first in a queue.
+    """
     match command:
         case JoinConference():
             yield command.call_control_id, Place(PlaceKind.CONFERENCE, conference_id=command.conference_id)
@@ -261,6 +281,8 @@ def _moved(command: Command, body: Any) -> Iterator[tuple[str, Place]]:
             yield command.call_control_id, _NOWHERE
         case BridgeCalls():
             other = command.other_call_control_id
+            if command.queue_name is not None:
+                other = first_in(command.queue_name)
             yield command.call_control_id, Place(PlaceKind.BRIDGE, other=other)
             if other is not None:
                 yield other, Place(PlaceKind.BRIDGE, other=command.call_control_id)

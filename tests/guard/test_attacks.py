@@ -149,3 +149,17 @@ async def test_a_host_who_leaves_counts_in_the_limits_as_everyone_whose_call_end
             refused.append(text(await client.call_tool("leave_conference", leave)))
     assert "it would touch 3 people" in refused[0]
     assert "allows 0 whole-room actions an hour" in refused[1]
+
+
+@pytest.mark.anyio
+async def test_a_call_that_was_just_taken_from_a_queue_is_connected_before_its_events_arrive() -> None:
+    world = World()
+    legs = world.sandbox.state.legs
+    caller, agent = (legs.arrive(f"+1202555018{digit}", "+12025550100").call_control_id for digit in (8, 9))
+    async with guarded(world, with_events=True) as client:
+        for leg in (caller, agent):
+            await call(client, "answer_call", call_control_id=leg)
+        await call(client, "enqueue_call", call_control_id=caller, queue_name="fresh", max_size=2)
+        await call(client, "bridge_calls", call_control_id=agent, queue_name="fresh")
+        again = {"call_control_id": caller, "queue_name": "fresh"}
+        assert "needs a person's yes" in text(await client.call_tool("enqueue_call", again))

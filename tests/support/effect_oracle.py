@@ -584,6 +584,9 @@ class Chooser:
     def arguments(self, model: type[BaseModel]) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for name, about in model.model_fields.items():
+            # A spoken prompt is never sent as a field: the call waits until it has ended, and this clock stands still.
+            if about.exclude and name in ("payload", "voice"):
+                continue
             if about.is_required() or self._chance.random() < _OPTIONAL_SHARE:
                 value = self._value(name, about.annotation)
                 if value is not None:
