@@ -11,7 +11,7 @@ from .test_effect_sequences import by_tool, violations
 pytestmark = pytest.mark.slow
 
 
-@settings(max_examples=400)
+@settings(max_examples=1000)
 @given(SEEDS, steps(12))
 def test_every_effect_of_many_sequences_was_approved(start: int, sequence: list[tuple[str, int, bool]]) -> None:
     check(start, sequence)

@@ -9,7 +9,7 @@ from support.random_policies import RandomPolicy
 pytestmark = pytest.mark.slow
 
 
-@settings(max_examples=250)
+@settings(max_examples=1000)
 @given(SEEDS, SEEDS, steps(12))
 def test_no_sequence_touches_what_any_of_many_policies_does_not_allow(
     start: int, policy: int, sequence: list[tuple[str, int, bool]]

@@ -51,7 +51,7 @@ async def test_a_sample_of_the_tools_returns_the_same_results_as_over_stdio(era:
     with recording(answer=answer) as (base_url, received):
         env = {"TELNYX_API_KEY": "KEYtest", "TELNYX_BASE_URL": base_url}
         async with (
-            site("--approval", "never", home=tmp_path, env=env, start=installed) as server,
+            site("--toolsets", "all", "--approval", "never", home=tmp_path, env=env, start=installed) as server,
             server.client(era) as client,
         ):
             for example in SAMPLE:

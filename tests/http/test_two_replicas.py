@@ -60,7 +60,7 @@ async def replicas(database: str, tmp_path_factory: pytest.TempPathFactory) -> A
     """A team without sessions, which tests leave as they found it: both replicas run."""
     home = tmp_path_factory.mktemp("team")
     (home / "policy.toml").write_text(POLICY)
-    arguments = ("--stateless", "--policy", str(home / "policy.toml"), "--operator-page", "0")
+    arguments = ("--stateless", "--toolsets", "all", "--policy", str(home / "policy.toml"), "--operator-page", "0")
     env = {**DEFAULTS, "TELNYX_PUBLIC_KEY": signer.public_key}
     async with team(*arguments, home=home, database=database, env=env) as made:
         yield made

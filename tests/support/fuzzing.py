@@ -1,10 +1,16 @@
-"""How many examples hypothesis tries."""
+"""How many examples hypothesis tries, and which."""
+
+import os
 
 from hypothesis import HealthCheck, settings
 
-# A slow machine must not fail a test, so neither profile limits the time of an example.
+# A slow machine must not fail a test, so neither profile limits the time of an example. CI tries the same examples each
+# time: it judges a change, and does not search. A run by hand tries new ones.
 settings.register_profile(
-    "thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    "thorough",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.register_profile("fast", settings.get_profile("thorough"), max_examples=20, derandomize=True)
 
