@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, post, request, type Problem } from "./api";
 import { Moment } from "./clock";
+import { DayFields, timesOf } from "./days";
 import { count, Theirs, Trouble } from "./parts";
 
 interface Action {
@@ -52,13 +53,13 @@ const TONES: [RegExp, string, string][] = [
 
 /** `newest`: the number of the newest record, which grows with every action. */
 export function Audit({ newest }: { newest: number }) {
-  const [filter, setFilter] = useState({ outcome: "", text: "" });
+  const [filter, setFilter] = useState({ outcome: "", text: "", from: "", to: "" });
   const [page, setPage] = useState<Page>();
   const [trouble, setTrouble] = useState("");
   const [verified, setVerified] = useState("");
   const load = async (before?: number) => {
     try {
-      const found = await get<Page>("audit", { ...filter, before });
+      const found = await get<Page>("audit", { outcome: filter.outcome, text: filter.text, ...timesOf(filter), before });
       setTrouble("");
       setPage((known) => {
         const older = before ? (known?.actions ?? []) : [];
@@ -119,6 +120,7 @@ export function Audit({ newest }: { newest: number }) {
             ))}
           </select>
         </label>
+        <DayFields days={filter} onChange={(days) => setFilter({ ...filter, ...days })} />
         <button type="button" onClick={verify}>
           Verify
         </button>

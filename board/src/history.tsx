@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, request, type Problem } from "./api";
 import { Moment, spell, when } from "./clock";
+import { DayFields, timesOf } from "./days";
 import type { Approval } from "./model";
 import { count, Icon, Theirs, Trouble } from "./parts";
 import { Link } from "./route";
@@ -38,24 +39,19 @@ interface Detail extends Conference {
     left_because?: string;
   }[];
   recordings: { recording_id: string; format?: string; channels?: string; started_at?: string; seconds?: number }[];
+  /** In order; without text where the server does not keep it. */
+  transcript: { at: string; speaker: string; text?: string }[];
   approvals: Approval[];
 }
 
 const titleOf = (conference: Conference): string => conference.name || `Conference ${conference.id.slice(0, 8)}`;
-/** The start of a day in the viewer's time zone, as the server reads it. */
-const startOf = (day: string, daysLater = 0): string => {
-  if (!day) return "";
-  const at = new Date(`${day}T00:00`);
-  at.setDate(at.getDate() + daysLater);
-  return at.toISOString();
-};
 
 export function History() {
   const [search, setSearch] = useState({ text: "", from: "", to: "" });
   const [found, setFound] = useState<Found>();
   const [trouble, setTrouble] = useState("");
   const load = async (before?: number) => {
-    const query = { text: search.text, since: startOf(search.from), until: startOf(search.to, 1), before };
+    const query = { text: search.text, ...timesOf(search), before };
     try {
       const page = await get<Found>("conferences", query);
       setFound((known) => ({ ...page, conferences: [...(before ? (known?.conferences ?? []) : []), ...page.conferences] }));
@@ -78,14 +74,7 @@ export function History() {
           Name or number
           <input type="search" value={search.text} onInput={(event) => setSearch({ ...search, text: event.currentTarget.value })} />
         </label>
-        <label class="field">
-          From
-          <input type="date" value={search.from} onInput={(event) => setSearch({ ...search, from: event.currentTarget.value })} />
-        </label>
-        <label class="field">
-          To
-          <input type="date" value={search.to} onInput={(event) => setSearch({ ...search, to: event.currentTarget.value })} />
-        </label>
+        <DayFields days={search} onChange={(days) => setSearch({ ...search, ...days })} />
       </form>
       <Trouble text={trouble} />
       <p class="unseen" role="status">
@@ -207,6 +196,22 @@ export function ConferencePage({ id }: { id: string }) {
               </li>
             ))}
           </ul>
+          {detail.transcript.length > 0 && (
+            <>
+              <h2>Transcript</h2>
+              <ul role="list" class="lines">
+                {detail.transcript.map((utterance, place) => (
+                  <li key={place} class="facts">
+                    <Moment at={utterance.at} />
+                    <strong>
+                      <Theirs text={utterance.speaker} />
+                    </strong>
+                    {utterance.text === undefined ? <span>(text not kept)</span> : <Theirs text={utterance.text} />}
+                  </li>
+                ))}
+              </ul>
+            </>
+          )}
           <h2>Approvals</h2>
           {!detail.approvals.length && <p class="nobody">Nobody was asked about this conference.</p>}
           <ul role="list" class="lines">

@@ -1,5 +1,6 @@
 """Past conferences on the page: found by name, number and time, and shown one by one."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +10,11 @@ from starlette.responses import JSONResponse, Response
 from ....tools.text import clean
 from ...adapters.conference_history import ConferenceHistory
 from ...errors import CallFailed
+from ...events.projection.projection import Projection
 from ...events.projection.views import ConferenceSummary
 from ...events.service import EventService
 from ...events.times import parse_time
+from ...events.transcript import read_transcript
 from ...guard.ledger import Ledger
 from .requests import RequestRefused
 from .view import approval_view
@@ -19,6 +22,7 @@ from .view import approval_view
 _MAX_TEXT_LENGTH = 100
 _MAX_NAME_LENGTH = 200
 _MAX_PEOPLE = 300
+_MAX_UTTERANCES = 1_000
 
 
 class HistoryApi:
@@ -57,7 +61,7 @@ class HistoryApi:
         conference_id: str = request.path_params["id"]
         projection = await (await self._history()).load(conference_id)
         summary = projection.summary(conference_id, self._events.now()) if projection else None
-        if summary is None:
+        if projection is None or summary is None:
             raise RequestRefused(404, "The store has no event of this conference.")
         people = summary.to_json()["participants"][:_MAX_PEOPLE]
         return JSONResponse(
@@ -71,9 +75,18 @@ class HistoryApi:
                     for person in people
                 ],
                 "recordings": [recording.to_json() for recording in summary.recordings or ()],
+                "transcript": await self._transcript(conference_id, projection),
                 "approvals": [approval_view(one) for one in await self._ledger.approvals_of(conference_id)],
             }
         )
+
+    async def _transcript(self, conference_id: str, projection: Projection) -> Sequence[dict[str, Any]]:
+        """The newest utterances, oldest first; without their text if it is not kept."""
+        intervals = projection.intervals(conference_id, self._events.now())
+        if intervals is None:
+            return []
+        utterances = await read_transcript(await self._events.store(), projection, intervals)
+        return [utterance.to_json() for utterance in utterances[-_MAX_UTTERANCES:]]
 
     async def picture(self, request: Request) -> Response:
         """The timeline of one conference as an SVG."""

@@ -82,6 +82,21 @@ async def test_a_past_conference_has_its_people_its_picture_and_its_approvals(pa
     assert (await visitor.get("conferences/unknown")).status_code == 404
 
 
+async def test_a_past_conference_has_its_transcript(page: Page, visitor: Visitor) -> None:
+    speech = {
+        "transcript": "Do we ship on Friday?",
+        "is_final": True,
+        "confidence": 0.9,
+        "transcription_track": "inbound",
+    }
+    at = datetime.now(UTC) - timedelta(minutes=4, seconds=30)
+    where = {"conference_id": None, "call_control_id": "v3:conf-new"}
+    await store(page, "speech", "call.transcription", at, **where, transcription_data=speech)
+    [utterance] = (await visitor.get("conferences/conf-new")).json()["transcript"]
+    assert (utterance["speaker"], utterance["text"]) == (NUMBERS[1], "Do we ship on Friday?")
+    assert (await visitor.get("conferences/conf-old")).json()["transcript"] == []
+
+
 async def actions(visitor: Visitor, query: str) -> list[Any]:
     return [one.get("tool") for one in (await visitor.get(f"audit{query}")).json()["actions"]]
 
