@@ -99,7 +99,7 @@ NEXT = [
 ]  # fmt: skip
 
 
-@each_row(("sources", "moment", "said"), NEXT)
+@each_row(("sources", "moment", "message"), NEXT)
 def test_a_closed_policy_says_when_writes_open_next(sources: list[Rules], moment: str, message: str) -> None:
     assert Policy(sources).closed(at(moment)) == f"Writes are allowed {message}"
 

@@ -245,7 +245,7 @@ WRONG = {
 }
 
 
-@each_row(("text", "said"), WRONG.items())
+@each_row(("text", "message"), WRONG.items())
 def test_a_policy_error_is_one_sentence(text: str, message: str) -> None:
     with pytest.raises(PolicyError) as problem:
         read_rules(text)

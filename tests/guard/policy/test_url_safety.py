@@ -177,10 +177,10 @@ async def test_a_refused_audio_url_lists_the_allowed_hosts() -> None:
 
 
 @each_row(
-    ("said", "may"),
+    ("sources", "may"),
     [([], False), ([None], False), ([False], False), ([True], True), ([True, None], True), ([True, False], False)],
 )
-async def test_http_needs_a_source_that_allows_it_and_none_that_does_not(message: list[bool | None], may: bool) -> None:
-    scopes = [ScopeRules(audio_http=http) for http in message]
+async def test_http_needs_a_source_that_allows_it_and_none_that_does_not(sources: list[bool | None], may: bool) -> None:
+    scopes = [ScopeRules(audio_http=http) for http in sources]
     assert (await refusal("http://example.com/a.mp3", *scopes) is None) is may
     assert await refusal("https://example.com/a.mp3", *scopes) is None
