@@ -15,7 +15,7 @@ demo: $(VENV)/installed ## Run the main job: a story on the embedded Telnyx, thr
 	@$(BIN)/telnyx-conferencing demo
 
 test: $(VENV)/installed ## Run the fast tests, which prove every behaviour
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	@$(BIN)/python -m pytest -n 4 --dist loadfile -m "not slow"
 
 test-all: $(VENV)/installed ## Run every test: also on PostgreSQL, with an older protocol, in a browser, with killed processes
 	@$(BIN)/python -m pytest -n 3 --dist loadfile
