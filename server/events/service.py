@@ -49,6 +49,7 @@ _TYPE_PREFIXES = ("alert.", "call.", "call_", "conference.", "siprec.", "streami
 """Types that begin so are never taken for a mistake."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Telnyx's conference ids."""
+_MAX_SUMMARY_PEOPLE = 100
 _MAX_UNSEEN = 20
 """Conferences or queues of a list that are read one by one because no event has reported them."""
 _PROGRESS_INTERVAL_S = 5.0
@@ -435,8 +436,14 @@ class EventService:
         name = quoted(view.name) if view.name else tool.conference_id
         summary = f"Conference {name} is {view.status}, {count(view.present, 'person')} in it."
         conference = view.to_json()
+        new_figures = _new_figures(conference, figures.to_json()) if figures else {}
+        if (more := len(conference["participants"]) - _MAX_SUMMARY_PEOPLE) > 0:
+            summary += f" Not listed here: {count(more, 'person')}. list_participants has everyone who is in it now."
+        for part in (conference, new_figures):
+            if "participants" in part:
+                part["participants"] = part["participants"][:_MAX_SUMMARY_PEOPLE]
         content: dict[str, Any] = {"summary": summary, "conference": conference}
-        return content | ({"figures": _new_figures(conference, figures.to_json())} if figures else {})
+        return content | ({"figures": new_figures} if figures else {})
 
     async def _transcript(self, tool: ConferenceTranscript) -> dict[str, Any]:
         since = self.now() - timedelta(minutes=tool.last_minutes) if tool.last_minutes else None

@@ -16,15 +16,16 @@ from mcp.client import Client
 from mcp.client.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp_types import ResourceTemplateReference
 
-from support.guarded_server import room_at
+from support.guarded_server import guarded, room, room_at
 from support.mcp import call, connected, refusal
+from support.mcp_in_process import World
 from support.stored_events import series
 from support.telnyx import open_room, telnyx
 from support.webhooks import eventually, free_port, has_all, ids, url_of
 from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.events.store import Store
-from telnyx_conferencing.server.sandbox import Fault
+from telnyx_conferencing.server.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -155,6 +156,16 @@ async def test_links_to_recordings_are_shown_only_when_asked_for(era: str) -> No
             json.dumps(await call(client, "conference_summary", conference_id=room)),
         ]
     assert not any("https://" in text for text in hidden)
+
+
+async def test_a_summary_lists_a_bounded_number_of_people() -> None:
+    world = World(Sandbox())
+    conference_id = room(world.sandbox, people=150)
+    async with guarded(world) as client:
+        summary = await call(client, "conference_summary", conference_id=conference_id)
+    assert len(summary["conference"]["participants"]) == 100
+    assert summary["summary"].startswith("Conference 'Standup' is open, 150 people in it. Not listed here: 50 people.")
+    assert len(json.dumps(summary)) < 60_000
 
 
 async def test_a_summary_tells_a_conference_with_where_each_fact_is_from(era: str) -> None:
