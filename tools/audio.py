@@ -94,7 +94,7 @@ class StopAudio(Command):
 class SpeakText(Command):
     """Say a text in a conference with a synthetic voice."""
 
-    search_hint = "announce in the room that, say to or tell everyone"
+    search_hint = "announce in the room that we start in five minutes, say to or tell everyone"
     route = POST("/conferences/{conference_id}/actions/speak")
     risk = _ROOM
     retry = Retry.DEDUPED
