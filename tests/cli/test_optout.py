@@ -12,16 +12,15 @@ from telnyx_conferencing.server.guard.ledger import Ledger
 NUMBER = "+14155550123"
 
 
-def test_a_number_in_any_spelling_is_listed_once(tmp_path: Path) -> None:
-    store = url_of(tmp_path / "events.db")
-    added = run("optout", "add", "+1 (415) 555-0123", "001-415-555-0123", "--database", store)
+def test_a_number_in_any_spelling_is_listed_once(address: str) -> None:
+    added = run("optout", "add", "+1 (415) 555-0123", "001-415-555-0123", "--database", address)
     assert added.stdout.splitlines() == [
         f"{NUMBER} is on the opt-out list.",
         f"{NUMBER} is already on the opt-out list.",
     ]
-    [listed] = run("optout", "list", "--json", "--database", store).stdout.splitlines()
+    [listed] = run("optout", "list", "--json", "--database", address).stdout.splitlines()
     assert json.loads(listed)["number"] == NUMBER
-    assert run("optout", "list", "--database", store).stdout.startswith(f"{NUMBER}  20")
+    assert run("optout", "list", "--database", address).stdout.startswith(f"{NUMBER}  20")
 
 
 def test_a_number_without_its_country_is_refused_and_nothing_is_listed(tmp_path: Path) -> None:

@@ -37,8 +37,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "events.db"
+def database(address: str) -> str:
+    """The store's URL, on each kind of database in turn."""
+    return address
 
 
 @pytest.fixture
@@ -80,12 +81,12 @@ async def not_granted(client: Client, tool: str, *, where: str | None = None, **
 
 
 async def test_one_yes_lets_the_voicemail_legs_of_a_conference_be_hung_up(
-    era: str, world: World, database: Path
+    era: str, world: World, database: str
 ) -> None:
     standup = room(world.sandbox, people=8)
     people = legs_in(world, standup)
     person = Person(yes)
-    async with guarded(world, era=era, answering=person.slowly, with_events=True, database=url_of(database)) as client:
+    async with guarded(world, era=era, answering=person.slowly, with_events=True, database=database) as client:
         await world.sandbox.advance(1)
         code = await granted(client, "hangup_call", count=6, where="Standup", call_control_id=people[1:7])
         [question] = person.questions
@@ -117,12 +118,12 @@ async def test_a_no_grants_nothing(era: str, world: World) -> None:
     assert len(alive(world, people)) == 2
 
 
-async def test_a_grant_given_outside_the_conversation_begins_when_it_was_given(world: World, database: Path) -> None:
+async def test_a_grant_given_outside_the_conversation_begins_when_it_was_given(world: World, database: str) -> None:
     standup = room(world.sandbox, people=3)
     clock = Clock(real_time())
     people = legs_in(world, standup)
     asked: dict[str, Any] = {"limits": {"call_control_id": "*"}, "count": 5, "minutes": 3, "where": standup}
-    async with guarded(world, clock=clock, with_events=True, database=url_of(database)) as client:
+    async with guarded(world, clock=clock, with_events=True, database=database) as client:
         await world.sandbox.advance(1)
         code = code_in(await not_granted(client, "hangup_call", **asked))
         await decided(database, code, now=clock)
@@ -288,17 +289,17 @@ async def test_a_policy_that_asks_another_person_takes_no_grant_from_the_client(
     assert person.questions == []
 
 
-async def test_a_revoked_grant_covers_nothing_from_then_on(world: World, database: Path) -> None:
+async def test_a_revoked_grant_covers_nothing_from_then_on(world: World, database: str) -> None:
     standup = room(world.sandbox, people=3)
     person = Person(yes)
-    async with guarded(world, answering=person.slowly, with_events=True, database=url_of(database)) as client:
+    async with guarded(world, answering=person.slowly, with_events=True, database=database) as client:
         await world.sandbox.advance(1)
         code = await granted(client, "hangup_call", count=2, where=standup, call_control_id="*")
-        listed = await anyio.to_thread.run_sync(run, "grants", "--database", url_of(database))
+        listed = await anyio.to_thread.run_sync(run, "grants", "--database", database)
         assert listed.stdout.startswith(f"{code}  hangup_call  2 of 2 left  9:5")
-        revoked = await anyio.to_thread.run_sync(run, "grants", "revoke", code.lower(), "--database", url_of(database))
+        revoked = await anyio.to_thread.run_sync(run, "grants", "revoke", code.lower(), "--database", database)
         assert revoked.stdout == f"Revoked {code}: hangup_call needs a person's approval again.\n"
-        again = await anyio.to_thread.run_sync(run, "grants", "revoke", code, "--database", url_of(database))
+        again = await anyio.to_thread.run_sync(run, "grants", "revoke", code, "--database", database)
         assert (again.returncode, "There is no open grant" in again.stderr) == (1, True)
         person.answering = no
         await refusal(client, "hangup_call", call_control_id=legs_in(world, standup)[1])
@@ -307,8 +308,8 @@ async def test_a_revoked_grant_covers_nothing_from_then_on(world: World, databas
 
 
 @pytest.mark.parametrize("rounds", [4])
-async def test_of_two_processes_that_use_the_last_of_a_grant_one_sends(database: Path, rounds: int) -> None:
-    arguments = ("--approval", "all", "--database", url_of(database))
+async def test_of_two_processes_that_use_the_last_of_a_grant_one_sends(database: str, rounds: int) -> None:
+    arguments = ("--approval", "all", "--database", database)
     ended: list[CallToolResult] = []
     with telnyx() as phone:
         async with (
