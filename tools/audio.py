@@ -20,7 +20,7 @@ from .types import (
     SpokenText,
     described,
 )
-from .voices import Language, VoiceSettings
+from .voices import Language, VoiceSettings, require_voice
 
 _ROOM = ByArgument("call_control_ids", {EVERYONE: Risk.DISRUPTIVE}, Risk.ROUTINE)
 
@@ -174,8 +174,8 @@ class GatherDtmf(Command):
 
     @model_validator(mode="after")
     def _has_a_voice(self, info: ValidationInfo) -> Self:
-        if not info.context and (self.payload is None) is not (self.voice is None):
-            raise ValueError("payload and voice go together")
+        if not info.context:
+            require_voice(self.payload, self.voice)
         return self
 
     def prompt(self) -> SpeakText | None:

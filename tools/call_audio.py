@@ -19,7 +19,7 @@ from .types import (
     SpokenText,
     described,
 )
-from .voices import Language, VoiceSettings
+from .voices import Language, VoiceSettings, require_voice
 
 StopFirst = Annotated[Literal["current", "all"], described("Stop what plays, or all, first.")]
 TargetLegs = Annotated[Literal["self", "opposite", "both"], described("If bridged: who hears it; default self.")]
@@ -148,8 +148,7 @@ class GatherFromCall(Command):
     def _fits_the_prompt(self, info: ValidationInfo) -> Self:
         if info.context:
             return self
-        if (self.payload is None) is not (self.voice is None):
-            raise ValueError("payload and voice go together")
+        require_voice(self.payload, self.voice)
         prompt = next((name for name in self.other_routes if getattr(self, name) is not None), None)
         for name in _NOT_TAKEN[prompt] if prompt else _NEEDS_PROMPT:
             if getattr(self, name) is not None:

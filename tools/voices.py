@@ -177,3 +177,9 @@ VoiceSettings = Annotated[
         }
     ),
 ]
+
+
+def require_voice(payload: str | None, voice: str | None) -> None:
+    """Raise `ValueError` unless a text to say and a voice are given together, or neither is."""
+    if (payload is None) is not (voice is None):
+        raise ValueError("payload and voice go together")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from starlette.requests import Request
@@ -37,11 +38,12 @@ class AuditApi:
         """Actions, the newest first: `tool`, `outcome`, `text`, `since`, `until` and `before` in the query."""
         query = request.query_params
         matches = _Filter(query)
+        name_of = cache(self._name_of)  # one search may read 20,000 records of the same conference
         number, searched, found = number_of(query.get("before")) or _MAX_NUMBER, 0, list[dict[str, Any]]()
         while searched < _MAX_SEARCHED and (records := await self._ledger.before(number)):
             for action in action_views(records):
                 if "does" in action:
-                    action["does"] = _ID.sub(self._name, action["does"])
+                    action["does"] = _ID.sub(lambda id_: name_of(id_[0]), action["does"])
                 if matches(action):
                     found.append(action)
                 if len(found) == _PAGE:
@@ -52,14 +54,14 @@ class AuditApi:
                 return JSONResponse({"actions": found})
         return JSONResponse({"actions": found} | ({"next": number} if searched >= _MAX_SEARCHED else {}))
 
-    def _name(self, id_: re.Match[str]) -> str:
+    def _name_of(self, id_: str) -> str:
         """The name of the conference or person with this id; the id itself if the live state does not know it."""
         projection, now = self._events.projection, self._events.now()
-        conference = projection.conference(id_[0], now)
+        conference = projection.conference(id_, now)
         if conference is not None and conference.name:
             return quoted(conference.name)
-        person = projection.person(id_[0], now)
-        return person.name if person is not None else id_[0]
+        person = projection.person(id_, now)
+        return person.name if person is not None else id_
 
     async def export(self, request: Request) -> Response:
         """All records as JSON, one on a line: what `audit verify` checks."""
