@@ -31,6 +31,7 @@ _QUEUE_EVENTS = frozenset({"call.enqueued", "call.dequeued", "call.left.queue"})
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_FINAL = frozenset({"sends", "reads", "asks", "pending", "dry run"})
 """Outcomes of records that another record of the same call follows, or of which nothing came."""
+_COMMANDS = CONFERENCE.keys() | {"create_conference"}
 _ENDS_BRIDGE = frozenset({"call.hangup", "conference.participant.joined", "call.enqueued", "call.bridged"})
 
 
@@ -259,11 +260,10 @@ class ReportFold:
     def add_record(self, record: AuditRecord) -> None:
         entry, at = record.entry, record_time(record)
         arguments = _table(entry, "arguments")
-        if entry.get("outcome") == "done":
+        if _is_command(entry):
             self._add_command(str(entry.get("tool")), arguments, at)
-        asked = _table(entry, "asked")
-        if asked.get("answer") == "yes" and entry.get("outcome") not in _NOT_FINAL and self._is_counted(at):
-            self._add_approval(str(asked.get("by") or "unknown"), arguments, at)
+        if _is_approval(entry) and self._is_counted(at):
+            self._add_approval(str(_table(entry, "asked").get("by") or "unknown"), arguments, at)
 
     def _add_command(self, tool: str, arguments: Mapping[str, Any], at: datetime) -> None:
         if tool in CONFERENCE:
@@ -330,6 +330,23 @@ class ReportFold:
 
     def _day(self, at: datetime) -> Figures:
         return self._days[f"{at:%Y-%m-%d}"]
+
+
+def is_reported(record: AuditRecord) -> bool:
+    """Whether a record changes a figure.
+
+    The others are left out before records and events are put in order: a call that Telnyx did not answer has only this
+    machine's time, and must not hold up the records after it.
+    """
+    return _is_command(record.entry) or _is_approval(record.entry)
+
+
+def _is_command(entry: Mapping[str, Any]) -> bool:
+    return entry.get("outcome") == "done" and entry.get("tool") in _COMMANDS
+
+
+def _is_approval(entry: Mapping[str, Any]) -> bool:
+    return _table(entry, "asked").get("answer") == "yes" and entry.get("outcome") not in _NOT_FINAL
 
 
 def record_time(record: AuditRecord) -> datetime:

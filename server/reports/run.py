@@ -9,7 +9,7 @@ from ..events.history import LOOK_BACK
 from ..events.store import Store
 from ..guard.ledger import AuditRecord, Ledger
 from .figures import ReportRow
-from .fold import LATENESS, ReportFold, record_time
+from .fold import LATENESS, ReportFold, is_reported, record_time
 
 _BATCH_EVENTS = 1_000
 _MAX_CLOCK_DISORDER = timedelta(hours=1)
@@ -75,11 +75,12 @@ async def _events(store: Store, window: Window) -> AsyncIterator[list[StoredEven
 
 
 async def _records(ledger: Ledger, window: Window) -> AsyncIterator[AuditRecord]:
-    """The audit records of the window, oldest first, and some around it."""
+    """The audit records of the window that change a figure, oldest first, and some around it."""
     number = await _number_before(ledger, window.since - LOOK_BACK - _MAX_CLOCK_DISORDER)
     while records := await ledger.after(number):
         for record in records:
-            yield record
+            if is_reported(record):
+                yield record
         number = records[-1].number
         if records[-1].at > window.until + LOOK_BACK + _MAX_CLOCK_DISORDER:
             return

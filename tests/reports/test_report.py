@@ -33,6 +33,8 @@ NUMBER = "+12025550100"
 AGENTS = [f"+1202555015{digit}" for digit in range(4)]
 QUEUES = ["support", "sales", "=HYPERLINK(A1)"]
 DAY_S = 86_400
+CLOCK_OFFSET = timedelta(hours=3)
+"""The clock of the audit is ahead of the sandbox's, as that of a practised day may be."""
 
 
 @dataclass
@@ -218,7 +220,11 @@ async def worked(directory: Path, conferences: int, seed: int) -> Worked:
 
     database = url_of(directory / "events.db")
     settings: dict[str, Any] = {"from_number": NUMBER, "connection_id": "sandbox", "database": database}
-    async with guarded(world, answering=agrees, with_events=True, **settings) as client:
+
+    def clock() -> datetime:
+        return world.sandbox.clock.now() + CLOCK_OFFSET
+
+    async with guarded(world, answering=agrees, clock=clock, with_events=True, **settings) as client:
         day = Day(world, client, seed)
         while len(day.rooms) < conferences:
             # A day is as long as its conferences, which take about two minutes each.
