@@ -1,7 +1,7 @@
-"""JSON: how it is written, and how deep values that come in may be nested."""
+"""JSON: how it is written, how deep values that come in may be nested, and how fields of any type are read."""
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 from pydantic_core import to_json
@@ -38,3 +38,19 @@ def children(value: object) -> Collection[object]:
     if isinstance(value, dict):
         return cast("dict[str, object]", value).values()
     return cast("list[object]", value) if isinstance(value, list) else ()
+
+
+def as_object(value: object) -> Mapping[str, Any]:
+    """The value if it is a JSON object; an empty object for any other value."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def object_at(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object in a field; an empty object if the field is missing or has another type."""
+    return as_object(fields.get(name))
+
+
+def text_at(fields: Mapping[str, Any], name: str) -> str | None:
+    """The text in a field; None if the field is missing or has another type."""
+    value = fields.get(name)
+    return value if isinstance(value, str) else None

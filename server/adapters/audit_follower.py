@@ -7,21 +7,11 @@ from ...tools.calls import MAX_CALL_S
 from ..guard.ledger import AuditRecord, Ledger
 
 _LONGEST_CALL = timedelta(seconds=MAX_CALL_S)
-_MAX_CLOCK_DISORDER = timedelta(minutes=10)
-"""Records are numbered when they are committed, perhaps by several machines."""
-_MAX_NUMBER = 2**63 - 1
 
 
-async def records_of_open_calls(ledger: Ledger) -> AsyncGenerator[AuditRecord]:
+def records_of_open_calls(ledger: Ledger) -> AsyncGenerator[AuditRecord]:
     """The audit, newest first, back to when the oldest call can have begun. Raises `StoreError`."""
-    since = ledger.now() - _LONGEST_CALL - _MAX_CLOCK_DISORDER
-    number = _MAX_NUMBER
-    while records := await ledger.before(number):
-        for record in records:
-            yield record
-        number = records[-1].number
-        if records[-1].at < since:
-            return
+    return ledger.back_to(ledger.now() - _LONGEST_CALL)
 
 
 class AuditFollower:

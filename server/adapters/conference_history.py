@@ -2,50 +2,42 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from ..database import moment_of
 from ..events.event import EventFilter, StoredEvent
 from ..events.history import load_conference_history
-from ..events.projection.command_effects import CONFERENCE
 from ..events.projection.projection import Projection
-from ..events.projection.sanitize import time_or_none
 from ..events.projection.views import ConferenceSummary
 from ..events.store import Store
 from ..guard.ledger import AuditRecord, ChainLink, Ledger
+from ..reports.fold import is_conference_command
 
 _SEARCH_BATCH = 50
 _MAX_SEARCHED = 500
 """Conferences that one search looks at."""
 _NOT_DIGITS, _LETTERS = re.compile(r"[^0-9]"), re.compile(r"[^\W\d_]")
 _MIN_DIGITS = 3
-_MAX_NUMBER = 2**63 - 1
 MAX_CLOCK_DIFFERENCE = timedelta(minutes=1)
 """Between a conference's creation and its audit record: the clocks of Telnyx and of this machine differ."""
-_MAX_CLOCK_DISORDER = timedelta(hours=1)
 _MAX_RECORDS = 200_000
 CREATED = "conference.created"
-_CONFERENCE_TOOLS = frozenset({*CONFERENCE, "create_conference"})
 
 
 async def read_commands(ledger: Ledger, since: datetime | None = None) -> AsyncGenerator[AuditRecord]:
-    """Audit records of commands to conferences, newest first, back to this time and somewhat beyond."""
-    number, remaining = _MAX_NUMBER, _MAX_RECORDS
-    while remaining > 0 and (records := await ledger.before(number)):
-        for record in records:
-            if is_command(record):
-                yield record
-        number, remaining = records[-1].number, remaining - len(records)
-        # Records are numbered when they are committed, not when they happened.
-        if since is not None and records[-1].at < since - _MAX_CLOCK_DISORDER:
+    """Audit records of commands to conferences, newest first, back to this time and somewhat beyond.
+
+    At most the newest 200,000 records are searched.
+    """
+    searched = 0
+    async for record in ledger.back_to(since):
+        searched += 1
+        if searched > _MAX_RECORDS:
             return
-
-
-def is_command(record: AuditRecord) -> bool:
-    """Whether Telnyx accepted a command to a conference."""
-    return record.entry.get("outcome") == "done" and record.entry.get("tool") in _CONFERENCE_TOOLS
+        if is_conference_command(record):
+            yield record
 
 
 def project(conference_id: str, events: Sequence[StoredEvent], commands: Sequence[AuditRecord]) -> Projection:
@@ -53,8 +45,8 @@ def project(conference_id: str, events: Sequence[StoredEvent], commands: Sequenc
     for event in events:
         projection.add(event)
     for record in reversed(commands):
-        if arguments_of(record).get("conference_id") == conference_id:
-            projection.record_command(str(record.entry["tool"]), arguments_of(record), _sent_at(record))
+        if record.arguments.get("conference_id") == conference_id:
+            projection.record_command(record.tool, record.arguments, record.telnyx_time)
     for event in events:
         if event.type == CREATED and event.conference_id == conference_id:
             fields = {"id": conference_id, "name": _name(event, commands)}
@@ -65,25 +57,12 @@ def project(conference_id: str, events: Sequence[StoredEvent], commands: Sequenc
 def _name(created: StoredEvent, commands: Sequence[AuditRecord]) -> Any:
     """The name under which this server created a conference; None: another program created it."""
     names = {
-        abs(_sent_at(record) - created.occurred_at): arguments_of(record).get("name")
+        abs(record.telnyx_time - created.occurred_at): record.arguments.get("name")
         for record in commands
-        if record.entry.get("tool") == "create_conference"
-        and arguments_of(record).get("call_control_id") == created.call_control_id
+        if record.tool == "create_conference" and record.arguments.get("call_control_id") == created.call_control_id
     }
     nearest = min(names, default=MAX_CLOCK_DIFFERENCE)
     return names[nearest] if nearest < MAX_CLOCK_DIFFERENCE else None
-
-
-def _sent_at(record: AuditRecord) -> datetime:
-    """When a command was sent, by Telnyx's clock: that of a sandbox can be moved."""
-    telnyx = record.entry.get("telnyx")
-    at = cast("Mapping[str, Any]", telnyx).get("at") if isinstance(telnyx, dict) else None
-    return (time_or_none(at) if isinstance(at, str) else None) or record.at
-
-
-def arguments_of(record: AuditRecord) -> Mapping[str, Any]:
-    arguments = record.entry.get("arguments")
-    return cast("Mapping[str, Any]", arguments) if isinstance(arguments, dict) else {}
 
 
 def render_timeline(
@@ -91,7 +70,7 @@ def render_timeline(
 ) -> str:
     """What happened in a conference, in Markdown, from its events and its audit records alone."""
     records = (AuditRecord(link.number, moment_of(link.at), _entry(link.text), link.hash) for link in reversed(links))
-    projection = project(conference_id, events, [record for record in records if is_command(record)])
+    projection = project(conference_id, events, [record for record in records if is_conference_command(record)])
     return projection.timeline(conference_id, now) or ""
 
 

@@ -21,6 +21,7 @@ from ..events.service import EventService
 from ..guard.ledger import AuditRecord, Ledger
 from ..guard.place import Place, PlaceKind
 from ..guard.situation import Person, QueueState, Room, Waiting
+from ..json_text import as_object, object_at, text_at
 from .audit_follower import AuditFollower
 from .time_limits import TimeLimits
 
@@ -53,7 +54,7 @@ class TelnyxLiveState:
         """Note what Telnyx's answer to a command says, and the effects of the command. `body` is Telnyx's JSON."""
         for leg, leg_id in _leg_ids(body):
             _remember(self._leg_ids, leg, leg_id)
-        self._time_limits.record(command, _text(_data(body), "call_control_id"))
+        self._time_limits.record(command, text_at(data_of(body), "call_control_id"))
         for leg, place in _moved(command, body, self._first_in):
             _remember(self._moves, leg, (self._events.now(), place))
 
@@ -79,11 +80,11 @@ class TelnyxLiveState:
         listed = await all_participants(self._read, conference_id)
         rows = [row for row in listed if row.get("status") != "left"]
         view = await self._events.conference(conference_id)
-        name = _text(_table(rows[0].get("conference")), "name") if rows else None
+        name = text_at(object_at(rows[0], "conference"), "name") if rows else None
         is_over = False
         if name is None or not rows:
-            conference = _data(await self._read(GetConference(conference_id=conference_id)))
-            name, is_over = _text(conference, "name"), conference.get("status") == "completed"
+            conference = data_of(await self._read(GetConference(conference_id=conference_id)))
+            name, is_over = text_at(conference, "name"), conference.get("status") == "completed"
         people = [self._participant(row) for row in rows]
         recording = view.recording.value if view and view.recording else None
         return Room(
@@ -105,18 +106,18 @@ class TelnyxLiveState:
         return conference_id in self._recorded
 
     def _note(self, record: AuditRecord) -> None:
-        if record.entry.get("tool") in _STARTS_RECORDING:
-            conference_id = cast("dict[str, Any]", record.entry.get("arguments") or {}).get("conference_id")
-            if isinstance(conference_id, str):
+        if record.tool in _STARTS_RECORDING:
+            conference_id = text_at(record.arguments, "conference_id")
+            if conference_id is not None:
                 _remember(self._recorded, conference_id, None)
 
     def _participant(self, row: Mapping[str, Any]) -> Person:
-        known = self.person(_text(row, "call_control_id") or "")
+        known = self.person(text_at(row, "call_control_id") or "")
         is_on_hold = row.get("on_hold") is True
         return replace(
             known,
-            participant_id=_text(row, "id"),
-            label=_text(row, "label") or known.label,
+            participant_id=text_at(row, "id"),
+            label=text_at(row, "label") or known.label,
             muted=row.get("muted") is True,
             on_hold=is_on_hold,
             hold_seconds=known.hold_seconds if is_on_hold else None,
@@ -151,7 +152,7 @@ class TelnyxLiveState:
         """Telnyx says in which conferences a call is or was; in which queue or bridge, it does not say."""
         leg_id = self._leg_ids.get(call_control_id)
         if leg_id is None:
-            leg_id = _text(_data(await self._read(GetCall(call_control_id=call_control_id))), "call_leg_id")
+            leg_id = text_at(data_of(await self._read(GetCall(call_control_id=call_control_id))), "call_leg_id")
         if leg_id is None:
             return Place(PlaceKind.UNKNOWN)
         answer = await self._read(ListConferences(filter=ConferenceFilter(leg_id=leg_id)))
@@ -166,27 +167,27 @@ class TelnyxLiveState:
         )
 
     async def queue(self, name: str) -> QueueState:
-        queue = _data(await self._read(GetQueue(queue_name=name)))
-        return QueueState(_text(queue, "name") or name, int(queue.get("current_size") or 0))
+        queue = data_of(await self._read(GetQueue(queue_name=name)))
+        return QueueState(text_at(queue, "name") or name, int(queue.get("current_size") or 0))
 
     async def waiting(self, call_control_id: str, queue: str | None) -> Waiting | None:
         if queue is not None:
             command = GetQueueCall(queue_name=queue, call_control_id=call_control_id)
-            return self._waiting(queue, _data(await self._read(command)))
+            return self._waiting(queue, data_of(await self._read(command)))
         found = await waiting_place(call_control_id, self._read)
         return self._waiting(*found) if found else None
 
     async def recording(self, recording_id: str) -> str:
         answer = await self._read(GetRecording(recording_id=recording_id))
         recording = cast("Recording", GetRecording.result.read(answer)["recording"])
-        fields = _data(answer)
-        between = [clean_id(number) for number in (_text(fields, "from"), _text(fields, "to")) if number]
+        fields = data_of(answer)
+        between = [clean_id(number) for number in (text_at(fields, "from"), text_at(fields, "to")) if number]
         parts = [recording.brief(), " to ".join(between), recording.recording_started_at]
         return ", ".join(part for part in parts if part)
 
     def _waiting(self, queue: str, call: Mapping[str, Any]) -> Waiting:
         leg = str(call.get("call_control_id") or "")
-        person = Person(leg, number=_text(call, "from") or self._events.projection.number(leg))
+        person = Person(leg, number=text_at(call, "from") or self._events.projection.number(leg))
         return Waiting(person, queue, int(call.get("queue_position") or 0), call.get("is_alive") not in (True, None))
 
     def person(self, call_control_id: str) -> Person:
@@ -217,7 +218,7 @@ class TelnyxLiveState:
         store = await self._events.store()
         started = EventFilter(types=frozenset({"call.initiated"}), call_control_id=call_control_id)
         for event in await store.find(started, limit=1):
-            return _text(event.payload, "to" if event.payload.get("direction") == "outgoing" else "from")
+            return text_at(event.payload, "to" if event.payload.get("direction") == "outgoing" else "from")
         return None
 
     async def limited_in(self, queue: str) -> str | None:
@@ -229,16 +230,16 @@ class TelnyxLiveState:
 
     async def waiting_in(self, queue: str) -> tuple[str, ...]:
         waiting = await all_of(self._read, ListQueueCalls(queue_name=queue))
-        return tuple(leg for call in waiting if (leg := _text(call, "call_control_id")) is not None)
+        return tuple(leg for call in waiting if (leg := text_at(call, "call_control_id")) is not None)
 
     async def ringing_number(self, call_control_id: str) -> str | None:
         store = await self._events.store()
         of_leg = EventFilter(call_control_id=call_control_id, types=frozenset({"call.initiated", "call.answered"}))
         events = {event.type: event for event in await store.find(of_leg, limit=_MAX_CALL_EVENTS)}
         started = events.get("call.initiated")
-        if started is None or "call.answered" in events or _text(started.payload, "direction") != "outgoing":
+        if started is None or "call.answered" in events or text_at(started.payload, "direction") != "outgoing":
             return None
-        return _text(started.payload, "to")
+        return text_at(started.payload, "to")
 
 
 async def waiting_place(call_control_id: str, read: Read) -> tuple[str, Mapping[str, Any]] | None:
@@ -247,7 +248,7 @@ async def waiting_place(call_control_id: str, read: Read) -> tuple[str, Mapping[
     for queue in cast("list[Queue]", queues["queues"]):
         name = queue.name or ""
         try:
-            return name, _data(await read(GetQueueCall(queue_name=name, call_control_id=call_control_id)))
+            return name, data_of(await read(GetQueueCall(queue_name=name, call_control_id=call_control_id)))
         except CallFailed:
             continue
     return None
@@ -255,10 +256,10 @@ async def waiting_place(call_control_id: str, read: Read) -> tuple[str, Mapping[
 
 def _leg_ids(body: Any) -> Iterator[tuple[str, str]]:
     """The call legs in an answer of Telnyx, with their `call_leg_id`."""
-    data = _table(body).get("data")
+    data = as_object(body).get("data")
     rows = cast("list[Any]", data) if isinstance(data, list) else [data]
-    for row in map(_table, rows):
-        leg, leg_id = _text(row, "call_control_id"), _text(row, "call_leg_id")
+    for row in map(as_object, rows):
+        leg, leg_id = text_at(row, "call_control_id"), text_at(row, "call_leg_id")
         if leg and leg_id:
             yield leg, leg_id
 
@@ -272,7 +273,7 @@ def _moved(command: Command, body: Any, first_in: Callable[[str], str | None]) -
         case JoinConference():
             yield command.call_control_id, Place(PlaceKind.CONFERENCE, conference_id=command.conference_id)
         case CreateConference():
-            conference_id = _text(_data(body), "id")
+            conference_id = text_at(data_of(body), "id")
             place = Place(PlaceKind.CONFERENCE, conference_id=conference_id, conference_name=command.name)
             yield command.call_control_id, place
         case EnqueueCall():
@@ -297,14 +298,6 @@ def _remember(table: dict[str, Any], key: str, value: Any) -> None:
         del table[next(iter(table))]
 
 
-def _data(answer: Any) -> Mapping[str, Any]:
-    return _table(_table(answer).get("data"))
-
-
-def _table(value: Any) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str | None:
-    value = fields.get(name)
-    return value if isinstance(value, str) else None
+def data_of(answer: Any) -> Mapping[str, Any]:
+    """The object in an answer of Telnyx's; empty if there is none."""
+    return object_at(as_object(answer), "data")

@@ -1,7 +1,7 @@
 """Facts for the policy's scope, from Telnyx or from events: see `guard.policy.ScopeFacts`."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from ...tools.conferences import ConferenceFilter, GetConference, ListConferences
 from ...tools.pagination import Read
@@ -10,7 +10,8 @@ from ...tools.recordings import GetRecording
 from ..events.event import EventFilter
 from ..events.service import EventService
 from ..guard.policy import ConferenceFacts, QueuedFacts, RecordingFacts
-from .live_state import waiting_place
+from ..json_text import text_at
+from .live_state import data_of, waiting_place
 
 _MAX_CACHED = 1_000
 _MAX_EVENTS = 20
@@ -28,7 +29,7 @@ class TelnyxScopeFacts:
         """Raises `CallFailed`."""
         cached = self._conferences.get(conference_id)
         if cached is None:
-            cached = _conference(_data(await self._read(GetConference(conference_id=conference_id))))
+            cached = _conference(data_of(await self._read(GetConference(conference_id=conference_id))))
             if len(self._conferences) >= _MAX_CACHED:
                 self._conferences.clear()
             self._conferences[conference_id] = cached
@@ -44,36 +45,26 @@ class TelnyxScopeFacts:
 
     async def queue(self, name: str) -> str | None:
         """The name of a queue named by its name or id. Raises `CallFailed`."""
-        return _text(_data(await self._read(GetQueue(queue_name=name))), "name")
+        return text_at(data_of(await self._read(GetQueue(queue_name=name))), "name")
 
     async def queue_of(self, call_control_id: str) -> QueuedFacts | None:
         """Where a call waits. Raises `CallFailed`."""
         found = await waiting_place(call_control_id, self._read)
-        return None if found is None else QueuedFacts(found[0], _text(found[1], "connection_id"))
+        return None if found is None else QueuedFacts(found[0], text_at(found[1], "connection_id"))
 
     async def connection_of(self, call_control_id: str) -> str | None:
         """The connection of a call, as its events tell it."""
         store = await self._events.store()
         for event in await store.find(EventFilter(call_control_id=call_control_id), limit=_MAX_EVENTS):
-            if (found := _text(event.payload, "connection_id")) is not None:
+            if (found := text_at(event.payload, "connection_id")) is not None:
                 return found
         return None
 
     async def recording(self, recording_id: str) -> RecordingFacts:
         """Raises `CallFailed`."""
-        recording = _data(await self._read(GetRecording(recording_id=recording_id)))
-        return RecordingFacts(_text(recording, "conference_id"), _text(recording, "connection_id"))
+        recording = data_of(await self._read(GetRecording(recording_id=recording_id)))
+        return RecordingFacts(text_at(recording, "conference_id"), text_at(recording, "connection_id"))
 
 
 def _conference(fields: Mapping[str, Any]) -> ConferenceFacts:
-    return ConferenceFacts(_text(fields, "name"), _text(fields, "connection_id"), _text(fields, "region"))
-
-
-def _data(answer: Any) -> Mapping[str, Any]:
-    found: Any = cast("dict[str, Any]", answer).get("data") if isinstance(answer, dict) else None
-    return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str | None:
-    value = fields.get(name)
-    return value if isinstance(value, str) else None
+    return ConferenceFacts(text_at(fields, "name"), text_at(fields, "connection_id"), text_at(fields, "region"))

@@ -121,13 +121,11 @@ class RecordingConsent:
         newest: dict[str, bool] = {}
         outcomes: dict[str, Any] = {}
         async for record in records_of_open_calls(self._ledger):
-            tool = record.entry.get("tool")
             # A call that was noted as it was sent, and then failed, has recorded nobody.
             outcome = outcomes.setdefault(str(record.entry.get("call", record.number)), record.entry.get("outcome"))
-            begins = tool in tools and outcome in ("sends", "done")
-            if begins or (tool in _ENDS_CAPTURE and outcome == "done"):
-                given = cast("dict[str, Any]", record.entry.get("arguments") or {})
-                newest.setdefault(str(given.get("call_control_id")), begins)
+            begins = record.tool in tools and outcome in ("sends", "done")
+            if begins or (record.tool in _ENDS_CAPTURE and outcome == "done"):
+                newest.setdefault(str(record.arguments.get("call_control_id")), begins)
             if wanted <= newest.keys():
                 break
         return frozenset(leg for leg in wanted if newest.get(leg))

@@ -34,10 +34,9 @@ class TimeLimits:
         return call_control_id in self._limited or (number is not None and number in self._limited)
 
     def _note(self, record: AuditRecord) -> None:
-        if record.entry.get("outcome") == "sends" and record.entry.get("tool") in _TOOLS:
-            arguments = cast("Mapping[str, Any]", record.entry.get("arguments") or {})
-            if is_limit(_seconds(arguments.get("time_limit_secs"))):
-                self._remember(_numbers(arguments))
+        is_call = record.entry.get("outcome") == "sends" and record.tool in _TOOLS
+        if is_call and is_limit(_seconds(record.arguments.get("time_limit_secs"))):
+            self._remember(_numbers(record.arguments))
 
     def _remember(self, names: Iterable[str]) -> None:
         for name in names:

@@ -1,25 +1,22 @@
 """`audit`: the record of calls and decisions, printed, exported and verified."""
 
 import json
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
 import click
 
 from ...tools.text import clean, quoted
 from ..events.times import iso
-from ..guard.ledger import AuditRecord, Ledger, export_line
+from ..guard.ledger import MAX_CLOCK_DISORDER, MAX_NUMBER, AuditRecord, Ledger, export_line
+from ..json_text import object_at
 from .ledger import LedgerClient, open_ledger
 from .options import read_since, settings_options, share_database, since_option
 from .terminal import program, progress
 
-_MAX_NUMBER = 2**63 - 1
-_MAX_CLOCK_DISORDER = timedelta(hours=1)
-"""Records are numbered when they are committed: a record may follow others that are this much younger."""
 _DEFAULT_RECORDS = 50
 
 _OUTCOMES = (
@@ -195,8 +192,8 @@ def _last(ledger: LedgerClient, record_filter: AuditFilter, limit: int) -> Itera
 
 def _all(ledger: LedgerClient, record_filter: AuditFilter) -> Iterator[AuditRecord]:
     """All matching records. Reads forwards, one batch in memory at a time."""
-    before = deque(_backwards(ledger, record_filter.since), maxlen=1) if record_filter.since else None
-    number = before[0].number - 1 if before else 0
+    since = record_filter.since
+    number = ledger.call(Ledger.number_before, since - MAX_CLOCK_DISORDER) if since is not None else 0
     while records := ledger.call(Ledger.after, number):
         yield from filter(record_filter.matches, records)
         number = records[-1].number
@@ -204,11 +201,11 @@ def _all(ledger: LedgerClient, record_filter: AuditFilter) -> Iterator[AuditReco
 
 def _backwards(ledger: LedgerClient, since: datetime | None) -> Iterator[AuditRecord]:
     """Every record from the newest back to this time, and some older ones."""
-    number = _MAX_NUMBER
+    number = MAX_NUMBER
     while records := ledger.call(Ledger.before, number):
         yield from records
         number = records[-1].number
-        if since is not None and records[-1].at < since - _MAX_CLOCK_DISORDER:
+        if since is not None and records[-1].at < since - MAX_CLOCK_DISORDER:
             return
 
 
@@ -248,7 +245,7 @@ def _duration(entry: Mapping[str, Any]) -> str:
 
 
 def _reason(entry: Mapping[str, Any]) -> str:
-    asked, telnyx = _table(entry, "asked"), _table(entry, "telnyx")
+    asked, telnyx = object_at(entry, "asked"), object_at(entry, "telnyx")
     answer = f"{_text(asked, 'by', 200)} answered {_text(asked, 'answer')}" if asked.get("answer") else ""
     parts = (
         _text(entry, "why", 400),
@@ -264,8 +261,3 @@ def _reason(entry: Mapping[str, Any]) -> str:
 def _text(entry: Mapping[str, Any], name: str, max_length: int = 80) -> str:
     value = entry.get(name)
     return "" if value is None else clean(str(value), max_length)
-
-
-def _table(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = entry.get(name)
-    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}

@@ -1,7 +1,7 @@
 """Finds the conference that a person names on the command line."""
 
 from ...tools.text import listed, quoted
-from ..adapters.conference_history import CREATED, MAX_CLOCK_DIFFERENCE, arguments_of, read_commands
+from ..adapters.conference_history import CREATED, MAX_CLOCK_DIFFERENCE, read_commands
 from ..events.event import EventFilter
 from ..events.store import Store
 from ..guard.ledger import Ledger
@@ -26,11 +26,10 @@ async def _find_by_name(name: str, store: Store, ledger: Ledger) -> list[str]:
     """Conferences that were created under this name. No event contains it, but the audit does."""
     ids: list[str] = []
     async for record in read_commands(ledger):
-        arguments = arguments_of(record)
-        if record.entry.get("tool") == "create_conference" and arguments.get("name") == name:
+        if record.tool == "create_conference" and record.arguments.get("name") == name:
             created = EventFilter(
                 types=frozenset({CREATED}),
-                call_control_id=str(arguments.get("call_control_id")),
+                call_control_id=str(record.arguments.get("call_control_id")),
                 since=record.at - MAX_CLOCK_DIFFERENCE,
                 until=record.at + MAX_CLOCK_DIFFERENCE,
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256 as sha256_of
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from ..database import moment_of
@@ -15,8 +15,9 @@ from ..events.event import EventFilter, StoredEvent
 from ..events.history import LOOK_BACK
 from ..events.store import RawEvent, Store
 from ..events.times import iso
-from ..guard.ledger import ChainLink, Ledger, PendingApproval
+from ..guard.ledger import MAX_CLOCK_DISORDER, ChainLink, Ledger, PendingApproval
 from ..guard.ledger.audit import GENESIS, digest_of
+from ..json_text import object_at
 from .manifest import (
     APPROVALS,
     AUDIT,
@@ -32,8 +33,6 @@ from .manifest import (
 )
 
 _PAGE = 1_000
-_MAX_CLOCK_DISORDER = timedelta(hours=1)
-"""Records are numbered when they are committed, and the clocks of Telnyx and of this machine differ."""
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=1)
 _BLOCK_BYTES = 2**20
 _GENESIS = ChainLink(0, 0, "", GENESIS)
@@ -166,10 +165,10 @@ class _Concern:
 
     def learn(self, entry: Mapping[str, Any]) -> None:
         """Learn from a record that concerns the conference."""
-        self.codes |= _codes(entry) | _texts(_table(entry, "asked").get("grant"))
+        self.codes |= _codes(entry) | _texts(object_at(entry, "asked").get("grant"))
         self.calls |= _texts(entry.get("call"))
         if entry.get("tool") == "create_conference":
-            self.names |= _texts(_table(entry, "arguments").get("name"))
+            self.names |= _texts(object_at(entry, "arguments").get("name"))
 
     def matches(self, link: ChainLink) -> bool:
         """Whether a record contains one of the ids, or names the conference, or belongs to one that does."""
@@ -180,7 +179,7 @@ class _Concern:
             return True
         # Another conference may have the same name at another time.
         is_then = self.begun - _MAX_CLOCK_DIFFERENCE <= moment_of(link.at) <= self.ended + _MAX_CLOCK_DIFFERENCE
-        return is_then and _table(entry, "arguments").get("conference_id") in self.names
+        return is_then and object_at(entry, "arguments").get("conference_id") in self.names
 
 
 @dataclass(slots=True)
@@ -198,7 +197,7 @@ class _Segment:
 
 async def _records(ledger: Ledger, concern: _Concern, mask: Mask | None) -> _Segment:
     """The audit up to its head. Reads it several times rather than keep it."""
-    start = await ledger.number_before(concern.begun - _MAX_CLOCK_DISORDER)
+    start = await ledger.number_before(concern.begun - MAX_CLOCK_DISORDER)
     before = last = _GENESIS
     first: int | None = None
     known = -1
@@ -249,7 +248,7 @@ def _line(link: ChainLink, *, is_shown: bool, is_withheld: bool) -> bytes:
 
 def _codes(entry: Mapping[str, Any]) -> set[str]:
     """The approval requests and grants that a record is about. A call under a grant is about its own room alone."""
-    asked = _table(entry, "asked")
+    asked = object_at(entry, "asked")
     codes = _texts(entry.get("code"), entry.get("grant"), asked.get("code"))
     return codes | (_texts(asked.get("grant")) if entry.get("tool") == "request_grant" else set())
 
@@ -283,11 +282,6 @@ def _parsed(text: str | bytes) -> Any:
         return json.loads(text)
     except ValueError:  # a record that was altered: the verifier names it
         return {}
-
-
-def _table(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = entry.get(name)
-    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _approval(approval: PendingApproval) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from ..events.projection.intervals import MUTED, ON_HOLD, Interval, ParticipantI
 from ..events.projection.projection import Projection
 from ..events.times import parse_time
 from ..guard.ledger import AuditRecord
+from ..json_text import object_at
 from .figures import Figures, ReportRow, RowKind
 
 LATENESS = timedelta(minutes=10)
@@ -31,7 +32,6 @@ _QUEUE_EVENTS = frozenset({"call.enqueued", "call.dequeued", "call.left.queue"})
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_FINAL = frozenset({"sends", "reads", "asks", "pending", "dry run"})
 """Outcomes of records that another record of the same call follows, or of which nothing came."""
-_COMMANDS = CONFERENCE.keys() | {"create_conference"}
 _ENDS_BRIDGE = frozenset({"call.hangup", "conference.participant.joined", "call.enqueued", "call.bridged"})
 
 
@@ -258,12 +258,12 @@ class ReportFold:
     # The audit
 
     def add_record(self, record: AuditRecord) -> None:
-        entry, at = record.entry, record_time(record)
-        arguments = _table(entry, "arguments")
-        if _is_command(entry):
-            self._add_command(str(entry.get("tool")), arguments, at)
-        if _is_approval(entry) and self._is_counted(at):
-            self._add_approval(str(_table(entry, "asked").get("by") or "unknown"), arguments, at)
+        at = record.telnyx_time
+        if is_conference_command(record):
+            self._add_command(record.tool, record.arguments, at)
+        if _is_approval(record.entry) and self._is_counted(at):
+            by = str(object_at(record.entry, "asked").get("by") or "unknown")
+            self._add_approval(by, record.arguments, at)
 
     def _add_command(self, tool: str, arguments: Mapping[str, Any], at: datetime) -> None:
         if tool in CONFERENCE:
@@ -338,24 +338,16 @@ def is_reported(record: AuditRecord) -> bool:
     The others are left out before records and events are put in order: a call that Telnyx did not answer has only this
     machine's time, and must not hold up the records after it.
     """
-    return _is_command(record.entry) or _is_approval(record.entry)
+    return is_conference_command(record) or _is_approval(record.entry)
 
 
-def _is_command(entry: Mapping[str, Any]) -> bool:
-    return entry.get("outcome") == "done" and entry.get("tool") in _COMMANDS
+def is_conference_command(record: AuditRecord) -> bool:
+    """Whether Telnyx accepted a command to a conference."""
+    return record.is_done and (record.tool in CONFERENCE or record.tool == "create_conference")
 
 
 def _is_approval(entry: Mapping[str, Any]) -> bool:
-    return _table(entry, "asked").get("answer") == "yes" and entry.get("outcome") not in _NOT_FINAL
-
-
-def record_time(record: AuditRecord) -> datetime:
-    """When Telnyx accepted the command, by Telnyx's clock where that differs from this machine's."""
-    at = _table(record.entry, "telnyx").get("at")
-    try:
-        return parse_time(at) if isinstance(at, str) else record.at
-    except ValueError:
-        return record.at
+    return object_at(entry, "asked").get("answer") == "yes" and entry.get("outcome") not in _NOT_FINAL
 
 
 def _times(person: ParticipantIntervals, start: datetime, end: datetime) -> tuple[float, float, float]:
@@ -377,8 +369,3 @@ def _recorded_seconds(event: StoredEvent) -> float:
         return max((parse_time(end) - parse_time(start)).total_seconds(), 0)
     except ValueError:
         return 0
-
-
-def _table(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = entry.get(name)
-    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}

@@ -2,18 +2,16 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from ..events.event import EventFilter, StoredEvent
 from ..events.history import LOOK_BACK
 from ..events.store import Store
-from ..guard.ledger import AuditRecord, Ledger
+from ..guard.ledger import MAX_CLOCK_DISORDER, AuditRecord, Ledger
 from .figures import ReportRow
-from .fold import LATENESS, ReportFold, is_reported, record_time
+from .fold import LATENESS, ReportFold, is_reported
 
 _BATCH_EVENTS = 1_000
-_MAX_CLOCK_DISORDER = timedelta(hours=1)
-"""Audit records are numbered when they are committed: a record may follow others that are this much younger."""
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """The bounds of every window, so that a time around it is still a date."""
 
@@ -50,7 +48,7 @@ async def run_report(
     count = 0
     async for batch in _events(store, window):
         for event in batch:
-            while record is not None and record_time(record) <= event.occurred_at:
+            while record is not None and record.telnyx_time <= event.occurred_at:
                 fold.add_record(record)
                 record = await anext(records, None)
             fold.add_event(event)
@@ -76,24 +74,11 @@ async def _events(store: Store, window: Window) -> AsyncIterator[list[StoredEven
 
 async def _records(ledger: Ledger, window: Window) -> AsyncIterator[AuditRecord]:
     """The audit records of the window that change a figure, oldest first, and some around it."""
-    number = await _number_before(ledger, window.since - LOOK_BACK - _MAX_CLOCK_DISORDER)
+    number = await ledger.number_before(window.since - LOOK_BACK - MAX_CLOCK_DISORDER)
     while records := await ledger.after(number):
         for record in records:
             if is_reported(record):
                 yield record
         number = records[-1].number
-        if records[-1].at > window.until + LOOK_BACK + _MAX_CLOCK_DISORDER:
+        if records[-1].at > window.until + LOOK_BACK + MAX_CLOCK_DISORDER:
             return
-
-
-async def _number_before(ledger: Ledger, at: datetime) -> int:
-    """The number of a record before this time: records are numbered almost in the order of their times."""
-    newest = await ledger.newest(1)
-    low, high = 0, newest[0].number if newest else 0
-    while low < high:
-        middle = (low + high + 1) // 2
-        if (await ledger.after(middle - 1))[0].at < at:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -1,6 +1,6 @@
 """What the guard remembers, in the store that all processes share: approvals, the stop switch, limits, the audit."""
 
-from .audit import AuditRecord, ChainLink, export_line
+from .audit import MAX_CLOCK_DISORDER, MAX_NUMBER, AuditRecord, ChainLink, export_line
 from .audit_verifier import AuditTampered, Verified
 from .grants import Grant, GrantTerms, GrantUse, NoSuchGrant
 from .ledger import APPROVAL_TTL, Ledger
@@ -22,6 +22,8 @@ from .tokens import Token
 
 __all__ = [
     "APPROVAL_TTL",
+    "MAX_CLOCK_DISORDER",
+    "MAX_NUMBER",
     "MAX_QUESTION_LENGTH",
     "SIGN_IN_CODE_TTL",
     "SIGN_IN_IDLE_TIMEOUT",

@@ -5,16 +5,21 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from ...database import Transaction, get_value, microseconds, moment_of, set_value
-from ...json_text import compact_json
+from ...json_text import compact_json, object_at, text_at
 
 HEAD = "audit.head"
 """The name of the note that holds the newest record's number and hash."""
 GENESIS = "0" * 64
 BATCH_SIZE = 1_000
+MAX_CLOCK_DISORDER = timedelta(hours=1)
+"""A record may follow others that are this much younger: records are numbered when they are committed, by machines
+whose clocks may differ."""
+MAX_NUMBER = 2**63 - 1
+"""Above the number of every record."""
 _WRITTEN_HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 
 Entry = Mapping[str, Any]
@@ -35,8 +40,33 @@ class AuditRecord:
 
     number: int
     at: datetime
+    """When the record was made, by this machine's clock."""
     entry: dict[str, Any]
     hash: str
+
+    @property
+    def tool(self) -> str:
+        """The name of the called tool; empty for a record that is not about a call."""
+        return text_at(self.entry, "tool") or ""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The call's arguments as the client gave them."""
+        return object_at(self.entry, "arguments")
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the call succeeded: Telnyx accepted the command."""
+        return self.entry.get("outcome") == "done"
+
+    @property
+    def telnyx_time(self) -> datetime:
+        """When the record was made, by Telnyx's clock: that of a sandbox can be moved."""
+        try:
+            at = datetime.fromisoformat(text_at(object_at(self.entry, "telnyx"), "at") or "")
+            return self.at if at.tzinfo is None else at.astimezone(UTC)
+        except (ValueError, OverflowError):
+            return self.at
 
 
 class ChainLink(NamedTuple):
@@ -145,9 +175,19 @@ def links_after(session: Transaction, number: int) -> list[ChainLink]:
 
 
 def number_before(session: Transaction, at: datetime) -> int:
-    """The number of the record before the first one since this time."""
-    ((first,),) = session.rows("SELECT min(number) FROM audit WHERE at >= :at", at=microseconds(at))
-    return head_of(session)[0] if first is None else first - 1
+    """The number of the last record before a time, 0 if there is none.
+
+    Times rise with the numbers, but for `MAX_CLOCK_DISORDER`: ask for a time that is so much earlier.
+    """
+    low, high = 0, head_of(session)[0]
+    while low < high:
+        middle = (low + high + 1) // 2
+        rows = session.rows("SELECT at FROM audit WHERE number >= :number ORDER BY number LIMIT 1", number=middle)
+        if rows and rows[0][0] < microseconds(at):
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _record(row: tuple[Any, ...]) -> AuditRecord:

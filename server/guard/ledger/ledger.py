@@ -398,6 +398,16 @@ class Ledger:
         """A batch of the records before a number, newest first; empty after the oldest."""
         return await self._read(lambda session: audit.before(session, number))
 
+    async def back_to(self, since: datetime | None) -> AsyncGenerator[AuditRecord]:
+        """The records of the audit, newest first, back to this time and somewhat beyond. None: back to the oldest."""
+        number = audit.MAX_NUMBER
+        while records := await self.before(number):
+            for record in records:
+                yield record
+            number = records[-1].number
+            if since is not None and records[-1].at < since - audit.MAX_CLOCK_DISORDER:
+                return
+
     async def after(self, number: int) -> list[AuditRecord]:
         """A batch of the records after a number, oldest first; empty after the newest."""
         return await self._read(lambda session: audit.after(session, number))
@@ -407,7 +417,7 @@ class Ledger:
         return await self._read(lambda session: audit.links_after(session, number))
 
     async def number_before(self, at: datetime) -> int:
-        """The number of the record before the first one since this time."""
+        """The number of the last record before a time, 0 if there is none. See `audit.number_before`."""
         return await self._read(lambda session: audit.number_before(session, at))
 
     async def approvals(self, codes: Collection[str]) -> list[PendingApproval]:

@@ -11,14 +11,13 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from ....tools.text import quoted
 from ...events.service import EventService
-from ...guard.ledger import AuditTampered, Ledger, export_line
+from ...guard.ledger import MAX_NUMBER, AuditTampered, Ledger, export_line
 from .history import number_of, time_of
 from .requests import RequestRefused, read_json, text_field
 from .sign_in import Session
 from .view import action_views
 
 _PAGE = 50
-_MAX_NUMBER = 2**63 - 1
 _MAX_SEARCHED = 20_000
 """Records that one search looks at."""
 _MAX_TEXT_LENGTH = 100
@@ -39,7 +38,7 @@ class AuditApi:
         query = request.query_params
         matches = _Filter(query)
         name_of = cache(self._name_of)  # one search may read 20,000 records of the same conference
-        number, searched, found = number_of(query.get("before")) or _MAX_NUMBER, 0, list[dict[str, Any]]()
+        number, searched, found = number_of(query.get("before")) or MAX_NUMBER, 0, list[dict[str, Any]]()
         while searched < _MAX_SEARCHED and (records := await self._ledger.before(number)):
             for action in action_views(records):
                 if "does" in action:
