@@ -4,6 +4,7 @@ Fetches the tools from npm into .venv/hosts (a gigabyte, once), writes each conf
 and prints each tool's version, its command and its words. The exit code is 1 if one of them does not find the server.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -13,14 +14,19 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".venv" / "hosts"
+PROGRAMS = PLACE / "node_modules" / ".bin"
 COMMAND = str(Path(sys.executable).with_name("telnyx-conferencing"))
-PACKAGES = (
-    "@anthropic-ai/claude-code",
-    "@anthropic-ai/mcpb",
-    "@google/gemini-cli",
-    "@modelcontextprotocol/inspector",
-    "@openai/codex",
-)
+PACKAGES = {
+    "@anthropic-ai/claude-code": "2.1.332",
+    "@anthropic-ai/mcpb": "2.1.2",
+    "@google/gemini-cli": "0.61.0",
+    "@modelcontextprotocol/inspector": "2.12.0",
+    "@openai/codex": "0.171.0",
+    "@qwen-code/qwen-code": "0.24.4",
+    "node": "22.23.3",
+    "opencode-ai": "1.18.33",
+}
+"""Each package and its version. Some need a newer Node.js than the system's, so one comes with them."""
 INSPECT = ("mcp-inspector", "--cli", COMMAND, "serve", "--sandbox", "--method")
 
 
@@ -56,7 +62,8 @@ CHECKS = (
 
 def run(command: tuple[str, ...], env: dict[str, str], home: str) -> str:
     """What a command of a host prints, on both streams."""
-    program = str(PLACE / "node_modules" / ".bin" / command[0])
+    env = env | {"PATH": f"{PROGRAMS}:{env['PATH']}"}
+    program = str(PROGRAMS / command[0])
     ended = subprocess.run([program, *command[1:]], env=env, cwd=home, capture_output=True, text=True, check=False)
     return ended.stdout + ended.stderr
 
@@ -78,10 +85,17 @@ def holds(check: Check) -> bool:
     return well
 
 
+def installed(package: str) -> str:
+    """The version of a package that is in place, or nothing."""
+    file = PLACE / "node_modules" / package / "package.json"
+    return json.loads(file.read_text())["version"] if file.exists() else ""
+
+
 def main() -> None:
-    if not (PLACE / "node_modules" / ".bin" / "claude").exists():
-        print(f"Fetching {', '.join(PACKAGES)} ...")
-        install = ["npm", "install", "--prefix", str(PLACE), "--no-audit", "--no-fund", "--loglevel=error", *PACKAGES]
+    missing = [f"{package}@{version}" for package, version in PACKAGES.items() if installed(package) != version]
+    if missing:
+        print(f"Fetching {', '.join(missing)} ...")
+        install = ["npm", "install", "--prefix", str(PLACE), "--no-audit", "--no-fund", "--loglevel=error", *missing]
         subprocess.run(install, check=True)
     results = [holds(check) for check in CHECKS]
     sys.exit(0 if all(results) else 1)
