@@ -1,49 +1,34 @@
 """`sandbox`: the embedded Telnyx alone, over HTTP."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from ..adapters.sandbox_transport import LOOPBACK, listen, read_scene, run_sandbox
 from ..sandbox import Sandbox
-from ..settings import PREFIX
+
+_PREFIX = "TELNYX_SANDBOX_"
+"""Not that of the settings: `serve` reads those too."""
+
+
+def _option(flag: str, help_text: str, **options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option that is also an environment variable, with the words that the other commands use for it."""
+    variable = _PREFIX + flag.removeprefix("--").replace("-", "_").upper()
+    default = f"; default: {options['default']}" if "default" in options else ""
+    return click.option(flag, envvar=variable, help=f"{help_text}  [env: {variable}{default}]", **options)
 
 
 @click.command()
-@click.option(
-    "--port",
-    metavar="PORT",
-    type=click.IntRange(0, 65535),
-    default=12111,
-    show_default=True,
-    envvar=f"{PREFIX}PORT",
-    show_envvar=True,
-    help="Port on 127.0.0.1. 0: a free port.",
-)
-@click.option(
-    "--webhook-url",
-    metavar="URL",
-    default=None,
-    envvar=f"{PREFIX}WEBHOOK_URL",
-    show_envvar=True,
-    help="URL to send signed webhooks to.",
-)
-@click.option(
-    "--failover-url",
-    metavar="URL",
-    default=None,
-    envvar=f"{PREFIX}FAILOVER_URL",
-    show_envvar=True,
-    help="URL to send webhooks to after three failed attempts.",
-)
-@click.option(
+@_option("--port", "Port on 127.0.0.1. 0: a free port.", metavar="PORT", type=click.IntRange(0, 65535), default=12111)
+@_option("--webhook-url", "URL to send signed webhooks to.", metavar="URL")
+@_option("--failover-url", "URL to send webhooks to after three failed attempts.", metavar="URL")
+@_option(
     "--scene",
-    default="support",
-    show_default=True,
+    "The calls and queues it starts with. FILE is YAML or JSON.",
     metavar="none|support|FILE",
-    envvar=f"{PREFIX}SCENE",
-    show_envvar=True,
-    help="The calls and queues it starts with. FILE is YAML or JSON.",
+    default="support",
 )
 @click.option(
     "--number",

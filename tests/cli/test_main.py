@@ -1,6 +1,7 @@
 """The command line: its help, its start, its errors and its exit codes."""
 
 import json
+import os
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -246,6 +247,18 @@ def test_every_option_has_a_help_text() -> None:
         if isinstance(option, click.Option)
     ]
     assert [(name, option.name) for name, option in options if not option.help] == []
+
+
+def test_sandbox_has_variables_of_its_own_and_does_not_take_those_of_serve() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = str(used.getsockname()[1])
+        assert run("sandbox", env={"TELNYX_SANDBOX_PORT": port}).returncode != 0
+        variables = {"TELNYX_SANDBOX_PORT": "0", "TELNYX_CONFERENCING_PORT": port}
+        with subprocess.Popen([COMMAND, "sandbox"], stdout=subprocess.PIPE, env={**os.environ, **variables}) as process:
+            assert process.stdout
+            assert process.stdout.readline().startswith(b"base URL")
+            process.terminate()
+    assert "[env: TELNYX_SANDBOX_SCENE; default: support]" in " ".join(run("sandbox", "--help").stdout.split())
 
 
 def test_sandbox_prints_how_to_reach_it_and_ends_on_sigterm() -> None:
