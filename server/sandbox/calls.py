@@ -28,6 +28,7 @@ from .errors import (
     impossible,
     invalid,
     missing,
+    no_outbound_profile,
     srtp_not_supported,
     transcription_active,
     unknown_connection,
@@ -128,8 +129,7 @@ class Calls:
             raise unknown_connection(command.connection_id or "")
         linked = self._linked(command)
         from_ = linked.from_ if linked and command.bridge_intent else command.from_ or ""
-        if not (linked and command.bridge_intent):
-            self._check_caller(from_)
+        self._check_account(None if linked and command.bridge_intent else from_)
         self._check_media(command, command.numbers())
         config = command.conference_config
         if config is not None and config.conference_id is not None:
@@ -163,10 +163,17 @@ class Calls:
             raise missing(["link_to"])
         return None
 
-    def _check_caller(self, from_: str, *also_allowed: str) -> None:
-        """Raises `ApiError` (403) for a caller number that is not the account's."""
+    def _check_account(self, from_: str | None, *also_allowed: str) -> None:
+        """Raises `ApiError` (403) if the account may not call out, or for a caller number that is not its own.
+
+        `from_`: None for a number that need not be checked.
+        """
         account = self._context.account
-        if not (account.any_from or from_.startswith("sip") or from_ in (*account.numbers, *also_allowed)):
+        if not account.outbound_profile:
+            raise no_outbound_profile()
+        if not (
+            from_ is None or account.any_from or from_.startswith("sip") or from_ in (*account.numbers, *also_allowed)
+        ):
             raise unverified_number(from_)
 
     def _check_media(self, command: Dial | TransferCall, numbers: tuple[str, ...]) -> None:
@@ -245,8 +252,7 @@ class Calls:
     def transfer(self, command: TransferCall) -> Answer:
         leg = self._legs.live(command.call_control_id)
         self._legs.check_can_talk(leg)
-        if command.from_ is not None:
-            self._check_caller(command.from_, leg.from_, leg.to)
+        self._check_account(command.from_, leg.from_, leg.to)
         self._check_media(command, command.numbers())
         leg.remember(command.client_state)
         self._legs.answer(leg)

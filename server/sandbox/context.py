@@ -19,10 +19,14 @@ NUMBER = "+12025550100"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The phone numbers of the sandbox's account. `any_from`: whether calls may show a number of someone else."""
+    """What the sandbox's account may call with.
+
+    `any_from`: whether calls may show a number of someone else. `outbound_profile`: whether the connection has one.
+    """
 
     numbers: frozenset[str] = frozenset({NUMBER})
     any_from: bool = False
+    outbound_profile: bool = True
 
 
 class SandboxContext:

@@ -49,6 +49,11 @@ def unverified_number(number: str) -> ApiError:
     return ApiError(403, error("10010", "Authorization failed", detail, "/from"))
 
 
+def no_outbound_profile() -> ApiError:
+    """403: a connection that cannot call out. Telnyx names it by D38."""
+    return forbidden("The call is not permitted D38: the connection has no outbound voice profile.")
+
+
 def not_found(detail: str) -> ApiError:
     return ApiError(404, error("10007", "Resource not found", detail))
 

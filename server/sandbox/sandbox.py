@@ -51,7 +51,7 @@ class Sandbox:
         self._webhook_url = webhook_url
         self._failover_url = failover_url
         self._scene = scene
-        self._account = Account(frozenset({NUMBER, *numbers}), any_from)
+        self._account = Account(frozenset({NUMBER, *numbers}), any_from, scene.outbound_profile)
         self._seed = seed
         self._signer = Signer()
         self._observers: list[Callable[[Json], None]] = []

@@ -46,6 +46,8 @@ class SceneCall(_Model):
 class Scene(_Model):
     queues: tuple[SceneQueue, ...] = ()
     calls: tuple[SceneCall, ...] = ()
+    outbound_profile: bool = True
+    """Whether the connection has an outbound voice profile. Without one it cannot call out."""
 
     @classmethod
     def load(cls, path: Path) -> Self:

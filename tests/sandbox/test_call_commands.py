@@ -7,6 +7,7 @@ import pytest
 
 from support.sandbox_client import Telnyx
 from telnyx_conferencing.server.sandbox import EMPTY, ManualClock, Sandbox
+from telnyx_conferencing.server.sandbox.scene import Scene
 
 pytestmark = pytest.mark.anyio
 
@@ -221,6 +222,18 @@ async def test_a_caller_number_must_be_the_account_s_unless_any_is_allowed() -> 
         answer = await telnyx.send("POST", "/calls", body)
         assert answer.status_code == status
         assert allowed or "D51" in answer.json()["errors"][0]["detail"]
+
+
+async def test_a_connection_without_an_outbound_voice_profile_takes_calls_and_makes_none() -> None:
+    telnyx = Telnyx(Sandbox(ManualClock(), scene=Scene(outbound_profile=False)))
+    leg = await telnyx.arrival()
+    status, error = await telnyx.refusal(
+        "POST", "/calls", {"connection_id": "sandbox", "from": NUMBER, "to": "+12025550150"}
+    )
+    assert (status, error["code"]) == (403, "10010")
+    assert "D38" in error["detail"]
+    status, error = await telnyx.refusal("POST", f"/calls/{leg}/actions/transfer", {"to": "+12025550150"})
+    assert (status, error["code"]) == (403, "10010")
 
 
 async def test_call_events_hold_the_commands_and_webhooks_of_a_call(telnyx: Telnyx) -> None:

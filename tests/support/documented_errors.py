@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from support.sandbox_client import Telnyx
+from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
+from telnyx_conferencing.server.sandbox.scene import Scene
 
 Json = dict[str, Any]
 Cause = Callable[[Telnyx], Awaitable[tuple[int, Json]]]
@@ -30,6 +32,11 @@ async def _dial(telnyx: Telnyx, **changed: Any) -> tuple[int, Json]:
 
 async def _on_call(telnyx: Telnyx, leg: str, action: str, **body: Any) -> tuple[int, Json]:
     return await telnyx.refusal("POST", f"/calls/{leg}/actions/{action}", body)
+
+
+async def _no_outbound_profile(telnyx: Telnyx) -> tuple[int, Json]:
+    scene = Scene(outbound_profile=False)
+    return await _dial(Telnyx(Sandbox(ManualClock(), scene=scene)))
 
 
 async def _missing(telnyx: Telnyx) -> tuple[int, Json]:
@@ -114,6 +121,13 @@ ERRORS = (
         "dial from a number that is not the account's (D51)",
         lambda telnyx: _dial(telnyx, **{"from": "+12025550177"}),
         "/from",
+    ),
+    DocumentedError(
+        "10010",
+        403,
+        "Authorization failed",
+        "dial in a scene with `outbound_profile: false` (D38)",
+        _no_outbound_profile,
     ),
     DocumentedError(
         "10011",
