@@ -231,7 +231,7 @@ class AlertEngine:
         if alert.key in held or is_unknown(alert, self._events.projection):
             self._over.pop(alert.key, None)
             return False
-        return now - self._over.setdefault(alert.key, now) >= rule.clear_after
+        return now - self._over.setdefault(alert.key, now) >= rule.clear_delay
 
     async def _raise(self, store: Store, condition: Condition, now: datetime) -> None:
         sequence = self._book.next_sequence(condition.key)

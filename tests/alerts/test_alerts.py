@@ -33,13 +33,12 @@ async def test_a_call_that_waits_too_long_raises_an_alert_until_it_leaves_the_qu
         assert await server.after(2) == ["raised it"]
         [raised] = await server.events()
         server.hang_up(leg)
-        assert await server.after(1) == ["raised it"]
-        assert await server.after(11) == ["cleared it", "raised it"]
+        assert await server.after(1) == ["cleared it", "raised it"]
         cleared, _ = await server.events()
     assert raised["payload"]["message"] == "+12025550188 has waited in queue 'support' for more than 2 min."
     assert (raised["call_control_id"], raised["queue"], raised["via"]) == (leg, "support", "server")
     assert (cleared["payload"]["raised_by"], cleared["call_control_id"]) == (raised["id"], leg)
-    assert cleared["payload"]["seconds"] >= 11
+    assert cleared["payload"]["seconds"] >= 1
 
 
 async def test_a_queue_that_is_too_long_raises_an_alert_until_enough_calls_have_left(tmp_path: Path) -> None:
@@ -217,7 +216,6 @@ async def test_a_raised_alert_is_a_resource_and_stands_on_the_board_until_it_is_
         table = (await call(server.client, "show_switchboard"))["table"]
         server.hang_up(leg)
         await server.after(1)
-        await server.after(11)
         assert await resource(server) == []
         assert (await server.board.live())["alerts"] == []
     [one] = raised

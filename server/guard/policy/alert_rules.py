@@ -6,7 +6,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from ....tools.text import duration_text
 from .field_types import AlertName, Count, Duration, NamePatterns, Texts
@@ -60,6 +60,8 @@ _TAKES: Mapping[str, tuple[AlertCondition, ...]] = {
 }
 """The conditions that take each entry."""
 
+_CLEAR_DELAY = timedelta(seconds=10)
+
 
 class AlertRule(BaseModel):
     """One alert."""
@@ -78,8 +80,7 @@ class AlertRule(BaseModel):
     """Only conferences with such a name; None: all."""
     announcements: Texts = ()
     """Names or URLs of audio files that count as an announcement. A spoken text always does."""
-    clear_after: Duration = Field(default=timedelta(seconds=10))
-    """How long the condition must be over before the alert is cleared, so that it does not flap."""
+    clear_after: Duration | None = None
 
     @model_validator(mode="after")
     def _fits_its_condition(self) -> Self:
@@ -103,6 +104,16 @@ class AlertRule(BaseModel):
     def delay(self) -> timedelta:
         """How long the condition must hold before the alert is raised."""
         return self.after or timedelta()
+
+    @property
+    def clear_delay(self) -> timedelta:
+        """How long the condition must be over before the alert is cleared, so that it does not flap.
+
+        A wait does not flap: a call that has left its queue begins another wait.
+        """
+        if self.clear_after is not None:
+            return self.clear_after
+        return timedelta() if self.when is AlertCondition.QUEUE_WAIT else _CLEAR_DELAY
 
     def covers(self, name: str | None) -> bool:
         """Whether the alert is about a queue or conference of this name. None: its name is not known."""
