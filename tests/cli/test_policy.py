@@ -10,7 +10,7 @@ def test_a_policy_is_explained(tmp_path: Path) -> None:
     file.write_text("[tools]\nread_only = true\n")
     ended = run("policy", "check", str(file))
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "this server is read-only: create_conference" in ended.stdout
+    assert "not available (this server is read-only): create_conference" in ended.stdout
 
 
 def test_a_wrong_policy_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:

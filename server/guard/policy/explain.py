@@ -69,11 +69,11 @@ def _differences(general: dict[str, list[str]], theirs: Policy, tools: Sequence[
 
 def _tools(policy: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
     allowed = policy.allowed(tools)
-    yield f"{len(allowed)} of {len(tools)} exist"
+    yield f"{len(allowed)} of {len(tools)} are available"
     groups: dict[str, list[str]] = {}
     for tool in tools:
         why = policy.refusal(tool)
-        title = f"not here, because {why}" if why else _asked(policy, tool)
+        title = f"not available ({why.removeprefix('it is ')})" if why else _asked(policy, tool)
         groups.setdefault(title, []).append(tool.tool_name())
     yield from (f"{title}: {', '.join(groups[title])}" for title in sorted(groups, key=_place))
     if policy.by_another:

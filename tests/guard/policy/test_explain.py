@@ -64,13 +64,13 @@ def test_a_policy_in_plain_words() -> None:
     some = [tool for tool in COMMANDS if tool.tool_name() in TOOLSETS or tool.tool_name() == "leave_queue"]
     assert without_effects(explain_policy(policy(SMALL), some)) == (
         "Tools\n"
-        "  4 of 7 exist\n"
+        "  4 of 7 are available\n"
         "  reads: list_queues\n"
         "  a person is asked with supervisor_role monitor or whisper: join_conference\n"
         "  a person is asked: end_conference, speak_text\n"
-        "  not here, because it is always refused by this server's policy: mute_participants\n"
-        "  not here, because it is denied by this server's policy: stop_recording\n"
-        "  not here, because it is not among the tools this server's policy allows: leave_queue\n"
+        "  not available (always refused by this server's policy): mute_participants\n"
+        "  not available (denied by this server's policy): stop_recording\n"
+        "  not available (not among the tools this server's policy allows): leave_queue\n"
         "\n"
         "Scope of writes\n"
         "  only conferences named Support * or Sales\n"
@@ -117,8 +117,8 @@ def test_the_explanation_names_identities_with_rules_of_their_own() -> None:
         [COMMAND_OF[name] for name in ("list_queues", "end_conference")],
     )
     assert explanation.partition("Identities\n")[2] == (
-        "  anna: 1 of 2 exist\n"
-        "  anna: not here, because it is denied by this server's policy: end_conference\n"
+        "  anna: 1 of 2 are available\n"
+        "  anna: not available (denied by this server's policy): end_conference\n"
         "  anna: all writes: at most 5 calls a minute\n"
         "  oauth:*: nobody is asked: end_conference\n"
         "  oauth:*: the caller is not asked: another person answers, outside the conversation\n"
