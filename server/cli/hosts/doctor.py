@@ -1,8 +1,9 @@
 """`doctor`: checks everything that the server needs, and prints a fix for each problem."""
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -54,17 +55,29 @@ def _findings(options: Mapping[str, Any]) -> Iterator[Finding]:
     """What the checks find with the settings of this shell, or, if it has none, with those of the hosts."""
     settings = load_settings(options)
     has_own = settings.sandbox or settings.keyring or settings.api_key or any(v is not None for v in options.values())
-    sources = [] if has_own else list(_host_settings())
-    for source, host_settings in sources:
-        yield Finding("settings", State.NOTE, f"those of {source}, since TELNYX_API_KEY is not set here")
-        yield from check_settings(host_settings)
-    if not sources:
+    groups = [] if has_own else list(_host_settings())
+    if groups:
+        titles = [title for group, _ in groups for title in group]
+        yield Finding("settings", State.NOTE, f"those of {', '.join(titles)}, since TELNYX_API_KEY is not set here")
+        yield from _merged([(group, list(check_settings(host_settings))) for group, host_settings in groups])
+    else:
         yield from check_settings(settings)
     yield from check_servers()
     yield from check_hosts()
 
 
-def _host_settings() -> Iterator[tuple[str, Settings]]:
+def _merged(groups: Sequence[tuple[list[str], list[Finding]]]) -> Iterator[Finding]:
+    """Each finding once; one that is not about all hosts names those that it is about."""
+    titles: dict[Finding, list[str]] = {}
+    for group, findings in groups:
+        for finding in findings:
+            titles.setdefault(finding, []).extend(group)
+    total = sum(len(group) for group, _ in groups)
+    for finding, hosts in titles.items():
+        yield finding if len(hosts) == total else replace(finding, says=f"{finding.says} ({', '.join(hosts)})")
+
+
+def _host_settings() -> Iterator[tuple[list[str], Settings]]:
     """The settings of the hosts that have this server and can start it, each once, with the titles of the hosts."""
     titles: list[tuple[str, Settings]] = []
     for host in HOSTS.values():
@@ -77,7 +90,7 @@ def _host_settings() -> Iterator[tuple[str, Settings]]:
             titles.append((host.title, settings))
     while titles:
         _, settings = titles[0]
-        yield ", ".join(title for title, other in titles if other == settings), settings
+        yield [title for title, other in titles if other == settings], settings
         titles = [(title, other) for title, other in titles if other != settings]
 
 

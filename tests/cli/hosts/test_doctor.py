@@ -54,6 +54,22 @@ def test_after_a_sandbox_install_nothing_is_wrong(home: Home) -> None:
     assert found["key"]["says"] == "not needed on the sandbox"
 
 
+def test_what_is_so_for_several_hosts_is_reported_once(home: Home) -> None:
+    for host in ("claude-code", "cursor", "gemini"):
+        home.does("install", host, "--sandbox")
+    home.does("install", "gemini", "--sandbox", "--database", f"sqlite:///{home.path}/events.db")
+    found = [json.loads(line) for line in home.run("doctor", "--json").stdout.splitlines()]
+    says = {name: [one["says"] for one in found if one["name"] == name] for name in ("settings", "key", "store")}
+    assert says == {
+        "settings": ["those of Claude Code, Cursor, Gemini CLI, since TELNYX_API_KEY is not set here"],
+        "key": ["not needed on the sandbox"],
+        "store": [
+            "a temporary file, deleted when the server ends (Claude Code, Cursor)",
+            f"sqlite:///{home.path}/events.db opens (Gemini CLI)",
+        ],
+    }
+
+
 def test_a_missing_key_no_connection_and_an_invalid_public_key_each_have_a_fix(home: Home) -> None:
     assert examined(home, code=1)["key"]["state"] == "wrong"
     home.more = {
