@@ -16,7 +16,7 @@ from ...errors import CallRefused
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's alphabet: no two characters look alike
 _LETTERS = _ALPHABET[10:]
-_HALF = 4
+_GROUP = 4
 _COLUMNS = (
     "code, tool, risk, question, asked_by, identity, asked_at, expires_at, decision, decided_at, decided_by, reason, "
     "spent_at, call, facts, conference_id"
@@ -296,7 +296,7 @@ def by_code(session: Transaction, code: str, now: datetime) -> PendingApproval |
 def normalized_code(code: str) -> str:
     """A code in its stored form, from any spelling of a person."""
     letters = "".join(code.upper().split()).replace("-", "").translate(str.maketrans("OIL", "011"))
-    return "-".join(part for part in (letters[:_HALF], letters[_HALF:]) if part)
+    return "-".join(letters[start : start + _GROUP] for start in range(0, len(letters), _GROUP))
 
 
 def _current(session: Transaction, binding: str, now: datetime) -> PendingApproval | None:
@@ -317,11 +317,14 @@ def _by_code(session: Transaction, code: str, now: datetime) -> PendingApproval:
     return found
 
 
-def new_code() -> str:
-    """A random code of 38 bits, such as `R7KQ-M2XA`, which a person can read out and type."""
-    # Each half begins with a letter, so that a code never looks like a number.
-    halves = (secrets.choice(_LETTERS) + "".join(secrets.choice(_ALPHABET) for _ in range(_HALF - 1)) for _ in "ab")
-    return "-".join(halves)
+def new_code(groups: int = 2) -> str:
+    """A random code, such as `R7KQ-M2XA`, which a person can read out and type. Each group has 19 bits."""
+    # Each group begins with a letter, so that a code never looks like a number.
+    return "-".join(_new_group() for _ in range(groups))
+
+
+def _new_group() -> str:
+    return secrets.choice(_LETTERS) + "".join(secrets.choice(_ALPHABET) for _ in range(_GROUP - 1))
 
 
 def _approval(row: tuple[Any, ...], now: datetime) -> PendingApproval:

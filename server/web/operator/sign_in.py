@@ -27,6 +27,9 @@ _INVALID = "You were signed out: your token is no longer valid."
 _AUTH_UNAVAILABLE = "Your token cannot be checked at the moment."
 _TOUCH_INTERVAL = timedelta(minutes=1)
 _MAX_PERSON_LENGTH = 200
+_CODE_GROUPS = 3
+"""57 bits: no number of tries within its ten minutes finds a code, so wrong ones need no limit, by which one program
+could keep everybody out."""
 
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -47,7 +50,7 @@ _SYSTEMS = (
 
 async def create_code(ledger: Ledger, by: str) -> str:
     """A new code for signing in once, within ten minutes. The store keeps its hash. `by`: the user who made it."""
-    code = new_code()
+    code = new_code(groups=_CODE_GROUPS)
     await ledger.add_sign_in_code(_hash(code), clean(by, _MAX_PERSON_LENGTH))
     return code
 

@@ -53,36 +53,24 @@ async def test_a_wrong_code_does_not_sign_in(page: Page) -> None:
     assert statuses == [401, 401, 401, 401, 401, 400, 400, 400]
 
 
-async def test_codes_cannot_be_guessed_by_trying_many(page: Page) -> None:
-    code, visitor = await page.code(), page.visitor()
-    statuses = [(await visitor.sign_in("AAAA-AAAA")).status_code for _ in range(21)]
-    assert statuses == [401] * 20 + [429]
-    assert (await visitor.sign_in(code)).status_code == 429
-
-
-async def test_codes_cannot_be_guessed_by_trying_many_at_the_same_time(page: Page) -> None:
-    visitor, statuses = page.visitor(), list[int]()
+async def test_a_program_that_tries_many_wrong_codes_keeps_nobody_out(page: Page) -> None:
+    code, visitor, statuses = await page.code(), page.visitor(), set[int]()
 
     async def guess() -> None:
-        statuses.append((await visitor.sign_in("AAAA-AAAA")).status_code)
+        statuses.add((await visitor.sign_in("AAAA-AAAA-AAAA")).status_code)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(50):
             tasks.start_soon(guess)
-    assert sorted(statuses) == [401] * 20 + [429] * 30
-
-
-async def test_right_codes_do_not_count_as_wrong_ones(page: Page) -> None:
-    for _ in range(21):
-        assert (await page.visitor().sign_in(await page.code())).status_code == 200
+    assert statuses == {401}
+    assert (await page.visitor().sign_in(code)).status_code == 200
 
 
 async def test_each_code_is_new(page: Page) -> None:
     codes = {await page.code() for _ in range(50)}
     assert len(codes) == 50
-    assert all(
-        re.fullmatch(r"[A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{3}-[A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{3}", c) for c in codes
-    )
+    group = "[A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{3}"
+    assert all(re.fullmatch(f"{group}-{group}-{group}", code) for code in codes)
 
 
 async def test_scripts_and_other_sites_cannot_use_the_cookie(page: Page) -> None:
