@@ -1,6 +1,7 @@
 """HTTP servers for ASGI apps: a listening socket, limits on connections, and uvicorn beside the rest of the process."""
 
 import asyncio
+import errno
 import re
 import socket
 import sys
@@ -43,7 +44,7 @@ _MAX_POLLS = 50
 def listen(port: int, host: str = LOOPBACK, backlog: int = 128) -> socket.socket:
     """A listening socket; port 0 takes a free one.
 
-    `backlog`: how many connections may wait to be accepted. Raises `OSError`, such as one of `errno.EADDRINUSE`.
+    `backlog`: how many connections may wait to be accepted. Raises `OSError`, which `port_problem` describes.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol given, asyncio sets TCP_NODELAY, so that small responses are sent at once.
@@ -59,6 +60,13 @@ def listen(port: int, host: str = LOOPBACK, backlog: int = 128) -> socket.socket
         listener.close()
         raise
     return listener
+
+
+def port_problem(error: OSError) -> str:
+    """Why `listen` failed, as a clause about the port."""
+    if error.errno == errno.EADDRINUSE:
+        return "is already in use"
+    return f"cannot be opened ({error.strerror or type(error).__name__})"
 
 
 _FRAMING_HEADER = re.compile(rb"^(?:content-length|transfer-encoding)[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -36,6 +37,14 @@ def open_event_store(
         keep_transcripts=settings.keep_transcripts,
         supervisor=supervisor,
     )
+
+
+def open_for_reading(url: str) -> AbstractAsyncContextManager[Store]:
+    """Open the event store at a URL in a process that is not its server: it deletes no old events.
+
+    Only the server knows how long to keep them. Raises `StoreError`.
+    """
+    return Store.open(url, keep_for=timedelta(days=36_500), keep_most=2**62)
 
 
 def store_identity(settings: Settings) -> str:

@@ -4,7 +4,6 @@ What happens is kept as events of the store (`recording.consent.*`), which every
 """
 
 import hashlib
-import json
 import logging
 import secrets
 import uuid
@@ -22,7 +21,7 @@ from ...tools.client_state import as_base64
 from ...tools.recordings import AnnounceRecording, PauseRecording, ResumeRecording
 from ...tools.text import count
 from ..errors import CallFailed, CallRefused
-from ..events.envelope import parse_event
+from ..events.envelope import server_event
 from ..events.event import (
     CONSENT_ANNOUNCED,
     CONSENT_HEARD,
@@ -34,7 +33,6 @@ from ..events.event import (
     Via,
 )
 from ..events.service import EventService
-from ..events.times import iso
 from ..guard import Ledger, Policy
 from ..guard.effects import captures_speech
 from ..guard.policy import ConsentPolicy
@@ -343,10 +341,7 @@ class RecordingConsent:
         store, now = await self._events.store(), self._events.now()
         known = self._events.projection.conference_of(leg) if leg is not None else None
         payload = {"call_control_id": leg, "conference_id": known} | {k: v for k, v in fields.items() if v is not None}
-        data = {"id": event_id or str(uuid.uuid4()), "event_type": event_type, "occurred_at": iso(now)}
-        data |= {"payload": {name: value for name, value in payload.items() if value is not None}}
-        body = json.dumps({"data": data}).encode()
-        return await store.add(parse_event(body, via=Via.SERVER, verified=True, received_at=now), body) is not None
+        return await store.add(*server_event(event_type, event_id or str(uuid.uuid4()), payload, now)) is not None
 
 
 def _has(event: StoredEvent, client_state: Any) -> bool:

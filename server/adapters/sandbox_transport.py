@@ -1,6 +1,5 @@
 """The sandbox in this process: a transport without a socket, and a server on a loopback port."""
 
-import errno
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -29,9 +28,8 @@ def listen(port: int) -> socket.socket:
     try:
         return http.listen(port)
     except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        why = "is already in use" if taken else f"cannot be listened on ({error.strerror})"
-        raise SettingsError(f"port {port} {why}: choose another, or 0 for a free one.") from None
+        problem = http.port_problem(error)
+        raise SettingsError(f"port {port} {problem}: choose another, or 0 for a free one.") from None
 
 
 def read_scene(name: str) -> Scene:

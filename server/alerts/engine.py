@@ -16,13 +16,12 @@ import anyio
 from ...tools.text import duration_text
 from ..database import StoreError
 from ..errors import CallFailed
-from ..events.envelope import parse_event
-from ..events.event import ALERT_CLEARED, ALERT_RAISED, OWN_TYPES, EventFilter, StoredEvent, Via
+from ..events.envelope import server_event
+from ..events.event import ALERT_CLEARED, ALERT_RAISED, OWN_TYPES, EventFilter, StoredEvent
 from ..events.projection.moments import CALL_SOUNDS
 from ..events.projection.sanitize import resource_uri, seconds
 from ..events.service import EventService
 from ..events.store import Store
-from ..events.times import iso
 from ..guard import Ledger
 from ..guard.policy import AlertCondition, AlertRule
 from .book import Alert, AlertBook, Key
@@ -270,12 +269,7 @@ class AlertEngine:
 
     async def _store(self, store: Store, event_type: str, fields: Mapping[str, Any], now: datetime) -> None:
         """Store an alert event, unless another process has stored it: then that one counts."""
-        event_id = _event_id(fields, event_type)
-        payload = {name: value for name, value in fields.items() if value is not None}
-        data = {"id": event_id, "event_type": event_type, "occurred_at": iso(now), "payload": payload}
-        body = json.dumps({"data": data}, ensure_ascii=False).encode(errors="replace")
-        event = parse_event(body, via=Via.SERVER, verified=True, received_at=now)
-        if await store.add(event, body) is None:
+        if await store.add(*server_event(event_type, _event_id(fields, event_type), fields, now)) is None:
             for known in (ALERT_RAISED, ALERT_CLEARED):
                 stored = await store.get(_event_id(fields, known))
                 if stored is not None:

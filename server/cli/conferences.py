@@ -8,10 +8,10 @@ import click
 
 from ...tools.text import clean, count, quoted
 from ..adapters.conference_history import ConferenceHistory
-from ..database import Database
 from ..events.projection.views import ConferenceSummary
 from ..guard.ledger import Ledger
-from .ledger import open_events, store_url
+from ..stores import open_for_reading
+from .ledger import store_url
 from .options import settings_options
 from .terminal import program
 
@@ -46,12 +46,8 @@ def conferences(database: str | None, last: int, as_json: bool) -> None:
 
 async def _summaries(url: str, last: int) -> list[ConferenceSummary]:
     """The latest conferences, oldest first."""
-    async with open_events(url) as store:
-
-        async def opened() -> Database:
-            return store.database
-
-        history = ConferenceHistory(store, Ledger(opened), lambda: datetime.now(UTC))
+    async with open_for_reading(url) as store:
+        history = ConferenceHistory(store, Ledger.on(store.database), lambda: datetime.now(UTC))
         found: list[ConferenceSummary] = []
         before: int | None = None
         while len(found) < last:

@@ -12,7 +12,8 @@ from ..events.event import EventFilter, StoredEvent
 from ..events.projection.event_text import describe_event, event_kind
 from ..events.times import iso
 from ..events.views import event_view
-from .ledger import open_events, store_url
+from ..stores import open_for_reading
+from .ledger import store_url
 from .options import read_since, settings_options, since_option
 
 COLOURS = {
@@ -85,7 +86,7 @@ async def _print_events(
     url: str, event_filter: EventFilter, last: int, print_event: Callable[[StoredEvent], None], follow: bool
 ) -> None:
     """Print the last matching events, then each new one until interrupted."""
-    async with open_events(url) as store:
+    async with open_for_reading(url) as store:
         sender, receiver = anyio.create_memory_object_stream[StoredEvent](_BUFFER_EVENTS)
 
         def on_events(events: list[StoredEvent]) -> None:
@@ -110,7 +111,7 @@ async def _print_events(
 
 async def _print_set_aside(url: str, as_json: bool) -> None:
     """Print the webhooks that were set aside, newest first."""
-    async with open_events(url) as store:
+    async with open_for_reading(url) as store:
         for webhook in await store.rejected():
             text = webhook.body.decode(errors="replace")
             if as_json:

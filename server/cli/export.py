@@ -10,12 +10,12 @@ import click
 
 from ...tools.text import count
 from ..adapters.conference_history import render_timeline
-from ..database import Database
 from ..evidence.export import Exported, NothingStored
 from ..evidence.export import export as export_archive
 from ..guard.ledger import Ledger
+from ..stores import open_for_reading
 from .find_conference import find_conference
-from .ledger import open_events, store_url
+from .ledger import store_url
 from .options import settings_options
 from .terminal import CommandFailed, program
 
@@ -70,12 +70,8 @@ def export(database: str | None, conference: str, out: Path, mask_numbers: bool,
 
 
 async def _export(url: str, conference: str, out: Path, mask_numbers: bool, recordings: Sequence[Path]) -> Exported:
-    async with open_events(url) as store:
-
-        async def database() -> Database:
-            return store.database
-
-        ledger = Ledger(database)
+    async with open_for_reading(url) as store:
+        ledger = Ledger.on(store.database)
         conference_id = await find_conference(conference, store, ledger)
         mask = None
         if mask_numbers:

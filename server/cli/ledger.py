@@ -2,8 +2,7 @@
 
 import shlex
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import AbstractAsyncContextManager, contextmanager
-from datetime import timedelta
+from contextlib import contextmanager
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -13,7 +12,6 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from ...tools.text import clean
 from ..adapters.running_servers import running_servers
 from ..database import default_url, redacted_url
-from ..events.store import Store
 from ..guard.ledger import AuditTampered, Ledger, NoSuchApproval, NoSuchGrant
 from ..settings import SettingsError
 from .options import load_settings
@@ -22,8 +20,6 @@ from .terminal import CommandFailed
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_KEEP_ALL_FOR, _KEEP_ALL_EVENTS = timedelta(days=36_500), 2**62
-"""A command deletes nothing: only the server knows how long to keep its events."""
 _MAX_MESSAGE_LENGTH = 5_000
 
 
@@ -68,11 +64,6 @@ def _store_of_running_servers() -> str | None:
     if server.store != default_url():
         click.echo(f"Using the store of {server.title}: {server.store}", err=True)
     return server.store
-
-
-def open_events(url: str) -> AbstractAsyncContextManager[Store]:
-    """The event store at a URL, for reading. Raises `StoreError` if it cannot be used."""
-    return Store.open(url, keep_for=_KEEP_ALL_FOR, keep_most=_KEEP_ALL_EVENTS)
 
 
 @contextmanager

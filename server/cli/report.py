@@ -8,13 +8,13 @@ import anyio
 import click
 
 from ...tools.text import clean, count
-from ..database import Database
 from ..events.projection.sanitize import format_duration
 from ..guard.ledger import Ledger
 from ..reports import ReportListing, ReportRow, RowKind, Window, run_report
 from ..reports.csv_text import csv_header, csv_row
 from ..settings import SettingsError
-from .ledger import open_events, store_url
+from ..stores import open_for_reading
+from .ledger import store_url
 from .options import read_since, settings_options, since_option, until_option
 
 _MAX_NAME_LENGTH = 80
@@ -62,12 +62,8 @@ def report(database: str | None, begin: str | None, end: str | None, as_csv: boo
 
 
 async def _print_rows(url: str, window: Window, now: datetime, print_row: Callable[[ReportRow], None]) -> None:
-    async with open_events(url) as store:
-
-        async def database() -> Database:
-            return store.database
-
-        async for row in run_report(store, Ledger(database), window, now):
+    async with open_for_reading(url) as store:
+        async for row in run_report(store, Ledger.on(store.database), window, now):
             print_row(row)
 
 

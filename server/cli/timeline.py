@@ -7,10 +7,10 @@ import anyio
 import click
 
 from ..adapters.conference_history import ConferenceHistory
-from ..database import Database
 from ..guard.ledger import Ledger
+from ..stores import open_for_reading
 from .find_conference import find_conference
-from .ledger import open_events, store_url
+from .ledger import store_url
 from .options import settings_options
 from .terminal import CommandFailed
 
@@ -44,12 +44,8 @@ def timeline(database: str | None, conference: str, as_svg: bool, output: Path |
 
 
 async def _render(url: str, conference: str, as_svg: bool) -> str:
-    async with open_events(url) as store:
-
-        async def database() -> Database:
-            return store.database
-
-        ledger = Ledger(database)
+    async with open_for_reading(url) as store:
+        ledger = Ledger.on(store.database)
         conference_id = await find_conference(conference, store, ledger)
         now = datetime.now(UTC)
         projection = await ConferenceHistory(store, ledger, lambda: now).load(conference_id)

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from ..json_text import MAX_NESTING, children, is_too_deep
 from .event import Event, Signature, Via
-from .times import parse_time
+from .times import iso, parse_time
 
 MAX_BODY_BYTES = 1024 * 1024
 """Size of a webhook. Telnyx's have a few thousand bytes."""
@@ -72,6 +72,17 @@ def parse_event_data(data: Mapping[str, Any], *, via: Via, verified: bool, recei
     except (TypeError, ValueError, RecursionError) as problem:
         raise NotAnEvent(f"it cannot be written as JSON ({type(problem).__name__})") from None
     return parse_event(body, via=via, verified=verified, received_at=received_at)
+
+
+def server_event(event_type: str, event_id: str, payload: Mapping[str, Any], now: datetime) -> tuple[Event, bytes]:
+    """An event that this server makes itself, such as a raised alert, and its body for the store.
+
+    Fields of the payload that are None are left out.
+    """
+    present = {name: value for name, value in payload.items() if value is not None}
+    data = {"id": event_id, "event_type": event_type, "occurred_at": iso(now), "payload": present}
+    body = json.dumps({"data": data}, ensure_ascii=False).encode(errors="replace")
+    return parse_event(body, via=Via.SERVER, verified=True, received_at=now), body
 
 
 def is_version_1(event_type: str) -> bool:

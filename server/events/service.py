@@ -196,14 +196,13 @@ class EventService:
 
     async def _load(self, store: Store) -> None:
         """Fold the stored events of the recent past into the projection."""
-        recent = EventFilter(since=self.now() - LOOK_BACK)
-        for _ in range(_MAX_LOADED_EVENTS // _LOAD_BATCH):
-            batch = await store.find(recent, limit=_LOAD_BATCH, newest_first=False)
+        loaded = 0
+        async for batch in store.batches(EventFilter(since=self.now() - LOOK_BACK), _LOAD_BATCH):
             for event in batch:
                 self._project(event)
-            if len(batch) < _LOAD_BATCH:
+            loaded += len(batch)
+            if loaded >= _MAX_LOADED_EVENTS:
                 return
-            recent = replace(recent, after_number=batch[-1].number)
 
     async def _store_backlog(self, store: Store) -> None:
         while True:

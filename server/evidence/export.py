@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256 as sha256_of
 from pathlib import Path
@@ -32,7 +32,7 @@ from .manifest import (
     sha256,
 )
 
-_PAGE = 1_000
+_BATCH_EVENTS = 1_000
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=1)
 _BLOCK_BYTES = 2**20
 _GENESIS = ChainLink(0, 0, "", GENESIS)
@@ -122,25 +122,19 @@ async def export(
 
 async def _events(conference_id: str, store: Store) -> list[StoredEvent]:
     """Every stored event of a conference and of the call legs in it, in the order of their numbers."""
-    found = {event.number: event async for event in _pages(store, EventFilter(conference_id=conference_id))}
+    found = await _numbered(store, EventFilter(conference_id=conference_id))
     if found:
         since = min(event.occurred_at for event in found.values()) - LOOK_BACK
         legs = {event.call_control_id for event in found.values() if event.call_control_id}
         for leg in legs:
             of_leg = EventFilter(call_control_id=leg, types=frozenset({"call.*"}), since=since)
-            found |= {event.number: event async for event in _pages(store, of_leg)}
+            found |= await _numbered(store, of_leg)
     return [found[number] for number in sorted(found)]
 
 
-async def _pages(store: Store, event_filter: EventFilter) -> AsyncGenerator[StoredEvent]:
-    number: int | None = None
-    while True:
-        page = await store.find(replace(event_filter, after_number=number), limit=_PAGE, newest_first=False)
-        for event in page:
-            yield event
-        if len(page) < _PAGE:
-            return
-        number = page[-1].number
+async def _numbered(store: Store, event_filter: EventFilter) -> dict[int, StoredEvent]:
+    """All events that match, by number."""
+    return {event.number: event async for batch in store.batches(event_filter, _BATCH_EVENTS) for event in batch}
 
 
 @dataclass(slots=True)

@@ -157,7 +157,7 @@ class Approvals:
         use: GrantUse | None,
     ) -> datetime | None:
         """When a person has approved the call outside the conversation, or granted it. Raises `PersonDeclined`."""
-        decided = await self._ledger.take_or_use(request, use)
+        decided = await self._ledger.take(request, use)
         if isinstance(decided, Grant):
             _note(record, question, decided.granted_by, ApprovalOutcome.YES.value, None)
             record.asked["grant"] = decided.code

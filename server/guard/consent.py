@@ -98,7 +98,7 @@ async def _of_entry(policy: ConsentPolicy, situation: Situation, state: ConsentS
     command = situation.command
     if not isinstance(command, JoinConference | Dial):
         return None
-    room = await _room_of(command, situation)
+    room = await situation.target_room()
     if room is None or room.is_over:
         return None
     if isinstance(command, JoinConference) and await state.captured([command.call_control_id]):
@@ -111,14 +111,6 @@ async def _of_entry(policy: ConsentPolicy, situation: Situation, state: ConsentS
         f"{room.title} is recorded, and people would join without the announcement: dial without conference_config, "
         "play it with announce_recording when they have answered, then use join_conference"
     )
-
-
-async def _room_of(command: Command, situation: Situation) -> Room | None:
-    arguments = arguments_of(command)
-    if (conference_id := arguments.get("conference_id")) is not None:
-        return await situation.room(conference_id)
-    name: str | None = arguments.get("conference_name")
-    return await situation.room_named(name) if name is not None else None
 
 
 async def _may_be_recorded(room: Room, state: ConsentState) -> bool:

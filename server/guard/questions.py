@@ -99,7 +99,7 @@ async def _live(command: Command, situation: Situation) -> tuple[Callable[[bool]
     Also returns the id of the conference that it concerns.
     """
     arguments = arguments_of(command)
-    room = await _target_room(arguments, situation)
+    room = await situation.target_room()
     is_of_queue = "queue_name" in command.route.parameters
     queue = await situation.queue(arguments["queue_name"]) if is_of_queue else None
     named_leg: str | None = arguments.get("call_control_id")
@@ -135,14 +135,6 @@ async def _live(command: Command, situation: Situation) -> tuple[Callable[[bool]
 
     concerned = room or inside
     return live, concerned.id if concerned else None
-
-
-async def _target_room(arguments: Mapping[str, Any], situation: Situation) -> Room | None:
-    """The conference that a command names, by id or by name."""
-    if arguments.get("conference_id") is not None:
-        return await situation.room(arguments["conference_id"])
-    name: str | None = arguments.get("conference_name")
-    return await situation.room_named(name) if name is not None else None
 
 
 async def _waiting(command: Command, leg: str, situation: Situation) -> Waiting | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
-from ...tools.base import Command
+from ...tools.base import Command, arguments_of
 from ...tools.text import clean_id, count, quoted, short_id
 from .changes import Facts
 from .place import Place, PlaceKind
@@ -189,6 +189,14 @@ class Situation:
         if name not in self._named:
             self._named[name] = await self._live.room_named(name)
         return self._named[name]
+
+    async def target_room(self) -> Room | None:
+        """The conference that the command names, by id or by name."""
+        arguments = arguments_of(self.command)
+        if (conference_id := arguments.get("conference_id")) is not None:
+            return await self.room(conference_id)
+        name: str | None = arguments.get("conference_name")
+        return await self.room_named(name) if name is not None else None
 
     async def place(self, call_control_id: str) -> Place:
         if call_control_id not in self._places:

@@ -1,7 +1,6 @@
 """The process behind `serve --transport http`, with a graceful shutdown."""
 
 import asyncio
-import errno
 import importlib.util
 import signal
 import socket
@@ -11,7 +10,7 @@ from ipaddress import ip_network
 
 import anyio
 
-from ..asgi_server import Server, listen
+from ..asgi_server import Server, listen, port_problem
 from ..lifecycle import on_signals
 from ..settings import Settings, SettingsError
 from .app import MCP, is_priority_path, open_http_app
@@ -50,9 +49,8 @@ def _listener(settings: Settings) -> socket.socket:
     try:
         return listen(settings.port, settings.host, _MAX_CONNECTIONS)
     except OSError as error:
-        in_use = error.errno == errno.EADDRINUSE
-        problem = "is already in use" if in_use else f"cannot be opened ({error.strerror})"
-        raise SettingsError(f"port {settings.port} of {settings.host} {problem}: choose another with --port.") from None
+        port = f"port {settings.port} of {settings.host}"
+        raise SettingsError(f"{port} {port_problem(error)}: choose another with --port.") from None
 
 
 async def _serve(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:

@@ -1,11 +1,11 @@
 """Lets a call name a conference instead of giving its id."""
 
 import re
-from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
-from ...tools.base import Command, Tool
+from ...tools.base import Tool
 from ...tools.conferences import ConferenceFilter, ListConferences
+from ...tools.pagination import Read
 from ...tools.results import Conference
 from ...tools.text import clean_id, quoted
 from ..errors import CallFailed, CallRefused
@@ -16,7 +16,7 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|v[0-9]+:\S+", re.IG
 _MAX_CANDIDATES = 5
 
 
-async def with_conference_id(tool: ToolT, read: Callable[[Command], Awaitable[Any]]) -> tuple[ToolT, str | None]:
+async def with_conference_id(tool: ToolT, read: Read) -> tuple[ToolT, str | None]:
     """The call with the conference's id in place of its name, and a sentence that says so; else the call as it is.
 
     Raises `CallRefused` with the candidates if several open conferences have the name.
@@ -34,7 +34,7 @@ async def with_conference_id(tool: ToolT, read: Callable[[Command], Awaitable[An
     return tool.model_copy(update=update), f"The conference {quoted(name)} has the id {conference.id}."
 
 
-async def _open_conference(tool: Tool, name: str, read: Callable[[Command], Awaitable[Any]]) -> Conference | None:
+async def _open_conference(tool: Tool, name: str, read: Read) -> Conference | None:
     try:
         page = await read(ListConferences(filter=ConferenceFilter(name=name)))
     except CallFailed:

@@ -2,11 +2,11 @@
 
 import math
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from ...tools.base import Command
-from ...tools.pagination import all_of
+from ...tools.pagination import Read, all_of
 from ...tools.queues import AnnouncePositions, GetQueue, ListQueueCalls
 from ...tools.results import Queue, QueueResult
 from ..errors import CallFailed, CallRefused
@@ -15,7 +15,6 @@ from ..guard import Caller, CallRecord, Guard, Policy
 from ..guard.policy import Limit
 from ..telnyx import TelnyxClient
 
-Read = Callable[[Command], Awaitable[Any]]
 OnEnd = Callable[[CallRecord], None]
 
 
@@ -63,8 +62,7 @@ class QueueAnnouncements:
         seconds = command.skip_within_secs
         once = Limit(f"attempts:announced:{leg}", 1, seconds, 1, f"one announcement to a caller in {seconds} s")
         for part, limit in zip(command.requests(leg, words), (once, None), strict=False):
-            record = self._guard.new_record(caller, type(part), part.model_dump(exclude_none=True))
-            record.parsed = part
+            record = self._guard.new_request_record(caller, part)
             if not await self._guard.gate.admit_part(part, policy, record, limit):
                 return False
             await self._send(part, record)
@@ -80,8 +78,7 @@ class QueueAnnouncements:
             record.ended(problem.outcome, problem.why)
             raise
         finally:
-            record.close()
-            self._guard.audit_writer.add(record.entry, record.minimal_entry)
+            self._guard.close_record(record)
             self._on_end(record)
 
 

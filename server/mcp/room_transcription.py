@@ -3,14 +3,13 @@
 import logging
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 
-from ...tools.base import Command
-from ...tools.pagination import all_participants
+from ...tools.pagination import Read, all_participants
 from ...tools.transcription import StartTranscription, StopTranscription
 from ..errors import CallFailed, CallRefused
 from ..events.event import CONSENT_HEARD, CONSENT_KEYED, StoredEvent
@@ -25,7 +24,6 @@ _JOINED, _LEFT, _ENDED = "conference.participant.joined", "conference.participan
 _ALREADY_RUNS = "90054"
 """Telnyx's error code for a call leg that is transcribed already."""
 
-Read = Callable[[Command], Awaitable[Any]]
 OnEnd = Callable[[CallRecord], None]
 
 
@@ -89,7 +87,7 @@ class RoomTranscription:
                 continue
             if room is not None:
                 room.covered.add(leg)
-            why = await self._send(command.for_leg(leg), self._record(command.for_leg(leg), caller))
+            why = await self._send(command.for_leg(leg), self._guard.new_request_record(caller, command.for_leg(leg)))
             if why is None:
                 accepted.append(leg)
             else:
@@ -104,12 +102,6 @@ class RoomTranscription:
         if len(self._rooms) > _MAX_ROOMS:
             del self._rooms[next(iter(self._rooms))]
         return room
-
-    def _record(self, command: StartTranscription | StopTranscription, caller: Caller) -> CallRecord:
-        """The audit record of a request for one leg."""
-        record = self._guard.new_record(caller, type(command), command.model_dump(exclude_none=True))
-        record.parsed = command
-        return record
 
     async def _send(self, command: StartTranscription | StopTranscription, record: CallRecord) -> str | None:
         """Send a command for one leg. Returns why it was not carried out; None: it was."""
@@ -128,8 +120,7 @@ class RoomTranscription:
         return None
 
     def _end(self, record: CallRecord) -> None:
-        record.close()
-        self._guard.audit_writer.add(record.entry, record.minimal_entry)
+        self._guard.close_record(record)
         self._on_end(record)
 
     def failures(self, conference_id: str) -> list[dict[str, str]]:
@@ -179,7 +170,7 @@ class RoomTranscription:
             if room.failures.pop(leg, None) is not None or person is None or not person.is_alive:
                 return
             command = StopTranscription(call_control_id=leg, conference_id=conference_id)
-        record = self._record(command, room.caller)
+        record = self._guard.new_request_record(room.caller, command)
         policy = self._guard.policy(room.caller)
         try:
             await self._guard.gate.admit_follow_up(command, policy, self._telnyx.read, record)

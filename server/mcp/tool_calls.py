@@ -150,8 +150,7 @@ class ToolCallHandler:
             logger.exception("%s failed unexpectedly", call.name)
             return _error_result(f"{call.name} failed because of a fault in this server. {_LOOK_AGAIN}")
         finally:
-            record.close()
-            self._guard.audit_writer.add(record.entry, record.minimal_entry)
+            self._guard.close_record(record)
             self._notify_ended(record, origin.request_id)
 
     def _find(self, name: str) -> type[Tool]:

@@ -1,10 +1,10 @@
 """Reads the store once, from the beginning of a report's window to its end, and yields the rows."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ..events.event import EventFilter, StoredEvent
+from ..events.event import EventFilter
 from ..events.history import LOOK_BACK
 from ..events.store import Store
 from ..guard.ledger import MAX_CLOCK_DISORDER, AuditRecord, Ledger
@@ -46,7 +46,9 @@ async def run_report(
     records = _records(ledger, window)
     record = await anext(records, None)
     count = 0
-    async for batch in _events(store, window):
+    # The events of the window in the order in which they were stored, and those around it of what began in it.
+    event_filter = EventFilter(since=window.since - LOOK_BACK, until=window.until + LOOK_BACK + LATENESS)
+    async for batch in store.batches(event_filter, _BATCH_EVENTS):
         for event in batch:
             while record is not None and record.telnyx_time <= event.occurred_at:
                 fold.add_record(record)
@@ -62,14 +64,6 @@ async def run_report(
         record = await anext(records, None)
     for row in fold.finish(min(now, window.until + LOOK_BACK)):
         yield row
-
-
-async def _events(store: Store, window: Window) -> AsyncIterator[list[StoredEvent]]:
-    """The events of the window in the order in which they were stored, and those around it of what began in it."""
-    event_filter = EventFilter(since=window.since - LOOK_BACK, until=window.until + LOOK_BACK + LATENESS)
-    while batch := await store.find(event_filter, limit=_BATCH_EVENTS, newest_first=False):
-        yield batch
-        event_filter = replace(event_filter, after_number=batch[-1].number)
 
 
 async def _records(ledger: Ledger, window: Window) -> AsyncIterator[AuditRecord]:

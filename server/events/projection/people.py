@@ -1,6 +1,6 @@
 """Who is on a call leg, and in which state: one view and one description for questions, the board and tools.
 
-`Projection.person` and `Projection.people` return the views, `describe_person` and `describe_people` the words.
+`Projection.person` returns the view, `describe_person` the words.
 """
 
 from collections.abc import Callable, Iterable
@@ -96,11 +96,6 @@ def describe_person(person: PersonView, now: datetime) -> str:
     if not person.is_alive:
         states.append("hung up")
     return f"{person.name} {', '.join(states)}" if states else person.name
-
-
-def describe_people(people: Iterable[PersonView], now: datetime) -> str:
-    """Several people, such as `+12025550151 (agent) muted; +12025550152 on hold for 2:10`."""
-    return "; ".join(describe_person(person, now) for person in people)
 
 
 def add_people(

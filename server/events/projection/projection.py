@@ -301,13 +301,6 @@ class Projection:
             is_alive=not call.hangups,
         )
 
-    def people(self, conference_id: str, now: datetime) -> list[PersonView]:
-        """Everyone who is in a conference, in the order in which they joined."""
-        view = self.conference(conference_id, now)
-        if view is None:
-            return []
-        return [person_in(person, view.id) for person in view.participants if person.left_at is None]
-
     def queue_of(self, call_control_id: str) -> str | None:
         """The name of the queue that a call leg waits in, according to events and the API's answers."""
         call = self._calls.get(call_control_id)

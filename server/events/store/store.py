@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -116,6 +117,14 @@ class Store:
         """The first `limit` events that match, in the order of their numbers."""
         work = partial(query.find, event_filter=event_filter, limit=limit, newest_first=newest_first)
         return await self.database.read(work)
+
+    async def batches(self, event_filter: EventFilter, size: int) -> AsyncGenerator[list[StoredEvent]]:
+        """All events that match, in the order of their numbers, `size` at a time."""
+        while batch := await self.find(event_filter, limit=size, newest_first=False):
+            yield batch
+            if len(batch) < size:
+                return
+            event_filter = replace(event_filter, after_number=batch[-1].number)
 
     async def newest(self, event_filter: EventFilter, *, limit: int, before: int | None = None) -> list[StoredEvent]:
         """The `limit` newest events that match, by the time when they occurred and then by number.

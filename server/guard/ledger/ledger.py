@@ -66,11 +66,18 @@ class Ledger:
     ) -> "AsyncGenerator[Ledger]":
         """The ledger in the store at a URL. Raises `StoreError`."""
         async with open_database(url) as database:
+            yield cls.on(database, approval_ttl, now)
 
-            async def opened() -> Database:
-                return database
+    @classmethod
+    def on(
+        cls, database: Database, approval_ttl: timedelta = APPROVAL_TTL, now: Callable[[], datetime] = _now
+    ) -> "Ledger":
+        """The ledger in a database that is open."""
 
-            yield cls(opened, approval_ttl, now)
+        async def opened() -> Database:
+            return database
+
+        return cls(opened, approval_ttl, now)
 
     async def _write(self, work: Callable[[Transaction], T], *, wait_for_disk: bool = True) -> T:
         with span("store"):
@@ -82,12 +89,11 @@ class Ledger:
 
     # Approvals
 
-    async def take(self, request: ApprovalRequest) -> PendingApproval | None:
-        """The decision on this request made outside the conversation. Returning an approval uses it up (`SPENT`)."""
-        return await self._write(lambda session: pending_approvals.take(session, request, self.now()))
+    async def take(self, request: ApprovalRequest, use: GrantUse | None = None) -> PendingApproval | Grant | None:
+        """The decision on this request made outside the conversation. Returning an approval uses it up (`SPENT`).
 
-    async def take_or_use(self, request: ApprovalRequest, use: GrantUse | None) -> PendingApproval | Grant | None:
-        """As `take`; without a decision, a grant that covers `use` is counted down and returned."""
+        Without a decision, a grant that covers `use` is counted down and returned.
+        """
 
         def work(session: Transaction) -> PendingApproval | Grant | None:
             now = self.now()

@@ -1,27 +1,23 @@
 """The operator page on a loopback port of its own."""
 
-import errno
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
 
 import anyio
 from starlette.routing import Router
 
 from ...alerts.book import AlertBook
-from ...asgi_server import LOOPBACK, listen, serving
+from ...asgi_server import LOOPBACK, listen, port_problem, serving
 from ...board.board import Board
 from ...errors import CallRefused
 from ...events.service import ApiAnswer, EventService
 from ...events.store import Store
 from ...guard.ledger import Ledger
 from ...settings import SettingsError
+from ...stores import open_for_reading
 from .app import PATH, OperatorPage
 from .live import LiveCalls
-
-_KEEP_ALL_FOR, _KEEP_ALL_EVENTS = timedelta(days=36_500), 2**62
-"""This process deletes nothing: only the server knows how long to keep its events."""
 
 
 def announce_page(address: str, *, needs_token: bool = False) -> None:
@@ -39,9 +35,8 @@ async def serve_operator_page(ledger: Ledger, live: LiveCalls, port: int) -> Asy
     try:
         listener = listen(port)
     except OSError as error:
-        in_use = error.errno == errno.EADDRINUSE
-        problem = "is already in use" if in_use else f"cannot be opened ({error.strerror})"
-        raise SettingsError(f"operator page: port {port} {problem}: choose another, or 0 for a free one.") from None
+        problem = f"port {port} {port_problem(error)}: choose another, or 0 for a free one."
+        raise SettingsError(f"operator page: {problem}") from None
     own_port: int = listener.getsockname()[1]
     page = OperatorPage(ledger, live, own_port)
     async with serving(Router(page.routes), listener):
@@ -59,7 +54,7 @@ async def open_stored_calls(url: str) -> AsyncGenerator[tuple[Ledger, LiveCalls]
     """
 
     def open_store() -> AbstractAsyncContextManager[Store]:
-        return Store.open(url, keep_for=_KEEP_ALL_FOR, keep_most=_KEEP_ALL_EVENTS)
+        return open_for_reading(url)
 
     events = EventService(open_store, _NoTelnyx(), settle=0)
     async with events.running():

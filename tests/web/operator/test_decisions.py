@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.operator_visitor import Page, asked
-from telnyx_conferencing.server.guard.ledger import Decision, GrantTerms, State
+from telnyx_conferencing.server.guard.ledger import Decision, GrantTerms, PendingApproval, State
 from telnyx_conferencing.server.guard.ledger.pending_approvals import MAX_PENDING
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +20,7 @@ async def test_an_approval_reaches_the_ledger_with_its_reason(page: Page) -> Non
     assert answer.json()["decided"]["state"] == "approved"
     assert (answer.json()["state"]["waiting"], answer.json()["state"]["pending"]) == (0, [])
     taken = await page.ledger.take(asked())
-    assert taken is not None
+    assert isinstance(taken, PendingApproval)
     assert (taken.state, taken.decided_by, taken.reason) == (State.SPENT, "anna@desk (operator page)", "They agreed.")
 
 
@@ -30,7 +30,7 @@ async def test_a_rejection_reaches_the_ledger(page: Page) -> None:
     answer = await visitor.post("decide", {"code": left.code, "yes": False})
     assert answer.json()["decided"]["state"] == "rejected"
     taken = await page.ledger.take(asked())
-    assert taken is not None
+    assert isinstance(taken, PendingApproval)
     assert (taken.state, taken.reason) == (State.REJECTED, None)
 
 
@@ -70,7 +70,7 @@ async def test_who_answers_second_sees_who_was_first(page: Page) -> None:
         "anna@desk (operator page) rejected this before you, at 12:00:00 UTC. “Too early”",
     )
     taken = await page.ledger.take(asked())
-    assert taken is not None
+    assert isinstance(taken, PendingApproval)
     assert taken.state is State.REJECTED
 
 

@@ -11,7 +11,7 @@ from playwright.async_api import Route
 
 from support.browser_pages import Scheme, needs_chromium
 from support.operator_browser import Desk, asked, at_desk
-from telnyx_conferencing.server.guard.ledger import Decision, State
+from telnyx_conferencing.server.guard.ledger import Decision, PendingApproval, State
 
 pytestmark = [pytest.mark.anyio, needs_chromium]
 
@@ -74,7 +74,7 @@ async def test_a_question_is_approved_by_keyboard_alone(desk: Desk) -> None:
     await desk.tab.get_by_text("Approved. Until").first.wait_for()
     assert (await desk.focused()).startswith("Approved.")
     taken = await desk.ledger.take(asked())
-    assert taken is not None
+    assert isinstance(taken, PendingApproval)
     assert (taken.code, taken.state) == (left.code, State.SPENT)
     await desk.tab.locator(".card").wait_for(state="detached")
     assert await desk.tab.title() == "Now · Switchboard"
@@ -92,7 +92,7 @@ async def test_a_question_is_rejected_with_a_reason(desk: Desk) -> None:
     await desk.tab.keyboard.press("Space")
     await desk.tab.get_by_text("Rejected. The agent gets the answer no.").first.wait_for()
     taken = await desk.ledger.take(asked())
-    assert taken is not None
+    assert isinstance(taken, PendingApproval)
     assert (taken.state, taken.reason) == (State.REJECTED, "Not during the board meeting")
     await desk.tab.get_by_role("link", name="Audit").click()
     await desk.tab.get_by_role("row", name="“Not during the board meeting”").wait_for()
