@@ -55,6 +55,14 @@ CHECKS = (
         {"GEMINI_CLI_TRUST_WORKSPACE": "true"},
     ),
     Check(("codex", "mcp", "list"), "telnyx-conferencing", ("codex", "--version"), "codex"),
+    Check(
+        ("opencode", "mcp", "list"),
+        "✓ telnyx-conferencing",
+        ("opencode", "--version"),
+        "opencode",
+        {"OPENCODE_DISABLE_MODELS_FETCH": "1"},
+    ),
+    Check(("qwen", "mcp", "list"), "Connected", ("qwen", "--version"), "qwen"),
     Check((*INSPECT, "tools/list"), '"list_conferences"'),
     Check((*INSPECT, "tools/call", "--tool-name", "list_queues"), "support"),
 )

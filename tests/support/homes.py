@@ -23,9 +23,19 @@ PLACES = {
     "vscode": (".config/Code/User/mcp.json", "servers"),
     "gemini": (".gemini/settings.json", "mcpServers"),
     "codex": (".codex/config.toml", "mcp_servers"),
+    "opencode": (".config/opencode/opencode.json", "mcp"),
+    "qwen": (".qwen/settings.json", "mcpServers"),
 }
 """Where each host keeps its servers under a home directory on Linux, and the table of them."""
-MOVED = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "GEMINI_CLI_HOME")
+MOVED = (
+    "CLAUDE_CONFIG_DIR",
+    "CODEX_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "GEMINI_CLI_HOME",
+    "QWEN_HOME",
+)
 
 
 @dataclass
@@ -87,6 +97,11 @@ class Home:
     def server(self, host: str) -> dict[str, Any]:
         """This server in a configuration."""
         return self.servers(host)[NAME]
+
+    def starts(self, host: str) -> list[str]:
+        """The command line of this server in a configuration."""
+        server = self.server(host)
+        return server["command"] if host == "opencode" else [server["command"], *server["args"]]
 
     def backups(self, host: str) -> list[Path]:
         config = self.config(host)

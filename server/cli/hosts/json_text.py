@@ -174,3 +174,25 @@ def _syntax(comments: bool) -> Syntax:
 
 JSON = _syntax(comments=False)
 JSON_WITH_COMMENTS = _syntax(comments=True)
+
+
+def _read_command_list(text: str, section: str, name: str) -> Entry | None:
+    server = _read(True, text, section, name)
+    if server is None:
+        return None
+    command = server.get("command")
+    first, *others = cast("list[Any]", command) if command and isinstance(command, list) else [""]
+    rest = {key: value for key, value in server.items() if key not in ("command", "environment")}
+    variables = {"env": server["environment"]} if "environment" in server else {}
+    return {**rest, "command": first, "args": others, **variables}
+
+
+def _put_command_list(text: str, section: str, name: str, entry: Entry) -> str:
+    rest = {key: value for key, value in entry.items() if key not in ("command", "args", "env")}
+    variables = {"environment": entry["env"]} if "env" in entry else {}
+    server = {**rest, "command": [entry["command"], *entry["args"]], **variables}
+    return _put(True, text, section, name, server)
+
+
+JSON_WITH_COMMAND_LIST = Syntax(_read_command_list, _put_command_list, JSON_WITH_COMMENTS.take)
+"""The command and its arguments are one list, and the variables are named `environment`."""

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from .json_text import JSON, JSON_WITH_COMMENTS
+from .json_text import JSON, JSON_WITH_COMMAND_LIST, JSON_WITH_COMMENTS
 from .texts import Entry, Syntax
 from .toml_text import TOML
 
@@ -21,6 +21,8 @@ class BaseFolder(Enum):
     """The folder that a configuration's path is relative to."""
 
     HOME = "home"
+    CONFIG = "config"
+    """`~/.config`, or `$XDG_CONFIG_HOME`, on every platform."""
     APPLICATIONS = "applications"
     """Where applications keep their data: `~/.config`, `~/Library/Application Support`, `%APPDATA%`."""
 
@@ -65,9 +67,9 @@ def _base(base: BaseFolder, platform: str) -> Path:
     home = Path.home()
     if base is BaseFolder.HOME:
         return home
-    if platform == "darwin":
+    if base is BaseFolder.APPLICATIONS and platform == "darwin":
         return home / "Library" / "Application Support"
-    if platform == "win32":
+    if base is BaseFolder.APPLICATIONS and platform == "win32":
         return Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming")
     return Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
 
@@ -146,6 +148,30 @@ HOSTS = {
             folder_variable="CODEX_HOME",
             syntax=TOML,
             key_reference={"env_vars": [API_KEY]},
+        ),
+        Host(
+            "opencode",
+            "OpenCode",
+            BaseFolder.CONFIG,
+            "opencode",
+            "opencode.json",
+            "mcp",
+            syntax=JSON_WITH_COMMAND_LIST,
+            extra_fields={"type": "local"},
+            key_reference={},  # it passes all of its environment on
+            inherits_environment=True,
+        ),
+        Host(
+            "qwen",
+            "Qwen Code",
+            BaseFolder.HOME,
+            ".qwen",
+            "settings.json",
+            "mcpServers",
+            folder_variable="QWEN_HOME",
+            syntax=JSON_WITH_COMMENTS,
+            key_reference={},  # the same
+            inherits_environment=True,
         ),
     )
 }

@@ -62,6 +62,14 @@ def test_codex_passes_the_variable_on_by_name(tmp_path: Path) -> None:
     assert home.server("codex")["env_vars"] == ["TELNYX_API_KEY"]
 
 
+@pytest.mark.parametrize("host", ["opencode", "qwen"])
+def test_a_host_that_passes_its_environment_on_needs_no_reference(host: str, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert "passes the key on" in home.does("install", host, env={"TELNYX_API_KEY": KEY})
+    assert not {"env", "environment"} & set(home.server(host))
+    assert KEY not in files_except_the_keyring(home)
+
+
 def test_a_key_without_a_safe_place_is_written_only_with_key_plain(tmp_path: Path) -> None:
     home = Home(tmp_path)
     for wanted, why in (([], "no safe place"), (["--key", "keyring"], "has no keyring")):
@@ -105,7 +113,7 @@ def test_a_file_with_a_plain_key_is_for_its_user_alone(tmp_path: Path) -> None:
         assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600] * len(files)
 
 
-@pytest.mark.parametrize("host", ["cursor", "codex"])
+@pytest.mark.parametrize("host", ["cursor", "codex", "opencode"])
 def test_forget_key_removes_the_key_from_backups_too(host: str, tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.does("install", host, "--key", "plain", env={"TELNYX_API_KEY": KEY})

@@ -114,7 +114,7 @@ def test_a_host_with_a_missing_program_is_reported(home: Home) -> None:
     assert found["Codex"]["state"] == "wrong"
 
 
-@pytest.mark.parametrize("host", ["claude-code", "codex"])
+@pytest.mark.parametrize("host", ["claude-code", "codex", "opencode"])
 def test_as_host_starts_the_configured_server_and_calls_a_tool(host: str, home: Home) -> None:
     home.does("install", host, "--sandbox", "--read-only")
     found = examined(home, "--as-host", host)

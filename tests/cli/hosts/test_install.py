@@ -20,6 +20,8 @@ AS_THEY_STAND = {
     "vscode": '{\n  // my servers\n  "servers": {\n    "other": {"command": "x"}, // last\n  },\n  "inputs": [],\n}\n',
     "gemini": '{\n    /* looks */ "ui": {"theme": "Dracula"}\n}\n',
     "codex": 'model = "m" # mine\n\n[mcp_servers.other]\ncommand = "x" # keep\n\n[tui]\ntheme = "t"\n',
+    "opencode": '{\n  "theme": "system",\n  "mcp": {"other": {"type": "remote"}} // mine\n}\n',
+    "qwen": '{"ui": {"theme": "Dracula"}, "mcpServers": {}}\n',
 }
 
 
@@ -38,9 +40,8 @@ def in_order(part: str, whole: str) -> bool:
 def test_install_writes_the_hosts_file_with_the_full_path_of_the_command(host: str, home: Home) -> None:
     output = home.does("install", host, "--sandbox")
     assert str(home.config(host)) in output
-    server = home.server(host)
     defaults = ["--toolsets", "core"] if host == "cursor" else []
-    assert (server["command"], server["args"]) == (COMMAND, ["serve", *defaults, "--sandbox"])
+    assert home.starts(host) == [COMMAND, "serve", *defaults, "--sandbox"]
     assert stat.S_IMODE(home.config(host).stat().st_mode) == 0o600
     assert home.backups(host) == []
 
@@ -78,20 +79,22 @@ def test_uninstall_removes_only_what_install_added(host: str, home: Home) -> Non
     assert "does not have this server" in home.does("uninstall", host)
 
 
-@pytest.mark.parametrize("host", ["claude-code", "vscode", "codex"])
+@pytest.mark.parametrize("host", ["claude-code", "vscode", "codex", "opencode"])
 def test_an_install_with_other_settings_keeps_what_a_person_added_to_the_entry(host: str, home: Home) -> None:
+    variables = "environment" if host == "opencode" else "env"
     home.does("install", host, "--sandbox")
     config = home.config(host)
     if host == "codex":
         config.write_text(config.read_text() + "startup_timeout_sec = 30\n")
     else:
-        config.write_text(config.read_text().replace('"command"', '"env": {"LANG": "C"}, "disabled": true, "command"'))
+        added = f'"{variables}": {{"LANG": "C"}}, "disabled": true, "command"'
+        config.write_text(config.read_text().replace('"command"', added))
     home.does("install", host, "--read-only", "--key", "environment")
     server = home.server(host)
-    assert server["args"] == ["serve", "--read-only"]
+    assert home.starts(host) == [COMMAND, "serve", "--read-only"]
     assert server.get("startup_timeout_sec", 30) == 30
     assert server.get("disabled", True) is True
-    assert server.get("env", {}).get("LANG", "C") == "C"
+    assert server.get(variables, {}).get("LANG", "C") == "C"
 
 
 def test_an_unreadable_configuration_is_refused_and_left_alone(home: Home) -> None:
@@ -136,12 +139,18 @@ def test_windows_line_ends_and_a_byte_order_mark_stay(home: Home) -> None:
 
 
 def test_the_hosts_own_variables_choose_the_folder(home: Home) -> None:
-    moved = {"CLAUDE_CONFIG_DIR": "claude", "CODEX_HOME": "codex", "XDG_CONFIG_HOME": "xdg"}
+    moved = {"CLAUDE_CONFIG_DIR": "claude", "CODEX_HOME": "codex", "QWEN_HOME": "qwen", "XDG_CONFIG_HOME": "xdg"}
     home.more = {name: str(home.path / folder) for name, folder in moved.items()}
-    for host in ("claude-code", "codex", "vscode"):
+    places = {
+        "claude-code": "claude/.claude.json",
+        "codex": "codex/config.toml",
+        "qwen": "qwen/settings.json",
+        "vscode": "xdg/Code/User/mcp.json",
+        "opencode": "xdg/opencode/opencode.json",
+    }
+    for host in places:
         home.does("install", host, "--sandbox")
-    places = ("claude/.claude.json", "codex/config.toml", "xdg/Code/User/mcp.json")
-    assert all((home.path / place).is_file() for place in places)
+    assert all((home.path / place).is_file() for place in places.values())
 
 
 @pytest.mark.parametrize(
@@ -153,6 +162,8 @@ def test_the_hosts_own_variables_choose_the_folder(home: Home) -> None:
         ("win32", "vscode", "Roaming/Code/User/mcp.json"),
         ("win32", "cursor", ".cursor/mcp.json"),
         ("darwin", "codex", ".codex/config.toml"),
+        ("darwin", "opencode", ".config/opencode/opencode.json"),
+        ("win32", "opencode", ".config/opencode/opencode.json"),
     ],
 )
 def test_each_platform_has_its_own_folders(
@@ -161,6 +172,7 @@ def test_each_platform_has_its_own_folders(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("APPDATA", str(tmp_path / "Roaming"))
     monkeypatch.delenv("CODEX_HOME", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     assert HOSTS[host].config(platform) == tmp_path / place
 
 
