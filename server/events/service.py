@@ -1,29 +1,24 @@
-"""The events of one server: stores them, folds them into the projection, finds them, and waits for them."""
+"""The events of one server: holds the store open, folds events into the projection, and waits for events."""
 
 import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
-from ...tools.base import Command, Tool
-from ...tools.events import ConferenceSummary, GetEvent, ListEvents, WaitForEvent
-from ...tools.text import count, listed, quoted
-from ...tools.transcription import ConferenceTranscript
+from ...tools.base import Command
+from ...tools.text import quoted
 from ..database import Database, StoreUnreachable
 from ..errors import CallFailed, CallRefused
-from ..lifecycle import SHUTTING_DOWN, Shutdown, Supervisor
-from .event import CONSENT_TYPES, MAX_COUNT, OWN_TYPES, Event, EventFilter, StoredEvent
+from ..lifecycle import Shutdown, Supervisor
+from .event import Event, EventFilter, StoredEvent
 from .history import LOOK_BACK, load_conference_history
-from .projection.event_text import describe_event
 from .store import Store, StoreError, UnfitEvent
-from .times import parse_time
 from .views import event_view
 
 if TYPE_CHECKING:
@@ -42,14 +37,9 @@ _RETRY_DELAY_S = 1.0
 """Delay until an event that could not be stored is tried again."""
 _NEW_LEG_TIMEOUT_S = 1
 """How long a transfer waits for the event that names its new call leg."""
-MAX_WAIT_S = 50.0
-"""How long one call waits at most: many hosts give up a tool after 60 s."""
 _MAX_WAIT_EVENTS = 20
-_TYPE_PREFIXES = ("alert.", "call.", "call_", "conference.", "siprec.", "streaming.")
-"""Types that begin so are never taken for a mistake."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Telnyx's conference ids."""
-_MAX_SUMMARY_PEOPLE = 100
 _MAX_UNSEEN = 20
 """Conferences or queues of a list that are read one by one because no event has reported them."""
 _PROGRESS_INTERVAL_S = 5.0
@@ -59,7 +49,6 @@ _OPEN_DELAY_S = 2.0
 
 Progress = Callable[[float, float, str], Awaitable[None]]
 """Called with the seconds waited, the timeout in seconds, and a message."""
-CursorLookup = Callable[[], Awaitable[int]]
 ApiAnswer = tuple[Mapping[str, Any], Sequence[Mapping[str, Any]] | None]
 """A conference and all its participants, or a queue and all its calls, from the API. None: the API was not asked."""
 Merge = Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]] | None, datetime], set[str]]
@@ -310,70 +299,28 @@ class EventService:
         is_unknown = self.no_events_reason and not any(participant.number for participant in participants)
         return "Their numbers are not known: this server receives no events." if is_unknown else ""
 
-    async def answer(self, tool: Tool, progress: Progress, before: CursorLookup) -> dict[str, Any]:
-        """Run a tool of the toolset `events`. Returns its structured content. Raises `CallFailed`.
-
-        `before`: returns the number of the newest event before the caller's last command, from which it waits.
-        """
-        try:
-            return await self._answer(tool, progress, before)
-        except StoreError as problem:
-            raise CallRefused(f"Events cannot be read now: {problem}") from None
-
-    async def _answer(self, tool: Tool, progress: Progress, before: CursorLookup) -> dict[str, Any]:
-        match tool:
-            case ListEvents():
-                return await self._list(tool)
-            case GetEvent():
-                return await self._get(tool)
-            case WaitForEvent():
-                return await self._wait(tool, progress, before)
-            case ConferenceSummary():
-                return await self._summary(tool)
-            case ConferenceTranscript():
-                return await self._transcript(tool)
-            case _:
-                raise TypeError(f"{tool.tool_name()} is not a tool of the toolset events")
-
-    async def _list(self, tool: ListEvents) -> dict[str, Any]:
+    async def wait(self, event_filter: EventFilter, timeout_s: float, progress: Progress) -> list[StoredEvent]:
+        """The first events that match, past or to come; empty if none comes in time."""
         store = await self.store()
-        event_filter = await self._filter_for(store, tool, tool.types, tool.since)
-        event_filter = replace(event_filter, until=_parse_time_argument(tool.until, "until") if tool.until else None)
-        total = await store.count(event_filter)
-        found = await store.newest(event_filter, limit=tool.limit + 1, before=tool.cursor)
-        events, more = found[: tool.limit], len(found) > tool.limit
-        none = " ".join(filter(None, ["No events.", self._suggest_types(tool.types or ())]))
-        first = listed([describe_event(event) for event in events], most=3)
-        summary = f"{_count_text(total)}: {first}" if events else none
-        views = [self.view(store, event) for event in events]
-        content: dict[str, Any] = {"summary": summary, "events": views, "total_results": total}
-        return content | ({"next_cursor": events[-1].number} if more else {})
-
-    async def _get(self, tool: GetEvent) -> dict[str, Any]:
-        store = await self.store()
-        event = await store.get(tool.event_id)
-        if event is None:
-            raise CallRefused(f"There is no event {quoted(tool.event_id)}. Use list_events to find event ids.")
-        return {"summary": describe_event(event), "event": self.view(store, event)}
-
-    async def _wait(self, tool: WaitForEvent, progress: Progress, before: CursorLookup) -> dict[str, Any]:
-        store = await self.store()
-        event_filter = await self._filter_for(store, tool, tool.types, tool.since)
-        if tool.since is None:
-            event_filter = replace(event_filter, after_number=await before())
         waiter = _Waiter(event_filter)
         self._waiters.add(waiter)  # before the search, so that no event is missed in between
         try:
             events = await store.find(event_filter, limit=_MAX_WAIT_EVENTS, newest_first=False)
             if not events:
-                await self._wait_for_match(waiter, min(tool.timeout_secs, MAX_WAIT_S), progress)
+                await self._wait_for_match(waiter, timeout_s, progress)
                 events = waiter.seen[:_MAX_WAIT_EVENTS]
         finally:
             self._waiters.discard(waiter)
-        if events:
-            summary = listed([describe_event(event) for event in events], most=3)
-            return {"summary": summary, "timed_out": False, "events": [self.view(store, event) for event in events]}
-        return await self._timeout_result(store, tool, event_filter)
+        return events
+
+    async def _wait_for_match(self, waiter: _Waiter, timeout_s: float, progress: Progress) -> None:
+        started = anyio.current_time()
+        with self._shutdown.cancel_scope(), anyio.move_on_after(timeout_s):
+            while not waiter.arrived.is_set():
+                with anyio.move_on_after(_PROGRESS_INTERVAL_S):
+                    await waiter.arrived.wait()
+                    return
+                await progress(anyio.current_time() - started, timeout_s, "still waiting")
 
     async def new_leg(self, number: str, after_number: int) -> str | None:
         """The call leg to a number, from the first `call.initiated` event after this one.
@@ -403,87 +350,25 @@ class EventService:
             self._waiters.discard(waiter)
         return None
 
-    async def _wait_for_match(self, waiter: _Waiter, timeout_s: float, progress: Progress) -> None:
-        started = anyio.current_time()
-        with self._shutdown.cancel_scope(), anyio.move_on_after(timeout_s):
-            while not waiter.arrived.is_set():
-                with anyio.move_on_after(_PROGRESS_INTERVAL_S):
-                    await waiter.arrived.wait()
-                    return
-                await progress(anyio.current_time() - started, timeout_s, "still waiting")
-
-    async def _timeout_result(self, store: Store, tool: WaitForEvent, event_filter: EventFilter) -> dict[str, Any]:
-        others = await store.find(replace(event_filter, types=frozenset()), limit=5)
-        happened = listed([describe_event(event) for event in others], most=3) if others else "nothing else"
-        none = f"None of {listed(tool.types)}"
-        if self._shutdown.has_begun:
-            within = f"{none} until now. {SHUTTING_DOWN} Wait again."
-        elif tool.timeout_secs <= MAX_WAIT_S:
-            within = f"{none} within {tool.timeout_secs} s."
-        else:
-            longest = f"{none} within {MAX_WAIT_S:.0f} s, the longest that one call waits."
-            within = f"{longest} Wait again with the same arguments: nothing is missed in between."
-        summary = f"{within} What happened instead: {happened}."
-        summary = " ".join(filter(None, [summary, self._suggest_types(tool.types), self.no_events_reason]))
-        content: dict[str, Any] = {"summary": summary, "timed_out": True, "events": []}
-        return content | ({"instead": [self.view(store, event) for event in others]} if others else {})
-
-    async def _summary(self, tool: ConferenceSummary) -> dict[str, Any]:
-        view = await self.conference_now(tool.conference_id)
-        assert view is not None
-        figures = self.projection.summary(tool.conference_id, self.now())
-        name = quoted(view.name) if view.name else tool.conference_id
-        summary = f"Conference {name} is {view.status}, {count(view.present, 'person')} in it."
-        conference = view.to_json()
-        new_figures = _new_figures(conference, figures.to_json()) if figures else {}
-        if (more := len(conference["participants"]) - _MAX_SUMMARY_PEOPLE) > 0:
-            summary += f" Not listed here: {count(more, 'person')}. list_participants has everyone who is in it now."
-        for part in (conference, new_figures):
-            if "participants" in part:
-                part["participants"] = part["participants"][:_MAX_SUMMARY_PEOPLE]
-        content: dict[str, Any] = {"summary": summary, "conference": conference}
-        return content | ({"figures": new_figures} if figures else {})
-
-    async def _transcript(self, tool: ConferenceTranscript) -> dict[str, Any]:
-        since = self.now() - timedelta(minutes=tool.last_minutes) if tool.last_minutes else None
-        _, utterances = await self._utterances(tool.conference_id, since)
-        matching = [
-            utterance
-            for utterance in utterances
-            if (tool.speaker is None or utterance.is_by(tool.speaker))
-            and (tool.search is None or utterance.contains(tool.search))
-        ]
-        shown = matching[-tool.limit :]
-        without_text = sum(utterance.text is None for utterance in utterances)
-        summary = f"{count(len(matching), 'utterance')}"
-        summary += (
-            f", the last of them: {listed([one.line() for one in shown[-3:]], separator='; ')}." if shown else "."
-        )
-        if without_text:
-            summary += f" The text of {without_text} is no longer kept."
-        content: dict[str, Any] = {
-            "summary": summary,
-            "utterances": [utterance.to_json() for utterance in shown],
-            "total_results": len(matching),
-        }
-        return content | ({"without_text": without_text} if without_text else {})
-
     async def transcript(self, conference_id: str) -> str | None:
         """The transcript of a conference, in Markdown. None: no event reports it."""
         from .transcript import transcript_markdown  # noqa: PLC0415 (as above)
 
         try:
-            intervals, utterances = await self._utterances(conference_id, None)
+            intervals, utterances = await self.utterances(conference_id, None)
         except CallRefused:
             return None
         view = await self.conference(conference_id)
         name = quoted(view.name) if view is not None and view.name else conference_id
         return transcript_markdown(name, intervals.start, utterances)
 
-    async def _utterances(
+    async def utterances(
         self, conference_id: str, since: datetime | None
     ) -> "tuple[ConferenceIntervals, list[Utterance]]":
-        """The speech in a conference. Raises `CallRefused` if no event reports it."""
+        """The speech in a conference since a time; None: since its start.
+
+        Raises `CallRefused` if no event reports the conference.
+        """
         from .transcript import read_transcript  # noqa: PLC0415 (as above)
 
         view = await self.conference(conference_id)
@@ -594,64 +479,3 @@ class EventService:
     async def _restore(self, conference_id: str) -> None:
         """Load a conference that the projection has forgotten."""
         self.projection.restore(conference_id, await load_conference_history(conference_id, await self.store()))
-
-    def _suggest_types(self, types: Sequence[str]) -> str:
-        """Suggestions for types that Telnyx does not document. They may be right: Telnyx adds types."""
-        from .models import PAYLOADS  # noqa: PLC0415 (costs start-up time, and is seldom needed)
-
-        return " ".join(
-            f"{quoted(event_type)} is not a documented type. Did you mean {similar[0]}?"
-            for event_type in types
-            if not event_type.endswith(".*")
-            and event_type not in PAYLOADS
-            and event_type not in OWN_TYPES | CONSENT_TYPES
-            and (similar := get_close_matches(event_type, PAYLOADS, 1))
-        )
-
-    async def _check_types(self, store: Store, types: Sequence[str]) -> None:
-        """Raises `CallRefused` for a type that looks like a mistake: nothing of it is stored, and a documented one is
-        similar."""
-        strange = [
-            event_type
-            for event_type in types
-            if not event_type.startswith(_TYPE_PREFIXES)
-            and not await store.distinct("type", event_type.removesuffix("*"), 1)
-        ]
-        suggestions = self._suggest_types(strange)
-        if suggestions:
-            raise CallRefused(suggestions)
-
-    async def _filter_for(self, store: Store, tool: Any, types: Sequence[str] | None, since: str | None) -> EventFilter:
-        await self._check_types(store, types or ())
-        event_filter = EventFilter(
-            types=frozenset(types or ()),
-            conference_id=self.projection.conference_id(tool.conference_id) if tool.conference_id else None,
-            call_control_id=tool.call_control_id,
-            queue=tool.queue_name,
-        )
-        if since is None:
-            return event_filter
-        event = await store.get(since)
-        if event is not None:
-            return replace(event_filter, after_number=event.number)
-        return replace(event_filter, since=_parse_time_argument(since, "since"))
-
-
-def _new_figures(conference: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures that the conference's view does not have, and those of participants that it does not list."""
-    known = {person["call_control_id"] for person in conference["participants"]}
-    others = [person for person in figures["participants"] if person["call_control_id"] not in known]
-    new = {name: value for name, value in figures.items() if conference.get(name) != value and name != "participants"}
-    return new | ({"participants": others} if others else {})
-
-
-def _count_text(total: int) -> str:
-    return f"{total} events or more" if total >= MAX_COUNT else count(total, "event")
-
-
-def _parse_time_argument(text: str, argument: str) -> datetime:
-    try:
-        return parse_time(text)
-    except ValueError:
-        either = "the id of a stored event or " if argument == "since" else ""
-        raise CallRefused(f"{argument} must be {either}an ISO 8601 time such as 2026-01-31T12:00:00Z.") from None

@@ -26,11 +26,10 @@ from ...tools.reports import Report
 from ...tools.text import describe
 from ...tools.transcription import ConferenceTranscript, StartTranscription, StopTranscription
 from ..errors import CallFailed, CallRefused, LookupFailed
-from ..events.event import EventFilter, StoredEvent
+from ..events.event import EventFilter
 from ..events.service import EventService
 from ..events.times import iso
-from ..events.views import DIGIT_FIELDS
-from ..guard import ApprovalAnswer, ApprovalOutcome, ApprovalPending, Approver, Caller, CallRecord, Guard, Policy
+from ..guard import ApprovalAnswer, ApprovalOutcome, ApprovalPending, Approver, CallRecord, Guard, Policy
 from ..guard.ledger import Decision, NoSuchApproval
 from ..json_text import MAX_NESTING, compact_json, is_too_deep
 from ..lifecycle import Shutdown
@@ -42,6 +41,7 @@ from .call_context import CallContext, McpCallContext
 from .conference_names import with_conference_id
 from .default_arguments import DefaultArguments
 from .elicitation import Elicitation, QuestionPending
+from .event_tools import EventTools
 from .permission_tools import TOOLSET as PERMISSIONS
 from .permission_tools import PermissionTools
 from .queue_announcements import QueueAnnouncements
@@ -55,10 +55,6 @@ logger = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
 CallListener = Callable[[CallRecord, RequestId | None], None]
-
-_MAX_GATHER_ENDS = 20
-_MAX_SESSION_AGE = timedelta(hours=5)
-"""Where the start of a conversation is unknown, an older command belongs to an earlier conversation."""
 
 _CLOCK_TOLERANCE = timedelta(seconds=1)
 PROMPT_TIMEOUT_S = 40.0
@@ -97,10 +93,11 @@ class ToolCallHandler:
         self._guard = guard
         self._telnyx = telnyx
         self._events = events
+        self._shutdown = shutdown or Shutdown()
+        self._event_tools = EventTools(events, guard, self._shutdown)
         self._reports = ReportTool(events, guard)
         self._announcements = QueueAnnouncements(guard, telnyx, events, self._notify_ended)
         self.room_transcription = RoomTranscription(guard, telnyx, events, self._notify_ended)
-        self._shutdown = shutdown or Shutdown()
         self._ask_timeout_s = ask_timeout.total_seconds() if ask_timeout is not None else None
         self._page = page
         self._listeners: list[CallListener] = [log_call]
@@ -220,40 +217,10 @@ class ToolCallHandler:
             return _result(await self._permission_tools.answer(tool, origin.caller))
         if tool.toolset() == BOARD:
             return await self._board_tools.answer(tool, origin.context)
-        before = partial(self._newest_event_before, origin.caller)
-        content = await self._events.answer(tool, origin.context.session.report_progress, before)
-        await self._show_own_digits(content, origin.caller)
+        content = await self._event_tools.answer(tool, origin.caller, origin.context.session.report_progress)
         if isinstance(tool, ConferenceTranscript) and (failed := self.room_transcription.failures(tool.conference_id)):
             content["not_transcribed"] = failed
         return _result(content)
-
-    async def _show_own_digits(self, content: dict[str, Any], caller: Caller) -> None:
-        """Show the digits of gathers that this conversation started; elsewhere only their count is shown."""
-        views = [*content.get("events", ()), *([content["event"]] if "event" in content else ())]
-        for view in views:
-            if not view["payload"].keys().isdisjoint(DIGIT_FIELDS):
-                event = await (await self._events.store()).get(view["id"])
-                if event and await self._is_of_own_gather(event, caller):
-                    view["payload"] |= {name: event.payload[name] for name in DIGIT_FIELDS if name in event.payload}
-
-    async def _is_of_own_gather(self, event: StoredEvent, caller: Caller) -> bool:
-        """Whether digits were keyed in a caller's own gather: from its start to its end."""
-        leg = event.call_control_id
-        started = self._guard.gate.gathers.started(caller, leg) if leg else None
-        if started is None or event.occurred_at < started:
-            return False
-        ended = EventFilter(types=frozenset({"call.gather.ended"}), call_control_id=leg, since=started)
-        ends = await (await self._events.store()).find(ended, limit=_MAX_GATHER_ENDS, newest_first=False)
-        # A gather that this one replaced ends as cancelled.
-        end = next((one for one in ends if one.payload.get("status") != "cancelled"), None)
-        return end is None or event.occurred_at < end.occurred_at or event.id == end.id
-
-    async def _newest_event_before(self, caller: Caller) -> int:
-        """The number of the newest event before the caller's last command, or before the conversation."""
-        last = await self._guard.ledger.last_write(caller.session)
-        if caller.is_alone:
-            return last.newest_event if last else self._events.newest_at_start
-        return last.newest_event if last and last.at > self._events.now() - _MAX_SESSION_AGE else self._events.newest
 
     async def _send(self, command: Command, record: CallRecord, policy: Policy) -> dict[str, Any]:
         if isinstance(command, StartTranscription | StopTranscription) and command.affects_whole_room():

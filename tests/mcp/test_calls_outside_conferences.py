@@ -274,7 +274,7 @@ async def test_a_prompt_for_a_participant_who_leaves_is_not_waited_for() -> None
 
 
 async def test_a_wait_longer_than_hosts_allow_returns_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telnyx_conferencing.server.events.service.MAX_WAIT_S", 0.05)
+    monkeypatch.setattr("telnyx_conferencing.server.mcp.event_tools.MAX_WAIT_S", 0.05)
     world = World()
     leg = answered(world)
     async with guarded(world, with_events=True) as client:
