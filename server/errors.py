@@ -26,6 +26,10 @@ class CallRefused(CallFailed):
     outcome = "refused"
 
 
+class OutOfScope(CallRefused):
+    """The policy does not allow a request to touch what it names; it may allow another one like it."""
+
+
 class LookupFailed(CallRefused):
     """What must be known before a command is sent could not be found out."""
 

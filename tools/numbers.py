@@ -23,6 +23,8 @@ _SOS = re.compile(r"(urn:service:)?sos([.;:].*)?", re.IGNORECASE | re.DOTALL)
 _MAX_LENGTH = 255
 """Characters of a number, so that a person is shown all of it."""
 _SEPARATORS = re.compile(r"[\s().!~'/_-]")
+_OTHER_SIGNS = re.compile(r"[^\w+*#,]")
+"""Signs that no number has: a telephone system may leave them out, or stop there."""
 _PARAMETERS = re.compile(r"[;:].*", re.DOTALL)
 """What may follow the number in a user part: parameters, a password."""
 _DIAL_STRING = re.compile(r"[0-9+*#,wWpP]*[0-9][0-9+*#,wWpP]*")
@@ -111,7 +113,27 @@ def party_keys(value: str) -> frozenset[str]:
     if sip is None:
         return frozenset(reached(value)) or frozenset({value})
     readings = _dialled(_decoded(sip["user"]))
-    return frozenset({*reached(value), *(_one_spelling(digits.lstrip("+")) for digits in readings), _address(value)})
+    spelt = (_one_spelling(digits.lstrip("+")) for digits in readings)
+    anywhere = (key for digits in readings for key in _in_any_country(digits))
+    return frozenset({*reached(value), *spelt, *anywhere, _address(value)})
+
+
+def lacks_country(value: str) -> bool:
+    """Whether a number to call is digits that may be a telephone number, without a country code."""
+    sip = _SIP.fullmatch(value)
+    if sip is None or reached(value):
+        return False
+    return any(len(digits) > _LONGEST_SHORT for digits in _dialled(_decoded(sip["user"])))
+
+
+def _in_any_country(digits: str) -> list[str]:
+    """The numbers, in one spelling each, that digits without a country code may be."""
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE  # noqa: PLC0415
+
+    if digits.startswith("+") or len(digits) <= _LONGEST_SHORT:
+        return []
+    codes = sorted(COUNTRY_CODE_TO_REGION_CODE)
+    return [_one_spelling(f"{code}{digits}") for code in codes if _exists(f"{code}{digits}")]
 
 
 def party_key(text: str) -> str:
@@ -188,7 +210,8 @@ def _dialled(text: str) -> list[str]:
     A system may strip a service code such as *67 or #31#, take the first digit for an outside line, and pause or go on
     at each separator: each reading is returned.
     """
-    spelt = _SEPARATORS.sub("", _PARAMETERS.sub("", re.sub(r"^(tel:)?", "", text, flags=re.IGNORECASE)))
+    plain = _SEPARATORS.sub("", _PARAMETERS.sub("", re.sub(r"^(tel:)?", "", text, flags=re.IGNORECASE)))
+    spelt = _OTHER_SIGNS.sub(",", plain)
     if not _DIAL_STRING.fullmatch(spelt):
         return []
     without_code = [spelt, *(spelt[found.end() :] for code in _SERVICE_CODES if (found := code.match(spelt)))]

@@ -7,8 +7,10 @@ import hashlib
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any, cast
 
 from ...tools import COMMANDS
@@ -61,6 +63,18 @@ _RECORDS = frozenset({"start_call_recording", "resume_call_recording"})
 _ENDS_CAPTURE = frozenset({"stop_call_recording", "stop_transcription"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """A number that rings and will join a conference."""
+
+    number: str
+    leg: str | None
+    """Telnyx names the first leg of a dial only."""
+    conference_id: str | None
+    conference_name: str | None
+    at: datetime
+
+
 class RecordingConsent:
     """The announcements of one server."""
 
@@ -77,8 +91,7 @@ class RecordingConsent:
         self._ledger = ledger
         self._live = live
         self._policy = policy
-        self._called: dict[str, tuple[str | None, str | None, datetime]] = {}
-        """Numbers that ring and will join a conference: its id or name, and when they were dialled."""
+        self._called: list[_Called] = []
         self.on_recorded: Callable[[str], None] = lambda conference_id: None
         """Called with a conference whose recording this server started or resumed."""
 
@@ -98,11 +111,10 @@ class RecordingConsent:
 
     def called_into(self, room: Room) -> tuple[str, ...]:
         now = self._events.now()
-        return tuple(
-            number
-            for number, (conference_id, name, at) in self._called.items()
-            if now - at < _RING_LIMIT and (conference_id == room.id or (name is not None and name == room.name))
-        )
+        self._called = [call for call in self._called if now - call.at < _RING_LIMIT]
+        names = {name for name in (room.id, room.name) if name is not None}
+        found = (call.number for call in self._called if names & {call.conference_id, call.conference_name})
+        return tuple(dict.fromkeys(found))
 
     async def captured(self, legs: Iterable[str]) -> frozenset[str]:
         return await self._under(_CAPTURES, legs)
@@ -128,8 +140,8 @@ class RecordingConsent:
                 break
         return frozenset(leg for leg in wanted if newest.get(leg))
 
-    def sent(self, command: Command) -> None:
-        """Note a command that Telnyx accepted."""
+    def sent(self, command: Command, body: Any) -> None:
+        """Note a command that Telnyx accepted. `body`: Telnyx's JSON."""
         if not self._policy().consent.is_required:
             return
         if captures_speech(command):
@@ -140,13 +152,21 @@ class RecordingConsent:
                 self.on_recorded(conference_id)
         if isinstance(command, Dial) and command.conference_config is not None:
             config = command.conference_config
-            for number in command.numbers():
-                self._called[number] = config.conference_id, config.conference_name, self._events.now()
+            legs = [command.read(body)["call"].call_control_id]
+            self._called += [
+                _Called(number, leg, config.conference_id, config.conference_name, self._events.now())
+                for number, leg in zip_longest(command.numbers(), legs)
+            ]
 
     # Announcements
 
-    async def announce(self, tool: AnnounceRecording) -> dict[str, Any]:
-        """Answer `announce_recording`. Raises `CallFailed`."""
+    async def announce(
+        self, tool: AnnounceRecording, admit: Callable[[Sequence[Command]], Awaitable[None]]
+    ) -> dict[str, Any]:
+        """Answer `announce_recording`. `admit` raises if the policy does not allow these commands.
+
+        Raises `CallFailed`.
+        """
         consent = self._policy().consent
         if not consent.is_required:
             raise CallRefused("Nothing was played: this server's policy has no recording announcement.")
@@ -157,6 +177,7 @@ class RecordingConsent:
             legs = list(dict.fromkeys(tool.call_control_ids or ()))
         heard = await self.consented(legs, consent)
         lacking = [leg for leg in legs if leg not in heard]
+        await admit([_speech(leg, consent, {}) for leg in lacking])
         for leg in lacking:
             await self._play(leg, tool.conference_id, consent)
         summary = f"The recording announcement plays to {count(len(lacking), 'person')}"
@@ -184,18 +205,8 @@ class RecordingConsent:
         identity = f"{leg} {own[0].id if own else ''}"
         if not await self._store(CONSENT_ANNOUNCED, leg, fields, hashlib.sha256(identity.encode()).hexdigest()[:32]):
             return
-        named = {
-            "call_control_id": leg,
-            "stop": "all",
-            "client_state": as_base64(token),
-            "command_id": str(uuid.uuid4()),
-        }
-        if rules.announcement_url is not None:
-            command: Command = PlayToCall.model_validate({**named, "audio_url": rules.announcement_url})
-        else:
-            words = {"payload": rules.announcement, "voice": rules.voice, "language": rules.language}
-            command = SpeakToCall.model_validate({**named, **words})
-        await self._telnyx.send(command)
+        named = {"stop": "all", "client_state": as_base64(token), "command_id": str(uuid.uuid4())}
+        await self._telnyx.send(_speech(leg, consent, named))
 
     async def _client_state(self, leg: str) -> str | None:
         store = await self._events.store()
@@ -226,9 +237,17 @@ class RecordingConsent:
             await self.review(conference_id)
 
     def _forget_called(self, event: StoredEvent) -> None:
-        if event.type in _MOVED and event.call_control_id is not None:
-            number = self._events.projection.number(event.call_control_id)
-            self._called.pop(number or "", None)
+        leg = event.call_control_id
+        if event.type not in _MOVED or leg is None or not self._called:
+            return
+        number = self._events.projection.number(leg)
+        # Another leg to the same number, such as one that was dialled to hang up, may still ring.
+        is_last = number is not None and not self._events.projection.is_ringing(number, beside=leg)
+        self._called = [
+            call
+            for call in self._called
+            if leg != call.leg and not (call.leg is None and call.number == number and is_last)
+        ]
 
     async def _note_heard(self, leg: str, consent: ConsentPolicy) -> None:
         """Note that a leg heard the announcement, if what ended on it was the whole announcement."""
@@ -342,6 +361,16 @@ class RecordingConsent:
         known = self._events.projection.conference_of(leg) if leg is not None else None
         payload = {"call_control_id": leg, "conference_id": known} | {k: v for k, v in fields.items() if v is not None}
         return await store.add(*server_event(event_type, event_id or str(uuid.uuid4()), payload, now)) is not None
+
+
+def _speech(leg: str, consent: ConsentPolicy, more: Mapping[str, Any]) -> Command:
+    """The command that plays the announcement to a call leg."""
+    rules = consent.rules
+    named = {"call_control_id": leg, **more}
+    if rules.announcement_url is not None:
+        return PlayToCall.model_validate({**named, "audio_url": rules.announcement_url})
+    words = {"payload": rules.announcement, "voice": rules.voice, "language": rules.language}
+    return SpeakToCall.model_validate({**named, **words})
 
 
 def _has(event: StoredEvent, client_state: Any) -> bool:

@@ -1,7 +1,7 @@
 """Applies the calling rules to the numbers that a command calls."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -80,10 +80,8 @@ class CallingCheck:
         if not concerned:
             return []
         keys = {key for number in concerned for key in party_keys(number)}
-        limits = {number: policy.attempt_limit(number) for number in numbers.attempted if number in concerned}
-        full, listed = await self._ledger.look_up_callees(
-            keys, {number: limit for number, limit in limits.items() if limit is not None}
-        )
+        limits = {number: policy.attempt_limits(number) for number in numbers.attempted if number in concerned}
+        full, listed = await self._ledger.look_up_callees(keys, limits)
         in_files = self._in_files(policy)
         found: list[BrokenRule] = []
         for number in concerned:
@@ -103,11 +101,13 @@ class CallingCheck:
     ) -> tuple[Limit, ...]:
         """The limits that an attempt to call these numbers counts in. An overridden limit only counts."""
         overridden = {rule.number for rule in broken}
-        limits = (
-            policy.attempt_limit(number, is_counted_only=number in overridden)
-            for number in dict.fromkeys(command_numbers)
-        )
-        return tuple(limit for limit in limits if limit is not None)
+        limits: dict[str, Limit] = {}
+        for number in dict.fromkeys(command_numbers):
+            for limit in policy.attempt_limits(number, is_counted_only=number in overridden):
+                # Two spellings of one number are two attempts.
+                known = limits.get(limit.key)
+                limits[limit.key] = limit if known is None else replace(known, amount=known.amount + limit.amount)
+        return tuple(limits.values())
 
     def _in_files(self, policy: CallingPolicy) -> frozenset[str]:
         numbers: frozenset[str] = frozenset()

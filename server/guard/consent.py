@@ -1,7 +1,7 @@
 """Nobody is recorded who has not heard the announcement: which commands are refused until everyone has."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from ...tools.base import EVERYONE, Command, arguments_of
 from ...tools.calls import BridgeCalls, Dial, TransferCall
@@ -32,8 +32,8 @@ class ConsentState(Protocol):
         """The numbers that ring and will join a conference when they answer."""
         ...
 
-    def sent(self, command: Command) -> None:
-        """Note a command that Telnyx accepted."""
+    def sent(self, command: Command, body: Any) -> None:
+        """Note a command that Telnyx accepted. `body`: Telnyx's JSON."""
         ...
 
     async def captured(self, legs: Iterable[str]) -> frozenset[str]:
@@ -123,6 +123,9 @@ async def _may_be_recorded(room: Room, state: ConsentState) -> bool:
 async def _of_connection(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
     """A call that is recorded by itself is connected only with people who have heard the announcement."""
     command = situation.command
+    supervised = command.supervise_call_control_id if isinstance(command, Dial) else None
+    if supervised is not None and await state.captured([supervised]):
+        return "this call is recorded, and a supervisor would be recorded without the announcement"
     if not isinstance(command, BridgeCalls | TransferCall):
         return None
     other = command.other_call_control_id if isinstance(command, BridgeCalls) else None

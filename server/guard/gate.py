@@ -11,7 +11,7 @@ from ...tools.pagination import Read, count_of
 from ...tools.permissions import RequestGrant
 from ...tools.text import count, quoted
 from ..database import StoreError
-from ..errors import CallRefused
+from ..errors import CallRefused, OutOfScope
 from .approvals import ApprovalAnswer, ApprovalOutcome, Approvals, Approver, PersonDeclined
 from .call_record import Caller, CallRecord
 from .calling import CalledNumbers, CallingCheck, called_numbers
@@ -122,8 +122,8 @@ class Gate:
         leg: str | None = getattr(command, "call_control_id", None)
         return given or (await self._facts.connection_of(leg) if leg else None)
 
-    async def admit_read(self, tool: Tool, policy: Policy, record: CallRecord) -> None:
-        """Return when this read may be done: only a limit on its tool can block it. Raises `CallRefused`."""
+    async def admit_unstopped(self, tool: Tool, policy: Policy, record: CallRecord) -> None:
+        """Return when this call may be done, which only a limit can block. Raises `CallRefused`."""
         if limits := policy.judged(tool).limits(tool):
             self._none_in_the_way(tool, await self._noted(tool, self._ledger.admit_read(limits, record.entry("reads"))))
 
@@ -169,11 +169,27 @@ class Gate:
         admitting = self._ledger.admit(_limits(decision, assessment), record.entry("sends", self._newest_event()))
         self._none_in_the_way(command, await self._noted(command, admitting))
 
-    async def require_open(self, tool: Tool, policy: Policy) -> None:
-        """Raise `CallRefused` while writes are stopped or outside the policy's hours."""
-        if (refusal := policy.closed(self._now())) is not None:
+    async def admit_group(self, tool: Tool, parts: Sequence[Command], policy: Policy, record: CallRecord) -> None:
+        """As `admit`, for a tool that sends these commands, one for each person, and about which nobody is asked.
+
+        Raises `CallRefused`, also while writes are stopped, and what a lookup raises.
+        """
+        decision, refusal = policy.judged(tool), policy.closed(self._now())
+        if refusal is None and decision.most_people is not None and len(parts) > decision.most_people:
+            refusal = (
+                f"it would touch {len(parts)} people, and this server's policy allows {decision.most_people} at most "
+                "in one action"
+            )
+        if refusal is not None:
             raise CallRefused(f"{tool.tool_name()} did nothing: {refusal.rstrip('.')}. {_FINAL}")
-        self._none_in_the_way(tool, await self._noted(tool, self._ledger.look(())))
+        for part in parts:
+            await self._require_scope(tool, part, policy, Situation(part, self._live))
+        admitting = self._ledger.admit(decision.limits(tool), record.entry("sends", self._newest_event()))
+        self._none_in_the_way(tool, await self._noted(tool, admitting))
+
+    async def _require_scope(self, tool: Tool, part: Command, policy: Policy, situation: Situation) -> None:
+        if (why := await policy.out_of_scope(part, self._facts, situation.place)) is not None:
+            raise OutOfScope(f"{tool.tool_name()} was not sent: {why}. {_FINAL}")
 
     async def _grant_use(self, assessment: Assessment, caller: Caller) -> GrantUse | None:
         """The call as the use of a grant; None if no grant may cover it."""
@@ -213,10 +229,16 @@ class Gate:
         return grant
 
     async def admit_part(self, command: Command, policy: Policy, record: CallRecord, once: Limit | None) -> bool:
-        """Count one request of a write that was admitted, and record its start. False if `once` does not allow it.
+        """Count one request of a write that was admitted, and record its start. False if `once` does not allow it, or
+        the person must hear something else first.
 
-        Raises `CallRefused` if a limit of the policy or the stop switch does not.
+        Raises `CallRefused` if a limit of the policy or the stop switch does not allow it, `OutOfScope`, and what a
+        lookup raises.
         """
+        situation = Situation(command, self._live)
+        await self._require_scope(command, command, policy, situation)
+        if await self._noted(command, consent_refusal(policy.consent, situation, self._consent)) is not None:
+            return False
         limits = (*policy.judged(command).limits(command), *([once] if once is not None else []))
         found = await self._noted(command, self._ledger.admit(limits, record.entry("sends", self._newest_event())))
         if isinstance(found, LimitReached) and found.limit is once:
@@ -241,7 +263,7 @@ class Gate:
         """Note a command that Telnyx accepted, also a read. `body`: Telnyx's JSON; `at`: the time by its clock."""
         self._live.record(command, body)
         self.gathers.record(command, caller, at)
-        self._consent.sent(command)
+        self._consent.sent(command, body)
 
     async def _noted(self, command: Tool, doing: Awaitable[T]) -> T:
         """Use the store. Raises `CallRefused` when it fails: an action that cannot be recorded is not done."""

@@ -136,12 +136,12 @@ def _given(command: Command) -> Iterator[tuple[str, Any]]:
 
 async def _rooms(command: Command, situation: Situation) -> frozenset[str | None]:
     arguments = arguments_of(command)
-    if (conference_id := arguments.get("conference_id")) is not None:
-        return frozenset({conference_id})
-    places = [await situation.place(arguments[name]) for name in _LEG_ARGUMENTS if name in arguments]
-    return frozenset(place.conference_id if place.kind is PlaceKind.CONFERENCE else None for place in places) or (
-        frozenset({None})
-    )
+    legs = [arguments[name] for name in _LEG_ARGUMENTS if arguments.get(name) not in (None, EVERYONE)]
+    # A call leg counts where it is, also if the command names a conference that is not part of its request's path.
+    if "conference_id" in command.route.parameters or not legs:
+        return frozenset({arguments.get("conference_id")})
+    places = [await situation.place(leg) for leg in legs]
+    return frozenset(place.conference_id if place.kind is PlaceKind.CONFERENCE else None for place in places)
 
 
 def _amount(command: Command) -> int:

@@ -13,6 +13,7 @@ from ...prompts.safe_text import SafeText
 from ...tools.base import EVERYONE, Command, arguments_of
 from ...tools.pagination import Read, count_of
 from ...tools.participants import JoinConference, ListParticipants
+from ...tools.queues import AnnouncePositions, ListQueueCalls
 from ...tools.text import REDACTORS, clean_id, quoted
 from .changes import NO_FACTS, Facts
 from .effects import Assessment
@@ -236,6 +237,8 @@ async def affected_people(command: Command, read: Read) -> int:
     legs = arguments.get("call_control_ids")
     if isinstance(legs, list):
         return len(cast("list[str]", legs))
+    if isinstance(command, AnnouncePositions):
+        return min(command.limit, await count_of(read, ListQueueCalls(queue_name=command.queue_name)))
     if not command.affects_whole_room():
         return len(command.numbers()) + sum(arguments.get(name) is not None for name in _ONE_PERSON)
     return await count_of(read, ListParticipants(conference_id=arguments["conference_id"]))

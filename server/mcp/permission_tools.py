@@ -68,12 +68,14 @@ class PermissionTools:
         what = f"{grant.terms.tool} is granted for {count(grant.left, 'person')} until {grant.expires_at:%H:%M:%S} UTC"
         return {"summary": f"{what}: call it within these limits.", "grant": grant_view(grant)}
 
-    async def announce(self, tool: AnnounceRecording, caller: Caller) -> dict[str, Any]:
+    async def announce(self, tool: AnnounceRecording, record: CallRecord) -> dict[str, Any]:
         """Play the recording announcement; the structured content of the tool. Raises `CallFailed`."""
         if self._guard.dry_run:
             return {"summary": "Dry run: this would play the recording announcement.", "playing_to": [], "heard_by": []}
-        await self._guard.gate.require_open(tool, self._guard.policy(caller))
-        return await self._consent.announce(tool)
+        policy = self._guard.policy(record.caller)
+        return await self._consent.announce(
+            tool, lambda parts: self._guard.gate.admit_group(tool, parts, policy, record)
+        )
 
     async def _add_optout(self, tool: AddOptout, caller: Caller) -> dict[str, Any]:
         by = f"agent {caller.identity or caller.client}"

@@ -9,7 +9,7 @@ from ...tools.base import Command
 from ...tools.pagination import Read, all_of
 from ...tools.queues import AnnouncePositions, GetQueue, ListQueueCalls
 from ...tools.results import Queue, QueueResult
-from ..errors import CallFailed, CallRefused
+from ..errors import CallFailed, CallRefused, OutOfScope
 from ..events.service import EventService
 from ..guard import Caller, CallRecord, Guard, Policy
 from ..guard.policy import Limit
@@ -53,12 +53,16 @@ class QueueAnnouncements:
                     skipped.append(leg)
             except CallFailed as problem:
                 failed.append({"call_control_id": leg, "why": str(problem)})
-                refusal = str(problem) if isinstance(problem, CallRefused) else ""
+                is_for_all = isinstance(problem, CallRefused) and not isinstance(problem, OutOfScope)
+                refusal = str(problem) if is_for_all else ""
         others = {"skipped": skipped, "failed": failed}
         return {"announced": announced, **{name: legs for name, legs in others.items() if legs}}
 
     async def _announce(self, command: AnnouncePositions, leg: str, words: str, caller: Caller, policy: Policy) -> bool:
-        """Speak to one caller. False if they heard it a short time ago. Raises `CallFailed`."""
+        """Speak to one caller. False if they heard it a short time ago, or hear the recording announcement now.
+
+        Raises `CallFailed`.
+        """
         seconds = command.skip_within_secs
         once = Limit(f"attempts:announced:{leg}", 1, seconds, 1, f"one announcement to a caller in {seconds} s")
         for part, limit in zip(command.requests(leg, words), (once, None), strict=False):

@@ -19,7 +19,7 @@ from ...tools.base import Command, Tool
 from ...tools.calls import TransferCall
 from ...tools.pagination import all_participants
 from ...tools.participants import ParticipantFilter
-from ...tools.permissions import RequestGrant
+from ...tools.permissions import AddOptout, RequestGrant
 from ...tools.queues import AnnouncePositions
 from ...tools.recordings import AnnounceRecording
 from ...tools.reports import Report
@@ -159,15 +159,15 @@ class ToolCallHandler:
 
     async def _carry_out(self, tool: Tool, origin: CallContext, record: CallRecord, policy: Policy) -> Any:
         """`policy`: the one in force when the call arrived."""
-        if tool.is_read():
-            await self._guard.gate.admit_read(tool, policy, record)
+        if tool.is_read() or isinstance(tool, AddOptout):  # a stop does not keep people from opting out
+            await self._guard.gate.admit_unstopped(tool, policy, record)
         else:
             self._guard.audit_writer.require_room()
         if isinstance(tool, RequestGrant) and not self._guard.dry_run:
             async with self._asking(origin, record) as approver:
                 return _result(await self._permission_tools.grant(tool, approver, record))
         if not isinstance(tool, Command):
-            return await self._answer_locally(tool, origin)
+            return await self._answer_locally(tool, origin, record)
         if tool.is_read() and not tool.exposes():
             return await self._send(tool, record, policy)
         with _nothing_sent(tool):
@@ -203,7 +203,7 @@ class ToolCallHandler:
             with suppress(NoSuchApproval):
                 await self._guard.ledger.decide(code, decision)
 
-    async def _answer_locally(self, tool: Tool, origin: CallContext) -> dict[str, Any]:
+    async def _answer_locally(self, tool: Tool, origin: CallContext, record: CallRecord) -> dict[str, Any]:
         """Answer a tool that is no Telnyx endpoint."""
         if origin.context is None:
             raise CallRefused(f"{tool.tool_name()} is for MCP clients.")
@@ -212,7 +212,7 @@ class ToolCallHandler:
         if isinstance(tool, Report):
             return _result(await self._reports.answer(tool, origin.context.session.report_progress))
         if isinstance(tool, AnnounceRecording):
-            return _result(await self._permission_tools.announce(tool, origin.caller))
+            return _result(await self._permission_tools.announce(tool, record))
         if tool.toolset() == PERMISSIONS:
             return _result(await self._permission_tools.answer(tool, origin.caller))
         if tool.toolset() == BOARD:

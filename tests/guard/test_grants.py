@@ -181,6 +181,21 @@ async def test_a_leg_that_has_left_the_conference_is_asked_about(world: World) -
     assert len(person.questions) == 2
 
 
+async def test_a_leg_elsewhere_is_not_in_the_conference_that_the_call_names(world: World) -> None:
+    standup, other = room(world.sandbox), room(world.sandbox, "Other")
+    person = Person(yes)
+    async with guarded(world, with_events=True, answering=person.slowly) as client:
+        await world.settled()
+        await granted(client, "start_transcription", where=standup, count=2, call_control_id="*")
+        [elsewhere] = legs_in(world, other)
+        await call(client, "start_transcription", call_control_id=elsewhere, conference_id=standup)
+        assert len(person.questions) == 2
+        assert "Standup" not in person.questions[-1]
+        [inside] = legs_in(world, standup)
+        await call(client, "start_transcription", call_control_id=inside, conference_id=standup)
+        assert len(person.questions) == 2
+
+
 async def test_another_conference_that_takes_the_name_is_not_the_one_that_was_granted(world: World) -> None:
     standup = room(world.sandbox, people=1)
     person = Person(yes)

@@ -186,6 +186,35 @@ async def test_the_operators_own_agents_can_be_exempt(world: World, policed: Pol
 # Attempts
 
 
+async def test_a_spelling_with_two_numbers_is_not_exempt_if_one_of_them_is(world: World, policed: Policed) -> None:
+    async with policed(f'[calling]\ncountries = ["US"]\nexempt = ["{NEW_YORK}"]\noverride = []') as client:
+        await call(client, "dial", to=f"sip:{NEW_YORK}@carrier.example")
+        for between in ",", "+", "*", "w":
+            refused = await refusal(client, "dial", to=f"sip:{BERLIN}{between}{NEW_YORK[1:]}@carrier.example")
+            assert "is in DE" in refused
+    assert dialled(world.sandbox) == [f"sip:{NEW_YORK}@carrier.example"]
+
+
+async def test_every_number_of_a_spelling_counts_as_called(world: World, policed: Policed) -> None:
+    async with policed("[calling]\nattempts_per_day = 1\noverride = []") as client:
+        await call(client, "dial", to=f"sip:00{BERLIN[1:]},00{NEW_YORK[1:]}@carrier.example")
+        for number in BERLIN, NEW_YORK, f"sip:00{BERLIN[1:]},00{LOS_ANGELES[1:]}@carrier.example":
+            assert "may be called 1 time in 24 hours" in await refusal(client, "dial", to=number)
+        twice = [LOS_ANGELES, f"sip:{LOS_ANGELES}@carrier.example"]
+        assert "1 time in 24 hours" in await refusal(client, "dial", to=twice)
+        assert "has no country code" in await refusal(client, "dial", to="sip:2135550150@carrier.example")
+        await call(client, "dial", to="sip:1001@office.example")
+    assert len(dialled(world.sandbox)) == 2
+
+
+async def test_an_opt_out_is_found_without_the_country_code(world: World, policed: Policed) -> None:
+    async with policed("") as client:
+        await call(client, "add_optout", number=LOS_ANGELES)
+        for digits in "2135550150", "12135550150", "92135550150", "213.555.0150", "2135550150&1":
+            assert "has opted out" in await refusal(client, "dial", to=f"sip:{digits}@carrier.example"), digits
+    assert dialled(world.sandbox) == []
+
+
 async def test_attempts_are_counted_in_the_store_by_all_servers_and_for_a_day(
     world: World, policed: Policed, clock: Clock
 ) -> None:

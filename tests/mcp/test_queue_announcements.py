@@ -91,6 +91,28 @@ async def test_a_limit_of_the_policy_ends_the_announcements_and_is_named() -> No
     assert "this server's policy allows 11" in result["failed"][0]["why"]
 
 
+async def test_the_announcement_touches_no_more_people_than_the_policy_allows(tmp_path: Path) -> None:
+    world, _ = queue_of(4)
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[limits]\nmost_people = 3\n")
+    async with guarded(world, approval="never", policy=policy) as client:
+        refused = await refusal(client, "announce_positions", queue_name="support", voice=VOICE)
+        assert "would touch 4 people" in refused
+        assert len((await announce(client, limit=3))["announced"]) == 3
+
+
+async def test_a_caller_on_a_connection_outside_the_scope_is_not_spoken_to(tmp_path: Path) -> None:
+    world, legs = queue_of(3)
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[scope]\nconnections = ["another"]\n')
+    async with guarded(world, approval="never", policy=policy, with_events=True) as client:
+        await world.settled()
+        answer = await announce(client)
+        assert [one["call_control_id"] for one in answer["failed"]] == legs
+        assert "lets only connections another be touched" in answer["failed"][2]["why"]
+        assert heard(world) == []
+
+
 async def test_a_call_that_cannot_be_spoken_to_does_not_keep_the_others_waiting() -> None:
     world, legs = queue_of(3)
     world.sandbox.faults.add(Fault("status", path=r"/actions/speak$", status=422, times=1))

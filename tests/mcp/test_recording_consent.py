@@ -221,6 +221,70 @@ async def test_a_recording_does_not_start_while_a_person_is_called_into_the_conf
         )
 
 
+@pytest.mark.parametrize("second", [{"conference_config": {"conference_name": "Other"}}, {}])
+async def test_a_second_call_to_the_same_number_does_not_hide_the_first(
+    world: World, policed: Policed, second: dict[str, Any]
+) -> None:
+    standup = room(world.sandbox)
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await announced(client, world, conference_id=standup)
+        number = "+12025550150"
+        await call(client, "dial", to=["+12025550152", number], conference_config={"id": standup})
+        again = await call(client, "dial", to=number, **second)
+        await call(client, "hangup_call", call_control_id=again["call"]["call_control_id"])
+        await passes(world, 1)
+        refused = await refusal(client, "start_recording", conference_id=standup, **START)
+        assert f"{number} will join when they answer" in refused
+
+
+async def test_the_policy_applies_to_the_announcement(world: World, policed: Policed) -> None:
+    room(world.sandbox, "Standup", people=1)
+    other = room(world.sandbox, "Other", people=2)
+    rules = '[scope]\nconferences = ["St*"]\n[limits.tool.announce_recording]\nmost_people = 1\ncalls_per_minute = 1\n'
+    async with policed(ANNOUNCE + rules) as client:
+        await passes(world, 1)
+        first, _ = legs_in(world, other)
+        assert "would touch 2 people" in await refusal(client, "announce_recording", conference_id=other)
+        assert "only conferences named St*" in await refusal(client, "announce_recording", call_control_ids=[first])
+        assert changes(world.sandbox) == []
+        await call(client, "announce_recording", conference_id="Standup")
+        assert "allows 1 call" in await refusal(client, "announce_recording", conference_id="Standup")
+
+
+async def test_a_queue_announcement_does_not_cut_the_recording_announcement_short(
+    world: World, policed: Policed
+) -> None:
+    caller = world.sandbox.state.legs.arrive("+12025559050", "+12025550100")
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await call(client, "answer_call", call_control_id=caller.call_control_id)
+        await call(client, "enqueue_call", call_control_id=caller.call_control_id, queue_name="own")
+        await call(client, "announce_recording", call_control_ids=[caller.call_control_id])
+        await passes(world, 1)
+        position = {"queue_name": "own", "voice": "AWS.Polly.Joanna"}
+        assert (await call(client, "announce_positions", **position))["skipped"] == [caller.call_control_id]
+        await passes(world, 5)
+        assert len((await call(client, "announce_positions", **position))["announced"]) == 1
+
+
+async def test_a_recorded_call_gets_no_supervisor_who_has_not_heard_it(world: World, policed: Policed) -> None:
+    arriving = [world.sandbox.state.legs.arrive(f"+120255590{place}", "+12025550100") for place in (60, 61)]
+    first, second = (leg.call_control_id for leg in arriving)
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        for leg in first, second:
+            await call(client, "answer_call", call_control_id=leg)
+        await call(client, "bridge_calls", call_control_id=first, other_call_control_id=second)
+        await announced(client, world, call_control_ids=[first, second])
+        await call(client, "start_call_recording", call_control_id=first, channels="single", **START)
+        supervisor = {"to": "+12025550150", "supervise_call_control_id": first, "supervisor_role": "barge"}
+        assert "a supervisor would be recorded" in await refusal(client, "dial", **supervisor)
+        await call(client, "stop_call_recording", call_control_id=first)
+        await passes(world, 1)
+        await call(client, "dial", **supervisor)
+
+
 async def test_the_recording_pauses_for_a_person_who_joins_by_other_means_and_the_gap_is_reported(
     world: World, policed: Policed
 ) -> None:

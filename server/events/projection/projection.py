@@ -269,6 +269,13 @@ class Projection:
         numbers = (call.caller.number for call in reversed(self._calls.values()))
         return list(dict.fromkeys(number for number in numbers if number is not None))
 
+    def is_ringing(self, number: str, *, beside: str) -> bool:
+        """Whether a call leg to this number may ring, other than the leg `beside`."""
+        return any(
+            leg != beside and call.caller.number == number and not call.hangups and not call.conferences
+            for leg, call in self._calls.items()
+        )
+
     def conference_of(self, call_control_id: str) -> str | None:
         """The id of the conference that a call leg is in, as far as known."""
         call = self._calls.get(call_control_id)

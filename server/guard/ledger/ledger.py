@@ -309,16 +309,16 @@ class Ledger:
         return await self._read(opt_outs.every)
 
     async def look_up_callees(
-        self, numbers: Collection[str], attempts: Mapping[str, Limit]
+        self, numbers: Collection[str], attempts: Mapping[str, Sequence[Limit]]
     ) -> tuple[dict[str, LimitReached], dict[str, datetime]]:
         """Which of these limits on attempts are reached, and which numbers have opted out, and when."""
 
         def work(session: Transaction) -> tuple[dict[str, LimitReached], dict[str, datetime]]:
             now = self.now()
             reached: dict[str, LimitReached] = {}
-            for number, limit in attempts.items():
-                used = admission.read(session, [limit], now).used
-                if (full := rate_limits.first_limit_reached(session, [limit], now, used)) is not None:
+            for number, limits in attempts.items():
+                used = admission.read(session, limits, now).used
+                if (full := rate_limits.first_limit_reached(session, limits, now, used)) is not None:
                     reached[number] = full
             return reached, {entry.number: entry.at for entry in opt_outs.among(session, numbers)}
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from ....tools.numbers import country, party_keys, reached, time_zones
+from ....tools.numbers import country, lacks_country, party_keys, reached, time_zones
 from ....tools.text import clean_id, count, listed
 from .hours import DAYS, Hours, Window, next_opening
 from .limits import Limit
@@ -70,6 +70,8 @@ class CallingPolicy:
         """The rules on countries and hours that a call to a number breaks at this time (timezone-aware)."""
         concerned = [source for source in self.rules if not _is_exempt(number, source)]
         found = [*self._wrong_country(number, concerned), *self._wrong_time(number, concerned, now)]
+        if lacks_country(number) and any(source.attempts_per_day is not None for source in concerned):
+            found.append(BrokenRule(CallingRule.ATTEMPTS, number, "has no country code: who is called is not known"))
         return [self._judged(rule) for rule in found]
 
     def opted_out(self, number: str, why: str) -> BrokenRule:
@@ -84,18 +86,21 @@ class CallingPolicy:
         """Whether every source with calling rules exempts a number."""
         return bool(self.rules) and all(_is_exempt(number, source) for source in self.rules)
 
-    def attempt_limit(self, number: str, *, is_counted_only: bool = False) -> Limit | None:
-        """The limit on attempts to call a number. `is_counted_only`: the attempt counts and is never refused."""
+    def attempt_limits(self, number: str, *, is_counted_only: bool = False) -> list[Limit]:
+        """The limits on attempts to call a number, one for each telephone number that it may reach.
+
+        `is_counted_only`: the attempt counts and is never refused.
+        """
         most = [
             source.attempts_per_day
             for source in self.rules
             if source.attempts_per_day is not None and not _is_exempt(number, source)
         ]
         if not most:
-            return None
-        key = min(reached(number) or party_keys(number))
+            return []
         what = f"{count(min(most), 'time')} in 24 hours"
-        return Limit(f"attempts:{key}", 2**31 if is_counted_only else min(most), _DAY_S, 1, what)
+        keys = reached(number) or (min(party_keys(number)),)
+        return [Limit(f"attempts:{key}", 2**31 if is_counted_only else min(most), _DAY_S, 1, what) for key in keys]
 
     def _judged(self, broken: BrokenRule) -> BrokenRule:
         concerned = [source for source in self.rules if not _is_exempt(broken.number, source)]
@@ -136,8 +141,15 @@ class CallingPolicy:
 
 
 def _is_exempt(number: str, source: CallingRules) -> bool:
-    names = {number.lower(), *party_keys(number)}
-    return any(fnmatchcase(name, pattern.lower()) for pattern in source.exempt for name in names)
+    def is_listed(name: str) -> bool:
+        return any(fnmatchcase(name, pattern.lower()) for pattern in source.exempt)
+
+    # A spelling with which several numbers may be reached is exempt only if all of them are.
+    numbers = reached(number)
+    addresses = (key for key in party_keys(number) if not key.startswith("+"))
+    return (
+        is_listed(number.lower()) or any(map(is_listed, addresses)) or (bool(numbers) and all(map(is_listed, numbers)))
+    )
 
 
 def _time(moment: datetime, zone: str) -> str:

@@ -83,7 +83,7 @@ def _tool(entry: str) -> str:
 def _asked(entry: str) -> str:
     tool = _TOOL_OF[_tool(entry)]
     if not tool.is_read() and not issubclass(tool, Command):
-        raise ValueError("it sends nothing to Telnyx, so nobody is asked; to remove it, name it in tools.deny")
+        raise ValueError("nobody is asked about it; to remove it, name it in tools.deny")
     if tool.is_read():
         raise ValueError("it changes nothing, so nobody is asked; to remove it, name it in tools.deny")
     return entry

@@ -201,7 +201,7 @@ WRONG = {
     "calling.override = ['hour']": "calling.override: there is no calling rule 'hour' (did you mean hours?); there are "
     "optout, countries, hours, attempts.",
     "calling.open = ['9-20']": f"calling.open: '9-20' {WINDOW}.",
-    "approval.tool.add_optout = 'ask'": "approval.tool.add_optout: it sends nothing to Telnyx, so nobody is asked; to "
+    "approval.tool.add_optout = 'ask'": "approval.tool.add_optout: nobody is asked about it; to "
     "remove it, name it in tools.deny.",
     "recording.consent = 'yes'": "recording.consent: must be one of none, announce, keyed.",
     "recording.consent = 'announce'": "recording: give announcement or announcement_url, one of them.",
