@@ -25,6 +25,8 @@ PLACES = {
     "codex": (".codex/config.toml", "mcp_servers"),
     "opencode": (".config/opencode/opencode.json", "mcp"),
     "qwen": (".qwen/settings.json", "mcpServers"),
+    "copilot": (".copilot/mcp-config.json", "mcpServers"),
+    "cline": (".cline/data/settings/cline_mcp_settings.json", "mcpServers"),
 }
 """Where each host keeps its servers under a home directory on Linux, and the table of them."""
 MOVED = (
@@ -35,6 +37,8 @@ MOVED = (
     "XDG_STATE_HOME",
     "GEMINI_CLI_HOME",
     "QWEN_HOME",
+    "COPILOT_HOME",
+    "CLINE_DIR",
 )
 
 

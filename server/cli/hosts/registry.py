@@ -78,6 +78,9 @@ def _env(reference: str) -> Mapping[str, Any]:
     return {"env": {API_KEY: reference}}
 
 
+_CLINE_TIMEOUT_S = 120
+"""For a call. It also makes Cline wait this long for the start of a server: without it, Cline gives up after 3 s."""
+
 HOSTS = {
     host.name: host
     for host in (
@@ -171,6 +174,31 @@ HOSTS = {
             folder_variable="QWEN_HOME",
             syntax=JSON_WITH_COMMENTS,
             key_reference={},  # the same
+            inherits_environment=True,
+        ),
+        Host(
+            "copilot",
+            "GitHub Copilot CLI",
+            BaseFolder.HOME,
+            ".copilot",
+            "mcp-config.json",
+            "mcpServers",
+            folder_variable="COPILOT_HOME",
+            syntax=JSON_WITH_COMMENTS,
+            key_reference=_env(f"${{{API_KEY}:-}}"),
+            inherits_environment=True,
+            next_step="Open sessions see it after /mcp reload or a restart.",
+        ),
+        Host(
+            "cline",
+            "Cline",
+            BaseFolder.HOME,
+            ".cline",
+            "data/settings/cline_mcp_settings.json",
+            "mcpServers",
+            folder_variable="CLINE_DIR",
+            extra_fields={"timeout": _CLINE_TIMEOUT_S},
+            key_reference={},  # as for OpenCode
             inherits_environment=True,
         ),
     )

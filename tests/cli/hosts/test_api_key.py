@@ -47,6 +47,7 @@ def test_install_asks_for_the_key_at_a_terminal_without_an_echo(tmp_path: Path) 
         ("cursor", "${env:TELNYX_API_KEY}"),
         ("vscode", "${env:TELNYX_API_KEY}"),
         ("gemini", "${TELNYX_API_KEY:-}"),
+        ("copilot", "${TELNYX_API_KEY:-}"),
     ],
 )
 def test_without_a_keyring_the_host_passes_its_variable_on(host: str, reference: str, tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_codex_passes_the_variable_on_by_name(tmp_path: Path) -> None:
     assert home.server("codex")["env_vars"] == ["TELNYX_API_KEY"]
 
 
-@pytest.mark.parametrize("host", ["opencode", "qwen"])
+@pytest.mark.parametrize("host", ["opencode", "qwen", "cline"])
 def test_a_host_that_passes_its_environment_on_needs_no_reference(host: str, tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert "passes the key on" in home.does("install", host, env={"TELNYX_API_KEY": KEY})

@@ -22,6 +22,8 @@ AS_THEY_STAND = {
     "codex": 'model = "m" # mine\n\n[mcp_servers.other]\ncommand = "x" # keep\n\n[tui]\ntheme = "t"\n',
     "opencode": '{\n  "theme": "system",\n  "mcp": {"other": {"type": "remote"}} // mine\n}\n',
     "qwen": '{"ui": {"theme": "Dracula"}, "mcpServers": {}}\n',
+    "copilot": '{\n  "mcpServers": {\n    // mine\n    "other": {"command": "x", "tools": ["*"]}\n  }\n}\n',
+    "cline": '{\n  "mcpServers": {\n    "other": {"transport": {"type": "stdio", "command": "x"}}\n  }\n}',
 }
 
 
@@ -139,12 +141,21 @@ def test_windows_line_ends_and_a_byte_order_mark_stay(home: Home) -> None:
 
 
 def test_the_hosts_own_variables_choose_the_folder(home: Home) -> None:
-    moved = {"CLAUDE_CONFIG_DIR": "claude", "CODEX_HOME": "codex", "QWEN_HOME": "qwen", "XDG_CONFIG_HOME": "xdg"}
+    moved = {
+        "CLAUDE_CONFIG_DIR": "claude",
+        "CODEX_HOME": "codex",
+        "QWEN_HOME": "qwen",
+        "COPILOT_HOME": "copilot",
+        "CLINE_DIR": "cline",
+        "XDG_CONFIG_HOME": "xdg",
+    }
     home.more = {name: str(home.path / folder) for name, folder in moved.items()}
     places = {
         "claude-code": "claude/.claude.json",
         "codex": "codex/config.toml",
         "qwen": "qwen/settings.json",
+        "copilot": "copilot/mcp-config.json",
+        "cline": "cline/data/settings/cline_mcp_settings.json",
         "vscode": "xdg/Code/User/mcp.json",
         "opencode": "xdg/opencode/opencode.json",
     }
