@@ -11,7 +11,6 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.json_schema import SkipJsonSchema
 
 from .client_state import client_state_text
 from .text import count, listed, quoted
@@ -239,7 +238,7 @@ class CommandResult(ToolResult):
     command_id: str | None = None
     expect_events: list[str] | None = Field(None, description="Give these to wait_for_event.")
     undo: dict[str, Any] | None = None
-    would_send: SkipJsonSchema[dict[str, Any] | None] = None
+    would_send: Annotated[dict[str, Any] | None, Field(exclude=True)] = None
     """Not in the schemas: only a server with `--dry-run` returns it, and each tool would pay for it."""
 
 

@@ -2,75 +2,86 @@
 
 Google's SDK fails on `additionalProperties`, LiteLLM loses an `enum` without `type`, others fail on a node without a
 type. The server itself checks arguments by the classes, which say more than these schemas.
+
+They are read from the fields of the classes. To generate them, pydantic would first build the validators of all tools,
+most of which are never called, and the first `tools/list` would wait for that.
 """
 
-import copy
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, cast
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BaseModel, WithJsonSchema
+from pydantic.fields import FieldInfo
 
 from .base import Tool
 
 KEYWORDS = frozenset(
-    {"type", "description", "enum", "items", "properties", "required", "anyOf", "default", "format", "pattern"}
+    {"type", "description", "enum", "items", "properties", "required", "default", "pattern"}
     | {"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"}
 )
-"""The only keywords in a listed schema; the only `format` is date-time."""
-DATE_TIME = "date-time"
+"""The only keywords in a listed schema."""
+
+_TYPES: Mapping[Any, str] = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object"}
+_LIMITS = {"ge": "minimum", "le": "maximum", "pattern": "pattern", "min_length": "minLength", "max_length": "maxLength"}
+"""Keywords by pydantic's names of limits."""
+_OF_LISTS = {"minLength": "minItems", "maxLength": "maxItems"}
 
 
-class _CommonSubset(GenerateJsonSchema):
-    """Generates schemas without titles, nulls, null defaults, references and uncommon keywords."""
-
-    def field_title_should_be_set(self, schema: object) -> bool:
-        return False
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        if (default := schema.get("default")) is None or default is False:
-            return self.generate_inner(schema["schema"])
-        return super().default_schema(schema)
-
-    def generate(self, schema: CoreSchema, mode: Any = "validation") -> JsonSchemaValue:
-        rendered = super().generate(schema, mode)
-        return _simplified(rendered, rendered.pop("$defs", {}))
-
-
-def _simplified(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """A node with every `$ref` inlined (none is recursive), and with common keywords only."""
-    if "$ref" in node:
-        referenced = copy.deepcopy(definitions[node["$ref"].rpartition("/")[2]])
-        node = referenced | {key: value for key, value in node.items() if key != "$ref"}
-    if "const" in node:
-        node = node | {"enum": [node["const"]]}
-    result = {key: value for key, value in node.items() if key in KEYWORDS}
-    if result.get("format") not in (None, DATE_TIME):
-        del result["format"]
-    if "items" in result:
-        result["items"] = _simplified(result["items"], definitions)
-    if "anyOf" in result:
-        result["anyOf"] = [_simplified(choice, definitions) for choice in result["anyOf"]]
-    if "properties" in result:
-        properties = cast("dict[str, dict[str, Any]]", result["properties"])
-        result["properties"] = {name: _simplified(value, definitions) for name, value in properties.items()}
-    return result
-
-
+@cache
 def input_schema(tool: type[Tool]) -> dict[str, Any]:
-    """The arguments of a tool."""
-    schema = tool.model_json_schema(schema_generator=_CommonSubset)
-    del schema["description"]
-    return schema
+    """The arguments of a tool; the same object each time."""
+    return _object(tool, is_output=False)
 
 
 @cache
 def output_schema(result: type[BaseModel]) -> dict[str, Any]:
     """The result of a tool; the same object for all tools with the same result."""
-    schema = result.model_json_schema(schema_generator=_CommonSubset, mode="serialization")
-    schema.pop("description", None)
-    return schema
+    return _object(result, is_output=True)
+
+
+def _object(model: type[BaseModel], *, is_output: bool) -> dict[str, Any]:
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    listed = {name: field for name, field in fields.items() if not (is_output and field.exclude)}
+    schema: dict[str, Any] = {
+        "properties": {name: _schema(field.annotation, field, is_output=is_output) for name, field in listed.items()}
+    }
+    if required := [name for name, field in listed.items() if field.is_required()]:
+        schema["required"] = required
+    return schema | {"type": "object"}
+
+
+def _schema(kind: Any, *notes: Any, is_output: bool) -> dict[str, Any]:
+    """The schema of a type with notes, which it has in `Annotated`. None is left out: it is no value, but its lack."""
+    origin, arguments = get_origin(kind), [argument for argument in get_args(kind) if argument is not NoneType]
+    if origin is Annotated or (origin in (Union, UnionType) and len(arguments) == 1):
+        return _schema(*arguments, *notes, is_output=is_output)
+    flat = [note for outer in notes for note in (*getattr(outer, "metadata", ()), outer)]
+    written = next((dict(note.json_schema or {}) for note in flat if isinstance(note, WithJsonSchema)), None)
+    schema = _of_type(kind, is_output=is_output) if written is None else written
+    for note in flat:
+        if isinstance(note, FieldInfo):
+            schema |= _described(note)
+        else:
+            limits = {keyword: getattr(note, name) for name, keyword in _LIMITS.items() if hasattr(note, name)}
+            schema |= {_OF_LISTS[key] if origin is list else key: limit for key, limit in limits.items()}
+    return dict(sorted(schema.items()))
+
+
+def _of_type(kind: Any, *, is_output: bool) -> dict[str, Any]:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return {"enum": list(arguments), "type": "string"}
+    if origin is list:
+        return {"items": _schema(arguments[0], is_output=is_output), "type": "array"}
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        doc = {"description": kind.__doc__} if kind.__doc__ else {}
+        return doc | _object(kind, is_output=is_output)
+    return {"type": _TYPES[origin or kind]}
+
+
+def _described(field: FieldInfo) -> dict[str, Any]:
+    described = {"description": field.description} if field.description else {}
+    has_default = not (field.is_required() or field.default is None or field.default is False)
+    return described | ({"default": field.default} if has_default else {})

@@ -4,7 +4,6 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -50,7 +49,7 @@ def intended(command: type[Tool], arguments: Mapping[str, Any]) -> dict[str, Any
     Hosts and models send numbers, booleans, lists and objects as strings, `10.0` for 10, one value instead of a list,
     and null or an empty string for an argument that they leave out. Anything else stays as it is, for validation.
     """
-    schema = input_schema_of(command)
+    schema = input_schema(command)
     extra = _ADDED_BY_HOSTS - schema["properties"].keys()
     return _intended_object({name: value for name, value in arguments.items() if name not in extra}, schema)
 
@@ -105,12 +104,9 @@ def _from_json(value: Any, start: str) -> Any:
         return value
 
 
-input_schema_of = cache(input_schema)
-
-
 def _properties(command: type[Tool]) -> dict[str, Any]:
     """The schemas of a command's arguments, by name."""
-    return input_schema_of(command)["properties"]
+    return input_schema(command)["properties"]
 
 
 def _is_alternative(error: ErrorDetails) -> bool:
@@ -222,8 +218,6 @@ def expectation(schema: Mapping[str, Any]) -> str:
     """A JSON schema in a few words: `one of US, Europe`, `a whole number from 2 to 800`."""
     if "enum" in schema:
         return f"one of {', '.join(map(str, schema['enum']))}"
-    if "anyOf" in schema:
-        return " or ".join(expectation(choice) for choice in schema["anyOf"])
     return _EXPECTATIONS.get(str(schema.get("type")), _expect_object)(schema)
 
 
