@@ -89,7 +89,7 @@ _OVERHEARD = {"monitor": Risk.DESTRUCTIVE, "whisper": Risk.DESTRUCTIVE}
 
 
 class ConferenceConfig(WhisperRule):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     conference_id: Annotated[ConferenceId | None, Field(alias="id"), described("Id, or name of an open one.")] = None
     conference_name: Annotated[NotEmpty, described("Instead of id: by name; created if new.")] | None = None

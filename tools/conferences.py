@@ -24,13 +24,13 @@ from .types import (
 
 
 class Contains(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     contains: Annotated[str, Field(min_length=3), described("Part of the name.")] | None = None
 
 
 class Period(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     eq: Annotated[str, described("ISO 8601 time.")] | None = None
     gt: Annotated[str, described("Later than.")] | None = None
@@ -44,7 +44,7 @@ _PROFILE_ID = "outbound.outbound_voice_profile_id"
 
 
 class ConferenceFilter(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     name: Annotated[str, described("Exact name.")] | None = None
     status: (

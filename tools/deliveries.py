@@ -9,19 +9,19 @@ from .results import ToolResult
 
 
 class _From(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     gte: str
 
 
 class _Status(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     eq: Literal["delivered", "failed"]
 
 
 class DeliveryFilter(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     started_at: _From | None = None
     finished_at: _From | None = None

@@ -41,7 +41,7 @@ _SoftEndOnExit = Annotated[bool, described("Ends when they leave; nobody is hung
 
 
 class ParticipantFilter(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     muted: Annotated[bool, described("Whether muted.")] | None = None
     on_hold: Annotated[bool, described("Whether on hold.")] | None = None

@@ -111,14 +111,14 @@ class ResumeRecording(Command):
 
 
 class Between(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     gte: Annotated[str, described("From this ISO 8601 time.")] | None = None
     lte: Annotated[str, described("Up to this ISO 8601 time.")] | None = None
 
 
 class RecordingFilter(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     conference_id: Annotated[str, described("Of this conference.")] | None = None
     call_control_id: Annotated[str, described("Of this call leg.")] | None = None

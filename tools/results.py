@@ -219,6 +219,8 @@ class Recording(Resource):
 class ToolResult(BaseModel):
     """The fields that every tool result has."""
 
+    model_config = ConfigDict(defer_build=True)
+
     summary: str
 
     @classmethod
@@ -516,6 +518,8 @@ class ApprovalResult(ToolResult):
 
 
 class CallPermission(BaseModel):
+    model_config = ConfigDict(defer_build=True)
+
     number: str
     allowed: bool
     why: list[str] = Field(description="The rules that a call would break now.")

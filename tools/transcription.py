@@ -14,7 +14,7 @@ TRANSCRIPTION_EVENT = "call.transcription"
 
 
 class TranscriptionConfig(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     transcription_engine: Annotated[NotEmpty, described("Default: the same engine.")] | None = None
     language: Annotated[NotEmpty, described("Such as de; default en.")] | None = None
