@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ...tools.base import Command
 from ...tools.calls import BridgeCalls, GetCall
@@ -16,7 +16,6 @@ from ...tools.results import Conference, Queue, Recording
 from ...tools.text import clean_id
 from ..errors import CallFailed
 from ..events.event import EventFilter
-from ..events.projection.views import ConferenceView
 from ..events.service import EventService
 from ..guard.ledger import AuditRecord, Ledger
 from ..guard.place import Place, PlaceKind
@@ -24,6 +23,9 @@ from ..guard.situation import Person, QueueState, Room, Waiting
 from ..json_text import as_object, object_at, text_at
 from .audit_follower import AuditFollower
 from .time_limits import TimeLimits
+
+if TYPE_CHECKING:
+    from ..events.projection.views import ConferenceView
 
 _OWN_MOVE_HOLDS = timedelta(seconds=10)
 """The webhooks of a command arrive within this time; until then its own effect is what is known."""
@@ -96,7 +98,7 @@ class TelnyxLiveState:
             may_be_recording=await self._may_be_recording(conference_id, view),
         )
 
-    async def _may_be_recording(self, conference_id: str, view: ConferenceView | None) -> bool:
+    async def _may_be_recording(self, conference_id: str, view: "ConferenceView | None") -> bool:
         if view is None:
             return True
         if view.recording is not None:

@@ -18,34 +18,27 @@ class ReportProgress(Protocol):
     async def __call__(self, progress: float, total: float | None = None, message: str | None = None) -> None: ...
 
 
-class ReportTool:
-    """Answers `report` from the store."""
+async def answer_report(tool: Report, events: EventService, guard: Guard, progress: ReportProgress) -> dict[str, Any]:
+    """The structured content. Raises `CallRefused`."""
+    now = events.now()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    window = Window(_time(tool.since, "since") or today, _time(tool.until, "until") or now)
+    if window.since >= window.until:
+        raise CallRefused("since must be before until.")
+    store = await events.store()
+    await guard.audit_writer.flush()
+    listing = ReportListing(tool.limit)
 
-    def __init__(self, events: EventService, guard: Guard) -> None:
-        self._events = events
-        self._guard = guard
+    async def report(count: int) -> None:
+        await progress(count, None, f"{count} events read")
 
-    async def answer(self, tool: Report, progress: ReportProgress) -> dict[str, Any]:
-        """The structured content. Raises `CallRefused`."""
-        now = self._events.now()
-        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        window = Window(_time(tool.since, "since") or today, _time(tool.until, "until") or now)
-        if window.since >= window.until:
-            raise CallRefused("since must be before until.")
-        store = await self._events.store()
-        await self._guard.audit_writer.flush()
-        listing = ReportListing(tool.limit)
-
-        async def report(count: int) -> None:
-            await progress(count, None, f"{count} events read")
-
-        try:
-            async for row in run_report(store, self._guard.ledger, window, now, report):
-                listing.add(row)
-        except StoreError as problem:
-            raise CallRefused(f"The store cannot be read now: {problem}") from None
-        summary = f"From {iso(window.since)} to {iso(window.until)}: {listing.summary()}"
-        return {"summary": summary, **listing.content()}
+    try:
+        async for row in run_report(store, guard.ledger, window, now, report):
+            listing.add(row)
+    except StoreError as problem:
+        raise CallRefused(f"The store cannot be read now: {problem}") from None
+    summary = f"From {iso(window.since)} to {iso(window.until)}: {listing.summary()}"
+    return {"summary": summary, **listing.content()}
 
 
 def _time(text: str | None, argument: str) -> datetime | None:

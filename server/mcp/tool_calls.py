@@ -45,7 +45,6 @@ from .event_tools import EventTools
 from .permission_tools import TOOLSET as PERMISSIONS
 from .permission_tools import PermissionTools
 from .queue_announcements import QueueAnnouncements
-from .report_tool import ReportTool
 from .room_transcription import RoomTranscription
 from .tool_definitions import Catalog
 from .validation import parse
@@ -95,7 +94,6 @@ class ToolCallHandler:
         self._events = events
         self._shutdown = shutdown or Shutdown()
         self._event_tools = EventTools(events, guard, self._shutdown)
-        self._reports = ReportTool(events, guard)
         self._announcements = QueueAnnouncements(guard, telnyx, events, self._notify_ended)
         self.room_transcription = RoomTranscription(guard, telnyx, events, self._notify_ended)
         self._ask_timeout_s = ask_timeout.total_seconds() if ask_timeout is not None else None
@@ -210,7 +208,9 @@ class ToolCallHandler:
         if isinstance(tool, Whoami):
             return _result(await self._whoami.answer(origin.context, origin.caller))
         if isinstance(tool, Report):
-            return _result(await self._reports.answer(tool, origin.context.session.report_progress))
+            from .report_tool import answer_report  # noqa: PLC0415 (loads the projection, which the first answer does not need)
+
+            return _result(await answer_report(tool, self._events, self._guard, origin.context.session.report_progress))
         if isinstance(tool, AnnounceRecording):
             return _result(await self._permission_tools.announce(tool, record))
         if tool.toolset() == PERMISSIONS:
