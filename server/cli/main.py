@@ -63,6 +63,7 @@ def _load(module: str, name: str) -> click.Command:
     try:
         return getattr(import_module(f".{module}", __package__), name)
     finally:
+        gc.freeze()  # or the first collection would go through all that was imported
         gc.enable()
 
 
