@@ -54,12 +54,16 @@ _late_answers: set[asyncio.Task[None]] = set()
 
 @cache
 def _form() -> dict[str, Any]:
-    """The form: one required choice, so that choosing and Enter are enough. Its words are in `prompts/questions`."""
+    """The form: one required choice, so that choosing and Enter are enough. Its words are in `prompts/questions`.
+
+    The harmless choice is first: some hosts preselect the first one, and a person who types a message when the question
+    appears would approve with its Enter.
+    """
     from ...prompts.questions import form  # noqa: PLC0415 (a template engine, for calls that ask)
 
     return {
         "type": "object",
-        "properties": {"decision": {"type": "string", "enum": [_APPROVE, _REJECT], **form().decision.model_dump()}},
+        "properties": {"decision": {"type": "string", "enum": [_REJECT, _APPROVE], **form().decision.model_dump()}},
         "required": ["decision"],
     }
 

@@ -12,7 +12,7 @@ import pytest
 from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.stdio import stdio_client
-from mcp_types import ElicitRequestParams, ElicitRequestURLParams, ElicitResult
+from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitRequestURLParams, ElicitResult
 
 from support.commands import forked
 from support.guarded_server import code_in, decided
@@ -111,6 +111,24 @@ async def test_a_host_that_declines_without_asking_leaves_the_request_pending() 
             message = await refusal(client, "end_conference", conference_id=room)
     assert "the client declined by itself, without asking a person" in message
     assert "approvals approve" in message
+
+
+async def test_the_first_choice_of_a_question_does_nothing_since_hosts_preselect_it(era: str, tmp_path: Path) -> None:
+    choices = list[list[str]]()
+
+    async def accepts_the_first(context: Any, params: ElicitRequestParams) -> ElicitResult:
+        assert isinstance(params, ElicitRequestFormParams)
+        choices.append(params.requested_schema["properties"]["decision"]["enum"])
+        return ElicitResult(action="accept", content={"decision": choices[0][0]})
+
+    with telnyx() as phone:
+        command, *rest = forked("serve", "--database", url_of(tmp_path / "events.db"))
+        server = StdioServerParameters(command=command, args=rest, env=environment(phone.env))
+        async with Client(stdio_client(server), mode=ERAS[era], elicitation_callback=accepts_the_first) as client:
+            room = await open_room(client, *phone.waiting())
+            message = await refusal(client, "end_conference", conference_id=room)
+    assert DECLINED in message
+    assert choices == [["reject", "approve"]]
 
 
 async def test_a_client_that_only_opens_pages_is_offered_the_operator_page(
