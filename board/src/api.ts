@@ -51,6 +51,15 @@ export async function get<T>(path: string, query: Record<string, string | number
   return (await request(text ? `${path}?${text}` : path)).json() as Promise<T>;
 }
 
+/** Save what the server answers as a file. Returns the answer, for its headers. Throws `Problem`. */
+export async function save(path: string, file: string): Promise<Response> {
+  const answer = await request(path);
+  const url = URL.createObjectURL(await answer.blob());
+  Object.assign(document.createElement("a"), { href: url, download: file }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+  return answer;
+}
+
 export interface Follower {
   state: (desk: Desk) => void;
   lost: (text: string) => void;

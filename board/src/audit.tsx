@@ -1,7 +1,7 @@
 // The audit: what was done, refused or failed; to filter, to verify and to export.
 
 import { useEffect, useState } from "preact/hooks";
-import { get, post, request, type Problem } from "./api";
+import { get, post, save, type Problem } from "./api";
 import { Moment } from "./clock";
 import { DayFields, timesOf } from "./days";
 import { count, Theirs, Trouble } from "./parts";
@@ -32,6 +32,7 @@ interface Page {
 
 const OUTCOMES = [
   ["", "All results"],
+  ["changes", "Without reads"],
   ["done", "Done"],
   ["pending", "Waits for approval"],
   ["refused", "Refused"],
@@ -83,16 +84,11 @@ export function Audit({ newest }: { newest: number }) {
       setVerified((why as Problem).message);
     }
   };
-  const save = async () => {
-    try {
-      const url = URL.createObjectURL(await (await request("audit/export")).blob());
-      const link = Object.assign(document.createElement("a"), { href: url, download: "audit.jsonl" });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(url), 1000);
-    } catch (why) {
-      setTrouble((why as Problem).message);
-    }
-  };
+  const exportAll = () =>
+    save("audit/export", "audit.jsonl").then(
+      () => setTrouble(""),
+      (why: Problem) => setTrouble(why.message),
+    );
   return (
     <section aria-labelledby="title">
       <h1 id="title" tabIndex={-1}>
@@ -124,7 +120,7 @@ export function Audit({ newest }: { newest: number }) {
         <button type="button" onClick={verify}>
           Verify
         </button>
-        <button type="button" onClick={save}>
+        <button type="button" onClick={exportAll}>
           Export
         </button>
       </div>
@@ -160,7 +156,10 @@ export function Audit({ newest }: { newest: number }) {
 function Row({ action }: { action: Action }) {
   const { at, ms, does, tool, risk, code, grant, outcome = "—", why, reason, client, by, identity, asked = {} } = action;
   const [, tone, sign] = TONES.find(([pattern]) => pattern.test(outcome))!;
-  const answer = asked.answer ? `asked: ${asked.answer}${asked.by ? `, by ${asked.by}` : ""}${asked.reason ? `: “${asked.reason}”` : ""}` : "";
+  const answer = [
+    asked.answer && asked.answer !== "nobody" ? `asked: ${asked.answer}${asked.by ? `, by ${asked.by}` : ""}` : "",
+    asked.reason ? `“${asked.reason}”` : "",
+  ].filter(Boolean).join(": ");
   return (
     <tr>
       <td data-label="When">
@@ -184,7 +183,7 @@ function Row({ action }: { action: Action }) {
         <Line text={(identity ?? client) && by} />
         <Line text={identity && client} />
         <Line text={answer} />
-        <Line text={!asked.answer && asked.code ? `waits as ${asked.code}` : ""} />
+        <Line text={asked.code && (!asked.answer || asked.answer === "nobody") ? `request ${asked.code}` : ""} />
       </td>
     </tr>
   );

@@ -1,11 +1,11 @@
 // Past conferences: a list to search, and one conference with its picture, its people and what was decided about it.
 
 import { useEffect, useState } from "preact/hooks";
-import { get, request, type Problem } from "./api";
+import { get, post, request, save, type Problem } from "./api";
 import { Moment, spell, when } from "./clock";
 import { DayFields, timesOf } from "./days";
 import type { Approval } from "./model";
-import { count, Icon, Theirs, Trouble } from "./parts";
+import { count, Icon, Theirs, Trouble, Unseen } from "./parts";
 import { Link } from "./route";
 
 interface Conference {
@@ -26,6 +26,14 @@ interface Found {
   next?: number;
 }
 
+interface Recording {
+  recording_id: string;
+  format?: string;
+  channels?: string;
+  started_at?: string;
+  seconds?: number;
+}
+
 interface Detail extends Conference {
   people: {
     call_control_id: string;
@@ -38,7 +46,9 @@ interface Detail extends Conference {
     talk_turns?: number;
     left_because?: string;
   }[];
-  recordings: { recording_id: string; format?: string; channels?: string; started_at?: string; seconds?: number }[];
+  recordings: Recording[];
+  /** Whether recordings can be downloaded here. */
+  has_links: boolean;
   /** In order; without text where the server does not keep it. */
   transcript: { at: string; speaker: string; text?: string }[];
   approvals: Approval[];
@@ -117,6 +127,12 @@ export function ConferencePage({ id }: { id: string }) {
   const [detail, setDetail] = useState<Detail>();
   const [picture, setPicture] = useState("");
   const [trouble, setTrouble] = useState("");
+  const [head, setHead] = useState("");
+  const exportArchive = () =>
+    save(`conferences/${encodeURIComponent(id)}/archive`, `conference-${id.slice(0, 8)}.zip`).then(
+      (answer) => (setTrouble(""), setHead(answer.headers.get("x-audit-head") ?? "")),
+      (why: Problem) => setTrouble(why.message),
+    );
   useEffect(() => {
     let url = "";
     let isGone = false;
@@ -136,15 +152,28 @@ export function ConferencePage({ id }: { id: string }) {
   }, [id]);
   return (
     <section aria-labelledby="title" class="conference">
-      <p>
+      <p class="bar">
         <Link to="/history" class="button">
           <Icon name="back" /> History
         </Link>
+        {detail && (
+          <button type="button" onClick={exportArchive}>
+            Export
+          </button>
+        )}
       </p>
       <h1 id="title" tabIndex={-1}>
         {detail ? <Theirs text={titleOf(detail)} /> : "Conference"}
       </h1>
       <Trouble text={trouble} />
+      <p class="hint whole" role="status">
+        {head && (
+          <>
+            The archive was saved. Keep this head of the audit in another place:{" "}
+            <code>telnyx-conferencing verify FILE --head {head}</code> proves the archive with it.
+          </>
+        )}
+      </p>
       {detail && (
         <>
           <p class="facts">
@@ -185,15 +214,12 @@ export function ConferencePage({ id }: { id: string }) {
             </tbody>
           </table>
           <h2>Recordings</h2>
-          {!detail.recordings.length && <p class="nobody">No recording was saved.</p>}
+          {!detail.recordings.length && (
+            <p class="nobody">{detail.status === "open" ? "No recording has been saved yet." : "No recording was saved."}</p>
+          )}
           <ul role="list" class="lines">
             {detail.recordings.map((recording) => (
-              <li key={recording.recording_id} class="facts">
-                <code>{recording.recording_id}</code>
-                {recording.started_at && <Moment at={recording.started_at} />}
-                {recording.seconds !== undefined && <span>{spell(recording.seconds * 1000)}</span>}
-                <span>{[recording.format, recording.channels].filter(Boolean).join(", ")}</span>
-              </li>
+              <RecordingRow key={recording.recording_id} recording={recording} hasLinks={detail.has_links} />
             ))}
           </ul>
           {detail.transcript.length > 0 && (
@@ -231,5 +257,48 @@ export function ConferencePage({ id }: { id: string }) {
         </>
       )}
     </section>
+  );
+}
+
+/** A recording. Its links are secret: they are fetched when a person asks for them, which the audit records. */
+function RecordingRow({ recording, hasLinks }: { recording: Recording; hasLinks: boolean }) {
+  const { recording_id: id, started_at, seconds, format, channels } = recording;
+  const [links, setLinks] = useState<[string, string][]>();
+  const [trouble, setTrouble] = useState("");
+  const [busy, setBusy] = useState(false);
+  const fetchLinks = async () => {
+    if (busy) return;
+    setBusy(true);
+    try {
+      setLinks(Object.entries((await post<{ links: Record<string, string> }>("recording-links", { id })).links));
+      setTrouble("");
+    } catch (why) {
+      setTrouble((why as Problem).message);
+    }
+    setBusy(false);
+  };
+  return (
+    <li>
+      <p class="facts">
+        <code>{id}</code>
+        {started_at && <Moment at={started_at} />}
+        {seconds !== undefined && <span>{spell(seconds * 1000)}</span>}
+        <span>{[format, channels].filter(Boolean).join(", ")}</span>
+        {hasLinks && !links && (
+          <button type="button" aria-disabled={busy} onClick={fetchLinks}>
+            Get the link<Unseen> of recording {id}</Unseen>
+          </button>
+        )}
+        <span role="status">
+          {links?.map(([kind, url]) => (
+            <a key={kind} href={url} target="_blank" rel="noopener noreferrer">
+              Download {kind}
+            </a>
+          ))}
+          {links && (links.length ? " (for ten minutes)" : "Telnyx has no file of it.")}
+        </span>
+      </p>
+      <Trouble text={trouble} />
+    </li>
   );
 }

@@ -102,7 +102,7 @@ function Alerts({ alerts, more, trouble }: { alerts: Alert[]; more: number; trou
           <li key={alert.id}>
             <Theirs text={alert.text} />
             <span class="facts">
-              for <Lasting moment={alert.since} />
+              <Lasting moment={alert.since} /> so far
             </span>
           </li>
         ))}

@@ -1,6 +1,14 @@
 """What an operator lets an agent do."""
 
-from .approvals import ApprovalAnswer, ApprovalOutcome, ApprovalPending, Approvals, Approver, NoApprover
+from .approvals import (
+    ApprovalAnswer,
+    ApprovalOutcome,
+    ApprovalPending,
+    Approvals,
+    ApprovedByCaller,
+    Approver,
+    NoApprover,
+)
 from .audit_writer import AuditWriter
 from .call_record import Caller, CallRecord
 from .gate import Gate
@@ -14,6 +22,7 @@ __all__ = [
     "ApprovalOutcome",
     "ApprovalPending",
     "Approvals",
+    "ApprovedByCaller",
     "Approver",
     "AuditWriter",
     "CallRecord",

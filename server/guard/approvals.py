@@ -38,6 +38,8 @@ class ApprovalAnswer:
     """The person's reason, for the audit; for NOBODY, why nobody could be asked."""
     call: str
     """Identifies the answer, so that it counts once: the call in which the question was asked. May be empty."""
+    by: str = "elicitation"
+    """Who gave it, for the audit."""
 
 
 class Approver(Protocol):
@@ -56,6 +58,16 @@ class NoApprover:
 
     async def ask(self, question: Question) -> ApprovalAnswer:
         return ApprovalAnswer(ApprovalOutcome.NOBODY, self._reason, "")
+
+
+class ApprovedByCaller:
+    """Asks nobody: the call itself is the decision of a person who may approve."""
+
+    def __init__(self, person: str, call: str) -> None:
+        self._answer = ApprovalAnswer(ApprovalOutcome.YES, None, call, person)
+
+    async def ask(self, question: Question) -> ApprovalAnswer:
+        return self._answer
 
 
 class PersonDeclined(CallRefused):
@@ -127,7 +139,7 @@ class Approvals:
                 question = question.replacing(outdated.code, changed)
                 request = _request(command, question, risk, record)
             answer = await approver.ask(question)
-            by = "" if answer.reply is ApprovalOutcome.NOBODY else "elicitation"
+            by = "" if answer.reply is ApprovalOutcome.NOBODY else answer.by
             record.call = answer.call or record.call
             _note(record, question, by, answer.reply.value, answer.reason)
             if answer.reply is ApprovalOutcome.NO:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from mcp.server import ServerRequestContext
 from mcp_types import CallToolRequestParams, RequestId
 
-from ..guard import Approver, Caller, NoApprover
+from ..guard import ApprovedByCaller, Approver, Caller, NoApprover
 from ..lifecycle import Shutdown
 from .elicitation import Elicitation
 from .sessions import caller_of
@@ -58,13 +58,17 @@ class McpCallContext:
 
 
 class ButtonCallContext:
-    """A call from a button of the board in a browser, where nobody can be asked."""
+    """A call from a button in a browser, where nobody can be asked."""
 
     context: ServerRequestContext[Any, Any] | None = None
     request_id: RequestId | None = None
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, approved_by: str | None = None) -> None:
+        """`approved_by`: the person whose press is the approval; None: it is none."""
         self.caller = caller
+        self._approved_by = approved_by
 
     def asker(self, call_id: str) -> Approver:
+        if self._approved_by is not None:
+            return ApprovedByCaller(self._approved_by, call_id)
         return NoApprover("a button of the board cannot ask questions")

@@ -77,7 +77,7 @@ class OperatorPage:
         self._updates = PageUpdates(self._read_state, now, interval_s)
         is_valid = authenticator.is_valid if authenticator is not None else None
         self._sessions = Sessions(ledger, now, is_valid, self._updates.wake)
-        self._history = HistoryApi(live.events, ledger)
+        self._history = HistoryApi(live.events, ledger, has_links=live.has_calls)
         self._audit = AuditApi(ledger, live.events)
         live.events.on_change(lambda changed, events: self._updates.wake())
         app = PageSecurity(Starlette(routes=self._inner_routes()), port, hosts)
@@ -120,6 +120,8 @@ class OperatorPage:
             get("conferences", lambda request, _: self._history.list(request), reads_calls=True),
             get("conferences/{id}", lambda request, _: self._history.detail(request), reads_calls=True),
             get("conferences/{id}/timeline.svg", lambda request, _: self._history.picture(request), reads_calls=True),
+            get("conferences/{id}/archive", lambda request, _: self._history.archive(request), reads_calls=True),
+            post("recording-links", self._recording_links, reads_calls=True),
             get("audit", lambda request, _: self._audit.list(request)),
             get("audit/export", lambda request, _: self._audit.export(request)),
             post("audit/verify", self._audit.verify),
@@ -251,6 +253,9 @@ class OperatorPage:
         outcome = await self._live.press(request, session)
         self._updates.wake()
         return JSONResponse(outcome)
+
+    async def _recording_links(self, request: Request, session: Session) -> Response:
+        return JSONResponse({"links": await self._live.recording_links(request, session, _actor(session))})
 
     async def _decide(self, request: Request, session: Session) -> Response:
         body = await read_json(request)

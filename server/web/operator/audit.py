@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from ....tools.base import Risk
 from ....tools.text import quoted
 from ...events.service import EventService
 from ...guard.ledger import MAX_NUMBER, AuditTampered, Ledger, export_line
@@ -22,6 +23,8 @@ _MAX_SEARCHED = 20_000
 """Records that one search looks at."""
 _MAX_TEXT_LENGTH = 100
 _MAX_HEAD_LENGTH = 100
+_CHANGES = "changes"
+"""As an outcome to show: every action but reads."""
 _ID = re.compile(r"[\w:=-]{8,}")
 """What may be the id of a conference or a call leg in a sentence."""
 
@@ -96,11 +99,16 @@ class _Filter:
         at = datetime.fromisoformat(action["at"])
         return (
             (not self._tool or action.get("tool") == self._tool)
-            and (not self._outcome or str(action.get("outcome", "")).startswith(self._outcome))
+            and (not self._outcome or self._has_outcome(action))
             and (self.since is None or at >= self.since)
             and (self._until is None or at < self._until)
             and (not self._text or self._text in " ".join(_texts(action)).casefold())
         )
+
+    def _has_outcome(self, action: Mapping[str, Any]) -> bool:
+        if self._outcome == _CHANGES:
+            return action.get("risk") != str(Risk.READ)
+        return str(action.get("outcome", "")).startswith(self._outcome)
 
 
 def _texts(action: Mapping[str, Any]) -> list[str]:

@@ -1,20 +1,25 @@
 """Past conferences on the page: found by name, number and time, and shown one by one."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ....tools.text import clean
-from ...adapters.conference_history import ConferenceHistory
+from ...adapters.conference_history import ConferenceHistory, render_timeline
 from ...errors import CallFailed
 from ...events.projection.projection import Projection
 from ...events.projection.views import ConferenceSummary
 from ...events.service import EventService
+from ...events.store import Store
 from ...events.times import parse_time
 from ...events.transcript import read_transcript
+from ...evidence.export import NothingStored, export
 from ...guard.ledger import Ledger
 from .requests import RequestRefused
 from .view import approval_view
@@ -23,21 +28,28 @@ _MAX_TEXT_LENGTH = 100
 _MAX_NAME_LENGTH = 200
 _MAX_PEOPLE = 300
 _MAX_UTTERANCES = 1_000
+_NOT_STORED = "The store has no event of this conference."
+_PROGRAM = "telnyx-conferencing"
+HEAD_HEADER = "x-audit-head"
 
 
 class HistoryApi:
     """Answers the page's requests for past conferences."""
 
-    def __init__(self, events: EventService, ledger: Ledger) -> None:
+    def __init__(self, events: EventService, ledger: Ledger, *, has_links: bool) -> None:
+        """`has_links`: whether recordings can be downloaded, which needs access to Telnyx."""
+        self._has_links = has_links
         self._events = events
         self._ledger = ledger
 
     async def _history(self) -> ConferenceHistory:
+        return ConferenceHistory(await self._store(), self._ledger, self._events.now, self._known_name)
+
+    async def _store(self) -> Store:
         try:
-            store = await self._events.store()
+            return await self._events.store()
         except CallFailed as problem:
             raise RequestRefused(503, str(problem)) from None
-        return ConferenceHistory(store, self._ledger, self._events.now, self._known_name)
 
     def _known_name(self, conference_id: str) -> str | None:
         view = self._events.projection.conference(conference_id, self._events.now())
@@ -62,7 +74,7 @@ class HistoryApi:
         projection = await (await self._history()).load(conference_id)
         summary = projection.summary(conference_id, self._events.now()) if projection else None
         if projection is None or summary is None:
-            raise RequestRefused(404, "The store has no event of this conference.")
+            raise RequestRefused(404, _NOT_STORED)
         people = summary.to_json()["participants"][:_MAX_PEOPLE]
         return JSONResponse(
             _row(summary)
@@ -74,6 +86,7 @@ class HistoryApi:
                     }
                     for person in people
                 ],
+                "has_links": self._has_links,
                 "recordings": [recording.to_json() for recording in summary.recordings or ()],
                 "transcript": await self._transcript(conference_id, projection),
                 "approvals": [approval_view(one) for one in await self._ledger.approvals_of(conference_id)],
@@ -94,8 +107,27 @@ class HistoryApi:
         projection = await (await self._history()).load(conference_id)
         picture = projection.timeline_svg(conference_id, self._events.now()) if projection else None
         if picture is None:
-            raise RequestRefused(404, "The store has no event of this conference.")
+            raise RequestRefused(404, _NOT_STORED)
         return Response(picture, media_type="image/svg+xml")
+
+    async def archive(self, request: Request) -> Response:
+        """The archive of one conference that `telnyx-conferencing verify` proves; its head in a header."""
+        with TemporaryDirectory(prefix="archive-") as folder:
+            out = Path(folder) / "archive.zip"
+            try:
+                exported = await export(
+                    request.path_params["id"],
+                    out,
+                    await self._store(),
+                    self._ledger,
+                    render_timeline,
+                    now=datetime.now(UTC),
+                    program=f"{_PROGRAM} {version(_PROGRAM)}",
+                )
+            except NothingStored:
+                raise RequestRefused(404, _NOT_STORED) from None
+            content = out.read_bytes()
+        return Response(content, media_type="application/zip", headers={HEAD_HEADER: exported.head})
 
 
 def _row(summary: ConferenceSummary) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from .sign_in import Session
 _REFRESH_INTERVAL_S = 1.0
 _CLIENT = "switchboard"
 _MAX_TOOL_NAME_LENGTH = 100
+_MAX_ID_LENGTH = 200
+_NO_BUTTON = "There is no such button."
 
 CallTool = Callable[[CallToolRequestParams, CallContext], Awaitable[Any]]
 """Answers a tool call, as for an MCP client."""
@@ -40,6 +42,11 @@ class LiveCalls:
         self._call_tool = call_tool
         self._content = _EMPTY
 
+    @property
+    def has_calls(self) -> bool:
+        """Whether this process has access to Telnyx."""
+        return self._call_tool is not None
+
     async def read(self) -> dict[str, Any]:
         """The content. When it cannot be read, the last one with the reason in `trouble`."""
         try:
@@ -52,18 +59,33 @@ class LiveCalls:
         """Call the tool behind a button, with the same policy, approval, limits and audit as for an MCP client."""
         body = await read_json(request)
         tool, arguments = text_field(body, "tool", _MAX_TOOL_NAME_LENGTH), body.get("arguments")
-        if self._call_tool is None or tool not in ACTIONS or not isinstance(arguments, dict):
-            raise RequestRefused(400, "There is no such button.")
-        call = CallToolRequestParams(name=tool, arguments=cast("dict[str, Any]", arguments))
+        if tool not in ACTIONS or not isinstance(arguments, dict):
+            raise RequestRefused(400, _NO_BUTTON)
+        result = await self._call(tool, cast("dict[str, Any]", arguments), ButtonCallContext(_caller(session)))
+        outcome = {"failed": result.get("isError", False), "text": _text(result)}
+        pending = result.get("_meta", {}).get(PENDING)
+        return outcome | ({"pending": pending} if pending else {})
+
+    async def recording_links(self, request: Request, session: Session, by: str) -> dict[str, str]:
+        """Links to download a recording, by format; valid for ten minutes. Raises `RequestRefused`.
+
+        `by`: how the audit names the person. Who signed in with a code at a terminal may approve it, and does so by
+        asking for it. An identity cannot approve its own request: another person approves it.
+        """
+        id_ = text_field(await read_json(request), "id", _MAX_ID_LENGTH)
+        context = ButtonCallContext(_caller(session), by if session.identity is None else None)
+        result = await self._call("get_recording", {"recording_id": id_, "include_download_urls": True}, context)
+        if result.get("isError", False):
+            raise RequestRefused(409, _text(result))
+        return result["structuredContent"]["recording"].get("download_urls") or {}
+
+    async def _call(self, tool: str, arguments: dict[str, Any], context: ButtonCallContext) -> dict[str, Any]:
+        if self._call_tool is None:
+            raise RequestRefused(400, _NO_BUTTON)
         try:
-            result = await self._call_tool(call, ButtonCallContext(_caller(session)))
+            return await self._call_tool(CallToolRequestParams(name=tool, arguments=arguments), context)
         except MCPError as unknown:
             raise RequestRefused(409, unknown.error.message) from None
-        meta = result.get("_meta", {})
-        failed, text = result.get("isError", False), meta.get(FOR_PERSON) or result["content"][0]["text"]
-        outcome = {"failed": failed, "text": text}
-        pending = meta.get(PENDING)
-        return outcome | ({"pending": pending} if pending else {})
 
     @asynccontextmanager
     async def refreshing(self) -> AsyncGenerator[None]:
@@ -82,6 +104,12 @@ class LiveCalls:
             tasks.start_soon(refresh)
             yield
             tasks.cancel_scope.cancel()
+
+
+def _text(result: dict[str, Any]) -> str:
+    """What a tool answered, for a person."""
+    text: str = result.get("_meta", {}).get(FOR_PERSON) or result["content"][0]["text"]
+    return text
 
 
 def _caller(session: Session) -> Caller:

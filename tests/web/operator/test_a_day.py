@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from mcp.client import Client
@@ -111,11 +112,14 @@ async def test_the_team_leads_day(tmp_path: Path) -> None:
                 .wait_for()
             )
 
-            # The agent brings two of them together, and asks to end the conference.
+            # The agent brings two of them together, records them, and asks to end the conference.
             opened = await call(agent, "create_conference", call_control_id=legs[0], name="Order 4711")
             room = {"conference_id": opened["conference"]["id"]}
             await call(agent, "join_conference", **room, call_control_id=legs[1])
             await page.get_by_role("heading", name="Order 4711").wait_for()
+            assert code_in(await refusal(agent, "start_recording", **room, format="mp3"))
+            await approve(page, "Record conference 'Order 4711'")
+            await call(agent, "start_recording", **room, format="mp3")
             first = code_in(await refusal(agent, "end_conference", **room))
             card = page.locator(f'.room [data-code="{first}"]')
             await card.get_by_role("button", name="Approve").wait_for()
@@ -144,6 +148,16 @@ async def test_the_team_leads_day(tmp_path: Path) -> None:
             await page.get_by_role("img", name="Who was in Order 4711").wait_for()
             await page.get_by_role("heading", name="Approvals").wait_for()
             assert "by lea@desk" in await page.locator(".conference").inner_text()
+
+            # The lead listens to the recording, and keeps an archive of the conference.
+            await page.get_by_role("button", name="Get the link").click()
+            link = await page.get_by_role("link", name="Download mp3").get_attribute("href")
+            assert "X-Amz-Signature=" in (link or "")
+            async with page.expect_download() as started:
+                await page.get_by_role("button", name="Export").click()
+            with ZipFile(await (await started.value).path()) as archive:
+                assert "manifest.json" in archive.namelist()
+            await page.get_by_text("The archive was saved.").wait_for()
 
             # The audit is checked and saved.
             await page.get_by_role("link", name="Audit").click()

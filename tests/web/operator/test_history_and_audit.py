@@ -2,15 +2,20 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.operator_visitor import Page, Visitor, asked
 from support.webhooks import body_of
+from telnyx_conferencing.server.adapters.conference_history import render_timeline
 from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Via
+from telnyx_conferencing.server.evidence.verify import verify
 from telnyx_conferencing.server.guard.ledger import ApprovalRequest, Decision
+from telnyx_conferencing.server.sandbox.webhooks import Signer
+from telnyx_conferencing.server.webhooks.signature import SignatureVerifier
 
 pytestmark = pytest.mark.anyio
 
@@ -82,6 +87,18 @@ async def test_a_past_conference_has_its_people_its_picture_and_its_approvals(pa
     assert (await visitor.get("conferences/unknown")).status_code == 404
 
 
+async def test_a_past_conference_is_exported_as_an_archive(visitor: Visitor, tmp_path: Path) -> None:
+    answer = await visitor.get("conferences/conf-new/archive")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    file = tmp_path / "archive.zip"
+    file.write_bytes(answer.content)
+    verifier = SignatureVerifier([Signer().public_key], tolerance=float("inf"))
+    report = verify(file, verifier, answer.headers["x-audit-head"], render_timeline)
+    assert report.manifest is not None
+    assert (report.manifest.conference_id, report.is_head_known) == ("conf-new", True)
+    assert (await visitor.get("conferences/unknown/archive")).status_code == 404
+
+
 async def test_a_past_conference_has_its_transcript(page: Page, visitor: Visitor) -> None:
     speech = {
         "transcript": "Do we ship on Friday?",
@@ -112,6 +129,9 @@ async def test_the_audit_is_filtered_by_result_tool_text_and_time(page: Page) ->
     assert await actions(visitor, "?text=CLIENT of dial") == ["dial"]
     assert await actions(visitor, "?since=2026-03-01T10:30:00Z") == ["end_conference"]
     assert await actions(visitor, "?until=2026-03-01T09:30:00Z") == ["dial"]
+    await page.ledger.record([(now, {"outcome": "done", "tool": "list_queues", "risk": "read"})])
+    assert await actions(visitor, "?outcome=done") == ["list_queues", "end_conference", "dial"]
+    assert await actions(visitor, "?outcome=changes") == ["end_conference", "end_conference", "dial"]
 
 
 async def test_the_audit_names_conferences_and_people_instead_of_ids(page: Page) -> None:

@@ -205,6 +205,8 @@ async def test_axe_finds_nothing_in_any_view_and_nothing_overflows(
         await desk.ledger.stop("Anna", None)
         await desk.tab.get_by_text("The agent is paused, by Anna").wait_for()
         assert await desk.findings(axe) == []
+        tops = "['.switch', '.menu'].map(name => document.querySelector(name).getBoundingClientRect().top)"
+        assert len(set(await desk.tab.evaluate(tops))) == 1, "the menu stands below the switch"
         await desk.tab.get_by_role("button", name="Sign out").click()
         await desk.tab.get_by_label("Sign-in code").wait_for()
         assert await desk.findings(axe) == []

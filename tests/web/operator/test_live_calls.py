@@ -15,6 +15,7 @@ from support.guarded_server import audited, code_in, overheard, room_at
 from support.mcp_http import Site, site
 from support.mcp_stdio import PATIENCE
 from support.telnyx import Telnyx, telnyx
+from support.tokens import APPROVE, CONTROL, given
 from support.webhooks import eventually, url_of
 from telnyx_conferencing.server.guard.ledger import Ledger
 from telnyx_conferencing.server.web.operator.sign_in import create_code
@@ -130,6 +131,61 @@ async def test_a_button_waits_for_approval_where_the_policy_requires_it(tmp_path
         assert decided.status_code == 200
         assert (await operator.press("mute_participants", **everyone))["failed"] is False
         assert muted(phone, conference_id) == [True, True]
+
+
+def recorded(phone: Telnyx, conference_id: str) -> str:
+    """The id of a saved recording of the conference."""
+    phone.request("POST", f"/v2/conferences/{conference_id}/actions/record_start", {"format": "mp3"})
+    phone.request("POST", f"/v2/conferences/{conference_id}/actions/record_stop", {})
+    [recording] = phone.request("GET", "/v2/recordings")["data"]
+    return recording["id"]
+
+
+async def test_a_person_gets_the_links_of_a_recording_and_the_audit_names_them(tmp_path: Path) -> None:
+    async with house(tmp_path) as (operator, phone, conference_id):
+        answer = await operator.post("recording-links", {"id": recorded(phone, conference_id)})
+        assert answer.status_code == 200, answer.text
+        unknown = await operator.post("recording-links", {"id": "unknown"})
+    [(kind, url)] = answer.json()["links"].items()
+    assert (kind, "X-Amz-Signature=" in url) == ("mp3", True)
+    assert (unknown.status_code, "Recording not found" in unknown.json()["error"]) == (409, True)
+    done, _ = [entry for entry in await audited(tmp_path / "events.db") if entry["outcome"] != "sends"]
+    assert (done["tool"], done["outcome"], done["asked"]["by"]) == (
+        "get_recording",
+        "done",
+        "anna@desk (operator page)",
+    )
+    assert "X-Amz-Signature" not in json.dumps(done)
+
+
+async def test_where_another_person_must_approve_the_links_wait_for_them(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[approval]\nby_another = true\n")
+    async with house(tmp_path, "--policy", str(policy)) as (operator, phone, conference_id):
+        recording = {"id": recorded(phone, conference_id)}
+        refused = await operator.post("recording-links", recording)
+        assert refused.status_code == 409
+        await operator.post("decide", {"code": code_in(refused.json()["error"]), "yes": True})
+        assert (await operator.post("recording-links", recording)).status_code == 200
+
+
+async def test_an_identity_cannot_approve_its_own_request_for_links(tmp_path: Path) -> None:
+    token = await given(tmp_path, "anna", CONTROL, APPROVE)
+    with telnyx() as phone:
+        recording = {"id": recorded(phone, room_at(phone, "Standup", 2))}
+        options = ("--operator-page", "0", "--require-tokens")
+        async with site(*options, home=tmp_path, env=phone.env) as served, visitor(served.url) as operator:
+            operator.key = (await operator.post("sign-in", {"token": token})).json()["key"]
+            refused = await operator.post("recording-links", recording)
+            code = code_in(refused.json()["error"])
+            own = await operator.post("decide", {"code": code, "yes": True})
+    assert (refused.status_code, own.status_code) == (409, 409)
+
+
+async def test_a_policy_that_forbids_links_holds_for_people_too(tmp_path: Path) -> None:
+    async with house(tmp_path, "--read-only") as (operator, phone, conference_id):
+        refused = await operator.post("recording-links", {"id": recorded(phone, conference_id)})
+        assert (refused.status_code, "may only read" in refused.json()["error"]) == (409, True)
 
 
 async def test_only_the_boards_own_buttons_can_be_pressed(tmp_path: Path) -> None:
