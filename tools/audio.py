@@ -32,8 +32,8 @@ def _stops(leaves: str | ByArgument[str] = "") -> Undo:
 
 def _announces(*events: str) -> ByArgument[tuple[str, ...]]:
     everyone = tuple(f"conference.{event}" for event in events)
-    some = tuple(f"conference.participant.{event}" for event in events)
-    return ByArgument("call_control_ids", {EVERYONE: everyone}, some)
+    participant_events = tuple(f"conference.participant.{event}" for event in events)
+    return ByArgument("call_control_ids", {EVERYONE: everyone}, participant_events)
 
 
 def _count(value: Any) -> Any:

@@ -22,10 +22,10 @@ async def all_of(read: Read, listing: Command) -> list[dict[str, Any]]:
     position: dict[str, Any] = {"page_number": 1}
     for page in range(1, _MAX_PAGES + 1):
         response = await read(listing.model_copy(update=position | {"page_size": _PAGE_SIZE}))
-        found = list_items(response)
-        items += found
+        page_items = list_items(response)
+        items += page_items
         position = next_page(response)
-        if not found or not position:
+        if not page_items or not position:
             break
         if not position.keys() <= type(listing).model_fields.keys():  # a cursor, where only numbers are documented
             position = {"page_number": page + 1}

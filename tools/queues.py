@@ -226,7 +226,7 @@ class AnnouncePositions(Command):
     def words(self, position: int, waiting: int, minutes: int) -> str:
         """The text for one caller."""
         values = {"position": position, "waiting": waiting, "minutes": minutes}
-        return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), self.text)
+        return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), self.text)
 
     def requests(self, call_control_id: str, words: str) -> list[Command]:
         """The commands for one caller: what plays is stopped, then the words, then the music."""

@@ -80,9 +80,9 @@ def _positive(value: int) -> int:
 
 def _page_size(value: int, info: ValidationInfo) -> int:
     # Telnyx returns up to 250 at once, which is more than hosts show a model of one result.
-    most = 250 if info.context else 100
-    if value > most:
-        raise ValueError(f"must be a whole number from 1 to {most}")
+    max_size = 250 if info.context else 100
+    if value > max_size:
+        raise ValueError(f"must be a whole number from 1 to {max_size}")
     return value
 
 

@@ -157,15 +157,15 @@ class FoundConferences(NamedTuple):
 
 def _matches(summary: ConferenceSummary, text: str) -> bool:
     """Whether a name, an id or a number contains this text. Of numbers, only the digits count."""
-    wanted = text.strip().casefold()
-    digits = _NOT_DIGITS.sub("", wanted)
+    needle = text.strip().casefold()
+    digits = _NOT_DIGITS.sub("", needle)
     texts = [summary.id, summary.name]
     numbers: list[str | None] = []
     for person in summary.participants:
         texts += [person.label, person.caller_name, person.number]
         numbers.append(person.number)
-    return any(wanted in text.casefold() for text in texts if text) or (
+    return any(needle in text.casefold() for text in texts if text) or (
         len(digits) >= _MIN_DIGITS
-        and not _LETTERS.search(wanted)
+        and not _LETTERS.search(needle)
         and any(digits in _NOT_DIGITS.sub("", number) for number in numbers if number)
     )

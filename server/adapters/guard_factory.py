@@ -98,14 +98,14 @@ def policy_from_flags(settings: Settings) -> Rules:
     """The rules given by flags. Raises `SettingsError`."""
     tools = {"toolsets": settings.toolsets or frozenset({"default"}), "allow": settings.allow, "deny": settings.deny}
     limits = {name: getattr(settings, name) for name in _LIMITS}
-    given = {
+    rules = {
         "tools": {name: sorted(value) for name, value in tools.items() if value is not None}
         | {"read_only": settings.read_only},
         "limits": {name: value for name, value in limits.items() if value is not None},
         "approval": {} if settings.approval is None else {"level": settings.approval},
     }
     try:
-        return Rules.model_validate(given)
+        return Rules.model_validate(rules)
     except ValidationError as wrong:
         errors = wrong.errors(include_url=False, include_input=False)
         sentences = (

@@ -63,20 +63,20 @@ class TelnyxLiveState:
     def _first_in(self, queue: str) -> str | None:
         """The call leg that waits first in a queue, as far as events and this server's own commands tell."""
         state = self._events.projection.queue_state(queue)
-        own = {leg: self._own_place(leg) for leg in self._moves}
-        enqueued = (leg for leg, place in own.items() if place is not None and place.queue == queue)
+        own_places = {leg: self._own_place(leg) for leg in self._moves}
+        enqueued = (leg for leg, place in own_places.items() if place is not None and place.queue == queue)
         for leg in (*(state.waiting if state else ()), *enqueued):
-            place = own.get(leg)
+            place = own_places.get(leg)
             if place is None or place.queue == queue:
                 return leg
         return None
 
     def _own_place(self, call_control_id: str) -> Place | None:
         """Where this server's own command moved a leg, until the command's events arrive."""
-        made, place = self._moves.get(call_control_id, (datetime.min.replace(tzinfo=UTC), None))
-        moved = self._events.projection.moved_at(call_control_id)
-        is_newest = moved is None or moved <= made
-        return place if is_newest and self._events.now() - made < _OWN_MOVE_HOLDS else None
+        moved_by_us_at, place = self._moves.get(call_control_id, (datetime.min.replace(tzinfo=UTC), None))
+        event_moved_at = self._events.projection.moved_at(call_control_id)
+        is_newest = event_moved_at is None or event_moved_at <= moved_by_us_at
+        return place if is_newest and self._events.now() - moved_by_us_at < _OWN_MOVE_HOLDS else None
 
     async def room(self, conference_id: str) -> Room:
         listed = await all_participants(self._read, conference_id)
@@ -129,8 +129,8 @@ class TelnyxLiveState:
 
     async def room_named(self, name: str) -> Room | None:
         answer = await self._read(ListConferences(filter=ConferenceFilter(name=name)))
-        found = cast("list[Conference]", ListConferences.result.read(answer)["conferences"])
-        is_open = [conference.id for conference in found if conference.status != "completed" and conference.id]
+        conferences = cast("list[Conference]", ListConferences.result.read(answer)["conferences"])
+        is_open = [conference.id for conference in conferences if conference.status != "completed" and conference.id]
         return await self.room(is_open[0]) if is_open else None
 
     async def place(self, call_control_id: str) -> Place:
@@ -158,12 +158,12 @@ class TelnyxLiveState:
         if leg_id is None:
             return Place(PlaceKind.UNKNOWN)
         answer = await self._read(ListConferences(filter=ConferenceFilter(leg_id=leg_id)))
-        found = cast("list[Conference]", ListConferences.result.read(answer)["conferences"])
+        conferences = cast("list[Conference]", ListConferences.result.read(answer)["conferences"])
         return Place(
             PlaceKind.UNKNOWN,
             candidates=tuple(
                 Place(PlaceKind.CONFERENCE, conference_id=conference.id, conference_name=conference.name)
-                for conference in found
+                for conference in conferences
                 if conference.status != "completed" and conference.id
             ),
         )

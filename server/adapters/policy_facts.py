@@ -56,8 +56,8 @@ class TelnyxScopeFacts:
         """The connection of a call, as its events tell it."""
         store = await self._events.store()
         for event in await store.find(EventFilter(call_control_id=call_control_id), limit=_MAX_EVENTS):
-            if (found := text_at(event.payload, "connection_id")) is not None:
-                return found
+            if (connection_id := text_at(event.payload, "connection_id")) is not None:
+                return connection_id
         return None
 
     async def recording(self, recording_id: str) -> RecordingFacts:

@@ -99,15 +99,15 @@ class RecordingConsent:
 
     async def consented(self, legs: Iterable[str], policy: ConsentPolicy) -> frozenset[str]:
         needed = {CONSENT_HEARD, CONSENT_KEYED} if policy.needs_key else {CONSENT_HEARD}
-        found: set[str] = set()
+        consented: set[str] = set()
         for leg in set(legs):
             if needed <= {event.type for event in await self._own(leg)}:
-                found.add(leg)
-        return frozenset(found)
+                consented.add(leg)
+        return frozenset(consented)
 
     async def is_announcing(self, call_control_id: str) -> bool:
-        own = await self._own(call_control_id)
-        return bool(own) and own[0].type == CONSENT_ANNOUNCED and self._is_playing(own[0])
+        notes = await self._own(call_control_id)
+        return bool(notes) and notes[0].type == CONSENT_ANNOUNCED and self._is_playing(notes[0])
 
     def called_into(self, room: Room) -> tuple[str, ...]:
         now = self._events.now()
@@ -127,7 +127,7 @@ class RecordingConsent:
 
         As far back as a call can last, so that an agent cannot have it forgotten by many other calls.
         """
-        wanted = set(legs)
+        leg_ids = set(legs)
         newest: dict[str, bool] = {}
         outcomes: dict[str, Any] = {}
         async for record in records_of_open_calls(self._ledger):
@@ -136,9 +136,9 @@ class RecordingConsent:
             begins = record.tool in tools and outcome in ("sends", "done")
             if begins or (record.tool in _ENDS_CAPTURE and outcome == "done"):
                 newest.setdefault(str(record.arguments.get("call_control_id")), begins)
-            if wanted <= newest.keys():
+            if leg_ids <= newest.keys():
                 break
-        return frozenset(leg for leg in wanted if newest.get(leg))
+        return frozenset(leg for leg in leg_ids if newest.get(leg))
 
     def sent(self, command: Command, body: Any) -> None:
         """Note a command that Telnyx accepted. `body`: Telnyx's JSON."""
@@ -189,9 +189,9 @@ class RecordingConsent:
 
     async def _play(self, leg: str, conference_id: str | None, consent: ConsentPolicy) -> None:
         """Play it to one call leg, unless it plays or was heard already."""
-        own = await self._own(leg)
-        if any(event.type == CONSENT_HEARD for event in own) or (
-            own and own[0].type == CONSENT_ANNOUNCED and self._is_playing(own[0])
+        notes = await self._own(leg)
+        if any(event.type == CONSENT_HEARD for event in notes) or (
+            notes and notes[0].type == CONSENT_ANNOUNCED and self._is_playing(notes[0])
         ):
             return
         token, rules = secrets.token_hex(16), consent.rules
@@ -202,7 +202,7 @@ class RecordingConsent:
             "client_state_before": await self._client_state(leg),
         }
         # Of several processes that want to play it at the same time, the one that stores the event first does.
-        identity = f"{leg} {own[0].id if own else ''}"
+        identity = f"{leg} {notes[0].id if notes else ''}"
         if not await self._store(CONSENT_ANNOUNCED, leg, fields, hashlib.sha256(identity.encode()).hexdigest()[:32]):
             return
         named = {"stop": "all", "client_state": as_base64(token), "command_id": str(uuid.uuid4())}
@@ -251,10 +251,10 @@ class RecordingConsent:
 
     async def _note_heard(self, leg: str, consent: ConsentPolicy) -> None:
         """Note that a leg heard the announcement, if what ended on it was the whole announcement."""
-        own = await self._own(leg)
-        if not own or own[0].type != CONSENT_ANNOUNCED:
+        notes = await self._own(leg)
+        if not notes or notes[0].type != CONSENT_ANNOUNCED:
             return
-        announced = own[0]
+        announced = notes[0]
         store = await self._events.store()
         since = EventFilter(call_control_id=leg, types=_STARTED | _ENDED, since=announced.occurred_at)
         audio = sorted(await store.find(since, limit=_MAX_EVENTS), key=lambda event: (event.occurred_at, event.number))
@@ -277,7 +277,7 @@ class RecordingConsent:
 
     async def _note_key(self, leg: str, event: StoredEvent, consent: ConsentPolicy) -> None:
         digit = event.payload.get("digit")
-        types = {own.type for own in await self._own(leg)}
+        types = {note.type for note in await self._own(leg)}
         if (
             consent.needs_key
             and digit == consent.rules.digit
@@ -295,25 +295,25 @@ class RecordingConsent:
         is_running = room.recording == "recording" or (room.recording is None and room.may_be_recording)
         paused = await self._paused(conference_id)
         legs = [person.call_control_id for person in room.people]
-        already = set(cast("list[str]", paused.payload.get("recorded_legs", []))) if paused is not None else set[str]()
-        captured = sorted(await self.recorded(legs) - already)
+        paused_legs = set(cast("list[str]", paused.payload.get("recorded_legs", []) if paused else []))
+        captured = sorted(await self.recorded(legs) - paused_legs)
         if room.is_over or not (is_running or captured or paused is not None):
             return
         heard = await self.consented(legs, consent)
         lacking = [leg for leg in legs if leg not in heard]
         if lacking and (is_running or captured):
-            done = [await self._send(_pause_call(leg)) for leg in captured]
-            done += [await self._send(_pause(conference_id))] if is_running else []
-            if any(done):
+            paused_now = [await self._send(_pause_call(leg)) for leg in captured]
+            paused_now += [await self._send(_pause(conference_id))] if is_running else []
+            if any(paused_now):
                 recorded = self._events.now() - joined.occurred_at if joined is not None else timedelta()
                 fields = {"conference_id": conference_id, "people": len(lacking), "call_control_ids": lacking}
-                fields |= {"recorded_legs": sorted(already | set(captured)), "conference": is_running}
+                fields |= {"recorded_legs": sorted(paused_legs | set(captured)), "conference": is_running}
                 fields["recorded_ms"] = max(0, round(recorded / timedelta(milliseconds=1)))
                 await self._store(CONSENT_PAUSED, lacking[0], fields)
         for leg in lacking:
             await self._play(leg, conference_id, consent)
         if not lacking and paused is not None:
-            await self._resume(conference_id, paused, sorted(already & set(legs)))
+            await self._resume(conference_id, paused, sorted(paused_legs & set(legs)))
 
     async def _resume(self, conference_id: str, paused: StoredEvent, recorded_legs: list[str]) -> None:
         commands: list[Command] = [_resume_call(leg) for leg in recorded_legs]
@@ -326,8 +326,8 @@ class RecordingConsent:
         """The event of the pause that this mechanism made and has not ended."""
         store = await self._events.store()
         types = frozenset({CONSENT_PAUSED, CONSENT_RESUMED, "conference.recording.saved"})
-        found = await store.find(EventFilter(conference_id=conference_id, types=types), limit=1)
-        return found[0] if found and found[0].type == CONSENT_PAUSED and found[0].via is Via.SERVER else None
+        newest = await store.find(EventFilter(conference_id=conference_id, types=types), limit=1)
+        return newest[0] if newest and newest[0].type == CONSENT_PAUSED and newest[0].via is Via.SERVER else None
 
     async def _send(self, command: Command) -> bool:
         """Send a command; False when Telnyx refuses it, as when the recording has ended."""
@@ -350,8 +350,8 @@ class RecordingConsent:
         """What this mechanism noted of a call leg, newest first."""
         store = await self._events.store()
         types = frozenset({CONSENT_ANNOUNCED, CONSENT_HEARD, CONSENT_KEYED})
-        found = await store.find(EventFilter(call_control_id=leg, types=types), limit=_MAX_EVENTS)
-        return [event for event in found if event.via is Via.SERVER]
+        events = await store.find(EventFilter(call_control_id=leg, types=types), limit=_MAX_EVENTS)
+        return [event for event in events if event.via is Via.SERVER]
 
     async def _store(
         self, event_type: str, leg: str | None, fields: Mapping[str, Any], event_id: str | None = None

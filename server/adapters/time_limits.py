@@ -46,9 +46,9 @@ class TimeLimits:
                 del self._limited[next(iter(self._limited))]
 
 
-def _seconds(given: Any) -> int | None:
+def _seconds(argument: Any) -> int | None:
     """The audit keeps an argument as the client gave it: a number, or a text of one."""
-    return int(float(given)) if isinstance(given, int | float | str) and str(given) else None
+    return int(float(argument)) if isinstance(argument, int | float | str) and str(argument) else None
 
 
 def _numbers(arguments: Mapping[str, Any]) -> list[str]:

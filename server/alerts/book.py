@@ -61,8 +61,8 @@ class AlertBook:
         alert = _alert_of(event)
         if alert is None:
             return
-        known = self._last.get(alert.key)
-        if known is not None and (known.sequence, known.cleared_at is not None) >= (
+        last = self._last.get(alert.key)
+        if last is not None and (last.sequence, last.cleared_at is not None) >= (
             alert.sequence,
             alert.cleared_at is not None,
         ):

@@ -117,12 +117,18 @@ def is_unknown(alert: Alert, projection: Projection) -> bool:
 
 
 def _in_room(
-    rule: AlertRule, room: Room, since: datetime, say: Callable[[], str], call: str | None = None, *, each: bool = False
+    rule: AlertRule,
+    room: Room,
+    since: datetime,
+    say: Callable[[], str],
+    call: str | None = None,
+    *,
+    per_call: bool = False,
 ) -> Condition:
-    """`each`: the alert is about the call leg, not about the conference."""
+    """`per_call`: the alert is about the call leg, not about the conference."""
     return Condition(
         rule,
-        call if each and call else room.id,
+        call if per_call and call else room.id,
         since,
         say,
         due=since + rule.delay,
@@ -140,15 +146,17 @@ def _on_hold(rule: AlertRule, room: Room) -> Iterator[Condition]:
             def say(call: str = call) -> str:
                 return f"{room.who(call)} has been on hold in {room.title} for more than {duration_text(rule.delay)}."
 
-            yield _in_room(rule, room, fact.since, say, call, each=True)
+            yield _in_room(rule, room, fact.since, say, call, per_call=True)
 
 
 def _no_host(rule: AlertRule, room: Room) -> Iterator[Condition]:
     present = room.state.present.values()
     if not present or any(map(is_host, present)):
         return
-    left = [one.left_at for one in room.state.participants.values() if one.left_at is not None and is_host(one)]
-    since = max([min(map(room.joined, present)), *left])
+    departures = [
+        person.left_at for person in room.state.participants.values() if person.left_at is not None and is_host(person)
+    ]
+    since = max([min(map(room.joined, present)), *departures])
 
     def say() -> str:
         people = f"{count(len(room.state.present), 'person')} {'is' if len(room.state.present) == 1 else 'are'} in it"
@@ -161,8 +169,8 @@ def _alone(rule: AlertRule, room: Room) -> Iterator[Condition]:
     if len(room.state.present) != 1:
         return
     [(call, person)] = room.state.present.items()
-    left = [one.left_at for one in room.state.participants.values() if one.left_at is not None]
-    since = max([room.joined(person), *left])
+    departures = [other.left_at for other in room.state.participants.values() if other.left_at is not None]
+    since = max([room.joined(person), *departures])
 
     def say() -> str:
         return f"{room.who(call)} has been alone in {room.title} for more than {duration_text(rule.delay)}."
@@ -200,14 +208,14 @@ def _waits(rule: AlertRule, name: str, state: Queue, projection: Projection) -> 
 
 
 def _is_long(rule: AlertRule, name: str, state: Queue, projection: Projection) -> Iterator[Condition]:
-    most = rule.above or 0
-    if len(state.waiting) <= most:
+    max_length = rule.above or 0
+    if len(state.waiting) <= max_length:
         return
-    since = sorted(queued.since for queued in state.waiting.values())[most]
+    since = sorted(queued.since for queued in state.waiting.values())[max_length]
 
     def say() -> str:
         waiting = f"{count(len(state.waiting), 'call')} {'waits' if len(state.waiting) == 1 else 'wait'}"
-        return f"{waiting} in queue {quoted(name)}, which is more than {most}."
+        return f"{waiting} in queue {quoted(name)}, which is more than {max_length}."
 
     yield Condition(rule, name, since, say, since, queue=name)
 

@@ -54,9 +54,9 @@ def queue_new(transaction: Transaction, body_of: Callable[[StoredEvent], str], n
     if queued is None:
         set_value(transaction, _QUEUED, str(newest))
         return 0
-    fresh = EventFilter(types=OWN_TYPES, after_number=int(queued))
-    found = query.find(transaction, fresh, _BATCH, newest_first=False)
-    for event in found:
+    new_alerts = EventFilter(types=OWN_TYPES, after_number=int(queued))
+    events = query.find(transaction, new_alerts, _BATCH, newest_first=False)
+    for event in events:
         if event.via is Via.SERVER:
             transaction.change(
                 "INSERT INTO alert_deliveries (event_id, body, attempts, due_at) VALUES (:id, :body, 0, :now) "
@@ -65,8 +65,8 @@ def queue_new(transaction: Transaction, body_of: Callable[[StoredEvent], str], n
                 body=body_of(event),
                 now=microseconds(now),
             )
-    set_value(transaction, _QUEUED, str(found[-1].number if len(found) == _BATCH else newest))
-    return len(found)
+    set_value(transaction, _QUEUED, str(events[-1].number if len(events) == _BATCH else newest))
+    return len(events)
 
 
 def due(transaction: Transaction, now: datetime) -> list[str]:

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote
 
@@ -94,7 +95,7 @@ class AlertEngine:
             return
         now, store = self._events.now(), await self._events.store()
         self._evaluate_places(now)
-        conditions = [condition for found in self._conditions.values() for condition in found]
+        conditions = list(chain.from_iterable(self._conditions.values()))
         conditions += self._gaps(now)
         conditions += await self._expiring_approvals()
         held = {condition.key: condition for condition in conditions if condition.holds_at(now)}
@@ -165,7 +166,7 @@ class AlertEngine:
         if not rules:
             return []
         now, ledger_now = self._events.now(), self._ledger.now()
-        found: list[Condition] = []
+        conditions: list[Condition] = []
         for approval in await self._ledger.pending():
             for rule in rules:
                 assert rule.before is not None
@@ -174,8 +175,8 @@ class AlertEngine:
                 text = f"An approval request for {approval.tool} expires in less than {duration_text(rule.before)}."
                 due = now + (approval.expires_at - rule.before - ledger_now)
                 since = now + (approval.asked_at - ledger_now)
-                found.append(Condition(rule, subject, since, lambda text=text: text, due))
-        return found
+                conditions.append(Condition(rule, subject, since, lambda text=text: text, due))
+        return conditions
 
     def _of(self, when: AlertCondition) -> list[AlertRule]:
         return [rule for rule in self._rules if rule.when is when]
@@ -270,8 +271,8 @@ class AlertEngine:
     async def _store(self, store: Store, event_type: str, fields: Mapping[str, Any], now: datetime) -> None:
         """Store an alert event, unless another process has stored it: then that one counts."""
         if await store.add(*server_event(event_type, _event_id(fields, event_type), fields, now)) is None:
-            for known in (ALERT_RAISED, ALERT_CLEARED):
-                stored = await store.get(_event_id(fields, known))
+            for stored_type in (ALERT_RAISED, ALERT_CLEARED):
+                stored = await store.get(_event_id(fields, stored_type))
                 if stored is not None:
                     self._book.add(stored)
 

@@ -78,15 +78,15 @@ class AlertWebhook:
 
     def problems(self) -> Mapping[str, str]:
         """A sentence if alerts are not delivered; empty if all is well."""
-        found, host = self.backlog, urlsplit(self._url).hostname
+        backlog, host = self.backlog, urlsplit(self._url).hostname
         parts: list[str] = []
-        if found.failed:
-            parts.append(f"{count(found.failed, 'alert event')} could not be delivered in the last 7 days")
-        if found.retried:
-            parts.append(f"{count(found.retried, 'alert event')} {_is(found.retried)} about to be sent again")
+        if backlog.failed:
+            parts.append(f"{count(backlog.failed, 'alert event')} could not be delivered in the last 7 days")
+        if backlog.retried:
+            parts.append(f"{count(backlog.retried, 'alert event')} {_is(backlog.retried)} about to be sent again")
         if not parts:
             return {}
-        return {"alert webhook": f"{' and '.join(parts)} to {host}: {found.problem}"}
+        return {"alert webhook": f"{' and '.join(parts)} to {host}: {backlog.problem}"}
 
     async def run(self) -> None:
         """Send what is due until cancelled."""

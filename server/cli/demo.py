@@ -126,13 +126,13 @@ class _Story:
         await self.telnyx.advance_clock(seconds)
         self.explain(f"{seconds} s pass on the sandbox's clock: {activity}.")
 
-    async def wait(self, done: dict[str, Any], *types: str, **about: Any) -> None:
+    async def wait(self, announced: dict[str, Any], *types: str, **about: Any) -> None:
         """Wait for the webhook events that a result announces."""
-        expected = list(types or done["expect_events"])
-        seen = await self.client.call_tool("wait_for_event", {"types": expected, **about})
-        content: dict[str, Any] = seen.structured_content or {}
-        if seen.is_error or content["timed_out"]:
-            raise DemoFailed(f"no {' or '.join(expected)}: {_text(seen)}")
+        expected = list(types or announced["expect_events"])
+        waited = await self.client.call_tool("wait_for_event", {"types": expected, **about})
+        content: dict[str, Any] = waited.structured_content or {}
+        if waited.is_error or content["timed_out"]:
+            raise DemoFailed(f"no {' or '.join(expected)}: {_text(waited)}")
         self._print("event", content["summary"], max_lines=2)
 
     def named(self, text: str) -> str:
@@ -178,8 +178,8 @@ async def _call_people_in(story: _Story) -> str:
     story.names = {ann: "v3:ann", ben: "v3:ben", carol: "v3:carol"}
     await story.wait(dialled, "conference.participant.joined", call_control_id=ben)
     await story.wait(dialled, "call.hangup", call_control_id=carol)
-    found = await story.step("Find the conference.", "list_conferences", filter={"name": _ROOM})
-    room: str = found["conferences"][0]["id"]
+    listing = await story.step("Find the conference.", "list_conferences", filter={"name": _ROOM})
+    room: str = listing["conferences"][0]["id"]
     story.names[room] = f"<{_ROOM}>"
     story.check("Ann and Ben are in it", is_true=set(await telnyx.participants()) == {ann, ben})
 
@@ -200,7 +200,7 @@ async def _record_with_consent(story: _Story, room: str) -> None:
     await story.wait(spoken, "conference.speak.started", conference_id=room)
     await story.pass_time(20, "nobody hangs up")
     await story.step("Record it.", "start_recording", conference_id=room, format="mp3")
-    running = [one["status"] for one in (await telnyx.state())["recordings"]]
+    running = [recording["status"] for recording in (await telnyx.state())["recordings"]]
     story.check("a recording is running", is_true=running == ["recording"])
     await story.pass_time(_BEFORE_MUTE_S, "they talk")
     dora = next(leg for leg, name in story.names.items() if name == "v3:dora")

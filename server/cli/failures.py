@@ -41,7 +41,7 @@ def _cause(error: BaseException) -> BaseException:
     """The error itself, or the first one in an exception group, an expected one first."""
     if not isinstance(error, BaseExceptionGroup):
         return error
-    causes = [_cause(each) for each in cast("BaseExceptionGroup[BaseException]", error).exceptions]
+    causes = [_cause(inner) for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions]
     expected = (KeyboardInterrupt, click.ClickException, SettingsError, StoreError, BrokenPipeError)
     return next((cause for cause in causes if isinstance(cause, expected)), causes[0])
 

@@ -46,7 +46,7 @@ def operator(port: int, no_browser: bool, database: str | None) -> None:
     """
     require_terminal("The operator page")
     url = load_settings({"database": database}).database
-    server = _choose([one for one in _servers_with_page() if url is None or one.store == redacted_url(url)])
+    server = _choose([running for running in _servers_with_page() if url is None or running.store == redacted_url(url)])
     if server is None:
         click.echo("No running server has the operator page, so this command serves it. Press Ctrl-C to stop.")
 

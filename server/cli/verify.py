@@ -80,8 +80,8 @@ def _as_json(report: Report, *, is_head_given: bool) -> dict[str, object]:
         "records": report.records,
         "head": manifest.audit.head if manifest else None,
         "head_checked": is_head_given and report.is_head_known,
-        "failures": [{"what": one.what, "why": one.why} for one in report.failures],
-        "not_verifiable": [{"what": one.what, "why": one.why} for one in report.unverifiable],
+        "failures": [{"what": finding.what, "why": finding.why} for finding in report.failures],
+        "not_verifiable": [{"what": finding.what, "why": finding.why} for finding in report.unverifiable],
     }
 
 

@@ -96,15 +96,15 @@ def verify(
     `recordings`: files whose hashes must be in the archive. Raises `NotAnArchive` if it or a recording cannot be
     read, and `NotAHead` if the head is not one.
     """
-    known = parse_head(head) if head is not None else None
-    if head is not None and known is None:
+    known_head = parse_head(head) if head is not None else None
+    if head is not None and known_head is None:
         raise NotAHead("it is not a head: it is written NUMBER:HASH, as audit verify prints it")
     try:
         archive = ZipFile(path)
     except (*_UNREADABLE, struct.error) as error:
         raise NotAnArchive(f"{path} cannot be read as an archive: {error}.") from None
     with archive:
-        verification = _Verification(archive, verifier, known, timeline)
+        verification = _Verification(archive, verifier, known_head, timeline)
         with suppress(_TooManyFailures):
             verification.run(recordings)
     return verification.report
@@ -172,9 +172,9 @@ class _Verification:
             self.report.fail(name, "it is missing")
             yield None
             return
-        most = _MAX_AUDIT_BYTES if name == AUDIT else _MAX_FILE_BYTES
-        if info.file_size > most:
-            self.report.fail(name, f"it is larger than {most // 2**20} MiB")
+        max_bytes = _MAX_AUDIT_BYTES if name == AUDIT else _MAX_FILE_BYTES
+        if info.file_size > max_bytes:
+            self.report.fail(name, f"it is larger than {max_bytes // 2**20} MiB")
             yield None
             return
         try:
@@ -310,12 +310,12 @@ class _Verification:
         """A person's answer outside the client has an audit record of its own."""
         try:
             approvals: list[dict[str, Any]] = json.loads(self._read(APPROVALS) or b"[]")
-            answered = [str(one["code"]) for one in approvals if one["decided_by"] not in (None, _ELICITED)]
+            answered = [str(item["code"]) for item in approvals if item["decided_by"] not in (None, _ELICITED)]
         except (ValueError, TypeError, KeyError, RecursionError):
             self.report.fail(APPROVALS, "it is not a list of approval requests")
             return
         records = [json.loads(link.text) for link in self._links]
-        codes = {str(one.get("code")) for one in records if str(one.get("outcome")).endswith("by a person")}
+        codes = {str(item.get("code")) for item in records if str(item.get("outcome")).endswith("by a person")}
         for code in answered:
             if code not in codes and not manifest.masked:
                 self.report.fail(f"{APPROVALS}, {code}", "no audit record shows its answer")

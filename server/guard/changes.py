@@ -46,18 +46,18 @@ def _same(before: Facts, now: Facts, kind: str) -> Iterator[tuple[str, Any]]:
 
 
 def _in_room(before: Facts, now: Facts) -> Iterator[str]:
-    people, were = now["people"], before["people"]
-    joined = [who for leg, (who, _) in people.items() if leg not in were]
-    left = [who for leg, (who, _) in were.items() if leg not in people]
-    there = f" ({count(len(people), 'person')} in the conference now)"
-    for names, what in ((joined, "joined"), (left, "left")):
+    people, people_before = now["people"], before["people"]
+    joined = [who for leg, (who, _) in people.items() if leg not in people_before]
+    left = [who for leg, (who, _) in people_before.items() if leg not in people]
+    head_count = f" ({count(len(people), 'person')} in the conference now)"
+    for names, verb in ((joined, "joined"), (left, "left")):
         if names:
             more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-            yield f"{', '.join(names[:_MAX_NAMED])}{more} {'has' if len(names) == 1 else 'have'} {what}{there}"
-            there = ""
+            yield f"{', '.join(names[:_MAX_NAMED])}{more} {'has' if len(names) == 1 else 'have'} {verb}{head_count}"
+            head_count = ""
     for leg, (who, states) in people.items():
-        if leg in were:
-            yield from _of_person(who, set(cast("list[str]", were[leg][1])), set(cast("list[str]", states)))
+        if leg in people_before:
+            yield from _of_person(who, set(cast("list[str]", people_before[leg][1])), set(cast("list[str]", states)))
     if now["over"] and not before["over"]:
         yield "the conference has ended"
     if now["recording"] != before["recording"]:

@@ -71,7 +71,7 @@ async def _of_capture(policy: ConsentPolicy, situation: Situation, state: Consen
         return await _of_room(await situation.room(place.conference_id), policy, state)
     if place.kind in (PlaceKind.BRIDGE, PlaceKind.UNKNOWN) and place.other is None:
         return "it is not known who is connected with this call, and they would be recorded too"
-    return await _lacking([situation.person(one) for one in (leg, place.other) if one], policy, state)
+    return await _lacking([situation.person(call_leg) for call_leg in (leg, place.other) if call_leg], policy, state)
 
 
 async def _of_room(room: Room, policy: ConsentPolicy, state: ConsentState) -> str | None:
@@ -85,12 +85,12 @@ async def _of_room(room: Room, policy: ConsentPolicy, state: ConsentState) -> st
 
 async def _lacking(people: Iterable[Person], policy: ConsentPolicy, state: ConsentState) -> str | None:
     people = list(people)
-    heard = await state.consented([one.call_control_id for one in people], policy)
-    lacking = [one for one in people if one.call_control_id not in heard]
+    heard = await state.consented([person.call_control_id for person in people], policy)
+    lacking = [person for person in people if person.call_control_id not in heard]
     if not lacking:
         return None
-    what = "have heard it and pressed the key" if policy.needs_key else "have heard that they are recorded"
-    return f"{name_people(lacking, with_states=False)} must {what} first: {_HOW}"
+    requirement = "have heard it and pressed the key" if policy.needs_key else "have heard that they are recorded"
+    return f"{name_people(lacking, with_states=False)} must {requirement} first: {_HOW}"
 
 
 async def _of_entry(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:

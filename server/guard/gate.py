@@ -99,20 +99,20 @@ class Gate:
         """The calling rules that a call to a number would break now. Raises `CallRefused` and `StoreError`."""
         return await self._calling.broken(policy.calling, CalledNumbers((number,)))
 
-    async def _too_many_calls(self, most: int | None, command: Command, read: Read) -> str | None:
+    async def _too_many_calls(self, max_calls: int | None, command: Command, read: Read) -> str | None:
         """Why no more calls may be made, when at most `most` may be up; a clause. Raises what `read` raises."""
         more = len(command.numbers())
-        if most is None or not more:
+        if max_calls is None or not more:
             return None
         connection = await self._connection_of(command)
         if connection is None:
-            return f"the number of calls that are up is not known, and this server's policy allows {most} at once"
+            return f"the number of calls that are up is not known, and this server's policy allows {max_calls} at once"
         total = await count_of(read, ListActiveCalls(connection_id=connection))
-        if total + more <= most:
+        if total + more <= max_calls:
             return None
         return (
             f"{count(total, 'call')} {'is' if total == 1 else 'are'} up on connection {quoted(connection)} and this "
-            f"would add {more}, and this server's policy allows {most} at once (list_active_calls shows them; "
+            f"would add {more}, and this server's policy allows {max_calls} at once (list_active_calls shows them; "
             "there is room when some have ended)"
         )
 

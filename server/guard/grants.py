@@ -54,7 +54,8 @@ def terms_of(request: RequestGrant, defaults: Mapping[str, str | None]) -> Grant
 
 def _values(value: Any) -> list[Any]:
     values = cast("list[Any]", value) if isinstance(value, list) else [value]
-    if not values or len(values) > _MAX_VALUES or not all(isinstance(one, str | int | float | bool) for one in values):
+    is_plain = all(isinstance(item, str | int | float | bool) for item in values)
+    if not 0 < len(values) <= _MAX_VALUES or not is_plain:
         raise CallRefused(f"limits must give each argument a value, or a list of 1 to {_MAX_VALUES} values.")
     return values
 

@@ -132,8 +132,8 @@ def _together(legs: Mapping[str, OutstandingState]) -> Iterator[OutstandingState
             yield end
             continue
         by_region.setdefault(end["arguments"].get("region"), []).append(leg)
-    for some in by_region.values():
-        end = legs[some[0]]
-        whom = {"call_control_ids": EVERYONE if EVERYONE in some else some}
-        named = whom if "call_control_ids" in end["arguments"] else {}
+    for same_region in by_region.values():
+        end = legs[same_region[0]]
+        listed = {"call_control_ids": EVERYONE if EVERYONE in same_region else same_region}
+        named = listed if "call_control_ids" in end["arguments"] else {}
         yield {**end, "arguments": end["arguments"] | named}

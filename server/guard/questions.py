@@ -110,7 +110,7 @@ async def _live(command: Command, situation: Situation) -> tuple[Callable[[bool]
     person = caller.person if caller else situation.person(leg) if leg else None
     others = {name: arguments[name] for name in _OTHER_LEGS if arguments.get(name)}
     named = arguments.get("call_control_ids")
-    legs = [situation.person(one) for one in cast("list[str]", named)] if isinstance(named, list) else []
+    legs = [situation.person(call_leg) for call_leg in cast("list[str]", named)] if isinstance(named, list) else []
     whispered = [situation.person(leg) for leg in arguments.get("whisper_call_control_ids") or ()]
     is_in_room = place is not None and place.kind is PlaceKind.CONFERENCE
     inside = await situation.room(place.conference_id or "") if place and is_in_room else None

@@ -75,14 +75,18 @@ class Room:
 
     def person(self, named: str) -> Person | None:
         """The person with this call_control_id, participant id or label."""
-        return next((one for one in self.people if named in (one.call_control_id, one.participant_id, one.label)), None)
+        for person in self.people:
+            if named in (person.call_control_id, person.participant_id, person.label):
+                return person
+        return None
 
     def leg(self, call_control_id: str) -> Person | None:
         """The person on this call leg. A label never counts: anyone can choose one."""
-        return next((one for one in self.people if one.call_control_id == call_control_id), None)
+        return next((person for person in self.people if person.call_control_id == call_control_id), None)
 
     def without(self, call_control_id: str) -> "Room":
-        return replace(self, people=tuple(one for one in self.people if one.call_control_id != call_control_id))
+        others = tuple(person for person in self.people if person.call_control_id != call_control_id)
+        return replace(self, people=others)
 
     @property
     def title(self) -> str:
@@ -271,12 +275,13 @@ class Situation:
 
 
 def _lasting(room: Room) -> Mapping[str, Any]:
-    people = sorted((replace(one, hold_seconds=None) for one in room.people), key=lambda one: one.call_control_id)
-    return {"id": room.id, "over": room.is_over, "recording": room.recording, "people": [asdict(one) for one in people]}
+    by_leg = sorted(room.people, key=lambda person: person.call_control_id)
+    people = [asdict(replace(person, hold_seconds=None)) for person in by_leg]
+    return {"id": room.id, "over": room.is_over, "recording": room.recording, "people": people}
 
 
 def _remembered(room: Room) -> Facts:
-    people = {one.call_control_id: [one.who, one.states(with_times=False)] for one in room.people}
+    people = {person.call_control_id: [person.who, person.states(with_times=False)] for person in room.people}
     return {"over": room.is_over, "recording": room.recording, "people": people}
 
 

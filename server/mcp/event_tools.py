@@ -68,8 +68,8 @@ class EventTools:
         event_filter = await self._filter_for(store, tool, tool.types, tool.since)
         event_filter = replace(event_filter, until=_parse_time_argument(tool.until, "until") if tool.until else None)
         total = await store.count(event_filter)
-        found = await store.newest(event_filter, limit=tool.limit + 1, before=tool.cursor)
-        events, more = found[: tool.limit], len(found) > tool.limit
+        newest = await store.newest(event_filter, limit=tool.limit + 1, before=tool.cursor)
+        events, more = newest[: tool.limit], len(newest) > tool.limit
         none = " ".join(filter(None, ["No events.", self._suggest_types(tool.types or ())]))
         first = listed([describe_event(event) for event in events], most=3)
         summary = f"{_count_text(total)}: {first}" if events else none

@@ -55,9 +55,9 @@ class PermissionTools:
             return {"number": number, "allowed": False, "why": [problem]}
         broken = await self._guard.gate.broken_rules(policy, number)
         view: dict[str, Any] = {"number": number, "allowed": not broken, "why": [str(rule) for rule in broken]}
-        known = [rule.until for rule in broken if rule.until is not None]
-        if broken and len(known) == len(broken):
-            view["allowed_from"] = max(known).isoformat()
+        opening_times = [rule.until for rule in broken if rule.until is not None]
+        if broken and len(opening_times) == len(broken):
+            view["allowed_from"] = max(opening_times).isoformat()
         if broken and all(rule.may_override for rule in broken):
             view["a_person_may_allow_it"] = True
         return view

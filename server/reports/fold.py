@@ -214,8 +214,8 @@ class ReportFold:
         call, at = event.call_control_id or "", event.occurred_at
         leg = self._leg(call)
         leg.bridged_at, leg.peer = at, None
-        near = [one for one in self._bridging if abs(at - one[0]) <= _BRIDGE_GAP and one[1] != call]
-        same = [one for one in near if one[2] == event.call_session_id]
+        near = [bridging for bridging in self._bridging if abs(at - bridging[0]) <= _BRIDGE_GAP and bridging[1] != call]
+        same = [bridging for bridging in near if bridging[2] == event.call_session_id]
         if not near:
             self._bridging.append((at, call, event.call_session_id))
             return
@@ -229,9 +229,9 @@ class ReportFold:
         if leg is None or leg.bridged_at is None:
             return
         peer = self._legs.get(leg.peer or "")
-        for one in (leg, peer):
-            if one is not None and one.bridged_at is not None:
-                self._add_bridge(one, at)
+        for end in (leg, peer):
+            if end is not None and end.bridged_at is not None:
+                self._add_bridge(end, at)
 
     def _add_bridge(self, leg: _Leg, end: datetime) -> None:
         start, leg.bridged_at, leg.peer = leg.bridged_at, None, None
@@ -283,9 +283,9 @@ class ReportFold:
             room.figures.add_approval(by)
         if isinstance(queue, str):
             self._queues[queue].add_approval(by)
-        known = self._legs.get(leg) if isinstance(leg, str) else None
-        if known is not None and known.agent:
-            self._agents[known.agent].add_approval(by)
+        known_leg = self._legs.get(leg) if isinstance(leg, str) else None
+        if known_leg is not None and known_leg.agent:
+            self._agents[known_leg.agent].add_approval(by)
 
     # Results
 
@@ -323,8 +323,8 @@ class ReportFold:
             for waited, is_abandoned in leg.waits:
                 figures.add_wait(waited, is_abandoned=is_abandoned)
             times = _times(person, intervals.start, intervals.end)
-            for each in (figures, day, *([self._agents[leg.agent]] if leg.agent else ())):
-                each.add_time(*times)
+            for totals in (figures, day, *([self._agents[leg.agent]] if leg.agent else ())):
+                totals.add_time(*times)
         ended_at = intervals.end if intervals.is_over else None
         yield ReportRow(RowKind.CONFERENCE, room.name, figures, id_, intervals.start, ended_at)
 
@@ -358,7 +358,7 @@ def _times(person: ParticipantIntervals, start: datetime, end: datetime) -> tupl
 
 
 def _seconds(intervals: list[Interval]) -> float:
-    return sum(max((one.end - one.start).total_seconds(), 0) for one in intervals)
+    return sum(max((interval.end - interval.start).total_seconds(), 0) for interval in intervals)
 
 
 def _recorded_seconds(event: StoredEvent) -> float:

@@ -204,7 +204,7 @@ def _add(intervals: IntervalsByKind, kind: str, start: datetime, end: datetime) 
 def _merged(intervals: Iterable[Interval]) -> list[Interval]:
     """The intervals with overlapping ones merged."""
     merged: list[Interval] = []
-    for interval in sorted(intervals, key=lambda each: (each.start, each.end)):
+    for interval in sorted(intervals, key=lambda item: (item.start, item.end)):
         if merged and interval.start <= merged[-1].end:
             merged[-1] = Interval(merged[-1].start, max(merged[-1].end, interval.end))
         else:

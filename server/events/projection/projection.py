@@ -356,7 +356,9 @@ class Projection:
         return any(sound == SPEECH or sound in announcements for sound in sounds)
 
     def _names(self, state: Conference) -> dict[str, str]:
-        labels = {call: one.facts["label"].value for call, one in state.participants.items() if "label" in one.facts}
+        labels = {
+            call: person.facts["label"].value for call, person in state.participants.items() if "label" in person.facts
+        }
         numbers = {call: number for call in state.participants if (number := self.number(call)) is not None}
         return numbers | labels
 

@@ -219,11 +219,11 @@ class _Drawing:
             if not spans:
                 continue
             band = SubElement(body, "g", {"role": "img", "transform": f"translate(0 {height})"})
-            sentences = (f"{_LEGEND[kind].capitalize()} {self._times(some)}." for kind, some in spans.items())
+            sentences = (f"{_LEGEND[kind].capitalize()} {self._times(intervals)}." for kind, intervals in spans.items())
             SubElement(band, "title").text = " ".join(sentences)
             _text(band, _MARGIN, 19, label, "soft")
-            for kind, some in spans.items():
-                self._bar(band, kind, some, *_BAND)
+            for kind, intervals in spans.items():
+                self._bar(band, kind, intervals, *_BAND)
             height += _ROW
         return height
 
@@ -251,9 +251,9 @@ class _Drawing:
             if place - last.get(kind, -_WIDTH) >= max(self._grain, 4):
                 last[kind] = place
                 shapes.setdefault(kind, []).append(SIGNS[kind][1].format(_number(place), 14))
-        for kind, some in shapes.items():
+        for kind, paths in shapes.items():
             self._used.add(kind)
-            SubElement(group, "path", {"class": SIGNS[kind][0], "d": "".join(some)})
+            SubElement(group, "path", {"class": SIGNS[kind][0], "d": "".join(paths)})
 
     def _legend(self) -> tuple[Element, int]:
         """The legend for the kinds that occur, and its bottom edge."""

@@ -214,12 +214,12 @@ def _sound(entry: TimelineEntry) -> str:
     only = entry.moment.call if entry.moment.type.startswith("conference.participant.") else None
     to = "everyone" if only is None else entry.name_of(only)
     file = entry.moment.detail.get("media_name") or entry.moment.detail.get("media_url")
-    thing = "Text" if kind == "speak" else "A file" if file is None else f"The file {_data(file)}"
+    subject = "Text" if kind == "speak" else "A file" if file is None else f"The file {_data(file)}"
     if phase == "started":
-        return f"{thing} was {'spoken' if kind == 'speak' else 'played'} to {to}."
+        return f"{subject} was {'spoken' if kind == 'speak' else 'played'} to {to}."
     active = entry.before.find_sound(kind, only, entry.moment.detail)
     lasted = entry.moment.at - active.since if active else timedelta()
-    return f"{thing} to {to} ended after {format_duration(lasted)}." if lasted >= _LONG_SOUND else ""
+    return f"{subject} to {to} ended after {format_duration(lasted)}." if lasted >= _LONG_SOUND else ""
 
 
 def _saved(entry: TimelineEntry) -> str:

@@ -82,7 +82,8 @@ class GrantUse:
         )
 
     def _allowed(self, value: Any, allowed: Sequence[Any]) -> bool:
-        return any(_same(value, one) for one in allowed) or (ANYTHING in allowed and value != self.everyone)
+        is_listed = any(_same(value, allowed_value) for allowed_value in allowed)
+        return is_listed or (ANYTHING in allowed and value != self.everyone)
 
 
 def _items(value: Any) -> list[Any]:
@@ -118,7 +119,7 @@ def use(session: Transaction, use: GrantUse, now: datetime) -> Grant | None:
     ]
     if not covering:
         return None
-    grant = min(covering, key=lambda one: (one.expires_at, one.code))
+    grant = min(covering, key=lambda candidate: (candidate.expires_at, candidate.code))
     used = replace(grant, left=grant.left - use.amount)
     _store(session, used)
     return used

@@ -114,18 +114,18 @@ class Decision(NamedTuple):
 
 def take(session: Transaction, request: ApprovalRequest, now: datetime) -> PendingApproval | None:
     """The decision on this request. Returning an approval uses it up (`SPENT`)."""
-    found = _current(session, request.binding, now)
-    if found is None or found.state is not State.APPROVED:
-        return found
-    session.change("UPDATE approvals SET spent_at = :now WHERE code = :code", now=microseconds(now), code=found.code)
-    return _by_code(session, found.code, now)
+    current = _current(session, request.binding, now)
+    if current is None or current.state is not State.APPROVED:
+        return current
+    session.change("UPDATE approvals SET spent_at = :now WHERE code = :code", now=microseconds(now), code=current.code)
+    return _by_code(session, current.code, now)
 
 
 def add_pending(session: Transaction, request: ApprovalRequest, now: datetime, ttl: timedelta) -> PendingApproval:
     """Store a question for a person. The same question is stored once."""
-    found = _current(session, request.binding, now)
-    if found is not None and not _was_asked_again(session, found):
-        return found
+    current = _current(session, request.binding, now)
+    if current is not None and not _was_asked_again(session, current):
+        return current
     _check_not_too_many(session, request, now)
     code = new_code()
     session.change(
@@ -147,16 +147,16 @@ def outdated(session: Transaction, request: ApprovalRequest, now: datetime) -> P
         call=request.call,
         binding=request.binding,
     )
-    found = [_approval(row, now) for row in rows]
-    return found[0] if found and found[0].state in {State.PENDING, State.APPROVED} else None
+    approvals = [_approval(row, now) for row in rows]
+    return approvals[0] if approvals and approvals[0].state in {State.PENDING, State.APPROVED} else None
 
 
 def _check_not_too_many(session: Transaction, request: ApprovalRequest, now: datetime) -> None:
     """Raises `TooManyPending` when the caller has too many pending questions: a person could not read them all."""
-    who = "identity IS NULL" if request.identity is None else "identity = :identity"
+    same_caller = "identity IS NULL" if request.identity is None else "identity = :identity"
     named = {} if request.identity is None else {"identity": request.identity}
     rows = session.rows(
-        f"SELECT count(*) FROM approvals WHERE decision IS NULL AND expires_at > :now AND {who}",  # noqa: S608
+        f"SELECT count(*) FROM approvals WHERE decision IS NULL AND expires_at > :now AND {same_caller}",  # noqa: S608
         now=microseconds(now),
         **named,
     )
@@ -197,9 +197,9 @@ def use_answer(session: Transaction, request: ApprovalRequest, name: str, *, yes
 
 def decide(session: Transaction, code: str, answer: Decision, now: datetime) -> PendingApproval:
     """Answer a pending question. An approval holds for the time that the question may wait. Raises `NoSuchApproval`."""
-    found = pending_by_code(session, code, now)
-    if answer.yes and answer.identity is not None and answer.identity == found.identity:
-        raise NoSuchApproval(f"{found.code} was asked by {found.identity}: another person must approve it.")
+    approval = pending_by_code(session, code, now)
+    if answer.yes and answer.identity is not None and answer.identity == approval.identity:
+        raise NoSuchApproval(f"{approval.code} was asked by {approval.identity}: another person must approve it.")
     session.change(
         "UPDATE approvals SET decision = :decision, decided_at = :now, decided_by = :by, reason = :reason, "
         "expires_at = :expires WHERE code = :code",
@@ -208,18 +208,18 @@ def decide(session: Transaction, code: str, answer: Decision, now: datetime) -> 
         by=answer.by,
         reason=answer.reason,
         # The time to live of the server that asked: the answering process may have other settings.
-        expires=microseconds(now + (found.expires_at - found.asked_at)),
-        code=found.code,
+        expires=microseconds(now + (approval.expires_at - approval.asked_at)),
+        code=approval.code,
     )
-    return _by_code(session, found.code, now)
+    return _by_code(session, approval.code, now)
 
 
 def pending_by_code(session: Transaction, code: str, now: datetime) -> PendingApproval:
     """The pending question under a code. Raises `NoSuchApproval`."""
-    found = _by_code(session, normalized_code(code), now)
-    if found.state is not State.PENDING:
-        raise NoSuchApproval(f"{found.code} is {found.state} already: {found.question}")
-    return found
+    approval = _by_code(session, normalized_code(code), now)
+    if approval.state is not State.PENDING:
+        raise NoSuchApproval(f"{approval.code} is {approval.state} already: {approval.question}")
+    return approval
 
 
 def pending(session: Transaction, now: datetime) -> list[PendingApproval]:
@@ -229,7 +229,7 @@ def pending(session: Transaction, now: datetime) -> list[PendingApproval]:
         f"WHERE decision IS NULL AND expires_at > :now AND NOT EXISTS ({_NEWER}) ORDER BY number",
         now=microseconds(now),
     )
-    return [one for row in rows if (one := _approval(row, now)).state is State.PENDING]
+    return [approval for row in rows if (approval := _approval(row, now)).state is State.PENDING]
 
 
 def asked_again(session: Transaction, now: datetime) -> list[tuple[PendingApproval, PendingApproval]]:
@@ -306,15 +306,15 @@ def _current(session: Transaction, binding: str, now: datetime) -> PendingApprov
         "WHERE binding = :binding AND spent_at IS NULL ORDER BY number DESC LIMIT 1",
         binding=binding,
     )
-    found = [_approval(row, now) for row in rows]
-    return found[0] if found and found[0].state is not State.EXPIRED else None
+    approvals = [_approval(row, now) for row in rows]
+    return approvals[0] if approvals and approvals[0].state is not State.EXPIRED else None
 
 
 def _by_code(session: Transaction, code: str, now: datetime) -> PendingApproval:
-    found = by_code(session, code, now)
-    if found is None:
+    approval = by_code(session, code, now)
+    if approval is None:
         raise NoSuchApproval(f"There is no question {code}. `telnyx-conferencing approvals` lists those that wait.")
-    return found
+    return approval
 
 
 def new_code(groups: int = 2) -> str:

@@ -48,28 +48,28 @@ def first_limit_reached(
 ) -> LimitReached | None:
     """The exceeded limit that blocks longest; None when none is exceeded. `used` has the order of `limits`."""
     at = microseconds(now)
-    found = [
-        LimitReached(limit, _until(session, limit, at - _window(limit), one.within))
-        for limit, one in zip(limits, used, strict=True)
-        if one.within + limit.amount > limit.most
+    reached = [
+        LimitReached(limit, _until(session, limit, at - _window(limit), usage.within))
+        for limit, usage in zip(limits, used, strict=True)
+        if usage.within + limit.amount > limit.most
     ]
-    return max(found, key=lambda one: (one.until is None, one.until or now)) if found else None
+    return max(reached, key=lambda limit: (limit.until is None, limit.until or now)) if reached else None
 
 
 def spend(
     session: Transaction, limits: Sequence[Limit], now: datetime, used: Sequence[WindowUsage]
 ) -> LimitReached | None:
     """Count a call, unless a limit is exceeded; returns that limit. `used` has the order of `limits`."""
-    found = first_limit_reached(session, limits, now, used)
-    if found is None and limits:
+    reached = first_limit_reached(session, limits, now, used)
+    if reached is None and limits:
         _note(session, limits, microseconds(now), used)
-    return found
+    return reached
 
 
 def _note(session: Transaction, limits: Sequence[Limit], at: int, used: Sequence[WindowUsage]) -> None:
     parameters: dict[str, Any] = {"at": at}
-    for place, (limit, one) in enumerate(zip(limits, used, strict=True)):
-        before = one.total if one.at <= at else _insert_before(session, limit, at)
+    for place, (limit, usage) in enumerate(zip(limits, used, strict=True)):
+        before = usage.total if usage.at <= at else _insert_before(session, limit, at)
         parameters |= {
             f"key{place}": limit.key,
             f"amount{place}": limit.amount,

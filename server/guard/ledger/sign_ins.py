@@ -72,8 +72,8 @@ def by_cookie(session: Transaction, cookie_hash: str, now: datetime) -> SignIn |
         f"SELECT {_COLUMNS} FROM sign_ins WHERE cookie_hash = :cookie_hash",  # noqa: S608 - constants
         cookie_hash=cookie_hash,
     )
-    found = [sign_in for row in rows if _holds(sign_in := _sign_in(row), now)]
-    return found[0] if found else None
+    sign_ins = [sign_in for row in rows if _holds(sign_in := _sign_in(row), now)]
+    return sign_ins[0] if sign_ins else None
 
 
 def every(session: Transaction, now: datetime) -> list[SignIn]:

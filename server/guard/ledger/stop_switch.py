@@ -21,9 +21,9 @@ class Stopped:
 
 def stop(session: Transaction, by: str, reason: str | None, now: datetime) -> Stopped:
     """Block writes. An earlier stop stays as it is."""
-    found = stopped(session)
-    if found is not None:
-        return found
+    earlier = stopped(session)
+    if earlier is not None:
+        return earlier
     set_value(session, NOTE_NAME, json.dumps({"at": now.isoformat(), "by": by, "reason": reason}))
     return Stopped(now, by, reason)
 
@@ -44,5 +44,5 @@ def parse_note(text: str | None) -> Stopped | None:
     """Who stopped writes, from the stored note; None when writes are allowed."""
     if not text:
         return None
-    found = json.loads(text)
-    return Stopped(datetime.fromisoformat(found["at"]), found["by"], found["reason"])
+    fields = json.loads(text)
+    return Stopped(datetime.fromisoformat(fields["at"]), fields["by"], fields["reason"])

@@ -69,10 +69,10 @@ class CallingPolicy:
     def broken(self, number: str, now: datetime) -> list[BrokenRule]:
         """The rules on countries and hours that a call to a number breaks at this time (timezone-aware)."""
         concerned = [source for source in self.rules if not _is_exempt(number, source)]
-        found = [*self._wrong_country(number, concerned), *self._wrong_time(number, concerned, now)]
+        rules = [*self._wrong_country(number, concerned), *self._wrong_time(number, concerned, now)]
         if lacks_country(number) and any(source.attempts_per_day is not None for source in concerned):
-            found.append(BrokenRule(CallingRule.ATTEMPTS, number, "has no country code: who is called is not known"))
-        return [self._judged(rule) for rule in found]
+            rules.append(BrokenRule(CallingRule.ATTEMPTS, number, "has no country code: who is called is not known"))
+        return [self._judged(rule) for rule in rules]
 
     def opted_out(self, number: str, why: str) -> BrokenRule:
         """The broken rule for a number that is on an opt-out list."""
@@ -113,12 +113,13 @@ class CallingPolicy:
         if not allowed:
             return []
         broken = partial(BrokenRule, CallingRule.COUNTRIES, number)
-        both = ", ".join(code for code in sorted(allowed[0]) if all(code in some for some in allowed)) or "no country"
+        allowed_by_all = allowed[0].intersection(*allowed[1:])
+        allowed_text = ", ".join(sorted(allowed_by_all)) or "no country"
         codes = {country(reading) for reading in reached(number)} or {None}
         if None in codes:
-            return [broken(f"is in a country that is not known, and calls go only to {both}")]
-        found = sorted(str(code) for code in codes if not all(code in codes for codes in allowed))
-        return [broken(f"is in {found[0]}, and calls go only to {both}")] if found else []
+            return [broken(f"is in a country that is not known, and calls go only to {allowed_text}")]
+        wrong_codes = sorted(str(code) for code in codes if code not in allowed_by_all)
+        return [broken(f"is in {wrong_codes[0]}, and calls go only to {allowed_text}")] if wrong_codes else []
 
     @staticmethod
     def _wrong_time(number: str, rules: Sequence[CallingRules], now: datetime) -> list[BrokenRule]:
@@ -126,11 +127,13 @@ class CallingPolicy:
         if not windows:
             return []
         broken = partial(BrokenRule, CallingRule.HOURS, number)
-        allowed = ", and only ".join(" and ".join(window.text for window in some) or "never" for some in windows)
+        allowed = ", and only ".join(
+            " and ".join(window.text for window in source_windows) or "never" for source_windows in windows
+        )
         zones = [zone for reading in reached(number) for zone in time_zones(reading)]
         if not zones:
             return [broken(f"is in a time zone that is not known, and calls are allowed only {allowed} there")]
-        hours = [Hours(ZoneInfo(zone), some) for zone in dict.fromkeys(zones) for some in windows]
+        hours = [Hours(ZoneInfo(zone), source_windows) for zone in dict.fromkeys(zones) for source_windows in windows]
         closed = [place for place in hours if not place.is_open(now)]
         if not closed:
             return []
@@ -153,10 +156,10 @@ def _is_exempt(number: str, source: CallingRules) -> bool:
 
 
 def _time(moment: datetime, zone: str) -> str:
-    there = moment.astimezone(ZoneInfo(zone))
-    return f"{DAYS[there.weekday()].capitalize()} {there:%H:%M}"
+    local = moment.astimezone(ZoneInfo(zone))
+    return f"{DAYS[local.weekday()].capitalize()} {local:%H:%M}"
 
 
 def _moment(moment: datetime, zone: ZoneInfo) -> str:
-    there = moment.astimezone(zone)
-    return f"{DAYS[there.weekday()].capitalize()} {there:%Y-%m-%d %H:%M} {zone.key}"
+    local = moment.astimezone(zone)
+    return f"{DAYS[local.weekday()].capitalize()} {local:%Y-%m-%d %H:%M} {zone.key}"

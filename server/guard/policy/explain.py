@@ -38,13 +38,17 @@ def policy_sections(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> dict
     sections = _for_one(policy, tools)
     if policy.alerts:
         sections["Alerts"] = [f"{alert.name}: {alert.in_words()}" for alert in policy.alerts]
-    own = {pattern: policy.of(pattern, may_control=True) for pattern in policy.identities}
-    if own:
-        lines = (f"{name}: {line}" for name, theirs in own.items() for line in _differences(sections, theirs, tools))
+    own_policies = {pattern: policy.of(pattern, may_control=True) for pattern in policy.identities}
+    if own_policies:
+        lines = (
+            f"{name}: {line}"
+            for name, own_policy in own_policies.items()
+            for line in _differences(sections, own_policy, tools)
+        )
         sections["Identities"] = list(lines)
     sections["Warnings"] = list(warnings(policy, tools))
-    for name, theirs in own.items():
-        also = (f"{name}: {line}" for line in warnings(theirs, tools))
+    for name, own_policy in own_policies.items():
+        also = (f"{name}: {line}" for line in warnings(own_policy, tools))
         sections["Warnings"] += [line for line in also if line.removeprefix(f"{name}: ") not in sections["Warnings"]]
     return sections
 
@@ -61,9 +65,9 @@ def _for_one(policy: Policy, tools: Sequence[type[Tool]]) -> dict[str, list[str]
     }
 
 
-def _differences(general: dict[str, list[str]], theirs: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
+def _differences(general: dict[str, list[str]], own_policy: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
     """The lines that hold for an identity and not in general."""
-    for title, lines in _for_one(theirs, tools).items():
+    for title, lines in _for_one(own_policy, tools).items():
         yield from (line for line in lines if line not in general[title])
 
 

@@ -72,9 +72,9 @@ class Hours:
 
     def is_open(self, now: datetime) -> bool:
         """Whether the clocks there show a time in a window: an hour they show twice is open twice."""
-        there = now.astimezone(self.zone)
-        minute = there.hour * 60 + there.minute
-        return any(window.holds(there.weekday(), minute) for window in self.windows)
+        local = now.astimezone(self.zone)
+        minute = local.hour * 60 + local.minute
+        return any(window.holds(local.weekday(), minute) for window in self.windows)
 
     def starts(self, now: datetime) -> Iterator[datetime]:
         """When its windows begin, from now on, as far as is looked ahead."""
@@ -97,15 +97,15 @@ def closed(hours: Sequence[Hours], now: datetime) -> str | None:
     """
     if now.tzinfo is None:
         raise ValueError("a moment without a time zone is none")
-    if all(one.is_open(now) for one in hours):
+    if all(source_hours.is_open(now) for source_hours in hours):
         return None
     allowed = f"Writes are allowed {', and of that only '.join(map(str, hours))}"
     opening = next_opening(hours, now.astimezone(UTC))
     if opening is None:
         return f"{allowed}; they do not open within {_LOOK_AHEAD.days} days."
-    there = opening.astimezone(hours[0].zone)
+    local = opening.astimezone(hours[0].zone)
     zone = f" ({hours[0].zone.key})" if len(hours) > 1 else ""
-    return f"{allowed}; the next time is {DAYS[there.weekday()].capitalize()} {there:%Y-%m-%d %H:%M}{zone}."
+    return f"{allowed}; the next time is {DAYS[local.weekday()].capitalize()} {local:%Y-%m-%d %H:%M}{zone}."
 
 
 def next_opening(hours: Sequence[Hours], now: datetime) -> datetime | None:
@@ -117,5 +117,5 @@ def next_opening(hours: Sequence[Hours], now: datetime) -> datetime | None:
 def _next_opening(hours: tuple[Hours, ...], now: datetime) -> datetime | None:
     quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
     quarters = (quarter + step * _STEP for step in range(1, _LOOK_AHEAD // _STEP + 1))
-    starts = sorted(start for one in hours for start in one.starts(now) if start > now)
-    return next((at for at in merge(quarters, starts) if all(one.is_open(at) for one in hours)), None)
+    starts = sorted(start for source_hours in hours for start in source_hours.starts(now) if start > now)
+    return next((at for at in merge(quarters, starts) if all(source_hours.is_open(at) for source_hours in hours)), None)

@@ -91,14 +91,14 @@ def limit_windows(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> tupl
 
     Limits on all writes and on a risk do not apply to reads. A limit on a tool applies also when it reads.
     """
-    found: dict[str, Window] = {}
+    windows: dict[str, Window] = {}
     for rules, of in shares:
-        key, whose = (f":of:{of}", f" of {of}") if of else ("", "")
+        key, owner = (f":of:{of}", f" of {of}") if of else ("", "")
         for suffix, words, measures in _concerning(rules, tool, risk):
-            for window in _of(measures, f"{suffix}{key}", f"{words}{whose}"):
-                known = found.get(window.key)
-                found[window.key] = window if known is None or window.most < known.most else known
-    return tuple(found.values())
+            for window in _of(measures, f"{suffix}{key}", f"{words}{owner}"):
+                known = windows.get(window.key)
+                windows[window.key] = window if known is None or window.most < known.most else known
+    return tuple(windows.values())
 
 
 def most_people(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> int | None:

@@ -73,8 +73,8 @@ class Policy:
     def _refused(self, tool: type[Tool]) -> str | None:
         if not self._may_control and not tool.is_read():
             return "your token may only read: changing anything needs the scope conferences:control"
-        found = (why for source in self.sources for refuses, why in _REFUSALS if refuses(source, tool))
-        why = next(found, None)
+        reasons = (why for source in self.sources for refuses, why in _REFUSALS if refuses(source, tool))
+        why = next(reasons, None)
         return why.format(toolset=tool.toolset()) if why else None
 
     def allowed(self, tools: Iterable[type[Tool]]) -> list[type[Tool]]:
@@ -154,8 +154,8 @@ class PolicyDecision:
 
     def limits(self, tool: Tool, *, ends_room: bool = False) -> tuple[Limit, ...]:
         """The rate limits of a call. `ends_room`: it ends a conference, which concerns everyone in it."""
-        found = (window.limit(tool, ends_room=ends_room) for window in self.windows)
-        return *(limit for limit in found if limit is not None), *self.attempts
+        limits = (window.limit(tool, ends_room=ends_room) for window in self.windows)
+        return *(limit for limit in limits if limit is not None), *self.attempts
 
 
 def _at(risk: Risk, rule: ApprovalPolicy | ApprovalLevel) -> ApprovalPolicy:

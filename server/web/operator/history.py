@@ -89,7 +89,7 @@ class HistoryApi:
                 "has_links": self._has_links,
                 "recordings": [recording.to_json() for recording in summary.recordings or ()],
                 "transcript": await self._transcript(conference_id, projection),
-                "approvals": [approval_view(one) for one in await self._ledger.approvals_of(conference_id)],
+                "approvals": [approval_view(approval) for approval in await self._ledger.approvals_of(conference_id)],
             }
         )
 
