@@ -11,6 +11,7 @@ from typing import Any
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolRequestParams, RequestId
+from mcp_types.version import is_version_at_least
 from pydantic_core import to_jsonable_python
 
 from ...tools.account import Whoami
@@ -54,6 +55,9 @@ logger = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
 CallListener = Callable[[CallRecord, RequestId | None], None]
+
+_STRUCTURED_FROM = "2025-06-18"
+"""Older protocol versions have no structured content. Cline speaks one, and shows the model both."""
 
 _CLOCK_TOLERANCE = timedelta(seconds=1)
 PROMPT_TIMEOUT_S = 40.0
@@ -111,7 +115,10 @@ class ToolCallHandler:
     async def handle(self, context: Context, call: CallToolRequestParams) -> Any:
         """Answer `tools/call`. An error is a tool result that the model can read, never a stack trace."""
         origin = McpCallContext(context, call, self._shutdown, self._ask_timeout_s, self._page())
-        return await self.answer(call, origin)
+        result = await self.answer(call, origin)
+        if is_version_at_least(context.protocol_version, _STRUCTURED_FROM):
+            return result
+        return {name: value for name, value in result.items() if name != "structuredContent"}
 
     async def answer(self, call: CallToolRequestParams, origin: CallContext) -> Any:
         """Carry out a call. Raises `MCPError` for an unknown tool."""

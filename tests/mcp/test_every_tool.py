@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import anyio
@@ -34,7 +35,9 @@ from support.examples import (
 from support.http import Received, recording
 from support.mcp import connected, text
 from support.mcp_apps import LISTED
+from support.mcp_stdio import spoken_to
 from support.rows import each_row
+from support.webhooks import url_of
 from telnyx_conferencing.server.mcp.tool_definitions import definition
 from telnyx_conferencing.tools.base import Command
 from telnyx_conferencing.tools.client_state import client_state_text
@@ -670,3 +673,12 @@ def _same_id(name: str, case: str) -> dict[str, str]:
 def test_lists_and_objects_that_a_host_sent_as_json_in_text_are_read(case: str, era: str) -> None:
     plain, as_text = sent_plain_and_as_text(era)[case]
     assert (plain.path, plain.query, plain.body) == (as_text.path, as_text.query, as_text.body)
+
+
+@pytest.mark.anyio
+async def test_a_result_of_a_protocol_without_structured_content_is_its_text_alone(tmp_path: Path) -> None:
+    async with spoken_to("--sandbox", "--database", url_of(tmp_path / "events.db"), env={}) as server:
+        assert (await server.initialize("2024-11-05"))["protocolVersion"] == "2024-11-05"
+        result = await server.ask("tools/call", {"name": "list_queues", "arguments": {}})
+    assert "structuredContent" not in result
+    assert json.loads(result["content"][0]["text"])["queues"]

@@ -81,8 +81,8 @@ class Raw:
         await self.send("notifications/initialized")
         return result
 
-    async def initialize(self) -> Message:
-        return await self.ask("initialize", _HELLO)
+    async def initialize(self, version: str = "2025-11-25") -> Message:
+        return await self.ask("initialize", {**_HELLO, "protocolVersion": version})
 
     async def until(self, matches: Callable[[Message], bool], since: int = 0) -> Message:
         """The first message like this, from the `since`th on."""
