@@ -37,7 +37,7 @@ conformance: $(VENV)/installed ## Run MCP's own conformance suite over HTTP (fet
 	@$(BIN)/python bench/conformance.py
 
 hosts: $(VENV)/installed ## Have the hosts' own tools read what install writes (npm fetches a gigabyte)
-	@$(BIN)/python bench/hosts.py && $(BIN)/python bench/claude_code.py && $(BIN)/python bench/gemini_cli.py && $(BIN)/python bench/codex_cli.py
+	@for script in hosts claude_code gemini_cli codex_cli opencode qwen_code; do $(BIN)/python bench/$$script.py || exit 1; done
 
 newcomer: $(VENV)/installed ## Walk a newcomer's path in an empty home
 	@$(BIN)/python bench/newcomer.py

@@ -7,7 +7,6 @@ another), and uses no account and no network. The exit code is 1 if a request do
 # pyright: basic
 
 import argparse
-import asyncio
 import json
 import os
 import re
@@ -22,12 +21,11 @@ from typing import Any
 
 from scripted_model import Block, Turn, scripted_model, text, tool_results, tool_use
 
-from telnyx_conferencing.server.guard.ledger import Decision, Ledger
-
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from support.everyday_requests import EVERYDAY_REQUESTS  # noqa: E402
+from support.terminal import ENTER, at_terminal  # noqa: E402
 
 CLAUDE = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "claude"
 PROGRAM = str(Path(sys.executable).with_name("telnyx-conferencing"))
@@ -95,14 +93,12 @@ class Job:
         return well
 
     def approved(self) -> Mapping[str, Any]:
-        """The arguments of the repeated call, once a person has said yes outside the conversation."""
-        [code] = re.findall(r"waits as (\S+)", self.answers[-1])
-
-        async def decide() -> None:
-            async with Ledger.open(self.database) as ledger:
-                await ledger.decide(code, Decision(True, "bench"))
-
-        asyncio.run(decide())
+        """The arguments of the repeated call, once a person has said yes at a terminal."""
+        code = re.findall(r"waits as (\S+)", self.answers[-1])[0]
+        with at_terminal("approvals", "--database", self.database, "approve", code) as terminal:
+            terminal.until("[y/N]")
+            terminal.type(f"y{ENTER}")
+            terminal.ended()
         return self.conference()
 
     def conference(self) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mcp import Client, StdioServerParameters, stdio_client
 
@@ -54,7 +55,7 @@ def main() -> int:
         return measure(arguments.only or list(PACKAGES), arguments.environments or scratch, lists)
 
 
-async def listed(program: str) -> list[object]:
+async def listed(program: str) -> list[dict[str, Any]]:
     """What a server program lists, as an MCP client sees it."""
     server = StdioServerParameters(command=program, args=["serve", "--sandbox"])
     async with Client(stdio_client(server)) as client:

@@ -1,12 +1,21 @@
-"""A model on loopback that follows a script, behind the API that a host calls: no account and no network."""
+"""A model on loopback that follows a script, behind the API that a host calls: no account and no network.
+
+The scripts see Claude's messages. `Chat` is for hosts that call OpenAI's chat API.
+"""
 
 # pyright: basic
+import asyncio
 import json
+import subprocess
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from converter_probe import count
+from converters import PROGRAM, listed
 
 _JSON, _EVENTS = "application/json", "text/event-stream"
 Block = dict[str, Any]
@@ -40,6 +49,73 @@ def scripted_model(turn: Turn) -> AbstractContextManager[str]:
         )
 
     return served(answer)
+
+
+@dataclass
+class Chat:
+    """A script behind OpenAI's chat API, and all that the host has sent to it."""
+
+    turn: Turn
+    as_called: Callable[[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
+    """A call of the script, name and arguments, as the model of this host makes it."""
+    requests: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
+    """Those that offer tools. Hosts also ask for more than answers, such as for a title."""
+
+    def run(self, command: Sequence[str], env: Mapping[str, str], home: str) -> None:
+        """Run the host until it ends. It finds this model in OPENAI_BASE_URL."""
+        with served(self.answer) as url:
+            there = {**env, "OPENAI_BASE_URL": f"{url}/v1"}
+            null = subprocess.DEVNULL
+            subprocess.run(command, env=there, cwd=home, stdin=null, capture_output=True, check=False, timeout=180)
+
+    def shown(self, definitions: Mapping[str, Block], prefix: str) -> str:
+        """What the model is shown of the server, whose tools have these names with a prefix."""
+        tools = asyncio.run(listed(str(PROGRAM)))
+        here = [definitions.get(prefix + tool["name"], {}) for tool in tools]
+        pairs = list(zip(tools, here, strict=True))
+        whole = sum(tool["description"] == definition.get("description") for tool, definition in pairs)
+        enums = sum(count(definition, "enum") for definition in here)
+        of_enums = sum(count(tool["inputSchema"], "enum") for tool in tools)
+        reach = "reach" if "People are on the line" in json.dumps(self.requests) else "do not reach"
+        return (
+            f"{sum(map(bool, here))} of {len(tools)} tools, {whole} whole descriptions, {enums} of {of_enums} "
+            f"enumerations; the server's instructions {reach} the model"
+        )
+
+    def answer(self, path: str, request: Mapping[str, Any]) -> tuple[str, str]:
+        """Of `served`."""
+        blocks = [text("ok")]
+        if request.get("tools"):
+            self.requests.append(request)
+            blocks = self.turn({"messages": [_of_chat(message) for message in request["messages"]]})
+        delta: dict[str, Any] = {"role": "assistant"}
+        calls = [block for block in blocks if block["type"] == "tool_use"]
+        for number, call in enumerate(calls):
+            name, arguments = self.as_called(call["name"], call["input"])
+            function = {"name": name, "arguments": json.dumps(dict(arguments))}
+            delta.setdefault("tool_calls", []).append(
+                {"index": number, "id": call["id"], "type": "function", "function": function}
+            )
+        if not calls:
+            delta["content"] = "".join(block["text"] for block in blocks)
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        chunks = (
+            {"delta": delta, "finish_reason": None},
+            {"delta": {}, "finish_reason": "tool_calls" if calls else "stop"},
+        )
+        whole = {"id": "scripted", "object": "chat.completion.chunk", "created": 0, "model": "scripted", "usage": usage}
+        lines = [json.dumps(whole | {"choices": [{"index": 0, **chunk}]}) for chunk in chunks]
+        return _EVENTS, "".join(f"data: {line}\n\n" for line in (*lines, "[DONE]"))
+
+
+def _of_chat(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A message of OpenAI's chat API as one of Claude's; calls of tools are left out."""
+    if message["role"] != "tool":
+        return message
+    content = message["content"]
+    words = content if isinstance(content, str) else " ".join(block.get("text", "") for block in content)
+    result = {"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": words}
+    return {"role": "user", "content": [result]}
 
 
 @contextmanager

@@ -1,0 +1,65 @@
+"""OpenCode with a scripted model: a job from a read to an approved end, as `install opencode` configures it.
+
+Run it by hand: `python bench/opencode.py`. It needs what `bench/hosts.py` fetches from npm (`--opencode PROGRAM` names
+another), and uses no account and no network. The exit code is 1 if a step fails.
+"""
+
+# pyright: basic
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from claude_code import PREFIX, PROGRAM, ROOT, Job, Prompt
+from scripted_model import Chat
+
+OPENCODE = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "opencode"
+SERVER = "telnyx-conferencing"
+OWN = {
+    "provider": {
+        "scripted": {
+            "npm": "@ai-sdk/openai-compatible",
+            "options": {"baseURL": "{env:OPENAI_BASE_URL}", "apiKey": "scripted"},
+            "models": {"scripted": {}},
+        }
+    },
+    "model": "scripted/scripted",
+}
+PROMPT = f"{SERVER}:work_the_queue"
+
+
+def as_called(name: str, arguments):
+    if name.startswith(PREFIX):
+        return f"{SERVER}_{name.removeprefix(PREFIX)}", arguments
+    return "read_mcp_resource", {"server": SERVER, "uri": arguments["uri"]}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--opencode", default=str(OPENCODE), help="The program of OpenCode.")
+    opencode = parser.parse_args().opencode
+    with TemporaryDirectory(prefix="opencode-") as home:
+        database = f"sqlite:///{home}/events.db"
+        # The host would fetch a list of models.
+        env = {"PATH": os.environ["PATH"], "HOME": home, "OPENCODE_DISABLE_MODELS_FETCH": "1"}
+        install = [PROGRAM, "install", "opencode", "--sandbox", "--database", database]
+        subprocess.run(install, env=env, check=True, capture_output=True)
+        file = Path(home) / ".config" / "opencode" / "opencode.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | OWN))
+        version = subprocess.run([opencode, "--version"], env=env, check=True, capture_output=True, text=True).stdout
+        job, prompt = Job(database), Prompt()
+        chat = Chat(job.turn, as_called)
+        chat.run([opencode, "run", "Do the job."], env, home)
+        Chat(prompt.turn, as_called).run([opencode, "run", "--command", PROMPT, "support"], env, home)
+    definitions = {tool["function"]["name"]: tool["function"] for tool in chat.requests[0]["tools"]}
+    print(f"OpenCode {version.strip()}: {chat.shown(definitions, f'{SERVER}_')}")
+    well = job.report()
+    print(f"{'good ' if prompt.expanded else 'WRONG'} {PROMPT}")
+    return int(not well or not prompt.expanded)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Qwen Code with a scripted model: a job from a read to an approved end, as `install qwen` configures it.
+
+Run it by hand: `python bench/qwen_code.py`. It needs what `bench/hosts.py` fetches from npm (`--qwen PROGRAM` names
+another), and uses no account and no network. The exit code is 1 if a step fails.
+"""
+
+# pyright: basic
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from claude_code import CONNECTING_S, PREFIX, PROGRAM, ROOT, Job, Prompt
+from scripted_model import Chat, tool_results, tool_use
+
+QWEN = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "qwen"
+SERVER = "telnyx-conferencing"
+OWN = {
+    "security": {"auth": {"selectedType": "openai"}},
+    "model": {"name": "scripted"},
+    "privacy": {"usageStatisticsEnabled": False},
+}
+SEARCH = "tool_search"
+MAX_RESULTS = 20
+"""A search finds no more."""
+PROMPT = "/work_the_queue --queue=support"
+
+
+class Script:
+    """The job as this host's model does it: it reads the definitions of tools by search, and calls them by another."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.found: list[str] = []
+
+    def turn(self, request):
+        results = tool_results(request)
+        if not results:
+            time.sleep(CONNECTING_S)
+            names = re.findall(rf'"(mcp__{SERVER}__\w+)"', json.dumps(request).replace("\\", ""))
+            pages = [names[at : at + MAX_RESULTS] for at in range(0, len(names), MAX_RESULTS)]
+            queries = ({"query": f"select:{','.join(page)}", "max_results": MAX_RESULTS} for page in pages)
+            return [tool_use(f"{SEARCH}{number}", SEARCH, query) for number, query in enumerate(queries)]
+        self.found = [results[id_] for id_ in results if id_.startswith(SEARCH)]
+        return self.job.turn(request)
+
+    def definitions(self):
+        texts = re.findall("<function>(.*)</function>", "\n".join(self.found))
+        return {definition["name"]: definition for definition in map(json.loads, texts)}
+
+
+def as_called(name: str, arguments):
+    if name == SEARCH:
+        return name, arguments
+    if name.startswith(PREFIX):
+        return "tool_call", {"name": f"mcp__{SERVER}__{name.removeprefix(PREFIX)}", "arguments": arguments}
+    return "tool_call", {
+        "name": "read_mcp_resource",
+        "arguments": {"server_name": SERVER, "uri": arguments["uri"]},
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--qwen", default=str(QWEN), help="The program of Qwen Code; a `node` beside it runs it.")
+    qwen = parser.parse_args().qwen
+    with TemporaryDirectory(prefix="qwen-") as home:
+        database = f"sqlite:///{home}/events.db"
+        env = {"PATH": f"{Path(qwen).parent}:{os.environ['PATH']}", "HOME": home, "OPENAI_API_KEY": "scripted"}
+        install = [PROGRAM, "install", "qwen", "--sandbox", "--database", database]
+        subprocess.run(install, env=env, check=True, capture_output=True)
+        file = Path(home) / ".qwen" / "settings.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | OWN))
+        version = subprocess.run([qwen, "--version"], env=env, check=True, capture_output=True, text=True).stdout
+        script, prompt = Script(Job(database)), Prompt()
+        chat = Chat(script.turn, as_called)
+        chat.run([qwen, "-p", "Do the job.", "--approval-mode", "yolo"], env, home)
+        Chat(prompt.turn, as_called).run([qwen, "-p", PROMPT], env, home)
+    print(f"Qwen Code {version.strip()}: {chat.shown(script.definitions(), f'mcp__{SERVER}__')}")
+    well = script.job.report()
+    print(f"{'good ' if prompt.expanded else 'WRONG'} {PROMPT}")
+    return int(not well or not prompt.expanded)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
