@@ -52,6 +52,15 @@ const TONES: [RegExp, string, string][] = [
   [/./, "good", "✓"],
 ];
 
+// What a person did that is no call of a tool, by its outcome.
+const BY_PERSON: [RegExp, string][] = [
+  [/^writes stopped/, "Pause the agent"],
+  [/^writes resumed/, "Resume the agent"],
+  [/^opt-out removed/, "Take a number off the opt-out list"],
+  [/^token made/, "Create a token"],
+  [/^token revoked/, "Revoke a token"],
+];
+
 /** `newest`: the number of the newest record, which grows with every action. */
 export function Audit({ newest }: { newest: number }) {
   const [filter, setFilter] = useState({ outcome: "", text: "", from: "", to: "" });
@@ -156,6 +165,7 @@ export function Audit({ newest }: { newest: number }) {
 function Row({ action }: { action: Action }) {
   const { at, ms, does, tool, risk, code, grant, outcome = "—", why, reason, client, by, identity, asked = {} } = action;
   const [, tone, sign] = TONES.find(([pattern]) => pattern.test(outcome))!;
+  const [, byPerson] = BY_PERSON.find(([pattern]) => pattern.test(outcome)) ?? [];
   const answer = [
     asked.answer && asked.answer !== "nobody" ? `asked: ${asked.answer}${asked.by ? `, by ${asked.by}` : ""}` : "",
     asked.reason ? `“${asked.reason}”` : "",
@@ -167,7 +177,7 @@ function Row({ action }: { action: Action }) {
         <Line text={ms === undefined ? "" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`} />
       </td>
       <td data-label="What">
-        <Theirs text={does ? does[0]!.toUpperCase() + does.slice(1) : (tool ?? "—")} class="whole" />
+        <Theirs text={does ? does[0]!.toUpperCase() + does.slice(1) : (tool ?? byPerson ?? "—")} class="whole" />
         <Line text={[does ? tool : "", risk, code, grant].filter(Boolean).join(" · ")} />
       </td>
       <td data-label="Result">
