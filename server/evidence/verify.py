@@ -84,17 +84,24 @@ class Report:
             raise _TooManyFailures
 
 
+_NO_KEY = "no public key is given (--public-key)"
+
+
 class _TooManyFailures(Exception):
     """The verification stops here."""
 
 
 def verify(
-    path: Path, verifier: SignatureVerifier, head: str | None, timeline: Timeline, recordings: Sequence[Path] = ()
+    path: Path,
+    verifier: SignatureVerifier | None,
+    head: str | None,
+    timeline: Timeline,
+    recordings: Sequence[Path] = (),
 ) -> Report:
     """Verify everything in an archive. `head`: NUMBER:HASH, as `audit verify` printed it at some time.
 
-    `recordings`: files whose hashes must be in the archive. Raises `NotAnArchive` if it or a recording cannot be
-    read, and `NotAHead` if the head is not one.
+    `verifier`: None reports that the webhooks are not verifiable. `recordings`: files whose hashes must be in the
+    archive. Raises `NotAnArchive` if it or a recording cannot be read, and `NotAHead` if the head is not one.
     """
     known_head = parse_head(head) if head is not None else None
     if head is not None and known_head is None:
@@ -112,7 +119,7 @@ def verify(
 
 class _Verification:
     def __init__(
-        self, archive: ZipFile, verifier: SignatureVerifier, known: tuple[int, str] | None, timeline: Timeline
+        self, archive: ZipFile, verifier: SignatureVerifier | None, known: tuple[int, str] | None, timeline: Timeline
     ) -> None:
         self._archive = archive
         self._verifier = verifier
@@ -226,6 +233,9 @@ class _Verification:
         if entry.signature is None and entry.timestamp is None:
             why = _NO_SIGNATURE.get(entry.via, "nobody verified its signature when it arrived")
             self.report.unverifiable.append(Finding(what, why))
+            return False
+        if self._verifier is None:
+            self.report.unverifiable.append(Finding(what, _NO_KEY))
             return False
         try:
             self._verifier.verify(body, entry.signature, entry.timestamp)

@@ -330,11 +330,18 @@ def test_only_its_owner_can_read_an_archive(case: Case) -> None:
     assert stat.S_IMODE(case.archive.stat().st_mode) == 0o600
 
 
+def test_without_a_public_key_the_webhooks_are_not_verifiable_and_the_rest_is_verified(case: Case) -> None:
+    found = case.result(case.archive, key=",")
+    assert (found["holds"], found["webhooks"], found["records"] > 0) == (True, 0, True)
+    whys = [one["why"] for one in found["not_verifiable"] if one["what"].startswith("webhooks/")]
+    assert whys
+    assert any("no public key is given (--public-key)" in why for why in whys)
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
         (("--public-key", "nonsense"), 2, "--public-key (TELNYX_PUBLIC_KEY): the public key 'nonsense' is"),
-        (("--public-key", ""), 2, "there is no public key"),
         (("--head", "12"), 2, "--head: it is not a head"),
     ],
 )
