@@ -1,6 +1,7 @@
 """Prompts over MCP: listed if the policy allows their essential tools, rendered from live facts, completed."""
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from ...prompts.files import Argument, Prompt
 
 Context = ServerRequestContext[Any, Any]
+_FILLED_IN_LATER = re.compile(r"\$\d+")
+"""OpenCode gets prompts with `$1`, `$2` for their arguments, and puts what a person types in their place."""
 
 
 class PromptHandlers:
@@ -168,13 +171,18 @@ def _definition(prompt: "Prompt") -> PromptDefinition:
 
 
 def _checked(prompt: "Prompt", arguments: Mapping[str, str]) -> dict[str, str]:
-    """The arguments that are not blank. Raises `MCPError` for a missing, unknown or invalid one."""
+    """The arguments that are not blank. Raises `MCPError` for a missing, unknown or invalid one.
+
+    An optional one that the host fills in later is left out: it may stay empty.
+    """
     takes = [argument.name for argument in prompt.arguments]
     if unknown := [name for name in arguments if name not in takes]:
         takes_text = f"it takes {listed(takes)}" if takes else "it takes none"
         raise _wrong(prompt, f"has no argument {listed([quoted(name) for name in unknown])}: {takes_text}")
     filled = {name: value.strip() for name, value in arguments.items() if value.strip()}
     for about in prompt.arguments:
+        if not about.required and _FILLED_IN_LATER.fullmatch(filled.get(about.name, "")):
+            del filled[about.name]
         if about.required and about.name not in filled:
             description = f"{about.description[0].lower()}{about.description[1:].rstrip('.')}"
             raise _wrong(prompt, f"needs {about.name}: {description}")

@@ -152,6 +152,16 @@ async def test_what_does_not_exist_is_to_be_looked_for(era: str, world: World) -
         assert "could not be looked up" in await text_of(client, "work_the_queue", queue="nowhere")
 
 
+async def test_an_optional_argument_that_the_host_fills_in_later_counts_as_not_given() -> None:
+    async with connected("--sandbox") as client:
+        for prompt in (await client.list_prompts()).prompts:
+            required = [argument.name for argument in prompt.arguments or () if argument.required]
+            optional = [argument.name for argument in prompt.arguments or () if not argument.required]
+            later = {name: f"${number}" for number, name in enumerate([*required, *optional], 1)}
+            without = {name: later[name] for name in required}
+            assert await text_of(client, prompt.name, **later) == await text_of(client, prompt.name, **without)
+
+
 async def test_two_conferences_with_one_name_are_not_taken_for_one(world: World) -> None:
     room(world.sandbox, "Twins")
     second = room(world.sandbox, "Twins")
