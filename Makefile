@@ -37,7 +37,7 @@ conformance: $(VENV)/installed ## Run MCP's own conformance suite over HTTP (fet
 	@$(BIN)/python bench/conformance.py
 
 hosts: $(VENV)/installed ## Have the hosts' own tools read what install writes (npm fetches a gigabyte)
-	@for script in hosts claude_code gemini_cli codex_cli opencode qwen_code; do $(BIN)/python bench/$$script.py || exit 1; done
+	@for script in hosts claude_code gemini_cli codex_cli opencode qwen_code copilot_cli cline_cli; do $(BIN)/python bench/$$script.py || exit 1; done
 
 newcomer: $(VENV)/installed ## Walk a newcomer's path in an empty home
 	@$(BIN)/python bench/newcomer.py

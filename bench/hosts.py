@@ -19,10 +19,12 @@ COMMAND = str(Path(sys.executable).with_name("telnyx-conferencing"))
 PACKAGES = {
     "@anthropic-ai/claude-code": "2.1.332",
     "@anthropic-ai/mcpb": "2.1.2",
+    "@github/copilot": "1.0.102",
     "@google/gemini-cli": "0.61.0",
     "@modelcontextprotocol/inspector": "2.12.0",
     "@openai/codex": "0.171.0",
     "@qwen-code/qwen-code": "0.24.4",
+    "cline": "3.0.65",
     "node": "22.23.3",
     "opencode-ai": "1.18.33",
 }
@@ -63,6 +65,13 @@ CHECKS = (
         {"OPENCODE_DISABLE_MODELS_FETCH": "1"},
     ),
     Check(("qwen", "mcp", "list"), "Connected", ("qwen", "--version"), "qwen"),
+    Check(
+        ("copilot", "mcp", "list"),
+        "telnyx-conferencing (local)",
+        ("copilot", "--version"),
+        "copilot",
+        {"COPILOT_OFFLINE": "true"},
+    ),
     Check((*INSPECT, "tools/list"), '"list_conferences"'),
     Check((*INSPECT, "tools/call", "--tool-name", "list_queues"), "support"),
 )

@@ -38,6 +38,34 @@ def tool_results(request: Mapping[str, Any]) -> dict[str, Any]:
     return {block["tool_use_id"]: block.get("content") for block in blocks if block.get("type") == "tool_result"}
 
 
+@dataclass
+class Shown:
+    """A script for a host that names the server's tools in its own way, and what the host shows of the server."""
+
+    script: Turn
+    as_named: Callable[[str], str]
+    """The host's name of a tool, by the script's."""
+    first: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The first request."""
+
+    def turn(self, request: Mapping[str, Any]) -> Sequence[Block]:
+        self.first = self.first or request
+        blocks = self.script(request)
+        return [block | {"name": self.as_named(block["name"])} if "name" in block else block for block in blocks]
+
+    def __str__(self) -> str:
+        mark = self.as_named("")
+        tools = [tool for tool in self.first.get("tools", ()) if tool["name"].startswith(mark)]
+        later = sum(tool.get("defer_loading", False) for tool in tools)
+        words, enumerations = json.dumps(self.first), json.dumps(tools).count('"enum"')
+        instructions = ("Start with whoami" in words) + ("People are on the line" in words)
+        return (
+            f"shows the model {len(tools)} tools ({later} of them once a search has found them), "
+            f"{enumerations} enumerations, and of the server's instructions "
+            f"{('nothing', 'the first paragraph', 'all')[instructions]}"
+        )
+
+
 def scripted_model(turn: Turn) -> AbstractContextManager[str]:
     """Serve the script until the context ends, as Claude's API; the base URL."""
 

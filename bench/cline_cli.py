@@ -1,0 +1,76 @@
+"""Cline with a scripted model: a job from a read to an approved end, as `install cline` configures it.
+
+Run it by hand: `python bench/cline_cli.py`. It needs what `bench/hosts.py` fetches from npm (`--cline PROGRAM` names
+another), and uses no account and no network. The exit code is 1 if a step fails.
+"""
+
+# pyright: basic
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from claude_code import PREFIX, PROGRAM, ROOT, Job
+from scripted_model import Shown, scripted_model
+
+CLINE = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "cline"
+MODEL = {"provider": "anthropic", "apiKey": "scripted", "model": "claude-sonnet-4-6"}
+MARK = "telnyx-conferencing__"
+"""What the host puts before the name of a tool."""
+
+
+def provider(url: str):
+    """The file that `cline auth` writes; that command takes no address of another server than Anthropic's."""
+    settings = {"settings": MODEL | {"baseUrl": url}, "updatedAt": "2026-11-28T00:00:00.000Z", "tokenSource": "manual"}
+    return {"version": 1, "lastUsedProvider": "anthropic", "modes": {}, "providers": {"anthropic": settings}}
+
+
+def unwrapped(request):
+    """The request with the text of each tool result, of which this host shows the model the JSON."""
+    for message in request["messages"]:
+        for block in message["content"] if isinstance(message["content"], list) else ():
+            if block["type"] == "tool_result":
+                block["content"] = " ".join(part["text"] for part in parts(block["content"]))
+    return request
+
+
+def parts(content):
+    text = content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
+    return json.loads(text)["content"] if text.startswith("{") else [{"text": text}]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--cline", default=str(CLINE), help="The program of Cline.")
+    cline = parser.parse_args().cline
+    with TemporaryDirectory(prefix="cline-") as home:
+        database = f"sqlite:///{home}/events.db"
+        env = {"PATH": os.environ["PATH"], "HOME": home}
+        install = [PROGRAM, "install", "cline", "--sandbox", "--database", database]
+        subprocess.run(install, env=env, check=True, capture_output=True)
+
+        def run(*arguments: str) -> str:
+            null = subprocess.DEVNULL
+            command = [cline, *arguments]
+            ended = subprocess.run(
+                command, env=env, cwd=home, stdin=null, capture_output=True, text=True, check=False, timeout=180
+            )
+            return ended.stdout + ended.stderr
+
+        version = run("--version").strip()
+        job = Job(database, with_resource=False)
+        shown = Shown(lambda request: job.turn(unwrapped(request)), lambda name: MARK + name.removeprefix(PREFIX))
+        with scripted_model(shown.turn) as url:
+            settings = Path(home) / ".cline" / "data" / "settings" / "providers.json"
+            settings.write_text(json.dumps(provider(url)))
+            run("Do the job.")
+        run("hub", "stop")
+    print(f"Cline {version} {shown}")
+    return int(not job.report())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
