@@ -91,11 +91,11 @@ class _Story:
         self._print("result", content["summary"], max_lines=2)
         return content
 
-    async def refused_step(self, request: str, tool: str, **arguments: Any) -> None:
-        """Make a tool call that must be refused."""
+    async def declined_step(self, request: str, tool: str, **arguments: Any) -> None:
+        """Make a tool call that the person must have declined."""
         result = await self._call(request, tool, arguments)
-        if not result.is_error:
-            raise DemoFailed(f"{tool} was not refused")
+        if not result.is_error or "a person was asked and said no" not in _text(result).lower():
+            raise DemoFailed(f"{tool} was not declined")
         self._print("result", _text(result))
 
     async def _call(self, request: str, tool: str, arguments: dict[str, Any]) -> CallToolResult:
@@ -109,7 +109,7 @@ class _Story:
         approve = next(self.answers)
         self._print("asks you", question)
         self._print("you say", "yes" if approve else "no")
-        return ElicitResult(action="accept", content={"approve": True}) if approve else ElicitResult(action="decline")
+        return ElicitResult(action="accept", content={"decision": "approve" if approve else "reject"})
 
     def check(self, fact: str, *, is_true: bool) -> None:
         """Check a fact in the sandbox's state that the step should have caused."""
@@ -213,7 +213,7 @@ async def _wrap_up(story: _Story, room: str) -> None:
     """End the conference, after a change of mind, and sum it up."""
     telnyx = story.telnyx
     await story.pass_time(_AFTER_MUTE_S, "they talk on")
-    await story.refused_step("End it. (You change your mind.)", "end_conference", conference_id=room)
+    await story.declined_step("End it. (You change your mind.)", "end_conference", conference_id=room)
     story.check("nothing was sent, three people are still in it", is_true=len(await telnyx.participants()) == 3)
     ended = await story.step("Now end it.", "end_conference", conference_id=room)
     await story.wait(ended, "conference.ended", conference_id=room)
