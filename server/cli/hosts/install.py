@@ -20,10 +20,11 @@ from .server_entry import arguments, entry, merged, with_public_key
 from .texts import Entry, Unreadable
 
 _NO_KEY = KeySetup([], {}, "")
-_host_argument = click.argument("host", type=click.Choice(list(HOSTS)))
+_host_argument = click.argument("host", type=click.Choice(list(HOSTS)), metavar="HOST")
+_HOST_NAMES = f"HOST is one of {', '.join(HOSTS)}."
 
 
-@click.command()
+@click.command(epilog=_HOST_NAMES)
 @_host_argument
 @click.option("--print", "only_print", is_flag=True, help="Print what would be written, and change nothing.")
 @click.option(
@@ -51,7 +52,7 @@ def install(host: str, only_print: bool, key: str | None, public_key: str | None
     (_print_entry if only_print else _install)(HOSTS[host], options, key, public_key)
 
 
-@click.command()
+@click.command(epilog=_HOST_NAMES)
 @_host_argument
 @click.option("--forget-key", is_flag=True, help="Also remove the API key from the system keyring.")
 def uninstall(host: str, forget_key: bool) -> None:
