@@ -98,6 +98,14 @@ def test_each_record_is_one_readable_line_oldest_first(database: Path) -> None:
     ]
 
 
+def test_a_request_that_nobody_could_answer_is_named_by_its_code(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    asked = {"answer": "nobody", "reason": "no elicitation", "code": "K7QF-2M9X"}
+    written(path, [{"outcome": "pending", "why": "nobody could be asked through the client", "asked": asked}])
+    [line] = printed(path)
+    assert line.endswith("(nobody could be asked through the client; request K7QF-2M9X; 'no elicitation')")
+
+
 def test_text_that_callers_chose_stays_on_its_line_and_cannot_control_the_terminal(database: Path) -> None:
     for arguments in ([], ["--json"]):
         ended = run("audit", "--database", url_of(database), *arguments)
@@ -121,6 +129,7 @@ def test_text_that_callers_chose_stays_on_its_line_and_cannot_control_the_termin
         (["--since", "2026-01-31T13:01:00+01:00", "--last", "3"], [3, 4, 5]),
         (["--since", "2026-01-31T12:01:00Z", "--all", "--session", "aa"], [2]),
         (["--tool", "no_such_tool"], []),
+        (["--outcome", "granted by a person", "--outcome", "opt-out removed by a person"], []),
     ],
 )
 def test_filters_choose_what_is_printed(database: Path, arguments: list[str], expected: list[int]) -> None:
