@@ -72,7 +72,7 @@ class Prompt(BaseModel):
         return next((argument for argument in self.arguments if argument.name == name), None)
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
+    def _check_references(self) -> Self:
         names = [argument.name for argument in self.arguments]
         tools = self.all_tools()
         if len(set(names)) < len(names) or len(set(tools)) < len(tools):

@@ -7,12 +7,12 @@ class CallFailed(Exception):
     """A tool call ended without its result. The message says what is wrong, what is allowed and what to try."""
 
     def __init__(self, message: str, for_person: str | None = None) -> None:
-        """`for_person`: the same for a person who pressed a button; None: the message suits them too."""
+        """`for_person`: the message for a person who pressed a button; None: the same message."""
         super().__init__(message)
         self.for_person = for_person or message
 
     outcome: ClassVar[str] = "failed"
-    """How the audit names what became of the call."""
+    """The result of the call, as the audit names it."""
 
     @property
     def why(self) -> str:
@@ -21,7 +21,7 @@ class CallFailed(Exception):
 
 
 class CallRefused(CallFailed):
-    """This server did not pass the command on: nothing was sent."""
+    """This server refused the command: nothing was sent to Telnyx."""
 
     outcome = "refused"
 
@@ -31,8 +31,8 @@ class OutOfScope(CallRefused):
 
 
 class LookupFailed(CallRefused):
-    """What must be known before a command is sent could not be found out."""
+    """A fact that is needed before a command is sent could not be looked up."""
 
     def __init__(self, tool: str, failed: CallFailed) -> None:
-        """`failed`: what came of looking."""
-        super().__init__(f"{tool} was not sent, since what it concerns could not be looked at first. {failed}")
+        """`failed`: why the lookup failed."""
+        super().__init__(f"{tool} was not sent, because the server could not look up what it affects. {failed}")

@@ -287,7 +287,7 @@ class Settings(BaseSettings):
 
     @field_validator("toolsets", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         names = _named(value)
@@ -304,7 +304,7 @@ class Settings(BaseSettings):
 
     @field_validator("trusted_proxies")
     @classmethod
-    def _are_networks(cls, value: frozenset[str]) -> frozenset[str]:
+    def _check_networks(cls, value: frozenset[str]) -> frozenset[str]:
         for network in value:
             try:
                 ip_network(network)
@@ -318,7 +318,7 @@ class Settings(BaseSettings):
         return read_duration(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _can_tell_who_signed(self) -> Self:
+    def _check_webhook_key(self) -> Self:
         if self.webhook_port is None or self.sandbox or self.insecure_webhooks or self.public_key:
             return self
         raise ValueError(
@@ -328,12 +328,12 @@ class Settings(BaseSettings):
 
     @field_validator("from_number")
     @classmethod
-    def _is_number(cls, value: str | None) -> str | None:
+    def _check_number(cls, value: str | None) -> str | None:
         return value if value is None else caller_number(value)
 
     @field_validator("api_key", "public_key", mode="before")
     @classmethod
-    def _is_filled_in(cls, value: object) -> object:
+    def _check_placeholder(cls, value: object) -> object:
         if isinstance(value, str) and value.startswith("${"):
             raise ValueError(
                 f"the host did not replace {value}: set the variable in the environment where the host is started"
@@ -342,7 +342,7 @@ class Settings(BaseSettings):
 
     @field_validator("state_keys")
     @classmethod
-    def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_state_keys(cls, value: SecretStr | None) -> SecretStr | None:
         keys = [] if value is None else _keys(value)
         if value is not None and (not keys or len(set(keys)) < len(keys) or min(map(len, keys)) < _SHORTEST_KEY):
             raise ValueError(
@@ -356,7 +356,7 @@ class Settings(BaseSettings):
         return [] if self.state_keys is None else _keys(self.state_keys)
 
     @model_validator(mode="after")
-    def _is_fit_for_http(self) -> Self:
+    def _check_http(self) -> Self:
         if self.transport != "http":
             return self
         if self.webhook_port is not None:
@@ -381,7 +381,7 @@ class Settings(BaseSettings):
         return self.require_tokens or reached or self.oauth_issuer is not None
 
     @model_validator(mode="after")
-    def _names_its_issuer(self) -> Self:
+    def _check_oauth(self) -> Self:
         if (self.oauth_issuer is None) is not (self.oauth_audience is None):
             raise ValueError(
                 "--oauth-issuer and --oauth-audience need each other: without an audience, the server would accept "
@@ -393,14 +393,14 @@ class Settings(BaseSettings):
 
     @field_validator("oauth_issuer", "oauth_audience", "oauth_jwks_url")
     @classmethod
-    def _is_safe(cls, value: str | None) -> str | None:
+    def _check_https_url(cls, value: str | None) -> str | None:
         if value is not None and not is_safe(value):
             raise ValueError("must be an https URL (http only for this machine)")
         return value
 
     @field_validator("database")
     @classmethod
-    def _names_a_database(cls, value: str | None) -> str | None:
+    def _check_database_url(cls, value: str | None) -> str | None:
         try:
             if value is not None:
                 check_url(value)
@@ -410,20 +410,20 @@ class Settings(BaseSettings):
 
     @field_validator("alert_webhook")
     @classmethod
-    def _is_safe_receiver(cls, value: str | None) -> str | None:
+    def _check_alert_webhook(cls, value: str | None) -> str | None:
         if value is not None and not is_safe(value):
             raise ValueError("must be an https URL (http only for this machine)")
         return value
 
     @field_validator("alert_secret")
     @classmethod
-    def _can_sign(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_alert_secret(cls, value: SecretStr | None) -> SecretStr | None:
         for secret in [] if value is None else _keys(value) or [""]:
             secret_bytes(secret)
         return value
 
     @model_validator(mode="after")
-    def _signs_its_alerts(self) -> Self:
+    def _check_alerts_are_signed(self) -> Self:
         if self.alert_webhook is not None and self.alert_secret is None:
             raise ValueError(
                 f"--alert-webhook needs {PREFIX}ALERT_SECRET, to sign what is sent there. To create one: "
@@ -437,7 +437,7 @@ class Settings(BaseSettings):
 
     @field_validator("base_url")
     @classmethod
-    def _is_http(cls, value: str) -> str:
+    def _check_base_url(cls, value: str) -> str:
         if not value.startswith(("https://", "http://")):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")

@@ -173,7 +173,7 @@ class GatherDtmf(Command):
     client_state: ClientState | None = None
 
     @model_validator(mode="after")
-    def _has_a_voice(self, info: ValidationInfo) -> Self:
+    def _check_voice(self, info: ValidationInfo) -> Self:
         if not info.context:
             require_voice(self.payload, self.voice)
         return self

@@ -213,7 +213,7 @@ class Tool(BaseModel):
     needs_cards: ClassVar[bool] = False
     """It is offered only to hosts that show approval cards: they render pages and have no elicitation."""
     always_asks: ClassVar[bool] = False
-    """A person is asked whatever the policy says."""
+    """A person is asked, regardless of the policy."""
     is_secret: ClassVar[bool] = False
     """Records must not keep its arguments."""
 

@@ -145,7 +145,7 @@ class GatherFromCall(Command):
     command_id: CommandId | None = None
 
     @model_validator(mode="after")
-    def _fits_the_prompt(self, info: ValidationInfo) -> Self:
+    def _check_prompt(self, info: ValidationInfo) -> Self:
         if info.context:
             return self
         require_voice(self.payload, self.voice)

@@ -107,7 +107,7 @@ class ConferenceConfig(WhisperRule):
     beep_enabled: Beep | None = None
 
     @model_validator(mode="after")
-    def _names_one_conference(self, info: ValidationInfo) -> Self:
+    def _check_conference(self, info: ValidationInfo) -> Self:
         if not info.context and (self.conference_id is None) is (self.conference_name is None):
             raise ValueError("must name the conference, by id or by conference_name")
         if self.hold_audio_url is not None and self.hold_media_name is not None:
@@ -157,7 +157,7 @@ class Dial(Command):
     command_id: CommandId | None = None
 
     @model_validator(mode="after")
-    def _supervises_one_thing(self, info: ValidationInfo) -> Self:
+    def _check_supervision(self, info: ValidationInfo) -> Self:
         if info.context:
             return self
         if self.conference_config is not None and self.supervise_call_control_id is not None:
@@ -173,7 +173,7 @@ class Dial(Command):
         return (*super().expected_events(), *joined, *_DETECTED.get(self.answering_machine_detection, ()))
 
     def undo_call(self, fields: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Of several calls Telnyx names the first only: they are taken back one by one."""
+        """None for several calls: Telnyx's answer names only the first of them."""
         return super().undo_call(fields) if len(self.numbers()) == 1 else None
 
 

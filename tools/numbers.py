@@ -33,9 +33,9 @@ _SERVICE_CODES = tuple(re.compile(rf"([*#]{{1,2}}[0-9]{{{digits}}}[*#]?)+") for 
 """Codes that a telephone system takes before the number, such as *67 and #31#."""
 _LONGEST_SHORT = 6
 _ABROAD = ("00", "011", "0011")
-"""What is dialled first to leave a country."""
+"""International prefixes: what is dialled before a country code."""
 _OUTSIDE = ("0", "8", "9")
-"""What is dialled first to leave a house."""
+"""What is dialled first to get an outside line."""
 _KNOWN_EVERYWHERE = frozenset({"000", "112", "911", "999"})
 _PAY_PER_CALL = re.compile(r"1[0-9]{3}976[0-9]{4}")
 """The exchange 976 of the North American plan, which libphonenumber does not tell from others."""
@@ -87,9 +87,9 @@ def refusal(value: str) -> str | None:
 
 
 def caller_number(value: str) -> str:
-    """A number of one's own, to call from. Raises `ValueError`."""
+    """Check a number of the account to call from, and return it. Raises `ValueError`."""
     if not (_E164.fullmatch(value) or _SIP.fullmatch(value)):
-        raise ValueError("must be a phone number of yours in E.164, as +14155550123, or a SIP URI")
+        raise ValueError("must be a phone number of yours in E.164, such as +14155550123, or a SIP URI")
     return value
 
 
@@ -150,7 +150,7 @@ def party_key(text: str) -> str:
     abroad = next((out for out in _ABROAD if digits.startswith(out)), "+" if digits.startswith("+") else None)
     plain = digits.removeprefix(abroad) if abroad else ""
     if not _LISTED.fullmatch(plain):
-        raise ValueError("must be a phone number with + and its country code, as +14155550123, or a SIP URI")
+        raise ValueError("must be a phone number with + and its country code, such as +14155550123, or a SIP URI")
     return _one_spelling(plain) if _HAS_TRUNK_ZERO.match(plain) else f"+{plain}"
 
 
@@ -242,7 +242,7 @@ def _service(dialled: str, *, is_international: bool) -> str | None:
 
 
 def _is_emergency_somewhere(digits: str) -> bool:
-    """In any country: what is no emergency number here may be one where the call comes out."""
+    """Whether it is an emergency number in any country: a call may leave the network in another country."""
     from phonenumbers import SUPPORTED_SHORT_REGIONS, is_emergency_number  # noqa: PLC0415 (not before it is needed)
 
     return any(is_emergency_number(digits, region) for region in SUPPORTED_SHORT_REGIONS)

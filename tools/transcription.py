@@ -27,7 +27,7 @@ class _OfLegOrRoom(Command):
     conference_id: Annotated[ConferenceId, described("Id or name of the conference, for everyone.")] | None = None
 
     @model_validator(mode="after")
-    def _everyone_needs_a_conference(self, info: ValidationInfo) -> Self:
+    def _check_conference(self, info: ValidationInfo) -> Self:
         if not info.context and self.call_control_id == EVERYONE and self.conference_id is None:
             raise ValueError('"everyone" needs conference_id')
         return self
@@ -70,7 +70,7 @@ class StartTranscription(_OfLegOrRoom):
     command_id: CommandId | None = None
 
     def request(self) -> Request:
-        """Telnyx tells the forms of the configuration apart by their engine: it is filled in."""
+        """Its HTTP request. Telnyx tells the forms of the configuration apart by `engine`, which is filled in."""
         config = self.transcription_engine_config
         if config is None or config.transcription_engine is not None:
             return super().request()

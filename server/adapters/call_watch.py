@@ -59,11 +59,14 @@ class CallWatch:
             try:
                 await self._act(self._queue[0])
             except StoreError as problem:
-                logger.error("An event could not be acted on, and is tried again: %s", problem)
+                logger.error(
+                    "An event could not be processed for opt-outs and recording consent, and is tried again: %s",
+                    problem,
+                )
                 await anyio.sleep(_RETRY_DELAY_S)
                 continue
             except CallFailed as problem:
-                logger.error("An event could not be acted on: %s", problem)
+                logger.error("An event could not be processed for opt-outs and recording consent: %s", problem)
             self._queue.popleft()
 
     async def _act(self, item: StoredEvent | str) -> None:
@@ -82,6 +85,9 @@ class CallWatch:
         try:
             key = party_key(number or "")
         except ValueError:
-            logger.warning("A person pressed the opt-out key on a call whose number is not known")
+            logger.warning(
+                "A person pressed the opt-out key, and the number of the call is not known: add it to the opt-out list "
+                "with `telnyx-conferencing optout add`"
+            )
             return
         await self._ledger.add_optout(key, f"the person on the call, with key {digit}", "opt-out keyed on a call")

@@ -336,7 +336,11 @@ class RecordingConsent:
         try:
             await self._telnyx.send(command)
         except CallFailed as problem:
-            logger.error("%s failed: people may be recorded unannounced: %s", command.tool_name(), problem)
+            logger.error(
+                "%s failed: people who have not heard the announcement may be recorded: %s",
+                command.tool_name(),
+                problem,
+            )
             entry |= {"outcome": "failed", "why": str(problem)}
         else:
             self._events.record_command(command)

@@ -1,1 +1,1 @@
-"""Alerts: what the operator wants to hear of, raised and cleared as events, and sent as signed webhooks."""
+"""Alerts on conditions of the policy: raised and cleared as events, and sent as signed webhooks."""

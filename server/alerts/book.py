@@ -44,7 +44,7 @@ class Alert:
 
 
 class AlertBook:
-    """The last alert of each name and subject."""
+    """The newest alert of each name and subject."""
 
     def __init__(self) -> None:
         self.raised: dict[Key, Alert] = {}
@@ -57,7 +57,7 @@ class AlertBook:
             self.add(event)
 
     def add(self, event: StoredEvent) -> None:
-        """Add an alert event. Another event, also one that only poses as an alert, changes nothing."""
+        """Add an alert event. Other events change nothing, also those that only have the type of an alert."""
         alert = _alert_of(event)
         if alert is None:
             return
@@ -85,10 +85,10 @@ class AlertBook:
         last = self._last.get(key)
         return 1 if last is None else last.sequence + 1
 
-    def is_news(self, key: Key, since: datetime) -> bool:
-        """Whether a condition that holds since this time is not the one for which the alert was raised before.
+    def is_new(self, key: Key, since: datetime) -> bool:
+        """Whether a condition that began at this time is a new one: the alert was not raised for it before.
 
-        Two processes may know of the beginning or the end of a condition at different times.
+        Two processes may learn of the beginning or the end of a condition at different times.
         """
         last = self._last.get(key)
         if last is None:

@@ -182,7 +182,7 @@ class AlertEngine:
         return [rule for rule in self._rules if rule.when is when]
 
     def _is_new(self, key: Key, condition: Condition) -> bool:
-        return key not in self._book.raised and self._book.is_news(key, condition.since)
+        return key not in self._book.raised and self._book.is_new(key, condition.since)
 
     async def _confirmed(self, due: Sequence[Condition], now: datetime) -> list[Condition]:
         """The conditions that Telnyx need not be asked about. It is asked about the others, whose turn comes later.

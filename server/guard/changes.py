@@ -23,29 +23,29 @@ def changes(before: Facts, now: Facts) -> str:
 
 
 def _changes(before: Facts, now: Facts) -> Iterator[str]:
-    for id_, room in _same(before, now, "rooms"):
-        yield from _in_room(before["rooms"][id_], room)
-    for leg, place in _same(before, now, "places"):
+    for id_, room in _common(before, now, "rooms"):
+        yield from _room_changes(before["rooms"][id_], room)
+    for leg, place in _common(before, now, "places"):
         if place != before["places"][leg]:
             yield f"the call is {place} now"
-    for leg, (position, has_hung_up) in _same(before, now, "waiting"):
+    for leg, (position, has_hung_up) in _common(before, now, "waiting"):
         was, had_hung_up = before["waiting"][leg]
         if has_hung_up != had_hung_up:
             yield "the caller has hung up"
         elif position != was:
             yield f"the caller is at place {position} of the queue, not {was}"
-    for name, size in _same(before, now, "queues"):
+    for name, size in _common(before, now, "queues"):
         if size != before["queues"][name]:
             yield f"{count(size, 'call')} wait in {quoted(name)}, not {before['queues'][name]}"
 
 
-def _same(before: Facts, now: Facts, kind: str) -> Iterator[tuple[str, Any]]:
-    """What is known of the same things at both times."""
+def _common(before: Facts, now: Facts, kind: str) -> Iterator[tuple[str, Any]]:
+    """The facts of a kind about things that are known at both times, as they are now."""
     known = before.get(kind, {})
     return ((key, value) for key, value in now.get(kind, {}).items() if key in known)
 
 
-def _in_room(before: Facts, now: Facts) -> Iterator[str]:
+def _room_changes(before: Facts, now: Facts) -> Iterator[str]:
     people, people_before = now["people"], before["people"]
     joined = [who for leg, (who, _) in people.items() if leg not in people_before]
     left = [who for leg, (who, _) in people_before.items() if leg not in people]
@@ -57,21 +57,22 @@ def _in_room(before: Facts, now: Facts) -> Iterator[str]:
             head_count = ""
     for leg, (who, states) in people.items():
         if leg in people_before:
-            yield from _of_person(who, set(cast("list[str]", people_before[leg][1])), set(cast("list[str]", states)))
+            states_before = cast("list[str]", people_before[leg][1])
+            yield from _person_changes(who, set(states_before), set(cast("list[str]", states)))
     if now["over"] and not before["over"]:
         yield "the conference has ended"
     if now["recording"] != before["recording"]:
         yield f"its recording is {now['recording'] or 'unknown'}, not {before['recording'] or 'unknown'}"
 
 
-def _of_person(who: str, before: set[str], now: set[str]) -> Iterator[str]:
+def _person_changes(who: str, before: set[str], now: set[str]) -> Iterator[str]:
     for state in sorted(now - before):
-        yield f"{who} has become the host" if state == "host" else f"{who} is {_SAID.get(state, state)} now"
+        yield f"{who} has become the host" if state == "host" else f"{who} is {_STATE_TEXTS.get(state, state)} now"
     for state in sorted(before - now):
-        yield f"{who} is no longer {_SAID.get(state, state)}"
+        yield f"{who} is no longer {_STATE_TEXTS.get(state, state)}"
 
 
-_SAID = {
+_STATE_TEXTS = {
     "host": "the host",
     "monitor": "a supervisor who listens",
     "whisper": "a supervisor who whispers",

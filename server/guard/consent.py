@@ -1,4 +1,4 @@
-"""Nobody is recorded who has not heard the announcement: which commands are refused until everyone has."""
+"""Recording consent: refuses commands that would record people who have not heard the announcement."""
 
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from .place import PlaceKind
 from .policy import ConsentPolicy
 from .situation import Person, Room, Situation, name_people
 
-_HOW = (
+_NEXT_STEP = (
     "announce_recording plays the announcement; try again after event recording.consent.heard of each of them, or "
     "recording.consent.keyed where a key is needed"
 )
@@ -21,7 +21,7 @@ class ConsentState(Protocol):
     """What is known of announcements. Every method may raise `CallFailed` and `StoreError`."""
 
     async def consented(self, legs: Iterable[str], policy: ConsentPolicy) -> frozenset[str]:
-        """Those of these call legs that have heard the announcement, and keyed where that is needed."""
+        """The call legs among these that have heard the announcement, and keyed where that is needed."""
         ...
 
     async def is_announcing(self, call_control_id: str) -> bool:
@@ -37,11 +37,11 @@ class ConsentState(Protocol):
         ...
 
     async def captured(self, legs: Iterable[str]) -> frozenset[str]:
-        """Those of these call legs that may be recorded or transcribed by themselves."""
+        """The call legs among these that may be recorded or transcribed on their own."""
         ...
 
     async def recorded(self, legs: Iterable[str]) -> frozenset[str]:
-        """Those of these call legs that may be recorded by themselves: in a conference, that records everyone in it."""
+        """The call legs among these that may be recorded on their own. In a conference, that records everyone in it."""
         ...
 
 
@@ -51,49 +51,50 @@ async def consent_refusal(policy: ConsentPolicy, situation: Situation, state: Co
         return None
     command = situation.command
     if captures_speech(command):
-        return await _of_capture(policy, situation, state)
-    for check in (_of_entry, _of_connection, _of_stopped_audio):
+        return await _capture_refusal(policy, situation, state)
+    for check in (_entry_refusal, _connection_refusal, _stopped_audio_refusal):
         if (refusal := await check(policy, situation, state)) is not None:
             return refusal
     return None
 
 
-async def _of_capture(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
+async def _capture_refusal(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
     arguments = arguments_of(situation.command)
     leg: str | None = arguments.get("call_control_id")
     # A call leg counts where it is, also if the command names a conference.
     if leg in (None, EVERYONE) and (conference_id := arguments.get("conference_id")) is not None:
-        return await _of_room(await situation.room(conference_id), policy, state)
+        return await _room_refusal(await situation.room(conference_id), policy, state)
     if leg is None:
         return "it is not known whom it would record"
     place = await situation.place(leg)
     if place.kind is PlaceKind.CONFERENCE and place.conference_id is not None:
-        return await _of_room(await situation.room(place.conference_id), policy, state)
+        return await _room_refusal(await situation.room(place.conference_id), policy, state)
     if place.kind in (PlaceKind.BRIDGE, PlaceKind.UNKNOWN) and place.other is None:
         return "it is not known who is connected with this call, and they would be recorded too"
-    return await _lacking([situation.person(call_leg) for call_leg in (leg, place.other) if call_leg], policy, state)
+    people = [situation.person(call_leg) for call_leg in (leg, place.other) if call_leg]
+    return await _missing_consent(people, policy, state)
 
 
-async def _of_room(room: Room, policy: ConsentPolicy, state: ConsentState) -> str | None:
+async def _room_refusal(room: Room, policy: ConsentPolicy, state: ConsentState) -> str | None:
     if numbers := state.called_into(room):
         return (
             f"{', '.join(numbers)} will join when they answer, and would be recorded without the announcement: wait "
             "until they have joined or hung up"
         )
-    return await _lacking(room.people, policy, state)
+    return await _missing_consent(room.people, policy, state)
 
 
-async def _lacking(people: Iterable[Person], policy: ConsentPolicy, state: ConsentState) -> str | None:
+async def _missing_consent(people: Iterable[Person], policy: ConsentPolicy, state: ConsentState) -> str | None:
     people = list(people)
     heard = await state.consented([person.call_control_id for person in people], policy)
     lacking = [person for person in people if person.call_control_id not in heard]
     if not lacking:
         return None
     requirement = "have heard it and pressed the key" if policy.needs_key else "have heard that they are recorded"
-    return f"{name_people(lacking, with_states=False)} must {requirement} first: {_HOW}"
+    return f"{name_people(lacking, with_states=False)} must {requirement} first: {_NEXT_STEP}"
 
 
-async def _of_entry(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
+async def _entry_refusal(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
     """People enter a conference that is recorded only after the announcement."""
     command = situation.command
     if not isinstance(command, JoinConference | Dial):
@@ -102,11 +103,11 @@ async def _of_entry(policy: ConsentPolicy, situation: Situation, state: ConsentS
     if room is None or room.is_over:
         return None
     if isinstance(command, JoinConference) and await state.captured([command.call_control_id]):
-        return await _lacking([situation.person(command.call_control_id), *room.people], policy, state)
+        return await _missing_consent([situation.person(command.call_control_id), *room.people], policy, state)
     if not await _may_be_recorded(room, state):
         return None
     if isinstance(command, JoinConference):
-        return await _lacking([situation.person(command.call_control_id)], policy, state)
+        return await _missing_consent([situation.person(command.call_control_id)], policy, state)
     return (
         f"{room.title} is recorded, and people would join without the announcement: dial without conference_config, "
         "play it with announce_recording when they have answered, then use join_conference"
@@ -120,7 +121,7 @@ async def _may_be_recorded(room: Room, state: ConsentState) -> bool:
     return bool(await state.recorded([person.call_control_id for person in room.people]))
 
 
-async def _of_connection(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
+async def _connection_refusal(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
     """A call that is recorded by itself is connected only with people who have heard the announcement."""
     command = situation.command
     supervised = command.supervise_call_control_id if isinstance(command, Dial) else None
@@ -138,10 +139,10 @@ async def _of_connection(policy: ConsentPolicy, situation: Situation, state: Con
     legs = [command.call_control_id, *(others if other or command.call_control_id in captured else sorted(captured))]
     if len(legs) == 1:
         return "this call is recorded, and it is not known who would be connected with it: stop the recording first"
-    return await _lacking([situation.person(leg) for leg in legs], policy, state)
+    return await _missing_consent([situation.person(leg) for leg in legs], policy, state)
 
 
-async def _of_stopped_audio(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
+async def _stopped_audio_refusal(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
     """Speech that is stopped looks like speech that was heard to its end."""
     command = situation.command
     leg: str | None = getattr(command, "call_control_id", None)

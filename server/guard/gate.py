@@ -288,9 +288,9 @@ class Gate:
                 )
             case LimitReached():
                 raise CallRefused(
-                    f"{command.tool_name()} was not sent: this server's policy allows {found.limit.what}. "
+                    f"{command.tool_name()} was not sent: this server's policy allows {found.limit.text}. "
                     + self._when(found),
-                    f"Nothing was done: the policy allows {found.limit.what}. {self._when(found)}",
+                    f"Nothing was done: the policy allows {found.limit.text}. {self._when(found)}",
                 )
             case None:
                 pass

@@ -51,7 +51,7 @@ async def open_http_app(settings: Settings) -> AsyncGenerator[HttpApp]:
     """Serve what these settings describe over HTTP until the context exits. Raises `SettingsError`."""
     # Streams end themselves at shutdown, after a last event. The library would cut them off.
     AppStatus.disable_automatic_graceful_drain()
-    await _require_a_way_in(settings)
+    await _require_any_token(settings)
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(open_server(settings))
         with suppress(CallFailed):  # the log and `/readyz` say why; the store may come back
@@ -94,7 +94,7 @@ def _routes(
     return routes
 
 
-async def _require_a_way_in(settings: Settings) -> None:
+async def _require_any_token(settings: Settings) -> None:
     """Raise `SettingsError` when a token is required and none exists."""
     if not settings.tokens_required or settings.oauth_issuer is not None:
         return

@@ -139,7 +139,7 @@ async def _buffered(receive: Receive) -> tuple[bytes, Receive]:
 
 
 def _is_answer(body: bytes) -> bool:
-    """Whether a body has a JSON-RPC response in it. Read as the SDK reads it; what is no JSON, it refuses."""
+    """Whether a body contains a JSON-RPC response. It is read as the SDK reads it; the SDK refuses other text."""
     try:
         content = from_json(body)
     except ValueError:

@@ -125,7 +125,7 @@ class BoardTools:
         if not has_cards(context, self._guard.policy(caller_of(context))):
             raise CallRefused(
                 "No card can be shown here: cards need a host that renders pages and has no elicitation, and a policy "
-                "that lets the same person ask and approve. The person answers as the refusal said."
+                "that lets the same person ask and approve. Tell the person to answer as the refusal describes."
             )
         pending = await self._own_pending(tool.approval, context)
         secret = secrets.token_hex(32)  # hex, in which the number mask finds no phone number

@@ -192,7 +192,7 @@ class Elicitation:
         except (MCPError, ValueError):
             pass  # the client closed the question, or is gone
         except Exception:
-            logger.exception("A late answer could not be noted")
+            logger.exception("A person's answer that came after its call had ended could not be stored")
         finally:
             request.cancel()
 

@@ -81,7 +81,7 @@ class SkillHandlers:
         for skill in (await self.list(context, PaginatedRequestParams())).skills:
             if skill.uri == params.uri:
                 return GetSkillResult(skill=skill)
-        raise MCPError(INVALID_PARAMS, "There is no such skill: skills/list has those that there are.")
+        raise MCPError(INVALID_PARAMS, "There is no such skill. skills/list names every skill.")
 
     def resource(self) -> ResourceKind:
         """The SKILL.md of each skill."""

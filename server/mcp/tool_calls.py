@@ -211,7 +211,7 @@ class ToolCallHandler:
     async def _answer_locally(self, tool: Tool, origin: CallContext, record: CallRecord) -> dict[str, Any]:
         """Answer a tool that is no Telnyx endpoint."""
         if origin.context is None:
-            raise CallRefused(f"{tool.tool_name()} is for MCP clients.")
+            raise CallRefused(f"{tool.tool_name()} can be called by MCP clients only, not by the buttons of a page.")
         if isinstance(tool, Whoami):
             return _result(await self._whoami.answer(origin.context, origin.caller))
         if isinstance(tool, Report):

@@ -26,24 +26,24 @@ def log_to_stderr(settings: Settings) -> None:
     logging.getLogger("telnyx_conferencing").setLevel(level.upper())
 
 
-def log_call(journal: CallRecord, request_id: str | int | None) -> None:
+def log_call(record: CallRecord, request_id: str | int | None) -> None:
     """Log one line for a finished tool call."""
     if not calls.isEnabledFor(logging.INFO):
         return
-    milliseconds = round((journal.taken or 0) * 1000)
+    milliseconds = round((record.taken or 0) * 1000)
     trace = get_current_span().get_span_context().trace_id
     fields = {
-        "tool": journal.tool.tool_name(),
-        "outcome": journal.outcome,
+        "tool": record.tool.tool_name(),
+        "outcome": record.outcome,
         "ms": milliseconds,
-        "session": journal.caller.session,
-        "call": journal.call,
+        "session": record.caller.session,
+        "call": record.call,
         "request_id": request_id,
-        "telnyx_request_id": journal.telnyx.get("request_id"),
+        "telnyx_request_id": record.telnyx.get("request_id"),
         "trace_id": None if trace == INVALID_TRACE_ID else format_trace_id(trace),
     }
     present = {name: value for name, value in fields.items() if value is not None}
-    calls.info("%s: %s in %d ms", fields["tool"], journal.outcome, milliseconds, extra={_FIELDS: present})
+    calls.info("%s: %s in %d ms", fields["tool"], record.outcome, milliseconds, extra={_FIELDS: present})
 
 
 class _Json(logging.Formatter):

@@ -85,10 +85,10 @@ class Metrics:
         """Report the alerts that are raised, and their deliveries."""
         self._registry.register(_Alerts(book, webhook))
 
-    def call_ended(self, journal: CallRecord, request_id: object) -> None:
-        self._calls_by_labels(journal.tool.tool_name(), journal.outcome).inc()
-        if answer := journal.asked.get("answer"):
-            by = "client" if journal.asked.get("by", "elicitation") == "elicitation" else "operator"
+    def call_ended(self, record: CallRecord, request_id: object) -> None:
+        self._calls_by_labels(record.tool.tool_name(), record.outcome).inc()
+        if answer := record.asked.get("answer"):
+            by = "client" if record.asked.get("by", "elicitation") == "elicitation" else "operator"
             self._approvals.labels(by, answer).inc()
 
     def request_ended(self, command: Command, status: int, seconds: float) -> None:

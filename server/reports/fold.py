@@ -19,7 +19,7 @@ LATENESS = timedelta(minutes=10)
 """An event that arrives this long after the end of its conference still counts."""
 _MAX_CONFERENCE_AGE = timedelta(hours=4) + LATENESS
 _MAX_LEGS = 20_000
-"""Call legs that are remembered, the oldest are forgotten first."""
+"""Call legs that are remembered. Beyond it, the oldest are forgotten first."""
 _MAX_NAMES = 10_000
 """Queues or agents with a row of their own."""
 _OTHERS = "(others)"
@@ -31,7 +31,7 @@ _NAMING_GAP = timedelta(minutes=1)
 _QUEUE_EVENTS = frozenset({"call.enqueued", "call.dequeued", "call.left.queue"})
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_FINAL = frozenset({"sends", "reads", "asks", "pending", "dry run"})
-"""Outcomes of records that another record of the same call follows, or of which nothing came."""
+"""Outcomes of records after which another record of the same call follows, or of calls that were not sent."""
 _ENDS_BRIDGE = frozenset({"call.hangup", "conference.participant.joined", "call.enqueued", "call.bridged"})
 
 
@@ -79,7 +79,7 @@ class _Table:
 
 
 class ReportFold:
-    """The figures so far. What is open is kept; what has ended is reported and forgotten."""
+    """The figures so far. Open conferences and calls are kept; ended ones are reported and forgotten."""
 
     def __init__(self, is_counted: Callable[[datetime], bool]) -> None:
         """`is_counted`: whether something that began at this time counts."""
@@ -335,8 +335,8 @@ class ReportFold:
 def is_reported(record: AuditRecord) -> bool:
     """Whether a record changes a figure.
 
-    The others are left out before records and events are put in order: a call that Telnyx did not answer has only this
-    machine's time, and must not hold up the records after it.
+    The others are left out before records are merged with events by time. A call that Telnyx did not answer has only
+    this machine's time, which may be ahead of Telnyx's: it would hold up the records after it.
     """
     return is_conference_command(record) or _is_approval(record.entry)
 

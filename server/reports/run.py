@@ -39,8 +39,8 @@ async def run_report(
 ) -> AsyncGenerator[ReportRow]:
     """The rows of a report: each conference soon after its end, then queues, agents and days.
 
-    What is kept in memory does not grow with the number of events: it is bounded by what is open at the same time, and
-    by 10,000 queues and 10,000 agents. Raises `StoreError`.
+    The memory does not grow with the number of events: only with the conferences and calls that are open at the same
+    time, and with queues and agents, up to 10,000 of each. Raises `StoreError`.
     """
     fold = ReportFold(window.__contains__)
     records = _records(ledger, window)

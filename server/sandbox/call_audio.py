@@ -61,7 +61,7 @@ class PlaybackQueue:
             self._finish(self.waiting[0], "cancelled")
 
     def stop_all(self) -> None:
-        """Stop what plays and drop what waits; dropped files never started, so no webhook tells of them."""
+        """Stop what plays and drop what waits; dropped files never started, so no webhook reports them."""
         del self.waiting[1:]
         self.stop_current()
 

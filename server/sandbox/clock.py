@@ -134,7 +134,7 @@ class Timers:
 
     @contextmanager
     def seeing(self, moment: datetime) -> Generator[None]:
-        """Take a moment for now inside the `with` block."""
+        """Use this moment as the current time inside the `with` block."""
         before, self._seen = self._seen, moment
         try:
             yield

@@ -267,7 +267,7 @@ class StartTranscription(transcription.StartTranscription):
 
     @field_validator("transcription_engine", mode="before")
     @classmethod
-    def _by_new_name(cls, value: Any) -> Any:
+    def _rename_engine(cls, value: Any) -> Any:
         return {"A": "Google", "B": "Telnyx"}.get(value, value) if isinstance(value, str) else value
 
 

@@ -38,7 +38,7 @@ class Fault:
     happened: Annotated[int, Field(ge=0)] = field(default=0, init=False)
 
     @model_validator(mode="after")
-    def _compiles(self) -> "Fault":
+    def _check_patterns(self) -> "Fault":
         for pattern in (self.path, self.event_type):
             try:
                 re.compile(pattern)

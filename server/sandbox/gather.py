@@ -180,7 +180,7 @@ def _speech(payload: str | None) -> Prompt | None:
 
 
 def _play_silently(_: Prompt) -> Callable[[], None]:
-    """A prompt that no webhook tells of."""
+    """A prompt without webhooks."""
     return lambda: None
 
 

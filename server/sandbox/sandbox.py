@@ -90,11 +90,11 @@ class Sandbox:
         return self.state.outbox.events
 
     def on_event(self, observer: Callable[[Json], None]) -> None:
-        """Have every event passed on as it is sent. Webhook faults apply: it may come twice, late or never."""
+        """Call the listener with every event as it is sent. Webhook faults apply: it may come twice, late or never."""
         self._observers.append(observer)
 
     def post_to(self, webhook_url: str) -> None:
-        """Post events there from now on, beginning with those that were emitted while there was nowhere to post to."""
+        """Send webhooks to this URL from now on, first those that have waited for a URL."""
         self._webhook_url = webhook_url
         self.state.outbox.post_to(webhook_url)
 
@@ -115,7 +115,7 @@ class Sandbox:
         self.state = self._new_state()
 
     def run_due(self) -> None:
-        """Let happen what is due by now."""
+        """Run everything that is due by now."""
         self._delays.run_due()
         self._timers.run_due()
 
@@ -139,7 +139,7 @@ class Sandbox:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Let time pass and webhooks go out by themselves."""
+        """Run timers and deliver webhooks in the background."""
         raised: Exception | None = None
         self._is_running = True
         try:

@@ -40,10 +40,10 @@ def pending(database: Path) -> list[str]:
 
 
 def taken(database: Path) -> PendingApproval:
-    """What the agent's repeated call meets."""
-    found = on(database, Ledger.take, asked())
-    assert found
-    return found
+    """The decision that the agent's repeated call uses up."""
+    decided = on(database, Ledger.take, asked())
+    assert isinstance(decided, PendingApproval)
+    return decided
 
 
 def test_no_waiting_request_is_reported(database: Path) -> None:
@@ -197,12 +197,12 @@ def test_an_unknown_code_is_one_sentence_and_exit_code_1(database: Path) -> None
     ended = run(*approvals(database, "reject", "zzzz\x1bzzzz"))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
-        "telnyx-conferencing: There is no question ZZZZ-ZZZZ. `telnyx-conferencing approvals` lists those that wait.\n"
+        "telnyx-conferencing: There is no request ZZZZ-ZZZZ. `telnyx-conferencing approvals` lists those that wait.\n"
     )
     with at_terminal(*approvals(database, "approve", "nope")) as terminal:
         code, output = terminal.ended()
     assert code == 1
-    assert "There is no question N0PE." in output
+    assert "There is no request N0PE." in output
 
 
 def test_an_expired_request_cannot_be_answered(database: Path) -> None:

@@ -217,7 +217,7 @@ async def test_a_missing_resource_is_reported_before_a_person_is_asked(era: str)
             room = await open_room(client, *phone.waiting())
             message = await refusal(client, "end_conference", conference_id="Stand-up")
     assert person.questions == []
-    assert message.startswith("end_conference was not sent, since what it concerns could not be looked at first. ")
+    assert message.startswith("end_conference was not sent, because the server could not look up what it affects. ")
     assert f"'Standup' (in_progress, id {room})" in message
 
 

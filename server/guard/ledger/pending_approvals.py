@@ -313,7 +313,7 @@ def _current(session: Transaction, binding: str, now: datetime) -> PendingApprov
 def _by_code(session: Transaction, code: str, now: datetime) -> PendingApproval:
     approval = by_code(session, code, now)
     if approval is None:
-        raise NoSuchApproval(f"There is no question {code}. `telnyx-conferencing approvals` lists those that wait.")
+        raise NoSuchApproval(f"There is no request {code}. `telnyx-conferencing approvals` lists those that wait.")
     return approval
 
 

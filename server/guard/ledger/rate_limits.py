@@ -101,7 +101,10 @@ _NEWEST = f"at, total, total - coalesce(({_UNTIL}), ({_BEGINNING})) FROM ({_LAST
 
 
 def newest_usage_sql(place: int) -> str:
-    """What of a statement selects the `Used` of the limit at a place, if it was ever used; see `parameters`."""
+    """The part of a statement that selects the `WindowUsage` of the limit at a place; no row if it was never used.
+
+    Its parameters come from `usage_parameters`.
+    """
     return _NEWEST.format(place)
 
 

@@ -1,4 +1,4 @@
-"""`[[alerts]]` of a policy file: what the operator wants to hear of."""
+"""`[[alerts]]` of a policy file: the conditions of which the operator is notified."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -26,14 +26,14 @@ class AlertCondition(StrEnum):
     ALONE = "alone"
     """A participant is alone in a conference for longer than `after`."""
     RECORDING_WITHOUT_CONSENT = "recording_without_consent"
-    """A conference is recorded, and somebody in it has heard no announcement since they joined."""
+    """A conference is recorded, and a participant has heard no announcement since they joined."""
     WEBHOOK_GAP = "webhook_gap"
     """No webhook arrives for longer than `after`, although a conference is open or a call waits."""
     APPROVAL_EXPIRING = "approval_expiring"
-    """An approval request expires within `before`, and nobody has answered it."""
+    """An approval request expires within `before`, and it is not answered."""
 
 
-_NEEDS: Mapping[AlertCondition, str] = {
+_REQUIRED_ENTRY: Mapping[AlertCondition, str] = {
     AlertCondition.QUEUE_WAIT: "after",
     AlertCondition.QUEUE_LENGTH: "above",
     AlertCondition.ON_HOLD: "after",
@@ -50,8 +50,12 @@ _IN_CONFERENCES = (
     AlertCondition.ALONE,
     AlertCondition.RECORDING_WITHOUT_CONSENT,
 )
-_TAKES: Mapping[str, tuple[AlertCondition, ...]] = {
-    "after": tuple(one for one in AlertCondition if _NEEDS.get(one) == "after" or one in _IN_CONFERENCES),
+_CONDITIONS_OF_ENTRY: Mapping[str, tuple[AlertCondition, ...]] = {
+    "after": tuple(
+        condition
+        for condition in AlertCondition
+        if _REQUIRED_ENTRY.get(condition) == "after" or condition in _IN_CONFERENCES
+    ),
     "above": (AlertCondition.QUEUE_LENGTH,),
     "before": (AlertCondition.APPROVAL_EXPIRING,),
     "queues": _IN_QUEUES,
@@ -83,11 +87,11 @@ class AlertRule(BaseModel):
     clear_after: Duration | None = None
 
     @model_validator(mode="after")
-    def _fits_its_condition(self) -> Self:
-        needed = _NEEDS.get(self.when)
+    def _check_entries(self) -> Self:
+        needed = _REQUIRED_ENTRY.get(self.when)
         if needed is not None and getattr(self, needed) is None:
             raise ValueError(f"{needed} is missing: {self.when} needs it")
-        for entry, conditions in _TAKES.items():
+        for entry, conditions in _CONDITIONS_OF_ENTRY.items():
             if entry in self.model_fields_set and self.when not in conditions:
                 raise ValueError(f"{entry} has no meaning for {self.when}; it is for {', '.join(conditions)}")
         return self

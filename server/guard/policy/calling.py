@@ -80,7 +80,7 @@ class CallingPolicy:
 
     def too_many_attempts(self, number: str, limit: Limit, until: datetime | None) -> BrokenRule:
         """The broken rule for a number that was called too often."""
-        return self._judged(BrokenRule(CallingRule.ATTEMPTS, number, f"may be called {limit.what}", until))
+        return self._judged(BrokenRule(CallingRule.ATTEMPTS, number, f"may be called {limit.text}", until))
 
     def is_exempt(self, number: str) -> bool:
         """Whether every source with calling rules exempts a number."""

@@ -35,7 +35,7 @@ def explain_policy(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> str:
 
 def policy_sections(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> dict[str, list[str]]:
     """The explanation as lines by heading."""
-    sections = _for_one(policy, tools)
+    sections = _sections_of(policy, tools)
     if policy.alerts:
         sections["Alerts"] = [f"{alert.name}: {alert.in_words()}" for alert in policy.alerts]
     own_policies = {pattern: policy.of(pattern, may_control=True) for pattern in policy.identities}
@@ -53,7 +53,7 @@ def policy_sections(policy: Policy, tools: Sequence[type[Tool]] = TOOLS) -> dict
     return sections
 
 
-def _for_one(policy: Policy, tools: Sequence[type[Tool]]) -> dict[str, list[str]]:
+def _sections_of(policy: Policy, tools: Sequence[type[Tool]]) -> dict[str, list[str]]:
     return {
         "Tools": list(_tools(policy, tools)),
         "Effects that a person is asked about": list(_effects(policy)),
@@ -67,7 +67,7 @@ def _for_one(policy: Policy, tools: Sequence[type[Tool]]) -> dict[str, list[str]
 
 def _differences(general: dict[str, list[str]], own_policy: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
     """The lines that hold for an identity and not in general."""
-    for title, lines in _for_one(own_policy, tools).items():
+    for title, lines in _sections_of(own_policy, tools).items():
         yield from (line for line in lines if line not in general[title])
 
 
@@ -77,9 +77,9 @@ def _tools(policy: Policy, tools: Sequence[type[Tool]]) -> Iterator[str]:
     groups: dict[str, list[str]] = {}
     for tool in tools:
         why = policy.refusal(tool)
-        title = f"not available ({why.removeprefix('it is ')})" if why else _asked(policy, tool)
+        title = f"not available ({why.removeprefix('it is ')})" if why else _approval_title(policy, tool)
         groups.setdefault(title, []).append(tool.tool_name())
-    yield from (f"{title}: {', '.join(groups[title])}" for title in sorted(groups, key=_place))
+    yield from (f"{title}: {', '.join(groups[title])}" for title in sorted(groups, key=_title_order))
     if policy.by_another:
         yield "the caller is not asked: another person answers, outside the conversation"
 
@@ -95,11 +95,11 @@ def _effects(policy: Policy) -> Iterator[str]:
 _ORDER = ("reads", "nobody is asked", "a person is asked with", "a person is asked")
 
 
-def _place(title: str) -> int:
+def _title_order(title: str) -> int:
     return next((place for place, start in enumerate(_ORDER) if title.startswith(start)), len(_ORDER))
 
 
-def _asked(policy: Policy, tool: type[Tool]) -> str:
+def _approval_title(policy: Policy, tool: type[Tool]) -> str:
     if tool.is_read():
         return "reads"
     risk = tool.risk
@@ -168,22 +168,22 @@ def warnings(policy: Policy, tools: Iterable[type[Tool]] = TOOLS) -> Iterator[st
     if not policy.allowed(known.values()):
         yield "No tool exists on this server."
     for rules in policy.sources:
-        yield from _of_tools(policy, rules)
-        yield from _of_scope(rules)
-        yield from _of_limits(policy, rules, known)
-        yield from _of_hours(rules)
-        yield from _of_calling(rules)
-        yield from _of_approval(policy, rules, known)
+        yield from _tool_warnings(policy, rules)
+        yield from _scope_warnings(rules)
+        yield from _limit_warnings(policy, rules, known)
+        yield from _hours_warnings(rules)
+        yield from _calling_warnings(rules)
+        yield from _approval_warnings(policy, rules, known)
 
 
-def _of_tools(policy: Policy, rules: OwnRules) -> Iterator[str]:
+def _tool_warnings(policy: Policy, rules: OwnRules) -> Iterator[str]:
     denied = {name for source in policy.sources for pattern in source.tools.deny for name in matching(pattern)}
     for pattern in rules.tools.allow or ():
         if denied.issuperset(matching(pattern)):
             yield f"tools.allow names {pattern}, and tools.deny takes it away: deny wins."
 
 
-def _of_scope(rules: OwnRules) -> Iterator[str]:
+def _scope_warnings(rules: OwnRules) -> Iterator[str]:
     for field, entries in rules.scope:
         if isinstance(entries, Collection) and not entries:
             yield f"scope.{field} is empty: it allows nothing."
@@ -191,7 +191,7 @@ def _of_scope(rules: OwnRules) -> Iterator[str]:
         yield "scope.audio_http is true: audio fetched over http can be changed on its way."
 
 
-def _of_limits(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) -> Iterator[str]:
+def _limit_warnings(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) -> Iterator[str]:
     for place, measures in _measures(rules.limits):
         for field, words in _NAMES.items():
             if getattr(measures, field) == 0:
@@ -199,7 +199,7 @@ def _of_limits(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) ->
     yield from (f"limits.tool.{name}: {why}" for name, why in _absent(policy, rules.limits.tool, known))
 
 
-def _of_hours(rules: OwnRules) -> Iterator[str]:
+def _hours_warnings(rules: OwnRules) -> Iterator[str]:
     if rules.hours.open is not None and not rules.hours.open:
         yield "hours.open is empty: writes are never open."
     for text in rules.hours.open or ():
@@ -207,7 +207,7 @@ def _of_hours(rules: OwnRules) -> Iterator[str]:
             yield f"The window {text} ends when it begins and never opens; a whole day is 00:00-24:00."
 
 
-def _of_calling(rules: OwnRules) -> Iterator[str]:
+def _calling_warnings(rules: OwnRules) -> Iterator[str]:
     calling = rules.calling
     if calling.open is not None and not calling.open:
         yield "calling.open is empty: nobody is called."
@@ -221,7 +221,7 @@ def _of_calling(rules: OwnRules) -> Iterator[str]:
         yield "calling.override names optout: a person may have people called who asked not to be."
 
 
-def _of_approval(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) -> Iterator[str]:
+def _approval_warnings(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) -> Iterator[str]:
     if rules.approval.level is ApprovalLevel.NEVER:
         yield "approval.level is never: actions that cannot be undone run without asking a person."
     asked = [name for name, approval in rules.approval.tool.items() if approval is not ApprovalPolicy.REFUSE]

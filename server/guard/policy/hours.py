@@ -96,7 +96,7 @@ def closed(hours: Sequence[Hours], now: datetime) -> str | None:
     `now`: with a time zone, any. Raises `ValueError` without.
     """
     if now.tzinfo is None:
-        raise ValueError("a moment without a time zone is none")
+        raise ValueError("now must have a time zone")
     if all(source_hours.is_open(now) for source_hours in hours):
         return None
     allowed = f"Writes are allowed {', and of that only '.join(map(str, hours))}"

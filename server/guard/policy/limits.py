@@ -24,7 +24,7 @@ class Limit:
     seconds: float
     amount: int
     """How much this call uses."""
-    what: str
+    text: str
     """The limit in words, such as "20 whole-room actions an hour"."""
 
 
@@ -37,7 +37,7 @@ class _Measure:
     seconds: float
     amount: Callable[[Tool], int]
     """How much a call uses; 0 when the measure does not apply."""
-    what: str
+    text: str
     """`{limit}` is the number, `{of}` says which calls."""
 
 
@@ -69,13 +69,13 @@ class Window:
 
     key: str
     most: int
-    what: str
+    text: str
     measure: _Measure
 
     def limit(self, tool: Tool, *, ends_room: bool = False) -> Limit | None:
         """The limit for a call; None when the window does not apply to it. `ends_room`: the call ends a conference."""
         amount = self.measure.amount(tool) or int(ends_room and self.measure is _ROOMS)
-        return Limit(self.key, self.most, self.measure.seconds, amount, self.what) if amount else None
+        return Limit(self.key, self.most, self.measure.seconds, amount, self.text) if amount else None
 
 
 class Share(NamedTuple):
@@ -94,8 +94,8 @@ def limit_windows(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> tupl
     windows: dict[str, Window] = {}
     for rules, of in shares:
         key, owner = (f":of:{of}", f" of {of}") if of else ("", "")
-        for suffix, words, measures in _concerning(rules, tool, risk):
-            for window in _of(measures, f"{suffix}{key}", f"{words}{owner}"):
+        for suffix, words, measures in _applicable(rules, tool, risk):
+            for window in _windows_of(measures, f"{suffix}{key}", f"{words}{owner}"):
                 known = windows.get(window.key)
                 windows[window.key] = window if known is None or window.most < known.most else known
     return tuple(windows.values())
@@ -103,20 +103,22 @@ def limit_windows(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> tupl
 
 def most_people(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> int | None:
     """How many people a call may affect; None for no limit."""
-    return _least(shares, tool, risk, lambda measures: measures.most_people)
+    return _smallest(shares, tool, risk, lambda measures: measures.most_people)
 
 
 def concurrent_calls(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> int | None:
     """How many calls may be up at once; None for no limit."""
-    return _least(shares, tool, risk, lambda measures: measures.concurrent_calls)
+    return _smallest(shares, tool, risk, lambda measures: measures.concurrent_calls)
 
 
-def _least(shares: Sequence[Share], tool: type[Tool], risk: Risk, of: Callable[[Measures], int | None]) -> int | None:
-    limits = [of(measures) for share in shares for _, _, measures in _concerning(share.rules, tool, risk)]
+def _smallest(
+    shares: Sequence[Share], tool: type[Tool], risk: Risk, of: Callable[[Measures], int | None]
+) -> int | None:
+    limits = [of(measures) for share in shares for _, _, measures in _applicable(share.rules, tool, risk)]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _concerning(rules: LimitRules, tool: type[Tool], risk: Risk) -> Iterator[tuple[str, str, Measures]]:
+def _applicable(rules: LimitRules, tool: type[Tool], risk: Risk) -> Iterator[tuple[str, str, Measures]]:
     """The measures of a source for a tool: key suffix, description, measures."""
     name = tool.tool_name()
     if not tool.is_read():
@@ -127,7 +129,7 @@ def _concerning(rules: LimitRules, tool: type[Tool], risk: Risk) -> Iterator[tup
         yield f":tool:{name}", f" by {name}", rules.tool[name]
 
 
-def _of(measures: Measures, suffix: str, words: str) -> Iterator[Window]:
+def _windows_of(measures: Measures, suffix: str, words: str) -> Iterator[Window]:
     for measure in _MEASURES:
         if (most := measure.most(measures)) is not None:
-            yield Window(f"{measure.key}{suffix}", most, measure.what.format(limit=most, of=words), measure)
+            yield Window(f"{measure.key}{suffix}", most, measure.text.format(limit=most, of=words), measure)

@@ -43,7 +43,7 @@ def read_rules(text: str) -> Rules:
         errors = wrong.errors(include_url=False, include_input=False)
         raise PolicyError(" ".join(dict.fromkeys(map(_sentence, errors)))) from None
     except RecursionError:
-        raise PolicyError("It is not TOML that can be read: it is nested too deep.") from None
+        raise PolicyError("It cannot be read as TOML: it is nested too deeply.") from None
     except ValueError as wrong:
         raise PolicyError(_syntax(str(wrong), text)) from None
 

@@ -109,7 +109,7 @@ class HourRules(_Table):
     """Windows such as `mon-fri 08:00-18:00`; None means always."""
 
     @model_validator(mode="after")
-    def _has_both(self) -> Self:
+    def _check_zone_and_open(self) -> Self:
         if (self.zone is None) is not (self.open is None):
             missing = "zone" if self.zone is None else "open"
             raise ValueError(f"{missing} is missing: give zone and open, or neither")
@@ -157,11 +157,11 @@ class RecordingRules(_Table):
     """The key by which a person agrees, for consent `keyed`."""
 
     @model_validator(mode="after")
-    def _is_complete(self) -> Self:
+    def _check_announcement(self) -> Self:
         if self.consent is ConsentMode.NONE:
             return self
         if (self.announcement is None) is (self.announcement_url is None):
-            raise ValueError("give announcement or announcement_url, one of them")
+            raise ValueError("give either announcement or announcement_url")
         if self.consent is ConsentMode.KEYED and self.digit is None:
             raise ValueError("digit is missing: the key by which a person agrees")
         return self
@@ -201,7 +201,7 @@ class Rules(OwnRules):
     alerts: tuple[AlertRule, ...] = ()
 
     @model_validator(mode="after")
-    def _names_each_alert_once(self) -> Self:
+    def _check_unique_names(self) -> Self:
         names = [alert.name for alert in self.alerts]
         if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
             raise ValueError(f"alerts: two alerts have the name {twice[0]}")

@@ -204,7 +204,7 @@ WRONG = {
     "approval.tool.add_optout = 'ask'": "approval.tool.add_optout: nobody is asked about it; to "
     "remove it, name it in tools.deny.",
     "recording.consent = 'yes'": "recording.consent: must be one of none, announce, keyed.",
-    "recording.consent = 'announce'": "recording: give announcement or announcement_url, one of them.",
+    "recording.consent = 'announce'": "recording: give either announcement or announcement_url.",
     "recording = { consent = 'keyed', announcement = 'You are recorded.' }": "recording: digit is missing: the key by "
     "which a person agrees.",
     "recording.announcement_url = 'http://localhost/a.mp3'": "recording.announcement_url: may not be used: it begins "
@@ -241,7 +241,7 @@ WRONG = {
     "[tools]\n\n[tools]\n": "At line 3, column 7 it is not TOML: Cannot declare ('tools',) twice.",
     "[tools]\ndeny =\n\n": "At line 2, column 7 it is not TOML: Invalid value.",
     "[tools]\ndeny = ": "At line 2, where it ends, it is not TOML: Invalid value.",
-    f"deny = {'[' * 5000}": "It is not TOML that can be read: it is nested too deep.",
+    f"deny = {'[' * 5000}": "It cannot be read as TOML: it is nested too deeply.",
 }
 
 

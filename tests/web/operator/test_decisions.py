@@ -53,7 +53,7 @@ async def test_deciding_an_unknown_decided_or_expired_request_is_refused_with_th
     for code, word in (
         (elsewhere.code, "Anna rejected this before you"),
         (late.code, "expired"),
-        ("ZZZZ-ZZZZ", "There is no question"),
+        ("ZZZZ-ZZZZ", "There is no request"),
     ):
         answer = await visitor.post("decide", {"code": code, "yes": True})
         assert answer.status_code == 409
