@@ -342,7 +342,7 @@ async def _open_api(settings: Settings) -> AsyncGenerator[_TelnyxApi]:
 
 @asynccontextmanager
 async def _open_sandbox(settings: Settings) -> AsyncGenerator[_TelnyxApi]:
-    from .adapters.sandbox_transport import SandboxTransport, read_scene, serving  # noqa: PLC0415 (start-up time, for --sandbox only)
+    from .adapters.sandbox_transport import SandboxTransport, read_scene  # noqa: PLC0415 (start-up time, for --sandbox only)
     from .sandbox import Sandbox  # noqa: PLC0415
 
     numbers = [settings.from_number] if settings.from_number else []
@@ -350,6 +350,8 @@ async def _open_sandbox(settings: Settings) -> AsyncGenerator[_TelnyxApi]:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(sandbox.running())
         if settings.sandbox_port is not None:
+            from .adapters.sandbox_server import serving  # noqa: PLC0415 (a web server, which most sandboxes do without)
+
             await stack.enter_async_context(serving(sandbox, settings.sandbox_port))
         http = _http_client("http://sandbox/v2", "KEYsandbox", SandboxTransport(sandbox.app))
         yield _TelnyxApi(await stack.enter_async_context(http), sandbox)

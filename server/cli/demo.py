@@ -22,7 +22,7 @@ from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent, TextResourceContents
 
 from ...tools.text import short_id
-from ..adapters.sandbox_transport import LOOPBACK, listen
+from ..adapters.sandbox_server import LOOPBACK, listen
 from .terminal import program
 
 _WIDTH = 100

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from ..adapters.sandbox_transport import LOOPBACK, listen, read_scene, run_sandbox
+from ..adapters.sandbox_server import LOOPBACK, listen, run_sandbox
+from ..adapters.sandbox_transport import read_scene
 from ..sandbox import Sandbox
 
 _PREFIX = "TELNYX_SANDBOX_"

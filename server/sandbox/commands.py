@@ -57,7 +57,7 @@ Loop = Annotated[Annotated[int, Field(ge=1, le=100)] | Literal["infinity"], Befo
 class PageCursor(BaseModel):
     """A page by cursor: at most `limit` items after or before the item that a cursor names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     after: str | None = None
     before: str | None = None
@@ -77,7 +77,7 @@ class CursorPaged(Command):
         return (self.cursor or PageCursor()).model_copy(update={"after": self.page_after})
 
 
-class Recorded(BaseModel):
+class Recorded(BaseModel, defer_build=True):
     """Arguments that record a call from its answer on."""
 
     record: Literal["record-from-answer"] | None = None
@@ -94,13 +94,13 @@ def _within_a_minute(retries_ms: list[int]) -> list[int]:
     return retries_ms
 
 
-class RetryPolicy(BaseModel):
+class RetryPolicy(BaseModel, defer_build=True):
     """When an event type's webhooks are tried again."""
 
     retries_ms: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=5), AfterValidator(_within_a_minute)] = []
 
 
-class Webhooked(BaseModel):
+class Webhooked(BaseModel, defer_build=True):
     """Where the webhooks of a call go, and when they are tried again."""
 
     webhook_url: NotEmpty | None = None
@@ -112,7 +112,7 @@ class Webhooked(BaseModel):
     """By event type."""
 
 
-class AnsweredBy(BaseModel):
+class AnsweredBy(BaseModel, defer_build=True):
     """What a dialled phone hears once it is answered."""
 
     audio_url: AudioUrl | None = None
@@ -280,7 +280,7 @@ class DeleteRecordings(SandboxCommand):
 
 
 class _Filter(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Contains(_Filter):

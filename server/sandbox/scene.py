@@ -5,9 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ...tools.base import WIRE
 from ...tools.numbers import Number
 from ...tools.queues import EnqueueCall
 from ...tools.types import Positive, QueueName
@@ -24,7 +24,7 @@ class SceneError(Exception):
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class SceneQueue(_Model):
@@ -52,8 +52,10 @@ class Scene(_Model):
     @classmethod
     def load(cls, path: Path) -> Self:
         """A scene from a YAML or JSON file. Raises `SceneError`."""
+        import yaml  # noqa: PLC0415 (takes time to load, and the built-in scenes do not need it)
+
         try:
-            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {}, context={"wire": True})
+            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {}, context=WIRE)
         except OSError as error:
             raise SceneError(f"the scene {path} cannot be read: {error.strerror}.") from None
         except (yaml.YAMLError, UnicodeDecodeError):
@@ -65,7 +67,8 @@ class Scene(_Model):
 
 
 def _call(part: str, number: str, waiting_secs: int, queue: str) -> SceneCall:
-    return SceneCall.model_validate({"part": part, "from": number, "waiting_secs": waiting_secs, "queue": queue})
+    call = {"part": part, "from": number, "waiting_secs": waiting_secs, "queue": queue}
+    return SceneCall.model_validate(call, context=WIRE)
 
 
 EMPTY = Scene()
