@@ -35,8 +35,9 @@ async def _on_call(telnyx: Telnyx, leg: str, action: str, **body: Any) -> tuple[
 
 
 async def _no_outbound_profile(telnyx: Telnyx) -> tuple[int, Json]:
-    scene = Scene(outbound_profile=False)
-    return await _dial(Telnyx(Sandbox(ManualClock(), scene=scene)))
+    without_profile = Telnyx(Sandbox(ManualClock(), scene=Scene(outbound_profile=False)))
+    without_profile.http.event_hooks = telnyx.http.event_hooks
+    return await _dial(without_profile)
 
 
 async def _missing(telnyx: Telnyx) -> tuple[int, Json]:
