@@ -1,7 +1,8 @@
 """The sandbox's own controls, under /sandbox: its state, its clock, its faults, and the people at the far ends."""
 
+from collections import deque
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -10,16 +11,15 @@ from starlette.routing import Route
 
 from ...tools.base import WIRE
 from ...tools.numbers import Number
+from .api import ReceivedRequest
 from .calls import transcribe
 from .conference import Participant
 from .errors import impossible
-from .faults import FAULT
+from .faults import FAULT, Faults
 from .legs import NUMBER, Leg
 from .requests import decoded_path_params, parse_body, read_body
-from .responses import data, json_response
-
-if TYPE_CHECKING:
-    from .sandbox import Sandbox
+from .responses import Json, data, json_response
+from .state import SandboxState
 
 
 class _Body(BaseModel):
@@ -44,10 +44,24 @@ class Speech(_Body):
     """What a live transcription hears."""
 
 
+class Controlled(Protocol):
+    """The sandbox, as far as its controls use it."""
+
+    faults: Faults
+    requests: deque[ReceivedRequest]
+    state: SandboxState
+
+    @property
+    def events(self) -> deque[Json]: ...
+    def snapshot(self) -> Json: ...
+    async def advance(self, seconds: float) -> None: ...
+    def reset(self) -> None: ...
+
+
 class Controls:
     """The endpoints below /sandbox."""
 
-    def __init__(self, sandbox: "Sandbox") -> None:
+    def __init__(self, sandbox: Controlled) -> None:
         self._sandbox = sandbox
         self.routes = [
             Route("/state", self._state, methods=["GET"]),
