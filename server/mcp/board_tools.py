@@ -131,7 +131,10 @@ class BoardTools:
         secret = secrets.token_hex(32)  # hex, in which the number mask finds no phone number
         await self._guard.ledger.add_card(pending.code, caller_of(context).session, hashed(secret).hex())
         approval = {"now": self._board.now(), **approval_view(pending)}
-        text = f"The card for {pending.code} is shown to the person: {approval['question']} Wait for their answer."
+        text = (
+            f"The card for {pending.code} is shown to the person: {approval['question']} Wait for their answer. "
+            "If they see no card, they answer as the refusal says."
+        )
         return _result(text, {"summary": text, "approval": approval}) | {
             "_meta": {CARD: {"approval": pending.code, "secret": secret}}
         }

@@ -79,7 +79,9 @@ async def test_a_card_shows_what_will_be_touched() -> None:
     world = World()
     async with guarded(world, extensions=RENDERS) as client:
         code = await left_open(client, room(world.sandbox, "Standup", 2))
-        shown: dict[str, Any] = (await call(client, "show_approval", approval=code))["approval"]
+        result = await call(client, "show_approval", approval=code)
+    assert result["summary"].endswith("If they see no card, they answer as the refusal says.")
+    shown: dict[str, Any] = result["approval"]
     assert shown["question"].startswith("End conference 'Standup'? 2 people are in it")
     assert {name: shown[name] for name in ("code", "tool", "risk")} == {
         "code": code,
