@@ -105,7 +105,7 @@ export function History() {
           </li>
         ))}
       </ul>
-      {found && !found.conferences.length && <p class="nobody">No conference matches.</p>}
+      {found && !found.conferences.length && <p class="nobody">No conference was found.</p>}
       {found?.next !== undefined && (
         <button type="button" onClick={() => void load(found.next)}>
           Search further back

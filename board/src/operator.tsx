@@ -525,12 +525,12 @@ function Approvals({ desk, cards, armed, decide, revoke }: DeskProps) {
         Approvals
       </h1>
       <Cards cards={cards} label="Approval requests" decide={decide} armed={armed} reasons />
-      {!cards.length && <p class="nobody">Nothing waits for you.</p>}
       {hidden > 0 && <p class="more">{hidden} more wait behind these.</p>}
       <Grants grants={desk.grants} revoke={revoke} />
       <p class="hint">
-        The agent waits for your answer. An approval holds for one call with exactly these facts; the audit has every
-        answer.
+        {cards.length
+          ? "An approval holds for one call with exactly these facts; the audit has every answer."
+          : "Nothing waits for you. A request appears here when the agent needs your approval."}
       </p>
     </section>
   );

@@ -56,6 +56,7 @@ class Ledger:
         """`database` returns the open database, and opens it if needed."""
         self._database = database
         self._approval_ttl = approval_ttl
+        self._pending_listeners: list[Callable[[], None]] = []
         self.now = now
         """The clock of approvals and limits."""
 
@@ -110,9 +111,16 @@ class Ledger:
 
     async def add_pending(self, request: ApprovalRequest) -> PendingApproval:
         """Store a question for a person. The same question is stored once."""
-        return await self._write(
+        added = await self._write(
             lambda session: pending_approvals.add_pending(session, request, self.now(), self._approval_ttl)
         )
+        for listener in self._pending_listeners:
+            listener()
+        return added
+
+    def on_pending(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever this process stores a question."""
+        self._pending_listeners.append(listener)
 
     async def outdated(self, request: ApprovalRequest) -> PendingApproval | None:
         """An open question about the same call, whose facts have changed since."""

@@ -80,6 +80,7 @@ class OperatorPage:
         self._history = HistoryApi(live.events, ledger, has_links=live.has_calls)
         self._audit = AuditApi(ledger, live.events)
         live.events.on_change(lambda changed, events: self._updates.wake())
+        ledger.on_pending(self._updates.wake)
         app = PageSecurity(Starlette(routes=self._inner_routes()), port, hosts)
         self.routes: list[BaseRoute] = [Route(PATH, app), Route(f"{PATH}/{{rest:path}}", app)]
 

@@ -50,12 +50,18 @@ def browser(url: str) -> httpx2.AsyncClient:
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncGenerator[Served]:
+    async with serve(tmp_path, interval_s=0.01) as one:
+        yield one
+
+
+@asynccontextmanager
+async def serve(tmp_path: Path, interval_s: float) -> AsyncGenerator[Served]:
     clock = Clock()
     listener = listen(0)
     port = listener.getsockname()[1]
     url = url_of(tmp_path / "store.db")
     async with open_stored_calls(url) as (_, live), Ledger.open(url, now=clock.now) as ledger:
-        page = OperatorPage(ledger, live, port, now=clock.now, interval_s=0.01)
+        page = OperatorPage(ledger, live, port, now=clock.now, interval_s=interval_s)
         async with serving(Router(page.routes), listener), AsyncExitStack() as stack:
             try:
                 yield Served(ledger, page, clock, f"http://127.0.0.1:{port}", stack)
@@ -96,6 +102,14 @@ async def test_a_stream_begins_with_the_state_and_sends_every_change(served: Ser
         await served.ledger.stop("Anna", None)
         _, state = await anext(stream)
         assert state["stopped"]["by"] == "Anna"
+
+
+async def test_a_request_of_this_process_appears_at_once(tmp_path: Path) -> None:
+    async with serve(tmp_path, interval_s=3600) as served, watching(await served.signed_in()) as stream:
+        await anext(stream)
+        left = await served.ledger.add_pending(asked())
+        _, state = await anext(stream)
+        assert [shown["code"] for shown in state["pending"]] == [left.code]
 
 
 async def test_the_response_to_a_button_is_never_older_than_the_stream(served: Served) -> None:
