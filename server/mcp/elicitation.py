@@ -33,6 +33,8 @@ _RETURNS_QUESTIONS = "2026-07-28"
 """From this protocol version on, a question is returned and the call repeated; before, it is sent during the call."""
 _FASTEST_PERSON_S = 0.7
 """No person reads a question and declines it faster: a host did."""
+_SLOWEST_HOST_S = 3.0
+"""A host that declines by itself does so faster, on a busy machine too; a person at a terminal needs longer."""
 _DECLINES_BY_ITSELF = ("codex", "copilot")
 """How the names of hosts begin, or are found in them, that decline without asking anyone when run by a script."""
 _SHOWS_DIALOGS = "claude-code"
@@ -206,7 +208,8 @@ class Elicitation:
             return ApprovalAnswer(outcome, _UNANSWERED if outcome is ApprovalOutcome.NOBODY else reason, call_id)
         if answer.action == "cancel":
             return ApprovalAnswer(ApprovalOutcome.NOBODY, _UNANSWERED, call_id)
-        if taken_s < _FASTEST_PERSON_S or any(name in self._host for name in _DECLINES_BY_ITSELF):
+        declines_by_itself = any(name in self._host for name in _DECLINES_BY_ITSELF)
+        if taken_s < (_SLOWEST_HOST_S if declines_by_itself else _FASTEST_PERSON_S):
             return ApprovalAnswer(ApprovalOutcome.NOBODY, _DECLINED_BY_HOST, call_id)
         return ApprovalAnswer(ApprovalOutcome.NO, None, call_id)
 

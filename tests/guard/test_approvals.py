@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -284,6 +285,35 @@ async def test_a_host_that_closes_every_question_is_one_that_cannot_be_asked(
         await call(client, "update_queue", **LEAVE)
     assert len(headless.questions) == 1
     assert changes(world.sandbox) == [SENT]
+
+
+BY_ITSELF, BY_A_PERSON = "the client declined by itself", "A person was asked and said no"
+
+
+@pytest.mark.parametrize(
+    "decline",
+    [
+        ("tests", 0.5, BY_ITSELF),
+        ("tests", 1.0, BY_A_PERSON),
+        ("copilot", 2.0, BY_ITSELF),
+        ("copilot", 4.0, BY_A_PERSON),
+    ],
+)
+async def test_a_decline_is_a_persons_unless_the_host_was_faster_than_a_person(
+    decline: tuple[str, float, str], era: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, after_s, outcome = decline
+    now = [0.0]
+    clock = SimpleNamespace(time=lambda: now[0], monotonic=lambda: now[0])
+    monkeypatch.setattr("telnyx_conferencing.server.mcp.elicitation.time", clock)
+
+    async def declines(question: str) -> ElicitResult:
+        now[0] += after_s
+        return ElicitResult(action="decline")
+
+    async with guarded(world, era=era, answering=declines, host=host, approval="all") as client:
+        assert outcome in await refusal(client, "update_queue", **LEAVE)
+    assert changes(world.sandbox) == []
 
 
 async def test_an_approval_through_the_client_uses_up_the_pending_request(

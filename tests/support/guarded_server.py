@@ -15,7 +15,7 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.extension import ClientExtension
 from mcp.client.stdio import stdio_client
-from mcp_types import ElicitRequestParams, ElicitResult
+from mcp_types import ElicitRequestParams, ElicitResult, Implementation
 
 from support.commands import forked
 from support.mcp import ERAS, Answering
@@ -76,6 +76,7 @@ async def guarded(
     answering: Slowly | None = None,
     clock: Callable[[], datetime] | None = None,
     patience: float | None = None,
+    host: str = "tests",
     extensions: Sequence[ClientExtension] = (),
     transport: httpx2.AsyncBaseTransport | None = None,
     with_events: bool = False,
@@ -84,7 +85,7 @@ async def guarded(
     """A client of a server in this process that goes by this clock, and waits so many seconds for an answer.
 
     Neither can be set from outside: no host and no model can reach them. Without `answering` the client cannot be
-    asked anything. `given` are the server's settings; approval is at its default.
+    asked anything. `host` is the client's name. `given` are the server's settings; approval is at its default.
     """
 
     async def elicited(context: Any, params: ElicitRequestParams) -> ElicitResult:
@@ -101,7 +102,13 @@ async def guarded(
         async with (
             world.http(transport) as http,
             serving(world, http, with_events=with_events, **({"approval": None} | given)) as server,
-            Client(server, mode=ERAS[era], elicitation_callback=callback, extensions=extensions) as client,
+            Client(
+                server,
+                mode=ERAS[era],
+                elicitation_callback=callback,
+                extensions=extensions,
+                client_info=Implementation(name=host, version="1"),
+            ) as client,
         ):
             yield client
 
