@@ -102,7 +102,9 @@ function Alerts({ alerts, more, trouble }: { alerts: Alert[]; more: number; trou
           <li key={alert.id}>
             <Theirs text={alert.text} />
             <span class="facts">
-              <Lasting moment={alert.since} /> so far
+              <span>
+                <Lasting moment={alert.since} /> so far
+              </span>
             </span>
           </li>
         ))}
