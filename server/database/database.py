@@ -32,7 +32,7 @@ class Transaction(Protocol):
 
 
 class Database(Protocol):
-    """An open database. Its methods run code that may wait in threads, and raise `StoreError`.
+    """An open database. Its methods run blocking code in threads and raise `StoreError`.
 
     Cancelling a caller does not stop a thread: the work is done completely or not at all.
     """
@@ -50,13 +50,6 @@ class Database(Protocol):
 
         Only one such transaction of all processes runs at a time, so `work` must be short. `wait_for_disk`: False
         returns sooner. A commit then survives the end of this process, but may be lost when the machine loses power.
-        """
-        ...
-
-    async def write_at_once(self, work: Callable[[Transaction], T]) -> T:
-        """As `write` without `wait_for_disk`, for a few quick statements: they may run in the caller's thread.
-
-        They do if no other transaction runs, as it takes longer to wake another thread. `work` may be called twice.
         """
         ...
 

@@ -141,10 +141,6 @@ class PostgresDatabase:
             if was_lost:  # rows may have been committed that nobody here knows of
                 self._listener()
 
-    async def write_at_once(self, work: Callable[[Transaction], T]) -> T:
-        """See `Database.write_at_once`. The server is always waited for, so this runs in the thread."""
-        return await self.write(work, wait_for_disk=False)
-
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """See `Database.read`."""
 

@@ -1,10 +1,9 @@
-"""SQLite: one file, one writing connection and several reading threads (WAL mode)."""
+"""SQLite: one file, one writing thread and several reading threads (WAL mode)."""
 
 import asyncio
 import logging
 import random
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,19 +20,12 @@ _log = logging.getLogger(__name__)
 _BUSY_TIMEOUT_S = 30.0
 _POLL_INTERVAL_S = 0.1
 _READERS = 4
-_WAIT = f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}"
-_CHECKPOINT = "PRAGMA wal_autocheckpoint = 4000"  # pages: each checkpoint writes and syncs the main file
 _PRAGMAS = (
-    _WAIT,
+    f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}",
     "PRAGMA journal_size_limit = 67108864",
     "PRAGMA cache_size = -8000",  # KiB
-    _CHECKPOINT,
+    "PRAGMA wal_autocheckpoint = 4000",  # pages: each checkpoint writes and syncs the main file
 )
-_SYNCED = (_WAIT, _CHECKPOINT, "PRAGMA synchronous = FULL")
-_UNSYNCED = (_WAIT, _CHECKPOINT, "PRAGMA synchronous = NORMAL")
-_AT_ONCE = ("PRAGMA busy_timeout = 0", "PRAGMA wal_autocheckpoint = 0", "PRAGMA synchronous = NORMAL")
-"""How the writing connection is set for a transaction. The last waits neither for another process nor for a checkpoint,
-which the next transaction in the thread makes."""
 
 _ADVICE = {
     "not a database": "Name another file with --database, or move this one away and a new one is made.",
@@ -46,10 +38,7 @@ _ADVICE = {
 
 
 class SqliteDatabase:
-    """See `Database`. All writes of a process go through one connection: that of the writing thread.
-
-    The event loop uses it too, while the thread does not, for transactions that are quicker than to wake the thread.
-    """
+    """See `Database`. All writes of a process go through one connection."""
 
     kind: Kind = "sqlite"
 
@@ -57,10 +46,6 @@ class SqliteDatabase:
         """`path`: a file, which must exist (see `create_file`)."""
         self.name = str(path)
         self._writer = ConnectionThreads(self._connect, 1, "store: writer")
-        self._writing = threading.Lock()
-        """Held by the thread that uses the writing connection."""
-        self._settings: Sequence[str] = ()
-        """The pragmas that are in force on it."""
         self._readers = ConnectionThreads(self._connect, _READERS, "store: reader")
 
     def _connect(self) -> sqlite3.Connection:
@@ -71,7 +56,7 @@ class SqliteDatabase:
 
     async def start(self) -> None:
         """See `Database.start`."""
-        self._connection = await self._run(self._writer, _use_wal)
+        await self._run(self._writer, _use_wal)
 
     async def _run(self, threads: ConnectionThreads[sqlite3.Connection], work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -81,39 +66,20 @@ class SqliteDatabase:
 
     async def write(self, work: Callable[[Transaction], T], *, wait_for_disk: bool = True) -> T:
         """See `Database.write`. A commit with `wait_for_disk` also syncs the earlier ones without it."""
+        synchronous = f"PRAGMA synchronous = {'FULL' if wait_for_disk else 'NORMAL'}"
 
-        def run(_: sqlite3.Connection) -> T:
-            with self._writing:
-                return self._transact(work, _SYNCED if wait_for_disk else _UNSYNCED)
+        def run(connection: sqlite3.Connection) -> T:
+            connection.execute(synchronous)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(_SqliteTransaction(connection))
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.rollback()
+                raise
+            return result
 
         return await self._run(self._writer, run)
-
-    async def write_at_once(self, work: Callable[[Transaction], T]) -> T:
-        """See `Database.write_at_once`."""
-        if self._writing.acquire(blocking=False):
-            try:
-                return self._transact(work, _AT_ONCE)
-            except sqlite3.Error as error:
-                if not _is_locked(error):
-                    raise self.explain(error) from error
-            finally:
-                self._writing.release()
-        return await self.write(work, wait_for_disk=False)
-
-    def _transact(self, work: Callable[[Transaction], T], settings: Sequence[str]) -> T:
-        connection = self._connection
-        if settings is not self._settings:
-            for pragma in settings:
-                connection.execute(pragma)
-            self._settings = settings
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            result = work(_SqliteTransaction(connection))
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.rollback()
-            raise
-        return result
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """See `Database.read`."""
@@ -126,7 +92,7 @@ class SqliteDatabase:
         while True:
             await enabled.wait()
             try:
-                version = await self._run(self._writer, self._data_version)
+                version = await self._run(self._writer, _data_version)
             except StoreError as error:
                 _log.warning("%s", error)
             else:
@@ -134,10 +100,6 @@ class SqliteDatabase:
                     listener()
                 known = version
             await asyncio.sleep(_POLL_INTERVAL_S)
-
-    def _data_version(self, connection: sqlite3.Connection) -> int:
-        with self._writing:
-            return connection.execute("PRAGMA data_version").fetchone()[0]
 
     async def close(self) -> None:
         """See `Database.close`."""
@@ -175,8 +137,12 @@ class _SqliteTransaction:
         return new
 
 
-def _use_wal(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Switch the file to write-ahead logging, and return the connection.
+def _data_version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA data_version").fetchone()[0]
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to write-ahead logging.
 
     Two processes that switch a new file at once block each other for the whole busy timeout. So each tries without a
     timeout, several times.
@@ -191,10 +157,9 @@ def _use_wal(connection: sqlite3.Connection) -> sqlite3.Connection:
                 raise
             time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 (spreads the attempts of several processes)
         else:
-            connection.execute(_WAIT)
-            return connection
+            connection.execute(_PRAGMAS[0])
+            return
 
 
-def _is_locked(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)  # errors of the driver itself have none
-    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+def _is_locked(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import AsyncGenerator, Callable
-from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -81,60 +80,10 @@ async def test_a_transaction_waits_for_that_of_another_process_and_the_event_loo
     assert await names(database) == ["early", "late"]
 
 
-async def test_a_quick_transaction_runs_at_once_on_sqlite(tmp_path: Path) -> None:
-    threads: list[int] = []
-
-    def work(transaction: Transaction) -> int:
-        threads.append(threading.get_ident())
-        return inserting("a")(transaction)
-
-    async with open_database(f"sqlite:///{tmp_path / 'events.db'}") as database:
-        assert await database.write_at_once(work) == 1
-        assert threads == [threading.get_ident()]
-        assert await names(database) == ["a"]
-
-
-async def test_a_quick_transaction_waits_outside_the_event_loop_for_others(database: Database, address: str) -> None:
-    finished: list[str] = []
-
-    async def quick(name: str) -> None:
-        await database.write_at_once(inserting(name))
-        finished.append(name)
-
-    async with open_database(address) as other:
-        for busy in (other, database):  # another process, or this one
-            begun, may_end = threading.Event(), threading.Event()
-
-            def slow(_: Transaction, begun: threading.Event = begun, may_end: threading.Event = may_end) -> None:
-                begun.set()
-                may_end.wait(30)
-
-            name = "a" if busy is other else "b"
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(busy.write, slow)
-                assert await anyio.to_thread.run_sync(begun.wait, 30)
-                tasks.start_soon(quick, name)
-                for _ in range(50):
-                    await anyio.lowlevel.checkpoint()
-                assert name not in finished
-                may_end.set()
-    assert finished == await names(database) == ["a", "b"]
-
-
-async def test_a_failed_quick_transaction_changes_nothing(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError):
-        await database.write_at_once(inserting("a", error=ZeroDivisionError()))
-    with pytest.raises(StoreError, match=r"(?i)unique"):
-        await database.write_at_once(inserting("b", "b"))
-    assert await database.write_at_once(inserting("c")) == 1
-    assert await names(database) == ["c"]
-
-
 async def test_transactions_at_the_same_time_lose_nothing(database: Database) -> None:
     async with anyio.create_task_group() as tasks:
         for number in range(200):
-            write = database.write_at_once if number % 3 == 0 else database.write
-            tasks.start_soon(write, inserting(f"{number:03}"))
+            tasks.start_soon(database.write, inserting(f"{number:03}"))
     assert await names(database) == [f"{number:03}" for number in range(200)]
 
 

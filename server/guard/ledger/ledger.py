@@ -84,10 +84,6 @@ class Ledger:
         with span("store"):
             return await (await self._database()).write(work, wait_for_disk=wait_for_disk)
 
-    async def _write_at_once(self, work: Callable[[Transaction], T]) -> T:
-        with span("store"):
-            return await (await self._database()).write_at_once(work)
-
     async def _read(self, work: Callable[[Transaction], T]) -> T:
         with span("store"):
             return await (await self._database()).read(work)
@@ -388,7 +384,7 @@ class Ledger:
             found = admission.read(session, limits, now)
             return found.stopped or _count(session, limits, entry, now, found)
 
-        return await self._write_at_once(work)
+        return await self._write(work, wait_for_disk=False)
 
     async def last_write(self, of_session: str) -> LastWrite | None:
         """The last write of a conversation that was admitted, by any process."""
@@ -401,7 +397,7 @@ class Ledger:
             now = self.now()
             return _count(session, limits, entry, now, admission.read(session, limits, now))
 
-        return await self._write_at_once(work)
+        return await self._write(work, wait_for_disk=False)
 
     async def record(self, entries: Sequence[tuple[datetime, Entry]]) -> None:
         """Append records to the audit."""
