@@ -36,7 +36,7 @@ bench: $(VENV)/installed ## Measure what it costs, as ratios against a floor in 
 conformance: $(VENV)/installed ## Run MCP's own conformance suite over HTTP (fetches Node and the suite, once)
 	@$(BIN)/python bench/conformance.py
 
-hosts: $(VENV)/installed ## Have the hosts' own tools read what install writes (npm fetches a gigabyte)
+hosts: $(VENV)/installed ## Have the hosts' own tools read what install writes (npm fetches 2.5 gigabytes)
 	@for script in hosts claude_code gemini_cli codex_cli opencode qwen_code copilot_cli cline_cli; do $(BIN)/python bench/$$script.py || exit 1; done
 
 newcomer: $(VENV)/installed ## Walk a newcomer's path in an empty home

@@ -16,10 +16,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from claude_code import CONNECTING_S, PREFIX, PROGRAM, ROOT, Job
-from scripted_model import served
+from scripted_model import served, shown
 
 CODEX = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "codex"
 SERVER = "telnyx-conferencing"
+NAMESPACE = "mcp__telnyx_conferencing"
 FIRST = "first"
 PROVIDER = """
 model = "scripted"
@@ -42,10 +43,10 @@ class Script:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.instructed = False
+        self.requests = []
 
     def answer(self, path: str, request) -> tuple[str, str]:
-        self.instructed |= "People are on the line" in json.dumps(request)
+        self.requests.append(request)
         item = self._item(request)
         usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
         events = (
@@ -71,7 +72,7 @@ class Script:
         if not name.startswith(PREFIX):
             own = {"server": SERVER, "uri": arguments["uri"]}
             return call | {"name": "read_mcp_resource", "arguments": json.dumps(own)}
-        place = {"namespace": "mcp__telnyx_conferencing", "name": name.removeprefix(PREFIX)}
+        place = {"namespace": NAMESPACE, "name": name.removeprefix(PREFIX)}
         return call | place | {"arguments": json.dumps(dict(arguments))}
 
 
@@ -98,8 +99,9 @@ def main() -> int:
             command = [codex, "exec", "--skip-git-repo-check", "-s", "danger-full-access", "Do the job."]
             null = subprocess.DEVNULL
             subprocess.run(command, env=env, cwd=home, stdin=null, capture_output=True, check=False, timeout=180)
-    reach = "reach" if script.instructed else "do not reach"
-    print(f"{version.strip()}: the server's instructions {reach} the model")
+    [namespace] = [tool for tool in script.requests[-1]["tools"] if tool.get("name") == NAMESPACE]
+    definitions = {tool["name"]: tool for tool in namespace["tools"]}
+    print(f"{version.strip()} {shown(definitions, '', script.requests)}")
     return int(not script.job.report())
 
 

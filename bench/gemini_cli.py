@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from claude_code import PREFIX, PROGRAM, ROOT, Job
-from scripted_model import served
+from scripted_model import served, shown
 
 GEMINI = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "gemini"
 HOST_TOOLS = {"ReadMcpResourceTool": "read_mcp_resource"}
@@ -27,19 +27,21 @@ class Script:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.instructed = False
+        self.requests = []
+        """Those that offer tools."""
 
     def answer(self, path: str, request) -> tuple[str, str]:
         if "countTokens" in path:
             return "application/json", json.dumps({"totalTokens": 1})
-        self.instructed |= "People are on the line" in json.dumps(request)
+        if request.get("tools"):
+            self.requests.append(request)
         body = json.dumps(
             {"candidates": [{"content": {"role": "model", "parts": [self._part(request)]}, "finishReason": "STOP"}]}
         )
         return ("text/event-stream", f"data: {body}\r\n\r\n") if "stream" in path else ("application/json", body)
 
     def _part(self, request):
-        tools = [tool["name"] for group in request.get("tools", ()) for tool in group.get("functionDeclarations", ())]
+        tools = [tool["name"] for tool in declared(request)]
         parts = [part for content in request["contents"] for part in content["parts"]]
         results = [part["functionResponse"] for part in parts if "functionResponse" in part]
         self.job.answers += [said(result) for result in results[len(self.job.answers) :]]
@@ -48,6 +50,10 @@ class Script:
             return {"text": "Done."}
         wanted = HOST_TOOLS.get(step[0], step[0].removeprefix(PREFIX))
         return {"functionCall": {"name": next(name for name in tools if name.endswith(wanted)), "args": step[1]}}
+
+
+def declared(request):
+    return [tool for group in request.get("tools", ()) for tool in group.get("functionDeclarations", ())]
 
 
 def said(result) -> str:
@@ -79,8 +85,8 @@ def main() -> int:
             command = [gemini, "-p", "Do the job.", "--approval-mode", "yolo", "-m", "gemini-2.5-flash"]
             env["GOOGLE_GEMINI_BASE_URL"] = url
             subprocess.run(command, env=env, cwd=home, capture_output=True, check=False, timeout=180)
-    reach = "reach" if script.instructed else "do not reach"
-    print(f"Gemini CLI {version.strip()}: the server's instructions {reach} the model")
+    definitions = {tool["name"]: tool for tool in declared(script.requests[-1])}
+    print(f"Gemini CLI {version.strip()} {shown(definitions, 'mcp_telnyx-conferencing_', script.requests)}")
     return int(not script.job.report())
 
 

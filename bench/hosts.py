@@ -1,7 +1,8 @@
 """What the hosts' own tools say of the configurations that `install` writes: listing only, no account, no model.
 
-Fetches the tools from npm into .venv/hosts (a gigabyte, once), writes each configuration into an empty home directory,
-and prints each tool's version, its command and its words. The exit code is 1 if one of them does not find the server.
+Fetches the tools from npm into .venv/hosts (2.5 gigabytes, once), writes each configuration into an empty home
+directory, and prints each tool's version, its command and its words. The exit code is 1 if one of them does not find
+the server.
 """
 
 import json

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from claude_code import PREFIX, PROGRAM, ROOT, Job, Prompt
-from scripted_model import Chat
+from scripted_model import Chat, shown
 
 OPENCODE = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "opencode"
 SERVER = "telnyx-conferencing"
@@ -55,7 +55,7 @@ def main() -> int:
         chat.run([opencode, "run", "Do the job."], env, home)
         Chat(prompt.turn, as_called).run([opencode, "run", "--command", PROMPT, "support"], env, home)
     definitions = {tool["function"]["name"]: tool["function"] for tool in chat.requests[0]["tools"]}
-    print(f"OpenCode {version.strip()}: {chat.shown(definitions, f'{SERVER}_')}")
+    print(f"OpenCode {version.strip()} {shown(definitions, f'{SERVER}_', chat.requests)}")
     well = job.report()
     print(f"{'good ' if prompt.expanded else 'WRONG'} {PROMPT}")
     return int(not well or not prompt.expanded)

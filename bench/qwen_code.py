@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from claude_code import CONNECTING_S, PREFIX, PROGRAM, ROOT, Job, Prompt
-from scripted_model import Chat, tool_results, tool_use
+from scripted_model import Chat, shown, tool_results, tool_use
 
 QWEN = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "qwen"
 SERVER = "telnyx-conferencing"
@@ -81,7 +81,7 @@ def main() -> int:
         chat = Chat(script.turn, as_called)
         chat.run([qwen, "-p", "Do the job.", "--approval-mode", "yolo"], env, home)
         Chat(prompt.turn, as_called).run([qwen, "-p", PROMPT], env, home)
-    print(f"Qwen Code {version.strip()}: {chat.shown(script.definitions(), f'mcp__{SERVER}__')}")
+    print(f"Qwen Code {version.strip()} {shown(script.definitions(), f'mcp__{SERVER}__', chat.requests)}")
     well = script.job.report()
     print(f"{'good ' if prompt.expanded else 'WRONG'} {PROMPT}")
     return int(not well or not prompt.expanded)

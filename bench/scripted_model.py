@@ -54,16 +54,31 @@ class Shown:
         return [block | {"name": self.as_named(block["name"])} if "name" in block else block for block in blocks]
 
     def __str__(self) -> str:
-        mark = self.as_named("")
-        tools = [tool for tool in self.first.get("tools", ()) if tool["name"].startswith(mark)]
-        later = sum(tool.get("defer_loading", False) for tool in tools)
-        words, enumerations = json.dumps(self.first), json.dumps(tools).count('"enum"')
-        instructions = ("Start with whoami" in words) + ("People are on the line" in words)
-        return (
-            f"shows the model {len(tools)} tools ({later} of them once a search has found them), "
-            f"{enumerations} enumerations, and of the server's instructions "
-            f"{('nothing', 'the first paragraph', 'all')[instructions]}"
-        )
+        tools = {tool["name"]: tool for tool in self.first.get("tools", ())}
+        later = sum(tool.get("defer_loading", False) for tool in tools.values())
+        return f"{shown(tools, self.as_named(''), self.first)}; {later} tools once a search has found them"
+
+
+def shown(definitions: Mapping[str, Block], prefix: str, sent: object) -> str:
+    """What a host shows its model of the server.
+
+    `definitions`: all of the host's tools, by name; `prefix`: what it puts before the server's names; `sent`: all that
+    it has sent.
+    """
+    tools = asyncio.run(listed(str(PROGRAM)))
+    here = [definitions.get(prefix + tool["name"], {}) for tool in tools]
+    whole = sum(tool["description"] == given.get("description") for tool, given in zip(tools, here, strict=True))
+    enums, of_enums = (
+        sum(count(given, "enum") for given in here),
+        sum(count(tool["inputSchema"], "enum") for tool in tools),
+    )
+    words = json.dumps(sent)
+    instructions = ("Start with whoami" in words) + ("People are on the line" in words)
+    return (
+        f"shows the model {sum(map(bool, here))} of {len(tools)} tools, {whole} with the same description, "
+        f"{enums} of {of_enums} enumerations, and of the server's instructions "
+        f"{('nothing', 'the first paragraph', 'all')[instructions]}"
+    )
 
 
 def scripted_model(turn: Turn) -> AbstractContextManager[str]:
@@ -95,20 +110,6 @@ class Chat:
             there = {**env, "OPENAI_BASE_URL": f"{url}/v1"}
             null = subprocess.DEVNULL
             subprocess.run(command, env=there, cwd=home, stdin=null, capture_output=True, check=False, timeout=180)
-
-    def shown(self, definitions: Mapping[str, Block], prefix: str) -> str:
-        """What the model is shown of the server, whose tools have these names with a prefix."""
-        tools = asyncio.run(listed(str(PROGRAM)))
-        here = [definitions.get(prefix + tool["name"], {}) for tool in tools]
-        pairs = list(zip(tools, here, strict=True))
-        whole = sum(tool["description"] == definition.get("description") for tool, definition in pairs)
-        enums = sum(count(definition, "enum") for definition in here)
-        of_enums = sum(count(tool["inputSchema"], "enum") for tool in tools)
-        reach = "reach" if "People are on the line" in json.dumps(self.requests) else "do not reach"
-        return (
-            f"{sum(map(bool, here))} of {len(tools)} tools, {whole} whole descriptions, {enums} of {of_enums} "
-            f"enumerations; the server's instructions {reach} the model"
-        )
 
     def answer(self, path: str, request: Mapping[str, Any]) -> tuple[str, str]:
         """Of `served`."""
