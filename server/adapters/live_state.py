@@ -78,6 +78,11 @@ class TelnyxLiveState:
         is_newest = event_moved_at is None or event_moved_at <= moved_by_us_at
         return place if is_newest and self._events.now() - moved_by_us_at < _OWN_MOVE_HOLDS else None
 
+    def _own_bridge(self, call_control_id: str) -> Place | None:
+        """The bridge into which this server's newest command for a leg brought it."""
+        _, place = self._moves.get(call_control_id, (None, None))
+        return place if place is not None and place.kind is PlaceKind.BRIDGE else None
+
     async def room(self, conference_id: str) -> Room:
         listed = await all_participants(self._read, conference_id)
         rows = [row for row in listed if row.get("status") != "left"]
@@ -144,11 +149,11 @@ class TelnyxLiveState:
         if (queue := projection.queue_of(call_control_id)) is not None:
             return Place(PlaceKind.QUEUE, queue=queue)
         if projection.is_bridged(call_control_id):
-            _, own = self._moves.get(call_control_id, (None, None))
-            return own if own is not None and own.kind is PlaceKind.BRIDGE else Place(PlaceKind.BRIDGE)
+            return self._own_bridge(call_control_id) or Place(PlaceKind.BRIDGE)
         if projection.knows_from_start(call_control_id):
             return _NOWHERE
-        return await self._place_by_api(call_control_id)
+        # Without events nobody says when a bridge ends: a person is rather asked once too often.
+        return self._own_bridge(call_control_id) or await self._place_by_api(call_control_id)
 
     async def _place_by_api(self, call_control_id: str) -> Place:
         """Telnyx says in which conferences a call is or was; in which queue or bridge, it does not say."""

@@ -253,6 +253,9 @@ async def _of_moved_legs(command: Command, situation: Situation) -> AsyncGenerat
         if leg is None:
             continue
         place = await _place(command, leg, situation)
+        if place.kind is PlaceKind.UNKNOWN and isinstance(command, EnqueueCall):
+            waiting = await situation.waiting(leg)
+            place = Place(PlaceKind.QUEUE, queue=waiting.queue) if waiting is not None else place
         async for effect in _of_leaving(command, leg, place, situation):
             yield effect
         if isinstance(command, BridgeCalls) and await situation.has_time_limit(leg):

@@ -99,9 +99,11 @@ def _from_json(value: Any, start: str) -> Any:
     if not isinstance(value, str) or not value.lstrip().startswith(start):
         return value
     try:
-        return json.loads(value)
+        parsed = json.loads(value)
+        json.dumps(parsed, ensure_ascii=False).encode()  # an escaped half of a pair is no character
     except (ValueError, RecursionError):
         return value
+    return parsed
 
 
 def _properties(command: type[Tool]) -> dict[str, Any]:

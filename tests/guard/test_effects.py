@@ -1,6 +1,7 @@
 """What a call does to people decides whether a person is asked, not the tool's name."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import anyio.lowlevel
@@ -111,8 +112,6 @@ async def test_a_call_that_ends_calls_or_lets_people_listen_is_asked_about(with_
     async with guarded(scene.world, with_events=with_events) as client:
         await settled(client)
         for name, (tool, arguments, words) in asked(scene).items():
-            if not with_events and name == "waits in another queue":
-                continue  # without events nothing says in which queue a call waits
             result = await client.call_tool(tool, arguments)
             message = text(result)
             if not result.is_error or "needs a person's yes" not in message or words not in message.replace("...", ""):
@@ -238,3 +237,16 @@ async def test_an_everyday_story_asks_nothing_and_looks_little_up() -> None:
             await do(tool, **here, call_control_ids=[second])
         await do("stop_audio", **here, call_control_ids=["everyone"])
     assert reads == dict.fromkeys(reads, 0)
+
+
+@pytest.mark.anyio
+async def test_without_events_a_call_that_this_server_connected_counts_as_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("telnyx_conferencing.server.adapters.live_state._OWN_MOVE_HOLDS", timedelta(0))
+    scene = Scene()
+    other = scene.world.sandbox.state.legs.arrive("+12025550189", "+12025550100").call_control_id
+    async with guarded(scene.world) as client:
+        await call(client, "bridge_calls", call_control_id=scene.parked, other_call_control_id=other)
+        moved = await client.call_tool("enqueue_call", {"call_control_id": scene.parked, "queue_name": "new"})
+        assert "hangs up unknown caller" in text(moved)

@@ -190,3 +190,9 @@ async def test_what_a_model_reads_in_a_summary_is_quoted_and_on_one_line(world: 
             result = await client.call_tool(tool, arguments)
             assert result.structured_content, text(result)
             assert unseen(result.structured_content["summary"]) == []
+
+
+async def test_half_a_character_in_json_within_a_text_is_refused_as_a_wrong_value() -> None:
+    async with guarded(World()) as client:
+        given = {"conference_id": "Standup", "call_control_ids": '["\\ud800"]'}
+        assert "call_control_ids" in await refusal(client, "mute_participants", **given)
