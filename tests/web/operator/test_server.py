@@ -18,7 +18,7 @@ from support.terminal import CTRL_C, ENTER, Terminal, at_terminal
 from support.webhooks import NOWHERE, url_of
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/operator\b")
-CODE = re.compile(r"\b(?:[A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{3}-){2}[A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{3}\b")
+CODE = re.compile(r"(?:[A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{3}-){2}[A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{3}")
 
 
 @pytest.fixture
