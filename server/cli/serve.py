@@ -9,7 +9,7 @@ import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import click
@@ -17,6 +17,7 @@ from anyio.abc import TaskStatus
 from mcp.server.stdio import stdio_server
 
 from ..app import RunningServer, open_server
+from ..mcp.stdout import Stdout
 from ..observability.logs import log_to_stderr
 from ..settings import Settings, SettingsError
 from .failures import INTERRUPTED
@@ -89,7 +90,8 @@ async def _serve_stdio(settings: Settings) -> None:
     async with anyio.create_task_group() as tasks:
         server = _ServerTask(settings)
         opened = await tasks.start(server.run)
-        async with stdio_server() as (incoming, outgoing):
+        stdout = None if sys.platform == "win32" else cast("anyio.AsyncFile[str]", Stdout())
+        async with stdio_server(stdout=stdout) as (incoming, outgoing):
             with _cancelled_by_interrupt() as scope:
                 await opened.server.run(incoming, outgoing, opened.server.create_initialization_options())
             await server.close()
