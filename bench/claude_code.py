@@ -63,8 +63,8 @@ class Job:
     """A model that reads, writes, and ends a conference with a person's yes."""
 
     database: str
-    with_resource: bool = True
-    """Whether the host has a tool that reads resources."""
+    expected: Sequence[str] = ()
+    """Words of each result, for as many steps as the host can do; none: those of all steps."""
     answers: list[str] = field(default_factory=list[str])
     """The text of each result, in order."""
 
@@ -80,19 +80,15 @@ class Job:
 
     def next(self) -> tuple[str, Mapping[str, Any]] | None:
         """The next call; None when the job is done."""
-        if len(self.answers) == len(self.steps):
+        if len(self.answers) == len(self.expected or EXPECTED):
             return None
-        name, arguments = self.steps[len(self.answers)]
+        name, arguments = STEPS[len(self.answers)]
         return name, arguments(self)
-
-    @property
-    def steps(self) -> "Sequence[tuple[str, Arguments]]":
-        return STEPS if self.with_resource else STEPS[:-1]
 
     def report(self) -> bool:
         """Print what each step gave; whether all are as expected."""
         well = True
-        for number, ((name, _), words) in enumerate(zip(self.steps, EXPECTED, strict=False)):
+        for number, ((name, _), words) in enumerate(zip(STEPS, self.expected or EXPECTED, strict=False)):
             answer = self.answers[number] if number < len(self.answers) else "not reached"
             well &= words in answer
             print(f"{'good ' if words in answer else 'WRONG'} {name.removeprefix(PREFIX)}: {answer[:110]}")
@@ -122,8 +118,10 @@ STEPS: Sequence[tuple[str, Arguments]] = (
     (f"{PREFIX}end_conference", Job.approved),
     ("ReadMcpResourceTool", lambda _: {"server": SERVER, "uri": "telnyx://queues"}),
 )
-EXPECTED = ("call_control_id", "night", "Delivery", "waits as", "Telnyx accepted: end conference", "support")
+ENDED = "Telnyx accepted: end conference"
+EXPECTED = ("call_control_id", "night", "Delivery", "waits as", ENDED, "support")
 """Words of each result."""
+WITHOUT_RESOURCES = EXPECTED[:-1]
 
 
 PROMPT = f"/{PREFIX}work_the_queue support"

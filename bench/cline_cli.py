@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from claude_code import PREFIX, PROGRAM, ROOT, Job
+from claude_code import PREFIX, PROGRAM, ROOT, WITHOUT_RESOURCES, Job
 from scripted_model import Shown, scripted_model
 
 CLINE = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "cline"
@@ -61,7 +61,7 @@ def main() -> int:
             return ended.stdout + ended.stderr
 
         version = run("--version").strip()
-        job = Job(database, with_resource=False)
+        job = Job(database, WITHOUT_RESOURCES)
         shown = Shown(lambda request: job.turn(unwrapped(request)), lambda name: MARK + name.removeprefix(PREFIX))
         with scripted_model(shown.turn) as url:
             settings = Path(home) / ".cline" / "data" / "settings" / "providers.json"

@@ -5,6 +5,7 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +17,8 @@ from support.mcp_stdio import PATIENCE, environment
 ENTER = "\r"
 CTRL_C = "\x03"
 CTRL_D = "\x04"
+SIZE = (50, 120)
+"""Rows and columns."""
 
 # The command must own the terminal: only then does Ctrl-C reach it as a signal.
 _OWN_IT = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -69,11 +72,17 @@ def _is_busy(pid: int) -> bool:
 
 
 @contextmanager
-def at_terminal(*arguments: str, typed_before: str = "", env: Mapping[str, str] | None = None) -> Generator[Terminal]:
-    """`telnyx-conferencing ARGUMENTS` at a terminal, on which something was typed before already."""
+def at_terminal(
+    *arguments: str, typed_before: str = "", env: Mapping[str, str] | None = None, program: str = COMMAND
+) -> Generator[Terminal]:
+    """`telnyx-conferencing ARGUMENTS` at a terminal, on which something was typed before already.
+
+    `program` is another one with these arguments.
+    """
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, SIZE)
     os.write(ours, typed_before.encode())
-    command = [sys.executable, "-c", _OWN_IT, COMMAND, *arguments]
+    command = [sys.executable, "-c", _OWN_IT, program, *arguments]
     with subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment(env or {}), start_new_session=True
     ) as process:
