@@ -48,7 +48,10 @@ def operator(port: int, no_browser: bool, database: str | None) -> None:
     url = load_settings({"database": database}).database
     server = _choose([running for running in _servers_with_page() if url is None or running.store == redacted_url(url)])
     if server is None:
-        click.echo("No running server has the operator page, so this command serves it. Press Ctrl-C to stop.")
+        click.echo(
+            "No running server has the operator page, so this command serves it, without buttons for calls: those need "
+            "a server with --operator-page. Press Ctrl-C to stop."
+        )
 
         async def announce(ledger: Ledger, address: str) -> None:
             await _open(ledger, address, browser=not no_browser)
