@@ -78,7 +78,7 @@ def _line(row: ReportRow) -> str:
     parts = (
         count(figures.calls, "call"),
         f"{count(figures.waits, 'wait')} {_duration(figures.wait_s)}{waits}" if figures.waits else "",
-        f"talk {_duration(figures.talk_s)}",
+        f"talk {_duration(figures.talk_s)}" if row.kind is not RowKind.QUEUE else "",
         f"hold {_duration(figures.hold_s)}" if figures.hold_s else "",
         f"muted {_duration(figures.muted_s)}" if figures.muted_s else "",
         f"{count(figures.recordings, 'recording')} {_duration(figures.recorded_s)}" if figures.recordings else "",

@@ -298,6 +298,9 @@ async def test_a_report_counts_only_what_began_in_its_time(tmp_path: Path) -> No
     later = Worked(day.day, datetime.fromisoformat(starts[1]), day.until, day.database, {})
     [row] = (await to_thread.run_sync(later.by_kind))["conference"]
     assert row["started_at"] == starts[1]
+    queues = [line for line in (await to_thread.run_sync(day.rows)).splitlines() if line.startswith("queue ")]
+    assert queues
+    assert not [line for line in queues if "talk" in line], "people talk after they have left the queue"
 
 
 async def test_times_that_cannot_be_are_refused(tmp_path: Path) -> None:
