@@ -1,6 +1,6 @@
 // Past conferences: a list to search, and one conference with its picture, its people and what was decided about it.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { get, post, request, save, type Problem } from "./api";
 import { Moment, spell, when } from "./clock";
 import { DayFields, timesOf } from "./days";
@@ -266,6 +266,8 @@ function RecordingRow({ recording, hasLinks }: { recording: Recording; hasLinks:
   const [links, setLinks] = useState<[string, string][]>();
   const [trouble, setTrouble] = useState("");
   const [busy, setBusy] = useState(false);
+  const place = useRef<HTMLSpanElement>(null);
+  useEffect(() => place.current!.querySelector("a")?.focus(), [links]); // the button that had the focus is gone
   const fetchLinks = async () => {
     if (busy) return;
     setBusy(true);
@@ -289,7 +291,7 @@ function RecordingRow({ recording, hasLinks }: { recording: Recording; hasLinks:
             Get the link<Unseen> of recording {id}</Unseen>
           </button>
         )}
-        <span role="status">
+        <span role="status" ref={place}>
           {links?.map(([kind, url]) => (
             <a key={kind} href={url} target="_blank" rel="noopener noreferrer">
               Download {kind}
