@@ -142,7 +142,7 @@ def party_key(text: str) -> str:
     Raises `ValueError`.
     """
     text = text.strip()
-    if _SIP.fullmatch(text):
+    if (sip := _SIP.fullmatch(text)) is not None and _decoded(sip["user"]).isprintable():
         numbers = reached(text)
         return numbers[0] if len(numbers) == 1 else _address(text)
     spelt = re.sub(r"^tel:", "", unicodedata.normalize("NFKC", text), flags=re.IGNORECASE).partition(";")[0]

@@ -25,6 +25,9 @@ MAX_WAIT_S = 50.0
 _TYPE_PREFIXES = ("alert.", "call.", "call_", "conference.", "siprec.", "streaming.")
 """Types with these prefixes are never refused as a mistake."""
 _MAX_SUMMARY_PEOPLE = 100
+_REPLACES_WITHIN = timedelta(seconds=3)
+"""A gather that is cancelled until then was replaced by the newest; if the newest is cancelled later, another process
+replaced it."""
 _MAX_GATHER_ENDS = 20
 """Ends of gathers on one call that are looked through for the end of the newest gather."""
 _MAX_SESSION_AGE = timedelta(hours=5)
@@ -211,7 +214,9 @@ class EventTools:
         ended_since = EventFilter(types=frozenset({"call.gather.ended"}), call_control_id=leg, since=started)
         ends = await (await self._events.store()).find(ended_since, limit=_MAX_GATHER_ENDS, newest_first=False)
         # A gather that this one replaced ends as cancelled.
-        end = next((ended for ended in ends if ended.payload.get("status") != "cancelled"), None)
+        until = started + _REPLACES_WITHIN
+        others = (ended.payload.get("status") == "cancelled" and ended.occurred_at <= until for ended in ends)
+        end = next((ended for ended, is_other in zip(ends, others, strict=True) if not is_other), None)
         return end is None or event.occurred_at < end.occurred_at or event.id == end.id
 
     async def _newest_event_before(self, caller: Caller) -> int:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 
 from ...tools.text import clean
@@ -31,6 +32,8 @@ _COLUMNS = (
 )
 _STARTS_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 """Some spreadsheets also take the wide forms, which Japanese and Chinese keyboards have."""
+_NEXT_CELL = re.compile(rf"([;|]\s*)(?=[{re.escape(''.join(_STARTS_FORMULA))}])")
+"""Some spreadsheets begin a cell at such a sign, also within a text."""
 _MAX_TEXT_LENGTH = 1_000
 
 
@@ -56,6 +59,7 @@ def _as_text(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = clean(value, _MAX_TEXT_LENGTH)  # on one line, and without what a terminal would obey
+    text = _NEXT_CELL.sub(r"\1'", text)
     return f"'{text}" if text.startswith(_STARTS_FORMULA) else text
 
 

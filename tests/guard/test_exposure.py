@@ -1,6 +1,7 @@
 """Recordings and keyed digits are shown only to those who may see them."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from support.guarded_server import guarded, room
 from support.mcp import call, text
 from support.mcp_in_process import World
 from support.sandbox_client import Telnyx
+from support.webhooks import eventually, url_of
 from telnyx_conferencing.server.sandbox.commands import StartCallRecording
 
 pytestmark = pytest.mark.anyio
@@ -51,6 +53,31 @@ async def test_the_digits_of_a_sensitive_gather_are_shown_to_nobody() -> None:
         shown = await keyed(client, world, sensitive=True)
     assert "7*3*" not in shown
     assert "(4 digits)" in shown
+
+
+async def test_the_digits_of_a_gather_with_which_another_process_replaced_ones_own_are_not_shown(
+    tmp_path: Path,
+) -> None:
+    world, database = World(), url_of(tmp_path / "events.db")
+    async with (
+        guarded(world, with_events=True, database=database) as replaced,
+        guarded(world, with_events=True, database=database) as replacing,
+    ):
+        conference = room(world.sandbox)
+        [leg] = world.sandbox.state.conferences.by_id[conference].present
+        gather = {"conference_id": conference, "call_control_id": leg}
+        await call(replaced, "gather_dtmf", **gather)
+        await world.sandbox.advance(5)
+        await call(replacing, "gather_dtmf", **gather, sensitive=True)
+        world.sandbox.state.gathers.press(world.sandbox.state.legs.by_id[leg], "7*3*#")
+
+        async def shown() -> str:
+            text = json.dumps(await call(replaced, "list_events", types=["call.gather.ended"]))
+            return text if "valid" in text else ""
+
+        ends = await eventually(shown)
+    assert "(4 digits)" in ends
+    assert "7*3*" not in ends
 
 
 async def test_the_links_of_a_recording_need_approval_and_are_not_given_out_by_a_read_only_server() -> None:

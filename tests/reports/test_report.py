@@ -325,6 +325,7 @@ async def test_times_that_cannot_be_are_refused(tmp_path: Path) -> None:
         ("\uff1d1+1", "'\uff1d1+1"),
         ("\x1b]0;evil\x07\r\n@x", "]0;evil @x"),
         ('a",=1', 'a",=1'),
+        ("a; =1|@b", "a; '=1|'@b"),
     ],
 )
 def test_a_name_in_a_csv_file_is_neither_a_formula_nor_a_command_to_a_terminal(name: str, cell: str) -> None:
