@@ -105,6 +105,7 @@ class Home:
     def starts(self, host: str) -> list[str]:
         """The command line of this server in a configuration."""
         server = self.server(host)
+        server = server.get("transport", server)
         return server["command"] if host == "opencode" else [server["command"], *server["args"]]
 
     def backups(self, host: str) -> list[Path]:

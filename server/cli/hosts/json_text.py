@@ -196,3 +196,26 @@ def _put_command_list(text: str, section: str, name: str, entry: Entry) -> str:
 
 JSON_WITH_COMMAND_LIST = Syntax(_read_command_list, _put_command_list, JSON_WITH_COMMENTS.take)
 """The command and its arguments are one list, and the variables are named `environment`."""
+
+
+_IN_TRANSPORT = ("command", "args", "env", "cwd")
+
+
+def _read_transport(text: str, section: str, name: str) -> Entry | None:
+    server = _read(False, text, section, name)
+    transport = server.get("transport") if server else None
+    if server is None or not isinstance(transport, dict):
+        return server
+    rest = {key: value for key, value in server.items() if key != "transport"}
+    inner = cast("dict[str, Any]", transport)
+    return {**rest, **{key: inner[key] for key in _IN_TRANSPORT if key in inner}}
+
+
+def _put_transport(text: str, section: str, name: str, entry: Entry) -> str:
+    rest = {key: value for key, value in entry.items() if key not in _IN_TRANSPORT}
+    transport = {"type": "stdio", **{key: entry[key] for key in _IN_TRANSPORT if key in entry}}
+    return _put(False, text, section, name, {"transport": transport, **rest})
+
+
+JSON_WITH_TRANSPORT = Syntax(_read_transport, _put_transport, JSON.take)
+"""The command, its arguments and its variables are in an object of their own, `transport`."""

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from .json_text import JSON, JSON_WITH_COMMAND_LIST, JSON_WITH_COMMENTS
+from .json_text import JSON, JSON_WITH_COMMAND_LIST, JSON_WITH_COMMENTS, JSON_WITH_TRANSPORT
 from .texts import Entry, Syntax
 from .toml_text import TOML
 
@@ -197,6 +197,7 @@ HOSTS = {
             "data/settings/cline_mcp_settings.json",
             "mcpServers",
             folder_variable="CLINE_DIR",
+            syntax=JSON_WITH_TRANSPORT,
             extra_fields={"timeout": _CLINE_TIMEOUT_S},
             key_reference={},  # as for OpenCode
             inherits_environment=True,

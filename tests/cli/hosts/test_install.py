@@ -99,6 +99,17 @@ def test_an_install_with_other_settings_keeps_what_a_person_added_to_the_entry(h
     assert server.get(variables, {}).get("LANG", "C") == "C"
 
 
+def test_cline_gets_the_command_in_an_object_of_its_own_also_where_a_person_wrote_it_otherwise(home: Home) -> None:
+    home.write("cline", json.dumps({"mcpServers": {NAME: {"command": "x", "disabled": True, "env": {"LANG": "C"}}}}))
+    home.does("install", "cline", "--sandbox")
+    assert home.server("cline") == {
+        "transport": {"type": "stdio", "command": COMMAND, "args": ["serve", "--sandbox"], "env": {"LANG": "C"}},
+        "disabled": True,
+        "timeout": 120,
+    }
+    assert "already has this server" in home.does("install", "cline", "--sandbox")
+
+
 def test_an_unreadable_configuration_is_refused_and_left_alone(home: Home) -> None:
     wrong = {
         "claude-code": ('{"mcpServers": {}, }', "line 1, column 20"),
