@@ -1,6 +1,6 @@
 """Lists of Telnyx, read to their end page by page."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from .base import Command
@@ -18,18 +18,23 @@ MAX_ITEMS = _PAGE_SIZE * _MAX_PAGES
 
 async def all_of(read: Read, listing: Command) -> list[dict[str, Any]]:
     """The items of a paged list command, as Telnyx sends them; at most `MAX_ITEMS`."""
-    items: list[dict[str, Any]] = []
+    return [item async for page in pages_of(read, listing) for item in page]
+
+
+async def pages_of(
+    read: Read, listing: Command, *, page_size: int = _PAGE_SIZE, max_pages: int = _MAX_PAGES
+) -> AsyncIterator[list[dict[str, Any]]]:
+    """The pages of a paged list command: each the items on it, as Telnyx sends them. Stops after `max_pages`."""
     position: dict[str, Any] = {"page_number": 1}
-    for page in range(1, _MAX_PAGES + 1):
-        response = await read(listing.model_copy(update=position | {"page_size": _PAGE_SIZE}))
-        page_items = list_items(response)
-        items += page_items
+    for page in range(1, max_pages + 1):
+        response = await read(listing.model_copy(update=position | {"page_size": page_size}))
+        items = list_items(response)
+        yield items
         position = next_page(response)
-        if not page_items or not position:
+        if not items or not position:
             break
         if not position.keys() <= type(listing).model_fields.keys():  # a cursor, where only numbers are documented
             position = {"page_number": page + 1}
-    return items
 
 
 async def count_of(read: Read, listing: Command) -> int:

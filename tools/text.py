@@ -11,6 +11,7 @@ from typing import Any
 _MAX_QUOTED_LENGTH = 80
 _SHORT_ID_LENGTH = 14
 _MAX_ID_LENGTH = 512
+_NUMBER = re.compile(r"\+?[0-9]{1,15}")
 _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
@@ -50,6 +51,11 @@ def quoted(text: str | None, max_length: int = _MAX_QUOTED_LENGTH) -> str:
     if text is None:
         return "unknown"
     return "'" + clean(text, max_length).replace("'", "\u2019") + "'"
+
+
+def quoted_unless_number(text: str, max_length: int = _MAX_QUOTED_LENGTH) -> str:
+    """`quoted`, but a plain phone or extension number as it is."""
+    return text if _NUMBER.fullmatch(text) else quoted(text, max_length)
 
 
 def short_id(identifier: str) -> str:

@@ -21,6 +21,7 @@ from ..guard.ledger import AuditRecord, Ledger
 from ..guard.place import Place, PlaceKind
 from ..guard.situation import Person, QueueState, Room, Waiting
 from ..json_text import as_object, object_at, text_at
+from ..newest import Newest
 from .audit_follower import AuditFollower
 from .time_limits import TimeLimits
 
@@ -44,21 +45,21 @@ class TelnyxLiveState:
         self._read = read
         self._events = events
         self._audit = AuditFollower(ledger, self._note)
-        self._recorded: dict[str, None] = {}
+        self._recorded = Newest[str, None](_MAX_REMEMBERED)
         """Conferences whose recording a server on this store started or resumed."""
-        self._moves: dict[str, tuple[datetime, Place]] = {}
+        self._moves = Newest[str, tuple[datetime, Place]](_MAX_REMEMBERED)
         """The place of a leg after this server's own command, and the time of the command."""
-        self._leg_ids: dict[str, str] = {}
+        self._leg_ids = Newest[str, str](_MAX_REMEMBERED)
         """The `call_leg_id` of legs that Telnyx listed, by call_control_id."""
         self._time_limits = TimeLimits(ledger)
 
     def record(self, command: Command, body: Any) -> None:
         """Note what Telnyx's answer to a command says, and the effects of the command. `body` is Telnyx's JSON."""
         for leg, leg_id in _leg_ids(body):
-            _remember(self._leg_ids, leg, leg_id)
+            self._leg_ids[leg] = leg_id
         self._time_limits.record(command, text_at(data_of(body), "call_control_id"))
         for leg, place in _moved(command, body, self._first_in):
-            _remember(self._moves, leg, (self._events.now(), place))
+            self._moves[leg] = (self._events.now(), place)
 
     def _first_in(self, queue: str) -> str | None:
         """The call leg that waits first in a queue, as far as events and this server's own commands tell."""
@@ -116,7 +117,7 @@ class TelnyxLiveState:
         if record.tool in _STARTS_RECORDING:
             conference_id = text_at(record.arguments, "conference_id")
             if conference_id is not None:
-                _remember(self._recorded, conference_id, None)
+                self._recorded[conference_id] = None
 
     def _participant(self, row: Mapping[str, Any]) -> Person:
         known = self.person(text_at(row, "call_control_id") or "")
@@ -296,13 +297,6 @@ def _moved(command: Command, body: Any, first_in: Callable[[str], str | None]) -
                 yield other, Place(PlaceKind.BRIDGE, other=command.call_control_id)
         case _:
             pass
-
-
-def _remember(table: dict[str, Any], key: str, value: Any) -> None:
-    table.pop(key, None)
-    table[key] = value
-    if len(table) > _MAX_REMEMBERED:
-        del table[next(iter(table))]
 
 
 def data_of(answer: Any) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from ...tools.base import Command
 from ...tools.calls import Dial, TransferCall
 from ..guard.effects import is_limit
 from ..guard.ledger import AuditRecord, Ledger
+from ..newest import Newest
 from .audit_follower import AuditFollower
 
 _TOOLS = frozenset({Dial.tool_name(), TransferCall.tool_name()})
@@ -21,7 +22,7 @@ class TimeLimits:
 
     def __init__(self, ledger: Ledger) -> None:
         self._audit = AuditFollower(ledger, self._note)
-        self._limited: dict[str, None] = {}
+        self._limited = Newest[str, None](_MAX_REMEMBERED)
 
     def record(self, command: Command, call_control_id: str | None) -> None:
         """Note the leg of a dial that Telnyx accepted, and the number called from; nothing for another command."""
@@ -40,10 +41,7 @@ class TimeLimits:
 
     def _remember(self, names: Iterable[str]) -> None:
         for name in names:
-            self._limited.pop(name, None)
             self._limited[name] = None
-            if len(self._limited) > _MAX_REMEMBERED:
-                del self._limited[next(iter(self._limited))]
 
 
 def _seconds(argument: Any) -> int | None:

@@ -1,11 +1,10 @@
 """The conditions of alerts that hold in a conference or a queue, read from the state of the projection."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ...tools.text import count, duration_text, quoted, short_id
+from ...tools.text import count, duration_text, quoted, quoted_unless_number, short_id
 from ..events.projection.conference import Conference
 from ..events.projection.participant import Participant
 from ..events.projection.projection import Projection
@@ -14,7 +13,6 @@ from ..events.projection.sanitize import short_identifier
 from ..guard.policy import AlertCondition, AlertRule
 from .book import Alert, Key
 
-_NUMBER = re.compile(r"\+?[0-9]{1,15}")
 _EXITS = ("end_conference_on_exit", "soft_end_conference_on_exit")
 
 
@@ -74,7 +72,7 @@ def name_call(projection: Projection, call: str) -> str:
     number = projection.number(call)
     if number is None:
         return f"call {short_id(short_identifier(call))}"
-    return number if _NUMBER.fullmatch(number) else quoted(number)
+    return quoted_unless_number(number)
 
 
 def is_host(person: Participant) -> bool:

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from ...tools.text import clean, count, quoted
+from ...tools.text import clean, count, quoted, quoted_unless_number
 from ..events.projection.sanitize import format_duration
 from ..events.times import parse_time
-from .view import name_text
 
 _MAX_ROOMS, _MAX_PEOPLE, _MAX_QUEUES, _MAX_WAITING, _MAX_EVENTS, _MAX_APPROVALS = 12, 20, 8, 10, 8, 5
 _MAX_ALERTS = 10
@@ -128,7 +127,7 @@ def _more(parts: Sequence[Part], limit: int, noun: str) -> Iterator[str]:
 
 
 def _cell(part: Part) -> str:
-    return name_text(part["name"], _MAX_NAME_LENGTH)
+    return quoted_unless_number(part["name"], _MAX_NAME_LENGTH)
 
 
 def _duration(since: str | None, now: datetime) -> str:

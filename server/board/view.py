@@ -3,12 +3,11 @@
 Times are moments and not durations, so that the content changes only when something happens.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ...tools.text import clean, quoted, short_id
+from ...tools.text import clean, quoted, quoted_unless_number, short_id
 from ..events.event import StoredEvent
 from ..events.projection.event_text import describe_event, event_kind
 from ..events.projection.sanitize import is_identifier
@@ -26,7 +25,6 @@ MAX_WAITING = 200
 """In all queues together."""
 _MAX_NAME_LENGTH = 80
 _MAX_APPROVALS = 20
-_NUMBER = re.compile(r"\+[0-9]{5,15}")
 
 NumberOf = Callable[[str], str | None]
 """The far end's number, by call control id."""
@@ -124,9 +122,9 @@ class Names:
         leg, room = event.call_control_id or "", self._rooms.get(event.conference_id or "")
         name = self._labels.get(leg) or self._number_of(leg)
         return {
-            "who": name_text(name) if name else _leg(leg) if leg else "a caller",
-            "room": name_text(room) if room else "a conference",
-            "queue": name_text(event.queue) if event.queue else "a queue",
+            "who": quoted_unless_number(name) if name else _leg(leg) if leg else "a caller",
+            "room": quoted_unless_number(room) if room else "a conference",
+            "queue": quoted_unless_number(event.queue) if event.queue else "a queue",
         }
 
 
@@ -165,11 +163,6 @@ def _sentence(event: StoredEvent, names: Names) -> str:
         return describe_event(event)
     sentence = template.format_map(names.of(event))
     return f"{sentence[0].upper()}{sentence[1:]}"
-
-
-def name_text(name: str, max_length: int = _MAX_NAME_LENGTH) -> str:
-    """A name that a person chose, in quotation marks; a phone number as it is."""
-    return name if _NUMBER.fullmatch(name) else quoted(name, max_length)
 
 
 def _leg(id_: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ...tools.text import clean, quoted
+from ..events.projection.sanitize import format_duration
 from ..events.times import iso
 from ..guard.ledger import MAX_QUESTION_LENGTH, Decision, Ledger, NoSuchApproval, PendingApproval
 from .ledger import LedgerClient, open_ledger
@@ -165,7 +166,7 @@ def _ask(ledger: LedgerClient, request: PendingApproval) -> None:
 def _decide(ledger: LedgerClient, code: str, *, yes: bool, reason: str | None) -> None:
     reason = clean(reason, _MAX_REASON_LENGTH) if reason else None
     decided = ledger.call(Ledger.decide, code, Decision(yes, current_user(), reason or None))
-    left = _time_left(decided)
+    left = format_duration(_remaining(decided))
     if yes:
         click.echo(f"Approved {decided.code}. Ask the agent to repeat its call within {left}.")
     else:
@@ -180,7 +181,7 @@ def _print(request: PendingApproval, *, as_json: bool) -> None:
 def _text(request: PendingApproval) -> str:
     parts = (
         click.style(request.code, bold=True),
-        f"{_time_left(request)} left",
+        f"{format_duration(_remaining(request))} left",
         click.style(clean(request.risk, 40), fg=_COLOURS.get(request.risk)),
         clean(request.tool, 80),
         f"requested by {quoted(request.asker, 200)}",
@@ -200,11 +201,6 @@ def _fields(request: PendingApproval) -> dict[str, Any]:
         "expires_at": iso(request.expires_at),
         "seconds_left": int(_remaining(request).total_seconds()),
     }
-
-
-def _time_left(request: PendingApproval) -> str:
-    minutes, seconds = divmod(int(_remaining(request).total_seconds()), 60)
-    return f"{minutes}:{seconds:02}"
 
 
 def _remaining(request: PendingApproval) -> timedelta:

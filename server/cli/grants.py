@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ...tools.text import clean
+from ..events.projection.sanitize import format_duration
 from ..events.times import iso
 from ..guard.ledger import Grant, Ledger
 from .ledger import open_ledger
@@ -60,14 +61,13 @@ def revoke(code: str, database: str | None) -> None:
 
 def _text(grant: Grant) -> str:
     terms = grant.terms
-    left = max(0, int((grant.expires_at - datetime.now(UTC)).total_seconds()))
     limits = [f"{name}: {', '.join(map(str, values))}" for name, values in terms.limits.items()]
     where = clean(terms.room_name or terms.room or "anywhere", _MAX_TEXT_LENGTH)
     parts = (
         click.style(grant.code, bold=True),
         terms.tool,
         f"{grant.left} of {terms.count} left",
-        f"{left // 60}:{left % 60:02} left",
+        f"{format_duration(grant.expires_at - datetime.now(UTC))} left",
         f"in {where}" if terms.room else where,
         f"for {clean(grant.identity or grant.asked_by, _MAX_TEXT_LENGTH)}",
     )

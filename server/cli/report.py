@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import anyio
 import click
 
 from ...tools.text import clean, count
-from ..events.projection.sanitize import format_duration
+from ..events.projection.sanitize import format_seconds
 from ..guard.ledger import Ledger
 from ..reports import ReportListing, ReportRow, RowKind, Window, run_report
 from ..reports.csv_text import csv_header, csv_row
@@ -73,19 +73,16 @@ def _line(row: ReportRow) -> str:
     if row.kind is RowKind.CONFERENCE:
         started = f"{row.started_at:%Y-%m-%d %H:%M:%S} " if row.started_at else ""
         name = f"{started}{clean(row.id, _MAX_NAME_LENGTH)} {name}".rstrip()
-    waits = f", {figures.abandoned} abandoned, longest {_duration(figures.longest_wait_s)}" if figures.waits else ""
+    longest = format_seconds(figures.longest_wait_s)
+    waits = f", {figures.abandoned} abandoned, longest {longest}" if figures.waits else ""
     by = ", ".join(f"{clean(by, _MAX_NAME_LENGTH)} {number}" for by, number in figures.approved_by.most_common(5))
     parts = (
         count(figures.calls, "call"),
-        f"{count(figures.waits, 'wait')} {_duration(figures.wait_s)}{waits}" if figures.waits else "",
-        f"talk {_duration(figures.talk_s)}" if row.kind is not RowKind.QUEUE else "",
-        f"hold {_duration(figures.hold_s)}" if figures.hold_s else "",
-        f"muted {_duration(figures.muted_s)}" if figures.muted_s else "",
-        f"{count(figures.recordings, 'recording')} {_duration(figures.recorded_s)}" if figures.recordings else "",
+        f"{count(figures.waits, 'wait')} {format_seconds(figures.wait_s)}{waits}" if figures.waits else "",
+        f"talk {format_seconds(figures.talk_s)}" if row.kind is not RowKind.QUEUE else "",
+        f"hold {format_seconds(figures.hold_s)}" if figures.hold_s else "",
+        f"muted {format_seconds(figures.muted_s)}" if figures.muted_s else "",
+        f"{count(figures.recordings, 'recording')} {format_seconds(figures.recorded_s)}" if figures.recordings else "",
         f"{count(figures.approvals, 'approval')} ({by})" if figures.approvals else "",
     )
     return f"{row.kind:<10}  {name}  {', '.join(part for part in parts if part)}"
-
-
-def _duration(seconds: float) -> str:
-    return format_duration(timedelta(seconds=round(seconds)))

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from ...tools.base import Command
 from ..errors import CallRefused
+from ..newest import Newest
 
 _WINDOW = timedelta(seconds=60)
 """Telnyx ignores a command whose id it executed within this time on the same call or conference."""
@@ -17,7 +18,7 @@ class CommandIds:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._sent: dict[tuple[str, str], tuple[datetime, str]] = {}
+        self._sent = Newest[tuple[str, str], tuple[datetime, str]](_MAX_REMEMBERED)
 
     def check(self, command: Command) -> None:
         """Raises `CallRefused` when the command's id was sent with other arguments a moment ago."""
@@ -32,13 +33,8 @@ class CommandIds:
     def record(self, command: Command) -> None:
         """Note that a command is being sent."""
         command_id: str | None = getattr(command, "command_id", None)
-        if command_id is None:
-            return
-        key = (command_id, _target(command))
-        self._sent.pop(key, None)
-        self._sent[key] = (self._now(), _content(command))
-        if len(self._sent) > _MAX_REMEMBERED:
-            del self._sent[next(iter(self._sent))]
+        if command_id is not None:
+            self._sent[command_id, _target(command)] = (self._now(), _content(command))
 
 
 def _content(command: Command) -> str:

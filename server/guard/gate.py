@@ -60,23 +60,7 @@ class Gate:
         """The policy's decision on a command, if it may be sent now. Raises `CallRefused`, or what `read` raises."""
         command = assessment.situation.command
         decision = policy.judged(command, assessment.risk)
-        refusal = policy.refusal(type(command)) or policy.closed(self._now())
-        refusal = refusal or await policy.out_of_scope(command, self._facts, assessment.situation.place)
-        if refusal is None and command.exposes() and not policy.may_expose():
-            refusal = "it would hand out download links, and here you may only read"
-        if refusal is None and decision.approval is ApprovalPolicy.REFUSE:
-            refusal = "this server's policy always refuses it with these arguments"
-        if refusal is None and (limit := decision.most_people) is not None:
-            affected = await affected_people(assessment.command, read) + assessment.others
-            if affected > limit:
-                refusal = (
-                    f"it would touch {affected} people, and this server's policy allows {limit} at most in one action"
-                )
-        if refusal is None:
-            refusal = await self._too_many_calls(decision.concurrent_calls, command, read)
-        if refusal is None:
-            consent = consent_refusal(policy.consent, assessment.situation, self._consent)
-            refusal = await self._noted(command, consent)
+        refusal = await self._refusal(policy, decision, assessment, read)
         broken = [] if refusal is not None else await self._broken_rules(policy, assessment.situation)
         if final := [rule for rule in broken if not rule.may_override]:
             refusal = "; ".join(map(str, final))
@@ -88,32 +72,56 @@ class Gate:
             return replace(decision, attempts=attempts) if attempts else decision
         return replace(decision, approval=ApprovalPolicy.ASK_EACH, attempts=attempts, broken_rules=tuple(broken))
 
+    async def _refusal(
+        self, policy: Policy, decision: PolicyDecision, assessment: Assessment, read: Read
+    ) -> str | None:
+        """Why the policy does not allow a command now, apart from its calling rules; a clause. Raises as `check`."""
+        command = assessment.situation.command
+        refusal = policy.refusal(type(command)) or policy.closed(self._now())
+        refusal = refusal or await policy.out_of_scope(command, self._facts, assessment.situation.place)
+        if refusal is not None:
+            return refusal
+        if command.exposes() and not policy.may_expose():
+            return "it would hand out download links, and here you may only read"
+        if decision.approval is ApprovalPolicy.REFUSE:
+            return "this server's policy always refuses it with these arguments"
+        if (limit := decision.most_people) is not None:
+            affected = await affected_people(assessment.command, read) + assessment.others
+            if affected > limit:
+                return _too_many_people(affected, limit)
+        if (refusal := await self._too_many_calls(decision.concurrent_calls, command, read)) is not None:
+            return refusal
+        return await self._use_store(command, consent_refusal(policy.consent, assessment.situation, self._consent))
+
     async def _broken_rules(self, policy: Policy, situation: Situation) -> list[BrokenRule]:
         """The calling rules that a command breaks. Raises `CallRefused`."""
         numbers = await called_numbers(situation)
         if not numbers.all:
             return []
-        return await self._noted(situation.command, self._calling.broken(policy.calling, numbers))
+        return await self._use_store(situation.command, self._calling.broken(policy.calling, numbers))
 
     async def broken_rules(self, policy: Policy, number: str) -> list[BrokenRule]:
         """The calling rules that a call to a number would break now. Raises `CallRefused` and `StoreError`."""
         return await self._calling.broken(policy.calling, CalledNumbers((number,)))
 
     async def _too_many_calls(self, max_calls: int | None, command: Command, read: Read) -> str | None:
-        """Why no more calls may be made, when at most `most` may be up; a clause. Raises what `read` raises."""
-        more = len(command.numbers())
-        if max_calls is None or not more:
+        """Why a command may not make its calls, when `max_calls` may be up at once; a clause.
+
+        Raises what `read` raises.
+        """
+        new_calls = len(command.numbers())
+        if max_calls is None or not new_calls:
             return None
         connection = await self._connection_of(command)
         if connection is None:
             return f"the number of calls that are up is not known, and this server's policy allows {max_calls} at once"
         total = await count_of(read, ListActiveCalls(connection_id=connection))
-        if total + more <= max_calls:
+        if total + new_calls <= max_calls:
             return None
         return (
             f"{count(total, 'call')} {'is' if total == 1 else 'are'} up on connection {quoted(connection)} and this "
-            f"would add {more}, and this server's policy allows {max_calls} at once (list_active_calls shows them; "
-            "there is room when some have ended)"
+            f"would add {new_calls}, and this server's policy allows {max_calls} at once (list_active_calls shows "
+            "them; there is room when some have ended)"
         )
 
     async def _connection_of(self, command: Command) -> str | None:
@@ -123,51 +131,67 @@ class Gate:
         return given or (await self._facts.connection_of(leg) if leg else None)
 
     async def admit_unstopped(self, tool: Tool, policy: Policy, record: CallRecord) -> None:
-        """Return when this call may be done, which only a limit can block. Raises `CallRefused`."""
+        """Count a call that the stop switch does not block, and record its start in the audit.
+
+        Raises `CallRefused` when a limit is reached.
+        """
         if limits := policy.judged(tool).limits(tool):
-            self._none_in_the_way(tool, await self._noted(tool, self._ledger.admit_read(limits, record.entry("reads"))))
+            await self._require_admission(tool, self._ledger.admit_read(limits, record.entry("reads")))
 
     async def admit(self, command: Command, policy: Policy, read: Read, approver: Approver, record: CallRecord) -> None:
-        """Return when this write may be sent; then it is counted, and its start is recorded in the audit.
+        """Check a write, have a person approve it if the policy requires that, count it, and record its start.
 
-        `policy`: the one in force when the call arrived. Raises `CallRefused`, what `approver` raises to ask its
-        question, or what `read` raises.
+        When this returns, the write may be sent. `policy`: the one in force when the call arrived. Raises
+        `CallRefused`, what `approver` raises to ask its question, or what `read` raises.
         """
         self._command_ids.check(command)
         assessment = await self._assess(command)
         record.risk = assessment.risk
         decision = await self.check(policy, assessment, read)
         if decision.approval.asks:
-            self._none_in_the_way(command, await self._noted(command, self._ledger.look(_limits(decision, assessment))))
-            approver = _UnlessByAnother(approver, lambda: self._policy(record.caller))
-            asked: list[Assessment] = []
-            rules: list[Sequence[BrokenRule]] = [decision.broken_rules]
-
-            async def composed() -> tuple[Question, Risk]:
-                # The first question uses the facts that were just looked up, each later one those of its moment.
-                asked.append(await self._assess(command) if asked else assessment)
-                if len(asked) > 1:
-                    rules.append(await self._broken_rules(self._policy(record.caller), asked[-1].situation))
-                return await compose(asked[-1], rules[-1]), asked[-1].risk
-
-            async def use() -> GrantUse | None:
-                return None if rules[-1] else await self._grant_use(asked[-1], record.caller)
-
-            obtaining = self._approvals.obtain(command, composed, approver, record, use)
-            try:
-                await self._noted(command, obtaining)
-            except PersonDeclined:
-                because = "".join(f"It would break a rule of this server's policy: {rule}. " for rule in rules[-1])
-                raise PersonDeclined(command, because) from None
+            await self._require_admission(command, self._ledger.look(_limits(decision, assessment)))
+            assessment, rules = await self._obtain_approval(
+                command, assessment, decision.broken_rules, approver, record
+            )
             # A person takes their time: the policy and the facts may have changed meanwhile.
-            assessment = asked[-1]
             record.risk = assessment.risk
             decision = await self.check(self._policy(record.caller), assessment, read)
-            if not {rule.facts for rule in decision.broken_rules} <= {rule.facts for rule in rules[-1]}:
+            if not {rule.facts for rule in decision.broken_rules} <= {rule.facts for rule in rules}:
                 raise CallRefused(f"{command.tool_name()} was not sent: {'; '.join(map(str, decision.broken_rules))}.")
         self._command_ids.record(command)
-        admitting = self._ledger.admit(_limits(decision, assessment), record.entry("sends", self._newest_event()))
-        self._none_in_the_way(command, await self._noted(command, admitting))
+        entry = record.entry("sends", self._newest_event())
+        await self._require_admission(command, self._ledger.admit(_limits(decision, assessment), entry))
+
+    async def _obtain_approval(
+        self,
+        command: Command,
+        assessment: Assessment,
+        rules: Sequence[BrokenRule],
+        approver: Approver,
+        record: CallRecord,
+    ) -> tuple[Assessment, Sequence[BrokenRule]]:
+        """Have a person approve a command. Returns the assessment and the broken rules that the question was about."""
+        is_first_question = True
+
+        async def composed() -> tuple[Question, Risk]:
+            # The first question uses the facts that were just looked up, each later one those of its moment.
+            nonlocal assessment, rules, is_first_question
+            if not is_first_question:
+                assessment = await self._assess(command)
+                rules = await self._broken_rules(self._policy(record.caller), assessment.situation)
+            is_first_question = False
+            return await compose(assessment, rules), assessment.risk
+
+        async def use() -> GrantUse | None:
+            return None if rules else await self._grant_use(assessment, record.caller)
+
+        approver = _ClientApprover(approver, lambda: self._policy(record.caller))
+        try:
+            await self._use_store(command, self._approvals.obtain(command, composed, approver, record, use))
+        except PersonDeclined:
+            because = "".join(f"It would break a rule of this server's policy: {rule}. " for rule in rules)
+            raise PersonDeclined(command, because) from None
+        return assessment, rules
 
     async def admit_group(self, tool: Tool, parts: Sequence[Command], policy: Policy, record: CallRecord) -> None:
         """As `admit`, for a tool that sends these commands, one for each person, and about which nobody is asked.
@@ -176,16 +200,13 @@ class Gate:
         """
         decision, refusal = policy.judged(tool), policy.closed(self._now())
         if refusal is None and decision.most_people is not None and len(parts) > decision.most_people:
-            refusal = (
-                f"it would touch {len(parts)} people, and this server's policy allows {decision.most_people} at most "
-                "in one action"
-            )
+            refusal = _too_many_people(len(parts), decision.most_people)
         if refusal is not None:
             raise CallRefused(f"{tool.tool_name()} did nothing: {refusal.rstrip('.')}. {_FINAL}")
         for part in parts:
             await self._require_scope(tool, part, policy, Situation(part, self._live))
         admitting = self._ledger.admit(decision.limits(tool), record.entry("sends", self._newest_event()))
-        self._none_in_the_way(tool, await self._noted(tool, admitting))
+        await self._require_admission(tool, admitting)
 
     async def _require_scope(self, tool: Tool, part: Command, policy: Policy, situation: Situation) -> None:
         if (why := await policy.out_of_scope(part, self._facts, situation.place)) is not None:
@@ -211,7 +232,7 @@ class Gate:
             raise CallRefused(f"{terms.tool} cannot be granted: {refusal.rstrip('.')}. {_FINAL}")
         if policy.approval_at(command, command.worst_risk()) is ApprovalPolicy.ASK_EACH:
             raise CallRefused(f"{terms.tool} cannot be granted: a person is asked about each call of it. {_FINAL}")
-        self._none_in_the_way(request, await self._noted(request, self._ledger.look(())))
+        await self._require_admission(request, self._ledger.look(()))
         room = await self._live.room(terms.room) if terms.room is not None else None
         terms = replace(terms, room_name=room.name if room is not None else None)
 
@@ -220,11 +241,11 @@ class Gate:
                 terms, question_facts(terms, room, lambda leg: self._live.person(leg).who)
             ), Risk.DESTRUCTIVE
 
-        approver = _UnlessByAnother(approver, lambda: self._policy(record.caller))
-        begun = await self._noted(request, self._approvals.obtain(request, composed, approver, record))
+        approver = _ClientApprover(approver, lambda: self._policy(record.caller))
+        approved_at = await self._use_store(request, self._approvals.obtain(request, composed, approver, record))
         by = str(record.asked.get("by", ""))
         asker = record.caller.identity, record.caller.client
-        grant = await self._noted(request, self._ledger.add_grant(terms, asker, by, begun))
+        grant = await self._use_store(request, self._ledger.add_grant(terms, asker, by, approved_at))
         record.asked["grant"] = grant.code
         return grant
 
@@ -237,13 +258,15 @@ class Gate:
         """
         situation = Situation(command, self._live)
         await self._require_scope(command, command, policy, situation)
-        if await self._noted(command, consent_refusal(policy.consent, situation, self._consent)) is not None:
+        if await self._use_store(command, consent_refusal(policy.consent, situation, self._consent)) is not None:
             return False
         limits = (*policy.judged(command).limits(command), *([once] if once is not None else []))
-        found = await self._noted(command, self._ledger.admit(limits, record.entry("sends", self._newest_event())))
-        if isinstance(found, LimitReached) and found.limit is once:
+        obstacle = await self._use_store(
+            command, self._ledger.admit(limits, record.entry("sends", self._newest_event()))
+        )
+        if isinstance(obstacle, LimitReached) and obstacle.limit is once:
             return False
-        self._none_in_the_way(command, found)
+        self._raise_if_blocked(command, obstacle)
         return True
 
     async def admit_follow_up(self, command: Command, policy: Policy, read: Read, record: CallRecord) -> None:
@@ -254,10 +277,10 @@ class Gate:
         if decision.broken_rules:
             raise CallRefused(f"{command.tool_name()} was not sent: {'; '.join(map(str, decision.broken_rules))}.")
         admitting = self._ledger.admit(decision.limits(assessment.command), record.entry("sends", self._newest_event()))
-        self._none_in_the_way(command, await self._noted(command, admitting))
+        await self._require_admission(command, admitting)
 
     async def _assess(self, command: Command) -> Assessment:
-        return await self._noted(command, assess(command, Situation(command, self._live)))
+        return await self._use_store(command, assess(command, Situation(command, self._live)))
 
     def sent(self, command: Command, body: Any, caller: Caller, at: datetime) -> None:
         """Note a command that Telnyx accepted, also a read. `body`: Telnyx's JSON; `at`: the time by its clock."""
@@ -265,10 +288,13 @@ class Gate:
         self.gathers.record(command, caller, at)
         self._consent.sent(command, body)
 
-    async def _noted(self, command: Tool, doing: Awaitable[T]) -> T:
-        """Use the store. Raises `CallRefused` when it fails: an action that cannot be recorded is not done."""
+    async def _use_store(self, command: Tool, operation: Awaitable[T]) -> T:
+        """The result of an operation on the store.
+
+        Raises `CallRefused` when the store fails: an action that cannot be recorded is not done.
+        """
         try:
-            return await doing
+            return await operation
         except StoreError as problem:
             why = str(problem).rstrip(".")
             raise CallRefused(
@@ -276,10 +302,14 @@ class Gate:
                 "nothing until it can. The operator must repair the store."
             ) from None
 
-    def _none_in_the_way(self, command: Tool, found: Stopped | LimitReached | None) -> None:
-        match found:
+    async def _require_admission(self, command: Tool, admission: Awaitable[Stopped | LimitReached | None]) -> None:
+        """Raises `CallRefused` if writes are stopped, a limit is reached, or the store fails."""
+        self._raise_if_blocked(command, await self._use_store(command, admission))
+
+    def _raise_if_blocked(self, command: Tool, obstacle: Stopped | LimitReached | None) -> None:
+        match obstacle:
             case Stopped():
-                reason = f" ({found.reason})" if found.reason else ""
+                reason = f" ({obstacle.reason})" if obstacle.reason else ""
                 raise CallRefused(
                     f"{command.tool_name()} was not sent: a person has stopped all writes of this server{reason}. "
                     "Reading still works. Only they can allow writes again: tell them, and do not try again until "
@@ -288,25 +318,25 @@ class Gate:
                 )
             case LimitReached():
                 raise CallRefused(
-                    f"{command.tool_name()} was not sent: this server's policy allows {found.limit.text}. "
-                    + self._when(found),
-                    f"Nothing was done: the policy allows {found.limit.text}. {self._when(found)}",
+                    f"{command.tool_name()} was not sent: this server's policy allows {obstacle.limit.text}. "
+                    + self._retry_time(obstacle),
+                    f"Nothing was done: the policy allows {obstacle.limit.text}. {self._retry_time(obstacle)}",
                 )
             case None:
                 pass
 
-    def _when(self, full: LimitReached) -> str:
+    def _retry_time(self, full: LimitReached) -> str:
         if full.until is None:
             return f"This one call would use {full.limit.amount}, which is never allowed: do less at once."
         seconds = max(1, round((full.until - self._now()).total_seconds()))
         return f"There is room for this call again in {seconds} s, at {full.until:%H:%M:%S} UTC."
 
-    async def dry_run(self, asked: Command, command: Command, policy: Policy, read: Read) -> dict[str, Any]:
+    async def dry_run(self, written: Command, command: Command, policy: Policy, read: Read) -> dict[str, Any]:
         """What would be sent, how risky it is and why, and what a person would be asked first. Raises as `check` does.
 
-        `asked`: the command as the caller wrote it, by which it is judged.
+        `written`: the command as the caller wrote it, which is judged. `command`: the same as it would be sent.
         """
-        assessment = await self._assess(asked)
+        assessment = await self._assess(written)
         decision = await self.check(policy, assessment, read)
         request = command.request()
         would: dict[str, Any] = {"method": request.method, "path": request.path}
@@ -320,12 +350,19 @@ class Gate:
         return would
 
 
+def _too_many_people(affected: int, limit: int) -> str:
+    return f"it would touch {affected} people, and this server's policy allows {limit} at most in one action"
+
+
 def _limits(decision: PolicyDecision, assessment: Assessment) -> tuple[Limit, ...]:
     return decision.limits(assessment.command, ends_room=assessment.ends_room)
 
 
-class _UnlessByAnother:
-    """Asks through the client, unless the policy requires another person: when asking, or when the answer comes."""
+class _ClientApprover:
+    """Asks through the client, unless the policy requires that another person approves.
+
+    The policy is read when the question is asked, and again when the answer comes.
+    """
 
     def __init__(self, asker: Approver, policy: Callable[[], Policy]) -> None:
         self._asker = asker
@@ -333,11 +370,13 @@ class _UnlessByAnother:
 
     async def ask(self, question: Question) -> ApprovalAnswer:
         if self._policy().by_another:
-            return _BY_ANOTHER
+            return _ANOTHER_PERSON_APPROVES
         answer = await self._asker.ask(question)
         is_yes = answer.reply is ApprovalOutcome.YES
-        return _BY_ANOTHER if is_yes and self._policy().by_another else answer
+        return _ANOTHER_PERSON_APPROVES if is_yes and self._policy().by_another else answer
 
 
-_BY_ANOTHER = ApprovalAnswer(ApprovalOutcome.NOBODY, "this server's policy requires that another person approves", "")
+_ANOTHER_PERSON_APPROVES = ApprovalAnswer(
+    ApprovalOutcome.NOBODY, "this server's policy requires that another person approves", ""
+)
 _FINAL = "The operator decides this; do not look for a way around it."

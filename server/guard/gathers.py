@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from ...tools.audio import GatherDtmf
 from ...tools.base import Command
 from ...tools.call_audio import GatherFromCall
+from ..newest import Newest
 from .call_record import Caller
 
 _MAX_REMEMBERED = 10_000
@@ -15,17 +16,13 @@ class Gathers:
     """The newest gather of each call that this process started."""
 
     def __init__(self) -> None:
-        self._started: dict[str, tuple[str, datetime, bool]] = {}
+        self._started = Newest[str, tuple[str, datetime, bool]](_MAX_REMEMBERED)
         """By call leg: the session that started it, when, and whether its digits are sensitive."""
 
     def record(self, command: Command, caller: Caller, at: datetime) -> None:
         """Note a gather that Telnyx accepted; nothing for another command."""
-        if not isinstance(command, GatherDtmf | GatherFromCall):
-            return
-        self._started.pop(command.call_control_id, None)
-        self._started[command.call_control_id] = (caller.session, at, command.sensitive)
-        if len(self._started) > _MAX_REMEMBERED:
-            del self._started[next(iter(self._started))]
+        if isinstance(command, GatherDtmf | GatherFromCall):
+            self._started[command.call_control_id] = (caller.session, at, command.sensitive)
 
     def started(self, caller: Caller, call_control_id: str) -> datetime | None:
         """When a caller started the newest gather of a call, if the caller may see its digits."""

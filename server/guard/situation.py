@@ -1,17 +1,15 @@
 """What is true now of the people, conferences and queues that a command names."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from ...tools.base import Command, arguments_of
-from ...tools.text import clean_id, count, quoted, short_id
+from ...tools.text import clean_id, count, quoted, quoted_unless_number, short_id
 from .changes import Facts
 from .place import Place, PlaceKind
 
-_PLAIN_NUMBER = re.compile(r"\+?[0-9]{1,15}")
 """Other numbers, such as SIP addresses, are text that the far end chose: they are quoted."""
 MAX_NAMED = 5
 """People that a sentence names; it says how many more there are."""
@@ -41,7 +39,7 @@ class Person:
     def who(self) -> str:
         """`'Anna' (+12025550121)`, or `unknown caller v3:9-4VP` without a name and number."""
         named = [quoted(text) for text in (self.label, self.name) if text]
-        named += [self.number if _PLAIN_NUMBER.fullmatch(self.number) else quoted(self.number)] if self.number else []
+        named += [quoted_unless_number(self.number)] if self.number else []
         if not named:
             return f"unknown caller {self.short_id}"
         first, *others = dict.fromkeys(named)

@@ -15,6 +15,7 @@ from ..errors import CallFailed, CallRefused
 from ..events.event import CONSENT_HEARD, CONSENT_KEYED, StoredEvent
 from ..events.service import EventService
 from ..guard import Caller, CallRecord, Guard
+from ..newest import Newest
 from ..telnyx import TelnyxClient, TelnyxRefused
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class RoomTranscription:
         self._telnyx = telnyx
         self._events = events
         self._on_end = on_end
-        self._rooms: dict[str, _Room] = {}
+        self._rooms: dict[str, _Room] = Newest(_MAX_ROOMS)
         self._moved: deque[tuple[str, str, bool]] = deque()
         """Conference and call leg of those who joined (True) or left."""
         self._wake = anyio.Event()
@@ -63,7 +64,7 @@ class RoomTranscription:
         conference_id = command.conference_id or ""
         room = None
         if isinstance(command, StartTranscription):  # before the list is read, so that nobody who joins is missed
-            room = self._remember(conference_id, _Room(command, caller))
+            room = self._rooms[conference_id] = _Room(command, caller)
         else:
             self._rooms.pop(conference_id, None)
         accepted, failed = await self._send_to_all(command, caller, room, read)
@@ -95,13 +96,6 @@ class RoomTranscription:
         if room is not None:
             room.failures |= failed
         return accepted, failed
-
-    def _remember(self, conference_id: str, room: _Room) -> _Room:
-        self._rooms.pop(conference_id, None)
-        self._rooms[conference_id] = room
-        if len(self._rooms) > _MAX_ROOMS:
-            del self._rooms[next(iter(self._rooms))]
-        return room
 
     async def _send(self, command: StartTranscription | StopTranscription, record: CallRecord) -> str | None:
         """Send a command for one leg. Returns why it was not carried out; None: it was."""

@@ -13,6 +13,7 @@ from ..events.projection.projection import Projection
 from ..events.times import parse_time
 from ..guard.ledger import AuditRecord
 from ..json_text import object_at
+from ..newest import Newest
 from .figures import Figures, ReportRow, RowKind
 
 LATENESS = timedelta(minutes=10)
@@ -88,10 +89,10 @@ class ReportFold:
         self._rooms: dict[str, _Room] = {}
         self._ended: deque[tuple[datetime, str]] = deque()
         """When conferences ended, and their ids, in the order in which the events arrived."""
-        self._legs: dict[str, _Leg] = {}
-        self._waiting: dict[str, tuple[str, datetime]] = {}
+        self._legs = Newest[str, _Leg](_MAX_LEGS)
+        self._waiting = Newest[str, tuple[str, datetime]](_MAX_WAITING)
         """The queue of each waiting leg, and since when."""
-        self._left: dict[str, datetime] = {}
+        self._left = Newest[str, datetime](_MAX_WAITING)
         """When legs left a queue although no event had reported that they were in it: that event may come later."""
         self._bridging: deque[tuple[datetime, str, str | None]] = deque(maxlen=100)
         """Bridged legs whose peer is not known yet: when, leg, session."""
@@ -155,8 +156,6 @@ class ReportFold:
     def _leg(self, call: str) -> _Leg:
         leg = self._legs.get(call)
         if leg is None:
-            if len(self._legs) >= _MAX_LEGS:
-                del self._legs[next(iter(self._legs))]
             leg = self._legs[call] = _Leg()
         return leg
 
@@ -179,8 +178,6 @@ class ReportFold:
         if left is not None and left >= event.occurred_at:
             return
         self._waiting[call] = (queue, event.occurred_at)
-        if len(self._waiting) > _MAX_WAITING:
-            del self._waiting[next(iter(self._waiting))]
         if self._is_counted(event.occurred_at):
             self._queues[queue].calls += 1
 
@@ -202,8 +199,6 @@ class ReportFold:
         self._leg(call).waits.append((waited, is_abandoned))
         if not is_known:
             self._left[call] = event.occurred_at
-            if len(self._left) > _MAX_WAITING:
-                del self._left[next(iter(self._left))]
         if self._is_counted(since):
             figures = self._queues[queue]
             figures.calls += not is_known

@@ -2,13 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import timedelta
 from heapq import heappush, heappushpop
 from itertools import count
 from typing import Any
 
 from ...tools.text import count as count_of
-from ..events.projection.sanitize import format_duration
+from ..events.projection.sanitize import format_seconds
 from .figures import Figures, ReportRow, RowKind
 
 _PLURALS = {RowKind.CONFERENCE: "conferences", RowKind.QUEUE: "queues", RowKind.AGENT: "agents", RowKind.DAY: "days"}
@@ -55,15 +54,16 @@ class ReportListing:
         total = self._totals
         waits = f"{count_of(total.waits, 'wait')} in queues"
         if total.waits:
-            average = _duration(total.wait_s / total.waits)
-            waits += f" (average {average}, longest {_duration(total.longest_wait_s)}, {total.abandoned} abandoned)"
+            average = format_seconds(total.wait_s / total.waits)
+            longest = format_seconds(total.longest_wait_s)
+            waits += f" (average {average}, longest {longest}, {total.abandoned} abandoned)"
         parts = (
             count_of(self._counts[RowKind.CONFERENCE], "conference"),
             count_of(total.calls, "call"),
             waits,
-            f"talk {_duration(total.talk_s)}",
-            f"hold {_duration(total.hold_s)}",
-            f"muted {_duration(total.muted_s)}",
+            f"talk {format_seconds(total.talk_s)}",
+            f"hold {format_seconds(total.hold_s)}",
+            f"muted {format_seconds(total.muted_s)}",
             count_of(total.recordings, "recording"),
             count_of(total.approvals, "approval"),
         )
@@ -72,7 +72,3 @@ class ReportListing:
 
 def _without_kind(row: ReportRow) -> dict[str, Any]:
     return {name: value for name, value in row.to_json().items() if name != "kind"}
-
-
-def _duration(seconds: float) -> str:
-    return format_duration(timedelta(seconds=round(seconds)))

@@ -1,7 +1,7 @@
 """Gathering keypad digits from one participant or one call leg."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...tools.audio import GatherDtmf
 from ...tools.call_audio import GatherFromCall as AnyGather
@@ -184,6 +184,18 @@ def _play_silently(_: Prompt) -> Callable[[], None]:
     return lambda: None
 
 
+def _digit_options(command: GatherDtmf | AnyGather | GatherUsingSpeakOnCall) -> GatherOptions:
+    """The options that every kind of gather has: which digits, how many, and how long to wait for them."""
+    return GatherOptions(
+        min_digits=command.minimum_digits or 1,
+        max_digits=command.maximum_digits or MAX_DIGITS,
+        valid_digits=command.valid_digits or VALID_DIGITS,
+        terminating_digit="#" if command.terminating_digit is None else command.terminating_digit,
+        timeout_s=_seconds(command.timeout_millis, TIMEOUT_S),
+        inter_digit_timeout_s=_seconds(command.inter_digit_timeout_millis, INTER_DIGIT_TIMEOUT_S),
+    )
+
+
 class Gathers:
     def __init__(self, context: SandboxContext, legs: Legs, conferences: Conferences, call_audio: CallAudio) -> None:
         self._context = context
@@ -198,13 +210,8 @@ class Gathers:
         check_audio(audio_url=command.audio_url, invalid_audio_url=command.invalid_audio_url)
         leg.remember(command.client_state)
         initial = command.initial_timeout_millis
-        options = GatherOptions(
-            min_digits=command.minimum_digits or 1,
-            max_digits=command.maximum_digits or MAX_DIGITS,
-            valid_digits=command.valid_digits or VALID_DIGITS,
-            terminating_digit="#" if command.terminating_digit is None else command.terminating_digit,
-            timeout_s=_seconds(command.timeout_millis, TIMEOUT_S),
-            inter_digit_timeout_s=_seconds(command.inter_digit_timeout_millis, INTER_DIGIT_TIMEOUT_S),
+        options = replace(
+            _digit_options(command),
             initial_timeout_s=None if initial is None else _seconds(initial, 0),
             tries=command.maximum_tries or MAX_TRIES,
             prompt=_file(command.audio_url, command.media_name),
@@ -249,13 +256,8 @@ class Gathers:
         """Gather digits from a call leg."""
         leg = self._legs.answered(command.call_control_id)
         leg.remember(command.client_state)
-        options = GatherOptions(
-            min_digits=command.minimum_digits or 1,
-            max_digits=command.maximum_digits or MAX_DIGITS,
-            valid_digits=command.valid_digits or VALID_DIGITS,
-            terminating_digit="#" if command.terminating_digit is None else command.terminating_digit,
-            timeout_s=_seconds(command.timeout_millis, TIMEOUT_S),
-            inter_digit_timeout_s=_seconds(command.inter_digit_timeout_millis, INTER_DIGIT_TIMEOUT_S),
+        options = replace(
+            _digit_options(command),
             initial_timeout_s=initial_timeout_s,
             tries=tries,
             prompt=prompt,

@@ -14,6 +14,7 @@ import anyio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ..newest import Newest
 from .clock import Timers
 from .commands import Contains, DeliveryFilter, GetWebhookDelivery, ListWebhookDeliveries, Webhooked
 from .context import MAX_HISTORY
@@ -145,7 +146,7 @@ class Outbox:
         self._signer = signer
         self._url = url
         self._failover_url = failover_url
-        self._by_call: dict[str, Webhooked] = {}
+        self._by_call = Newest[str, Webhooked](MAX_HISTORY)
         self._held: list[Delivery] = []
         self._waiting: deque[Delivery] = deque(maxlen=MAX_HISTORY)
         self.user_id = str(uuid.uuid5(uuid.NAMESPACE_URL, "https://sandbox.invalid/user"))
@@ -161,8 +162,6 @@ class Outbox:
         """Send the later webhooks of a call to where and when a request asks, if it does."""
         if request.webhook_url or request.webhook_urls or request.webhook_retries_policies:
             self._by_call[call_control_id] = request
-            if len(self._by_call) > MAX_HISTORY:
-                del self._by_call[next(iter(self._by_call))]
 
     def emit(self, event_type: str, payload: dict[str, Any]) -> None:
         """Send an event that happens now. Fields without a value are left out, except `client_state`."""

@@ -219,7 +219,7 @@ def _final_error(sending: _Sending, failed: _AttemptError) -> Exception:
     if sending.uncertain and not command.is_read():
         return OutcomeUnknown(command, failed.reason)
     if failed.status == _RATE_LIMITED:
-        return RateLimited(command, failed.retry_after)
+        return RateLimited(failed.retry_after)
     if not failed.sent:
         return Unreachable(command, failed.reason)
     return TelnyxFailed(command, failed.reason)

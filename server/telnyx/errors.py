@@ -161,7 +161,7 @@ def _hint(problems: Sequence[Problem]) -> str:
 class RateLimited(CallFailed):
     """Telnyx answered 429: nothing was done."""
 
-    def __init__(self, command: Command, retry_after: float | None) -> None:
+    def __init__(self, retry_after: float | None) -> None:
         self.retry_after = retry_after
         when = f"in {retry_after:.0f} s" if retry_after else "in a while"
         super().__init__(f"Telnyx limits the rate of requests (429): nothing was done. Repeat the call {when}.")

@@ -9,8 +9,7 @@ from typing import Any, cast
 import anyio
 
 from ...tools.deliveries import DeliveryFilter, ListWebhookDeliveries
-from ...tools.pagination import Read
-from ...tools.results import list_items, next_page
+from ...tools.pagination import Read, pages_of
 from ..errors import CallFailed
 from ..events.envelope import NotAnEvent, parse_event_data
 from ..events.event import Event, Via
@@ -71,16 +70,10 @@ class Backfill:
 
     async def _fetch_events(self, delivery_filter: DeliveryFilter) -> list[EventWithBody]:
         """The events of these deliveries, oldest first. Telnyx lists the newest first."""
+        listing = ListWebhookDeliveries(filter=delivery_filter)
         events: list[EventWithBody] = []
-        position: dict[str, Any] = {"page_number": 1}
-        for _ in range(_MAX_PAGES):
-            command = ListWebhookDeliveries(filter=delivery_filter, page_size=_PAGE_SIZE, **position)
-            response = await self._read(command)
-            deliveries = list_items(response)
+        async for deliveries in pages_of(self._read, listing, page_size=_PAGE_SIZE, max_pages=_MAX_PAGES):
             events += filter(None, map(self._event, deliveries))
-            position = next_page(response)
-            if not deliveries or not position:
-                break
         return events[::-1]
 
     def _event(self, delivery: Mapping[str, Any]) -> EventWithBody | None:

@@ -278,7 +278,7 @@ async def test_with_by_another_the_asking_client_gets_no_elicitation(tmp_path: P
     assert "requires that another person approves" in pending
 
 
-async def test_by_another_switched_on_while_a_question_is_open_holds_for_its_answer(tmp_path: Path) -> None:
+async def test_by_another_switched_on_while_a_question_is_open_applies_to_its_answer(tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text("[approval]\n")
 

@@ -325,7 +325,7 @@ def test_watch_through_a_pipe_prints_requests_and_takes_no_answers(
     assert pending(database) == [first.code, second.code]
 
 
-def test_database_before_the_subcommand_counts_for_it(database: Path) -> None:
+def test_database_before_the_subcommand_applies_to_the_subcommand(database: Path) -> None:
     one = left(database)
     assert run("approvals", "--database", url_of(database), "reject", one.code).returncode == 0
     assert pending(database) == []

@@ -81,7 +81,7 @@ def test_a_value_that_cannot_work_is_refused_at_start(arguments: list[str], prob
 
 
 @pytest.mark.parametrize("transport", ["stdio", "http"])
-def test_serve_at_a_terminal_explains_itself_and_ctrl_c_ends_it(transport: str) -> None:
+def test_serve_at_a_terminal_says_what_it_is_for_and_ends_on_ctrl_c(transport: str) -> None:
     port = ("--port", "0") if transport == "http" else ()
     with at_terminal("serve", "--sandbox", "--transport", transport, *port) as terminal:
         shown = terminal.until("Press Ctrl-C to stop.")

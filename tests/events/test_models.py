@@ -86,7 +86,7 @@ def test_a_field_of_an_unexpected_type_is_kept_aside() -> None:
     assert (found.call_control_id, found.conference_id, found.unexpected) == ("v3:a", None, odd)
 
 
-def test_a_part_of_an_unexpected_shape_does_not_take_the_rest_with_it() -> None:
+def test_a_part_of_an_unexpected_shape_is_left_out_and_the_others_are_kept() -> None:
     told = {"sip_headers": [{"name": 1, "value": "a"}, "text"], "tags": "one"}
     found: Any = of("call.hangup", told)
     assert [header.value for header in found.sip_headers] == ["a", None]

@@ -187,7 +187,7 @@ def test_ticks_are_at_sensible_steps() -> None:
         assert [text for text in texts(drawn(events, seconds)) if re.fullmatch(r"\d:\d\d:\d\d", text)][:3] == expected
 
 
-def test_of_a_crowd_the_first_300_are_drawn_and_the_rest_are_counted() -> None:
+def test_the_first_300_participants_are_drawn_and_the_others_are_counted() -> None:
     root = drawn([of_room("participant.joined", at / 10, f"leg-{at}") for at in range(420)])
     assert len(rows(root)) == 300
     assert "120 people who joined later are left out." in texts(root)

@@ -95,7 +95,7 @@ async def test_an_approval_does_not_count_after_a_person_has_joined(world: World
     assert changes(world.sandbox) == [f"POST /conferences/{conference}/actions/join"]
 
 
-async def test_a_yes_that_no_longer_holds_is_followed_by_what_has_changed(world: World, database: Path) -> None:
+async def test_an_outdated_yes_leads_to_a_question_that_says_what_has_changed(world: World, database: Path) -> None:
     conference, state = room(world.sandbox, people=2), world.sandbox.state
     people = state.conferences.by_id[conference].present
     first, second = people
@@ -449,7 +449,7 @@ async def everything_readable(client: Client) -> str:
     return "\n".join(map(str, seen))
 
 
-async def test_no_code_can_be_found_beside_the_refusal_that_names_it(era: str, world: World, database: Path) -> None:
+async def test_only_the_refusal_names_the_code_of_a_request(era: str, world: World, database: Path) -> None:
     given = asking_about_all(database)
     async with guarded(world, era=era, **given) as other, guarded(world, era=era, **given) as client:
         codes = {

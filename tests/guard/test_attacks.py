@@ -89,7 +89,9 @@ async def test_the_question_about_a_transfer_names_the_end_that_its_time_limit_s
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("with_events", [True, False])
-async def test_a_call_is_where_it_is_now_not_in_the_conference_that_it_left(tmp_path: Path, with_events: bool) -> None:
+async def test_the_place_of_a_call_is_where_it_is_now_not_the_conference_that_it_left(
+    tmp_path: Path, with_events: bool
+) -> None:
     world = World()
     allowed, other = room(world.sandbox, "Second", 2), room(world.sandbox, "Refunds", 2)
     leg = next(iter(world.sandbox.state.conferences.by_id[allowed].present))

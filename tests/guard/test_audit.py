@@ -129,7 +129,7 @@ async def test_a_question_that_is_returned_leaves_a_record_and_so_does_its_answe
     assert sends["asked"] == {"question": person.questions[0], "by": "elicitation", "answer": "yes"}
 
 
-async def test_a_call_that_the_client_gives_up_leaves_what_it_had_come_to(
+async def test_a_call_that_the_client_cancels_is_recorded_with_its_outcome_so_far(
     era: str, world: World, database: Path
 ) -> None:
     world.sandbox.faults.add(Fault(kind="hang", method="POST"))
@@ -142,7 +142,9 @@ async def test_a_call_that_the_client_gives_up_leaves_what_it_had_come_to(
     assert by_call(await audited(database)) == [["sends", "given up"]]
 
 
-async def test_what_is_on_record_before_it_is_sent_names_who_what_and_why(world: World, database: Path) -> None:
+async def test_the_record_before_a_command_is_sent_names_the_caller_the_arguments_and_the_intent(
+    world: World, database: Path
+) -> None:
     async with guarded(world, approval="all", database=url_of(database)) as client:
         code = code_in(await refusal(client, "update_queue", **RESIZE))
         await decided(database, code)

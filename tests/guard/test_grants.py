@@ -246,7 +246,7 @@ async def test_no_question_is_longer_than_a_person_is_shown(world: World) -> Non
     assert "call_control_ids is anything" in question
 
 
-async def test_what_is_never_granted(world: World, tmp_path: Path) -> None:
+async def test_some_requests_for_a_grant_are_always_refused(world: World, tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     write_policy(policy, 'approval.tool.hangup_call = "ask_each"\ntools.deny = ["dial"]')
     standup = room(world.sandbox, people=3)

@@ -71,7 +71,7 @@ FEWER: Mapping[str, set[str]] = {
 
 @in_a_loop
 @pytest.mark.parametrize("rules", FEWER)
-async def test_what_is_not_allowed_is_neither_listed_nor_callable(
+async def test_a_tool_that_is_not_allowed_is_neither_listed_nor_callable(
     era: str, world: World, policy: Path, rules: str
 ) -> None:
     write_policy(policy, rules)
@@ -92,7 +92,9 @@ def take_away(path: Path) -> None:
 
 
 @in_a_loop
-async def test_an_edit_holds_at_once_and_a_broken_one_keeps_the_policy_and_says_so(era: str, policy: Path) -> None:
+async def test_an_edit_applies_at_once_and_a_broken_one_keeps_the_policy_and_is_reported(
+    era: str, policy: Path
+) -> None:
     write_policy(policy, 'approval.level = "never"')
     resize = partial(call, tool="update_queue", queue_name="support", max_size=7)
     with telnyx() as phone:

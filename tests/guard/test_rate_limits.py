@@ -118,7 +118,7 @@ async def test_limits_outlive_the_server(world: World, clock: Clock, limited: Li
 
 
 @in_a_loop
-async def test_each_risk_and_each_tool_has_a_window_of_its_own(world: World, clock: Clock, limited: Limited) -> None:
+async def test_each_risk_and_each_tool_has_its_own_window(world: World, clock: Clock, limited: Limited) -> None:
     policy = "limits.risk.disruptive.calls_per_minute = 1\nlimits.tool.update_queue.calls_per_minute = 2"
     conference = room(world.sandbox)
     everyone = {"conference_id": conference, "call_control_ids": "everyone"}
@@ -315,7 +315,7 @@ def test_no_window_ever_holds_more_than_the_limit_wherever_the_clock_jumps(
 
 
 @given(_STEPS | _SMALL_JUMPS, MOST_OF_ALL)
-def test_what_is_refused_is_just_what_there_is_no_room_for(books: Books, steps: Steps, most: int) -> None:
+def test_a_command_is_refused_exactly_when_its_window_is_full(books: Books, steps: Steps, most: int) -> None:
     tried = books.tried(steps, most)
     for place, one in enumerate(tried):
         counted = (other for other in tried[:place] if other.is_sent and other.at > one.at - WINDOW)

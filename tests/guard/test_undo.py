@@ -70,7 +70,7 @@ def test_an_undo_is_a_valid_call(example: Example) -> None:
 
 
 @with_undo
-def test_an_undo_concerns_what_the_command_concerned(example: Example) -> None:
+def test_an_undo_has_the_same_target_as_the_command(example: Example) -> None:
     for command, call in undone(example):
         for name in ("conference_id", "call_control_id", "call_control_ids", "queue_name", "recording_id", "region"):
             if name in type(command).model_fields and name in COMMAND_OF[call["tool"]].model_fields:

@@ -43,7 +43,7 @@ async def test_an_agent_sees_its_own_actions_and_what_they_have_left_open(era: s
     assert closed["left_open"] == []
 
 
-async def test_what_an_ended_conference_left_open_is_over() -> None:
+async def test_actions_in_an_ended_conference_are_no_longer_open() -> None:
     with telnyx() as phone:
         async with connected("--approval", "never", "--catch-up", "1s", env=phone.env) as client:
             room = await open_room(client, *(legs := phone.waiting()))
@@ -53,7 +53,7 @@ async def test_what_an_ended_conference_left_open_is_over() -> None:
             assert (await own(client))["left_open"] == []
 
 
-async def test_nobody_elses_actions_are_in_it() -> None:
+async def test_the_audit_resource_has_only_the_actions_of_the_client() -> None:
     with telnyx() as phone:
         async with connected("--approval", "never", env=phone.env) as first:
             await call(first, "create_queue", queue_name="mine")

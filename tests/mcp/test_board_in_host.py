@@ -85,7 +85,7 @@ async def test_rooms_and_people_are_named_and_have_their_states() -> None:
 
 
 @pytest.mark.slow
-async def test_it_follows_the_hosts_theme_and_colours() -> None:
+async def test_the_board_follows_the_theme_and_colours_of_the_host() -> None:
     async with shown(world()) as hosting:
         frame, root = hosting.tab.frames[1], expect(hosting.page.locator("html"))
         light = await frame.evaluate("getComputedStyle(document.querySelector('.room, .empty')).backgroundColor")
@@ -152,7 +152,7 @@ async def test_a_refused_press_is_read_out() -> None:
 
 
 @pytest.mark.slow
-async def test_while_it_is_shown_it_looks_again_at_a_calm_pace_and_never_twice_at_once() -> None:
+async def test_a_visible_board_refreshes_slowly_and_never_twice_at_once() -> None:
     async with guarded(world(), extensions=RENDERS) as client, host(client) as hosting:
         await hosting.tab.clock.install()
         await hosting.show("show_switchboard")
@@ -232,7 +232,7 @@ async def test_a_name_is_text_and_nothing_else() -> None:
 
 
 @pytest.mark.slow
-async def test_what_a_server_should_never_send_is_shown_harmless_too() -> None:
+async def test_hostile_content_from_the_server_is_shown_as_text() -> None:
     """The page trusts no server: names that were not cleaned are cut by their box, and turn nothing around."""
     board = crowd(2)
     board["rooms"][0]["name"] = "<b>x</b>" + "y" * 10_000

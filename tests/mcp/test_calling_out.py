@@ -71,7 +71,7 @@ async def test_three_numbers_are_called_into_a_conference_with_default_arguments
         ({"TELNYX_FROM_NUMBER": ANN}, ["connection_id is missing", "TELNYX_CONNECTION_ID"]),
     ],
 )
-async def test_what_nobody_has_set_is_asked_for(env: dict[str, str], missing: list[str]) -> None:
+async def test_an_argument_without_a_default_is_required(env: dict[str, str], missing: list[str]) -> None:
     async with connected(env={"TELNYX_API_KEY": "KEYtest", **env}) as client:
         message = await refusal(client, "dial", to=ANN)
     assert all(words in message for words in missing)
@@ -100,7 +100,7 @@ async def test_each_of_several_numbers_lies_within_the_prefixes(world: World, po
     assert dialled(world.sandbox) == [ANN, BEN, CAROL]
 
 
-async def test_numbers_are_counted_by_the_hour_each_by_itself(world: World, clock: Clock, policed: Policed) -> None:
+async def test_calls_per_hour_are_counted_for_each_number(world: World, clock: Clock, policed: Policed) -> None:
     async with policed("limits.dials_per_hour = 3") as client:
         waiting = (await call(client, "list_queue_calls", queue_name="support"))["calls"][0]["call_control_id"]
         assert "never allowed" in await refusal(client, "dial", to=[ANN, BEN, CAROL, "+12025550153"])

@@ -157,7 +157,7 @@ async def test_another_spelling_of_a_number_is_the_same_person(
 
 
 @pytest.mark.parametrize("unknown", ["sip:reception@carrier.example", "sip:3090182000@carrier.example"])
-async def test_who_cannot_be_placed_is_not_called(world: World, policed: Policed, unknown: str) -> None:
+async def test_a_number_of_unknown_time_zone_is_not_called(world: World, policed: Policed, unknown: str) -> None:
     async with policed(DAYTIME + 'countries = ["DE"]\noverride = []') as client:
         refused = await refusal(client, "dial", to=unknown)
     assert "a time zone that is not known" in refused
@@ -330,7 +330,7 @@ async def test_a_person_may_override_a_rule_for_exactly_one_call(world: World, p
     assert dialled(world.sandbox) == [BERLIN, BERLIN]
 
 
-async def test_a_no_says_which_rule_forbids_the_call_and_when_it_is_allowed(policed: Policed, clock: Clock) -> None:
+async def test_a_refusal_names_the_rule_and_when_the_call_is_allowed(policed: Policed, clock: Clock) -> None:
     clock.moment = at("2026-03-04T22:00+01:00")
     async with policed(DAYTIME, answering=Person(no).slowly) as client:
         refused = await refusal(client, "dial", to=BERLIN)
@@ -350,7 +350,7 @@ async def test_an_override_is_not_one_of_a_rule_that_came_later(
     assert dialled(world.sandbox) == []
 
 
-async def test_a_policy_can_forbid_overrides_and_forbids_those_of_opt_outs_by_itself(
+async def test_a_policy_can_forbid_overrides_and_always_forbids_those_of_opt_outs(
     world: World, policed: Policed, clock: Clock
 ) -> None:
     clock.moment = at("2026-03-04T22:00+01:00")

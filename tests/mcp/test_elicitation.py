@@ -283,7 +283,7 @@ QUESTIONS: dict[str, tuple[Callable[[str, list[str]], dict[str, object]], str]] 
 }
 
 
-async def test_the_question_says_what_will_happen_to_whom() -> None:
+async def test_the_question_names_the_action_and_the_people() -> None:
     person = Person(*[no] * len(QUESTIONS))
     with telnyx() as phone:
         legs = phone.waiting()

@@ -75,7 +75,7 @@ async def all_pages(client: Client) -> list[Any]:
         position = {"cursor": page["next_cursor"]}
 
 
-async def test_what_a_result_says_to_expect_can_be_waited_for_and_may_have_happened_already(era: str) -> None:
+async def test_the_expected_event_of_a_result_can_be_waited_for_also_after_it_has_happened(era: str) -> None:
     async with practising(era) as client:
         legs = await waiting(client)
         opened = await call(client, "create_conference", call_control_id=legs[0], name="Standup")
@@ -268,12 +268,14 @@ async def test_a_type_that_is_misspelt_is_doubted_when_nothing_is_found(era: str
         ("wait_for_event", {"types": ["participant.joined"]}, "Did you mean conference.participant.joined?"),
     ],
 )
-async def test_a_wrong_question_is_answered_with_what_to_do(tool: str, arguments: dict[str, Any], message: str) -> None:
+async def test_an_invalid_argument_is_answered_with_what_to_do(
+    tool: str, arguments: dict[str, Any], message: str
+) -> None:
     async with practising("2025-11-25") as client:
         assert message in await refusal(client, tool, **arguments)
 
 
-async def test_what_was_there_before_any_event_is_read_too(era: str) -> None:
+async def test_conferences_from_before_the_first_event_are_read_too(era: str) -> None:
     with telnyx() as phone:
         room = room_at(phone, people=2)
         before = len(phone.commands())
@@ -293,7 +295,7 @@ async def test_the_scene_is_there_from_the_first_question_on(era: str) -> None:
     assert {queue["name"]: queue["size"] for queue in queues} == {"agents": 1, "supervisors": 1, "support": 3}
 
 
-async def test_every_resource_can_be_read_and_what_there_is_not_is_the_protocols_error(era: str) -> None:
+async def test_every_resource_can_be_read_and_a_missing_one_is_a_protocol_error(era: str) -> None:
     async with practising(era) as client:
         legs = await waiting(client)
         room = await open_room(client, *legs[:2])
@@ -394,7 +396,7 @@ def place(entry: dict[str, Any]) -> tuple[int, str, str | None]:
     return entry["position"], entry["call_control_id"], entry.get("source")
 
 
-async def test_a_queue_is_read_with_what_only_telnyx_knows_of_it(era: str) -> None:
+async def test_a_queue_resource_has_the_fields_that_only_telnyx_knows(era: str) -> None:
     async with practising(era) as client:
         legs = await waiting(client)
         await call(client, "wait_for_event", types=["call.enqueued"], call_control_id=legs[-1], since="2020-01-01")
@@ -421,7 +423,7 @@ async def test_calls_that_no_event_tells_of_any_more_are_seen_in_their_queue(era
     assert [entry["since"][:19] for entry in support["calls"]] == [one["enqueued_at"][:19] for one in queued]
 
 
-async def test_where_telnyx_cannot_be_asked_a_queue_is_what_events_tell_of_it(era: str) -> None:
+async def test_a_queue_resource_has_only_the_facts_from_events_when_telnyx_cannot_be_asked(era: str) -> None:
     with telnyx() as line:
         line.sandbox.faults.add(Fault(kind="status", status=403, path="queues"))
         async with connected("--approval", "never", era=era, env=line.env) as client:
@@ -436,7 +438,7 @@ async def test_where_telnyx_cannot_be_asked_a_queue_is_what_events_tell_of_it(er
     assert getattr(unknown.value, "code", None) == -32602
 
 
-async def test_what_is_no_name_of_a_queue_is_no_resource(era: str) -> None:
+async def test_an_invalid_queue_name_is_no_resource(era: str) -> None:
     async with practising(era) as client:
         for name in ("%2E%2E", "x" * 256):
             with pytest.raises(Exception, match="is not a valid queue name") as error:

@@ -106,7 +106,7 @@ def contents(example: Example, era: str) -> Iterator[tuple[Arguments, dict[str, 
 
 
 @every_example
-def test_good_input_gives_what_the_output_schema_says(example: Example, era: str) -> None:
+def test_the_result_of_valid_input_matches_the_output_schema(example: Example, era: str) -> None:
     schema = definition(COMMAND_OF[example.tool]).output_schema or {}
     assert [wrong for _, content in contents(example, era) for wrong in mismatches(content, schema)] == []
 
@@ -130,7 +130,7 @@ def test_a_summary_is_one_line_that_a_person_can_read(example: Example, era: str
 
 
 @every_example
-def test_the_text_says_what_the_structured_content_says(example: Example, era: str) -> None:
+def test_the_text_is_the_structured_content_as_json(example: Example, era: str) -> None:
     for name, _ in example.variants():
         result = answered(era)[name]
         assert json.loads(text(result)) == result.structured_content
@@ -152,7 +152,7 @@ def test_a_result_says_which_events_to_expect(example: Example, era: str) -> Non
 
 
 @every_example
-def test_all_that_telnyx_answers_comes_through_also_what_nobody_here_knows(example: Example, era: str) -> None:
+def test_every_field_that_telnyx_answers_is_in_the_result_even_an_unknown_one(example: Example, era: str) -> None:
     for arguments, content in contents(example, era):
         withheld = ["record_type", "conference", *([] if "include_download_urls" in arguments else ["download_urls"])]
         fields = {name: value for name, value in example.resource.items() if name not in withheld}

@@ -107,7 +107,7 @@ async def test_with_resources_subscribe_a_client_is_notified_only_of_its_subscri
     assert raw.notifications(PUSHED) == []
 
 
-async def test_what_only_a_command_tells_is_news_too(tmp_path: Path) -> None:
+async def test_a_change_that_only_a_command_reports_is_notified(tmp_path: Path) -> None:
     env = {"TELNYX_CONFERENCING_DATABASE": url_of(tmp_path / "events.db")}
     async with spoken_to("--sandbox", "--approval", "never", env=env) as raw:
         await raw.greet()
@@ -124,7 +124,7 @@ async def test_what_only_a_command_tells_is_news_too(tmp_path: Path) -> None:
         await told_of(raw, conference, before)
 
 
-async def test_a_hang_up_that_names_no_conference_is_news_of_the_story_of_the_one_it_ends_a_stay_in(
+async def test_a_hangup_event_without_a_conference_notifies_the_timeline_of_the_conference_that_the_leg_was_in(
     tmp_path: Path,
 ) -> None:
     database = tmp_path / "events.db"
@@ -145,7 +145,7 @@ async def test_a_hang_up_that_names_no_conference_is_news_of_the_story_of_the_on
     assert "hung up" in notifications_["contents"][0]["text"]
 
 
-async def test_reading_a_queue_is_no_news_of_it_unless_telnyx_knew_more(tmp_path: Path) -> None:
+async def test_reading_a_queue_notifies_only_if_telnyx_knew_more(tmp_path: Path) -> None:
     env = {"TELNYX_CONFERENCING_DATABASE": url_of(tmp_path / "events.db")}
     support, last = "telnyx://queues/support", "telnyx://queues/zzz"
     async with spoken_to("--sandbox", "--approval", "never", env=env) as raw:

@@ -118,7 +118,7 @@ KEPT = (
 
 
 @each_row("written", KEPT)
-def test_what_is_no_number_is_left_as_it_is(written: str) -> None:
+def test_text_that_is_no_phone_number_is_unchanged(written: str) -> None:
     assert masked_text(written) == written
 
 
@@ -132,7 +132,7 @@ def test_a_key_for_numbers_masks_them_however_short_or_written() -> None:
 
 
 @each_row("kept", [CALL, CONFERENCE_ID, "leg-a12345", "everyone", "anonymous", "2026-01-15T10:00:00Z"])
-def test_what_is_no_number_stays_under_a_key_for_numbers(kept: str) -> None:
+def test_a_value_that_is_no_number_is_kept_under_a_key_for_numbers(kept: str) -> None:
     assert masked({"from": kept, "to": kept, "number": kept}) == {"from": kept, "to": kept, "number": kept}
 
 
@@ -162,7 +162,7 @@ def test_a_sip_header_is_masked_in_its_value() -> None:
     assert masked(said)["value"] == '"Ann" <sip:+*******0100@sip.example.com;user=phone>'
 
 
-def test_what_is_masked_is_not_changed_itself() -> None:
+def test_masking_returns_a_copy() -> None:
     said = {"from": "+14155550100", "calls": [{"to": "+14155550101"}]}
     masked(said)
     assert said == {"from": "+14155550100", "calls": [{"to": "+14155550101"}]}
@@ -387,7 +387,7 @@ def test_a_person_who_is_asked_reads_the_number(era: str) -> None:
     assert questions == [QUESTION]
 
 
-def test_what_a_resource_says_is_masked(era: str) -> None:
+def test_the_text_of_a_resource_is_masked(era: str) -> None:
     result, _ = asked(era, lambda client: client.read_resource("telnyx://queues"))
     assert result.contents[0].text == f"# {HIDDEN}\n\n{CALL}"
 

@@ -129,7 +129,7 @@ async def test_each_prompt_is_short_for_any_number_of_people(era: str, world: Wo
             assert "\n\n\n" not in text
 
 
-async def test_a_prompt_shows_what_is_so_at_the_moment(era: str) -> None:
+async def test_a_prompt_shows_the_current_state(era: str) -> None:
     async with practising(era) as client:
         legs = await legs_in(client, "support")
         conference_id = await open_room(client, *legs[:2])
@@ -146,7 +146,7 @@ async def test_a_prompt_shows_what_is_so_at_the_moment(era: str) -> None:
     assert "The agent is '+12025550133'." in queue
 
 
-async def test_what_does_not_exist_is_to_be_looked_for(era: str, world: World) -> None:
+async def test_a_prompt_says_that_a_missing_conference_or_queue_could_not_be_looked_up(era: str, world: World) -> None:
     async with guarded(world, era=era) as client:
         assert "could not be looked up" in await text_of(client, "run_the_room", conference="Nowhere")
         assert "could not be looked up" in await text_of(client, "work_the_queue", queue="nowhere")
@@ -217,7 +217,7 @@ async def test_a_wrong_request_is_answered_in_a_plain_sentence(era: str, world: 
 # Completed
 
 
-async def test_every_argument_completes_from_what_there_is(era: str) -> None:
+async def test_every_argument_is_completed_from_the_current_state(era: str) -> None:
     async with practising(era) as client:
         legs = await legs_in(client, "support")
         conference_id = await open_room(client, *legs[:2])
@@ -236,7 +236,7 @@ async def test_every_argument_completes_from_what_there_is(era: str) -> None:
         assert await at("practise", "prompt", "wrap") == ["wrap_up"]
 
 
-async def test_who_is_in_a_conference_or_waits_in_a_queue_completes_by_what_was_chosen_before(era: str) -> None:
+async def test_participants_and_waiting_calls_are_completed_for_the_chosen_conference_or_queue(era: str) -> None:
     async with practising(era) as client:
         legs = await legs_in(client, "support")
         [agent] = await legs_in(client, "agents")
@@ -268,7 +268,7 @@ async def test_with_masking_prompts_neither_complete_nor_show_numbers(era: str) 
         assert await complete(client, "work_the_queue", "queue") != []
 
 
-async def test_what_is_no_prompt_or_no_argument_completes_to_nothing(era: str, world: World) -> None:
+async def test_an_unknown_prompt_or_argument_has_no_completions(era: str, world: World) -> None:
     async with guarded(world, era=era) as client:
         assert await complete(client, "nothing", "queue") == []
         assert await complete(client, "work_the_queue", "nothing") == []
@@ -316,7 +316,7 @@ FEWER: Mapping[str, set[str]] = {
 
 
 @pytest.mark.parametrize("rules", FEWER)
-async def test_a_prompt_for_what_cannot_be_done_here_is_not_there(
+async def test_a_prompt_whose_tools_are_not_allowed_is_not_listed(
     era: str, world: World, policy: Path, rules: str
 ) -> None:
     write_policy(policy, rules)

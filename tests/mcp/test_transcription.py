@@ -277,7 +277,7 @@ async def test_nothing_that_was_said_is_stored_without_the_setting(tmp_path: Pat
         }
 
 
-async def test_what_was_said_outlives_the_process_with_the_setting(tmp_path: Path) -> None:
+async def test_transcripts_are_stored_with_the_setting(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"database": url_of(tmp_path / "events.db"), "keep_transcripts": True}
     async with standup(**settings) as room:
         await room.start()

@@ -292,7 +292,7 @@ async def test_the_csv_is_safe_in_a_spreadsheet_and_has_the_same_rows(tmp_path: 
     assert datetime.fromisoformat(conference["started_at"]).replace(tzinfo=UTC) >= day.since
 
 
-async def test_a_report_counts_only_what_began_in_its_time(tmp_path: Path) -> None:
+async def test_a_report_counts_only_calls_and_conferences_that_began_in_its_time(tmp_path: Path) -> None:
     day = await worked(tmp_path, 2, seed=3)
     starts = sorted(row["started_at"] for row in day.by_kind()["conference"])
     later = Worked(day.day, datetime.fromisoformat(starts[1]), day.until, day.database, {})

@@ -66,7 +66,7 @@ async def test_speech_lasts_as_long_as_its_words(telnyx: Telnyx, text: str, seco
     assert len(telnyx.events("conference.speak.ended")) == 1
 
 
-async def test_stopping_for_some_leaves_what_the_room_hears(telnyx: Telnyx) -> None:
+async def test_stopping_audio_for_some_participants_leaves_the_audio_of_the_room(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", "supervisor")
     agent = telnyx.part("agent")
     await telnyx.act(room, "play", **FILE)
@@ -94,7 +94,7 @@ async def test_audio_for_a_participant_ends_when_they_leave_and_all_audio_ends_w
     assert len(telnyx.events("conference.playback.ended")) == 1
 
 
-async def test_of_tones_only_the_number_is_kept(telnyx: Telnyx) -> None:
+async def test_only_the_number_of_dtmf_tones_is_kept(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", "supervisor")
     await telnyx.act(room, "send_dtmf", digits="12w3", call_control_ids=[telnyx.part("agent")])
     sent = {who["label"]: who["digits_sent"] for who in telnyx.sandbox.snapshot()["conferences"][0]["participants"]}
@@ -129,7 +129,7 @@ async def test_digits_up_to_the_terminating_one_are_gathered(telnyx: Telnyx) -> 
     assert (payload["client_state"], payload["gather_id"]) == ("aGk=", "pin")
 
 
-async def test_the_most_digits_end_it(telnyx: Telnyx) -> None:
+async def test_the_maximum_of_digits_ends_a_gather(telnyx: Telnyx) -> None:
     caller = await gather(telnyx, maximum_digits=3, terminating_digit="")
     await press(telnyx, caller, "1#2")
     assert result(telnyx) == ("valid", "1#2")
@@ -141,7 +141,7 @@ async def test_digits_that_are_not_valid_are_ignored(telnyx: Telnyx) -> None:
     assert result(telnyx) == ("valid", "12")
 
 
-async def test_a_pause_between_digits_ends_it(telnyx: Telnyx) -> None:
+async def test_a_pause_between_digits_ends_a_gather(telnyx: Telnyx) -> None:
     caller = await gather(telnyx)
     await press(telnyx, caller, "1")
     await telnyx.sandbox.advance(4)
@@ -160,7 +160,7 @@ async def test_too_few_digits_are_invalid(telnyx: Telnyx) -> None:
     assert result(telnyx) == ("invalid", "123")
 
 
-async def test_nobody_pressing_times_out_a_minute_after_the_third_prompt(telnyx: Telnyx) -> None:
+async def test_a_gather_without_digits_times_out_a_minute_after_the_third_prompt(telnyx: Telnyx) -> None:
     await gather(telnyx)
     await telnyx.sandbox.advance(209)
     assert result(telnyx) is None

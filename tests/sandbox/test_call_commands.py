@@ -189,7 +189,7 @@ async def test_a_transferred_leg_has_a_client_state_of_its_own(telnyx: Telnyx) -
     assert last(telnyx, "call.hangup")["client_state"] == states["later"]
 
 
-async def test_a_transcribed_call_sends_what_it_hears(telnyx: Telnyx) -> None:
+async def test_a_transcribed_call_sends_transcription_events(telnyx: Telnyx) -> None:
     leg = await answered(telnyx)
     await on_call(telnyx, leg, "transcription_start", transcription_engine="Telnyx")
     await telnyx.post(f"/sandbox/calls/{leg}/speak", {"text": "I need help"})

@@ -14,7 +14,7 @@ async def dial(telnyx: Telnyx, **more: Any) -> Json:
     return await telnyx.post("/calls", body)
 
 
-async def test_who_is_dialled_picks_up_after_two_seconds(telnyx: Telnyx) -> None:
+async def test_a_dialled_person_answers_after_two_seconds(telnyx: Telnyx) -> None:
     before = len(telnyx.events())
     call = await dial(telnyx, client_state="aGk=")
     assert call.keys() == {
@@ -67,7 +67,7 @@ async def test_not_every_call_is_answered_and_none_lasts_for_ever(
         ("+12025550196", "disabled", []),
     ],
 )
-async def test_machine_detection_reports_what_answered_if_requested(
+async def test_machine_detection_reports_whether_a_person_or_a_machine_answered(
     telnyx: Telnyx, number: str, detection: str, told: list[tuple[str, str]]
 ) -> None:
     await dial(telnyx, to=number, answering_machine_detection=detection)
@@ -127,7 +127,7 @@ async def test_several_numbers_are_dialled_in_one_session(telnyx: Telnyx) -> Non
         ({"conference_config": {"supervisor_role": "king"}}, "/conference_config/supervisor_role"),
     ],
 )
-async def test_what_cannot_be_dialled_is_refused(telnyx: Telnyx, wrong: Json, pointer: str) -> None:
+async def test_a_destination_that_cannot_be_dialled_is_refused(telnyx: Telnyx, wrong: Json, pointer: str) -> None:
     body = {"connection_id": "sandbox", "from": "+12025550100", "to": "+12025550150", **wrong}
     status, error = await telnyx.refusal("POST", "/calls", body)
     assert (status, error["source"]["pointer"]) == (422, pointer)

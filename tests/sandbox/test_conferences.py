@@ -51,7 +51,7 @@ async def test_a_name_that_is_open_is_refused_and_a_completed_one_is_free(telnyx
     assert (await telnyx.post("/conferences", caller))["id"] != room
 
 
-async def test_until_it_starts_everyone_who_joins_is_held(telnyx: Telnyx) -> None:
+async def test_participants_are_on_hold_until_the_conference_starts(telnyx: Telnyx) -> None:
     room = await telnyx.conference("caller 1", "caller 2", start_conference_on_create=False)
     assert (await telnyx.get(f"/conferences/{room}"))["status"] == "init"
     assert all(who["on_hold"] for who in (await telnyx.people(room)).values())
@@ -70,7 +70,7 @@ async def test_nobody_joins_a_full_conference(telnyx: Telnyx) -> None:
     assert (await telnyx.get("/queues/support"))["current_size"] == 3, "a refused join changes nothing"
 
 
-async def test_it_ends_when_all_have_left_and_they_stay_on_the_line(telnyx: Telnyx) -> None:
+async def test_a_conference_ends_when_all_have_left_and_their_calls_go_on(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", "supervisor")
     for name in ("agent", "supervisor"):
         await telnyx.act(room, "leave", call_control_id=telnyx.part(name))
@@ -80,7 +80,7 @@ async def test_it_ends_when_all_have_left_and_they_stay_on_the_line(telnyx: Teln
     assert (await telnyx.get(f"/calls/{telnyx.part('agent')}"))["is_alive"] is True
 
 
-async def test_ending_it_hangs_everyone_up(telnyx: Telnyx) -> None:
+async def test_ending_a_conference_hangs_everyone_up(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", "supervisor")
     assert await telnyx.act(room, "end") == {"result": "ok"}
     ended = await telnyx.get(f"/conferences/{room}")
@@ -123,7 +123,7 @@ async def test_a_soft_end_parks_the_rest(telnyx: Telnyx) -> None:
 
 
 @pytest.mark.parametrize(("minutes", "lasts"), [(None, 4 * 3600), (5, 300), (10**30, 4 * 3600)])
-async def test_it_ends_when_its_time_is_over(telnyx: Telnyx, minutes: int | None, lasts: int) -> None:
+async def test_a_conference_ends_after_its_duration(telnyx: Telnyx, minutes: int | None, lasts: int) -> None:
     more = {} if minutes is None else {"duration_minutes": minutes}
     room = await telnyx.conference("caller 1", **more)
     await telnyx.sandbox.advance(lasts - 1)
@@ -156,7 +156,7 @@ async def test_a_completed_conference_can_be_seen_and_takes_no_commands(telnyx: 
         assert (status, error["title"]) == (422, "Conference has already ended"), action
 
 
-async def test_they_are_listed_newest_first_a_page_at_a_time(telnyx: Telnyx) -> None:
+async def test_conferences_are_listed_newest_first_a_page_at_a_time(telnyx: Telnyx) -> None:
     rooms: list[str] = []
     for number in range(5):
         leg = await telnyx.arrival()
@@ -172,7 +172,7 @@ async def test_they_are_listed_newest_first_a_page_at_a_time(telnyx: Telnyx) -> 
     assert (await telnyx.page("/conferences"))["meta"]["page_size"] == 20
 
 
-async def test_each_filter_finds_and_leaves_out(telnyx: Telnyx) -> None:
+async def test_each_filter_selects_conferences(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", region="Europe")
     leg = next(one for one in telnyx.sandbox.snapshot()["legs"] if one.get("part") == "agent")
     created = (await telnyx.get(f"/conferences/{room}"))["created_at"]

@@ -265,7 +265,7 @@ class Callback(Application):
         await self.on_call(payload, "hangup")
 
 
-async def test_a_caller_who_asks_for_it_is_called_back() -> None:
+async def test_a_caller_who_asks_for_a_call_back_is_called_back() -> None:
     async with running(Callback) as world:
         first = await world.call()
         assert world.place(first)["kind"] == "queue"

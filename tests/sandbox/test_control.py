@@ -18,7 +18,7 @@ from telnyx_conferencing.server.sandbox import (
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_web_page_may_not_drive_it(telnyx: Telnyx) -> None:
+async def test_a_web_page_may_not_control_the_sandbox(telnyx: Telnyx) -> None:
     for method, path in (("GET", "/sandbox/state"), ("POST", "/sandbox/reset")):
         response = await telnyx.http.request(method, path, headers={"origin": "http://telnyx.test"})
         assert response.status_code == 403
@@ -92,7 +92,7 @@ async def test_a_reset_forgets_everything_but_the_key(telnyx: Telnyx) -> None:
     assert telnyx.sandbox.public_key == key
 
 
-async def test_without_a_scene_there_is_nothing() -> None:
+async def test_without_a_scene_the_sandbox_is_empty() -> None:
     state = Sandbox(ManualClock(), scene=EMPTY).snapshot()
     assert [state[name] for name in ("conferences", "queues", "legs", "recordings", "playing")] == [[]] * 5
 
@@ -124,7 +124,7 @@ async def test_state_and_events_are_those_of_the_sandbox(telnyx: Telnyx) -> None
     assert places[arrived] == "parked"
 
 
-async def test_the_people_on_the_line_can_only_do_what_people_can(telnyx: Telnyx) -> None:
+async def test_a_control_request_for_an_impossible_action_is_refused(telnyx: Telnyx) -> None:
     agent = telnyx.part("agent")
     assert (await telnyx.refusal("POST", f"/sandbox/calls/{agent}/press", {"digits": "x"}))[0] == 422
     assert (await telnyx.refusal("POST", "/sandbox/calls/v3:x/hangup"))[0] == 422

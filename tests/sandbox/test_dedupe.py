@@ -26,7 +26,7 @@ async def test_a_repeat_comes_before_any_rule_of_state(telnyx: Telnyx) -> None:
     assert len(telnyx.events("conference.ended")) == 1
 
 
-async def test_it_is_forgotten_after_a_minute(telnyx: Telnyx) -> None:
+async def test_a_command_id_is_forgotten_after_a_minute(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent")
     body = {"payload": "Hello", "voice": "male", "command_id": "c1"}
     for wait, spoken in ((59.9, 1), (0.1, 2), (1, 2)):
@@ -36,7 +36,7 @@ async def test_it_is_forgotten_after_a_minute(telnyx: Telnyx) -> None:
         assert len(telnyx.events("conference.speak.started")) == spoken
 
 
-async def test_it_belongs_to_one_call_or_conference(telnyx: Telnyx) -> None:
+async def test_a_command_id_counts_for_one_call_or_conference(telnyx: Telnyx) -> None:
     for name in ("agent", "supervisor"):
         await telnyx.post(f"/calls/{telnyx.part(name)}/actions/enqueue", {"queue_name": "support", "command_id": "c1"})
     assert (await telnyx.get("/queues/support"))["current_size"] == 5
@@ -46,7 +46,7 @@ async def test_it_belongs_to_one_call_or_conference(telnyx: Telnyx) -> None:
     assert len(await telnyx.people(room)) == 2, "both joins are about the same conference"
 
 
-async def test_what_was_refused_is_not_remembered(telnyx: Telnyx) -> None:
+async def test_the_command_id_of_a_refused_command_can_be_used_again(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent")
     stop = {"command_id": "c1"}
     assert (await telnyx.refuses(room, "record_stop", **stop))[0] == 422

@@ -27,7 +27,7 @@ async def test_an_error_before_the_effect_leaves_nothing_done(telnyx: Telnyx) ->
     assert (await telnyx.refusal("GET", "/queues/x"))[0] == 404
 
 
-async def test_an_error_after_the_effect_hides_it(telnyx: Telnyx) -> None:
+async def test_an_error_after_the_effect_hides_the_effect(telnyx: Telnyx) -> None:
     telnyx.sandbox.faults.add(Fault("status", status=503, after=True, method="POST", path="^/queues$", times=1))
     assert (await telnyx.send("POST", "/queues", {"queue_name": "x"})).status_code == 503
     assert telnyx.sandbox.requests[-1].applied is True

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("key", ["", "Bearer", "Bearer ", "Bearer test", "KEYtest", "Basic KEYtest", "Bearer key"])
 @pytest.mark.parametrize("path", ["/v2/queues", "/v2/nothing", "/sandbox/state"])
-async def test_without_a_key_there_is_nothing(telnyx: Telnyx, key: str, path: str) -> None:
+async def test_a_request_without_a_key_is_refused(telnyx: Telnyx, key: str, path: str) -> None:
     response = await telnyx.http.get(path, headers={"authorization": key})
     assert response.status_code == 401
     assert response.json()["errors"][0]["code"] == "10009"
@@ -73,7 +73,7 @@ async def test_a_body_that_is_no_json_object_is_refused(telnyx: Telnyx, body: by
     assert response.json()["errors"]
 
 
-async def test_each_wrong_argument_has_an_error_of_its_own(telnyx: Telnyx) -> None:
+async def test_each_wrong_argument_is_reported_as_its_own_error(telnyx: Telnyx) -> None:
     body = {"name": "", "max_participants": 1, "unheard_of": True}
     response = await telnyx.send("POST", "/conferences", body)
     errors = {error["source"]["pointer"]: error for error in response.json()["errors"]}

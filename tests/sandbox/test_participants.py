@@ -133,7 +133,7 @@ async def test_a_participant_is_found_by_id_by_label_and_by_call(telnyx: Telnyx)
     assert "nobody" in error["detail"]
 
 
-async def test_who_has_left_is_found_but_not_listed(telnyx: Telnyx) -> None:
+async def test_a_participant_who_left_can_be_read_but_is_not_listed(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", "supervisor")
     await telnyx.act(room, "leave", call_control_id=telnyx.part("agent"))
     assert telnyx.part("agent") not in await telnyx.people(room)
@@ -152,7 +152,7 @@ async def test_exit_rules_can_be_changed_while_in_the_conference(telnyx: Telnyx)
     assert telnyx.events("call.hangup") == []
 
 
-async def test_who_hangs_up_is_gone_from_the_conference(telnyx: Telnyx) -> None:
+async def test_a_participant_who_hangs_up_leaves_the_conference(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", "supervisor")
     agent = telnyx.part("agent")
     await telnyx.post(f"/sandbox/calls/{agent}/hangup")

@@ -103,7 +103,7 @@ async def test_a_call_leaves_its_queue_and_the_rest_move_up(telnyx: Telnyx) -> N
     assert (status, error["title"]) == (422, "Call not queued")
 
 
-async def test_a_call_waits_no_longer_than_it_may(telnyx: Telnyx) -> None:
+async def test_a_call_leaves_the_queue_after_its_longest_wait(telnyx: Telnyx) -> None:
     agent = telnyx.part("agent")
     await enqueue(telnyx, agent, max_wait_time_secs=30)
     await telnyx.sandbox.advance(29)
@@ -119,7 +119,7 @@ async def test_an_endless_wait_is_only_long(telnyx: Telnyx) -> None:
     assert len(await waiting(telnyx)) == 4
 
 
-async def test_who_hangs_up_is_out_of_the_queue_unless_the_place_is_kept(telnyx: Telnyx) -> None:
+async def test_a_call_that_hangs_up_leaves_the_queue_unless_its_place_is_kept(telnyx: Telnyx) -> None:
     first, second = telnyx.part("caller 1"), telnyx.part("caller 2")
     path = f"/queues/support/calls/{second}"
     assert await telnyx.post(path, {"keep_after_hangup": True}, method="PATCH") is None
@@ -157,7 +157,7 @@ async def test_client_state_is_remembered_for_later_webhooks(telnyx: Telnyx) -> 
     assert telnyx.events("call.dequeued")[-1]["payload"]["client_state"] == "bGF0ZXI="
 
 
-async def test_what_is_not_there_is_named(telnyx: Telnyx) -> None:
+async def test_the_error_for_a_missing_queue_or_call_names_it(telnyx: Telnyx) -> None:
     for method, path, named in (
         ("GET", "/queues/nowhere", "nowhere"),
         ("DELETE", "/queues/nowhere", "nowhere"),

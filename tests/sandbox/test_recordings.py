@@ -29,7 +29,7 @@ async def test_a_recording_is_saved_when_it_is_stopped_without_its_pauses(telnyx
     assert await telnyx.get("/recordings") == [found]
 
 
-async def test_there_is_one_recording_at_a_time(telnyx: Telnyx) -> None:
+async def test_a_conference_has_one_recording_at_a_time(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent")
     for action in ("record_stop", "record_pause", "record_resume"):
         assert (await telnyx.refuses(room, action))[1]["title"] == "Not recording"
@@ -55,7 +55,7 @@ async def test_a_recording_can_be_named(telnyx: Telnyx) -> None:
     assert (await telnyx.refuses(room, "record_stop", recording_id=recording["id"]))[0] == 422
 
 
-async def test_it_is_saved_when_the_conference_ends_also_while_paused(telnyx: Telnyx) -> None:
+async def test_a_recording_is_saved_when_the_conference_ends_also_while_paused(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent")
     await telnyx.act(room, "record_start", format="wav")
     await telnyx.sandbox.advance(7)

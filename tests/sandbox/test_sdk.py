@@ -233,7 +233,7 @@ def test_a_dropped_connection_breaks_and_a_repeat_is_safe(
 
 
 @pytest.mark.slow
-def test_it_accepts_our_signature_and_knows_every_event(client: Telnyx, sandbox: Sandbox) -> None:
+def test_the_sdk_accepts_the_sandbox_signature_and_knows_every_event(client: Telnyx, sandbox: Sandbox) -> None:
     sent = list(anyio.run(Tour.whole).telnyx.sandbox.events)
     assert len({_bare(envelope)["event_type"] for envelope in sent}) == 34
     for envelope in sent:

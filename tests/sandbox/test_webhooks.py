@@ -116,7 +116,7 @@ async def test_a_delivery_that_succeeds_later_is_not_tried_again(telnyx: Telnyx,
     assert delivery["status"] == "delivered"
 
 
-async def test_nobody_there_is_a_failed_attempt_too() -> None:
+async def test_a_refused_connection_is_a_failed_attempt() -> None:
     for url in ("http://127.0.0.1:9/", "not a url"):
         telnyx = Telnyx(Sandbox(ManualClock(), webhook_url=url, scene=EMPTY))
         await telnyx.arrival()
@@ -126,7 +126,7 @@ async def test_nobody_there_is_a_failed_attempt_too() -> None:
         assert "response" not in delivery["attempts"][0]["http"]
 
 
-async def test_without_a_url_everything_is_kept_for_catching_up() -> None:
+async def test_without_a_url_every_event_is_kept_for_a_backfill() -> None:
     telnyx = Telnyx(Sandbox(ManualClock()))
     kept = await telnyx.page("/webhook_deliveries", page_size=250)
     assert len(kept["data"]) == len(telnyx.sandbox.events) == kept["meta"]["total_results"]
@@ -189,13 +189,13 @@ async def test_while_it_runs_time_passes_and_webhooks_go_out_by_themselves(recei
     assert "call.gather.ended" in receiver.kinds(), "the order is not certain"
 
 
-async def test_what_goes_wrong_while_it_runs_comes_out_as_it_is() -> None:
+async def test_an_error_while_the_sandbox_runs_is_raised_unchanged() -> None:
     with pytest.raises(KeyError, match="mine"):
         async with Sandbox(ManualClock()).running():
             raise KeyError("mine")
 
 
-async def test_a_receiver_that_takes_too_long_has_not_taken_it(
+async def test_a_receiver_that_answers_too_late_is_a_failed_attempt(
     telnyx: Telnyx, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("telnyx_conferencing.server.sandbox.webhooks.DELIVERY_TIMEOUT_S", 0.05)
@@ -237,7 +237,7 @@ async def test_a_slow_receiver_delays_no_other(receiver: Receiver, monkeypatch: 
                 await receiver.until(1)
 
 
-async def test_after_three_failed_attempts_the_failover_url_gets_it(receiver: Receiver) -> None:
+async def test_after_three_failed_attempts_the_failover_url_gets_the_webhook(receiver: Receiver) -> None:
     receiver.answers = [500, 302, 500]
     async with Receiver() as failover:
         telnyx = Telnyx(Sandbox(ManualClock(), receiver.url, EMPTY, failover_url=failover.url))

@@ -58,7 +58,7 @@ async def test_a_deduped_command_is_repeated_and_takes_effect_once(fault: Fault)
 @pytest.mark.parametrize(
     "fault", [Fault(kind="status", status=500), Fault(kind="drop"), Fault(kind="drop", after=True)]
 )
-async def test_what_must_happen_once_is_not_repeated_once_it_was_sent(fault: Fault) -> None:
+async def test_a_command_that_must_run_once_is_not_repeated_after_it_was_sent(fault: Fault) -> None:
     world = World()
     world.sandbox.faults.add(fault)
     with pytest.raises(OutcomeUnknown, match="Do not repeat it blindly"):
@@ -66,7 +66,7 @@ async def test_what_must_happen_once_is_not_repeated_once_it_was_sent(fault: Fau
     assert len(world.sandbox.requests) == 1
 
 
-async def test_what_must_happen_once_and_was_rate_limited_was_not_done() -> None:
+async def test_a_rate_limited_command_that_must_run_once_is_reported_as_not_done() -> None:
     world = World()
     world.sandbox.faults.add(Fault(kind="status", status=429, retry_after=7))
     with pytest.raises(RateLimited, match=r"nothing was done\. Repeat the call in 7 s"):

@@ -68,7 +68,7 @@ def test_the_variants_of_an_example_use_every_argument(example: Example) -> None
 
 
 @each_row("example", EXAMPLES, lambda example: example.tool)
-def test_the_minimal_variant_has_only_what_must_be_given(example: Example) -> None:
+def test_the_minimal_variant_has_only_required_arguments(example: Example) -> None:
     command = COMMAND_OF[example.tool]
     needed = {about.alias or name for name, about in command.model_fields.items() if about.is_required()}
     needed |= {command.wire_name(name) for name in command.settings}
@@ -163,7 +163,7 @@ def body_of(request: Received) -> dict[str, Any]:
 
 
 @each_row(("name", "arguments"), CASES)
-def test_a_tool_sends_what_the_sdk_sends(
+def test_a_tool_sends_the_same_request_as_the_sdk(
     name: str, arguments: Arguments, sent_by_tools: Sent, sent_by_sdk: Sent
 ) -> None:
     assert without_made_id(sent_by_tools[name], arguments) == replace(sent_by_sdk[name], headers={})
@@ -251,12 +251,12 @@ EXCLUSIVE = [
 
 
 @each_row("command", COMMANDS, lambda command: command.tool_name())
-def test_a_schema_takes_what_the_contract_takes(command: type[Command]) -> None:
+def test_a_schema_accepts_the_same_values_as_the_contract(command: type[Command]) -> None:
     assert {on_the_wire(command, name) for name in sent(command)} == set(fields_of(command))
 
 
 @each_row("command", COMMANDS, lambda command: command.tool_name())
-def test_a_schema_requires_what_the_contract_requires_and_an_explicit_everyone(command: type[Command]) -> None:
+def test_a_schema_requires_the_same_fields_as_the_contract_and_an_explicit_everyone(command: type[Command]) -> None:
     required = set(operation_at(command.route).required) | set(command.route.parameters)
     everyone = {"call_control_ids"} & set(command.model_fields)
     by_operator = {command.wire_name(name) for name in command.settings}

@@ -117,7 +117,7 @@ every_command = each_row("command", TOOLS, lambda command: command.tool_name())
 
 
 @every_command
-def test_what_a_model_reads_of_a_tool_is_what_was_reviewed(command: type[Tool]) -> None:
+def test_the_description_and_schemas_of_a_tool_are_the_reviewed_ones(command: type[Tool]) -> None:
     described = definition(command).model_dump(mode="json", by_alias=True, exclude_none=True)
     rendered = f"{json.dumps(described, indent=2, ensure_ascii=False)}\n"
     file = SNAPSHOTS / f"{command.tool_name()}.json"
@@ -212,7 +212,7 @@ def test_the_table_of_risks_has_every_tool() -> None:
 
 
 @every_command
-def test_a_tool_risks_what_the_table_says(command: type[Tool]) -> None:
+def test_the_risk_of_a_tool_is_the_one_in_the_table(command: type[Tool]) -> None:
     assert (risk_words(command), str(command.retry)) == RISKS[command.tool_name()]
 
 

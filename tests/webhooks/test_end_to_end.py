@@ -163,7 +163,7 @@ async def test_a_signed_body_that_is_not_an_event_is_400_and_kept_aside(receivin
     assert "half" not in await receiving.stored()
 
 
-def test_there_is_nothing_else_on_the_port(receiving: Receiving) -> None:
+def test_the_port_answers_only_webhooks(receiving: Receiving) -> None:
     with httpx2.Client(base_url=f"http://127.0.0.1:{receiving.port}", trust_env=False) as http:
         answers = [http.get("/webhooks/telnyx"), http.get("/"), http.post("/webhooks"), http.get("/healthz")]
     assert [answer.status_code for answer in answers] == [405, 404, 404, 200]
@@ -322,7 +322,7 @@ async def test_on_the_sandbox_webhooks_go_through_the_port_with_nothing_to_set_u
     assert kept[delivery["webhook"]["id"]] == (Via.SANDBOX, True)
 
 
-async def test_the_sandbox_posts_what_happens_and_its_scene_is_fetched(tmp_path: Path) -> None:
+async def test_events_of_the_sandbox_arrive_and_earlier_ones_are_fetched(tmp_path: Path) -> None:
     port, sandbox_port = free_port(), free_port()
     arguments = ("--webhook-port", str(port), "--sandbox-port", str(sandbox_port))
     async with connected("--sandbox", *arguments, "--database", url_of(tmp_path / "events.db")) as client:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from ...newest import Newest
 from ..event import CONSENT_TYPES, StoredEvent, Via
 from . import command_effects
 from .api_snapshot import digest, read_conference, read_queue
@@ -126,7 +127,7 @@ class Projection:
         """By the queue's id, which commands accept in place of its name."""
         self._calls: dict[str, Call] = {}
         self._ended: dict[str, datetime] = {}
-        self._forgotten: dict[str, None] = {}
+        self._forgotten = Newest[str, None](_MAX_FORGOTTEN)
         self._pinned: dict[str, None] = {}
         self._forgotten_before = _LONG_AGO
         """Conferences that ended earlier are forgotten."""
@@ -246,7 +247,7 @@ class Projection:
         self._ended.pop(conference_id, None)
         self._conference_ids = {name: id_ for name, id_ in self._conference_ids.items() if id_ != conference_id}
         self._forget_calls_of(conference_id, log)
-        self._remember_as_forgotten(conference_id)
+        self._forgotten[conference_id] = None
 
     def _render(
         self, render: Renderer, conference_id: str, now: datetime, names: Mapping[str, str] | None
@@ -507,12 +508,7 @@ class Projection:
             oldest = min(self._ended, key=lambda id_: (self._ended[id_], id_))
             self._forgotten_before = max(self._forgotten_before, self._ended.pop(oldest))
             self._forget_calls_of(oldest, self._conferences.pop(oldest))
-            self._remember_as_forgotten(oldest)
-
-    def _remember_as_forgotten(self, id_: str) -> None:
-        self._forgotten[id_] = None
-        for _ in range(len(self._forgotten) - _MAX_FORGOTTEN):
-            del self._forgotten[next(iter(self._forgotten))]
+            self._forgotten[oldest] = None
 
     def _forget_calls_of(self, id_: str, log: ConferenceLog) -> None:
         """Forget the legs that have hung up and were only in this conference."""

@@ -86,6 +86,11 @@ def format_duration(span: timedelta, *, with_hours: bool = False) -> str:
 
 
 @lru_cache(maxsize=4096)  # every event needs the same few
+def format_seconds(count: float) -> str:
+    """`format_duration` of a number of seconds, rounded to a whole one."""
+    return format_duration(timedelta(seconds=round(count)))
+
+
 def resource_uri(place: str, name: str | None = None) -> str:
     """The URI of a resource: `telnyx://conferences`, `telnyx://queues/sales%20team`."""
     return f"telnyx://{place}" if name is None else f"telnyx://{place}/{quote(name, safe='', errors='replace')}"

@@ -54,7 +54,7 @@ def test_after_a_sandbox_install_nothing_is_wrong(home: Home) -> None:
     assert found["key"]["says"] == "not needed on the sandbox"
 
 
-def test_what_is_so_for_several_hosts_is_reported_once(home: Home) -> None:
+def test_a_problem_of_several_hosts_is_reported_once(home: Home) -> None:
     for host in ("claude-code", "cursor", "gemini"):
         home.does("install", host, "--sandbox")
     home.does("install", "gemini", "--sandbox", "--database", f"sqlite:///{home.path}/events.db")

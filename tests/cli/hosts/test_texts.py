@@ -50,7 +50,7 @@ def meaning(text: str) -> Any:
 
 
 @given(documents, servers, st.booleans(), st.sampled_from([None, 2, "\t"]))
-def test_json_keeps_what_it_says(document: Any, others: Any, there: bool, indent: Any) -> None:
+def test_an_edit_of_json_keeps_all_other_values(document: Any, others: Any, there: bool, indent: Any) -> None:
     before = {**document, "s": others} if there else document
     text = json.dumps(before, indent=indent)
     after = JSON.put(text, "s", "tc", SERVER)
@@ -88,7 +88,7 @@ def test_comments_stay_where_they_are(data: st.DataObject, document: Any, others
         "[mcp_servers.tc]\ncommand='old' # mine\ncwd='/'\n[mcp_servers.tc.env]\nB='c'\n[z]\n",
     ],
 )
-def test_toml_keeps_what_it_says(text: str) -> None:
+def test_an_edit_of_toml_keeps_all_other_values(text: str) -> None:
     before = tomllib.loads(text)
     after = TOML.put(text, "mcp_servers", "tc", SERVER)
     others = {name: one for name, one in before.get("mcp_servers", {}).items() if name != "tc"}

@@ -176,7 +176,7 @@ def test_probable_mistakes_are_warned_about(text: str, warning: str) -> None:
         "limits.calls_per_minute = 1",
     ],
 )
-def test_what_is_meant_is_not_warned_of(text: str) -> None:
+def test_an_intended_policy_causes_no_warning(text: str) -> None:
     assert explain_policy(policy(text)).endswith("Warnings\n  none")
 
 

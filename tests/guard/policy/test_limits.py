@@ -102,7 +102,7 @@ def test_some_tools_count_as_whole_room_for_any_arguments() -> None:
     assert not command("mute_participants", call_control_ids=["v3:a"]).affects_whole_room()
 
 
-def test_what_is_spoken_is_an_argument() -> None:
+def test_each_speaking_tool_names_the_argument_that_is_spoken() -> None:
     spoken = {tool.tool_name(): tool.speaks for tool in COMMANDS if tool.speaks}
     assert spoken == dict.fromkeys(("speak_text", "gather_dtmf", "speak_to_call", "gather_from_call"), "payload")
     assert all(tool.speaks in tool.model_fields for tool in COMMANDS if tool.speaks)
@@ -110,7 +110,7 @@ def test_what_is_spoken_is_an_argument() -> None:
 
 
 @given(LIMIT_RULES, LIMIT_RULES, ANY_COMMAND)
-def test_no_source_raises_what_another_limits(first: LimitRules, second: LimitRules, call: Command) -> None:
+def test_no_source_raises_the_limit_of_another(first: LimitRules, second: LimitRules, call: Command) -> None:
     alone, both = (Policy([Rules(limits=one) for one in sources]) for sources in ([first], [first, second]))
     limits = {limit.key: limit for limit in both.judged(call).limits(call)}
     assert len(limits) == len(both.judged(call).limits(call))

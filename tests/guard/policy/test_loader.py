@@ -51,7 +51,7 @@ def test_the_file_and_the_command_line_hold_together(path: Path) -> None:
     assert not exists(source, ListQueues)
 
 
-def test_without_a_file_the_command_line_holds() -> None:
+def test_without_a_file_the_command_line_applies() -> None:
     source = PolicySource(None, Rules(tools=ToolRules(read_only=True)))
     assert not exists(source)
     assert (source.refresh(), source.problem) == (False, "")
@@ -72,9 +72,7 @@ def test_an_edit_holds_at_the_next_look(source: PolicySource, path: Path) -> Non
     assert source.policy is not before
 
 
-def test_a_file_that_is_as_it_was_is_not_read_again(
-    source: PolicySource, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unchanged_file_is_not_read_again(source: PolicySource, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(*_: object) -> None:
         pytest.fail("it was read")
 
@@ -122,7 +120,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("text", "why"), BAD.items(), ids=["half", "unknown", "bytes", "large"])
-def test_a_broken_edit_keeps_the_policy_and_says_so(
+def test_a_broken_edit_keeps_the_policy_and_reports_the_problem(
     source: PolicySource, path: Path, text: str | bytes, why: str
 ) -> None:
     before = source.policy
@@ -153,7 +151,7 @@ def test_an_edit_taken_back_leaves_no_problem(source: PolicySource, path: Path) 
     assert source.policy is before
 
 
-def test_an_edit_that_goes_on_while_it_is_read_is_read_again(
+def test_a_file_that_changes_while_it_is_read_is_read_again(
     source: PolicySource, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit(path, BROKEN)
@@ -172,7 +170,7 @@ def test_an_edit_that_goes_on_while_it_is_read_is_read_again(
     assert exists(source)
 
 
-def test_a_file_that_vanishes_keeps_the_policy_until_it_is_back(source: PolicySource, path: Path) -> None:
+def test_a_deleted_file_keeps_the_policy_until_it_is_back(source: PolicySource, path: Path) -> None:
     before = source.policy
     aside = path.rename(path.with_name("aside"))
     assert not source.refresh()
@@ -202,7 +200,7 @@ def test_a_server_does_not_start_on_a_broken_file(path: Path, text: str) -> None
     assert str(problem.value).startswith(f"{path}: ")
 
 
-def test_a_file_that_may_not_be_read_is_no_policy_until_it_may(
+def test_an_unreadable_file_is_an_error_until_it_can_be_read(
     source: PolicySource, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit(path, DENIES_QUEUES)

@@ -80,7 +80,7 @@ def test_the_tools_that_exist_keep_their_order() -> None:
     assert some == [tool for tool in TOOLS if tool in some]
 
 
-def test_a_tool_exists_only_if_every_source_lets_it() -> None:
+def test_a_tool_exists_only_if_every_source_allows_it() -> None:
     allowing = "tools.allow = ['list_*', 'end_conference']"
     for sources in permutations(
         [allowing, "tools.deny = ['list_queues']", "tools.toolsets = ['conferences', 'queues']"]
@@ -88,7 +88,7 @@ def test_a_tool_exists_only_if_every_source_lets_it() -> None:
         assert names(policy(*sources)) == {"list_conferences", "list_queue_calls", "end_conference"}
 
 
-def test_what_one_source_takes_away_no_other_gives_back() -> None:
+def test_a_source_cannot_allow_a_tool_that_another_source_denies() -> None:
     for sources in permutations(["tools.read_only = true", "tools.read_only = false", "tools.allow = ['*']"]):
         assert names(policy(*sources)) == READS
 
@@ -200,7 +200,7 @@ def test_identity_rules_are_one_more_source_for_that_identity_only(
 
 @FEW
 @given(RULES)
-def test_who_may_not_control_has_what_reads_and_no_more_than_others(rules: Rules) -> None:
+def test_a_caller_without_the_control_scope_has_only_the_read_tools_that_others_have(rules: Rules) -> None:
     policy = Policy([rules])
     reads = [tool for tool in policy.allowed(TOOLS) if tool.is_read()]
     assert policy.of("anna", may_control=False).allowed(TOOLS) == reads

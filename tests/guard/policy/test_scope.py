@@ -82,7 +82,7 @@ MAY = [
 
 
 @each_row(("rules", "touching"), MAY)
-async def test_what_lies_within_may_be_touched(rules: str, touching: Command) -> None:
+async def test_targets_in_scope_are_allowed(rules: str, touching: Command) -> None:
     assert await refusal(rules, touching) is None
 
 
@@ -204,7 +204,7 @@ MAY_NOT = [
 
 
 @each_row(("rules", "touching", "what", "within"), MAY_NOT)
-async def test_what_lies_outside_may_not(rules: str, touching: Command, what: str, within: str) -> None:
+async def test_targets_out_of_scope_are_refused(rules: str, touching: Command, what: str, within: str) -> None:
     assert await refusal(rules, touching) == f"{what}, and this server's policy lets only {within} be touched"
 
 
@@ -289,7 +289,7 @@ async def test_every_write_lies_outside_an_empty_scope(tool: str) -> None:
     assert await refusal("\n".join(f"{field} = []" for field in NOTHING), command(tool)) is not None
 
 
-async def test_what_the_facts_raise_is_raised() -> None:
+async def test_an_error_of_a_lookup_is_raised() -> None:
     class Failing(Known):
         async def conference(self, conference_id: str) -> ConferenceFacts:
             raise CallFailed("there is no such conference")

@@ -60,7 +60,7 @@ async def test_deciding_an_unknown_decided_or_expired_request_is_refused_with_th
         assert word in answer.json()["error"]
 
 
-async def test_who_answers_second_sees_who_was_first(page: Page) -> None:
+async def test_a_second_answer_shows_who_answered_first(page: Page) -> None:
     left = await page.ledger.add_pending(asked())
     anna, boris = await page.signed_in("anna@desk"), await page.signed_in("boris@desk")
     assert (await anna.post("decide", {"code": left.code, "yes": False, "reason": "Too early"})).status_code == 200

@@ -91,7 +91,7 @@ async def test_over_https_the_cookie_is_for_https_only(page: Page) -> None:
     assert "; secure" in deleted.lower()
 
 
-async def test_without_a_sign_in_nothing_is_shown(page: Page) -> None:
+async def test_nothing_is_shown_before_sign_in(page: Page) -> None:
     await page.ledger.add_pending(asked(question="A secret question"))
     await page.ledger.stop("Anna", "a secret reason")
     visitor = page.visitor()
