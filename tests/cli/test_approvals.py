@@ -60,7 +60,7 @@ def test_each_request_is_listed_in_full_with_its_code_and_its_client(database: P
     assert lines[0].startswith(f"{first.code}  4:")
     assert lines[0].endswith(" left  destructive  end_conference  requested by 'claude-code 2.1'")
     assert lines[1].strip() == QUESTION
-    assert lines[2].startswith(f"{second.code}  119:")
+    assert lines[2].startswith(f"{second.code}  1:59:")
     assert lines[2].endswith(" left  disruptive  play_audio  requested by 'bot'")
     assert lines[3].strip() == long
     assert f"approvals approve {first.code} --database {url_of(database)}" in lines[-1]

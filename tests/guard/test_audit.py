@@ -116,7 +116,7 @@ async def test_each_outcome_leaves_its_records_in_order(world: World, database: 
     entries = await audited(database)
     assert by_call(entries) == [one.tells]
     assert {entry["tool"] for entry in entries} == {one.tool}
-    assert all(entry["client"].startswith("mcp ") and entry["session"] for entry in entries)
+    assert all(entry["client"].startswith("tests ") and entry["session"] for entry in entries)
 
 
 async def test_a_question_that_is_returned_leaves_a_record_and_so_does_its_answer(world: World, database: Path) -> None:
