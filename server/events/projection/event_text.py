@@ -41,7 +41,7 @@ def event_kind(event_type: str) -> str:
 _LEFT_QUEUE = "{call_control_id} left queue {queue}[ after {wait_time_secs} s][: {reason}]"
 _TEMPLATES: Mapping[str, str] = {
     "alert.raised": "Alert {alert}[: {message}]",
-    "alert.cleared": "Alert {alert} is over[: {message}]",
+    "alert.cleared": "Alert {alert} is over[. It was: {message}]",
     "recording.consent.announced": "The recording announcement is played to {call_control_id}",
     "recording.consent.heard": "{call_control_id} heard the recording announcement",
     "recording.consent.keyed": "{call_control_id} agreed to the recording with key {digit}",
