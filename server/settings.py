@@ -1,5 +1,7 @@
 """Every setting: its environment variable, default and meaning. The command line is made from these."""
 
+import os
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -7,9 +9,8 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..tools import PRESETS, TOOLSET_NAMES, TOOLSETS
 from ..tools.base import ApprovalLevel
@@ -27,10 +28,10 @@ class SettingsError(Exception):
     """A setting is wrong; the message says which and what it may be."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What an operator decides."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", populate_by_name=True, frozen=True)
+    model_config = ConfigDict(populate_by_name=True, frozen=True)
 
     api_key: Annotated[
         SecretStr | None,
@@ -97,7 +98,6 @@ class Settings(BaseSettings):
     ] = 8484
     allowed_hosts: Annotated[
         frozenset[str],
-        NoDecode,
         Field(
             description="Host names under which clients reach the server, comma-separated, with --transport http. "
             "Loopback names are always allowed.",
@@ -105,7 +105,6 @@ class Settings(BaseSettings):
     ] = frozenset()
     allowed_origins: Annotated[
         frozenset[str],
-        NoDecode,
         Field(
             description="Web origins whose pages may call the server, comma-separated, with --transport http. "
             "Example: https://example.com.",
@@ -113,7 +112,6 @@ class Settings(BaseSettings):
     ] = frozenset()
     trusted_proxies: Annotated[
         frozenset[str],
-        NoDecode,
         Field(
             description="Addresses or networks of reverse proxies in front of the server, comma-separated, with "
             "--transport http. Their idle connections are not limited. Example: 10.0.0.0/8.",
@@ -157,7 +155,6 @@ class Settings(BaseSettings):
     read_only: Annotated[bool, Field(description="Offer only tools that read.")] = False
     toolsets: Annotated[
         frozenset[str] | None,
-        NoDecode,
         Field(
             description=f"Offer only these toolsets, comma-separated: the presets {', '.join(PRESETS)}, or "
             f"{', '.join(TOOLSETS)}. If not set: default."
@@ -165,12 +162,10 @@ class Settings(BaseSettings):
     ] = None
     allow: Annotated[
         frozenset[str] | None,
-        NoDecode,
         Field(description="Offer only these tools, comma-separated. * matches any characters, as in list_*."),
     ] = None
     deny: Annotated[
         frozenset[str] | None,
-        NoDecode,
         Field(description="Do not offer these tools, comma-separated. * matches any characters, as in list_*."),
     ] = None
     approval: Annotated[
@@ -250,7 +245,6 @@ class Settings(BaseSettings):
     ] = None
     push: Annotated[
         frozenset[str] | None,
-        NoDecode,
         Field(
             description="Event types to push into the conversation, comma-separated, if the host supports it and "
             "speaks protocol 2025-11-25."
@@ -476,10 +470,18 @@ def load(**given: object) -> Settings:
     Raises `SettingsError` with one sentence for each that is wrong.
     """
     try:
-        return Settings(**given)  # pyright: ignore[reportArgumentType]
+        return Settings.model_validate(_from_environment(given) | given)
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False, include_input=False)
         raise SettingsError(" ".join(f"{_where(error['loc'])}{_problem(error)}." for error in errors)) from None
+
+
+def _from_environment(given: Mapping[str, object]) -> dict[str, str]:
+    """The other settings that have an environment variable, in any case of its name."""
+    variables = {name.upper(): value for name, value in os.environ.items()}
+    names = {name: field.validation_alias for name, field in Settings.model_fields.items() if name not in given}
+    found = {str(alias or name): str(alias or f"{PREFIX}{name.upper()}") for name, alias in names.items()}
+    return {name: variables[variable] for name, variable in found.items() if variable in variables}
 
 
 def _where(location: tuple[int | str, ...]) -> str:
