@@ -51,13 +51,14 @@ def tools() -> list[str]:
     return sorted(path.stem for path in _HERE.glob("*.md") if not path.stem.startswith("_"))
 
 
-def question(tool: str, facts: Mapping[str, Any]) -> str:
-    """What a person is asked before this tool runs, on one line.
+def question(tool: str, facts: Mapping[str, Any]) -> list[str]:
+    """What a person is asked before this tool runs: the question itself, and then the sentences about it.
 
     `facts`: the tool's arguments by name, and what was found out about them; words among them are `SafeText`. Raises
     jinja2's `TemplateNotFound` when there is no question about the tool, and what `environment` says.
     """
-    return " ".join(_environment().get_template(f"{tool}.md").render(facts).split())
+    lines = _environment().get_template(f"{tool}.md").render(facts).splitlines()
+    return [" ".join(line.split()) for line in lines if line.strip()]
 
 
 @cache

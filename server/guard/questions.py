@@ -49,16 +49,17 @@ class Question:
 
     def replacing(self, code: str, changed: str) -> "Question":
         """This question, with why the earlier one under this code no longer holds."""
-        why = f" Asked again: since {code} was asked, {changed}."
-        return replace(self, text=self.text + why, discreet=self.discreet + why)
+        why = f"Asked again: since {code} was asked, {changed}. "
+        return replace(self, text=why + self.text, discreet=why + self.discreet)
 
 
 async def compose(assessment: Assessment, broken: Sequence[BrokenRule] = ()) -> Question:
     """One plain question: `End conference 'Standup'? 3 people are in it (...). Everyone in it is hung up.`
 
-    Its words are those of the command's file in `prompts/questions`, then why the command is risky, and which calling
-    rules a yes overrides. Raises `CallFailed` when what the command names does not exist or Telnyx cannot be asked: a
-    question without its facts is not asked.
+    Its words are those of the command's file in `prompts/questions`. Hosts cut a long question in their dialogs, so
+    what weighs most comes first: which calling rules a yes overrides, the question itself, why the command is risky,
+    the other sentences, and at the end in full each long text that these quote by its start. Raises `CallFailed` when
+    what the command names does not exist or Telnyx cannot be asked: a question without its facts is not asked.
     """
     from ...prompts.questions import question  # noqa: PLC0415 (loads the template engine only when a person is asked)
 
@@ -67,12 +68,15 @@ async def compose(assessment: Assessment, broken: Sequence[BrokenRule] = ()) -> 
     tool, why = command.tool_name(), _why(assessment)
 
     def text(words: Words, *, with_times: bool) -> str:
-        return question(tool, _arguments(command, words) | live(with_times)) + why
+        wording = _Wording(words)
+        first, *rest = question(tool, _arguments(command, wording) | live(with_times))
+        asked = " ".join([first, *why, *rest])
+        return " ".join([asked, *(f"In full: {full}." for full, start in wording.cut.items() if start in asked)])
 
     is_secret = any(getattr(command, name, None) is not None for name in REDACTORS)
-    overrides = "".join(f" A yes overrides a rule for this one call: {rule}." for rule in broken)
-    shown = text(_WORDS, with_times=True) + overrides
-    discreet = text(_DISCREET, with_times=True) + overrides if is_secret else shown
+    overrides = "".join(f"A yes overrides a rule for this one call: {rule}. " for rule in broken)
+    shown = overrides + text(_WORDS, with_times=True)
+    discreet = overrides + text(_DISCREET, with_times=True) if is_secret else shown
     facts = [text(_WORDS, with_times=False), situation.facts(), [rule.facts for rule in broken]]
     bound = json.dumps(facts, sort_keys=True, default=str)
     digest = hashlib.sha256(bound.encode(errors="replace")).hexdigest()
@@ -83,15 +87,15 @@ def compose_grant(terms: GrantTerms, facts: Mapping[str, Any]) -> Question:
     """The question about a grant. `facts`: what it shows."""
     from ...prompts.questions import question  # noqa: PLC0415 (as above)
 
-    text = question("request_grant", facts)
+    text = " ".join(question("request_grant", facts))
     bound = json.dumps([text, asdict(terms)], sort_keys=True)
     return Question(text, text, hashlib.sha256(bound.encode(errors="replace")).hexdigest(), NO_FACTS)
 
 
-def _why(assessment: Assessment) -> str:
+def _why(assessment: Assessment) -> list[str]:
     if not assessment.reasons:
-        return ""
-    return f" Why a person is asked ({assessment.risk}): this {'; this '.join(assessment.reasons)}."
+        return []
+    return [f"Why a person is asked ({assessment.risk}): this {'; this '.join(assessment.reasons)}."]
 
 
 async def _live(command: Command, situation: Situation) -> tuple[Callable[[bool], dict[str, Any]], str | None]:
@@ -172,17 +176,32 @@ def _participant(room: Room | None, named: str | None) -> str:
     return person.who if person else quoted(named)
 
 
-def _in_full(text: str) -> str:
-    return quoted(text, _MAX_TEXT_LENGTH)
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    """How the texts of one question are shown."""
+
+    words: Words
+    cut: dict[str, str] = field(default_factory=dict[str, str])
+    """Each long text in full, with its start that the question quotes."""
+
+    def of(self, name: str) -> Say:
+        """How the text of an argument is shown."""
+        return self.words.get(name, self._by_start)
+
+    def _by_start(self, text: str) -> str:
+        start, full = quoted(text), quoted(text, _MAX_TEXT_LENGTH)
+        if start != full:
+            self.cut[full] = start
+        return start
 
 
-def _arguments(model: BaseModel, words: Words) -> dict[str, Any]:
+def _arguments(model: BaseModel, wording: _Wording) -> dict[str, Any]:
     """Arguments as a question shows them: texts as words, also within lists and objects; the rest as it is.
 
     What an object holds can also be named by itself: an argument means the same inside an object.
     """
     choices = _choices(type(model))
-    shown = {name: _shown(value, choices[name], words.get(name, _in_full), words) for name, value in model}
+    shown = {name: _shown(value, choices[name], wording.of(name), wording) for name, value in model}
     for name, value in model:
         if isinstance(value, BaseModel):
             within = shown[name]
@@ -190,15 +209,15 @@ def _arguments(model: BaseModel, words: Words) -> dict[str, Any]:
     return shown
 
 
-def _shown(value: Any, choices: frozenset[Any], say: Say, words: Words) -> Any:
+def _shown(value: Any, choices: frozenset[Any], say: Say, wording: _Wording) -> Any:
     match value:
         case str():
             text = value if value in choices else say(value)
             return SafeText(text) if isinstance(text, str) else text
         case BaseModel():
-            return _arguments(value, words)
+            return _arguments(value, wording)
         case list():
-            return [_shown(item, choices, say, words) for item in cast("list[Any]", value)]
+            return [_shown(item, choices, say, wording) for item in cast("list[Any]", value)]
         case _:
             return value
 

@@ -170,7 +170,7 @@ async def test_a_question_about_speech_has_every_word_of_it(world: World, databa
     spoken = {"call_control_ids": "everyone", "payload": speech, "voice": "female"}
     async with guarded(world, approval="disruptive", database=url_of(database)) as client:
         message = await refusal(client, "speak_text", conference_id=conference, **spoken)
-    assert f"Say '{speech}' to everyone" in message
+    assert f"In full: '{speech}'." in message
 
 
 async def test_a_persons_no_is_final_for_the_call(era: str, world: World, database: Path) -> None:

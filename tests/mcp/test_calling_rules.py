@@ -323,9 +323,8 @@ async def test_a_person_may_override_a_rule_for_exactly_one_call(world: World, p
         await call(client, "dial", to=BERLIN)
         await call(client, "dial", to=BERLIN)
     assert len(person.questions) == 2
-    assert (
+    assert person.questions[0].startswith(
         "A yes overrides a rule for this one call: calling rule hours: +493090182000 is called where it is Wed 22:00"
-        in (person.questions[0])
     )
     assert dialled(world.sandbox) == [BERLIN, BERLIN]
 

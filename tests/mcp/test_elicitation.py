@@ -260,7 +260,7 @@ QUESTIONS: dict[str, tuple[Callable[[str, list[str]], dict[str, object]], str]] 
     ),
     "join_conference": (
         lambda room, legs: {"conference_id": room, "call_control_id": legs[2], "supervisor_role": "monitor"},
-        "as monitor? 2 people are in it",
+        "as monitor? Why a person is asked",
     ),
     "leave_queue": (
         lambda room, legs: {"call_control_id": legs[2]},

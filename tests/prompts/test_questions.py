@@ -170,6 +170,10 @@ The questions of `prompts/questions` as a person reads them, about the calls of 
 the arguments that must be given, then with all of them."""
 
 
+FITS = 300
+"""Characters that Claude Code shows of a question in 80 columns: four lines."""
+
+
 def decisive(example: Example) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
     """Each argument on which a person decides, with pairs of calls that differ in it; some of these are refused."""
     for given in (example.minimal, *example.full):
@@ -221,3 +225,33 @@ async def test_a_question_names_the_people_it_is_about() -> None:
         "Mute +12025559000, +12025559001 in conference 'Standup'? 3 people are in it (+12025559000, "
     )
     assert "+12025559001 [muted, on hold]" in question
+
+
+LONG_TEXT = "Please stay on the line. " * 12
+
+
+@pytest.mark.anyio
+async def test_a_long_text_stands_in_full_at_the_end_of_its_question() -> None:
+    spoken = {"conference_id": CONFERENCE_ID, "call_control_ids": "everyone", "payload": LONG_TEXT, "voice": "female"}
+    question = await asked_by("speak_text", **spoken)
+    assert re.match(r"Say 'Please stay [^']*…' to everyone in conference 'Standup'\? 3 people are in it", question)
+    assert len(question.partition(" In full: ")[0]) < FITS
+    assert question.endswith(f" In full: '{LONG_TEXT.strip()}'.")
+
+
+@pytest.mark.anyio
+async def test_many_numbers_are_listed_in_full_at_the_end_of_their_question() -> None:
+    numbers = [f"+120255501{number:02}" for number in range(20)]
+    question = await asked_by("dial", to=numbers)
+    assert question.startswith("Call 20 numbers ('+12025550100', '+12025550101', ")
+    assert question.index("'+12025550104' and 15 more)") < FITS
+    assert question.endswith(f"It calls {', '.join(map(repr, numbers))}.")
+
+
+@pytest.mark.anyio
+async def test_why_a_person_is_asked_follows_the_question_itself() -> None:
+    given = {"conference_id": CONFERENCE_ID, "call_control_id": CALL, "supervisor_role": "monitor"}
+    question = await asked_by("join_conference", **given, end_conference_on_exit=True)
+    asked, _, rest = question.partition("? ")
+    assert asked.endswith("as monitor")
+    assert rest.startswith("Why a person is asked (destructive): this makes the conference end and hangs up everyone")
