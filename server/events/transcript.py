@@ -1,5 +1,6 @@
 """The transcript of a conference: the speech of its call legs while they were in it, in order."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,9 @@ _MAX_LEGS = 300
 _MAX_EVENTS_OF_LEG = 2_000
 """The newest."""
 _MAX_TEXT_LENGTH = 1_000
+_NO_DIGIT = re.compile(r"[^0-9]")
+_SHORTEST_NUMBER = 7
+"""Digits from which a name is taken for a phone number."""
 _NONE = timedelta()
 _MAX_LATENESS = timedelta(seconds=2)
 """The last words of a call leg may be transcribed this long after it has hung up."""
@@ -37,9 +41,9 @@ class Utterance:
     """On one line. None: it is not kept."""
 
     def is_by(self, speaker: str) -> bool:
-        """Whether a call leg id, a number, or a part of a name means this speaker."""
+        """Whether a call leg id, a number or its last four digits, or a part of a name means this speaker."""
         searched = speaker.casefold()
-        return searched == self.call.casefold() or any(searched in name.casefold() for name in self.names)
+        return searched == self.call.casefold() or any(_means(searched, name.casefold()) for name in self.names)
 
     def contains(self, phrase: str) -> bool:
         return self.text is not None and " ".join(phrase.split()).casefold() in self.text.casefold()
@@ -55,6 +59,15 @@ class Utterance:
     def line(self) -> str:
         """For a summary: `'+12025550131': 'I agree'`."""
         return f"{quoted(self.speaker)}: {quoted(self.text, 200) if self.text is not None else '(text not kept)'}"
+
+
+def _means(searched: str, name: str) -> bool:
+    digits, given = _NO_DIGIT.sub("", name), _NO_DIGIT.sub("", searched)
+    if len(digits) < _SHORTEST_NUMBER:
+        return searched in name
+    # Where numbers are masked, a search for more of their digits would tell them one by one.
+    is_number = not any(map(str.isalpha, searched)) and given != ""
+    return searched == name or (is_number and (given == digits or (len(given) <= 4 and digits.endswith(given))))
 
 
 async def read_transcript(

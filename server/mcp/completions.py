@@ -140,7 +140,7 @@ class CompletionSource:
 
     async def _participants(self, within: str | None) -> list[Choice]:
         view = await self.conference(within) if within else None
-        return [_leg(person) for person in (view or {}).get("participants", ()) if "left_at" not in person]
+        return [self._leg(person) for person in (view or {}).get("participants", ()) if "left_at" not in person]
 
     async def _queue_names(self) -> list[str]:
         await self._events.store()
@@ -156,7 +156,7 @@ class CompletionSource:
 
     async def _waiting_calls(self, within: str | None) -> list[Choice]:
         view = await self.queue(within) if within else None
-        return [_leg(call) for call in (view or {}).get("calls", ())]
+        return [self._leg(call) for call in (view or {}).get("calls", ())]
 
     async def _calls(self, within: str | None) -> list[Choice]:
         """Calls that wait in a queue, then calls in an open conference."""
@@ -167,7 +167,13 @@ class CompletionSource:
         waiting = [call for queue in picture.queues(now) for call in queue.calls]
         rooms = picture.conferences(now, open_only=True)
         present = [person for room in rooms for person in room.participants if person.left_at is None]
-        return [_leg(view.to_json()) for view in (*waiting, *present)]
+        return [self._leg(view.to_json()) for view in (*waiting, *present)]
+
+    def _leg(self, view: Mapping[str, Any]) -> Choice:
+        """A call leg, also found by its label, and by its number unless numbers are hidden."""
+        names = ("label",) if self._hides_numbers else ("number", "label")
+        words = (view["call_control_id"], *(view.get(name) for name in names))
+        return tuple(str(word) for word in words if word)
 
     async def _numbers(self, within: str | None) -> list[Choice]:
         await self._events.store()
@@ -196,9 +202,3 @@ def _choices(rooms: list[_ConferenceEntry]) -> list[Choice]:
 def _is_plain(name: str | None) -> TypeGuard[str]:
     """Whether a name contains no invisible or layout-changing characters and is not too long."""
     return bool(name) and clean(name, _MAX_NAME_LENGTH) == name
-
-
-def _leg(view: Mapping[str, Any]) -> Choice:
-    """A call leg, also found by its number or label."""
-    words = (view["call_control_id"], view.get("number"), view.get("label"))
-    return tuple(str(word) for word in words if word)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from mcp_types import ElicitResult
+from mcp_types import ElicitResult, PromptReference
 
 from support.guarded_server import Person, changes, code_in, decided, guarded, room
 from support.hostile_text import HOSTILE, unseen
@@ -196,3 +196,14 @@ async def test_half_a_character_in_json_within_a_text_is_refused_as_a_wrong_valu
     async with guarded(World()) as client:
         given = {"conference_id": "Standup", "call_control_ids": '["\\ud800"]'}
         assert "call_control_ids" in await refusal(client, "mute_participants", **given)
+
+
+async def test_with_numbers_masked_no_completion_tells_whether_a_number_begins_with_some_digits(world: World) -> None:
+    conference = room(world.sandbox)
+    [leg] = world.sandbox.state.conferences.by_id[conference].present
+    prompt = PromptReference(type="ref/prompt", name="call_back")
+    for is_masked, found in ((False, [leg]), (True, [])):
+        async with guarded(world, with_events=True, mask_numbers=is_masked) as client:
+            await world.settled()
+            completed = await client.complete(ref=prompt, argument={"name": "agent", "value": "+12025559"})
+            assert completed.completion.values == found
