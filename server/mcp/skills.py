@@ -25,7 +25,7 @@ _URI = "skill://{skill}/SKILL.md"
 _LIST, _GET = "skills/list", "skills/get"
 
 
-class SkillFile(BaseModel):
+class SkillFile(BaseModel, defer_build=True):
     """One file of a skill: `digest` is `sha256:` and 64 hexadecimal digits, `size` is in bytes."""
 
     uri: str
@@ -33,7 +33,7 @@ class SkillFile(BaseModel):
     size: int
 
 
-class Skill(BaseModel):
+class Skill(BaseModel, defer_build=True):
     """One skill: where its SKILL.md is, that file's front matter, and all its files."""
 
     uri: str
@@ -41,20 +41,20 @@ class Skill(BaseModel):
     resources: list[SkillFile]
 
 
-class ListSkillsResult(PaginatedResult, CacheableResult):
+class ListSkillsResult(PaginatedResult, CacheableResult, defer_build=True):
     """The result of `skills/list`."""
 
     skills: list[Skill]
     result_type: Literal["complete"] = "complete"
 
 
-class GetSkillParams(RequestParams):
+class GetSkillParams(RequestParams, defer_build=True):
     """The parameters of `skills/get`: the URI of a skill's SKILL.md."""
 
     uri: str
 
 
-class GetSkillResult(CacheableResult):
+class GetSkillResult(CacheableResult, defer_build=True):
     """The result of `skills/get`."""
 
     skill: Skill

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ..newest import Newest
 from .clock import Timers
@@ -54,8 +53,7 @@ class Signer:
 
     def __init__(self) -> None:
         self._key = Ed25519PrivateKey.generate()
-        public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self.public_key = base64.b64encode(public).decode()
+        self.public_key = base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
         """Base64 of its 32 bytes, as the portal shows it."""
 
     def headers(self, body: bytes, moment: datetime) -> dict[str, str]:
