@@ -44,7 +44,7 @@ class Supervisor:
         state = self.tasks[name] = TaskState()
         delay = _MIN_RESTART_DELAY_S
         while True:
-            begun = anyio.current_time()
+            started = anyio.current_time()
             if not state.is_running:
                 state.is_running = True
                 self._notify()
@@ -53,7 +53,7 @@ class Supervisor:
             except Exception:
                 state.is_running = False
                 state.failures += 1
-                if anyio.current_time() - begun > _MAX_RESTART_DELAY_S:
+                if anyio.current_time() - started > _MAX_RESTART_DELAY_S:
                     delay = _MIN_RESTART_DELAY_S
                 self._notify()
                 logger.exception("The background task %r failed and restarts in %.0f s", name, delay)

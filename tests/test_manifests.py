@@ -31,5 +31,9 @@ def test_the_registrys_own_rules_are_kept() -> None:
     assert package["version"] == said["version"] != "latest"
     formats = {variable.get("format", "string") for variable in package["environmentVariables"]}
     assert formats <= {"string", "number", "boolean", "filepath"}
-    secret = [one["name"] for one in package["environmentVariables"] if one.get("isSecret")]
+    secret = [
+        environment_variable["name"]
+        for environment_variable in package["environmentVariables"]
+        if environment_variable.get("isSecret")
+    ]
     assert secret == ["TELNYX_API_KEY", "TELNYX_CONFERENCING_STATE_KEYS", "TELNYX_CONFERENCING_ALERT_SECRET"]

@@ -108,23 +108,23 @@ class ConferenceHistory:
 
         `since`, `until`: when they began. `before`: the `next` of an earlier answer. Raises `StoreError`.
         """
-        found: list[ConferenceSummary] = []
+        conferences: list[ConferenceSummary] = []
         searched = 0
         created_filter = EventFilter(types=frozenset({CREATED}), since=since, until=until)
         while searched < _MAX_SEARCHED:
             created = await self._store.newest(created_filter, limit=_SEARCH_BATCH, before=before)
             if not created:
-                return FoundConferences(found, None)
+                return FoundConferences(conferences, None)
             commands = [record async for record in read_commands(self._ledger, created[-1].occurred_at)]
             for event in created:
                 summary = await self._summary(event.conference_id or "", commands)
                 if summary is not None and _matches(summary, text):
-                    found.append(summary)
-                    if len(found) == limit:
-                        return FoundConferences(found, event.number)
+                    conferences.append(summary)
+                    if len(conferences) == limit:
+                        return FoundConferences(conferences, event.number)
             searched += len(created)
             before = created[-1].number
-        return FoundConferences(found, before)
+        return FoundConferences(conferences, before)
 
     async def _summary(self, conference_id: str, commands: Sequence[AuditRecord]) -> ConferenceSummary | None:
         events = await load_conference_history(conference_id, self._store)

@@ -113,8 +113,8 @@ class RecordingConsent:
         now = self._events.now()
         self._called = [call for call in self._called if now - call.at < _RING_LIMIT]
         names = {name for name in (room.id, room.name) if name is not None}
-        found = (call.number for call in self._called if names & {call.conference_id, call.conference_name})
-        return tuple(dict.fromkeys(found))
+        numbers = (call.number for call in self._called if names & {call.conference_id, call.conference_name})
+        return tuple(dict.fromkeys(numbers))
 
     async def captured(self, legs: Iterable[str]) -> frozenset[str]:
         return await self._under(_CAPTURES, legs)
@@ -259,13 +259,13 @@ class RecordingConsent:
         since = EventFilter(call_control_id=leg, types=_STARTED | _ENDED, since=announced.occurred_at)
         audio = sorted(await store.find(since, limit=_MAX_EVENTS), key=lambda event: (event.occurred_at, event.number))
         state = announced.payload.get("client_state")
-        begun = next((at for at, event in enumerate(audio) if event.type in _STARTED and _has(event, state)), None)
-        ended = next((event for event in audio[begun:] if event.type in _ENDED), None) if begun is not None else None
-        if begun is None or ended is None:
+        first = next((at for at, event in enumerate(audio) if event.type in _STARTED and _has(event, state)), None)
+        ended = next((event for event in audio[first:] if event.type in _ENDED), None) if first is not None else None
+        if first is None or ended is None:
             return
         words = str(announced.payload.get("announcement", ""))
         shortest = len(words.split()) / _FASTEST_WORDS_PER_S if consent.rules.announcement else 0
-        lasted = (ended.occurred_at - audio[begun].occurred_at).total_seconds()
+        lasted = (ended.occurred_at - audio[first].occurred_at).total_seconds()
         if ended.payload.get("status", "completed") == "completed" and lasted >= shortest:
             await self._store(CONSENT_HEARD, leg, {"announced_by": announced.id, "announcement": words})
         before = announced.payload.get("client_state_before")
@@ -362,8 +362,10 @@ class RecordingConsent:
     ) -> bool:
         """Store an event. False: an event with this id is there already."""
         store, now = await self._events.store(), self._events.now()
-        known = self._events.projection.conference_of(leg) if leg is not None else None
-        payload = {"call_control_id": leg, "conference_id": known} | {k: v for k, v in fields.items() if v is not None}
+        conference = self._events.projection.conference_of(leg) if leg is not None else None
+        payload = {"call_control_id": leg, "conference_id": conference} | {
+            k: v for k, v in fields.items() if v is not None
+        }
         return await store.add(*server_event(event_type, event_id or str(uuid.uuid4()), payload, now)) is not None
 
 

@@ -83,14 +83,14 @@ def claim(transaction: Transaction, event_ids: list[str], now: datetime) -> list
     """Take on the attempts that are still due, so that no other process makes them for the time of the lease."""
     claimed: list[Delivery] = []
     for event_id in event_ids:
-        taken = transaction.change(
+        is_claimed = transaction.change(
             "UPDATE alert_deliveries SET attempts = attempts + 1, due_at = :later "
             "WHERE event_id = :id AND due_at <= :now",
             id=event_id,
             now=microseconds(now),
             later=microseconds(now + LEASE),
         )
-        if taken:
+        if is_claimed:
             [(body, attempts)] = transaction.rows(
                 "SELECT body, attempts FROM alert_deliveries WHERE event_id = :id", id=event_id
             )

@@ -124,8 +124,8 @@ class AlertEngine:
         dirty, self._dirty = self._dirty, set()
         for place in dirty:
             kind, name = place
-            found, since = self._room(name, now) if kind == "conferences" else self._queue(name)
-            _set(self._conditions, place, found or None)
+            alerts, since = self._room(name, now) if kind == "conferences" else self._queue(name)
+            _set(self._conditions, place, alerts or None)
             _set(self._busy, place, since)
             if since is None:
                 self._asked.pop(name, None)

@@ -27,6 +27,6 @@ def hashed(text: str) -> bytes:
     return hashlib.sha256(text.encode(errors="replace")).digest()
 
 
-def is_same(text: str, kept: bytes) -> bool:
+def is_same(text: str, stored_hash: bytes) -> bool:
     """Whether this secret has the kept hash, compared in constant time."""
-    return compare_digest(hashed(text), kept)
+    return compare_digest(hashed(text), stored_hash)

@@ -87,8 +87,8 @@ def _queue(queue: Part, now: datetime) -> Iterator[str]:
     yield f"Queue {quoted(queue['name'], _MAX_NAME_LENGTH)}: {queue['size']}{limit} waiting"
     calls = queue["calls"][:_MAX_WAITING]
     for position, call in enumerate(calls, 1):
-        gone = "  hung up" if "gone" in call else ""
-        yield f"  {position:>2}. {_cell(call)}  {_duration(call.get('since'), now)}{gone}"
+        hung_up = "  hung up" if "gone" in call else ""
+        yield f"  {position:>2}. {_cell(call)}  {_duration(call.get('since'), now)}{hung_up}"
     if queue["size"] > len(calls):
         yield f"  and {queue['size'] - len(calls)} more"
 
@@ -98,9 +98,9 @@ def _approvals(board: Part, now: datetime) -> Iterator[str]:
     if waiting or others:
         yield "Waiting for approval"
     for approval in waiting[:_MAX_APPROVALS]:
-        left = format_duration(max(parse_time(approval["expires_at"]) - now, timedelta()))
+        time_left = format_duration(max(parse_time(approval["expires_at"]) - now, timedelta()))
         question = clean(approval["question"], _MAX_QUESTION_LENGTH)
-        yield f"  {approval['tool']}, {approval['risk']}, {left} left: {question}"
+        yield f"  {approval['tool']}, {approval['risk']}, {time_left} left: {question}"
     if more := max(0, len(waiting) - _MAX_APPROVALS) + others:
         yield f"  and {more} more, by other clients" if others == more else f"  and {more} more"
 

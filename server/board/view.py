@@ -90,9 +90,9 @@ def _call_view(call: "WaitingCall") -> dict[str, Any]:
 
 def approval_views(pending: Sequence[PendingApproval], codes: frozenset[str]) -> dict[str, Any]:
     """Pending approval requests: those with these codes in full, and how many others there are."""
-    own = [approval for approval in pending if approval.code in codes]
-    others = len(pending) - len(own)
-    views = [approval_view(approval) for approval in own[:_MAX_APPROVALS]]
+    approvals = [approval for approval in pending if approval.code in codes]
+    others = len(pending) - len(approvals)
+    views = [approval_view(approval) for approval in approvals[:_MAX_APPROVALS]]
     return _without_none(approvals=views, others_waiting=others or None)
 
 

@@ -166,11 +166,11 @@ def _ask(ledger: LedgerClient, request: PendingApproval) -> None:
 def _decide(ledger: LedgerClient, code: str, *, yes: bool, reason: str | None) -> None:
     reason = clean(reason, _MAX_REASON_LENGTH) if reason else None
     decided = ledger.call(Ledger.decide, code, Decision(yes, current_user(), reason or None))
-    left = format_duration(_remaining(decided))
+    time_left = format_duration(_remaining(decided))
     if yes:
-        click.echo(f"Approved {decided.code}. Ask the agent to repeat its call within {left}.")
+        click.echo(f"Approved {decided.code}. Ask the agent to repeat its call within {time_left}.")
     else:
-        click.echo(f"Rejected {decided.code}. The agent sees the rejection if it repeats its call within {left}.")
+        click.echo(f"Rejected {decided.code}. The agent sees the rejection if it repeats its call within {time_left}.")
 
 
 def _print(request: PendingApproval, *, as_json: bool) -> None:

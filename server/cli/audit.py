@@ -248,14 +248,16 @@ def _duration(entry: Mapping[str, Any]) -> str:
 
 
 def _reason(entry: Mapping[str, Any]) -> str:
-    asked, telnyx = object_at(entry, "asked"), object_at(entry, "telnyx")
-    is_answered = asked.get("answer") not in (None, "nobody")
-    answer = f"{_text(asked, 'by', 200)} answered {_text(asked, 'answer')}" if is_answered else ""
+    approval, telnyx = object_at(entry, "asked"), object_at(entry, "telnyx")
+    is_answered = approval.get("answer") not in (None, "nobody")
+    answer = f"{_text(approval, 'by', 200)} answered {_text(approval, 'answer')}" if is_answered else ""
     parts = (
         _text(entry, "why", 400),
         _text(entry, "reason", 400),
-        " ".join(part for part in (answer or ("request" if asked.get("code") else ""), _text(asked, "code")) if part),
-        quoted(_text(asked, "reason", 400), 400) if asked.get("reason") else "",
+        " ".join(
+            part for part in (answer or ("request" if approval.get("code") else ""), _text(approval, "code")) if part
+        ),
+        quoted(_text(approval, "reason", 400), 400) if approval.get("reason") else "",
         f"Telnyx answered {_text(telnyx, 'status')}" if telnyx.get("status") else "",
     )
     reason = "; ".join(part for part in parts if part)

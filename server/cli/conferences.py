@@ -48,15 +48,15 @@ async def _summaries(url: str, last: int) -> list[ConferenceSummary]:
     """The latest conferences, oldest first."""
     async with open_for_reading(url) as store:
         history = ConferenceHistory(store, Ledger.on(store.database), lambda: datetime.now(UTC))
-        found: list[ConferenceSummary] = []
+        summaries: list[ConferenceSummary] = []
         before: int | None = None
-        while len(found) < last:
-            page = await history.find(before=before, limit=last - len(found))
-            found += page.conferences
+        while len(summaries) < last:
+            page = await history.find(before=before, limit=last - len(summaries))
+            summaries += page.conferences
             before = page.next
             if before is None:
                 break
-        return found[::-1]
+        return summaries[::-1]
 
 
 def _line(summary: ConferenceSummary) -> str:

@@ -36,11 +36,15 @@ def grants(context: click.Context, database: str | None, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     with open_ledger(database) as ledger:
-        found = ledger.call(Ledger.grants)
-        for grant in found:
+        open_grants = ledger.call(Ledger.grants)
+        for grant in open_grants:
             click.echo(json.dumps(_fields(grant)) if as_json else _text(grant))
         if not as_json:
-            end = f"\nTo end a grant: {program()} grants revoke {found[0].code}{ledger.option}" if found else ""
+            end = (
+                f"\nTo end a grant: {program()} grants revoke {open_grants[0].code}{ledger.option}"
+                if open_grants
+                else ""
+            )
             click.echo(end or "No grant is open.")
 
 

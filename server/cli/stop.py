@@ -28,9 +28,9 @@ def stop(reason: tuple[str, ...], database: str | None) -> None:
       telnyx-conferencing stop agent called the wrong people
     """
     with open_ledger(database) as ledger:
-        begun = datetime.now(UTC)
+        started_at = datetime.now(UTC)
         stopped = ledger.call(Ledger.stop, current_user(), clean(" ".join(reason), _MAX_REASON_LENGTH) or None)
-        if stopped.at < begun:
+        if stopped.at < started_at:
             click.echo(f"Writes on {ledger.store} were already stopped {_text(stopped)}. Nothing changed.")
         else:
             click.echo(f"Writes on {ledger.store} are stopped: every server that uses this store refuses them.")

@@ -27,8 +27,8 @@ _ANSWERS: dict[str, bool | None] = {"y": True, "yes": True, "n": False, "no": Fa
 def program() -> str:
     """What a person types to run this program: its name if the shell finds it, else its full path."""
     command = full_command()
-    found = shutil.which("telnyx-conferencing")
-    is_on_path = found is not None and Path(found).resolve() == Path(command[0]).resolve()
+    installed = shutil.which("telnyx-conferencing")
+    is_on_path = installed is not None and Path(installed).resolve() == Path(command[0]).resolve()
     return "telnyx-conferencing" if is_on_path else shlex.join(command)
 
 

@@ -126,10 +126,10 @@ def revoke(name: str, database: str | None) -> None:
 def _list(database: str | None, *, as_json: bool) -> None:
     """Print the tokens, oldest first."""
     with open_ledger(database) as ledger:
-        found = ledger.call(Ledger.tokens)
-        for token in found:
+        tokens = ledger.call(Ledger.tokens)
+        for token in tokens:
             click.echo(json.dumps(_fields(token)) if as_json else _line(token))
-        if not found and not as_json:
+        if not tokens and not as_json:
             click.echo(
                 f"There are no tokens in {ledger.store}. To create one: "
                 f"{program()} tokens create NAME --scope {TokenScope.READ}{ledger.option}"

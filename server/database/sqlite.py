@@ -88,7 +88,7 @@ class SqliteDatabase:
     async def watch(self, listener: Callable[[], None], enabled: asyncio.Event) -> None:
         """See `Database.watch`. SQLite counts the commits of all other connections for each connection. For the
         writing connection, these are the commits of other processes."""
-        known: int | None = None
+        last_version: int | None = None
         while True:
             await enabled.wait()
             try:
@@ -96,9 +96,9 @@ class SqliteDatabase:
             except StoreError as error:
                 _log.warning("%s", error)
             else:
-                if version != known:
+                if version != last_version:
                     listener()
-                known = version
+                last_version = version
             await asyncio.sleep(_POLL_INTERVAL_S)
 
     async def close(self) -> None:

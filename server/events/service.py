@@ -342,10 +342,10 @@ class EventService:
         try:
             waiter.offer(await self._store.find(event_filter, limit=_MAX_WAIT_EVENTS, newest_first=False))
             with self._shutdown.cancel_scope(), anyio.move_on_after(timeout_s):
-                while not (found := [event for event in waiter.seen if matches(event)]):
+                while not (matching := [event for event in waiter.seen if matches(event)]):
                     waiter.arrived = anyio.Event()
                     await waiter.arrived.wait()
-                return found[0]
+                return matching[0]
         finally:
             self._waiters.discard(waiter)
         return None
@@ -416,12 +416,12 @@ class EventService:
         `conference_id` may also be the name of an open conference. None: it is not known. Raises `CallFailed` if no
         event reports it and the API cannot be read.
         """
-        known = await self.conference(conference_id)
+        from_events = await self.conference(conference_id)
         try:
-            id_ = known.id if known else await self._look_up_name(conference_id)
+            id_ = from_events.id if from_events else await self._look_up_name(conference_id)
             await self._merge_answer(self._facts.conference(id_), self.projection.merge_conference)
         except CallFailed:
-            if known is None:
+            if from_events is None:
                 raise
         return self.projection.conference(conference_id, self.now())
 

@@ -85,13 +85,13 @@ def _stored_payload(event: Event) -> dict[str, Any]:
     payload = {name: value for name, value in event.payload.items() if name in _STORED_FIELDS}
     data = event.payload.get("transcription_data")
     if isinstance(data, Mapping):
-        kept = cast("Mapping[str, Any]", data).items()
-        payload["transcription_data"] = {name: value for name, value in kept if name in _STORED_DATA}
+        fields = cast("Mapping[str, Any]", data).items()
+        payload["transcription_data"] = {name: value for name, value in fields if name in _STORED_DATA}
     return _with_text(event, payload, _NOT_STORED)
 
 
 def _with_text(event: Event, payload: Mapping[str, Any], text: str) -> dict[str, Any]:
-    first, *rest = _TEXT_FIELDS[event.type]
+    first, *other_names = _TEXT_FIELDS[event.type]
     inner = payload.get(first)
     data: dict[str, Any] = dict(cast("Mapping[str, Any]", inner)) if isinstance(inner, Mapping) else {}
-    return {**payload, first: {**data, rest[0]: text} if rest else text}
+    return {**payload, first: {**data, other_names[0]: text} if other_names else text}

@@ -82,8 +82,8 @@ async def read_transcript(
         start = max(filter(None, (since, _first_stay(person, intervals.start))))
         event_filter = EventFilter(types=frozenset({TRANSCRIPTION_EVENT}), call_control_id=person.call, since=start)
         events = await store.find(event_filter, limit=_MAX_EVENTS_OF_LEG)
-        known = projection.person(person.call, intervals.end)
-        lateness = _NONE if known is not None and known.is_alive else _MAX_LATENESS
+        view = projection.person(person.call, intervals.end)
+        lateness = _NONE if view is not None and view.is_alive else _MAX_LATENESS
         names = _names(projection, person.call, intervals.end)
         utterances += [
             Utterance(event.occurred_at, person.call, _speaker(event, names[0]), names, _text(store, event))

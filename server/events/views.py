@@ -32,17 +32,17 @@ def event_view(event: StoredEvent, *, urls: bool = False) -> dict[str, Any]:
 
 
 def _payload(payload: Mapping[str, Any], ids: Mapping[str, Any], *, urls: bool) -> dict[str, Any]:
-    kept = {name: value for name, value in payload.items() if value is not None}
+    fields = {name: value for name, value in payload.items() if value is not None}
     for name in _REPEATED_FIELDS:
-        if ids.get(name, kept.get(name)) == kept.get(name):
-            kept.pop(name, None)
-    if isinstance(state := kept.get("client_state"), str):
-        kept["client_state"] = client_state_text(state)
+        if ids.get(name, fields.get(name)) == fields.get(name):
+            fields.pop(name, None)
+    if isinstance(state := fields.get("client_state"), str):
+        fields["client_state"] = client_state_text(state)
     # Keyed digits may be a card number or a PIN: only their count is shown.
-    kept |= {name: f"({count(len(str(kept[name])), 'digit')})" for name in DIGIT_FIELDS if name in kept}
+    fields |= {name: f"({count(len(str(fields[name])), 'digit')})" for name in DIGIT_FIELDS if name in fields}
     if not urls:
-        kept |= {name: _HIDDEN for name in _SECRETS if kept.get(name)}
-    return kept
+        fields |= {name: _HIDDEN for name in _SECRETS if fields.get(name)}
+    return fields
 
 
 def _bounded(payload: dict[str, Any]) -> dict[str, Any]:

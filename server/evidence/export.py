@@ -122,14 +122,14 @@ async def export(
 
 async def _events(conference_id: str, store: Store) -> list[StoredEvent]:
     """Every stored event of a conference and of the call legs in it, in the order of their numbers."""
-    found = await _numbered(store, EventFilter(conference_id=conference_id))
-    if found:
-        since = min(event.occurred_at for event in found.values()) - LOOK_BACK
-        legs = {event.call_control_id for event in found.values() if event.call_control_id}
+    numbered = await _numbered(store, EventFilter(conference_id=conference_id))
+    if numbered:
+        since = min(event.occurred_at for event in numbered.values()) - LOOK_BACK
+        legs = {event.call_control_id for event in numbered.values() if event.call_control_id}
         for leg in legs:
             of_leg = EventFilter(call_control_id=leg, types=frozenset({"call.*"}), since=since)
-            found |= await _numbered(store, of_leg)
-    return [found[number] for number in sorted(found)]
+            numbered |= await _numbered(store, of_leg)
+    return [numbered[number] for number in sorted(numbered)]
 
 
 async def _numbered(store: Store, event_filter: EventFilter) -> dict[int, StoredEvent]:
@@ -194,9 +194,9 @@ async def _records(ledger: Ledger, concern: _Concern, mask: Mask | None) -> _Seg
     start = await ledger.number_before(concern.begun - MAX_CLOCK_DISORDER)
     before = last = _GENESIS
     first: int | None = None
-    known = -1
-    while concern.size > known:  # what one record belongs to may be known from a later one
-        known, first, before = concern.size, None, _GENESIS
+    size_before = -1
+    while concern.size > size_before:  # what one record belongs to may be known from a later one
+        size_before, first, before = concern.size, None, _GENESIS
         async for link in _links(ledger, start - 1):
             if concern.matches(link):
                 concern.learn(_parsed(link.text))
@@ -242,9 +242,9 @@ def _line(link: ChainLink, *, is_shown: bool, is_withheld: bool) -> bytes:
 
 def _codes(entry: Mapping[str, Any]) -> set[str]:
     """The approval requests and grants that a record is about. A call under a grant is about its own room alone."""
-    asked = object_at(entry, "asked")
-    codes = _texts(entry.get("code"), entry.get("grant"), asked.get("code"))
-    return codes | (_texts(asked.get("grant")) if entry.get("tool") == "request_grant" else set())
+    approval = object_at(entry, "asked")
+    codes = _texts(entry.get("code"), entry.get("grant"), approval.get("code"))
+    return codes | (_texts(approval.get("grant")) if entry.get("tool") == "request_grant" else set())
 
 
 def _texts(*values: Any) -> set[str]:

@@ -263,9 +263,9 @@ class _Verification:
     def _check_chain(self, manifest: Manifest) -> None:
         number, last = manifest.audit.number_before, manifest.audit.hash_before
         self._compare_head(number, last)
-        shown = 0
+        shown_records = 0
         for line in self._lines():
-            shown += line.entry is not None
+            shown_records += line.entry is not None
             what = f"{AUDIT}, record {line.number}"
             if line.number != number + 1:
                 missing = f"{number + 1}" if line.number == number + 2 else f"{number + 1} to {line.number - 1}"
@@ -284,8 +284,8 @@ class _Verification:
             self._compare_head(number, last)
         if f"{number}:{last}" != manifest.audit.head:
             self.report.fail(AUDIT, f"it ends with record {number}, and not with the head in the manifest")
-        if shown != manifest.audit.shown:
-            self.report.fail(AUDIT, f"it shows {shown} records, and the manifest says {manifest.audit.shown}")
+        if shown_records != manifest.audit.shown:
+            self.report.fail(AUDIT, f"it shows {shown_records} records, and the manifest says {manifest.audit.shown}")
         if self._known is not None and not self.report.is_head_known:
             self.report.fail(AUDIT, f"its chain does not contain the head {self._known[0]} that you gave")
 
@@ -299,15 +299,15 @@ class _Verification:
         self.report.is_head_known |= self._known == (number, hash_)
 
     def _audit_lines(self) -> Iterator[bytes]:
-        rest = b""
+        partial_line = b""
         for block in self._blocks(AUDIT):
-            *lines, rest = (rest + (block or b"")).split(b"\n")
+            *lines, partial_line = (partial_line + (block or b"")).split(b"\n")
             yield from lines
-            if len(rest) > _MAX_LINE_BYTES:
+            if len(partial_line) > _MAX_LINE_BYTES:
                 self.report.fail(AUDIT, f"it has a line of more than {_MAX_LINE_BYTES // 2**20} MiB")
                 return
-        if rest:
-            yield rest
+        if partial_line:
+            yield partial_line
 
     def _lines(self) -> Iterator[AuditLine]:
         for place, line in enumerate(self._audit_lines(), 1):
@@ -342,7 +342,7 @@ class _Verification:
                 self.report.fail(TIMELINE, "it does not say what the webhooks and audit records say")
 
     def _check_recordings(self, manifest: Manifest, recordings: Sequence[Path]) -> None:
-        known = {entry.sha256: entry for entry in manifest.recordings}
+        by_hash = {entry.sha256: entry for entry in manifest.recordings}
         checked: set[str] = set()
         for path in recordings:
             try:
@@ -350,9 +350,9 @@ class _Verification:
             except OSError as error:
                 raise NotAnArchive(f"{path} cannot be read: {error.strerror or error}.") from None
             checked.add(digest)
-            if digest not in known:
+            if digest not in by_hash:
                 self.report.fail(str(path), "its hash is not in the archive")
-        for digest, entry in known.items():
+        for digest, entry in by_hash.items():
             if digest not in checked:
                 why = "only its hash is in the archive: give the file with --recording"
                 self.report.unverifiable.append(Finding(f"recording {entry.name}", why))

@@ -26,10 +26,10 @@ class OptOutFile:
 
     def numbers(self) -> frozenset[str]:
         """The numbers in the file. Raises `FileUnreadable`: with a list that cannot be read, nobody is called."""
-        seen = stat_of(self._path)
-        if seen != self._seen:
+        stat = stat_of(self._path)
+        if stat != self._seen:
             self._numbers = frozenset(_entries(read_text(self._path, _MAX_FILE_BYTES)))
-            self._seen = seen
+            self._seen = stat
         return self._numbers
 
 
@@ -83,18 +83,18 @@ class CallingCheck:
         limits = {number: policy.attempt_limits(number) for number in numbers.attempted if number in concerned}
         full, listed = await self._ledger.look_up_callees(keys, limits)
         in_files = self._in_files(policy)
-        found: list[BrokenRule] = []
+        rules: list[BrokenRule] = []
         for number in concerned:
             names = party_keys(number)
             if names & in_files:
-                found.append(policy.opted_out(number, "has opted out of calls: it is in the operator's opt-out file"))
+                rules.append(policy.opted_out(number, "has opted out of calls: it is in the operator's opt-out file"))
             elif names & listed.keys():
                 at = max(listed[name] for name in names & listed.keys())
-                found.append(policy.opted_out(number, f"has opted out of calls, on {at:%Y-%m-%d %H:%M} UTC"))
-            found += policy.broken(number, self._now())
+                rules.append(policy.opted_out(number, f"has opted out of calls, on {at:%Y-%m-%d %H:%M} UTC"))
+            rules += policy.broken(number, self._now())
             if number in full:
-                found.append(policy.too_many_attempts(number, full[number].limit, full[number].until))
-        return found
+                rules.append(policy.too_many_attempts(number, full[number].limit, full[number].until))
+        return rules
 
     def attempt_limits(
         self, policy: CallingPolicy, command_numbers: Sequence[str], broken: Sequence[BrokenRule]
@@ -105,8 +105,8 @@ class CallingCheck:
         for number in dict.fromkeys(command_numbers):
             for limit in policy.attempt_limits(number, is_counted_only=number in overridden):
                 # Two spellings of one number are two attempts.
-                known = limits.get(limit.key)
-                limits[limit.key] = limit if known is None else replace(known, amount=known.amount + limit.amount)
+                earlier = limits.get(limit.key)
+                limits[limit.key] = limit if earlier is None else replace(earlier, amount=earlier.amount + limit.amount)
         return tuple(limits.values())
 
     def _in_files(self, policy: CallingPolicy) -> frozenset[str]:

@@ -41,16 +41,16 @@ def _changes(before: Facts, now: Facts) -> Iterator[str]:
 
 def _common(before: Facts, now: Facts, kind: str) -> Iterator[tuple[str, Any]]:
     """The facts of a kind about things that are known at both times, as they are now."""
-    known = before.get(kind, {})
-    return ((key, value) for key, value in now.get(kind, {}).items() if key in known)
+    earlier = before.get(kind, {})
+    return ((key, value) for key, value in now.get(kind, {}).items() if key in earlier)
 
 
 def _room_changes(before: Facts, now: Facts) -> Iterator[str]:
     people, people_before = now["people"], before["people"]
     joined = [who for leg, (who, _) in people.items() if leg not in people_before]
-    left = [who for leg, (who, _) in people_before.items() if leg not in people]
+    departed = [who for leg, (who, _) in people_before.items() if leg not in people]
     head_count = f" ({count(len(people), 'person')} in the conference now)"
-    for names, verb in ((joined, "joined"), (left, "left")):
+    for names, verb in ((joined, "joined"), (departed, "left")):
         if names:
             more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
             yield f"{', '.join(names[:_MAX_NAMED])}{more} {'has' if len(names) == 1 else 'have'} {verb}{head_count}"

@@ -42,12 +42,12 @@ def terms_of(request: RequestGrant, defaults: Mapping[str, str | None]) -> Grant
         for argument, setting in command.settings.items()
         if _shown(argument) not in limits and defaults.get(setting) is not None
     }
-    known = dict(_argument_names(command))
-    if unknown := sorted(limits.keys() - known.keys()):
+    argument_names = dict(_argument_names(command))
+    if unknown := sorted(limits.keys() - argument_names.keys()):
         raise CallRefused(
-            f"{request.tool} has no argument {quoted(unknown[0])} to limit. It has {', '.join(sorted(known))}."
+            f"{request.tool} has no argument {quoted(unknown[0])} to limit. It has {', '.join(sorted(argument_names))}."
         )
-    if missing := [name for name, is_required in known.items() if is_required and name not in limits]:
+    if missing := [name for name, is_required in argument_names.items() if is_required and name not in limits]:
         raise CallRefused(f"limits must say which values {missing[0]} of {request.tool} may have.")
     return GrantTerms(request.tool, limits, request.conference_id, None, request.count, request.minutes)
 
@@ -96,8 +96,8 @@ def question_facts(terms: GrantTerms, room: Room | None, who: Callable[[str], st
 def _limit_text(name: str, values: Any, who: Callable[[str], str]) -> str:
     if ANYTHING in values:
         return f"{name} is anything"
-    shown = [_value_text(name, value, who) for value in values]
-    return f"{name} is {listed(shown, _MAX_VALUES, ' or ')}"
+    texts = [_value_text(name, value, who) for value in values]
+    return f"{name} is {listed(texts, _MAX_VALUES, ' or ')}"
 
 
 def _value_text(name: str, value: Any, who: Callable[[str], str]) -> str:

@@ -117,13 +117,13 @@ _NO_TOKENS = SettingsError(
 
 
 def _authenticator(settings: Settings, ledger: Ledger) -> Authenticator:
-    own = AccessTokens(ledger.token, lambda: datetime.now(UTC))
+    access_tokens = AccessTokens(ledger.token, lambda: datetime.now(UTC))
     if settings.oauth_issuer is None or settings.oauth_audience is None:
-        return Authenticator(own, None, is_required=settings.tokens_required)
+        return Authenticator(access_tokens, None, is_required=settings.tokens_required)
     from ..auth.jwt_verifier import JwtVerifier  # noqa: PLC0415 (only needed with an issuer)
 
     issuer = JwtVerifier(settings.oauth_issuer, settings.oauth_audience, settings.oauth_jwks_url)
-    return Authenticator(own, issuer, is_required=True, metadata_url=metadata_url(settings.oauth_audience))
+    return Authenticator(access_tokens, issuer, is_required=True, metadata_url=metadata_url(settings.oauth_audience))
 
 
 def _page_routes(settings: Settings, running: RunningServer, authenticator: Authenticator) -> list[BaseRoute]:

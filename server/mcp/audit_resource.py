@@ -58,9 +58,9 @@ def _actions(records: list[AuditRecord]) -> list[dict[str, Any]]:
 
 def _action(entry: Mapping[str, Any]) -> dict[str, Any]:
     action = {name: entry[name] for name in _FIELDS if name in entry}
-    asked: dict[str, Any] = action.get("asked", {})
+    approval: dict[str, Any] = action.get("asked", {})
     # The code of a question is for a person: only the refusal contains it.
-    return action | ({"asked": {name: asked[name] for name in asked if name != "code"}} if asked else {})
+    return action | ({"asked": {name: approval[name] for name in approval if name != "code"}} if approval else {})
 
 
 def _is_over(events: EventService, arguments: Mapping[str, Any]) -> bool:

@@ -118,8 +118,8 @@ class BoardTools:
         """The codes of this conversation's own pending approvals."""
         await self._guard.audit_writer.flush()
         records = await self._guard.ledger.newest(_MAX_RECORDS, caller_of(context).session)
-        asked = (record.entry.get("asked", {}) for record in records)
-        return frozenset(code for fields in asked if isinstance(code := fields.get("code"), str))
+        approvals = (record.entry.get("asked", {}) for record in records)
+        return frozenset(code for fields in approvals if isinstance(code := fields.get("code"), str))
 
     async def _approval(self, tool: ShowApproval, context: Context) -> dict[str, Any]:
         if not has_cards(context, self._guard.policy(caller_of(context))):

@@ -131,9 +131,9 @@ class CompletionSource:
 
     async def _conferences(self, within: str | None) -> list[Choice]:
         rooms = await self._rooms()
-        known = {room.id for room in rooms}
+        listed_ids = {room.id for room in rooms}
         stored = await (await self._events.store()).distinct("conference_id", "", _PAGE_SIZE)
-        return [*_choices(rooms), *((id_,) for id_ in stored if id_ not in known)]
+        return [*_choices(rooms), *((id_,) for id_ in stored if id_ not in listed_ids)]
 
     async def _conference_names(self, within: str | None) -> list[Choice]:
         return [(room.name,) for room in await self._rooms() if _is_plain(room.name)]

@@ -140,15 +140,15 @@ class EventTools:
             if (tool.speaker is None or utterance.is_by(tool.speaker))
             and (tool.search is None or utterance.contains(tool.search))
         ]
-        shown = matching[-tool.limit :]
+        newest = matching[-tool.limit :]
         without_text = sum(utterance.text is None for utterance in utterances)
-        last_lines = listed([utterance.line() for utterance in shown[-3:]], separator="; ")
-        summary = f"{count(len(matching), 'utterance')}{f', the last of them: {last_lines}' if shown else ''}."
+        last_lines = listed([utterance.line() for utterance in newest[-3:]], separator="; ")
+        summary = f"{count(len(matching), 'utterance')}{f', the last of them: {last_lines}' if newest else ''}."
         if without_text:
             summary += f" The text of {without_text} is no longer kept."
         content: dict[str, Any] = {
             "summary": summary,
-            "utterances": [utterance.to_json() for utterance in shown],
+            "utterances": [utterance.to_json() for utterance in newest],
             "total_results": len(matching),
         }
         return content | ({"without_text": without_text} if without_text else {})
@@ -229,8 +229,8 @@ class EventTools:
 
 def _new_figures(conference: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
     """The figures that the conference's view does not have, and those of participants that it does not list."""
-    known = {person["call_control_id"] for person in conference["participants"]}
-    others = [person for person in figures["participants"] if person["call_control_id"] not in known]
+    listed_ids = {person["call_control_id"] for person in conference["participants"]}
+    others = [person for person in figures["participants"] if person["call_control_id"] not in listed_ids]
     new = {name: value for name, value in figures.items() if conference.get(name) != value and name != "participants"}
     return new | ({"participants": others} if others else {})
 

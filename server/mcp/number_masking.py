@@ -204,16 +204,16 @@ def _numbers(pieces: Sequence[str]) -> list[list[int]]:
     together with its visible digits they could be read as another number; one or two digits cannot.
     """
     numbers: list[list[int]] = []
-    rest: list[int] = []
+    pending: list[int] = []
     for place in range(0, len(pieces), 2):
-        rest.append(place)
+        pending.append(place)
         if len(pieces[place]) >= _MIN_DIGITS:
-            numbers, rest = [*numbers, rest], []
-    digits = sum(len(pieces[place]) for place in rest)
+            numbers, pending = [*numbers, pending], []
+    digits = sum(len(pieces[place]) for place in pending)
     if digits >= _MIN_DIGITS:
-        numbers.append(rest)
+        numbers.append(pending)
     elif numbers and digits >= _MIN_DIGITS - _VISIBLE_DIGITS:
-        numbers[-1] += rest
+        numbers[-1] += pending
     return numbers
 
 

@@ -105,8 +105,8 @@ def _fact(view: Mapping[str, Any], name: str) -> Any:
 
 
 def _who(view: Mapping[str, Any]) -> SafeText | None:
-    known = view.get("label") or view.get("number")
-    return SafeText(quoted(known, _MAX_NAME_LENGTH)) if known else None
+    name = view.get("label") or view.get("number")
+    return SafeText(quoted(name, _MAX_NAME_LENGTH)) if name else None
 
 
 def _id(identifier: str) -> SafeText:

@@ -353,8 +353,8 @@ def _with_command_id(command: Command) -> Command:
 def _command_result(
     command: Command, fields: dict[str, Any], note: str, is_offered: Callable[[str], bool]
 ) -> dict[str, Any]:
-    done = "" if command.is_read() else f"Telnyx accepted: {describe(command.does, vars(command))}."
-    summary = " ".join(filter(None, [command.result.describe(fields, done), note]))
+    accepted = "" if command.is_read() else f"Telnyx accepted: {describe(command.does, vars(command))}."
+    summary = " ".join(filter(None, [command.result.describe(fields, accepted), note]))
     content: dict[str, Any] = {"summary": summary}
     if command.is_deduped():
         content["command_id"] = getattr(command, "command_id", None)

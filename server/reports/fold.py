@@ -174,8 +174,8 @@ class ReportFold:
         call, queue = event.call_control_id, event.queue
         if call is None or queue is None:
             return
-        left = self._left.pop(call, None)
-        if left is not None and left >= event.occurred_at:
+        left_at = self._left.pop(call, None)
+        if left_at is not None and left_at >= event.occurred_at:
             return
         self._waiting[call] = (queue, event.occurred_at)
         if self._is_counted(event.occurred_at):

@@ -33,17 +33,17 @@ class ReportListing:
         self._counts[row.kind] += 1
         if row.kind is RowKind.DAY:
             self._totals.add(row.figures)
-        kept, entry = self._kept[row.kind], (self._rank[row.kind](row), next(self._sequence), row)
-        if len(kept) < self._limit:
-            heappush(kept, entry)
+        heap, entry = self._kept[row.kind], (self._rank[row.kind](row), next(self._sequence), row)
+        if len(heap) < self._limit:
+            heappush(heap, entry)
         else:
-            heappushpop(kept, entry)
+            heappushpop(heap, entry)
 
     def content(self) -> dict[str, Any]:
         """The fields of the tool's result, without its summary."""
         rows = {
-            _PLURALS[kind]: [_without_kind(row) for _, _, row in sorted(kept, reverse=True)]
-            for kind, kept in self._kept.items()
+            _PLURALS[kind]: [_without_kind(row) for _, _, row in sorted(heap, reverse=True)]
+            for kind, heap in self._kept.items()
         }
         hidden = {_PLURALS[kind]: self._counts[kind] - len(self._kept[kind]) for kind in RowKind}
         more = {plural: number for plural, number in hidden.items() if number}

@@ -218,11 +218,11 @@ async def test_a_raised_alert_is_a_resource_and_stands_on_the_board_until_it_is_
         await server.after(1)
         assert await resource(server) == []
         assert (await server.board.live())["alerts"] == []
-    [one] = raised
+    [raised_alert] = raised
     assert shown == raised
-    assert (one["alert"], one["when"], one["queue"]) == ("it", "queue_wait", "support")
-    assert one["text"] == "+12025550188 has waited in queue 'support' for more than 1 min."
-    assert f"Alerts\n  it: {one['text']}" in table
+    assert (raised_alert["alert"], raised_alert["when"], raised_alert["queue"]) == ("it", "queue_wait", "support")
+    assert raised_alert["text"] == "+12025550188 has waited in queue 'support' for more than 1 min."
+    assert f"Alerts\n  it: {raised_alert['text']}" in table
 
 
 async def test_a_tool_waits_for_an_alert_and_says_it_in_a_sentence(tmp_path: Path) -> None:

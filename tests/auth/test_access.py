@@ -104,7 +104,10 @@ async def resources_of(client: Client) -> set[str]:
         assert (await client.read_resource(str(resource.uri))).contents
     # An open conference is listed by its id; the table has its template.
     fixed = [str(resource.uri) for resource in resources if not resource.name.startswith("conference ")]
-    return {*fixed, *(one.uri_template for one in (await client.list_resource_templates()).resource_templates)}
+    return {
+        *fixed,
+        *(template.uri_template for template in (await client.list_resource_templates()).resource_templates),
+    }
 
 
 async def prompts_of(client: Client) -> set[str]:

@@ -204,7 +204,7 @@ async def test_a_stored_token_is_valid_until_it_expires(address: str, scopes: tu
         for moment, holds in ((NOON + DAY, False), (NOON - timedelta(seconds=1), False), (NOON, True)):
             at[0] = moment
             assert (await own.identify(text) is not None) is (await own.is_valid(token.id)) is holds
-        assert [one.id for one in await ledger.revoke("anna", "tests")] == [token.id]
+        assert [revoked.id for revoked in await ledger.revoke("anna", "tests")] == [token.id]
         assert await ledger.revoke("anna", "tests") == []
         assert await own.identify(text) is None
         assert text not in repr(await ledger.newest(10))

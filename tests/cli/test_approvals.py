@@ -36,7 +36,7 @@ def approvals(database: Path, *arguments: str) -> tuple[str, ...]:
 
 def pending(database: Path) -> list[str]:
     """The codes that wait."""
-    return [one.code for one in on(database, Ledger.pending)]
+    return [request.code for request in on(database, Ledger.pending)]
 
 
 def taken(database: Path) -> PendingApproval:
@@ -67,19 +67,19 @@ def test_each_request_is_listed_in_full_with_its_code_and_its_client(database: P
 
 
 def test_json_has_every_field_one_request_per_line(database: Path) -> None:
-    one = left(database)
+    request = left(database)
     [line] = run(*approvals(database, "--json")).stdout.splitlines()
     told = json.loads(line)
     assert 0 < told.pop("seconds_left") <= 300
     assert told == {
-        "code": one.code,
+        "code": request.code,
         "tool": "end_conference",
         "risk": "destructive",
         "question": QUESTION,
         "asked_by": "claude-code 2.1",
         "identity": None,
-        "asked_at": one.asked_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "expires_at": one.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "asked_at": request.asked_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "expires_at": request.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
 
 
@@ -94,27 +94,27 @@ def test_text_that_callers_chose_cannot_control_the_terminal(database: Path, arg
 
 
 def test_text_that_callers_chose_cannot_control_the_terminal_while_answering(database: Path) -> None:
-    one = left(database, asked(HOSTILE, asked_by=HOSTILE))
-    with at_terminal(*approvals(database, "approve", one.code)) as terminal:
+    request = left(database, asked(HOSTILE, asked_by=HOSTILE))
+    with at_terminal(*approvals(database, "approve", request.code)) as terminal:
         shown = terminal.until(APPROVE)
         terminal.type(f"y{ENTER}")
         assert terminal.ended()[0] == 0
-    shown += run(*approvals(database, "reject", one.code)).stderr
+    shown += run(*approvals(database, "reject", request.code)).stderr
     assert shown.count("owned") == 3
     assert not [piece for piece in UNSEEN if piece in shown]
     assert "\nApproved" not in shown
 
 
 def test_a_typed_yes_allows_the_call_once(database: Path) -> None:
-    one = left(database)
-    with at_terminal(*approvals(database, "approve", one.code, "--reason", "all said bye")) as terminal:
+    request = left(database)
+    with at_terminal(*approvals(database, "approve", request.code, "--reason", "all said bye")) as terminal:
         shown = terminal.until(APPROVE)
         terminal.type(f"y{ENTER}")
         code, output = terminal.ended()
     assert QUESTION in shown
     assert "exactly this call" in shown
     assert code == 0
-    assert f"Approved {one.code}" in output
+    assert f"Approved {request.code}" in output
     met = taken(database)
     assert (met.state, met.reason) == (State.SPENT, "all said bye")
     assert (met.decided_by or "").endswith(" at a terminal")
@@ -124,7 +124,7 @@ def test_a_typed_yes_allows_the_call_once(database: Path) -> None:
     assert record.entry == {
         "outcome": "approved by a person",
         "tool": "end_conference",
-        "code": one.code,
+        "code": request.code,
         "by": met.decided_by,
         "reason": "all said bye",
     }
@@ -134,31 +134,31 @@ def test_a_typed_yes_allows_the_call_once(database: Path) -> None:
     ("typed", "ends_with"), [(f"n{ENTER}", 1), (ENTER, 1), (f"maybe{ENTER}no{ENTER}", 1), (CTRL_C, 130), (CTRL_D, 130)]
 )
 def test_any_other_answer_leaves_the_request_open(database: Path, typed: str, ends_with: int) -> None:
-    one = left(database)
-    with at_terminal(*approvals(database, "approve", one.code)) as terminal:
+    request = left(database)
+    with at_terminal(*approvals(database, "approve", request.code)) as terminal:
         terminal.until(APPROVE)
         terminal.type(typed)
         code, output = terminal.ended()
     assert code == ends_with
     assert "Traceback" not in output
-    assert pending(database) == [one.code]
+    assert pending(database) == [request.code]
 
 
 def test_text_typed_before_the_prompt_does_not_answer_it(database: Path) -> None:
-    one = left(database)
-    with at_terminal(*approvals(database, "approve", one.code), typed_before=f"y{ENTER}") as terminal:
+    request = left(database)
+    with at_terminal(*approvals(database, "approve", request.code), typed_before=f"y{ENTER}") as terminal:
         terminal.until(APPROVE)
         terminal.type(f"n{ENTER}")
         assert terminal.ended()[0] == 1
-    assert pending(database) == [one.code]
+    assert pending(database) == [request.code]
 
 
 @pytest.mark.parametrize("terminals", [set[str](), {"stdin"}, {"stdout"}])
 def test_only_a_person_at_a_terminal_can_approve(database: Path, terminals: set[str]) -> None:
-    one = left(database)
+    request = left(database)
     ours, theirs = pty.openpty()
     os.write(ours, b"y\ry\r")
-    command = forked(*approvals(database, "approve", one.code))
+    command = forked(*approvals(database, "approve", request.code))
     with subprocess.Popen(
         command,
         stdin=theirs if "stdin" in terminals else subprocess.DEVNULL,
@@ -173,22 +173,22 @@ def test_only_a_person_at_a_terminal_can_approve(database: Path, terminals: set[
     assert process.returncode == 1
     assert "Approving needs a person at a terminal" in output
     assert "an agent that can run commands" in output
-    assert pending(database) == [one.code]
+    assert pending(database) == [request.code]
 
 
 def test_anyone_can_reject(database: Path) -> None:
-    one = left(database)
-    ended = run(*approvals(database, "reject", one.code, "--reason", "not\x1b[2J now"))
+    request = left(database)
+    ended = run(*approvals(database, "reject", request.code, "--reason", "not\x1b[2J now"))
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert f"Rejected {one.code}" in ended.stdout
+    assert f"Rejected {request.code}" in ended.stdout
     met = taken(database)
     assert (met.state, met.reason) == (State.REJECTED, "not [2J now")
     assert "terminal" not in (met.decided_by or "")
 
 
 def test_a_code_is_accepted_in_any_usual_spelling(database: Path) -> None:
-    one = left(database)
-    written = one.code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
+    request = left(database)
+    written = request.code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
     assert run(*approvals(database, "reject", written)).returncode == 0
     assert pending(database) == []
 
@@ -206,38 +206,38 @@ def test_an_unknown_code_is_one_sentence_and_exit_code_1(database: Path) -> None
 
 
 def test_an_expired_request_cannot_be_answered(database: Path) -> None:
-    one = left(database, lasts=timedelta(microseconds=1))
+    request = left(database, lasts=timedelta(microseconds=1))
     assert "No approval request is waiting" in run(*approvals(database)).stdout
-    ended = run(*approvals(database, "reject", one.code))
+    ended = run(*approvals(database, "reject", request.code))
     assert ended.returncode == 1
-    assert f"{one.code} is expired already" in ended.stderr
+    assert f"{request.code} is expired already" in ended.stderr
 
 
 def test_a_decision_is_valid_for_the_lifetime_that_the_server_chose(database: Path) -> None:
-    one = left(database, lasts=timedelta(hours=1))
-    run(*approvals(database, "reject", one.code))
+    request = left(database, lasts=timedelta(hours=1))
+    run(*approvals(database, "reject", request.code))
     met = taken(database)
     assert met.decided_at
     assert met.expires_at - met.decided_at == timedelta(hours=1)
 
 
 def test_the_second_of_two_answers_learns_of_the_first(database: Path) -> None:
-    one = left(database)
+    request = left(database)
     with ExitStack() as stack:
-        both = [stack.enter_context(at_terminal(*approvals(database, "approve", one.code))) for _ in range(2)]
+        both = [stack.enter_context(at_terminal(*approvals(database, "approve", request.code))) for _ in range(2)]
         for terminal in both:
             terminal.until(APPROVE)
         for terminal in both:
             terminal.type(f"y{ENTER}")
         ends = sorted(terminal.ended() for terminal in both)
     assert [code for code, _ in ends] == [0, 1]
-    assert f"{one.code} is approved already" in ends[1][1]
+    assert f"{request.code} is approved already" in ends[1][1]
     assert len(on(database, Ledger.newest, 10)) == 1
 
 
 def test_only_one_of_many_rejections_at_once_counts(database: Path) -> None:
-    one = left(database)
-    command = forked(*approvals(database, "reject", one.code))
+    request = left(database)
+    command = forked(*approvals(database, "reject", request.code))
     several = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(4)]
     assert sorted(process.wait(PATIENCE) for process in several) == [0, 1, 1, 1]
 
@@ -246,11 +246,11 @@ def watched(database: Path) -> tuple[str, ...]:
     return approvals(database, "watch", "--every", "0.1")
 
 
-def offered(terminal: Terminal, one: PendingApproval) -> None:
+def offered(terminal: Terminal, request: PendingApproval) -> None:
     """Wait until a question is offered for an answer."""
     shown = terminal.until(OFFER)
-    assert one.code in shown
-    assert one.question in shown
+    assert request.code in shown
+    assert request.question in shown
 
 
 def test_watch_prints_each_request_and_takes_its_answer(database: Path) -> None:
@@ -326,8 +326,8 @@ def test_watch_through_a_pipe_prints_requests_and_takes_no_answers(
 
 
 def test_database_before_the_subcommand_applies_to_the_subcommand(database: Path) -> None:
-    one = left(database)
-    assert run("approvals", "--database", url_of(database), "reject", one.code).returncode == 0
+    request = left(database)
+    assert run("approvals", "--database", url_of(database), "reject", request.code).returncode == 0
     assert pending(database) == []
 
 

@@ -66,7 +66,9 @@ def test_the_timeline_includes_commands_that_no_event_reports(practised: Practis
 def test_conferences_lists_both_with_their_names(practised: Practised) -> None:
     ended = run("conferences", "--json", "--database", practised.url)
     standup, review = (json.loads(line) for line in ended.stdout.splitlines())
-    assert [(one["id"], one["name"], one["status"]) for one in (standup, review)] == [
+    assert [
+        (conference_id["id"], conference_id["name"], conference_id["status"]) for conference_id in (standup, review)
+    ] == [
         (practised.room, "Standup", "ended"),
         (practised.other, "Review", "open"),
     ]

@@ -52,18 +52,18 @@ async def test_a_restart_of_postgresql_loses_no_acknowledged_event(own: Cluster,
     with telnyx() as phone:
         env = {**phone.env, "TELNYX_PUBLIC_KEY": signer.public_key}
         async with (
-            connected(*arguments, "--webhook-port", str(port), env=env) as one,
+            connected(*arguments, "--webhook-port", str(port), env=env) as first_client,
             connected(*arguments, env=env) as other,
         ):
-            await one.list_tools()
+            await first_client.list_tools()
             await listening(port)
-            for client in (one, other):
+            for client in (first_client, other):
                 await call(client, "update_queue", **QUEUE)
             with Load(port, signer) as load:
                 await anyio.to_thread.run_sync(load.until, 50)
                 await anyio.to_thread.run_sync(own.stop, how)
                 await anyio.to_thread.run_sync(load.until_repeated, load.repeated + REPEATS)
-                for client in (one, other):
+                for client in (first_client, other):
                     assert "cannot record what it does" in await refusal(client, "update_queue", **QUEUE)
                     assert own.url().partition("@")[2].partition("/")[0] in await refusal(client, "list_events")
                 await anyio.to_thread.run_sync(own.start)
@@ -73,7 +73,7 @@ async def test_a_restart_of_postgresql_loses_no_acknowledged_event(own: Cluster,
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(wait_ends, other, "after")
                 await anyio.to_thread.run_sync(answered, port, signer, "after")
-            for client in (one, other):
+            for client in (first_client, other):
                 await call(client, "update_queue", **QUEUE)
         assert phone.commands() == [SENT] * 4
 
@@ -108,10 +108,10 @@ async def test_no_event_is_missed_when_the_notification_connection_is_cut_repeat
     with telnyx() as phone:
         env = {**phone.env, "TELNYX_PUBLIC_KEY": signer.public_key}
         async with (
-            connected(*arguments, "--webhook-port", str(port), env=env) as one,
+            connected(*arguments, "--webhook-port", str(port), env=env) as client,
             connected(*arguments, env=env) as other,
         ):
-            await one.list_tools()
+            await client.list_tools()
             await listening(port)
             await call(other, "list_events")
             for number in range(10):

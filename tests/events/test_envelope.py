@@ -49,10 +49,10 @@ def test_every_event_that_the_sandbox_sends_is_read() -> None:
     sent = [envelope.get("data", envelope) for envelope in sandbox.events]
     found = [read(sandbox.signed(envelope)[0]) for envelope in sandbox.events]
     assert found
-    assert [(one.id, one.type, one.payload) for one in found] == [
+    assert [(event.id, event.type, event.payload) for event in found] == [
         (bare["id"], bare["event_type"], bare["payload"]) for bare in sent
     ]
-    assert [one.occurred_at for one in found] == [datetime.fromisoformat(bare["occurred_at"]) for bare in sent]
+    assert [event.occurred_at for event in found] == [datetime.fromisoformat(bare["occurred_at"]) for bare in sent]
 
 
 @each_row(

@@ -210,11 +210,13 @@ def _event(type_: str, payload: dict[str, Any]) -> StoredEvent:
 @given(name=hostile, number=hostile, media=hostile, why=hostile)
 def test_names_add_neither_lines_nor_markup_to_a_timeline(name: str, number: str, media: str, why: str) -> None:
     told, benign = (_timeline(*texts) for texts in ((f"n {name}", number, media, why), ("n", "m", "f", "w")))
-    assert [_QUOTED_MARKDOWN.sub("''", one) for one in told] == [_QUOTED_MARKDOWN.sub("''", one) for one in benign]
-    for one in told:
-        assert is_plain(one)
-        assert len(one) < 700
-        for data in _QUOTED_MARKDOWN.findall(one):
+    assert [_QUOTED_MARKDOWN.sub("''", letter) for letter in told] == [
+        _QUOTED_MARKDOWN.sub("''", letter) for letter in benign
+    ]
+    for letter in told:
+        assert is_plain(letter)
+        assert len(letter) < 700
+        for data in _QUOTED_MARKDOWN.findall(letter):
             assert not re.search(r"[*_`\[\]#|~&@]|https?:|www\.", _ESCAPED.sub("", data))
 
 

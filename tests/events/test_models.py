@@ -32,8 +32,8 @@ def models_in(value: Any) -> Iterator[BaseModel]:
         for name in type(value).model_fields:
             yield from models_in(getattr(value, name))
     elif isinstance(value, list):
-        for one in value:  # pyright: ignore[reportUnknownVariableType]
-            yield from models_in(one)
+        for item in value:  # pyright: ignore[reportUnknownVariableType]
+            yield from models_in(item)
 
 
 def test_there_is_a_model_for_every_documented_type() -> None:

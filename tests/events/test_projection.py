@@ -471,7 +471,7 @@ def a_conference(number: int) -> list[StoredEvent]:
 
 
 def test_the_conferences_that_ended_first_are_forgotten_and_late_events_do_not_restore_them() -> None:
-    picture = fold((one for number in range(10) for one in a_conference(number)), ended_kept=3)
+    picture = fold((stored_event for number in range(10) for stored_event in a_conference(number)), ended_kept=3)
     assert [view.id for view in picture.conferences(after(100))] == ["c9", "c8", "c7"]
     assert picture.add(event("conference.participant.left", 5, call="leg0", conference_id="c0")) == set()
     assert picture.conference("c0", after(100)) is None
@@ -479,20 +479,20 @@ def test_the_conferences_that_ended_first_are_forgotten_and_late_events_do_not_r
 
 def test_legs_that_hung_up_are_forgotten_with_the_conference_unless_they_were_elsewhere_too() -> None:
     stories = [a_conference(number) for number in range(10)]
-    events = [one for story in stories for one in story if one.queue is None or one.call_control_id == "leg1"]
+    events = [event for story in stories for event in story if event.queue is None or event.call_control_id == "leg1"]
     picture = fold(events, ended_kept=3)
     assert [picture.number(f"leg{number}") for number in (0, 1, 9)] == [None, "+15551", "+15559"]
 
 
 def test_the_order_of_events_does_not_decide_which_are_forgotten() -> None:
-    events = [one for number in range(10) for one in a_conference(number)]
+    events = [event for number in range(10) for event in a_conference(number)]
     pictures = [fold(order, ended_kept=3) for order in (events, events[::-1], events[::2] + events[1::2])]
     first, *others = [dump(picture, after(100)) for picture in pictures]
     assert all(other == first for other in others)
 
 
 def test_very_old_events_of_unknown_conferences_are_ignored() -> None:
-    late = [one for number in range(2_000, 2_010) for one in a_conference(number)]
+    late = [stored_event for number in range(2_000, 2_010) for stored_event in a_conference(number)]
     picture = fold(late, ended_kept=3)
     assert picture.add(event("conference.floor.changed", 5, call="leg0", conference_id="c0")) == set()
     assert picture.add(event("conference.floor.changed", 20_000, call="leg0", conference_id="c0")) != set()
@@ -500,7 +500,7 @@ def test_very_old_events_of_unknown_conferences_are_ignored() -> None:
 
 def test_a_forgotten_conference_is_restored_from_its_events() -> None:
     stories = [a_conference(number) for number in range(30)]
-    picture = fold((one for story in stories for one in story), ended_kept=3)
+    picture = fold((event for story in stories for event in story), ended_kept=3)
     assert picture.conference("c0", after(400)) is None
     assert picture.restore("c0", reversed(stories[0])) >= {LIST, f"{LIST}/c0"}
     assert picture.conference("c0", after(400)) == fold(stories[0]).conference("c0", after(400))
@@ -525,7 +525,7 @@ def test_a_new_conference_is_known_after_many_unknown_ones_were_asked_for() -> N
 
 
 def test_reading_the_api_restores_a_forgotten_conference() -> None:
-    picture = fold((one for number in range(30) for one in a_conference(number)), ended_kept=3)
+    picture = fold((event for number in range(30) for event in a_conference(number)), ended_kept=3)
     picture.merge_conference({"id": "c0", "name": "Old", "status": "completed"}, [], after(400))
     view = picture.conference("c0", after(400))
     assert view is not None
@@ -548,8 +548,8 @@ def test_ended_conferences_do_not_take_more_and_more_memory() -> None:
     picture = Projection(**kept)
     held: list[int] = []
     for number in range(1_500):
-        for one in a_conference(number):
-            picture.add(one)
+        for stored_event in a_conference(number):
+            picture.add(stored_event)
         if number in (500, 1_499):
             gc.collect()
             held.append(len(gc.get_objects()))
@@ -578,9 +578,9 @@ def test_empty_queues_are_forgotten_first() -> None:
 
 def test_a_view_lists_a_hundred_of_those_who_left_and_counts_the_rest() -> None:
     stays = [
-        one
+        event
         for number in range(150)
-        for one in (
+        for event in (
             in_room("participant.joined", number, f"leg{number}"),
             in_room("participant.left", number + 0.5, f"leg{number}"),
         )

@@ -136,12 +136,12 @@ def assert_is_the_sandbox(picture: Projection, story: Story) -> None:
 
 def assert_sounds_are_the_sandbox_s(picture: Projection, story: Story) -> None:
     state = story.sandbox.snapshot()
-    playing = Counter((one["conference_id"], one["kind"], one.get("call_control_id")) for one in state["playing"])
+    playing = Counter((item["conference_id"], item["kind"], item.get("call_control_id")) for item in state["playing"])
     views = picture.conferences(story.now)
-    assert Counter((view.id, one.kind, one.to) for view in views for one in view.playing or ()) == playing
-    recordings = {one["id"] for one in state["recordings"] if one["status"] == "completed"}
-    assert {one.recording_id for view in views for one in view.recordings or ()} == recordings
-    recorded = {one["conference_id"]: one["status"] for one in state["recordings"] if one["status"] != "completed"}
+    assert Counter((view.id, item.kind, item.to) for view in views for item in view.playing or ()) == playing
+    recordings = {item["id"] for item in state["recordings"] if item["status"] == "completed"}
+    assert {item.recording_id for view in views for item in view.recordings or ()} == recordings
+    recorded = {item["conference_id"]: item["status"] for item in state["recordings"] if item["status"] != "completed"}
     known = {view.id: view.recording.value for view in views if view.recording and view.recording.value != "stopped"}
     assert known == recorded
 

@@ -254,7 +254,7 @@ def luminance(colour: str) -> float:
 
 def test_muted_and_on_hold_differ_without_colour() -> None:
     root = ElementTree.fromstring(support_call_drawn())
-    turned = {one.get("id"): one.get("patternTransform") for one in root.iter(f"{SVG}pattern")}
+    turned = {pattern.get("id"): pattern.get("patternTransform") for pattern in root.iter(f"{SVG}pattern")}
     style = root.findtext(f"{SVG}style", "")
     assert ".on_hold{fill:url(#on-hold)}.muted{fill:url(#muted)}" in style
     assert turned["on-hold"] != turned["muted"]

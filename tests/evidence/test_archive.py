@@ -76,7 +76,7 @@ class Case:
         """What does not hold after a change, as text."""
         found = self.result(self.changed(change, path), *options)
         assert not found["holds"]
-        return "\n".join(f"{one['what']}: {one['why']}" for one in found["failures"])
+        return "\n".join(f"{failure['what']}: {failure['why']}" for failure in found["failures"])
 
 
 async def practise(directory: Path) -> Case:
@@ -246,14 +246,14 @@ def test_a_webhook_of_another_conference_that_is_put_in_is_named(case: Case, tmp
     theirs = contents(other)
 
     def put_in(files: Files) -> None:
-        entry = next(one for one in manifest_of(theirs)["webhooks"] if one["type"] == "conference.created")
+        entry = next(webhook for webhook in manifest_of(theirs)["webhooks"] if webhook["type"] == "conference.created")
         manifest = manifest_of(files)
         manifest["webhooks"].append({**entry, "file": "webhooks/999999.json"})
         files["webhooks/999999.json"] = theirs[entry["file"]]
         with_manifest(files, manifest)
 
     def put_in_a_call(files: Files) -> None:
-        entry = next(one for one in manifest_of(theirs)["webhooks"] if one["type"] == "call.initiated")
+        entry = next(webhook for webhook in manifest_of(theirs)["webhooks"] if webhook["type"] == "call.initiated")
         manifest = manifest_of(files)
         manifest["webhooks"].append({**entry, "file": "webhooks/999999.json"})
         files["webhooks/999999.json"] = theirs[entry["file"]]
@@ -271,7 +271,7 @@ def test_a_webhook_of_another_conference_that_is_put_in_is_named(case: Case, tmp
 def test_with_a_wrong_key_no_webhook_holds(case: Case) -> None:
     found = case.result(case.archive, key=Signer().public_key)
     assert found["webhooks"] == 0
-    whys = {one["why"] for one in found["failures"]}
+    whys = {failure["why"] for failure in found["failures"]}
     assert whys == {"its signature does not hold for this public key"}
 
 
@@ -305,7 +305,7 @@ def test_a_masked_archive_has_no_number_and_says_what_it_cannot_prove(case: Case
     found = case.result(masked, "--head", case.head)
     assert (found["holds"], found["head_checked"]) == (True, True)
     assert 0 < found["webhooks"] < len(manifest_of(files)["webhooks"])
-    whys = {one["why"] for one in found["not_verifiable"]}
+    whys = {finding["why"] for finding in found["not_verifiable"]}
     assert "its body is withheld, because it contains a phone number" in whys
     assert "its phone numbers are masked" in whys
     printed = case.verify(masked)
@@ -333,7 +333,7 @@ def test_only_its_owner_can_read_an_archive(case: Case) -> None:
 def test_without_a_public_key_the_webhooks_are_not_verifiable_and_the_rest_is_verified(case: Case) -> None:
     found = case.result(case.archive, key=",")
     assert (found["holds"], found["webhooks"], found["records"] > 0) == (True, 0, True)
-    whys = [one["why"] for one in found["not_verifiable"] if one["what"].startswith("webhooks/")]
+    whys = [finding["why"] for finding in found["not_verifiable"] if finding["what"].startswith("webhooks/")]
     assert whys
     assert any("no public key is given (--public-key)" in why for why in whys)
 

@@ -439,7 +439,7 @@ async def everything_readable(client: Client) -> str:
     resources = await client.list_resources()
     for resource in resources.resources:
         contents = (await client.read_resource(resource.uri)).contents
-        seen += [resource, *(one.text for one in contents if isinstance(one, TextResourceContents))]
+        seen += [resource, *(content.text for content in contents if isinstance(content, TextResourceContents))]
     for template in (await client.list_resource_templates()).resource_templates:
         reference = ResourceTemplateReference(uri=template.uri_template)
         for variable in ("event_id", "conference_id", "queue_name", "call_control_id", "type", "session", "code"):

@@ -105,17 +105,17 @@ CASES: Mapping[str, Case] = {
 
 @pytest.mark.parametrize("case", CASES)
 async def test_each_outcome_leaves_its_records_in_order(world: World, database: Path, case: str) -> None:
-    one = CASES[case]
-    if one.fault is not None:
-        world.sandbox.faults.add(one.fault)
-    given = {"conference_id": room(world.sandbox)} if "call_control_ids" in one.arguments else {}
-    settings: dict[str, Any] = {**one.settings, "database": url_of(database)}
-    async with guarded(world, answering=one.answering, **settings) as client:
+    example = CASES[case]
+    if example.fault is not None:
+        world.sandbox.faults.add(example.fault)
+    given = {"conference_id": room(world.sandbox)} if "call_control_ids" in example.arguments else {}
+    settings: dict[str, Any] = {**example.settings, "database": url_of(database)}
+    async with guarded(world, answering=example.answering, **settings) as client:
         with suppress(MCPError):
-            await client.call_tool(one.tool, {**given, **one.arguments})
+            await client.call_tool(example.tool, {**given, **example.arguments})
     entries = await audited(database)
-    assert by_call(entries) == [one.tells]
-    assert {entry["tool"] for entry in entries} == {one.tool}
+    assert by_call(entries) == [example.tells]
+    assert {entry["tool"] for entry in entries} == {example.tool}
     assert all(entry["client"].startswith("tests ") and entry["session"] for entry in entries)
 
 
@@ -302,13 +302,13 @@ async def call_at_random(server: Raw, count: int, rng: random.Random, *, killed:
     await server.greet()
     for number in range(0, count, AT_ONCE):
         ids = [f"call {number + place}" for place in range(AT_ONCE)]
-        for one in ids:
-            await server.send("tools/call", rng.choice(ANY_CALL), id=one)
+        for request_id in ids:
+            await server.send("tools/call", rng.choice(ANY_CALL), id=request_id)
         if killed and number + AT_ONCE >= count:
             server.process.kill()
             return
-        for one in ids:
-            await server.until(lambda message, one=one: message.get("id") == one)
+        for request_id in ids:
+            await server.until(lambda message, expected=request_id: message.get("id") == expected)
 
 
 async def test_the_chain_holds_after_a_thousand_calls_with_kills_between(address: str) -> None:
@@ -374,7 +374,7 @@ async def test_a_dry_run_sends_nothing_and_answers_as_the_schema_says(level: str
             for example in WRITES:
                 for _, arguments in example.variants():
                     _is_rehearsed(example, await call(client, example.tool, **arguments))
-    assert {one.method for one in received} <= {"GET"}
+    assert {request.method for request in received} <= {"GET"}
 
 
 def _is_rehearsed(example: Example, content: dict[str, Any]) -> None:

@@ -40,14 +40,18 @@ class Observer:
     def heard(self) -> set[str]:
         """Who has heard speech to its end. Nothing but the announcement is said here."""
         events = [event["data"] for event in self.world.sandbox.events]
-        return {one["payload"]["call_control_id"] for one in events if one["event_type"] == "call.speak.ended"}
+        return {
+            request["payload"]["call_control_id"] for request in events if request["event_type"] == "call.speak.ended"
+        }
 
     def recorded(self) -> set[str]:
         """Who is recorded now, in the conference or by a recording of a leg in it."""
-        rooms = [one for one in self.conference.activities if isinstance(one, Recording)]
+        rooms = [activity for activity in self.conference.activities if isinstance(activity, Recording)]
         present = dict(self.conference.present)
-        of_legs = [one for leg in present.values() for one in leg.leg.activities if isinstance(one, Recording)]
-        return set(present) if any(one.status == "recording" for one in (*rooms, *of_legs)) else set()
+        of_legs = [
+            activity for leg in present.values() for activity in leg.leg.activities if isinstance(activity, Recording)
+        ]
+        return set(present) if any(activity.status == "recording" for activity in (*rooms, *of_legs)) else set()
 
 
 async def passes(world: World, seconds: int = 1) -> None:

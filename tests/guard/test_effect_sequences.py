@@ -58,4 +58,4 @@ async def test_a_use_of_a_grant_is_an_effect_that_was_approved() -> None:
         await checked.run([("grant", 1, True), *(("hangup_call", seed, False) for seed in range(25))])
         used = [step for step in checked.steps if step.startswith("hangup_call") and step.endswith("done, not asked")]
     assert used
-    assert len(used) == sum(one.times - one.left for one in checked.grants)
+    assert len(used) == sum(grant.times - grant.left for grant in checked.grants)

@@ -205,7 +205,7 @@ async def test_a_call_that_a_list_has_shown_is_found_with_two_reads_without_even
         await call(client, "list_participants", conference_id=scene.room)
         before = len(scene.world.sandbox.requests)
         refused = await client.call_tool("create_conference", {"call_control_id": scene.guest, "name": "New"})
-        reads = [one.path for one in scene.world.sandbox.requests][before:]
+        reads = [request.path for request in scene.world.sandbox.requests][before:]
     assert not refused.is_error
     assert reads == ["/conferences", f"/conferences/{scene.room}/participants", "/conferences"]
 

@@ -319,7 +319,10 @@ async def test_a_revoked_grant_covers_nothing_from_then_on(world: World, databas
         person.answering = no
         await refusal(client, "hangup_call", call_control_id=legs_in(world, standup)[1])
     outcomes = [entry["outcome"] for entry in await audited(database)]
-    assert [one for one in outcomes if "grant" in one] == ["granted by a person", "grant revoked by a person"]
+    assert [outcome for outcome in outcomes if "grant" in outcome] == [
+        "granted by a person",
+        "grant revoked by a person",
+    ]
 
 
 @pytest.mark.parametrize("rounds", [4])

@@ -232,7 +232,9 @@ class Line:
         command = COMMAND_OF[tool].model_validate(arguments)
         if command.everyone_filter and command.is_for_everyone():
             people = (await self.ask(ListParticipants(conference_id=arguments["conference_id"]))).get("data", [])
-            found = [one["call_control_id"] for one in people if command.everyone_filter.items() <= one.items()]
+            found = [
+                person["call_control_id"] for person in people if command.everyone_filter.items() <= person.items()
+            ]
             command = command.model_copy(update={"call_control_ids": found or [ANNA]})
         return "errors" not in await self.ask(command)
 
@@ -249,7 +251,11 @@ class Line:
         seen = self.sandbox.snapshot()
         people = [who for room in seen["conferences"] for who in room["participants"] if who["status"] == "joined"]
         states: list[Any] = [who for who in people if who["muted"] or who["on_hold"]]
-        return states + seen["playing"] + [one for one in seen["recordings"] if one["status"] != "completed"]
+        return (
+            states
+            + seen["playing"]
+            + [recording for recording in seen["recordings"] if recording["status"] != "completed"]
+        )
 
 
 async def leave_and_close(data: st.DataObject) -> list[Any]:

@@ -307,7 +307,7 @@ class Server:
         except MCPError:
             assert list(self.world.sandbox.requests) == []
         is_read = COMMAND_OF[tool].is_read()
-        return [str(one.command) for one in self.world.sandbox.requests if is_read or one.method != "GET"]
+        return [str(request.command) for request in self.world.sandbox.requests if is_read or request.method != "GET"]
 
 
 def set_scene(sandbox: Sandbox) -> None:
@@ -481,5 +481,5 @@ def test_a_stricter_policy_lets_no_more_through(
     if table == "approval":
         lax = {**lax, table: {"level": "never"}}
     strict = {**rules, table: {**rules[table], key: data.draw(_TABLES[table][key])}}
-    strictly, laxly = (servers["none"].reached(each, *wanted) for each in (strict, lax))
+    strictly, laxly = (servers["none"].reached(policy, *wanted) for policy in (strict, lax))
     assert strictly == [] or laxly != []

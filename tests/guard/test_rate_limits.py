@@ -295,7 +295,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Generator[Books]:
 
 def used(sent: Iterable[Tried], begin: datetime) -> int:
     """What was taken in the window that begins then."""
-    return sum(one.amount for one in sent if begin <= one.at < begin + WINDOW)
+    return sum(command.amount for command in sent if begin <= command.at < begin + WINDOW)
 
 
 _GAPS = st.sampled_from([0.0, 15.0, 30.0, 60.0, 59.999_999]) | st.floats(0, 90)
@@ -310,13 +310,13 @@ MOST_OF_ALL = st.integers(0, 12)
 def test_no_window_ever_holds_more_than_the_limit_wherever_the_clock_jumps(
     books: Books, steps: Steps, most: int
 ) -> None:
-    sent = [one for one in books.tried(steps, most) if one.is_sent]
-    assert max((used(sent, one.at) for one in sent), default=0) <= most
+    sent = [attempt for attempt in books.tried(steps, most) if attempt.is_sent]
+    assert max((used(sent, attempt.at) for attempt in sent), default=0) <= most
 
 
 @given(_STEPS | _SMALL_JUMPS, MOST_OF_ALL)
 def test_a_command_is_refused_exactly_when_its_window_is_full(books: Books, steps: Steps, most: int) -> None:
     tried = books.tried(steps, most)
-    for place, one in enumerate(tried):
-        counted = (other for other in tried[:place] if other.is_sent and other.at > one.at - WINDOW)
-        assert one.is_sent is (sum(other.amount for other in counted) + one.amount <= most)
+    for place, attempt in enumerate(tried):
+        counted = (other for other in tried[:place] if other.is_sent and other.at > attempt.at - WINDOW)
+        assert attempt.is_sent is (sum(other.amount for other in counted) + attempt.amount <= most)

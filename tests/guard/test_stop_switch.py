@@ -75,7 +75,7 @@ async def test_a_stop_lets_no_tool_write_and_every_tool_read(database: Path) -> 
                 answer.update(example.answer)
                 result = await client.call_tool(example.tool, dict(example.minimal))
                 assert bool(result.is_error) is not COMMAND_OF[example.tool].is_read(), text(result)
-    assert {one.method for one in received} == {"GET"}
+    assert {request.method for request in received} == {"GET"}
 
 
 async def test_a_read_that_has_a_limit_goes_on_too(database: Path, tmp_path: Path) -> None:

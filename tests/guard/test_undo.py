@@ -46,7 +46,7 @@ with_undo = pytest.mark.parametrize(
 
 
 def test_the_tools_that_another_takes_back_are_these() -> None:
-    assert {one.tool_name(): one.undo.tool for one in COMMANDS if one.undo} == UNDONE_BY
+    assert {command.tool_name(): command.undo.tool for command in COMMANDS if command.undo} == UNDONE_BY
 
 
 def undone(example: Example) -> Iterator[tuple[Command, dict[str, Any]]]:
@@ -140,17 +140,17 @@ class Room:
         people = self.at.request("GET", f"/v2/conferences/{self.conference_id}/participants")["data"]
         queues = [queue["name"] for queue in self.at.request("GET", "/v2/queues")["data"]]
         return {
-            "participants": {one["call_control_id"]: (one["muted"], one["on_hold"]) for one in people},
+            "participants": {item["call_control_id"]: (item["muted"], item["on_hold"]) for item in people},
             "queues": {name: self._waiting(name) for name in queues},
-            "calling": [one["to"] for one in seen["legs"] if one["direction"] == "outgoing" and one["is_alive"]],
-            "open": [one["id"] for one in seen["conferences"] if one["status"] != "completed"],
+            "calling": [item["to"] for item in seen["legs"] if item["direction"] == "outgoing" and item["is_alive"]],
+            "open": [item["id"] for item in seen["conferences"] if item["status"] != "completed"],
             "playing": seen["playing"],
-            "transcribed": [one["call_control_id"] for one in seen["legs"] if one["transcribed"]],
-            "recording": [one["status"] for one in seen["recordings"] if one["status"] != "completed"],
+            "transcribed": [item["call_control_id"] for item in seen["legs"] if item["transcribed"]],
+            "recording": [item["status"] for item in seen["recordings"] if item["status"] != "completed"],
         }
 
     def _waiting(self, queue: str) -> list[str]:
-        return [one["call_control_id"] for one in self.at.request("GET", f"/v2/queues/{queue}/calls")["data"]]
+        return [item["call_control_id"] for item in self.at.request("GET", f"/v2/queues/{queue}/calls")["data"]]
 
 
 def carry_out(at: Telnyx, tool: str, arguments: Arguments) -> dict[str, Any] | None:
@@ -167,7 +167,7 @@ def _expanded(at: Telnyx, command: Command) -> Command:
     if command.everyone_filter is None or not command.is_for_everyone():
         return command
     people = at.request("GET", f"/v2/conferences/{dict(command)['conference_id']}/participants")["data"]
-    found = [one["call_control_id"] for one in people if command.everyone_filter.items() <= one.items()]
+    found = [person["call_control_id"] for person in people if command.everyone_filter.items() <= person.items()]
     return command.model_copy(update={"call_control_ids": found})
 
 

@@ -34,7 +34,7 @@ async def told_of_room(client: Client) -> bool:
     """Whether the server has heard of what was posted."""
     [content] = (await client.read_resource("telnyx://conferences")).contents
     assert isinstance(content, TextResourceContents)
-    return any(one["id"] == "room" for one in json.loads(content.text)["conferences"])
+    return any(conference["id"] == "room" for conference in json.loads(content.text)["conferences"])
 
 
 async def answers(client: Client, example: Example) -> None:
@@ -101,7 +101,7 @@ async def test_a_wait_includes_events_since_the_clients_own_last_command(era: st
                 await call(client, "wait_for_event", types=["conference.*"], conference_id="room", timeout_secs=20)
                 for client in (first, second)
             ]
-    assert [[event["id"] for event in one["events"]] for one in seen] == [
+    assert [[event["id"] for event in seen_event["events"]] for seen_event in seen] == [
         ["after the first", "after both"],
         ["after both"],
     ]

@@ -122,9 +122,9 @@ async def test_replicas_and_protocol_versions_share_one_rate_limit(replicas: Tea
         said.append("" if answer.is_done else answer.text)
 
     async with anyio.create_task_group() as tasks:
-        for one in replicas.both * 3:
+        for replica in replicas.both * 3:
             for era in ERAS:
-                tasks.start_soon(resize, one.site.url, era)
+                tasks.start_soon(resize, replica.site.url, era)
     assert said.count("") == 5
     assert all("allows 5 calls by update_queue" in words for words in said if words), said
     assert replicas.phone.commands().count("POST /queues/support") == 5
@@ -149,11 +149,11 @@ async def test_a_webhook_to_one_replica_wakes_a_wait_at_the_other(replicas: Team
 
 
 async def test_a_stateless_client_can_use_either_replica(replicas: Team) -> None:
-    before = [await one.called() for one in replicas.both]
+    before = [await replica.called() for replica in replicas.both]
     async with replicas.proxy.client(answering=yes) as client:
         for _ in range(4):
             assert "waits as" in await refusal(client, "delete_queue", queue_name="support")
-    assert all([await one.called() > called for one, called in zip(replicas.both, before, strict=True)])
+    assert all([await replica.called() > called for replica, called in zip(replicas.both, before, strict=True)])
 
 
 async def test_every_tool_answers_and_a_rolling_restart_loses_nothing(replicas: Team, database: str) -> None:
@@ -199,7 +199,7 @@ async def test_after_a_replica_restarts_its_clients_open_a_new_session(
         async with replicas.proxy.client(answering=yes) as client:
             room = await open_room(client, *replicas.phone.waiting())
             await call(client, "end_conference", conference_id=room)
-            [holder] = [one for one in replicas.both if await one.called()]
+            [holder] = [replica for replica in replicas.both if await replica.called()]
             await holder.restart()
             with pytest.raises(MCPError, match=r"[Ss]ession"):
                 await client.call_tool("list_queues", {})

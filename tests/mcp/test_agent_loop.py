@@ -126,7 +126,7 @@ async def test_ten_callers_at_once_reach_an_agent_or_leave_a_message_without_any
         bridged = [leg for leg in callers if isinstance(at.leg(leg).location, BridgeEnd)]
     messages: list[dict[str, Any]] = recordings["recordings"]
     assert len(bridged) == 3
-    assert sorted(one["call_control_id"] for one in messages) == sorted({*callers} - {*bridged, callers[5]})
+    assert sorted(message["call_control_id"] for message in messages) == sorted({*callers} - {*bridged, callers[5]})
     assert agent.timeouts == 0
     assert agent.used["answer_call"] == 10
     assert not [tool for tool in agent.used if tool.startswith(("list_", "get_"))]

@@ -88,10 +88,12 @@ async def test_numbers_are_masked_in_all_that_a_model_reads(era: str) -> None:
             events = await call(client, "wait_for_event", types=["call.*"], since="2020-01-01", timeout_secs=20)
             [content] = (await client.read_resource("telnyx://queues/support")).contents
             assert isinstance(content, TextResourceContents)
-            one = calls["calls"][0]
-            taken = await call(client, "create_conference", call_control_id=one["call_control_id"], name="+12025550142")
+            first_call = calls["calls"][0]
+            taken = await call(
+                client, "create_conference", call_control_id=first_call["call_control_id"], name="+12025550142"
+            )
     everything = json.dumps([calls, events, taken]) + content.text
-    assert one["from"].endswith("0111")
-    assert one["from"].startswith("+*")
+    assert first_call["from"].endswith("0111")
+    assert first_call["from"].startswith("+*")
     assert "2025550" not in everything
-    assert one["call_control_id"] in everything
+    assert first_call["call_control_id"] in everything

@@ -58,7 +58,7 @@ async def test_the_tool_names_a_page_that_can_be_read(era: str) -> None:
         assert isinstance(page, TextResourceContents)
         assert (page.mime_type, page.meta) == (APP_MIME_TYPE, {"ui": {"prefersBorder": True}})
         assert page.text.startswith("<!doctype html>")
-        listed = {one.uri: one for one in (await client.list_resources()).resources}
+        listed = {resource.uri: resource for resource in (await client.list_resources()).resources}
         assert listed[SWITCHBOARD].mime_type == APP_MIME_TYPE
 
 
@@ -86,8 +86,8 @@ async def test_a_host_that_renders_pages_gets_the_board_as_data(era: str) -> Non
         shown = await board(client)
     [standup] = shown["rooms"]
     assert (standup["name"], standup["present"], len(standup["people"])) == ("Standup", 3, 3)
-    assert {one["leg"] for one in standup["people"] if "muted" in one} == {legs[0]}
-    assert {one["leg"] for one in standup["people"] if "held" in one} == {legs[1]}
+    assert {participant["leg"] for participant in standup["people"] if "muted" in participant} == {legs[0]}
+    assert {participant["leg"] for participant in standup["people"] if "held" in participant} == {legs[1]}
     assert {queue["name"]: queue["size"] for queue in shown["queues"]}["support"] == 3
     assert shown["actions"] == list(ACTIONS)
 
@@ -140,8 +140,8 @@ async def test_a_table_and_a_board_are_bounded_however_much_there_is() -> None:
     assert len(table) < 5_000
     async with guarded(phone, extensions=RENDERS) as client:
         shown = (await board(client))["rooms"]
-    assert [one["present"] for one in shown] == [600, 600]
-    assert [len(one["people"]) for one in shown] == [600, 400]
+    assert [shown_room["present"] for shown_room in shown] == [600, 600]
+    assert [len(shown_room["people"]) for shown_room in shown] == [600, 400]
 
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())

@@ -239,7 +239,7 @@ async def test_a_participant_is_asked_by_speech_and_keys_count_once_it_is_over()
             await world.sandbox.advance(30)
         world.sandbox.state.gathers.press(leg, "4711")
         seen = await call(client, "wait_for_event", types=["call.gather.ended"], call_control_id=leg.call_control_id)
-    sent = [one.rpartition("/")[2] for one in changes(world.sandbox)]
+    sent = [change.rpartition("/")[2] for change in changes(world.sandbox)]
     assert sent == ["speak", "gather_using_audio"]
     assert seen["events"][0]["payload"]["digits"] == "4711"
     assert "receives no events" not in answers[0]["summary"]

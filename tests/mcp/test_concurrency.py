@@ -42,7 +42,7 @@ async def test_a_call_that_the_client_gives_up_gives_up_its_request(era: str) ->
             tasks.cancel_scope.cancel()
         with anyio.fail_after(5):
             await transport.cancelled.wait()
-    assert [one.applied for one in world.sandbox.requests] == [False]
+    assert [request.applied for request in world.sandbox.requests] == [False]
 
 
 async def test_calls_side_by_side_each_get_their_own_answer() -> None:
@@ -58,4 +58,4 @@ async def test_calls_side_by_side_each_get_their_own_answer() -> None:
                 tasks.start_soon(create, f"queue {number}")
     assert answers == {name: name for name in answers}
     assert len(answers) == 50
-    assert sum(one.applied for one in world.sandbox.requests) == 50
+    assert sum(request.applied for request in world.sandbox.requests) == 50

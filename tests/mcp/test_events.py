@@ -133,13 +133,13 @@ async def test_events_are_listed_newest_first_by_what_they_are_about_and_paged(e
         second = await call(client, "list_events", conference_id=room, limit=2, cursor=first["next_cursor"])
         by_call = await call(client, "list_events", call_control_id=legs[1])
         by_queue = await call(client, "list_events", queue_name="support", types=["call.dequeued"])
-        one = await call(client, "get_event", event_id=everything["events"][0]["id"])
+        read_event = await call(client, "get_event", event_id=everything["events"][0]["id"])
     assert everything["total_results"] == len(everything["events"]) == 4
     assert [e["id"] for e in first["events"] + second["events"]] == [e["id"] for e in everything["events"]]
     assert "next_cursor" not in everything
     assert {event["call_control_id"] for event in by_call["events"]} == {legs[1]}
     assert len(by_queue["events"]) == 3
-    assert one["event"] == everything["events"][0]
+    assert read_event["event"] == everything["events"][0]
 
 
 async def test_links_to_recordings_are_shown_only_when_asked_for(era: str) -> None:
@@ -281,11 +281,11 @@ async def test_conferences_from_before_the_first_event_are_read_too(era: str) ->
         before = len(phone.commands())
         async with connected(era=era, env=phone.env) as client:
             [conference] = (await read(client, "telnyx://conferences"))["conferences"]
-            one = await read(client, f"telnyx://conferences/{room}")
+            conference_view = await read(client, f"telnyx://conferences/{room}")
             queues = {queue["name"]: queue for queue in (await read(client, "telnyx://queues"))["queues"]}
         assert len(phone.commands()) == before
     assert (conference["id"], conference["name"], conference["present"]) == (room, "Standup", 2)
-    assert len(one["participants"]) == 2
+    assert len(conference_view["participants"]) == 2
     assert [call["position"] for call in queues["support"]["calls"]] == [1, 2, 3]
 
 
@@ -300,11 +300,11 @@ async def test_every_resource_can_be_read_and_a_missing_one_is_a_protocol_error(
         legs = await waiting(client)
         room = await open_room(client, *legs[:2])
         await call(client, "wait_for_event", types=["conference.participant.joined"], call_control_id=legs[1])
-        listed = {str(one.uri) for one in (await client.list_resources()).resources}
-        templates = {one.uri_template for one in (await client.list_resource_templates()).resource_templates}
+        listed = {str(resource.uri) for resource in (await client.list_resources()).resources}
+        templates = {resource.uri_template for resource in (await client.list_resource_templates()).resource_templates}
         events = await read(client, "telnyx://events?limit=3&type=conference.participant.joined")
         page = await read(client, f"telnyx://events?limit=1&before={10**9}")
-        one = await read(client, f"telnyx://events/{events['events'][0]['id']}")
+        resource = await read(client, f"telnyx://events/{events['events'][0]['id']}")
         rooms = await read(client, "telnyx://conferences")
         live = await read(client, f"telnyx://conferences/{room}")
         told = await read(client, f"telnyx://conferences/{room}/timeline")
@@ -328,7 +328,7 @@ async def test_every_resource_can_be_read_and_a_missing_one_is_a_protocol_error(
     assert len(templates) >= 8
     assert {event["type"] for event in events["events"]} == {"conference.participant.joined"}
     assert page["before"] > 0
-    assert one["type"] == "conference.participant.joined"
+    assert resource["type"] == "conference.participant.joined"
     assert [entry["id"] for entry in rooms["conferences"]] == [room]
     assert [person["call_control_id"] for person in live["participants"]] == legs[:2]
     assert "+0:00" in told
@@ -420,7 +420,9 @@ async def test_calls_that_no_event_tells_of_any_more_are_seen_in_their_queue(era
         queued = line.request("GET", "/v2/queues/support/calls")["data"]
     assert nothing["events"] == []
     assert [place(entry) for entry in support["calls"]] == [(at, leg, "api") for at, leg in enumerate(legs, 1)]
-    assert [entry["since"][:19] for entry in support["calls"]] == [one["enqueued_at"][:19] for one in queued]
+    assert [entry["since"][:19] for entry in support["calls"]] == [
+        queued_call["enqueued_at"][:19] for queued_call in queued
+    ]
 
 
 async def test_a_queue_resource_has_only_the_facts_from_events_when_telnyx_cannot_be_asked(era: str) -> None:

@@ -162,7 +162,7 @@ def test_every_field_that_telnyx_answers_is_in_the_result_even_an_unknown_one(ex
         assert any(fields.items() <= part.items() for part in parts)
 
 
-@each_row("listing", [each for each in EXAMPLES if "meta" in each.answer], lambda each: each.tool)
+@each_row("listing", [example for example in EXAMPLES if "meta" in example.answer], lambda example: example.tool)
 def test_a_list_says_how_many_there_are_and_how_to_get_the_next_page(listing: Example, era: str) -> None:
     for _, content in contents(listing, era):
         assert (content["page_number"], content["total_results"], content["next_page_number"]) == (1, 3, 2)
@@ -588,7 +588,7 @@ def test_a_refusal_does_not_repeat_the_value(example: Example, era: str) -> None
 async def test_a_client_receives_the_tools_of_the_snapshots(era: str) -> None:
     async with connected("--sandbox", "--toolsets", "all", era=era) as client:
         listed = (await client.list_tools()).tools
-    assert [_told(each) for each in listed] == [_told(definition(command)) for command in LISTED]
+    assert [_told(tool) for tool in listed] == [_told(definition(command)) for command in LISTED]
 
 
 def _told(described: Tool) -> dict[str, Any]:
@@ -656,7 +656,7 @@ async def _call_plainly_and_with_text(bench: Bench) -> Mapping[str, tuple[Receiv
             result = await bench.client.call_tool(name, {**ROOM, **given, **_same_id(name, case)})
             assert not result.is_error, text(result)
         # The guard may read the state of a leg before a command; the command itself is the last request of its kind.
-        first, second = [each for each in bench.received if each.method != "GET" or COMMAND_OF[name].is_read()]
+        first, second = [request for request in bench.received if request.method != "GET" or COMMAND_OF[name].is_read()]
         sent[case] = first, second
     return sent
 

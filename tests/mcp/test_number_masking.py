@@ -394,7 +394,9 @@ def test_the_text_of_a_resource_is_masked(era: str) -> None:
 
 def test_the_list_of_resources_is_masked(era: str) -> None:
     result, _ = asked(era, lambda client: client.list_resources())
-    assert [(one.uri, one.name) for one in result.resources] == [("telnyx://queues/%2B*******0100", f"Queue {HIDDEN}")]
+    assert [(resource.uri, resource.name) for resource in result.resources] == [
+        ("telnyx://queues/%2B*******0100", f"Queue {HIDDEN}")
+    ]
 
 
 def test_completions_are_masked(era: str) -> None:

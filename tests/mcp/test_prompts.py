@@ -114,8 +114,8 @@ async def test_prompts_are_listed_with_what_a_person_sees_of_them(era: str) -> N
     for name, shown in listed.items():
         prompt = prompts()[name]
         assert (shown.title, shown.description) == (prompt.title, prompt.description)
-        arguments = [(one.name, one.description, one.required) for one in shown.arguments or ()]
-        assert arguments == [(one.name, one.description, one.required) for one in prompt.arguments]
+        arguments = [(argument.name, argument.description, argument.required) for argument in shown.arguments or ()]
+        assert arguments == [(argument.name, argument.description, argument.required) for argument in prompt.arguments]
 
 
 async def test_each_prompt_is_short_for_any_number_of_people(era: str, world: World) -> None:
@@ -290,9 +290,9 @@ async def test_a_prompt_keeps_its_form_for_any_names(era: str, world: World, cho
     waiting = world.sandbox.state.queues.by_name["support"].calls[0].leg
     async with guarded(world, era=era) as client:
         same = [
-            (await text_of(client, "run_the_room", conference=one)).replace(one, "id") for one in (hostile, harmless)
+            (await text_of(client, "run_the_room", conference=name)).replace(name, "id") for name in (hostile, harmless)
         ]
-        same += [await text_of(client, "start_conference", name=one) for one in (HOSTILE[chosen], "Standup")]
+        same += [await text_of(client, "start_conference", name=name) for name in (HOSTILE[chosen], "Standup")]
         before = await text_of(client, "work_the_queue", queue="support")
         waiting.from_ = HOSTILE[chosen]
         after = await text_of(client, "work_the_queue", queue="support")

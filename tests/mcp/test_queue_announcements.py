@@ -37,8 +37,12 @@ def queue_of(people: int) -> tuple[World, list[str]]:
 
 def heard(world: World) -> list[tuple[str, str]]:
     """What was spoken to which leg, as the sandbox received it."""
-    spoken = [one for one in world.sandbox.requests if one.applied and one.path.endswith("/actions/speak")]
-    return [(one.path.split("/")[2].replace("%3A", ":"), str((one.body or {})["payload"])) for one in spoken]
+    spoken = [
+        request for request in world.sandbox.requests if request.applied and request.path.endswith("/actions/speak")
+    ]
+    return [
+        (request.path.split("/")[2].replace("%3A", ":"), str((request.body or {})["payload"])) for request in spoken
+    ]
 
 
 async def announce(client: Client, **given: Any) -> dict[str, Any]:
@@ -51,7 +55,7 @@ async def test_each_of_twenty_callers_hears_their_position_and_nobody_hears_it_t
     async with guarded(world, clock=clock, approval="never") as client:
         first = await announce(client, skip_within_secs=60)
         assert heard(world) == [(leg, f"You are number {place} in line.") for place, leg in enumerate(legs, 1)]
-        assert [one["position"] for one in first["announced"]] == list(range(1, 21))
+        assert [caller["position"] for caller in first["announced"]] == list(range(1, 21))
         clock.move(seconds=59)
         again = await announce(client, skip_within_secs=60)
         assert (again["announced"], again["skipped"]) == ([], legs)
@@ -60,7 +64,7 @@ async def test_each_of_twenty_callers_hears_their_position_and_nobody_hears_it_t
         clock.move(seconds=2)
         world.sandbox.state.legs.person_hangs_up(world.sandbox.state.legs.live(legs[0]))
         later = await announce(client, skip_within_secs=60)
-        assert [one["position"] for one in later["announced"]] == list(range(1, 20))
+        assert [caller["position"] for caller in later["announced"]] == list(range(1, 20))
         assert heard(world)[20:] == [(leg, f"You are number {place} in line.") for place, leg in enumerate(legs[1:], 1)]
 
 
@@ -86,8 +90,8 @@ async def test_a_limit_of_the_policy_ends_the_announcements_and_is_named() -> No
     async with guarded(world, approval="never", calls_per_minute=11) as client:
         result = await announce(client)
     assert len(heard(world)) == 10  # the tool's own call counts too
-    assert [one["call_control_id"] for one in result["announced"]] == legs[:10]
-    assert [one["call_control_id"] for one in result["failed"]] == legs[10:]
+    assert [caller["call_control_id"] for caller in result["announced"]] == legs[:10]
+    assert [caller["call_control_id"] for caller in result["failed"]] == legs[10:]
     assert "this server's policy allows 11" in result["failed"][0]["why"]
 
 
@@ -108,7 +112,7 @@ async def test_a_caller_on_a_connection_outside_the_scope_is_not_spoken_to(tmp_p
     async with guarded(world, approval="never", policy=policy, with_events=True) as client:
         await world.settled()
         answer = await announce(client)
-        assert [one["call_control_id"] for one in answer["failed"]] == legs
+        assert [caller["call_control_id"] for caller in answer["failed"]] == legs
         assert "lets only connections another be touched" in answer["failed"][2]["why"]
         assert heard(world) == []
 
@@ -118,8 +122,8 @@ async def test_a_call_that_cannot_be_spoken_to_does_not_keep_the_others_waiting(
     world.sandbox.faults.add(Fault("status", path=r"/actions/speak$", status=422, times=1))
     async with guarded(world, approval="never") as client:
         result = await announce(client)
-    assert [one["call_control_id"] for one in result["failed"]] == legs[:1]
-    assert [one["position"] for one in result["announced"]] == [2, 3]
+    assert [caller["call_control_id"] for caller in result["failed"]] == legs[:1]
+    assert [caller["position"] for caller in result["announced"]] == [2, 3]
 
 
 async def test_the_text_can_say_how_many_wait_and_for_how_long_and_music_follows() -> None:
@@ -129,7 +133,7 @@ async def test_the_text_can_say_how_many_wait_and_for_how_long_and_music_follows
         await announce(client, text=text, media_name="hold music")
         wrong = await refusal(client, "announce_positions", queue_name="support", voice=VOICE, text="{name}")
     assert [words for _, words in heard(world)] == ["Number 1 of 2, about 1 min.", "Number 2 of 2, about 1 min."]
-    played = [one.body for one in world.sandbox.requests if one.path.endswith("/actions/playback_start")]
+    played = [request.body for request in world.sandbox.requests if request.path.endswith("/actions/playback_start")]
     assert [(body or {})["media_name"] for body in played] == ["hold music"] * len(legs)
     assert {(body or {})["loop"] for body in played} == {"infinity"}
     assert "it takes {position}, {waiting} and {minutes}" in wrong

@@ -57,9 +57,9 @@ def legs_in(world: World, conference_id: str) -> list[str]:
 def recording(world: World, conference_id: str) -> str | None:
     """The sandbox's own record: the status of the conference's recording."""
     found = [
-        one
-        for one in world.sandbox.state.recordings.by_id.values()
-        if one.conference and one.conference.id == conference_id
+        saved
+        for saved in world.sandbox.state.recordings.by_id.values()
+        if saved.conference and saved.conference.id == conference_id
     ]
     return found[-1].status if found else None
 
@@ -460,7 +460,7 @@ async def test_transcription_needs_the_announcement_too(world: World, policed: P
         stranger = world.sandbox.state.legs.arrive("+12025559050", "+12025550100")
         world.sandbox.state.conferences.by_id[standup].admit(stranger, JoinOptions())
         await passes(world, 2)
-    started = [one for one in changes(world.sandbox) if one.endswith("transcription_start")]
+    started = [change for change in changes(world.sandbox) if change.endswith("transcription_start")]
     assert len(started) == 2
 
 

@@ -80,7 +80,7 @@ class Room:
         """Who said what."""
         await self._until_stored()
         shown = await self.call("conference_transcript", conference_id=self.id, **given)
-        return [(one["speaker"], one["text"]) for one in shown["utterances"]]
+        return [(utterance["speaker"], utterance["text"]) for utterance in shown["utterances"]]
 
     async def _until_stored(self) -> None:
         """Return once the store has every event that the sandbox has sent."""
@@ -289,7 +289,7 @@ async def test_transcripts_are_stored_with_the_setting(tmp_path: Path) -> None:
     assert "Quackenbush" in _everything_in(tmp_path)
     async with later(**settings) as client:
         shown = await call(client, "conference_transcript", conference_id=conference_id)
-        assert [one["text"] for one in shown["utterances"]] == [SECRET]
+        assert [utterance["text"] for utterance in shown["utterances"]] == [SECRET]
 
 
 async def test_without_the_setting_a_later_process_says_that_the_text_is_not_kept(tmp_path: Path) -> None:

@@ -108,9 +108,9 @@ class Scene:
         def here(value: Any) -> Any:
             match value:
                 case dict():
-                    return {name: here(one) for name, one in cast("dict[str, Any]", value).items()}
+                    return {name: here(item) for name, item in cast("dict[str, Any]", value).items()}
                 case list():
-                    return [here(one) for one in cast("list[Any]", value)]
+                    return [here(item) for item in cast("list[Any]", value)]
                 case _:
                     return ids.get(value, value)
 

@@ -249,7 +249,9 @@ def check(worked: Worked) -> None:
             **expected.shown(),
         }
     for kind, figures in (("queue", day.queues), ("agent", day.agents)):
-        assert {row.pop("name"): row for row in kinds[kind]} == {name: one.shown() for name, one in figures.items()}
+        assert {row.pop("name"): row for row in kinds[kind]} == {
+            name: figure.shown() for name, figure in figures.items()
+        }
     total = Counter[str]()
     for row in kinds["day"]:
         total.update({name: value for name, value in row.items() if isinstance(value, int)})
@@ -269,7 +271,7 @@ async def test_the_figures_of_a_day_are_those_of_the_sandbox(conferences: int, t
     starts = [row["started_at"] for row in shown["conferences"]]
     assert all(later > earlier for later, earlier in pairwise(starts))
     assert {row["name"]: row["calls"] for row in shown["agents"]} == {
-        name: one.calls for name, one in day.day.agents.items()
+        name: agent.calls for name, agent in day.day.agents.items()
     }
     assert f"{len(day.day.rooms)} conferences, {day.day.day.calls} calls" in shown["summary"]
     assert shown.get("not_shown") == ({"conferences": conferences - 100} if conferences > 100 else None)

@@ -21,7 +21,7 @@ async def test_a_file_to_everyone_lasts_ten_seconds(telnyx: Telnyx) -> None:
     assert telnyx.events("conference.playback.ended") == []
     await telnyx.sandbox.advance(0.1)
     started, ended = telnyx.events("conference.playback.started", "conference.playback.ended")
-    creator = next(one for one in telnyx.sandbox.snapshot()["legs"] if one.get("part") == "agent")
+    creator = next(leg for leg in telnyx.sandbox.snapshot()["legs"] if leg.get("part") == "agent")
     for event in (started, ended):
         assert event["payload"].keys() == {
             *("conference_id", "connection_id", "creator_call_session_id", "media_url", "occurred_at")

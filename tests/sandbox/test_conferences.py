@@ -165,8 +165,8 @@ async def test_conferences_are_listed_newest_first_a_page_at_a_time(telnyx: Teln
     first = await telnyx.page("/conferences", page_size=2)
     last = await telnyx.page("/conferences", page_size=2, page_number=3)
     beyond = await telnyx.page("/conferences", page_size=2, page_number=4)
-    assert [one["id"] for one in first["data"]] == rooms[:2]
-    assert [one["id"] for one in last["data"]] == rooms[4:]
+    assert [item["id"] for item in first["data"]] == rooms[:2]
+    assert [item["id"] for item in last["data"]] == rooms[4:]
     assert beyond["data"] == []
     assert first["meta"] == {"page_number": 1, "page_size": 2, "total_pages": 3, "total_results": 5}
     assert (await telnyx.page("/conferences"))["meta"]["page_size"] == 20
@@ -174,7 +174,7 @@ async def test_conferences_are_listed_newest_first_a_page_at_a_time(telnyx: Teln
 
 async def test_each_filter_selects_conferences(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", region="Europe")
-    leg = next(one for one in telnyx.sandbox.snapshot()["legs"] if one.get("part") == "agent")
+    leg = next(item for item in telnyx.sandbox.snapshot()["legs"] if item.get("part") == "agent")
     created = (await telnyx.get(f"/conferences/{room}"))["created_at"]
     cases = {
         "filter_name": ("Room", "Hall"),
@@ -195,7 +195,7 @@ async def test_each_filter_selects_conferences(telnyx: Telnyx) -> None:
         "region": ("Europe", "US"),
     }
     for name, (finds, leaves_out) in cases.items():
-        assert [one["id"] for one in await telnyx.get("/conferences", **{name: finds})] == [room], name
+        assert [item["id"] for item in await telnyx.get("/conferences", **{name: finds})] == [room], name
         assert await telnyx.get("/conferences", **{name: leaves_out}) == [], name
     voice_profile = {"filter_outbound.outbound_voice_profile_id": "1"}
     assert await telnyx.get("/conferences", **voice_profile) == []

@@ -201,7 +201,7 @@ ACTIONS = {name.rpartition("/")[2] for name in contract()["operations"]} | {"dia
 def _declared(name: str) -> set[str]:
     """The arguments that the sandbox's command of an operation has, by Telnyx's names."""
     method, path = name.split(" ")
-    command = next(one for one in SERVED if one.route.method == method and _same_path(one.route.path, path))
+    command = next(served for served in SERVED if served.route.method == method and _same_path(served.route.path, path))
     return {command.wire_name(argument) for argument in command.model_fields}
 
 

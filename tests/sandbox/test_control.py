@@ -102,7 +102,10 @@ async def test_requests_are_recorded_as_they_came(telnyx: Telnyx) -> None:
     await telnyx.send("GET", "/queues/a%2Fb/calls", page_size=5)
     await telnyx.send("POST", "/queues", {"queue_name": "a/b"})
     recorded = await telnyx.get("/sandbox/requests")
-    shown = [(one["method"], one["path"], one["command"], one["status"], one["applied"]) for one in recorded]
+    shown = [
+        (request["method"], request["path"], request["command"], request["status"], request["applied"])
+        for request in recorded
+    ]
     assert shown == [
         ("POST", "/queues", "create_queue", 200, True),
         ("GET", "/queues/a%2Fb/calls", "list_queue_calls", 200, False),

@@ -92,7 +92,7 @@ def test_a_conference_from_its_opening_to_its_end(client: Telnyx, sandbox: Sandb
     room = opened.id
     assert (opened.name, opened.status, opened.region) == ("Story", "in_progress", "US")
     listed = client.conferences.list(filter={"name": "Story", "status": "in_progress"}, page_size=5, region="US")
-    assert [exact(one).id for one in listed] == [room]
+    assert [exact(conference).id for conference in listed] == [room]
     assert exact(client.conferences.retrieve(room)).data == opened
 
     actions = client.conferences.actions
@@ -150,8 +150,10 @@ def test_a_queue_from_its_opening_to_its_end(client: Telnyx, sandbox: Sandbox) -
     assert "a/b c" in [exact(queue).name for queue in client.queues.list(page_size=1)]
     for leg in (first, second):
         ok(client.calls.actions.enqueue(leg, queue_name="a/b c", keep_after_hangup=True, max_wait_time_secs=900))
-    waiting = [exact(one) for one in client.queues.calls.list("a/b c")]
-    assert [(one.queue_position, one.call_control_id, one.is_alive) for one in waiting] == [
+    waiting = [exact(queued_call) for queued_call in client.queues.calls.list("a/b c")]
+    assert [
+        (queued_call.queue_position, queued_call.call_control_id, queued_call.is_alive) for queued_call in waiting
+    ] == [
         (1, first, True),
         (2, second, True),
     ]
@@ -191,7 +193,7 @@ def test_calls_and_deliveries(client: Telnyx, sandbox: Sandbox, url: str) -> Non
     assert status is not None
     assert (status.is_alive, status.client_state) == (True, "aGk=")
     assert dialled.call_control_id in {
-        exact(one).call_control_id for one in client.connections.list_active_calls("sandbox")
+        exact(call).call_control_id for call in client.connections.list_active_calls("sandbox")
     }
     actions = client.calls.actions
     incoming, rejected = (sandbox.state.legs.arrive("+12025550131", "+12025550100").call_control_id for _ in range(2))
@@ -229,7 +231,7 @@ def test_a_dropped_connection_breaks_and_a_repeat_is_safe(
     with pytest.raises(telnyx.APIConnectionError):
         client.calls.actions.enqueue(agent, queue_name="support", command_id="c1")
     ok(client.calls.actions.enqueue(agent, queue_name="support", command_id="c1"))
-    assert [one.applied for one in sandbox.requests if one.command == "enqueue_call"] == [after, not after]
+    assert [request.applied for request in sandbox.requests if request.command == "enqueue_call"] == [after, not after]
 
 
 @pytest.mark.slow

@@ -82,8 +82,8 @@ async def test_a_failed_delivery_is_tried_again_after_1_5_15_60_and_300_seconds(
     await telnyx.arrival()
     started = telnyx.sandbox.clock.now()
     await telnyx.sandbox.advance(3600)
-    assert [json.loads(one.body)["meta"]["attempt"] for one in receiver.received] == [1, 2, 3, 4, 5, 6]
-    times = [int(one.headers["telnyx-timestamp"]) - int(started.timestamp()) for one in receiver.received]
+    assert [json.loads(webhook.body)["meta"]["attempt"] for webhook in receiver.received] == [1, 2, 3, 4, 5, 6]
+    times = [int(webhook.headers["telnyx-timestamp"]) - int(started.timestamp()) for webhook in receiver.received]
     assert times == [0, 1, 6, 21, 81, 381]
     [delivery] = await telnyx.get("/webhook_deliveries")
     assert (delivery["status"], len(delivery["attempts"]), delivery["attempts"][0]["errors"]) == ("failed", 6, [500])
@@ -97,7 +97,7 @@ async def test_a_call_can_say_when_its_webhooks_are_tried_again(telnyx: Telnyx, 
     await telnyx.post("/calls", body | {"webhook_retries_policies": policies})
     started = telnyx.sandbox.clock.now()
     await telnyx.sandbox.advance(3600)
-    times = [int(one.headers["telnyx-timestamp"]) - int(started.timestamp()) for one in receiver.received]
+    times = [int(webhook.headers["telnyx-timestamp"]) - int(started.timestamp()) for webhook in receiver.received]
     assert times == [0, 1, 2, 5]
     assert receiver.kinds() == ["call.initiated", "call.initiated", "call.answered", "call.initiated"]
     too_long = {"call.hangup": {"retries_ms": [60_000, 1]}}
@@ -110,7 +110,7 @@ async def test_a_delivery_that_succeeds_later_is_not_tried_again(telnyx: Telnyx,
     await telnyx.arrival()
     await telnyx.sandbox.advance(3600)
     assert len(receiver.received) == 3
-    assert len({json.loads(one.body)["data"]["id"] for one in receiver.received}) == 1
+    assert len({json.loads(webhook.body)["data"]["id"] for webhook in receiver.received}) == 1
     [delivery] = await telnyx.get("/webhook_deliveries")
     assert [attempt["status"] for attempt in delivery["attempts"]] == ["failed", "failed", "delivered"]
     assert delivery["status"] == "delivered"

@@ -166,11 +166,11 @@ def hears(leg: Leg) -> bool:
         case BridgeEnd():
             return True
         case Participant() as me:
-            others = [one for one in me.conference.present.values() if one is not me]
+            others = [person for person in me.conference.present.values() if person is not me]
             return (
                 me.on_hold  # then hold audio plays
                 or any(sound.leg in (None, leg) for sound in playbacks(me.conference))
-                or any(not one.muted and not one.on_hold for one in others)
+                or any(not person.muted and not person.on_hold for person in others)
             )
         case _:
             return False

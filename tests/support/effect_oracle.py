@@ -198,7 +198,7 @@ class Oracle:
         legs, rooms = self.legs(), self.rooms()
         legs = chance.sample(legs, min(len(legs), 3))
         place = chance.choice(rooms) if rooms and chance.random() < 0.5 else None
-        if not legs or any(one.left for one in self.grants):
+        if not legs or any(grant.left for grant in self.grants):
             return  # with one open grant at a time it is certain which one a call uses
         times = chance.randint(1, 2)
         arguments: dict[str, Any] = {"tool": "hangup_call", "limits": {"call_control_id": legs}, "minutes": 240}
@@ -212,7 +212,7 @@ class Oracle:
 
     def _use_grant(self, before: Snapshot, leg: str) -> None:
         """Count down the grant that covers this call."""
-        covering = [one for one in self.grants if one.covers(leg, before.places.get(leg, ""))]
+        covering = [grant for grant in self.grants if grant.covers(leg, before.places.get(leg, ""))]
         if not covering:
             self._fail("hung up", f"{leg} was hung up without a question, and no grant covers it")
         self.granted_leg = leg
@@ -268,8 +268,12 @@ class Oracle:
 
     def _leg_of(self, named: str) -> str:
         rooms = self.world.sandbox.state.conferences.by_id.values()
-        people = (one for room in rooms for one in (*room.present.values(), *room.left))
-        legs = (one.leg.call_control_id for one in people if named in (one.id, one.leg.call_control_id, one.leg.label))
+        people = (person for room in rooms for person in (*room.present.values(), *room.left))
+        legs = (
+            person.leg.call_control_id
+            for person in people
+            if named in (person.id, person.leg.call_control_id, person.leg.label)
+        )
         return next(legs, "")
 
     def _conference(self, conference_id: str) -> Conference:
@@ -280,7 +284,7 @@ class Oracle:
     def snapshot(self) -> Snapshot:
         state = self.world.sandbox.state
         rooms = list(state.conferences.by_id.values())
-        present = {(room.id, leg): one for room in rooms for leg, one in room.present.items()}
+        present = {(room.id, leg): item for room in rooms for leg, item in room.present.items()}
         places: dict[str, str] = {}
         for leg in state.legs.alive():
             match leg.location:
@@ -296,11 +300,11 @@ class Oracle:
             alive={leg.call_control_id for leg in state.legs.alive()},
             places=places,
             present=present,
-            roles={key: one.role for key, one in present.items()},
+            roles={key: item.role for key, item in present.items()},
             open_rooms={room.id for room in rooms if room.status != "completed"},
             recording={room.id for room in rooms if _is_recording(room)},
             recorded={leg.call_control_id for leg in state.legs.alive() if _is_recorded(leg)},
-            saved={one.id for one in state.recordings.by_id.values() if one.ended_at is not None},
+            saved={item.id for item in state.recordings.by_id.values() if item.ended_at is not None},
             supervising={
                 leg.call_control_id: leg.location.role
                 for leg in state.legs.alive()
@@ -406,8 +410,8 @@ class Oracle:
             elif kind == "hangs_up" and leg != self._hung_up and before.places.get(leg) == "bridge":
                 continue  # the person at the other end hung up
             elif kind == "advance" and before.places.get(leg) == "bridge":
-                limited = [one for one in before.alive - after.alive if one != leg]
-                by_limit = any(self._ended_by_limit(one) for one in limited)
+                limited = [call_leg for call_leg in before.alive - after.alive if call_leg != leg]
+                by_limit = any(self._ended_by_limit(call_leg) for call_leg in limited)
                 if by_limit and leg not in self.approved_bridges and not self._ended_by_limit(leg):
                     self._fail(
                         "hung up later",
@@ -509,7 +513,7 @@ class Oracle:
     def hosts(self) -> set[tuple[str, str]]:
         """Whoever ends a conference by leaving, with that conference."""
         present = self.snapshot().present.items()
-        return {key for key, one in present if one.ends_on_exit or one.soft_ends_on_exit}
+        return {key for key, person in present if person.ends_on_exit or person.soft_ends_on_exit}
 
     def rooms(self) -> list[str]:
         return list(self.world.sandbox.state.conferences.by_id)
@@ -529,8 +533,16 @@ def _is_recorded(leg: Leg) -> bool:
 def _look(room: Conference) -> Any:
     """Everything about a conference that a tool can change, but who hears what for how long."""
     people = {
-        leg: (one.role, one.whisper_to, one.mute, one.held, one.ends_on_exit, one.soft_ends_on_exit, one.beep)
-        for leg, one in room.present.items()
+        leg: (
+            person.role,
+            person.whisper_to,
+            person.mute,
+            person.held,
+            person.ends_on_exit,
+            person.soft_ends_on_exit,
+            person.beep,
+        )
+        for leg, person in room.present.items()
     }
     return room.id, room.status, people, [type(activity).__name__ for activity in room.activities]
 

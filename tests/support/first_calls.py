@@ -37,7 +37,7 @@ def meant(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return names.get(value, value)
     if isinstance(value, list):
-        return [meant(one, names) for one in cast("list[Any]", value)]
+        return [meant(item, names) for item in cast("list[Any]", value)]
     if isinstance(value, dict):
-        return {key: meant(one, names) for key, one in cast("dict[str, Any]", value).items()}
+        return {key: meant(item, names) for key, item in cast("dict[str, Any]", value).items()}
     return value

@@ -155,7 +155,7 @@ def write_policy(path: Path, text: str) -> None:
 
 def changes(sandbox: Sandbox) -> list[str]:
     """The requests that reached Telnyx and were to change something, in order: `POST /queues`."""
-    return [f"{one.method} {one.path}" for one in sandbox.requests if one.method != "GET"]
+    return [f"{request.method} {request.path}" for request in sandbox.requests if request.method != "GET"]
 
 
 def room(sandbox: Sandbox, name: str = "Standup", people: int = 1) -> str:

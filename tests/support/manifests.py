@@ -69,8 +69,8 @@ def plugin() -> dict[str, Any]:
 
 def marketplace() -> dict[str, Any]:
     """This repository as a place to install the plugin from."""
-    one = {"name": NAME, "source": "./", "description": _PROJECT["description"]}
-    return {"name": NAME, "description": _SUMMARY, "owner": _OWNER, "plugins": [one]}
+    plugin = {"name": NAME, "source": "./", "description": _PROJECT["description"]}
+    return {"name": NAME, "description": _SUMMARY, "owner": _OWNER, "plugins": [plugin]}
 
 
 def bundle() -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _variable(name: str) -> dict[str, Any]:
     choices = [kind for kind in kinds if isinstance(kind, str)]
     for kind in kinds:
         if isinstance(kind, type) and issubclass(kind, StrEnum):
-            choices = [str(one) for one in kind]
+            choices = [str(option) for option in kind]
     return {**entry, "choices": choices} if choices else entry
 
 

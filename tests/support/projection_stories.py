@@ -103,7 +103,9 @@ class Story:
 
 def stored(envelopes: Iterable[Json], received_at: datetime = START) -> list[StoredEvent]:
     """Events as the store has them, from what was posted."""
-    read = (parse_event_data(one, via=Via.SANDBOX, verified=True, received_at=received_at) for one in envelopes)
+    read = (
+        parse_event_data(envelope, via=Via.SANDBOX, verified=True, received_at=received_at) for envelope in envelopes
+    )
     return [store(event, number) for number, event in enumerate(read, 1)]
 
 
@@ -134,8 +136,8 @@ def event(
 
 def fold(events: Iterable[StoredEvent], **kept: int) -> Projection:
     picture = Projection(**kept)
-    for one in events:
-        picture.add(one)
+    for event in events:
+        picture.add(event)
     return picture
 
 
@@ -339,7 +341,7 @@ def odd_events(draw: st.DrawFn) -> list[StoredEvent]:
             max_size=30,
         )
     )
-    return [_odd(number, one) for number, one in enumerate(drawn)]
+    return [_odd(number, choice) for number, choice in enumerate(drawn)]
 
 
 def _odd(number: int, drawn: tuple[str, int, str | None, str, str | None]) -> StoredEvent:
@@ -354,7 +356,7 @@ def _odd(number: int, drawn: tuple[str, int, str | None, str, str | None]) -> St
 def mixed_up(draw: st.DrawFn, events: Sequence[StoredEvent]) -> list[list[StoredEvent]]:
     """All of them in another order, some more than once, in batches."""
     again = draw(st.lists(st.sampled_from(events), max_size=10)) if events else []
-    twice = [replace(one, number=one.number + 1_000, via=Via.CATCH_UP) for one in again]
+    twice = [replace(event, number=event.number + 1_000, via=Via.CATCH_UP) for event in again]
     order = draw(st.permutations([*events, *twice]))
     cuts = draw(st.lists(st.integers(0, len(order)), max_size=4).map(sorted))
     return list(_between([0, *cuts, len(order)], order))

@@ -87,7 +87,7 @@ def _endpoint(tool: type[Tool]) -> str:
 def _events(tool: type[Tool]) -> str:
     announces = tool.announces if issubclass(tool, Command) else ()
     sets = list(announces.every()) if isinstance(announces, ByArgument) else [announces]
-    return " or ".join(", ".join(f"`{event}`" for event in one) for one in sets if one)
+    return " or ".join(", ".join(f"`{event}`" for event in names) for names in sets if names)
 
 
 _CONFIGURATION = f"""\
@@ -138,15 +138,15 @@ async def _offered() -> dict[str, Resource | ResourceTemplate]:
     async with in_process(World()) as client:
         fixed = (await client.list_resources()).resources
         templates = (await client.list_resource_templates()).resource_templates
-    by_address = {one.uri_template.partition("{?")[0]: one for one in templates}
-    return dict(sorted(({str(one.uri): one for one in fixed} | by_address).items()))
+    by_address = {resource.uri_template.partition("{?")[0]: resource for resource in templates}
+    return dict(sorted(({str(resource.uri): resource for resource in fixed} | by_address).items()))
 
 
 def _resource_rows(offered: Mapping[str, Resource | ResourceTemplate]) -> Iterable[str]:
     yield "| resource | what it is | media type |"
     yield "|---|---|---|"
-    for address, one in offered.items():
-        yield f"| `{address}` | {one.title}. {one.description} | `{one.mime_type}` |"
+    for address, resource in offered.items():
+        yield f"| `{address}` | {resource.title}. {resource.description} | `{resource.mime_type}` |"
 
 
 _COMMON = frozenset({"conference_id", "call_control_id", "record_type", "occurred_at"})

@@ -73,5 +73,5 @@ class Receiver:
             await self._arrived.wait()
 
     def kinds(self) -> list[str]:
-        envelopes = [json.loads(one.body) for one in self.received]
+        envelopes = [json.loads(webhook.body) for webhook in self.received]
         return [envelope.get("data", envelope)["event_type"] for envelope in envelopes]

@@ -34,7 +34,7 @@ class Telnyx:
 
     def commands(self) -> list[str]:
         """The paths of the requests that change something, in order."""
-        return [f"{one.method} {one.path}" for one in self.sandbox.requests if one.method != "GET"]
+        return [f"{request.method} {request.path}" for request in self.sandbox.requests if request.method != "GET"]
 
     def waiting(self) -> list[str]:
         """The call legs in the support queue, first in line first."""

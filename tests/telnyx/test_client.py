@@ -50,9 +50,9 @@ async def test_a_deduped_command_is_repeated_and_takes_effect_once(fault: Fault)
     command = await deduped(world)
     world.sandbox.faults.add(fault)
     await send(world, command)
-    assert [one.applied for one in world.sandbox.requests].count(True) == 1
+    assert [request.applied for request in world.sandbox.requests].count(True) == 1
     assert len(world.sandbox.requests) == 3
-    assert {one.command_id for one in world.sandbox.requests} == {"once"}
+    assert {request.command_id for request in world.sandbox.requests} == {"once"}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ class Unplugged(httpx2.AsyncBaseTransport):
 async def test_while_nothing_was_sent_everything_is_repeated(error: Callable[[str], Exception]) -> None:
     world = World()
     await send(world, ONCE, Unplugged(world, 3, error))
-    assert [one.applied for one in world.sandbox.requests] == [True]
+    assert [request.applied for request in world.sandbox.requests] == [True]
 
 
 async def test_no_connection_until_the_deadline_is_reported_as_nothing_sent() -> None:
@@ -127,7 +127,7 @@ async def test_attempts_end_well_before_telnyx_forgets_the_command_id() -> None:
     with pytest.raises(OutcomeUnknown, match=r"repeat the call within 60 s with command_id once"):
         await send(world, command)
     assert sum(world.waited) <= 30
-    assert [one.applied for one in world.sandbox.requests].count(True) == 1
+    assert [request.applied for request in world.sandbox.requests].count(True) == 1
 
 
 async def test_pauses_grow_and_follow_retry_after() -> None:
@@ -154,7 +154,7 @@ async def test_a_delete_that_finds_nothing_on_its_repeat_has_succeeded() -> None
     await send(world, ONCE)
     world.sandbox.faults.add(Fault(kind="drop", after=True, times=1, method="DELETE"))
     await send(world, DeleteQueue(queue_name="sales"))
-    assert [one.status for one in world.sandbox.requests][-1] == 404
+    assert [request.status for request in world.sandbox.requests][-1] == 404
 
 
 async def test_a_delete_that_finds_nothing_at_first_is_refused() -> None:
@@ -216,7 +216,7 @@ async def test_a_name_with_a_slash_stays_one_segment_of_the_path() -> None:
     world = World()
     await send(world, CreateQueue(queue_name="a/b ?#%"))
     await send(world, DeleteQueue(queue_name="a/b ?#%"))
-    assert [one.status for one in world.sandbox.requests] == [200, 204]
+    assert [request.status for request in world.sandbox.requests] == [200, 204]
 
 
 async def test_play_is_sent_once() -> None:

@@ -116,9 +116,9 @@ async def test_exactly_once_under_random_faults(seed: int, calls: int) -> None:
             world.sandbox.requests.clear()
             result = await client.call_tool(tool, CALLED[tool](room))
             failed = text(result) if result.is_error else None
-            sent = [one for one in world.sandbox.requests if one.method != "GET"]
+            sent = [request for request in world.sandbox.requests if request.method != "GET"]
             gone = bool(sent) and sent[-1].method == "DELETE" and sent[-1].status == 404
-            complaint = judge(tool, failed, sum(one.applied for one in sent), len(sent), gone=gone)
+            complaint = judge(tool, failed, sum(request.applied for request in sent), len(sent), gone=gone)
             if complaint:
                 wrong.append(f"{number} {tool} {complaint}")
             outcomes["done" if failed is None else "unknown" if "unknown" in failed else "nothing done"] += 1

@@ -77,7 +77,9 @@ def test_the_minimal_variant_has_only_required_arguments(example: Example) -> No
 
 def test_the_examples_reach_every_endpoint_of_the_contract() -> None:
     reached = [operation_at(route) for command in COMMANDS for route in command.routes()]
-    assert sorted(each.operation for each in reached) == sorted(each.operation for each in OPERATIONS.values())
+    assert sorted(operation.operation for operation in reached) == sorted(
+        operation.operation for operation in OPERATIONS.values()
+    )
 
 
 @each_row("example", EXAMPLES, lambda example: example.tool)
@@ -286,15 +288,15 @@ def test_a_command_lets_a_thing_be_named_in_one_way_only(command: type[Command])
 @each_row("settings", VOICE_SETTINGS, lambda settings: settings["type"])
 def test_a_voice_takes_the_settings_of_the_contract(settings: Arguments) -> None:
     choices = operation_of("speak_text").body["voice_settings"]["one_of"]
-    (provider,) = [each["object"] for each in choices if settings["type"] in each["object"]["type"]["enum"]]
+    (provider,) = [choice["object"] for choice in choices if settings["type"] in choice["object"]["type"]["enum"]]
     assert set(settings) == set(provider)
 
 
 @each_row("settings", VOICE_SETTINGS, lambda settings: settings["type"])
 def test_a_voice_takes_every_value_that_the_contract_enumerates(settings: Arguments) -> None:
     choices = operation_of("speak_text").body["voice_settings"]["one_of"]
-    (provider,) = [each["object"] for each in choices if settings["type"] in each["object"]["type"]["enum"]]
-    speak, spoken = COMMAND_OF["speak_text"], next(each for each in EXAMPLES if each.tool == "speak_text").minimal
+    (provider,) = [choice["object"] for choice in choices if settings["type"] in choice["object"]["type"]["enum"]]
+    speak, spoken = COMMAND_OF["speak_text"], next(choice for choice in EXAMPLES if choice.tool == "speak_text").minimal
     for name, of in provider.items():
         for value in of["enum"] if isinstance(of, dict) else ():  # pyright: ignore[reportUnknownVariableType]
             command = speak.model_validate({**spoken, "voice_settings": {**settings, name: value}}, strict=True)
@@ -351,10 +353,12 @@ def kind_by_contract(name: str, of: Any) -> Any:
         return PUBLISHED[name]
     if "object" in of:
         return {
-            "object": {RENAMED.get(inner, inner): kind_by_contract(inner, each) for inner, each in of["object"].items()}
+            "object": {
+                RENAMED.get(inner, inner): kind_by_contract(inner, schema) for inner, schema in of["object"].items()
+            }
         }
     if "one_of" in of:  # one value or several: a list
-        return next(each for each in of["one_of"] if "array" in each)
+        return next(schema for schema in of["one_of"] if "array" in schema)
     return {"enum": sorted(of["enum"])} if "enum" in of else of
 
 

@@ -27,7 +27,7 @@ A_PAGE = 250
 
 def looks(line: Telnyx) -> int:
     """How often the server has asked for deliveries, with success."""
-    return sum(one.path == DELIVERIES and one.status == 200 for one in list(line.sandbox.requests))
+    return sum(request.path == DELIVERIES and request.status == 200 for request in list(line.sandbox.requests))
 
 
 def somebody_calls(line: Telnyx, times: int) -> None:
@@ -45,7 +45,7 @@ async def test_missed_events_are_fetched_at_each_start(tmp_path: Path) -> None:
         somebody_calls(line, 1)
         async with connected("--database", url_of(database), env=line.env) as client:
             await eventually(partial(has_all, client, ids(line.sandbox)))
-        asked = [one.query for one in line.sandbox.requests if one.path == DELIVERIES]
+        asked = [request.query for request in line.sandbox.requests if request.path == DELIVERIES]
         emitted = [envelope.get("data", envelope)["id"] for envelope in line.sandbox.events]
     kept = await stored(database)
     assert len(emitted) > A_PAGE
@@ -70,7 +70,7 @@ async def test_with_catch_up_later_events_are_fetched_too_and_failed_requests_ar
                 client, "wait_for_event", types=["conference.participant.joined"], call_control_id=ben, timeout_secs=20
             )
             summary = await call(client, "conference_summary", conference_id=room)
-        statuses = [one.status for one in line.sandbox.requests if one.path == DELIVERIES]
+        statuses = [request.status for request in line.sandbox.requests if request.path == DELIVERIES]
     assert statuses[:4] == [403, 403, 500, 200]
     assert [(event["conference_id"], event["via"]) for event in seen["events"]] == [(room, "catch-up")]
     assert {person["call_control_id"] for person in summary["conference"]["participants"]} == {anna, ben}

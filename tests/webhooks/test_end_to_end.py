@@ -159,7 +159,7 @@ async def test_a_signed_body_that_is_not_an_event_is_400_and_kept_aside(receivin
     assert [receiving.post(body) for body in bodies] == [400, 400, 400]
     async with Store.open(url_of(receiving.database)) as store:
         aside = await store.rejected()
-    assert {one.body for one in aside} >= set(bodies)
+    assert {rejected.body for rejected in aside} >= set(bodies)
     assert "half" not in await receiving.stored()
 
 
@@ -271,7 +271,7 @@ async def test_two_servers_share_a_store_and_when_one_ends_the_other_takes_the_p
             leave.set()
             await eventually(partial(posted, "to the second"))
             await eventually(partial(sees, second, "to the first", "to the second"))
-    assert [[event["id"] for event in one["events"]] for one in seen] == [["to the first"]] * 2
+    assert [[event["id"] for event in seen_event["events"]] for seen_event in seen] == [["to the first"]] * 2
 
 
 def test_the_operator_is_warned_when_another_program_holds_the_port(tmp_path: Path) -> None:
@@ -332,11 +332,11 @@ async def test_events_of_the_sandbox_arrive_and_earlier_ones_are_fetched(tmp_pat
 
         async def has_everything() -> bool:
             made = await deliveries(sandbox_port)
-            return {event["id"] for event in await listed(client)} == {one["webhook"]["id"] for one in made}
+            return {event["id"] for event in await listed(client)} == {delivery["webhook"]["id"] for delivery in made}
 
         await eventually(has_everything)
         made = await deliveries(sandbox_port)
-    assert [one["attempts"] for one in made[1:]] == [[]] * len(history)
+    assert [delivery["attempts"] for delivery in made[1:]] == [[]] * len(history)
     assert [attempt["status"] for attempt in made[0]["attempts"]] == ["delivered"]
 
 

@@ -239,10 +239,10 @@ async def test_a_sender_that_stalls_does_not_keep_the_port(monkeypatch: pytest.M
 
 
 async def test_holding_the_port_leaves_signal_handlers_alone() -> None:
-    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     async with One().hold(0) as port:
         assert await post(port.number) == 200
-        assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def _is_free(port: int) -> bool:

@@ -38,23 +38,25 @@ def webhook(envelope: Json | None = None) -> Webhook:
     return Webhook(body, headers["telnyx-signature-ed25519"], headers["telnyx-timestamp"], TELNYX.public_key)
 
 
-def sdk_accepts(one: Webhook, monkeypatch: pytest.MonkeyPatch) -> bool:
+def sdk_accepts(signed: Webhook, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether Telnyx's SDK verifies and parses it."""
-    sent_headers = {"Telnyx-Signature-Ed25519": one.signature, "Telnyx-Timestamp": one.timestamp}
+    sent_headers = {"Telnyx-Signature-Ed25519": signed.signature, "Telnyx-Timestamp": signed.timestamp}
     headers = {name: value for name, value in sent_headers.items() if value is not None}
     with monkeypatch.context() as patched, Telnyx(api_key="KEYtest") as client:
-        patched.setattr(time, "time", lambda: one.now)
+        patched.setattr(time, "time", lambda: signed.now)
         try:
-            client.webhooks.unwrap(one.body.decode(), headers=headers, key=one.key)
+            client.webhooks.unwrap(signed.body.decode(), headers=headers, key=signed.key)
         except (ValueError, ArithmeticError):
             return False
     return True
 
 
-def refusal(one: Webhook, *other_keys: str) -> str | None:
+def refusal(signed: Webhook, *other_keys: str) -> str | None:
     """The reason for which we refuse it."""
     try:
-        SignatureVerifier([*other_keys, one.key], now=lambda: one.now).verify(one.body, one.signature, one.timestamp)
+        SignatureVerifier([*other_keys, signed.key], now=lambda: signed.now).verify(
+            signed.body, signed.signature, signed.timestamp
+        )
     except BadSignature as bad:
         return bad.reason
     except ValueError:
@@ -70,9 +72,9 @@ def signed_at(timestamp: str) -> Webhook:
 
 
 def altered_signature(change: Callable[[bytes], bytes]) -> Webhook:
-    one = webhook()
-    signature = change(base64.b64decode(one.signature or ""))
-    return replace(one, signature=base64.b64encode(signature).decode())
+    signed = webhook()
+    signature = change(base64.b64decode(signed.signature or ""))
+    return replace(signed, signature=base64.b64encode(signature).decode())
 
 
 def flip_a_bit(signature: bytes) -> bytes:
@@ -92,8 +94,8 @@ def forged() -> Webhook:
     return replace(webhook(), key=zero, signature=base64.b64encode(bytes([1]) + bytes(63)).decode())
 
 
-def text(one: Webhook) -> str:
-    return one.signature or ""
+def text(signed: Webhook) -> str:
+    return signed.signature or ""
 
 
 whole = webhook()
@@ -155,9 +157,9 @@ CASES: dict[str, tuple[Webhook, str | None]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_we_accept_exactly_what_the_sdk_accepts(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, reason = CASES[case]
-    assert refusal(one) == reason
-    assert sdk_accepts(one, monkeypatch) is (reason is None)
+    signed, reason = CASES[case]
+    assert refusal(signed) == reason
+    assert sdk_accepts(signed, monkeypatch) is (reason is None)
 
 
 @pytest.mark.parametrize("event_type", TYPES)
@@ -165,9 +167,9 @@ def test_we_accept_exactly_what_the_sdk_accepts(case: str, monkeypatch: pytest.M
 def test_every_webhook_that_the_sandbox_signs_is_accepted_by_both(
     event_type: str, form: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = webhook(form(event(event_type)))
-    assert refusal(one) is None
-    assert sdk_accepts(one, monkeypatch)
+    signed = webhook(form(event(event_type)))
+    assert refusal(signed) is None
+    assert sdk_accepts(signed, monkeypatch)
 
 
 def test_everything_that_the_sandbox_sent_is_accepted_by_both(monkeypatch: pytest.MonkeyPatch) -> None:

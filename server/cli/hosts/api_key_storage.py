@@ -93,10 +93,10 @@ def preview_key(host: Host, place: KeyPlace) -> KeySetup:
 
 def _store_in_keyring() -> str:
     try:
-        known, stored = _known_key(), stored_key()
-        if stored is not None and known in (None, stored):
+        known_key, stored = _known_key(), stored_key()
+        if stored is not None and known_key in (None, stored):
             return f"The key is already in {keyring_name()}."
-        store_key(known or _ask_key())
+        store_key(known_key or _ask_key())
     except KeyringFailed as error:
         raise CommandFailed(
             f"The keyring does not accept the key ({error}). Unlock it, or use --key environment. Nothing was changed."

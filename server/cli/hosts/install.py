@@ -154,9 +154,9 @@ def _backup_note(backup: os.PathLike[str] | None) -> str:
 
 def _check(options: Mapping[str, Any], public_key: str | None) -> str | None:
     """Check the settings, and return the public key to write, if any. Raises `SettingsError`."""
-    known = public_key or os.environ.get(PUBLIC_KEY) or None
+    given_key = public_key or os.environ.get(PUBLIC_KEY) or None
     needed = options.get("webhook_port") and not options.get("sandbox") and not options.get("insecure_webhooks")
-    if needed and not known and is_terminal():
-        known = click.prompt("Telnyx's public key (in the portal: Keys & Credentials, Public Key)").strip()
-    create_verifier(load_settings({**options, "public_key": known}), None)
-    return known if needed or public_key else None
+    if needed and not given_key and is_terminal():
+        given_key = click.prompt("Telnyx's public key (in the portal: Keys & Credentials, Public Key)").strip()
+    create_verifier(load_settings({**options, "public_key": given_key}), None)
+    return given_key if needed or public_key else None

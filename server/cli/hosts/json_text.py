@@ -182,15 +182,15 @@ def _read_command_list(text: str, section: str, name: str) -> Entry | None:
         return None
     command = server.get("command")
     first, *others = cast("list[Any]", command) if command and isinstance(command, list) else [""]
-    rest = {key: value for key, value in server.items() if key not in ("command", "environment")}
+    other_fields = {key: value for key, value in server.items() if key not in ("command", "environment")}
     variables = {"env": server["environment"]} if "environment" in server else {}
-    return {**rest, "command": first, "args": others, **variables}
+    return {**other_fields, "command": first, "args": others, **variables}
 
 
 def _put_command_list(text: str, section: str, name: str, entry: Entry) -> str:
-    rest = {key: value for key, value in entry.items() if key not in ("command", "args", "env")}
+    other_fields = {key: value for key, value in entry.items() if key not in ("command", "args", "env")}
     variables = {"environment": entry["env"]} if "env" in entry else {}
-    server = {**rest, "command": [entry["command"], *entry["args"]], **variables}
+    server = {**other_fields, "command": [entry["command"], *entry["args"]], **variables}
     return _put(True, text, section, name, server)
 
 

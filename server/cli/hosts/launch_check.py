@@ -43,7 +43,7 @@ def _expand(text: str) -> str:
 def check_start(host: Host, server: Entry) -> Finding:
     """Start the server, call a tool, and report how that went."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        begun = time.monotonic()
+        started = time.monotonic()
         try:
             report = anyio.run(_call_tool, host, server, log)
         except Exception as error:  # a host would get no further, for any reason
@@ -53,7 +53,7 @@ def check_start(host: Host, server: Entry) -> Finding:
             program = f"{server.get('command')} {' '.join(server.get('args', ()))}"
             fix = f"Run {program} to see the error, or install again."
             return Finding("start", State.WRONG, f"started as {host.title} does: {clean(reason, 400)}", fix)
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - started
     return Finding("start", State.GOOD, f"started as {host.title} does in {seconds:.1f} s: {report}")
 
 

@@ -53,8 +53,8 @@ def merged(existing: Entry | None, ours: Entry) -> Entry:
     """Our entry with what a person added to the existing one: the host's own settings, and further variables."""
     if existing is None:
         return ours
-    kept = {key: value for key, value in existing.items() if key not in _OWN_FIELDS}
-    result: dict[str, Any] = {**kept, **ours}
+    other_fields = {key: value for key, value in existing.items() if key not in _OWN_FIELDS}
+    result: dict[str, Any] = {**other_fields, **ours}
     replaced = {API_KEY, *ours.get("env", {})}
     env = {name: value for name, value in existing.get("env", {}).items() if name not in replaced}
     if env or "env" in ours:

@@ -131,8 +131,8 @@ class _Collector:
         state = self._state
         start = state.started_at or self._first or now
         overdue = state.overdue_at or now
-        known = max(now, self._last or now)
-        end = max(start, min(state.ended_at or known, overdue if state.ended_at is None else state.ended_at))
+        last_known = max(now, self._last or now)
+        end = max(start, min(state.ended_at or last_known, overdue if state.ended_at is None else state.ended_at))
         is_over = state.ended_at is not None or overdue < now
         for call, person in state.participants.items():
             self._person(call).observe(person, self._states(call, person), end)

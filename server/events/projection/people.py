@@ -116,16 +116,16 @@ def add_people(
 
 def _as_listed(person: PersonView | None, participant: Participant) -> PersonView:
     """The person on a participant's leg, with the state as the API lists it."""
-    known = person or PersonView(call_control_id=participant.call_control_id or "")
+    view = person or PersonView(call_control_id=participant.call_control_id or "")
     state = {
-        "label": participant.label or known.label,
-        "role": known.role or ("host" if participant.end_conference_on_exit else None),
+        "label": participant.label or view.label,
+        "role": view.role or ("host" if participant.end_conference_on_exit else None),
         "is_muted": bool(participant.muted),
-        "muted_since": known.muted_since if participant.muted else None,
+        "muted_since": view.muted_since if participant.muted else None,
         "is_on_hold": bool(participant.on_hold),
-        "on_hold_since": known.on_hold_since if participant.on_hold else None,
+        "on_hold_since": view.on_hold_since if participant.on_hold else None,
     }
-    return known.model_copy(update=state)
+    return view.model_copy(update=state)
 
 
 def _short_address(number: str | None) -> str | None:

@@ -43,10 +43,10 @@ Identify = Callable[[str], CallerId]
 def conference_view(id_: str, state: Conference, identify: Identify, now: datetime) -> ConferenceView:
     """A conference as it is at `now`."""
     end = state.ended_by(now)
-    left = sorted((person for person in state.participants.values() if not person.is_in), key=_last_left_first)
+    departed = sorted((person for person in state.participants.values() if not person.is_in), key=_last_left_first)
     present = [] if end else list(state.present.values())
-    gone = [*(state.present.values() if end else ()), *left]
-    participants = [*present, *gone[:MAX_LEFT_PARTICIPANTS]]
+    former = [*(state.present.values() if end else ()), *departed]
+    participants = [*present, *former[:MAX_LEFT_PARTICIPANTS]]
     return ConferenceView(
         id=id_,
         name=state.api_fields.get("name"),
@@ -59,7 +59,7 @@ def conference_view(id_: str, state: Conference, identify: Identify, now: dateti
         seconds=_duration(state, end or now),
         present=len(present),
         participants=[participant_view(person, state, identify, end, now) for person in participants],
-        left_not_shown=len(gone) - MAX_LEFT_PARTICIPANTS if len(gone) > MAX_LEFT_PARTICIPANTS else None,
+        left_not_shown=len(former) - MAX_LEFT_PARTICIPANTS if len(former) > MAX_LEFT_PARTICIPANTS else None,
         floor=_floor(state, end),
         playing=[_sound_view(active) for active in state.sounds] or None if not end else None,
         recording=state.recording.view() if state.recording and not end else None,

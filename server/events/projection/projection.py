@@ -564,7 +564,7 @@ class Projection:
 
     def _record_hangup(self, call_control_id: str, moment: Moment) -> set[str]:
         call = self._call(call_control_id)
-        if any(known.id == moment.id for known in call.hangups):
+        if any(earlier.id == moment.id for earlier in call.hangups):
             return set()
         call.hangups.append(moment)
         changed: set[str] = set()
@@ -576,7 +576,7 @@ class Projection:
 
     def _record_hold(self, call_control_id: str, moment: Moment) -> set[str]:
         call = self._call(call_control_id)
-        if any(known.id == moment.id for known in call.holds):
+        if any(earlier.id == moment.id for earlier in call.holds):
             return set()
         call.holds = [*call.holds[1 - _MAX_HOLDS :], moment]
         return set[str]().union(*(self._add_call_moment(id_, moment) for id_ in call.conferences))

@@ -161,8 +161,8 @@ def _ended(entry: TimelineEntry) -> str:
     if entry.before.ended_at is not None:
         return ""
     reason = entry.moment.detail.get("reason")
-    rest = len(entry.before.present)
-    still_in = f" {count(rest, 'person')} {'was' if rest == 1 else 'were'} still in it." if rest else ""
+    remaining = len(entry.before.present)
+    still_in = f" {count(remaining, 'person')} {'was' if remaining == 1 else 'were'} still in it." if remaining else ""
     return f"The conference ended{f': {_reason(reason)}' if reason else ''}.{still_in}"
 
 
@@ -194,8 +194,8 @@ def _departure(entry: TimelineEntry, verb: str) -> str:
     if not person.is_in:
         return ""
     after = f" after {format_duration(entry.moment.at - person.joined_at)}" if person.joined_at else ""
-    rest = len(entry.before.present) - 1
-    return f"{entry.call_name} {verb}{after}; {rest or 'nobody'} in it."
+    remaining = len(entry.before.present) - 1
+    return f"{entry.call_name} {verb}{after}; {remaining or 'nobody'} in it."
 
 
 def _held(entry: TimelineEntry) -> str:

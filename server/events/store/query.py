@@ -176,13 +176,13 @@ def _prefix_range(prefix: str) -> tuple[str, str | None]:
 
 def _existing_types(transaction: Transaction, types: Iterable[str]) -> list[str]:
     """The types to search for: exact ones, and those that exist under each prefix."""
-    found: set[str] = set()
+    existing: set[str] = set()
     for name in types:
         if name.endswith(".*"):
-            found.update(_few_values(transaction, "type", name[:-1], _MAX_BRANCHES + 1))
+            existing.update(_few_values(transaction, "type", name[:-1], _MAX_BRANCHES + 1))
         else:
-            found.add(stored_text(name))
-    return sorted(found)
+            existing.add(stored_text(name))
+    return sorted(existing)
 
 
 def distinct(transaction: Transaction, name: Field, prefix: str, limit: int) -> list[str]:

@@ -27,7 +27,7 @@ class RawEvent:
 
 def raw_events(transaction: Transaction, numbers: Sequence[int]) -> list[RawEvent]:
     """The events with these numbers, in their order. Those that are no longer stored are left out."""
-    found: list[RawEvent] = []
+    raw: list[RawEvent] = []
     for first in range(0, len(numbers), _BATCH):
         batch = sorted(numbers)[first : first + _BATCH]
         rows = transaction.rows(
@@ -36,7 +36,7 @@ def raw_events(transaction: Transaction, numbers: Sequence[int]) -> list[RawEven
         )
         for number, id_, event_type, occurred, received, via, value, timestamp, body in rows:
             signature = None if value is None or timestamp is None else Signature(value, timestamp)
-            found.append(
+            raw.append(
                 RawEvent(
                     number=number,
                     id=id_,
@@ -48,4 +48,4 @@ def raw_events(transaction: Transaction, numbers: Sequence[int]) -> list[RawEven
                     signature=signature,
                 )
             )
-    return found
+    return raw

@@ -213,8 +213,8 @@ def read_head(noted: str) -> tuple[int, str]:
 
 def parse_head(head: str) -> tuple[int, str] | None:
     """Number and hash of a head written `NUMBER:HASH`; None for any other text."""
-    found = _WRITTEN_HEAD.fullmatch(head.strip())
-    return (int(found[1]), found[2]) if found else None
+    match = _WRITTEN_HEAD.fullmatch(head.strip())
+    return (int(match[1]), match[2]) if match else None
 
 
 def _text(entry: Entry) -> str:

@@ -27,10 +27,10 @@ class AuditVerifier:
 
     def __init__(self, known_head: str | None = None) -> None:
         """`known_head`: the head of an earlier check, which must still be in the chain. Raises `AuditTampered`."""
-        known = parse_head(known_head) if known_head is not None else (0, GENESIS)
-        if known is None:
+        start = parse_head(known_head) if known_head is not None else (0, GENESIS)
+        if start is None:
             raise AuditTampered(f"{known_head} is not a head: it is written NUMBER:HASH, as audit verify prints it.")
-        self._known_number, self._known_hash = known
+        self._known_number, self._known_hash = start
         self._number, self._hash = 0, GENESIS
         self._at = _BEFORE_ALL
         self._compare_known_head()
@@ -47,12 +47,12 @@ class AuditVerifier:
             self._check(*row)
         return self._end(session) if len(rows) < BATCH_SIZE else None
 
-    def _check(self, found: int, at: int, text: str, written: str, *filed: str | int | None) -> None:
+    def _check(self, stored_number: int, at: int, text: str, written: str, *filed: str | int | None) -> None:
         number = self._number + 1
-        if found < number:
-            raise AuditTampered(f"Record {found} was inserted: the first record is number 1.")
-        if found > number:
-            raise AuditTampered(f"Record {number} is missing: after {number - 1} comes {found}.")
+        if stored_number < number:
+            raise AuditTampered(f"Record {stored_number} was inserted: the first record is number 1.")
+        if stored_number > number:
+            raise AuditTampered(f"Record {number} is missing: after {number - 1} comes {stored_number}.")
         last = hash_of(self._hash, number, at, digest_of(text))
         if written != last:
             raise AuditTampered(
@@ -60,7 +60,7 @@ class AuditVerifier:
             )
         if filed != index_of(json.loads(text)):
             raise AuditTampered(f"Record {number} was altered: its indexed session or event differs from its content.")
-        self._number, self._hash, self._at = number, last, found
+        self._number, self._hash, self._at = number, last, stored_number
         self._compare_known_head()
 
     def _compare_known_head(self) -> None:

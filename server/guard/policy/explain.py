@@ -88,8 +88,8 @@ def _effects(policy: Policy) -> Iterator[str]:
     """The effects that a person is asked about, in tools without an entry of their own."""
     by_arguments = ((rule.effect.risk, rule.arguments, f"it {rule.effect.reason}") for rule in ARGUMENT_RULES)
     by_state = ((risk, effect, f"by {calls}") for effect, (risk, calls) in STATE_RULES.items())
-    asked = ((what, why) for risk, what, why in (*by_arguments, *by_state) if policy.level.asks(risk))
-    yield from (f"{what}: {why}" for what, why in asked)
+    effects = ((what, why) for risk, what, why in (*by_arguments, *by_state) if policy.level.asks(risk))
+    yield from (f"{what}: {why}" for what, why in effects)
 
 
 _ORDER = ("reads", "nobody is asked", "a person is asked with", "a person is asked")
@@ -105,11 +105,11 @@ def _approval_title(policy: Policy, tool: type[Tool]) -> str:
     risk = tool.risk
     if not isinstance(risk, ByArgument):
         return _TITLES[policy.approval_at(tool, risk)]
-    asked = {value: policy.approval_at(tool, at) for value, at in risk.values.items()}
+    approvals = {value: policy.approval_at(tool, at) for value, at in risk.values.items()}
     otherwise = policy.approval_at(tool, risk.otherwise)
-    if set(asked.values()) == {otherwise}:
+    if set(approvals.values()) == {otherwise}:
         return _TITLES[otherwise]
-    values = " or ".join(str(value).lower() for value, approval in asked.items() if approval.asks)
+    values = " or ".join(str(value).lower() for value, approval in approvals.items() if approval.asks)
     return f"a person is asked with {risk.argument} {values}"
 
 
@@ -164,16 +164,16 @@ def _measures(rules: LimitRules) -> Iterator[tuple[str, Measures]]:
 
 def warnings(policy: Policy, tools: Iterable[type[Tool]] = TOOLS) -> Iterator[str]:
     """Likely mistakes in a policy, one sentence each."""
-    known = {tool.tool_name(): tool for tool in tools}
-    if not policy.allowed(known.values()):
+    tools_by_name = {tool.tool_name(): tool for tool in tools}
+    if not policy.allowed(tools_by_name.values()):
         yield "No tool exists on this server."
     for rules in policy.sources:
         yield from _tool_warnings(policy, rules)
         yield from _scope_warnings(rules)
-        yield from _limit_warnings(policy, rules, known)
+        yield from _limit_warnings(policy, rules, tools_by_name)
         yield from _hours_warnings(rules)
         yield from _calling_warnings(rules)
-        yield from _approval_warnings(policy, rules, known)
+        yield from _approval_warnings(policy, rules, tools_by_name)
 
 
 def _tool_warnings(policy: Policy, rules: OwnRules) -> Iterator[str]:
@@ -191,12 +191,12 @@ def _scope_warnings(rules: OwnRules) -> Iterator[str]:
         yield "scope.audio_http is true: audio fetched over http can be changed on its way."
 
 
-def _limit_warnings(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) -> Iterator[str]:
+def _limit_warnings(policy: Policy, rules: OwnRules, tools_by_name: dict[str, type[Tool]]) -> Iterator[str]:
     for place, measures in _measures(rules.limits):
         for field, words in _NAMES.items():
             if getattr(measures, field) == 0:
                 yield f"The limit of {words} for {place} is 0: such calls are never sent."
-    yield from (f"limits.tool.{name}: {why}" for name, why in _absent(policy, rules.limits.tool, known))
+    yield from (f"limits.tool.{name}: {why}" for name, why in _absent(policy, rules.limits.tool, tools_by_name))
 
 
 def _hours_warnings(rules: OwnRules) -> Iterator[str]:
@@ -221,16 +221,18 @@ def _calling_warnings(rules: OwnRules) -> Iterator[str]:
         yield "calling.override names optout: a person may have people called who asked not to be."
 
 
-def _approval_warnings(policy: Policy, rules: OwnRules, known: dict[str, type[Tool]]) -> Iterator[str]:
+def _approval_warnings(policy: Policy, rules: OwnRules, tools_by_name: dict[str, type[Tool]]) -> Iterator[str]:
     if rules.approval.level is ApprovalLevel.NEVER:
         yield "approval.level is never: actions that cannot be undone run without asking a person."
-    asked = [name for name, approval in rules.approval.tool.items() if approval is not ApprovalPolicy.REFUSE]
-    yield from (f"approval.tool.{name}: {why}" for name, why in _absent(policy, asked, known))
+    with_approval = [name for name, approval in rules.approval.tool.items() if approval is not ApprovalPolicy.REFUSE]
+    yield from (f"approval.tool.{name}: {why}" for name, why in _absent(policy, with_approval, tools_by_name))
 
 
-def _absent(policy: Policy, names: Iterable[str], known: dict[str, type[Tool]]) -> Iterator[tuple[str, str]]:
+def _absent(policy: Policy, names: Iterable[str], tools_by_name: dict[str, type[Tool]]) -> Iterator[tuple[str, str]]:
     """The names that are not tools of this server, each with the reason."""
     for name in names:
-        why = policy.refusal(known[name]) if name in known else "it is not among the tools of this server"
+        why = (
+            policy.refusal(tools_by_name[name]) if name in tools_by_name else "it is not among the tools of this server"
+        )
         if why is not None:
             yield name, f"this tool does not exist here, because {why}."

@@ -35,12 +35,12 @@ class Window:
     def parse(cls, text: str) -> Self:
         """The window that is written `mon-fri 08:00-18:00`, `sat,sun 22:00-02:00`. Raises `ValueError`."""
         text = " ".join(text.lower().split())
-        found = _WINDOW.fullmatch(text)
-        if found is None:
+        match = _WINDOW.fullmatch(text)
+        if match is None:
             raise ValueError("is not days and times such as mon-fri 08:00-18:00 or sat,sun 22:00-02:00")
-        days = frozenset(day for part in found[1].split(",") for day in _days(part))
-        start = int(found[2]) * 60 + int(found[3])
-        end = int(found[4]) * 60 + int(found[5]) if found[4] else _DAY
+        days = frozenset(day for part in match[1].split(",") for day in _days(part))
+        start = int(match[2]) * 60 + int(match[3])
+        end = int(match[4]) * 60 + int(match[5]) if match[4] else _DAY
         return cls(text, days, start, end if end >= start else end + _DAY)
 
     @property
@@ -50,8 +50,8 @@ class Window:
 
     def holds(self, weekday: int, minute: int) -> bool:
         """Whether a minute of a day lies in it, begun on that day or on the one before."""
-        begun = weekday in self.days and self.start <= minute < self.end
-        return begun or ((weekday - 1) % 7 in self.days and minute < self.end - _DAY)
+        begins_today = weekday in self.days and self.start <= minute < self.end
+        return begins_today or ((weekday - 1) % 7 in self.days and minute < self.end - _DAY)
 
 
 def _days(part: str) -> Iterator[int]:

@@ -96,8 +96,8 @@ def limit_windows(shares: Sequence[Share], tool: type[Tool], risk: Risk) -> tupl
         key, owner = (f":of:{of}", f" of {of}") if of else ("", "")
         for suffix, words, measures in _applicable(rules, tool, risk):
             for window in _windows_of(measures, f"{suffix}{key}", f"{words}{owner}"):
-                known = windows.get(window.key)
-                windows[window.key] = window if known is None or window.most < known.most else known
+                earlier = windows.get(window.key)
+                windows[window.key] = window if earlier is None or window.most < earlier.most else earlier
     return tuple(windows.values())
 
 

@@ -45,7 +45,7 @@ class PolicySource:
     def _changed(self, path: Path) -> Rules | None:
         """The rules of the file; None when the file has not changed."""
         seen, self._seen = self._seen, None
-        found = stat_of(path)
+        stat = stat_of(path)
         # Recorded before reading, and also if reading fails: an edit in progress shows as a change the next time.
-        self._seen = found
-        return None if found == seen else read_rules(read_text(path))
+        self._seen = stat
+        return None if stat == seen else read_rules(read_text(path))

@@ -50,12 +50,12 @@ def read_rules(text: str) -> Rules:
 
 def _syntax(message: str, text: str) -> str:
     """Rewrites tomllib's `Invalid value (at line 3, column 5)` with the place first."""
-    found = _WHERE.fullmatch(message)
-    if found is None:
+    match = _WHERE.fullmatch(message)
+    if match is None:
         return f"It is not TOML: {message}."
     last = text.rstrip().count("\n") + 1
-    place = f"line {last}, where it ends," if found[2] == "end of document" else found[2]
-    return f"At {place} it is not TOML: {found[1]}."
+    place = f"line {last}, where it ends," if match[2] == "end of document" else match[2]
+    return f"At {place} it is not TOML: {match[1]}."
 
 
 def _sentence(error: ErrorDetails) -> str:

@@ -62,8 +62,8 @@ def url_problem(url: str, http: bool, hosts: Sequence[Collection[str]]) -> str |
     `http`: whether http is allowed beside https. `hosts`: lists of lower-case patterns; one of each list must match.
     Without lists, every public host is allowed.
     """
-    scheme, separator, rest = url.partition("://")
-    authority = _END_OF_HOST.split(rest, maxsplit=1)[0]
+    scheme, separator, remainder = url.partition("://")
+    authority = _END_OF_HOST.split(remainder, maxsplit=1)[0]
     if not separator or "\\" in url or any(letter <= " " or letter == "\x7f" for letter in url):
         return "it is not a plain URL"
     if scheme.lower() not in (("https", "http") if http else ("https",)):
@@ -73,10 +73,10 @@ def url_problem(url: str, http: bool, hosts: Sequence[Collection[str]]) -> str |
 
 
 def _host_problem(authority: str, hosts: Sequence[Collection[str]]) -> str | None:
-    found = _AUTHORITY.fullmatch(authority)
-    if found is None or (found[2] is not None and not 0 < int(found[2]) < 65536):
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None or (match[2] is not None and not 0 < int(match[2]) < 65536):
         return "its port is not valid"
-    host = found[1].lower().strip("[]").removesuffix(".")
+    host = match[1].lower().strip("[]").removesuffix(".")
     if not is_public(host):
         return NOT_PUBLIC
     named = all(any(fnmatchcase(host, pattern) for pattern in patterns) for patterns in hosts)

@@ -16,13 +16,13 @@ class FileUnreadable(Exception):
 def stat_of(path: Path) -> Seen:
     """The version of a file. Raises `FileUnreadable`."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError) as problem:
         raise FileUnreadable(f"It cannot be found ({_words(problem)}).") from None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise FileUnreadable("It is not a file.")
     # ctime also changes when permissions change, so a file that became readable counts as changed.
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:

@@ -24,8 +24,8 @@ def examined(home: Home, *arguments: str, code: int = 0) -> Found:
     ended = home.run("doctor", "--json", *arguments)
     assert ended.returncode == code, ended.stdout + ended.stderr
     found = [json.loads(line) for line in ended.stdout.splitlines()]
-    assert all(("do" in one) == (one["state"] == "wrong") for one in found)
-    return {one["name"]: one for one in found}
+    assert all(("do" in finding) == (finding["state"] == "wrong") for finding in found)
+    return {finding["name"]: finding for finding in found}
 
 
 def test_a_correct_setup_is_good_in_every_line(home: Home) -> None:
@@ -59,7 +59,9 @@ def test_a_problem_of_several_hosts_is_reported_once(home: Home) -> None:
         home.does("install", host, "--sandbox")
     home.does("install", "gemini", "--sandbox", "--database", f"sqlite:///{home.path}/events.db")
     found = [json.loads(line) for line in home.run("doctor", "--json").stdout.splitlines()]
-    says = {name: [one["says"] for one in found if one["name"] == name] for name in ("settings", "key", "store")}
+    says = {
+        name: [finding["says"] for finding in found if finding["name"] == name] for name in ("settings", "key", "store")
+    }
     assert says == {
         "settings": ["those of Claude Code, Cursor, Gemini CLI, since TELNYX_API_KEY is not set here"],
         "key": ["not needed on the sandbox"],
@@ -79,7 +81,11 @@ def test_a_missing_key_no_connection_and_an_invalid_public_key_each_have_a_fix(h
         "TELNYX_CONFERENCING_DATABASE": f"sqlite:///{home.path}/no/such/place.db",
     }
     found = examined(home, code=1)
-    assert {name for name, one in found.items() if one["state"] == "wrong"} == {"connection", "public key", "store"}
+    assert {name for name, finding in found.items() if finding["state"] == "wrong"} == {
+        "connection",
+        "public key",
+        "store",
+    }
 
 
 def answering(*headers: tuple[bytes, bytes]) -> Any:

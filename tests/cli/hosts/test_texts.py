@@ -33,13 +33,13 @@ def commented(draw: st.DrawFn, value: Any) -> str:
         last = draw(st.sampled_from(["", ","])) if parts else ""
         return f"{brackets[0]}{draw(noise)}{body}{draw(noise)}{last}{draw(noise)}{brackets[1]}"
 
-    def written(one: Any) -> str:
-        if isinstance(one, dict):
-            members = cast("dict[str, Any]", one).items()
+    def written(value: Any) -> str:
+        if isinstance(value, dict):
+            members = cast("dict[str, Any]", value).items()
             return put_together("{}", [f"{json.dumps(k)}{draw(noise)}:{draw(noise)}{written(v)}" for k, v in members])
-        if isinstance(one, list):
-            return put_together("[]", [written(item) for item in cast("list[Any]", one)])
-        return json.dumps(one)
+        if isinstance(value, list):
+            return put_together("[]", [written(item) for item in cast("list[Any]", value)])
+        return json.dumps(value)
 
     return f"{draw(noise)}{written(value)}{draw(noise)}"
 
@@ -91,7 +91,7 @@ def test_comments_stay_where_they_are(data: st.DataObject, document: Any, others
 def test_an_edit_of_toml_keeps_all_other_values(text: str) -> None:
     before = tomllib.loads(text)
     after = TOML.put(text, "mcp_servers", "tc", SERVER)
-    others = {name: one for name, one in before.get("mcp_servers", {}).items() if name != "tc"}
+    others = {name: server for name, server in before.get("mcp_servers", {}).items() if name != "tc"}
     assert tomllib.loads(after) == {**before, "mcp_servers": {**others, "tc": SERVER}}
     assert TOML.put(after, "mcp_servers", "tc", SERVER) == after
     taken = TOML.take(after, "mcp_servers", "tc")

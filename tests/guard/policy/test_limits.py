@@ -111,7 +111,7 @@ def test_each_speaking_tool_names_the_argument_that_is_spoken() -> None:
 
 @given(LIMIT_RULES, LIMIT_RULES, ANY_COMMAND)
 def test_no_source_raises_the_limit_of_another(first: LimitRules, second: LimitRules, call: Command) -> None:
-    alone, both = (Policy([Rules(limits=one) for one in sources]) for sources in ([first], [first, second]))
+    alone, both = (Policy([Rules(limits=source) for source in sources]) for sources in ([first], [first, second]))
     limits = {limit.key: limit for limit in both.judged(call).limits(call)}
     assert len(limits) == len(both.judged(call).limits(call))
     for limit in alone.judged(call).limits(call):

@@ -165,7 +165,7 @@ HOSTED: list[tuple[list[list[str]], str, bool]] = [
 
 @each_row(("hosts", "url", "may"), HOSTED)
 async def test_a_url_is_on_a_host_that_every_source_names(hosts: list[list[str]], url: str, may: bool) -> None:
-    assert (await refusal(url, *(ScopeRules(audio_hosts=one) for one in hosts)) is None) is may
+    assert (await refusal(url, *(ScopeRules(audio_hosts=host) for host in hosts)) is None) is may
 
 
 async def test_a_refused_audio_url_lists_the_allowed_hosts() -> None:

@@ -50,8 +50,8 @@ def browser(url: str) -> httpx2.AsyncClient:
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncGenerator[Served]:
-    async with serve(tmp_path, interval_s=0.01) as one:
-        yield one
+    async with serve(tmp_path, interval_s=0.01) as running:
+        yield running
 
 
 @asynccontextmanager
@@ -153,7 +153,7 @@ async def test_a_sign_in_that_is_ended_elsewhere_ends_its_stream(served: Served)
     visitor, other = await served.signed_in(), await served.signed_in()
     async with watching(visitor) as stream:
         await anext(stream)
-        [mine] = [one for one in (await visitor.get("sessions")).json()["sessions"] if one["current"]]
+        [mine] = [session for session in (await visitor.get("sessions")).json()["sessions"] if session["current"]]
         await other.post("end-session", {"id": mine["id"]})
         assert await anext(stream) == ("ended", {"why": "This sign-in was ended on another page."})
 
@@ -246,7 +246,7 @@ async def test_shutdown_ends_an_open_stream_at_once_and_keeps_the_sign_in(tmp_pa
                 async with watching(visitor) as stream:
                     seen.append(await anext(stream))
                     task_status.started()
-                    seen.extend([one async for one in stream])
+                    seen.extend([event async for event in stream])
 
         async with serve_operator_page(ledger, live, 0) as address:
             await tasks.start(watch, address)

@@ -55,7 +55,7 @@ async def visitor(page: Page) -> Visitor:
 async def found(visitor: Visitor, query: str = "") -> list[str]:
     answer = await visitor.get(f"conferences{query}")
     assert answer.status_code == 200, answer.text
-    return [one["id"] for one in answer.json()["conferences"]]
+    return [conference["id"] for conference in answer.json()["conferences"]]
 
 
 async def test_past_conferences_are_listed_the_newest_first_with_their_figures(visitor: Visitor) -> None:
@@ -115,7 +115,7 @@ async def test_a_past_conference_has_its_transcript(page: Page, visitor: Visitor
 
 
 async def actions(visitor: Visitor, query: str) -> list[Any]:
-    return [one.get("tool") for one in (await visitor.get(f"audit{query}")).json()["actions"]]
+    return [action.get("tool") for action in (await visitor.get(f"audit{query}")).json()["actions"]]
 
 
 async def test_the_audit_is_filtered_by_result_tool_text_and_time(page: Page) -> None:
@@ -152,7 +152,7 @@ async def test_the_audit_is_read_in_pages(page: Page) -> None:
     visitor = await page.signed_in()
     await page.ledger.record([(page.clock.now(), {"outcome": "done", "tool": f"t{n}"}) for n in range(70)])
     first = (await visitor.get("audit")).json()
-    assert [one["tool"] for one in first["actions"]] == [f"t{n}" for n in range(69, 19, -1)]
+    assert [action["tool"] for action in first["actions"]] == [f"t{n}" for n in range(69, 19, -1)]
     assert await actions(visitor, f"?before={first['next']}") == [f"t{n}" for n in range(19, -1, -1)]
 
 
@@ -183,7 +183,7 @@ async def test_a_request_that_was_asked_again_is_outdated_and_says_what_has_chan
         )
         await page.ledger.add_pending(changed)
     state = (await visitor.post("resume")).json()["state"]
-    assert ([one["question"] for one in state["pending"]], state["waiting"]) == (["new question"], 1)
+    assert ([approval["question"] for approval in state["pending"]], state["waiting"]) == (["new question"], 1)
     [outdated] = state["decided"]
     assert (outdated["question"], outdated["state"]) == ("old question", "outdated")
     assert "Boris has joined" in outdated["changed"]
@@ -195,4 +195,4 @@ async def test_a_request_whose_facts_are_true_again_is_asked_anew(page: Page) ->
         request = ApprovalRequest("same call", binding, "end_conference", "destructive", binding, "agent")
         codes.append((await page.ledger.add_pending(request)).code)
     assert len(set(codes)) == 3
-    assert [one.code for one in await page.ledger.pending()] == codes[2:]
+    assert [approval.code for approval in await page.ledger.pending()] == codes[2:]

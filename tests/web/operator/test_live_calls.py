@@ -99,7 +99,7 @@ async def test_the_stream_shows_who_is_in_which_conference(tmp_path: Path) -> No
     async with house(tmp_path) as (operator, _, conference_id):
 
         async def named() -> list[dict[str, Any]]:
-            return [one for one in (await operator.board())["rooms"] if one["name"] == "Standup"]
+            return [room for room in (await operator.board())["rooms"] if room["name"] == "Standup"]
 
         [room] = await eventually(named)
     assert (room["id"], room["present"]) == (conference_id, 2)
@@ -123,7 +123,7 @@ async def test_a_button_waits_for_approval_where_the_policy_requires_it(tmp_path
         everyone = {"conference_id": conference_id, "call_control_ids": "everyone"}
         said = await operator.press("mute_participants", **everyone)
         assert (said["failed"], said["pending"]) == (True, code_in(said["text"]))
-        assert [(one["code"], one["room"]) for one in (await operator.board())["pending"]] == [
+        assert [(request["code"], request["room"]) for request in (await operator.board())["pending"]] == [
             (said["pending"], conference_id)
         ]
         assert muted(phone, conference_id) == [False, False]

@@ -154,8 +154,11 @@ async def test_a_sign_in_outlasts_the_server(tmp_path: Path) -> None:
 async def test_people_see_their_sign_ins_and_end_one_elsewhere(page: Page) -> None:
     anna, boris = await page.signed_in("anna@desk"), await page.signed_in("boris@desk")
     listed = (await anna.get("sessions")).json()["sessions"]
-    assert {(one["person"], one["current"]) for one in listed} == {("anna@desk", True), ("boris@desk", False)}
-    [other] = [one["id"] for one in listed if not one["current"]]
+    assert {(sign_in["person"], sign_in["current"]) for sign_in in listed} == {
+        ("anna@desk", True),
+        ("boris@desk", False),
+    }
+    [other] = [sign_in["id"] for sign_in in listed if not sign_in["current"]]
     assert (await anna.post("end-session", {"id": other})).status_code == 204
     assert (await boris.is_signed_in(), await anna.is_signed_in()) == (False, True)
     assert (await anna.post("end-session", {"id": other})).status_code == 404
