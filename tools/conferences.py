@@ -15,6 +15,7 @@ from .types import (
     ConferenceId,
     MediaName,
     NotEmpty,
+    PageAfter,
     PageNumber,
     PageSize,
     Positive,
@@ -80,6 +81,7 @@ class ListConferences(Command):
     filter: Annotated[ConferenceFilter, described("Only matching ones.")] | None = None
     region: Region | None = None
     page_number: PageNumber | None = None
+    page_after: PageAfter | None = None
     page_size: PageSize | None = None
 
 

@@ -15,6 +15,7 @@ from .types import (
     CommandId,
     ConferenceId,
     MediaName,
+    PageAfter,
     PageNumber,
     PageSize,
     ParticipantId,
@@ -62,6 +63,7 @@ class ListParticipants(Command):
     filter: Annotated[ParticipantFilter, described("Only matching ones.")] | None = None
     region: Region | None = None
     page_number: PageNumber | None = None
+    page_after: PageAfter | None = None
     page_size: PageSize | None = None
 
 

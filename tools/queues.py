@@ -15,6 +15,7 @@ from .types import (
     ClientState,
     CommandId,
     NotEmpty,
+    PageAfter,
     PageNumber,
     PageSize,
     Positive,
@@ -115,6 +116,7 @@ class ListQueueCalls(Command):
 
     queue_name: QueueName
     page_number: PageNumber | None = None
+    page_after: PageAfter | None = None
     page_size: PageSize | None = None
 
 

@@ -49,6 +49,7 @@ HINTS: Mapping[str, str] = {
     "media_name plays a file that was uploaded to Telnyx.",
     "90050": "Only an empty queue can be deleted: list_queue_calls shows who waits; leave_queue, bridge_calls or "
     "hangup_call takes each call out first.",
+    "90054": "It is transcribed already: conference_transcript reads it. Nothing more is needed.",
     "90058": "No conference has this id: list_conferences shows those that are open, with their ids.",
     "D38": "The connection has no outbound voice profile, so it cannot call out. The operator must assign one in "
     "Telnyx's portal; repeating will not help.",

@@ -30,6 +30,7 @@ DOCUMENTED: dict[str, tuple[int, str, str]] = {
     "90038": (422, "Call already in queue", "Nothing more is needed"),
     "90040": (400, "Downloading audio file failed", "could not download"),
     "90050": (400, "Unable to delete queue", "Only an empty queue"),
+    "90054": (422, "Call transcription is already in progress", "conference_transcript"),
     "90058": (404, "Invalid conference_id", "list_conferences"),
     "D38": (403, "Forbidden", "outbound voice profile"),
     "D51": (403, "Forbidden", "not verified"),

@@ -125,3 +125,28 @@ async def test_the_active_calls_of_the_sandbox_are_followed_by_cursor() -> None:
             after = page.get("next_page_after")
     assert len(seen) == len(set(seen)) == 5
     assert after is None
+
+
+CURSOR_LISTS = {
+    "list_conferences": {},
+    "list_participants": {"conference_id": "standup"},
+    "list_queue_calls": {"queue_name": "support"},
+}
+
+
+@pytest.mark.parametrize("tool", CURSOR_LISTS)
+async def test_each_list_that_telnyx_documents_with_cursors_takes_the_one_that_its_result_names(tool: str) -> None:
+    world, pages = World(), list[str]()
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/webhook_deliveries"):
+            return httpx2.Response(200, json={"data": []})
+        pages.append(request.url.params.get("page[after]", ""))
+        meta = {"cursors": {"after": "QWZ0ZXI="}, "next": "/v2/...", "total_items": 45}
+        return httpx2.Response(200, json={"data": [{"id": "1"}], "meta": meta})
+
+    async with guarded(world, transport=httpx2.MockTransport(answer)) as client:
+        page = await call(client, tool, **CURSOR_LISTS[tool])
+        assert "Next: page_after QWZ0ZXI=" in page["summary"]
+        await call(client, tool, **CURSOR_LISTS[tool], page_after=page["next_page_after"])
+    assert pages[-1] == "QWZ0ZXI="
