@@ -26,6 +26,7 @@ from ..errors import CallFailed, CallRefused
 from ..events.envelope import server_event
 from ..events.event import (
     CONSENT_ANNOUNCED,
+    CONSENT_FAILED,
     CONSENT_HEARD,
     CONSENT_KEYED,
     CONSENT_PAUSED,
@@ -39,7 +40,7 @@ from ..guard import Ledger, Policy
 from ..guard.effects import captures_speech
 from ..guard.policy import ConsentPolicy
 from ..guard.situation import LiveState, Room
-from ..telnyx import TelnyxClient
+from ..telnyx import TelnyxClient, TelnyxRefused
 from .audit_follower import records_of_open_calls
 
 logger = logging.getLogger(__name__)
@@ -206,7 +207,11 @@ class RecordingConsent:
         if not await self._store(CONSENT_ANNOUNCED, leg, fields, hashlib.sha256(identity.encode()).hexdigest()[:32]):
             return
         named = {"stop": "all", "client_state": as_base64(token), "command_id": str(uuid.uuid4())}
-        await self._telnyx.send(_speech(leg, consent, named))
+        try:
+            await self._telnyx.send(_speech(leg, consent, named))
+        except TelnyxRefused:
+            await self._store(CONSENT_FAILED, leg, {"conference_id": conference_id})
+            raise
 
     async def _client_state(self, leg: str) -> str | None:
         store = await self._events.store()
@@ -277,12 +282,13 @@ class RecordingConsent:
 
     async def _note_key(self, leg: str, event: StoredEvent, consent: ConsentPolicy) -> None:
         digit = event.payload.get("digit")
-        types = {note.type for note in await self._own(leg)}
+        notes = await self._own(leg)
         if (
             consent.needs_key
             and digit == consent.rules.digit
-            and CONSENT_ANNOUNCED in types
-            and CONSENT_KEYED not in types
+            and notes
+            and notes[0].type in (CONSENT_ANNOUNCED, CONSENT_HEARD)
+            and all(note.type != CONSENT_KEYED for note in notes)
         ):
             await self._store(CONSENT_KEYED, leg, {"digit": digit})
 
@@ -353,7 +359,7 @@ class RecordingConsent:
     async def _own(self, leg: str) -> list[StoredEvent]:
         """What this mechanism noted of a call leg, newest first."""
         store = await self._events.store()
-        types = frozenset({CONSENT_ANNOUNCED, CONSENT_HEARD, CONSENT_KEYED})
+        types = frozenset({CONSENT_ANNOUNCED, CONSENT_FAILED, CONSENT_HEARD, CONSENT_KEYED})
         events = await store.find(EventFilter(call_control_id=leg, types=types), limit=_MAX_EVENTS)
         return [event for event in events if event.via is Via.SERVER]
 

@@ -41,10 +41,12 @@ class Signature(NamedTuple):
     """Unix seconds."""
 
 
-CONSENT_ANNOUNCED, CONSENT_HEARD, CONSENT_KEYED, CONSENT_PAUSED, CONSENT_RESUMED = (
-    f"recording.consent.{what}" for what in ("announced", "heard", "keyed", "paused", "resumed")
+CONSENT_ANNOUNCED, CONSENT_FAILED, CONSENT_HEARD, CONSENT_KEYED, CONSENT_PAUSED, CONSENT_RESUMED = (
+    f"recording.consent.{what}" for what in ("announced", "failed", "heard", "keyed", "paused", "resumed")
 )
-CONSENT_TYPES = frozenset({CONSENT_ANNOUNCED, CONSENT_HEARD, CONSENT_KEYED, CONSENT_PAUSED, CONSENT_RESUMED})
+CONSENT_TYPES = frozenset(
+    {CONSENT_ANNOUNCED, CONSENT_FAILED, CONSENT_HEARD, CONSENT_KEYED, CONSENT_PAUSED, CONSENT_RESUMED}
+)
 """The types of the events that servers write about the announcement of recordings."""
 
 

@@ -7,6 +7,8 @@ from .store import Store
 
 LOOK_BACK = timedelta(hours=5)
 """How long ago an open conference can have begun. No conference lasts longer than four hours."""
+OF_CALLS = frozenset({"call.*", "recording.consent.*"})
+"""The types of the events of a leg alone, such as its hang-up and what it heard before it joined."""
 _MAX_EVENTS = 20_000
 """As many as the projection keeps of a conference."""
 _MAX_CALLS = 300
@@ -23,6 +25,6 @@ async def load_conference_history(conference_id: str, store: Store) -> list[Stor
     history = list(events)
     for call in calls[:_MAX_CALLS]:
         since = events[0].occurred_at - LOOK_BACK
-        call_filter = EventFilter(call_control_id=call, types=frozenset({"call.*"}), since=since)
+        call_filter = EventFilter(call_control_id=call, types=OF_CALLS, since=since)
         history += await store.find(call_filter, limit=_MAX_CALL_EVENTS, newest_first=False)
     return history

@@ -12,7 +12,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from ..database import moment_of
 from ..events.event import EventFilter, StoredEvent
-from ..events.history import LOOK_BACK
+from ..events.history import LOOK_BACK, OF_CALLS
 from ..events.store import RawEvent, Store
 from ..events.times import iso
 from ..guard.ledger import MAX_CLOCK_DISORDER, ChainLink, Ledger, PendingApproval
@@ -127,7 +127,7 @@ async def _events(conference_id: str, store: Store) -> list[StoredEvent]:
         since = min(event.occurred_at for event in numbered.values()) - LOOK_BACK
         legs = {event.call_control_id for event in numbered.values() if event.call_control_id}
         for leg in legs:
-            of_leg = EventFilter(call_control_id=leg, types=frozenset({"call.*"}), since=since)
+            of_leg = EventFilter(call_control_id=leg, types=OF_CALLS, since=since)
             numbered |= await _numbered(store, of_leg)
     return [numbered[number] for number in sorted(numbered)]
 
@@ -259,7 +259,7 @@ def _entry(event: RawEvent, place: int, mask: Mask | None) -> WebhookEntry:
         type=event.type,
         occurred_at=event.occurred_at,
         received_at=event.received_at,
-        via=str(event.via),
+        via=event.via,
         signature=event.signature.value if event.signature else None,
         timestamp=event.signature.timestamp if event.signature else None,
         withheld=_is_masked(_parsed(event.body), mask),

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from ..events.event import Via
 from ..events.times import to_utc
 
 MANIFEST = "manifest.json"
@@ -36,8 +37,8 @@ class WebhookEntry(_Model):
     type: str
     occurred_at: Time
     received_at: Time
-    via: str
-    """webhook, catch-up, sandbox or server. Only webhooks, real or of the sandbox, are signed."""
+    via: Via
+    """Only webhooks, real or of the sandbox, are signed."""
     signature: str | None = None
     timestamp: str | None = None
     """The two headers of the webhook; None: it was not signed."""

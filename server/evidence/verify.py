@@ -221,7 +221,7 @@ class _Verification:
             self.report.fail(what, "it was changed: its hash is not the one in the manifest")
         is_proved = self._check_signature(entry, what, body)
         try:
-            event = parse_event(body, via=Via.WEBHOOK, verified=is_proved, received_at=entry.received_at)
+            event = parse_event(body, via=entry.via, verified=is_proved, received_at=entry.received_at)
         except NotAnEvent as problem:
             self.report.fail(what, f"it is not an event: {problem}")
             return

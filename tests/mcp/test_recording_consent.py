@@ -4,11 +4,14 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import anyio
 import pytest
+from anyio import to_thread
 from mcp.client import Client
 
+from support.command_line import run
 from support.guarded_server import changes, guarded, room, write_policy
 from support.mcp import call, refusal
 from support.mcp_in_process import World
@@ -203,6 +206,44 @@ async def test_people_whom_the_server_adds_hear_it_before_they_join(world: World
         await passes(world, 2)
     assert recording(world, standup) == "recording"
     assert "record_pause" not in " ".join(changes(world.sandbox))
+
+
+async def test_an_announcement_that_telnyx_refuses_is_played_when_it_is_called_again(
+    world: World, policed: Policed
+) -> None:
+    standup = room(world.sandbox, people=2)
+    caller = world.sandbox.state.legs.arrive("+12025559050", "+12025550100").call_control_id
+    async with policed(ANNOUNCE) as client:
+        await recorded(client, world, standup)
+        assert "not answered" in await refusal(client, "announce_recording", call_control_ids=[caller])
+        await call(client, "answer_call", call_control_id=caller)
+        await announced(client, world, call_control_ids=[caller])
+        await call(client, "join_conference", conference_id=standup, call_control_id=caller)
+        notes = await call(client, "list_events", call_control_id=caller, types=["recording.consent.*"])
+    kinds = [event["type"].rpartition(".")[2] for event in notes["events"]]
+    assert kinds == ["heard", "announced", "failed", "announced"]
+
+
+async def test_the_timeline_and_the_archive_show_what_a_person_heard_before_they_joined(
+    world: World, policed: Policed, tmp_path: Path
+) -> None:
+    standup = room(world.sandbox, people=2)
+    caller = world.sandbox.state.legs.arrive("+12025559050", "+12025550100").call_control_id
+    async with policed(ANNOUNCE) as client:
+        await recorded(client, world, standup)
+        await call(client, "answer_call", call_control_id=caller)
+        await announced(client, world, call_control_ids=[caller])
+        await call(client, "join_conference", conference_id=standup, call_control_id=caller)
+        await passes(world, 1)
+        timeline = await client.read_resource(f"telnyx://conferences/{standup}/timeline")
+    archive, database = str(tmp_path / "standup.zip"), url_of(tmp_path / "events.db")
+    exported = await to_thread.run_sync(lambda: run("export", standup, "--out", archive, "--database", database))
+    verified = await to_thread.run_sync(lambda: run("verify", archive))
+    assert (exported.returncode, verified.returncode) == (0, 0), verified.stdout
+    with ZipFile(archive) as files:
+        for text in (files.read("timeline.md").decode(), str(timeline.contents[0])):
+            assert "'+12025559050' heard the recording announcement to its end." in text
+            assert text.index("'+12025559050' heard") < text.index("'+12025559050' joined")
 
 
 async def test_a_recording_does_not_start_while_a_person_is_called_into_the_conference(

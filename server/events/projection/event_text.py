@@ -43,6 +43,7 @@ _TEMPLATES: Mapping[str, str] = {
     "alert.raised": "Alert {alert}[: {message}]",
     "alert.cleared": "Alert {alert} is over[. It was: {message}]",
     "recording.consent.announced": "The recording announcement is played to {call_control_id}",
+    "recording.consent.failed": "The recording announcement could not be played to {call_control_id}",
     "recording.consent.heard": "{call_control_id} heard the recording announcement",
     "recording.consent.keyed": "{call_control_id} agreed to the recording with key {digit}",
     "recording.consent.paused": "The recording paused: {people} of the conference had not heard the announcement",

@@ -34,7 +34,7 @@ _MAX_PINNED = 20
 """Conferences that are kept although they were forgotten."""
 _MIN_OPEN_LIMIT = 64
 _MAX_HOLDS = 100
-"""Holds and unholds that are kept for each call leg."""
+"""Holds and unholds that are kept for each call leg, and as many notes of consent."""
 _MAX_HEARD = 50
 """Different sounds that are kept for each call leg."""
 _MAX_PENDING = 100
@@ -54,6 +54,8 @@ class Call:
     hangups: list[Moment] = field(default_factory=list[Moment])
     holds: list[Moment] = field(default_factory=list[Moment])
     """Holds and unholds."""
+    consents: list[Moment] = field(default_factory=list[Moment])
+    """What the leg heard and keyed about recordings while it was in no conference."""
     last_move: Moment | None = None
     """The newest event that says where the leg is: in a conference, a queue or a bridge."""
     conferences: set[str] = field(default_factory=set[str])
@@ -156,7 +158,9 @@ class Projection:
         if moment.call is not None and moment.type == "call.hangup":
             changed |= self._record_hangup(moment.call, moment)
         if moment.call is not None and moment.type in ("call.hold", "call.unhold"):
-            changed |= self._record_hold(moment.call, moment)
+            changed |= self._record_of_call(moment, self._call(moment.call).holds)
+        if moment.call is not None and is_own and event.conference_id is None:
+            changed |= self._record_of_call(moment, self._call(moment.call).consents)
         if moment.call is not None and moment.type in CALL_SOUNDS:
             self._call(moment.call).hear(moment)
         return changed
@@ -574,18 +578,21 @@ class Projection:
             changed |= self._hang_up_in_queue(name, moment)
         return changed
 
-    def _record_hold(self, call_control_id: str, moment: Moment) -> set[str]:
-        call = self._call(call_control_id)
-        if any(earlier.id == moment.id for earlier in call.holds):
+    def _record_of_call(self, moment: Moment, kept: list[Moment]) -> set[str]:
+        """Keep a moment of a call, which takes effect in each conference that the call is or was in."""
+        if moment.call is None or any(earlier.id == moment.id for earlier in kept):
             return set()
-        call.holds = [*call.holds[1 - _MAX_HOLDS :], moment]
-        return set[str]().union(*(self._add_call_moment(id_, moment) for id_ in call.conferences))
+        kept.append(moment)
+        del kept[:-_MAX_HOLDS]
+        conferences = self._call(moment.call).conferences
+        return set[str]().union(*(self._add_call_moment(id_, moment) for id_ in conferences))
 
     def _link_to_conference(self, call_control_id: str, id_: str) -> set[str]:
-        """A leg is or was in a conference. Its hang-up and its holds take effect there."""
+        """A leg is or was in a conference. Its hang-up, holds and consent take effect there."""
         call = self._call(call_control_id)
         call.conferences.add(id_)
-        return set[str]().union(*(self._add_call_moment(id_, moment) for moment in (*call.hangups, *call.holds)))
+        moments = (*call.hangups, *call.holds, *call.consents)
+        return set[str]().union(*(self._add_call_moment(id_, moment) for moment in moments))
 
     def _link_to_queue(self, call_control_id: str, name: str) -> set[str]:
         call = self._call(call_control_id)

@@ -7,7 +7,14 @@ from itertools import groupby
 from typing import Any
 
 from ....tools.text import count, listed
-from ..event import CONSENT_ANNOUNCED, CONSENT_HEARD, CONSENT_KEYED, CONSENT_PAUSED, CONSENT_RESUMED
+from ..event import (
+    CONSENT_ANNOUNCED,
+    CONSENT_FAILED,
+    CONSENT_HEARD,
+    CONSENT_KEYED,
+    CONSENT_PAUSED,
+    CONSENT_RESUMED,
+)
 from .conference import Conference
 from .log import Log
 from .moments import COMMAND_ACCEPTED, SOUNDS, Moment, sound
@@ -133,6 +140,10 @@ def _no_sentence(entry: TimelineEntry) -> str:
 
 def _consent_announced(entry: TimelineEntry) -> str:
     return f"The recording announcement was played to {entry.call_name}."
+
+
+def _consent_failed(entry: TimelineEntry) -> str:
+    return f"The recording announcement could not be played to {entry.call_name}."
 
 
 def _consent_heard(entry: TimelineEntry) -> str:
@@ -265,6 +276,7 @@ def _subject(entry: TimelineEntry, calls: tuple[str, ...] | None) -> str:
 
 _SENTENCES: Mapping[str, Callable[[TimelineEntry], str]] = {
     CONSENT_ANNOUNCED: _consent_announced,
+    CONSENT_FAILED: _consent_failed,
     CONSENT_HEARD: _consent_heard,
     CONSENT_KEYED: _consent_keyed,
     CONSENT_PAUSED: _consent_paused,
