@@ -9,6 +9,7 @@ import argparse
 import os
 import subprocess
 import sys
+import threading
 import time
 from tempfile import TemporaryDirectory
 
@@ -24,8 +25,9 @@ MODEL = {
     "COPILOT_MODEL": "claude-sonnet-4.5",
 }
 DOWN = "\x1b[B"
-READING_S = 3
-"""How long a person, or the host, takes for a step."""
+READING_S = 4
+"""How long the host takes to draw, and a person to read."""
+SESSION_S = 90
 
 
 def main() -> int:
@@ -51,23 +53,32 @@ def main() -> int:
             env |= MODEL | {"COPILOT_PROVIDER_BASE_URL": url}
             run("-p", "Do the job.", "--allow-all-tools")
         with scripted_model(shown_there.turn) as url:
-            env |= {"COPILOT_PROVIDER_BASE_URL": url, "TERM": "xterm-256color"}
-            approve(copilot, env)
+            env |= {"COPILOT_PROVIDER_BASE_URL": url, "TERM": "xterm-256color", "COPILOT_ALLOW_ALL": "true"}
+            approve(copilot, env, asked)
     print(f"{version} lists {' '.join(listed.split())}, and {shown}")
     well = job.report()
     print("In a session at a terminal:")
     return int(not (asked.report() and well))
 
 
-def approve(copilot: str, env) -> None:
-    """Start a session, and choose `approve` in the question that the host shows."""
-    with at_terminal("-C", env["HOME"], "-i", "Do the job.", "--allow-all-tools", env=env, program=copilot) as terminal:
-        for question, keys in (("Confirm folder trust", (ENTER,)), ("Approve this?", (DOWN, ENTER))):
-            terminal.until(question)
+def approve(copilot: str, env, job: Job) -> None:
+    """Start a session, and choose `approve` in the question that the host shows.
+
+    The host redraws only the letters that change, so the script's progress says when the question is there.
+    """
+    with at_terminal("-C", env["HOME"], "-i", "Do the job.", env=env, program=copilot) as terminal:
+        seen = threading.Thread(target=terminal.ended, daemon=True)
+        seen.start()
+        for keys, answers in (((), len(job.expected) - 1), ((DOWN, ENTER), len(job.expected))):
             for key in keys:
                 time.sleep(READING_S)
                 terminal.type(key)
+            give_up = time.monotonic() + SESSION_S
+            while len(job.answers) < answers and time.monotonic() < give_up:
+                time.sleep(0.2)
         time.sleep(READING_S)
+        terminal.type(f"/exit{ENTER}")
+        seen.join(SESSION_S)
 
 
 if __name__ == "__main__":
