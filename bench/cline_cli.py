@@ -66,8 +66,10 @@ def main() -> int:
         with scripted_model(shown.turn) as url:
             settings = Path(home) / ".cline" / "data" / "settings" / "providers.json"
             settings.write_text(json.dumps(provider(url)))
-            run("Do the job.")
-        run("hub", "stop")
+            try:
+                run("Do the job.")
+            finally:
+                run("hub", "stop")  # Cline leaves a process behind
     print(f"Cline {version} {shown}")
     return int(not job.report())
 
