@@ -6,15 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from ...tools.base import Command
-from ...tools.calls import BridgeCalls, GetCall
+from ...tools.calls import BridgeCalls, Dial, GetCall
 from ...tools.conferences import ConferenceFilter, CreateConference, GetConference, ListConferences
 from ...tools.pagination import Read, all_of, all_participants
-from ...tools.participants import JoinConference, LeaveConference
+from ...tools.participants import JoinConference, LeaveConference, ListParticipants
 from ...tools.queues import EnqueueCall, GetQueue, GetQueueCall, LeaveQueue, ListQueueCalls, ListQueues
 from ...tools.recordings import GetRecording
 from ...tools.results import Conference, Queue, Recording
 from ...tools.text import clean_id
-from ..errors import CallFailed
 from ..events.event import EventFilter
 from ..events.service import EventService
 from ..guard.ledger import AuditRecord, Ledger
@@ -22,6 +21,7 @@ from ..guard.place import Place, PlaceKind
 from ..guard.situation import Person, QueueState, Room, Waiting
 from ..json_text import as_object, object_at, text_at
 from ..newest import Newest
+from ..telnyx import TelnyxRefused
 from .audit_follower import AuditFollower
 from .time_limits import TimeLimits
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 _OWN_MOVE_HOLDS = timedelta(seconds=10)
 """The webhooks of a command arrive within this time; until then its own effect is what is known."""
 _MAX_REMEMBERED = 10_000
-_MAX_QUEUES = 20
+_MAX_LISTED_QUEUES = 100
+_MAX_SEARCHED_QUEUES = 20
 _MAX_CALL_EVENTS = 10
 _STARTS_RECORDING = frozenset({"start_recording", "resume_recording"})
 
@@ -51,15 +52,25 @@ class TelnyxLiveState:
         """The place of a leg after this server's own command, and the time of the command."""
         self._leg_ids = Newest[str, str](_MAX_REMEMBERED)
         """The `call_leg_id` of legs that Telnyx listed, by call_control_id."""
+        self._seen = Newest[str, Place](_MAX_REMEMBERED)
+        """The conference or queue of a leg, when a list or this server's own command last said so."""
+        self._numbers = Newest[str, str](_MAX_REMEMBERED)
+        """The numbers of legs that waited in a queue, or that this server called."""
         self._time_limits = TimeLimits(ledger)
 
     def record(self, command: Command, body: Any) -> None:
         """Note what Telnyx's answer to a command says, and the effects of the command. `body` is Telnyx's JSON."""
-        for leg, leg_id in _leg_ids(body):
-            self._leg_ids[leg] = leg_id
+        for leg, row in _listed_legs(body):
+            if (leg_id := text_at(row, "call_leg_id")) is not None:
+                self._leg_ids[leg] = leg_id
+            if (place := _listed_in(command, row)) is not None:
+                self._seen[leg] = place
+            if (number := _number_in(command, row)) is not None:
+                self._numbers[leg] = number
         self._time_limits.record(command, text_at(data_of(body), "call_control_id"))
         for leg, place in _moved(command, body, self._first_in):
             self._moves[leg] = (self._events.now(), place)
+            self._seen[leg] = place
 
     def _first_in(self, queue: str) -> str | None:
         """The call leg that waits first in a queue, as far as events and this server's own commands tell."""
@@ -154,36 +165,45 @@ class TelnyxLiveState:
         if projection.knows_from_start(call_control_id):
             return _NOWHERE
         # Without events nobody says when a bridge ends: a person is rather asked once too often.
-        return self._own_bridge(call_control_id) or await self._place_by_api(call_control_id)
+        seen = self._seen.get(call_control_id)
+        return seen if seen is not None and seen.kind is PlaceKind.BRIDGE else Place(PlaceKind.UNKNOWN)
 
-    async def _place_by_api(self, call_control_id: str) -> Place:
-        """Telnyx says in which conferences a call is or was; in which queue or bridge, it does not say."""
+    def last_seen(self, call_control_id: str) -> Place | None:
+        seen = self._seen.get(call_control_id)
+        return seen if seen is not None and seen.kind in (PlaceKind.CONFERENCE, PlaceKind.QUEUE) else None
+
+    async def conferences_of(self, call_control_id: str) -> tuple[Place, ...]:
         leg_id = self._leg_ids.get(call_control_id)
         if leg_id is None:
             leg_id = text_at(data_of(await self._read(GetCall(call_control_id=call_control_id))), "call_leg_id")
         if leg_id is None:
-            return Place(PlaceKind.UNKNOWN)
+            return ()
         answer = await self._read(ListConferences(filter=ConferenceFilter(leg_id=leg_id)))
         conferences = cast("list[Conference]", ListConferences.result.read(answer)["conferences"])
-        return Place(
-            PlaceKind.UNKNOWN,
-            candidates=tuple(
-                Place(PlaceKind.CONFERENCE, conference_id=conference.id, conference_name=conference.name)
-                for conference in conferences
-                if conference.status != "completed" and conference.id
-            ),
+        return tuple(
+            Place(PlaceKind.CONFERENCE, conference_id=conference.id, conference_name=conference.name)
+            for conference in conferences
+            if conference.status != "completed" and conference.id
         )
 
     async def queue(self, name: str) -> QueueState:
         queue = data_of(await self._read(GetQueue(queue_name=name)))
-        return QueueState(text_at(queue, "name") or name, int(queue.get("current_size") or 0))
+        return QueueState(text_at(queue, "name"), int(queue.get("current_size") or 0))
 
     async def waiting(self, call_control_id: str, queue: str | None) -> Waiting | None:
         if queue is not None:
             command = GetQueueCall(queue_name=queue, call_control_id=call_control_id)
             return self._waiting(queue, data_of(await self._read(command)))
-        found = await waiting_place(call_control_id, self._read)
-        return self._waiting(*found) if found else None
+        answer = await self._read(ListQueues(page_size=_MAX_LISTED_QUEUES))
+        queues = cast("list[Queue]", ListQueues.result.read(answer)["queues"])
+        in_use = [listed for listed in queues if listed.name and listed.current_size != 0]
+        in_use.sort(key=lambda listed: listed.current_size or 0, reverse=True)
+        for listed in in_use[:_MAX_SEARCHED_QUEUES]:
+            try:
+                return await self.waiting(call_control_id, listed.name)
+            except TelnyxRefused:  # it does not wait there
+                continue
+        return None
 
     async def recording(self, recording_id: str) -> str:
         answer = await self._read(GetRecording(recording_id=recording_id))
@@ -196,13 +216,19 @@ class TelnyxLiveState:
     def _waiting(self, queue: str, call: Mapping[str, Any]) -> Waiting:
         leg = str(call.get("call_control_id") or "")
         person = Person(leg, number=text_at(call, "from") or self._events.projection.number(leg))
-        return Waiting(person, queue, int(call.get("queue_position") or 0), call.get("is_alive") not in (True, None))
+        return Waiting(
+            person,
+            queue,
+            int(call.get("queue_position") or 0),
+            has_hung_up=call.get("is_alive") not in (True, None),
+            connection_id=text_at(call, "connection_id"),
+        )
 
     def person(self, call_control_id: str) -> Person:
         now = self._events.now()
         view = self._events.projection.person(call_control_id, now)
         if view is None:
-            return Person(call_control_id)
+            return Person(call_control_id, number=self._numbers.get(call_control_id))
         return Person(
             call_control_id,
             number=view.number,
@@ -250,26 +276,36 @@ class TelnyxLiveState:
         return text_at(started.payload, "to")
 
 
-async def waiting_place(call_control_id: str, read: Read) -> tuple[str, Mapping[str, Any]] | None:
-    """The queue that a call waits in, of the first few, and the call as it waits there. Raises `CallFailed`."""
-    queues = ListQueues.result.read(await read(ListQueues(page_size=_MAX_QUEUES)))
-    for queue in cast("list[Queue]", queues["queues"]):
-        name = queue.name or ""
-        try:
-            return name, data_of(await read(GetQueueCall(queue_name=name, call_control_id=call_control_id)))
-        except CallFailed:
-            continue
-    return None
-
-
-def _leg_ids(body: Any) -> Iterator[tuple[str, str]]:
-    """The call legs in an answer of Telnyx, with their `call_leg_id`."""
+def _listed_legs(body: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The call legs in an answer of Telnyx, each with what it says about the leg."""
     data = as_object(body).get("data")
     rows = cast("list[Any]", data) if isinstance(data, list) else [data]
     for row in map(as_object, rows):
-        leg, leg_id = text_at(row, "call_control_id"), text_at(row, "call_leg_id")
-        if leg and leg_id:
-            yield leg, leg_id
+        if (leg := text_at(row, "call_control_id")) is not None:
+            yield leg, row
+
+
+def _listed_in(command: Command, row: Mapping[str, Any]) -> Place | None:
+    """The place of a call leg in a list of participants or of waiting calls."""
+    match command:
+        case ListParticipants() if row.get("status") != "left":
+            name = text_at(object_at(row, "conference"), "name")
+            return Place(PlaceKind.CONFERENCE, conference_id=command.conference_id, conference_name=name)
+        case ListQueueCalls() | GetQueueCall():
+            return Place(PlaceKind.QUEUE, queue=command.queue_name)
+        case _:
+            return None
+
+
+def _number_in(command: Command, row: Mapping[str, Any]) -> str | None:
+    """The number of a call that waits in a queue, or of one that was called."""
+    match command:
+        case ListQueueCalls() | GetQueueCall():
+            return text_at(row, "from")
+        case Dial(to=str(number)):
+            return number
+        case _:
+            return None
 
 
 def _moved(command: Command, body: Any, first_in: Callable[[str], str | None]) -> Iterator[tuple[str, Place]]:

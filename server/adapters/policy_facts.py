@@ -5,13 +5,12 @@ from typing import Any
 
 from ...tools.conferences import ConferenceFilter, GetConference, ListConferences
 from ...tools.pagination import Read
-from ...tools.queues import GetQueue
 from ...tools.recordings import GetRecording
 from ..events.event import EventFilter
 from ..events.service import EventService
-from ..guard.policy import ConferenceFacts, QueuedFacts, RecordingFacts
+from ..guard.policy import ConferenceFacts, RecordingFacts
 from ..json_text import text_at
-from .live_state import data_of, waiting_place
+from .live_state import data_of
 
 _MAX_CACHED = 1_000
 _MAX_EVENTS = 20
@@ -42,15 +41,6 @@ class TelnyxScopeFacts:
             for conference in ListConferences.result.read(answer)["conferences"]:
                 return ConferenceFacts(conference.name, conference.connection_id, conference.region)
         return None
-
-    async def queue(self, name: str) -> str | None:
-        """The name of a queue named by its name or id. Raises `CallFailed`."""
-        return text_at(data_of(await self._read(GetQueue(queue_name=name))), "name")
-
-    async def queue_of(self, call_control_id: str) -> QueuedFacts | None:
-        """Where a call waits. Raises `CallFailed`."""
-        found = await waiting_place(call_control_id, self._read)
-        return None if found is None else QueuedFacts(found[0], text_at(found[1], "connection_id"))
 
     async def connection_of(self, call_control_id: str) -> str | None:
         """The connection of a call, as its events tell it."""

@@ -253,9 +253,6 @@ async def _of_moved_legs(command: Command, situation: Situation) -> AsyncGenerat
         if leg is None:
             continue
         place = await _place(command, leg, situation)
-        if place.kind is PlaceKind.UNKNOWN and isinstance(command, EnqueueCall):
-            waiting = await situation.waiting(leg)
-            place = Place(PlaceKind.QUEUE, queue=waiting.queue) if waiting is not None else place
         async for effect in _of_leaving(command, leg, place, situation):
             yield effect
         if isinstance(command, BridgeCalls) and await situation.has_time_limit(leg):
@@ -276,6 +273,8 @@ def _at_time_limit(leg: str, situation: Situation) -> Effect:
 async def _place(command: Command, leg: str, situation: Situation) -> Place:
     if isinstance(command, LeaveConference):
         return Place(PlaceKind.CONFERENCE, conference_id=command.conference_id)
+    if isinstance(command, EnqueueCall):
+        return await situation.searched_place(leg)
     return await situation.place(leg)
 
 

@@ -78,7 +78,7 @@ class Gate:
         """Why the policy does not allow a command now, apart from its calling rules; a clause. Raises as `check`."""
         command = assessment.situation.command
         refusal = policy.refusal(type(command)) or policy.closed(self._now())
-        refusal = refusal or await policy.out_of_scope(command, self._facts, assessment.situation.place)
+        refusal = refusal or await policy.out_of_scope(command, self._facts, assessment.situation)
         if refusal is not None:
             return refusal
         if command.exposes() and not policy.may_expose():
@@ -209,7 +209,7 @@ class Gate:
         await self._require_admission(tool, admitting)
 
     async def _require_scope(self, tool: Tool, part: Command, policy: Policy, situation: Situation) -> None:
-        if (why := await policy.out_of_scope(part, self._facts, situation.place)) is not None:
+        if (why := await policy.out_of_scope(part, self._facts, situation)) is not None:
             raise OutOfScope(f"{tool.tool_name()} was not sent: {why}. {_FINAL}")
 
     async def _grant_use(self, assessment: Assessment, caller: Caller) -> GrantUse | None:

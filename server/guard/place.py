@@ -15,8 +15,7 @@ class PlaceKind(StrEnum):
     QUEUE = "queue"
     BRIDGE = "bridge"
     UNKNOWN = "unknown"
-    """No event of the leg is known. It is in none of the `candidates`, if these were looked at; it may be in a queue
-    or a bridge."""
+    """No event of the leg is known, and it is in no conference: it may be in a queue or a bridge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +29,6 @@ class Place:
     """The queue's name."""
     other: str | None = None
     """The call leg at the other end of a bridge, if it is known."""
-    candidates: tuple["Place", ...] = ()
-    """Open conferences that the leg is or was in, where Telnyx does not say which."""
 
     @property
     def text(self) -> str:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from ...prompts.safe_text import SafeText
 from ...tools.base import EVERYONE, Command, arguments_of
 from ...tools.pagination import Read, count_of
-from ...tools.participants import JoinConference, ListParticipants
+from ...tools.participants import ListParticipants
 from ...tools.queues import AnnouncePositions, ListQueueCalls
 from ...tools.text import REDACTORS, clean_id, quoted
 from .changes import NO_FACTS, Facts
@@ -130,6 +130,7 @@ async def _live(command: Command, situation: Situation) -> tuple[Callable[[bool]
                 "who": person and SafeText(person.who),
                 "conference": SafeText(_quoted_name(inside)) if inside else None,
                 "is_bridged": place is not None and place.kind is PlaceKind.BRIDGE,
+                "is_unknown": place is not None and place.kind is PlaceKind.UNKNOWN,
             },
             "legs": SafeText(EVERYONE if named == EVERYONE else name_people(legs, with_states=False)),
             "whisper_legs": SafeText(name_people(whispered, with_states=False)) if whispered else None,
@@ -146,9 +147,7 @@ async def _waiting(command: Command, leg: str, situation: Situation) -> Waiting 
     """The call's place in a queue, for a command that names the call alone or with its queue."""
     if "queue_name" in command.route.parameters:
         return await situation.waiting(leg, arguments_of(command)["queue_name"])
-    if "conference_id" in command.route.parameters and not isinstance(command, JoinConference):
-        return None
-    return await situation.waiting(leg)
+    return await situation.waiting(leg) if "call_control_id" in command.route.parameters else None
 
 
 def _quoted_name(room: Room) -> str:

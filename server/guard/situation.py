@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ...tools.base import Command, arguments_of
 from ...tools.text import clean_id, count, quoted, quoted_unless_number, short_id
+from ..errors import CallFailed
 from .changes import Facts
 from .place import Place, PlaceKind
 
@@ -99,13 +100,14 @@ class Waiting:
     queue: str
     position: int
     has_hung_up: bool = False
+    connection_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """A queue: its name, and how many calls wait in it."""
+    """A queue: its name, if Telnyx says it, and how many calls wait in it."""
 
-    name: str
+    name: str | None
     size: int
 
 
@@ -124,16 +126,21 @@ class LiveState(Protocol):
         ...
 
     async def place(self, call_control_id: str) -> Place:
-        """Where a call leg is: no read when its events are known, otherwise one, or two for a leg never listed.
+        """Where a call leg is, from events and this server's own commands alone; UNKNOWN where they do not say."""
+        ...
 
-        Without events it is UNKNOWN, with the open conferences that the leg is or was in as candidates.
-        """
+    def last_seen(self, call_control_id: str) -> Place | None:
+        """The conference or queue in which Telnyx last listed a call leg, or to which this server last moved it."""
+        ...
+
+    async def conferences_of(self, call_control_id: str) -> tuple[Place, ...]:
+        """The open conferences that a call leg is or was in: one read, or two for a leg that was never listed."""
         ...
 
     async def queue(self, name: str) -> QueueState: ...
 
     async def waiting(self, call_control_id: str, queue: str | None) -> Waiting | None:
-        """A call's place in a queue: one read. Without a queue, the queues are searched; None when it waits in none."""
+        """A call's place in a queue: one read. Without a queue, the queues are searched: None when it waits in none."""
         ...
 
     async def recording(self, recording_id: str) -> str:
@@ -202,17 +209,35 @@ class Situation:
 
     async def place(self, call_control_id: str) -> Place:
         if call_control_id not in self._places:
-            self._places[call_control_id] = await self._certain(
-                call_control_id, await self._live.place(call_control_id)
-            )
+            place = await self._live.place(call_control_id)
+            if place.kind is PlaceKind.UNKNOWN:
+                place = await self._looked_up(call_control_id) or place
+            self._places[call_control_id] = place
         return self._places[call_control_id]
 
-    async def _certain(self, call_control_id: str, place: Place) -> Place:
-        """The candidate in which the leg is now, if there are candidates."""
-        for candidate in place.candidates:
-            if (await self.room(candidate.conference_id or "")).leg(call_control_id) is not None:
-                return candidate
-        return replace(place, candidates=())
+    async def _looked_up(self, call_control_id: str) -> Place | None:
+        """Where Telnyx says that a leg is: first where it was last seen, then in the conferences that it was in."""
+        seen = self._live.last_seen(call_control_id)
+        if seen is not None and await self._is_still_at(call_control_id, seen):
+            return seen
+        for place in await self._live.conferences_of(call_control_id):
+            if (await self.room(place.conference_id or "")).leg(call_control_id) is not None:
+                return place
+        return None
+
+    async def _is_still_at(self, call_control_id: str, seen: Place) -> bool:
+        try:
+            if seen.queue is not None:
+                return await self.waiting(call_control_id, seen.queue) is not None
+            return (await self.room(seen.conference_id or "")).leg(call_control_id) is not None
+        except CallFailed:  # it is gone; if Telnyx cannot be asked, the next look-up fails too
+            return False
+
+    async def searched_place(self, call_control_id: str) -> Place:
+        """As `place`, and searches the queues for a leg whose place is not known."""
+        if (await self.place(call_control_id)).kind is PlaceKind.UNKNOWN:
+            await self.waiting(call_control_id)  # notes the place that it finds
+        return await self.place(call_control_id)
 
     async def queue(self, name: str) -> QueueState:
         if name not in self._queues:
@@ -230,7 +255,11 @@ class Situation:
             return None
         key = (call_control_id, queue or (place.queue if place else None))
         if key not in self._waiting:
-            self._waiting[key] = await self._live.waiting(*key)
+            found = await self._live.waiting(*key)
+            if found is not None and place is not None:
+                self._places[call_control_id] = Place(PlaceKind.QUEUE, queue=found.queue)
+                key = (call_control_id, found.queue)
+            self._waiting[key] = found
         return self._waiting[key]
 
     def person(self, call_control_id: str) -> Person:
@@ -259,7 +288,9 @@ class Situation:
         rooms = [_lasting(room) for room in (*self._rooms.values(), *self._named.values()) if room is not None]
         waiting = [(leg, place and (place.position, place.has_hung_up)) for (leg, _), place in self._waiting.items()]
         queues = [asdict(queue) for queue in self._queues.values()]
-        return [rooms, [(leg, asdict(place)) for leg, place in self._places.items()], waiting, queues]
+        # The name of a conference is known from some sources and not from others.
+        places = [(leg, asdict(replace(place, conference_name=None))) for leg, place in self._places.items()]
+        return [rooms, places, waiting, queues]
 
     def remembered(self) -> Facts:
         """Facts that an approval is bound to, as `changes` compares them later."""

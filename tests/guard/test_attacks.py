@@ -55,6 +55,7 @@ async def test_the_far_end_of_a_limited_call_to_a_number_of_ones_own_is_about_to
         near = await dialled(client, world, "call.initiated", to="+12025550100", time_limit_secs=30)
         far = state.legs.by_id[near].far_leg
         assert far is not None
+        await seen(client, "call.initiated", far.call_control_id)
         refused = await client.call_tool(
             "bridge_calls", {"call_control_id": customer, "other_call_control_id": far.call_control_id}
         )

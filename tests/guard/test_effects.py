@@ -1,5 +1,6 @@
 """What a call does to people decides whether a person is asked, not the tool's name."""
 
+import itertools
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,8 @@ from mcp.client import Client
 from support.guarded_server import changes, guarded, room
 from support.mcp import call, text
 from support.mcp_in_process import World
+from telnyx_conferencing.server.sandbox.conference import JoinOptions
+from telnyx_conferencing.server.sandbox.faults import Fault
 
 
 class Scene:
@@ -198,16 +201,94 @@ async def test_the_guard_makes_at_most_two_reads_before_a_person_is_asked() -> N
     assert {name: count for name, count in reads.items() if count > 2} == {}
 
 
+def moves(scene: Scene, leg: str) -> Mapping[str, tuple[str, dict[str, Any]]]:
+    """Calls that take a call leg out of where it is."""
+    return {
+        tool: (tool, {"call_control_id": leg} | more)
+        for tool, more in {
+            "create_conference": {"name": "New"},
+            "join_conference": {"conference_id": scene.other},
+            "enqueue_call": {"queue_name": "new"},
+            "hangup_call": {},
+            "transfer_call": {"to": "+12025550150"},
+            "leave_queue": {},
+        }.items()
+    }
+
+
+async def reads_without_events(*places: str, listed: bool) -> dict[str, int]:
+    """The most reads before a call of a tool is sent or asked about, when its leg is in one of these places."""
+    most: dict[str, int] = {}
+    for place, tool in itertools.product(places, moves(Scene(), "")):
+        scene = Scene()
+        _, arguments = moves(scene, getattr(scene, place))[tool]
+        async with guarded(scene.world) as client:
+            if listed:
+                await call(client, "list_participants", conference_id=scene.room)
+                await call(client, "list_queue_calls", queue_name="support")
+            before = len(scene.world.sandbox.requests)
+            await client.call_tool(tool, arguments)
+            after = list(scene.world.sandbox.requests)[before:]
+        most[tool] = max(most.get(tool, 0), sum(one.method == "GET" for one in after))
+    return most
+
+
 @pytest.mark.anyio
 async def test_a_call_that_a_list_has_shown_is_found_with_two_reads_without_events() -> None:
+    """One for the call, and one for the conference that it joins, if somebody is asked."""
+    reads = await reads_without_events("guest", "waiting", listed=True)
+    assert {tool: count for tool, count in reads.items() if count > 2} == {}
+
+
+@pytest.mark.anyio
+async def test_where_a_call_is_that_no_list_has_shown_is_searched_within_bounds() -> None:
+    in_conference = await reads_without_events("guest", listed=False)
+    in_queue = await reads_without_events("waiting", listed=False)
+    nowhere = await reads_without_events("parked", listed=False)
+    assert max(in_conference.values()) == 3  # the call, its conferences, and who is in that
+    assert in_queue == {
+        "create_conference": 2,
+        "join_conference": 2,
+        "enqueue_call": 4,  # the queues, and the longest of them
+        "hangup_call": 4,
+        "transfer_call": 4,
+        "leave_queue": 4,
+    }
+    assert max(nowhere.values()) == 2 + 1 + 3  # three queues are in use
+
+
+@pytest.mark.anyio
+async def test_a_call_that_has_left_where_it_was_seen_is_found_elsewhere_without_events() -> None:
     scene = Scene()
     async with guarded(scene.world) as client:
-        await call(client, "list_participants", conference_id=scene.room)
-        before = len(scene.world.sandbox.requests)
-        refused = await client.call_tool("create_conference", {"call_control_id": scene.guest, "name": "New"})
-        reads = [request.path for request in scene.world.sandbox.requests][before:]
-    assert not refused.is_error
-    assert reads == ["/conferences", f"/conferences/{scene.room}/participants", "/conferences"]
+        await call(client, "list_queue_calls", queue_name="support")
+        queue = scene.world.sandbox.state.queues.by_name["support"]
+        leg = queue.calls[0].leg
+        scene.world.sandbox.state.conferences.by_id[scene.room].admit(leg, JoinOptions(ends_on_exit=True))
+        refused = await client.call_tool("hangup_call", {"call_control_id": scene.waiting})
+    assert "conference 'Refunds': +12025550111 is its host" in text(refused)
+
+
+@pytest.mark.anyio
+async def test_a_question_says_what_a_server_without_events_cannot_know() -> None:
+    scene = Scene()
+    async with guarded(scene.world) as client:
+        parked = await client.call_tool("hangup_call", {"call_control_id": scene.parked})
+        listed = await client.call_tool("hangup_call", {"call_control_id": scene.guest})
+    async with guarded(scene.world, with_events=True) as client:
+        await settled(client)
+        known = await client.call_tool("hangup_call", {"call_control_id": scene.parked})
+    unknown = "Whether it is connected with another call is not known."
+    assert [unknown in text(one) for one in (parked, listed, known)] == [True, False, False]
+
+
+@pytest.mark.anyio
+async def test_a_queue_that_cannot_be_searched_refuses_the_call() -> None:
+    scene = Scene()
+    scene.world.sandbox.faults.add(Fault(kind="status", status=429, path="/queues/support/calls/"))
+    async with guarded(scene.world) as client:
+        refused = await client.call_tool("enqueue_call", {"call_control_id": scene.waiting, "queue_name": "new"})
+    assert "could not look up what it affects" in text(refused)
 
 
 @pytest.mark.anyio

@@ -21,7 +21,7 @@ from .rules import (
     ScopeRules,
     ToolRules,
 )
-from .scope import ConferenceFacts, QueuedFacts, RecordingFacts, ScopeFacts
+from .scope import ConferenceFacts, RecordingFacts, ScopeFacts
 
 __all__ = [
     "AlertCondition",
@@ -43,7 +43,6 @@ __all__ = [
     "PolicyDecision",
     "PolicyError",
     "PolicySource",
-    "QueuedFacts",
     "RecordingFacts",
     "RecordingRules",
     "Rules",

@@ -16,6 +16,7 @@ from ....tools.base import EVERYONE, Command, arguments_of
 from ....tools.participants import JoinConference
 from ....tools.text import clean, quoted
 from ..place import Place, PlaceKind
+from ..situation import QueueState, Waiting
 from .rules import ScopeRules
 from .url_safety import url_problem
 
@@ -30,15 +31,6 @@ class ConferenceFacts:
     name: str | None
     connection_id: str | None
     region: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedFacts:
-    """What Telnyx says about a call that waits in a queue. None where it does not say."""
-
-    queue: str | None
-    """The name of the queue."""
-    connection_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +51,6 @@ class ScopeFacts(Protocol):
         """The open conference with this name; None when there is none."""
         ...
 
-    async def queue(self, queue: str, /) -> str | None:
-        """The name of the queue with this name or id."""
-        ...
-
-    async def queue_of(self, call_control_id: str, /) -> QueuedFacts | None:
-        """The queue in which a call waits; None when it waits in none."""
-        ...
-
     async def connection_of(self, call_control_id: str, /) -> str | None:
         """The connection of a call leg."""
         ...
@@ -76,8 +60,24 @@ class ScopeFacts(Protocol):
         ...
 
 
-PlaceOf = Callable[[str], Awaitable[Place]]
-"""Where a call leg is now. May raise `CallFailed`."""
+class Whereabouts(Protocol):
+    """Where call legs are now, and which queues there are. Each method may raise `CallFailed`."""
+
+    async def place(self, call_control_id: str, /) -> Place: ...
+
+    async def queue(self, name: str, /) -> QueueState:
+        """The queue with this name or id."""
+        ...
+
+    async def searched_place(self, call_control_id: str, /) -> Place:
+        """As `place`; the queues are searched too."""
+        ...
+
+    async def waiting(self, call_control_id: str, queue: str | None, /) -> Waiting | None:
+        """The call's place in its queue, or in this one."""
+        ...
+
+
 Matches = Callable[[str, str], bool]
 
 
@@ -137,8 +137,8 @@ def _both(lists: Sequence[Collection[str]]) -> str:
 class CommandTargets:
     """What a command touches. Each fact is looked up once."""
 
-    def __init__(self, command: Command, facts: ScopeFacts, place: PlaceOf) -> None:
-        self.place = place
+    def __init__(self, command: Command, facts: ScopeFacts, where: Whereabouts) -> None:
+        self.where = where
         self.given = arguments_of(command)
         self.command = command
         self.facts = facts
@@ -229,11 +229,11 @@ class PolicyScope:
         scheme = "http and https" if self.takes_http else "https"
         return f"{scheme} URLs on {_both(self.hosts) or 'hosts of the public internet'}"
 
-    async def refusal(self, command: Command, facts: ScopeFacts, place: PlaceOf) -> str | None:
-        """Why a write is out of scope, as a clause; None when it is within. Raises what `facts` and `place` raise."""
+    async def refusal(self, command: Command, facts: ScopeFacts, where: Whereabouts) -> str | None:
+        """Why a write is out of scope, as a clause; None when it is within. Raises what `facts` and `where` raise."""
         if command.is_read():
             return None
-        targets = CommandTargets(command, facts, place)
+        targets = CommandTargets(command, facts, where)
         for check in self._checks:
             if (why := await check(self, targets)) is not None:
                 return why
@@ -274,7 +274,7 @@ async def _numbers(scope: PolicyScope, targets: CommandTargets) -> str | None:
 async def _regions(scope: PolicyScope, targets: CommandTargets) -> str | None:
     """The region is checked in the argument, in the conference itself and in that of the legs: they may differ."""
     for leg in targets.elsewhere:
-        place = await targets.place(leg)
+        place = await targets.where.place(leg)
         if place.kind is PlaceKind.CONFERENCE and place.conference_id is not None:
             region = (await targets.facts.conference(place.conference_id)).region
             problem = scope.regions.problem(f"region of the conference that call {quoted(leg)} is in now", region)
@@ -301,7 +301,7 @@ async def _conferences(scope: PolicyScope, targets: CommandTargets) -> str | Non
     if problem is not None:
         return problem
     for leg in targets.elsewhere:
-        place = await targets.place(leg)
+        place = await targets.where.place(leg)
         if place.kind is PlaceKind.CONFERENCE:
             name = place.conference_name
             if name is None and place.conference_id is not None:
@@ -320,17 +320,15 @@ async def _queues(scope: PolicyScope, targets: CommandTargets) -> str | None:
     name = targets.given.get("queue_name")
     if name is not None:
         is_opened = any(map(targets.opens, _OPEN_QUEUES))
-        problem = scope.queues.problem("name of this queue", name if is_opened else await targets.facts.queue(name))
+        known = name if is_opened else (await targets.where.queue(name)).name
+        problem = scope.queues.problem("name of this queue", known)
         if problem is not None:
             return problem
     if name is None and targets.waiting is not None:
-        queued = await targets.facts.queue_of(targets.waiting)
-        return scope.queues.problem("queue in which this call waits", queued.queue if queued else None)
+        place = await targets.where.searched_place(targets.waiting)
+        return scope.queues.problem("queue in which this call waits", place.queue)
     for leg in targets.elsewhere:
-        place = await targets.place(leg)
-        if place.kind is PlaceKind.UNKNOWN:
-            queued = await targets.facts.queue_of(leg)
-            place = Place(PlaceKind.QUEUE, queue=queued.queue) if queued else place
+        place = await targets.where.searched_place(leg)
         if place.kind in (PlaceKind.QUEUE, PlaceKind.UNKNOWN):
             problem = scope.queues.problem(f"queue in which call {quoted(leg)} waits now", place.queue)
             if problem is not None:
@@ -361,9 +359,10 @@ async def _connections(scope: PolicyScope, targets: CommandTargets) -> str | Non
 
 async def _connection_of(leg: str, targets: CommandTargets) -> str | None:
     # A call that has hung up may keep its place in a queue, and then only the queue knows of it.
-    queued = await targets.facts.queue_of(leg) if leg == targets.waiting else None
-    if queued is not None and queued.connection_id is not None:
-        return queued.connection_id
+    is_waiting = leg == targets.waiting
+    waiting = await targets.where.waiting(leg, targets.given.get("queue_name")) if is_waiting else None
+    if waiting is not None and waiting.connection_id is not None:
+        return waiting.connection_id
     return await targets.facts.connection_of(leg)
 
 

@@ -14,13 +14,13 @@ from telnyx_conferencing.server.guard.policy import (
     LimitRules,
     Measures,
     Policy,
-    QueuedFacts,
     RecordingFacts,
     Rules,
     ScopeRules,
     ToolRules,
     read_rules,
 )
+from telnyx_conferencing.server.guard.situation import Person, QueueState, Waiting
 from telnyx_conferencing.tools import TOOLS, TOOLSETS
 from telnyx_conferencing.tools.base import Command
 
@@ -54,13 +54,18 @@ def policy(*texts: str) -> Policy:
     return Policy([read_rules(text) for text in texts])
 
 
+def queued(call_control_id: str, connection_id: str | None) -> dict[str, Waiting]:
+    """A call that waits in queue support."""
+    return {call_control_id: Waiting(Person(call_control_id), "support", 1, connection_id=connection_id)}
+
+
 @dataclass
 class Known:
     """What is true, and what was asked."""
 
     conferences: Mapping[str, ConferenceFacts] = field(default_factory=dict[str, ConferenceFacts])
     queues: Mapping[str, str] = field(default_factory=dict[str, str])
-    waiting: Mapping[str, QueuedFacts] = field(default_factory=dict[str, QueuedFacts])
+    queued: Mapping[str, Waiting] = field(default_factory=dict[str, Waiting])
     connections: Mapping[str, str] = field(default_factory=dict[str, str])
     places: Mapping[str, Place] = field(default_factory=dict[str, Place])
     recordings: Mapping[str, RecordingFacts] = field(default_factory=dict[str, RecordingFacts])
@@ -74,13 +79,17 @@ class Known:
         self.asked.append(f"conference named {name}")
         return next((facts for facts in self.conferences.values() if facts.name == name), None)
 
-    async def queue(self, queue: str) -> str | None:
-        self.asked.append(f"queue {queue}")
-        return self.queues.get(queue)
+    async def queue(self, name: str) -> QueueState:
+        self.asked.append(f"queue {name}")
+        return QueueState(self.queues.get(name), 0)
 
-    async def queue_of(self, call_control_id: str) -> QueuedFacts | None:
+    async def searched_place(self, call_control_id: str) -> Place:
+        waiting = await self.waiting(call_control_id)
+        return Place(PlaceKind.QUEUE, queue=waiting.queue) if waiting else await self.place(call_control_id)
+
+    async def waiting(self, call_control_id: str, queue: str | None = None) -> Waiting | None:
         self.asked.append(f"queue of {call_control_id}")
-        return self.waiting.get(call_control_id)
+        return self.queued.get(call_control_id)
 
     async def connection_of(self, call_control_id: str) -> str | None:
         self.asked.append(f"connection of {call_control_id}")
@@ -97,7 +106,7 @@ class Known:
 
 async def out_of_scope(rules: Policy, touching: Command, facts: Known) -> str | None:
     """Why a policy does not let a command touch what it names, by these facts."""
-    return await rules.out_of_scope(touching, facts, facts.place)
+    return await rules.out_of_scope(touching, facts, facts)
 
 
 _NAMES = [tool.tool_name() for tool in TOOLS]

@@ -13,14 +13,13 @@ from telnyx_conferencing.server.guard.policy import (
     ApprovalPolicy,
     ConferenceFacts,
     Policy,
-    QueuedFacts,
     Rules,
     ToolRules,
 )
 from telnyx_conferencing.tools import TOOLS
 from telnyx_conferencing.tools.base import Command, Risk, Tool
 
-from .policies import ANY_COMMAND, RULES, Known, command, out_of_scope, policy, told
+from .policies import ANY_COMMAND, RULES, Known, command, out_of_scope, policy, queued, told
 
 TOOL_OF = {tool.tool_name(): tool for tool in TOOLS}
 READS = {tool.tool_name() for tool in TOOLS if tool.is_read()}
@@ -147,7 +146,7 @@ FACTS = {CONFERENCE_ID: ConferenceFacts("Standup", "1", "US")}
 
 
 def known() -> Known:
-    return Known(FACTS, {"support": "support"}, {CALL: QueuedFacts("support", "1")}, {CALL: "1", OTHER_CALL: "2"})
+    return Known(FACTS, {"support": "support"}, queued(CALL, "1"), {CALL: "1", OTHER_CALL: "2"})
 
 
 async def refuses(rulings: Policy, call: Command) -> bool:

@@ -8,17 +8,17 @@ from support.examples import CALL, CONFERENCE_ID, OTHER_CALL
 from support.rows import each_row
 from telnyx_conferencing.server.errors import CallFailed
 from telnyx_conferencing.server.guard.place import Place, PlaceKind
-from telnyx_conferencing.server.guard.policy import ConferenceFacts, QueuedFacts
+from telnyx_conferencing.server.guard.policy import ConferenceFacts
 from telnyx_conferencing.tools import COMMANDS as ALL
 from telnyx_conferencing.tools.base import Command
 
-from .policies import COMMANDS, Known, command, out_of_scope, policy
+from .policies import COMMANDS, Known, command, out_of_scope, policy, queued
 
 pytestmark = pytest.mark.anyio
 
 STANDUP = {CONFERENCE_ID: ConferenceFacts("Standup", "1", "US")}
 QUEUES = {"support": "support", "q-1": "support", "sales": "sales"}
-WAITING = {CALL: QueuedFacts("support", "1")}
+QUEUED = queued(CALL, "1")
 CONNECTIONS = {CALL: "1", OTHER_CALL: "2"}
 
 
@@ -27,7 +27,7 @@ def dial(to: Any, **more: Any) -> Command:
 
 
 def known(**given: Any) -> Known:
-    true = {"conferences": STANDUP, "queues": QUEUES, "waiting": WAITING, "connections": CONNECTIONS}
+    true = {"conferences": STANDUP, "queues": QUEUES, "queued": QUEUED, "connections": CONNECTIONS}
     return Known(**{**cast("dict[str, Any]", true), **given})
 
 
@@ -254,7 +254,7 @@ async def test_a_call_that_has_hung_up_is_on_the_connection_that_its_queue_knows
 
 
 async def test_a_call_whose_queue_does_not_know_its_connection_is_asked_for_itself() -> None:
-    facts = known(waiting={CALL: QueuedFacts("support", None)})
+    facts = known(queued=queued(CALL, None))
     assert await refusal("connections = ['1']", command("leave_queue"), facts) is None
     assert facts.asked == [f"queue of {CALL}", f"connection of {CALL}"]
 
