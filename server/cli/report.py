@@ -31,7 +31,7 @@ def report(database: str | None, begin: str | None, end: str | None, as_csv: boo
 
     Counts what began between --since (default: today, 00:00 UTC) and --until (default: now): calls, waits, abandoned
     calls, talk, hold and muted time, recordings, and approvals with who gave them. An agent is a number that this
-    account called. Durations are in seconds.
+    account called. In CSV and JSON, durations are in seconds.
 
     \b
     Examples:

@@ -143,8 +143,8 @@ class _Concern:
 
     ids: Collection[str]
     """Of the conference and of the call legs in it."""
-    begun: datetime
-    ended: datetime
+    started_at: datetime
+    ended_at: datetime
     """When its first and its last event occurred."""
     names: set[str] = field(default_factory=set[str])
     """Under which this server created it."""
@@ -172,7 +172,7 @@ class _Concern:
         if entry.get("call") in self.calls or not self.codes.isdisjoint(_codes(entry)):
             return True
         # Another conference may have the same name at another time.
-        is_then = self.begun - _MAX_CLOCK_DIFFERENCE <= moment_of(link.at) <= self.ended + _MAX_CLOCK_DIFFERENCE
+        is_then = self.started_at - _MAX_CLOCK_DIFFERENCE <= moment_of(link.at) <= self.ended_at + _MAX_CLOCK_DIFFERENCE
         return is_then and object_at(entry, "arguments").get("conference_id") in self.names
 
 
@@ -191,7 +191,7 @@ class _Segment:
 
 async def _records(ledger: Ledger, concern: _Concern, mask: Mask | None) -> _Segment:
     """The audit up to its head. Reads it several times rather than keep it."""
-    start = await ledger.number_before(concern.begun - MAX_CLOCK_DISORDER)
+    start = await ledger.number_before(concern.started_at - MAX_CLOCK_DISORDER)
     before = last = _GENESIS
     first: int | None = None
     size_before = -1

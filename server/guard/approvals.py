@@ -119,14 +119,11 @@ class Approvals:
         record: CallRecord,
         grant_use: Callable[[], Awaitable[GrantUse | None]] | None = None,
     ) -> datetime:
-        """Return once a person has approved what the command would do now; that approval is then used up.
-
-        Returns when they did. `grant_use` returns the use of a grant that the call would be, or None if none may cover
-        it.
+        """Have a person approve what the command would do now, and use that approval up. Returns when they approved.
 
         `compose` makes the question from live facts. An approval of a question whose facts have changed since does not
-        count: the new question is asked. Raises `PersonDeclined`, `ApprovalPending`, `CallRefused`, or what `compose`
-        raises.
+        count: the new question is asked. `grant_use` returns the use of a grant that the call would be, or None if no
+        grant may cover it. Raises `PersonDeclined`, `ApprovalPending`, `CallRefused`, or what `compose` raises.
         """
         question, risk = await compose()
         for _ in range(_MAX_ROUNDS):

@@ -39,6 +39,7 @@ class CallRecord:
     caller: Caller
     tool: type[Tool]
     given: Mapping[str, Any]
+    """The arguments as the client sent them."""
     keep_content: bool = False
     call: str = field(default_factory=lambda: secrets.token_hex(8))
     parsed: Tool | None = None
@@ -49,11 +50,13 @@ class CallRecord:
     telnyx: dict[str, Any] = field(default_factory=dict[str, Any])
     """Status and request id of Telnyx's answer."""
     outcome: str = "given up"
-    """The result. A call without one was cancelled by its client."""
+    """The result. A call that keeps this one was cancelled by its client."""
     why: str | None = None
-    begun: float = field(default_factory=time.monotonic)
-    taken: float | None = None
-    """Seconds the call took."""
+    """Why it was refused or failed."""
+    started: float = field(default_factory=time.monotonic)
+    """On the monotonic clock."""
+    seconds: float | None = None
+    """How long the call took."""
     _summary: dict[str, Any] = field(default_factory=dict[str, Any])
     _summary_of: Tool | str | None = "nothing yet"
 
@@ -63,7 +66,7 @@ class CallRecord:
 
     def close(self) -> None:
         """Stop the clock of the call."""
-        self.taken = time.monotonic() - self.begun
+        self.seconds = time.monotonic() - self.started
 
     def entry(self, outcome: str | None = None, newest_event: int | None = None) -> dict[str, Any]:
         """The record as JSON, without empty fields. `outcome` replaces the current one.
@@ -71,17 +74,17 @@ class CallRecord:
         `newest_event`: for an admitted write, the number of the newest event before it.
         """
         if self._summary_of is not self.parsed:
-            self._summary, self._summary_of = self._about(), self.parsed
+            self._summary, self._summary_of = self._fixed_fields(), self.parsed
         entry: dict[str, Any] = {
             "call": self.call,
             **self._summary,
             "risk": str(self._risk()),
             "outcome": outcome or self.outcome,
             "newest_event": newest_event,
-            "why": self._discreet(self.why),
+            "why": self._without_content(self.why),
             "asked": self.asked,
             "telnyx": self.telnyx,
-            "ms": round((self.taken or time.monotonic() - self.begun) * 1000),
+            "ms": round((self.seconds or time.monotonic() - self.started) * 1000),
         }
         return {name: value for name, value in entry.items() if value or value == 0}
 
@@ -101,8 +104,8 @@ class CallRecord:
             return self.risk
         return self.parsed.current_risk() if self.parsed is not None else self.tool.worst_risk()
 
-    def _about(self) -> dict[str, Any]:
-        """The fields that do not change once the call is parsed."""
+    def _fixed_fields(self) -> dict[str, Any]:
+        """The fields that depend only on the arguments."""
         return {
             "session": self.caller.session,
             "client": self.caller.client,
@@ -112,7 +115,7 @@ class CallRecord:
             "arguments": self._arguments(),
         }
 
-    def _discreet(self, text: str | None) -> str | None:
+    def _without_content(self, text: str | None) -> str | None:
         """A refusal's text without what is spoken or keyed on the call."""
         if not text or self.keep_content:
             return text
@@ -126,35 +129,37 @@ class CallRecord:
     def _does(self) -> str:
         if not isinstance(self.parsed, Command):
             return ""
-        return describe(self.parsed.does, vars(self.parsed), DESCRIBERS if self.keep_content else _DISCREET)
+        return describe(self.parsed.does, vars(self.parsed), DESCRIBERS if self.keep_content else _RECORD_DESCRIBERS)
 
     def _arguments(self) -> dict[str, Any]:
         if self.tool.is_secret:
             return {}
-        known = _known(self.tool)
+        names = _argument_names(self.tool)
         return {
-            name if name in known else clean(name, 80): _bounded(self._shown(name, value, is_known=name in known))
+            name if name in names else clean(name, 80): _bounded(
+                self._stored_value(name, value, is_known=name in names)
+            )
             for name, value in list(self.given.items())[:_MAX_ITEMS]
         }
 
-    def _shown(self, name: str, value: Any, *, is_known: bool) -> Any:
+    def _stored_value(self, name: str, value: Any, *, is_known: bool) -> Any:
         """An argument as it is stored. The value of an unknown argument is hidden: it may be a misspelt secret."""
-        read = self._as_read(name, value)
-        return read if self.keep_content or (is_known and name not in CONTENT_ARGUMENTS) else redacted(read)
+        stored = self._parsed_value(name, value)
+        return stored if self.keep_content or (is_known and name not in CONTENT_ARGUMENTS) else redacted(stored)
 
-    def _as_read(self, name: str, value: Any) -> Any:
+    def _parsed_value(self, name: str, value: Any) -> Any:
         """An argument as the client gave it. Some hosts send a list as JSON in a string: that list is stored."""
-        read = getattr(self.parsed, name, value) if isinstance(value, str) else value
-        return cast("Any", read) if isinstance(read, list) else value
+        parsed = getattr(self.parsed, name, value) if isinstance(value, str) else value
+        return cast("Any", parsed) if isinstance(parsed, list) else value
 
 
 @cache
-def _known(tool: type[Tool]) -> frozenset[str]:
+def _argument_names(tool: type[Tool]) -> frozenset[str]:
     """The names of a tool's arguments."""
     return frozenset(about.alias or name for name, about in tool.model_fields.items())
 
 
-_DISCREET = {**DESCRIBERS, **REDACTORS}
+_RECORD_DESCRIBERS = {**DESCRIBERS, **REDACTORS}
 
 
 def _bounded(value: Any) -> Any:

@@ -38,9 +38,9 @@ def terms_of(request: RequestGrant, defaults: Mapping[str, str | None]) -> Grant
         raise CallRefused(f"{quoted(request.tool)} cannot be granted: it is no tool of this server that asks a person.")
     limits = {name: _values(value) for name, value in request.limits.items()}
     limits |= {
-        _shown(argument): [defaults[setting]]
+        _public_name(argument): [defaults[setting]]
         for argument, setting in command.settings.items()
-        if _shown(argument) not in limits and defaults.get(setting) is not None
+        if _public_name(argument) not in limits and defaults.get(setting) is not None
     }
     argument_names = dict(_argument_names(command))
     if unknown := sorted(limits.keys() - argument_names.keys()):
@@ -67,7 +67,7 @@ def _argument_names(model: type[BaseModel]) -> Iterator[tuple[str, bool]]:
         for kind in inner:
             yield from ((within, False) for within, _ in _argument_names(kind))
         if not inner and name not in _ROOM_ARGUMENTS:
-            yield _shown(name), field.is_required()
+            yield _public_name(name), field.is_required()
 
 
 def _types(annotation: Any) -> Iterator[type[Any]]:
@@ -77,7 +77,8 @@ def _types(annotation: Any) -> Iterator[type[Any]]:
         yield from _types(inner)
 
 
-def _shown(name: str) -> str:
+def _public_name(name: str) -> str:
+    """The name of an argument as the model knows it: `from` for the field `from_`."""
     return name.removesuffix("_")
 
 
@@ -120,19 +121,20 @@ async def grant_use(assessment: Assessment, identity: str | None) -> GrantUse | 
     return GrantUse(
         tool=command.tool_name(),
         identity=identity,
-        arguments=dict(_given(assessment.command)),
+        arguments=dict(_given_arguments(assessment.command)),
         rooms=await _rooms(command, assessment.situation),
         amount=_amount(command),
         everyone=EVERYONE,
     )
 
 
-def _given(command: Command) -> Iterator[tuple[str, Any]]:
+def _given_arguments(command: Command) -> Iterator[tuple[str, Any]]:
+    """The arguments that differ from their defaults, except those that name the conference."""
     for name, value in arguments_of(command).items():
         field = type(command).model_fields.get(name)
         is_left_out = field is not None and not field.is_required() and value == field.default
         if name not in _ROOM_ARGUMENTS and not is_left_out:
-            yield _shown(name), value
+            yield _public_name(name), value
 
 
 async def _rooms(command: Command, situation: Situation) -> frozenset[str | None]:

@@ -30,7 +30,7 @@ def log_call(record: CallRecord, request_id: str | int | None) -> None:
     """Log one line for a finished tool call."""
     if not calls.isEnabledFor(logging.INFO):
         return
-    milliseconds = round((record.taken or 0) * 1000)
+    milliseconds = round((record.seconds or 0) * 1000)
     trace = get_current_span().get_span_context().trace_id
     fields = {
         "tool": record.tool.tool_name(),

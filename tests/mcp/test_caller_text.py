@@ -22,7 +22,9 @@ pytestmark = pytest.mark.anyio
 NAMED = r"'[^'\n]{0,80}'"
 WHO = rf"({NAMED}|unknown caller \S+)"
 END = re.compile(rf"End conference {NAMED}\? 1 person is in it \({WHO}\)\. Everyone in it is hung up\.")
-DELETE = re.compile(rf"Delete queue {NAMED}\? 0 calls in it\. Telnyx refuses this while calls wait in it\.")
+DELETE = re.compile(
+    rf"Delete queue {NAMED}\? 0 calls in it\. Telnyx refuses this while calls wait in it\.( In full: '[^'\n]*'\.)?"
+)
 TAKE = re.compile(rf"Take the call with {WHO} out of its queue\? .* in queue 'support'\. Its place .* is lost\.")
 
 each_text = pytest.mark.parametrize("chosen", HOSTILE)

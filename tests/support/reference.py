@@ -21,12 +21,22 @@ from telnyx_conferencing.tools.base import ByArgument, Command, Tool
 _MADE = "Made from the code by `UPDATE_SNAPSHOTS=1 make test`."
 
 _RISKS = f"""\
-{_MADE} Risks: a *read* tool changes nothing. A *routine* tool does everyday work of a call. People notice a
-*disruptive* tool, and another tool undoes it. A *destructive* tool cannot be undone. "By effect" means that
-arguments or the current state can raise the risk: [security.md](security.md#what-makes-a-call-risky). Repeats:
-Telnyx carries out an *idempotent* request again with the same result. It ignores a repeat of a *deduped* request,
-which has a `command_id`. It carries out a *once* request twice, so the server never repeats one that it may have
-sent."""
+{_MADE}
+
+The column *risk*:
+
+- *read*: changes nothing.
+- *routine*: everyday work of a call.
+- *disruptive*: people notice it, and another tool undoes it.
+- *destructive*: cannot be undone.
+- *by effect*: arguments or the current state can raise the risk
+  ([security.md](security.md#what-makes-a-call-risky)).
+
+The column *repeat* says what Telnyx does with the same request again:
+
+- *idempotent*: it carries it out again, with the same result.
+- *deduped*: it ignores it, because the request has a `command_id`.
+- *once*: it carries it out twice. So the server never repeats a request that it may have sent."""
 
 
 def tools() -> str:
@@ -39,7 +49,9 @@ def tools() -> str:
 
 
 _PROMPTS = """\
-Made from the files of `prompts/` by `UPDATE_SNAPSHOTS=1 make test`. A host shows prompts as slash commands. Each
+Made from the files of `prompts/` by `UPDATE_SNAPSHOTS=1 make test`.
+
+A host shows prompts as slash commands. Each
 prompt gives the agent the steps of an expert: which events to wait for, when to ask, and what never to do. It also
 contains the current state: who is in the conference, who waits in the queue. Names and numbers are quoted data.
 
@@ -91,9 +103,10 @@ def _events(tool: type[Tool]) -> str:
 
 
 _CONFIGURATION = f"""\
-{_MADE} Every option of `telnyx-conferencing serve` is also an
-environment variable. An option overrides its variable. The server refuses a wrong value at start, with a message that
-names the option and the variable."""
+{_MADE}
+
+Every option of `telnyx-conferencing serve` is also an environment variable. An option overrides its variable. The
+server refuses a wrong value at start, with a message that names the option and the variable."""
 
 
 def configuration() -> str:
@@ -114,10 +127,12 @@ def _setting(name: str) -> str:
 
 
 _RESOURCES = f"""\
-{_MADE} Lists of events take `?limit=` (1 to 200, 50 if not given),
-`&before=` (from the previous page) and `&type=` (types, comma-separated, or a group such as
-`conference.participant.*`). Template variables complete from existing values. For anything else the server answers with
-the protocol's resource-not-found error. [webhooks.md](webhooks.md) says how events reach the server."""
+{_MADE}
+
+Lists of events take `?limit=` (1 to 200, 50 if not given), `&before=` (from the previous page) and `&type=` (types,
+comma-separated, or a group such as `conference.participant.*`). Template variables complete from existing values. For
+an address that does not exist, the server answers with the protocol's resource-not-found error.
+[webhooks.md](webhooks.md) says how events reach the server."""
 
 _EVENTS = """\
 An event has an `id`, a `type`, `occurred_at`, its `conference_id`, `call_control_id` and queue, `via` (`webhook`,

@@ -95,14 +95,14 @@ def _same(value: Any, allowed: Any) -> bool:
     return value == allowed and isinstance(value, bool) is isinstance(allowed, bool)
 
 
-def add(session: Transaction, terms: GrantTerms, asker: tuple[str | None, str], by: str, begun: datetime) -> Grant:
-    """Store a new grant, which begins at this time. `asker`: the authenticated name and the client."""
+def add(session: Transaction, terms: GrantTerms, asker: tuple[str | None, str], by: str, granted_at: datetime) -> Grant:
+    """Store a new grant, which is valid from `granted_at`. `asker`: the authenticated name and the client."""
     identity, asked_by = asker
     for old in every(session):
-        if old.expires_at < begun - _KEEP_FOR:
+        if old.expires_at < granted_at - _KEEP_FOR:
             session.change("DELETE FROM shared_values WHERE name = :name", name=_name(old.code))
-    expires_at = begun + timedelta(minutes=terms.minutes)
-    grant = Grant(new_code(), terms, terms.count, identity, asked_by, by, begun, expires_at)
+    expires_at = granted_at + timedelta(minutes=terms.minutes)
+    grant = Grant(new_code(), terms, terms.count, identity, asked_by, by, granted_at, expires_at)
     _store(session, grant)
     return grant
 

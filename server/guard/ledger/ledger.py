@@ -193,14 +193,14 @@ class Ledger:
 
     # Grants
 
-    async def add_grant(self, terms: GrantTerms, asker: tuple[str | None, str], by: str, begun: datetime) -> Grant:
+    async def add_grant(self, terms: GrantTerms, asker: tuple[str | None, str], by: str, granted_at: datetime) -> Grant:
         """Store what a person has granted, from this time on, and record it in the audit.
 
         `asker`: the caller's authenticated name, and the client.
         """
 
         def work(session: Transaction) -> Grant:
-            grant = grants.add(session, terms, asker, by, begun)
+            grant = grants.add(session, terms, asker, by, granted_at)
             entry = {"outcome": "granted by a person", "grant": grant.code, "tool": terms.tool, "by": by}
             entry |= {"identity": grant.identity} if grant.identity else {}
             audit.append(session, [(self.now(), entry)])

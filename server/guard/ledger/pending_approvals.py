@@ -328,8 +328,8 @@ def _new_group() -> str:
 
 
 def _approval(row: tuple[Any, ...], now: datetime) -> PendingApproval:
-    code, tool, risk, question, asked_by, identity, asked, expires, decision, decided, decided_by, reason, *rest = row
-    spent, call, facts, conference_id = rest
+    code, tool, risk, question, asked_by, identity, asked_at, expires, *others = row
+    decision, decided, decided_by, reason, spent, call, facts, conference_id = others
     return PendingApproval(
         code=code,
         tool=tool,
@@ -337,9 +337,9 @@ def _approval(row: tuple[Any, ...], now: datetime) -> PendingApproval:
         question=question,
         asked_by=asked_by,
         identity=identity,
-        asked_at=moment_of(asked),
+        asked_at=moment_of(asked_at),
         expires_at=moment_of(expires),
-        state=_state(decision, moment_of(decided or asked), moment_of(expires), spent, now),
+        state=_state(decision, moment_of(decided or asked_at), moment_of(expires), spent, now),
         answer=State(decision) if decision else None,
         decided_at=None if decided is None else moment_of(decided),
         decided_by=decided_by,
@@ -350,10 +350,10 @@ def _approval(row: tuple[Any, ...], now: datetime) -> PendingApproval:
     )
 
 
-def _state(decision: str | None, begun: datetime, ends: datetime, spent: int | None, now: datetime) -> State:
+def _state(decision: str | None, starts: datetime, ends: datetime, spent: int | None, now: datetime) -> State:
     if spent is not None:
         return State.SPENT
     # A clock set back must not extend an approval: it does not hold before its start either.
-    if not begun <= now < ends:
+    if not starts <= now < ends:
         return State.EXPIRED
     return State(decision) if decision else State.PENDING

@@ -96,9 +96,9 @@ def _holds(sign_in: SignIn, now: datetime) -> bool:
     return _is_within(sign_in.used_at, now, SIGN_IN_IDLE_TIMEOUT)
 
 
-def _is_within(begun: datetime, now: datetime, lasts: timedelta) -> bool:
+def _is_within(start: datetime, now: datetime, duration: timedelta) -> bool:
     # A clock that is set back must not prolong anything.
-    return begun - _MAX_CLOCK_DIFFERENCE <= now < begun + lasts
+    return start - _MAX_CLOCK_DIFFERENCE <= now < start + duration
 
 
 def _sign_in(row: tuple[Any, ...]) -> SignIn:
