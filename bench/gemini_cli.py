@@ -21,6 +21,11 @@ GEMINI = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "gemini"
 HOST_TOOLS = {"ReadMcpResourceTool": "read_mcp_resource"}
 """The host's own tool for a step, where it is not the server's."""
 
+OWN_SETTINGS = {
+    "security": {"auth": {"selectedType": "gemini-api-key"}},
+    "privacy": {"usageStatisticsEnabled": False},
+}
+
 
 class Script:
     """The job as this host's API carries it."""
@@ -77,8 +82,7 @@ def main() -> int:
         install = [PROGRAM, "install", "gemini", "--sandbox", "--database", database]
         subprocess.run(install, env=env, check=True, capture_output=True)
         file = Path(home) / ".gemini" / "settings.json"
-        own = {"security": {"auth": {"selectedType": "gemini-api-key"}}, "privacy": {"usageStatisticsEnabled": False}}
-        file.write_text(json.dumps(json.loads(file.read_text()) | own))
+        file.write_text(json.dumps(json.loads(file.read_text()) | OWN_SETTINGS))
         version = subprocess.run([gemini, "--version"], env=env, check=True, capture_output=True, text=True).stdout
         script = Script(Job(database))
         with served(script.answer) as url:
