@@ -183,7 +183,7 @@ class Settings(BaseModel):
         timedelta | None,
         Field(
             description="How long a call waits for a person to answer in the client, such as 45s; then the approval is "
-            "pending. If not set: 45s, and 5m in Claude Code."
+            "pending. If not set: 45s, and 5m in Claude Code and Codex."
         ),
     ] = None
     policy: Annotated[

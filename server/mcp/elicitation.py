@@ -37,7 +37,8 @@ _SLOWEST_HOST_S = 3.0
 """A host that declines by itself does so faster, on a busy machine too; a person at a terminal needs longer."""
 _DECLINES_BY_ITSELF = ("codex", "copilot")
 """How the names of hosts begin, or are found in them, that decline without asking anyone when run by a script."""
-_SHOWS_DIALOGS = "claude-code"
+_SHOWS_DIALOGS = ("claude-code", "codex-mcp-client")
+"""Names of hosts that do not count the time of a dialog into that of the call."""
 _DIALOG_TIMEOUT_S = 300.0
 """How long a host that is known to show dialogs is waited for."""
 DEFAULT_TIMEOUT_S = 45.0
@@ -113,7 +114,7 @@ class Elicitation:
         self._call = call
         params = context.session.client_params
         self._host = params.client_info.name.lower() if params is not None else ""
-        self._timeout_s = timeout_s or (_DIALOG_TIMEOUT_S if self._host == _SHOWS_DIALOGS else DEFAULT_TIMEOUT_S)
+        self._timeout_s = timeout_s or (_DIALOG_TIMEOUT_S if self._host in _SHOWS_DIALOGS else DEFAULT_TIMEOUT_S)
         self._shutdown = shutdown
         self._page = page
         self._offers_page = False

@@ -316,6 +316,18 @@ async def test_a_decline_is_a_persons_unless_the_host_was_faster_than_a_person(
     assert changes(world.sandbox) == []
 
 
+async def test_only_a_host_whose_calls_outlast_its_dialogs_is_waited_for_longer(world: World) -> None:
+    async def approves(question: str) -> ElicitResult:
+        return yes(question)
+
+    impatient: dict[str, Any] = {"answering": approves, "patience": 0.0, "approval": "all"}
+    async with guarded(world, host="tests", **impatient) as client:
+        assert "not answered" in await refusal(client, "update_queue", **LEAVE)
+    async with guarded(world, host="codex-mcp-client", **impatient) as client:
+        await call(client, "update_queue", **LEAVE)
+    assert changes(world.sandbox) == [SENT]
+
+
 async def test_an_approval_through_the_client_uses_up_the_pending_request(
     era: str, world: World, database: Path
 ) -> None:
