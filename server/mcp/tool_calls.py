@@ -198,15 +198,16 @@ class ToolCallHandler:
         except ApprovalPending as waiting:
             if isinstance(approver, Elicitation):
                 await approver.offer_page(waiting.pending)
-                approver.on_late_answer(partial(self._decide_late, record.asked["code"]))
+                approver.on_late_answer(partial(self._decide_late, record))
             raise
 
-    async def _decide_late(self, code: str, answer: ApprovalAnswer) -> None:
+    async def _decide_late(self, record: CallRecord, answer: ApprovalAnswer) -> None:
         """Note an answer that came after its call had ended: it decides the pending approval and sends nothing."""
-        if answer.reply is not ApprovalOutcome.NOBODY:
-            decision = Decision(answer.reply is ApprovalOutcome.YES, "elicitation, late", answer.reason)
-            with suppress(NoSuchApproval):
-                await self._guard.ledger.decide(code, decision)
+        is_yes = answer.reply is ApprovalOutcome.YES
+        if answer.reply is ApprovalOutcome.NOBODY or (is_yes and self._guard.policy(record.caller).by_another):
+            return
+        with suppress(NoSuchApproval):
+            await self._guard.ledger.decide(record.asked["code"], Decision(is_yes, "elicitation, late", answer.reason))
 
     async def _answer_locally(self, tool: Tool, origin: CallContext, record: CallRecord) -> dict[str, Any]:
         """Answer a tool that is no Telnyx endpoint."""

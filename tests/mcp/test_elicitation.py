@@ -15,7 +15,7 @@ from mcp.client.stdio import stdio_client
 from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitRequestURLParams, ElicitResult
 
 from support.commands import forked
-from support.guarded_server import code_in, decided
+from support.guarded_server import code_in, decided, write_policy
 from support.mcp import ERAS, Answering, call, closes, connected, declines_at_once, no, refusal, yes
 from support.mcp_stdio import environment
 from support.telnyx import open_room, telnyx
@@ -102,6 +102,32 @@ async def test_a_late_approval_approves_the_pending_request_and_sends_nothing() 
             await call(client, "end_conference", conference_id=room)
     assert "nobody could be asked here: the question was cancelled or not answered" in message
     assert len(questions) == 1
+
+
+async def test_a_late_approval_does_not_count_once_another_person_must_approve(tmp_path: Path) -> None:
+    answered, asked = anyio.Event(), list[str]()
+    policy = tmp_path / "policy.toml"
+    write_policy(policy, "")
+
+    async def answers_late(question: str) -> ElicitResult:
+        asked.append(question)
+        await answered.wait()
+        return yes(question)
+
+    with telnyx() as phone:
+        given = ("--ask-timeout", "1s", "--policy", str(policy))
+        async with connected(*given, answering=answers_late, env=phone.env) as client:
+            room = await open_room(client, *phone.waiting())
+            before = phone.commands()
+            code = code_in(await refusal(client, "end_conference", conference_id=room))
+            write_policy(policy, "[approval]\nby_another = true\n")
+            await call(client, "list_queues")  # the policy applies from the next call on
+            answered.set()
+            for _ in range(20):
+                await call(client, "list_queues")
+            assert code_in(await refusal(client, "end_conference", conference_id=room)) == code
+            assert phone.commands() == before
+    assert len(asked) == 1
 
 
 async def test_a_host_that_declines_without_asking_leaves_the_request_pending() -> None:
