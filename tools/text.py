@@ -102,7 +102,7 @@ def _conference(value: Any) -> str:
     return f"conference {name}"
 
 
-CONTENT_ARGUMENTS = frozenset({"client_state", "digits", "payload", "invalid_payload", "search"})
+CONTENT_ARGUMENTS = frozenset({"client_state", "digits", "payload", "invalid_payload", "search", "text"})
 """Arguments that hold call content or may be secret: records keep only their length."""
 
 

@@ -145,18 +145,29 @@ class CallRecord:
     def _stored_value(self, name: str, value: Any, *, is_known: bool) -> Any:
         """An argument as it is stored. The value of an unknown argument is hidden: it may be a misspelt secret."""
         stored = self._parsed_value(name, value)
-        return stored if self.keep_content or (is_known and name not in CONTENT_ARGUMENTS) else redacted(stored)
+        if self.keep_content:
+            return stored
+        return _without_content(stored) if is_known and name not in CONTENT_ARGUMENTS else redacted(stored)
 
     def _parsed_value(self, name: str, value: Any) -> Any:
-        """An argument as the client gave it. Some hosts send a list as JSON in a string: that list is stored."""
+        """An argument as the client gave it. A list or object that a host sent as JSON in a string is stored itself."""
         parsed = getattr(self.parsed, name, value) if isinstance(value, str) else value
-        return cast("Any", parsed) if isinstance(parsed, list) else value
+        return cast("Any", parsed) if isinstance(parsed, list | dict) else value
 
 
 @cache
 def _argument_names(tool: type[Tool]) -> frozenset[str]:
     """The names of a tool's arguments."""
     return frozenset(about.alias or name for name, about in tool.model_fields.items())
+
+
+def _without_content(value: Any) -> Any:
+    """An argument without the content arguments that it names, as the limits of a grant do."""
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value).items()
+        return {name: redacted(inner) if name in CONTENT_ARGUMENTS else inner for name, inner in fields}
+    is_json = isinstance(value, str) and value.lstrip().startswith("{")
+    return redacted(value) if is_json and any(f'"{name}"' in value for name in CONTENT_ARGUMENTS) else value
 
 
 _RECORD_DESCRIBERS = {**DESCRIBERS, **REDACTORS}

@@ -10,7 +10,7 @@ from ...tools import COMMANDS
 from ...tools.base import EVERYONE, Command, arguments_of
 from ...tools.conferences import EndConference
 from ...tools.permissions import RequestGrant
-from ...tools.text import clean_id, count, listed, quoted
+from ...tools.text import CONTENT_ARGUMENTS, clean_id, count, listed, quoted, redacted
 from ..errors import CallRefused
 from .effects import Assessment
 from .ledger import GrantTerms, GrantUse
@@ -82,9 +82,14 @@ def _public_name(name: str) -> str:
     return name.removesuffix("_")
 
 
-def question_facts(terms: GrantTerms, room: Room | None, who: Callable[[str], str]) -> dict[str, Any]:
-    """What the question about a grant shows. `who` names the person on a call leg."""
-    limits = [_limit_text(name, values, who) for name, values in terms.limits.items()]
+def question_facts(
+    terms: GrantTerms, room: Room | None, who: Callable[[str], str], *, is_discreet: bool = False
+) -> dict[str, Any]:
+    """What the question about a grant shows. `who` names the person on a call leg.
+
+    `is_discreet`: without what is spoken or keyed on a call, for the audit.
+    """
+    limits = [_limit_text(name, values, who, is_discreet=is_discreet) for name, values in terms.limits.items()]
     return {
         "tool": SafeText(terms.tool),
         "calls": SafeText(count(terms.count, "time")),
@@ -94,9 +99,11 @@ def question_facts(terms: GrantTerms, room: Room | None, who: Callable[[str], st
     }
 
 
-def _limit_text(name: str, values: Any, who: Callable[[str], str]) -> str:
+def _limit_text(name: str, values: Any, who: Callable[[str], str], *, is_discreet: bool) -> str:
     if ANYTHING in values:
         return f"{name} is anything"
+    if is_discreet and name in CONTENT_ARGUMENTS:
+        return f"{name} is {listed(list(map(redacted, values)), _MAX_VALUES, ' or ')}"
     texts = [_value_text(name, value, who) for value in values]
     return f"{name} is {listed(texts, _MAX_VALUES, ' or ')}"
 

@@ -83,13 +83,14 @@ async def compose(assessment: Assessment, broken: Sequence[BrokenRule] = ()) -> 
     return Question(shown, discreet, digest, situation.remembered(), conference_id)
 
 
-def compose_grant(terms: GrantTerms, facts: Mapping[str, Any]) -> Question:
-    """The question about a grant. `facts`: what it shows."""
+def compose_grant(terms: GrantTerms, facts: Mapping[str, Any], discreet: Mapping[str, Any]) -> Question:
+    """The question about a grant. `facts`: what it shows; `discreet`: the same for the audit."""
     from ...prompts.questions import question  # noqa: PLC0415 (as above)
 
     text = " ".join(question("request_grant", facts))
     bound = json.dumps([text, asdict(terms)], sort_keys=True)
-    return Question(text, text, hashlib.sha256(bound.encode(errors="replace")).hexdigest(), NO_FACTS)
+    for_audit = " ".join(question("request_grant", discreet))
+    return Question(text, for_audit, hashlib.sha256(bound.encode(errors="replace")).hexdigest(), NO_FACTS)
 
 
 def _why(assessment: Assessment) -> list[str]:

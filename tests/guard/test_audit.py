@@ -166,11 +166,14 @@ SECRETS: Mapping[str, str] = {
     "digits": "4929123456781234",
     "payload": "My mother's maiden name is Aurelia.",
     "client_state": "c2VjcmV0IHN0YXRlIG9mIGEgY2FsbA==",
+    "text": "You are number {position} in line, dear Aurelia.",
 }
 
 
 async def say_secrets(client: Client, conference_id: str) -> None:
     """Every tool that takes what is said or keyed, or may be secret; rightly, and wrongly."""
+    said = {"queue_name": "support", "voice": "AWS.Polly.Joanna", "text": SECRETS["text"]}
+    await client.call_tool("announce_positions", said)
     for example in WRITES:
         for _, variant in example.variants():
             secret = {name: SECRETS[name] for name in variant if name in SECRETS}
@@ -180,6 +183,11 @@ async def say_secrets(client: Client, conference_id: str) -> None:
                 misspelt = {f"{name}x": value for name, value in secret.items()}
                 await client.call_tool(example.tool, {**variant, **place, **misspelt})
                 await client.call_tool(example.tool, {**variant, **place, **{name: [SECRETS[name]] for name in secret}})
+                limits = {**{name: "*" for name in variant if name != "conference_id"}, **secret}
+                for wanted in (limits, json.dumps(limits), {**limits, "another": 1}):
+                    grant = {"tool": example.tool, "limits": wanted, "count": 1, "minutes": 1}
+                    await client.call_tool("request_grant", grant)
+                await client.call_tool("request_grant", {"tool": "dial", "limits": json.dumps(limits)})
 
 
 @pytest.mark.parametrize("answering", [yes, no, closes], ids=lambda answer: answer.__name__)
