@@ -1,7 +1,6 @@
 """The live projection: who is in which conference and who waits in which queue, folded from events in any order."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -10,10 +9,11 @@ from ...newest import Newest
 from ..event import CONSENT_TYPES, StoredEvent, Via
 from . import command_effects
 from .api_snapshot import digest, read_conference, read_queue
+from .call import Call
 from .conference import MAX_CONFERENCE_DURATION, Conference
 from .intervals import ConferenceIntervals, collect_intervals
 from .log import Log
-from .moments import API_READ, CALL_SOUNDS, SPEECH, Moment, announcement, api_moment, command_moment, event_moment
+from .moments import API_READ, CALL_SOUNDS, SPEECH, Moment, api_moment, command_moment, event_moment
 from .participant import Participant
 from .people import PersonView, person_in
 from .presenter import CallerId, conference_view, participant_view, queue_view, summary_view
@@ -35,61 +35,12 @@ _MAX_PINNED = 20
 _MIN_OPEN_LIMIT = 64
 _MAX_HOLDS = 100
 """Holds and unholds that are kept for each call leg, and as many notes of consent."""
-_MAX_HEARD = 50
-"""Different sounds that are kept for each call leg."""
 _MAX_PENDING = 100
 """Unknown conferences for which commands are kept, and commands for each."""
 
 ConferenceLog = Log[Conference]
 QueueLog = Log[Queue]
 Renderer = Callable[[str, ConferenceLog, Mapping[str, str], datetime], str]
-
-
-@dataclass(slots=True)
-class Call:
-    """A call leg: who is at the far end, and where the leg has been."""
-
-    started: Moment | None = None
-    caller: CallerId = field(default_factory=CallerId)
-    hangups: list[Moment] = field(default_factory=list[Moment])
-    holds: list[Moment] = field(default_factory=list[Moment])
-    """Holds and unholds."""
-    consents: list[Moment] = field(default_factory=list[Moment])
-    """What the leg heard and keyed about recordings while it was in no conference."""
-    last_move: Moment | None = None
-    """The newest event that says where the leg is: in a conference, a queue or a bridge."""
-    conferences: set[str] = field(default_factory=set[str])
-    queues: set[str] = field(default_factory=set[str])
-    heard: dict[str, datetime] = field(default_factory=dict[str, datetime])
-    """What was played to this leg to its end, and when it last ended."""
-
-    def hear(self, moment: Moment) -> None:
-        """Record the end of a sound to this leg. A sound that was broken off does not count."""
-        what = announcement(moment)
-        if moment.detail.get("status") in (None, "completed") and (what in self.heard or len(self.heard) < _MAX_HEARD):
-            self.heard[what] = max(moment.at, self.heard.get(what, moment.at))
-
-    def start(self, moment: Moment) -> bool:
-        """Record the start of the call. The earliest of several events applies. Returns whether this is news."""
-        if self.started is not None and self.started.key <= moment.key:
-            return False
-        before, self.started = self.caller, moment
-        number = moment.detail.get("to" if moment.detail.get("direction") == "outgoing" else "from")
-        is_incoming = moment.detail.get("direction") == "incoming"
-        self.caller = CallerId(number, moment.detail.get("caller_id_name") if is_incoming else None)
-        return self.caller != before
-
-    @property
-    def on_hold_since(self) -> datetime | None:
-        since: datetime | None = None
-        for moment in sorted(self.holds, key=lambda hold: hold.key):
-            since = (since or moment.at) if moment.type == "call.hold" else None
-        return since
-
-    def move(self, moment: Moment) -> None:
-        """Record where the leg went, unless a newer event says otherwise."""
-        if self.last_move is None or self.last_move.key <= moment.key:
-            self.last_move = moment
 
 
 _DELIVERED = (Via.WEBHOOK, Via.SANDBOX)
