@@ -74,7 +74,7 @@ class EventTools:
         newest = await store.newest(event_filter, limit=tool.limit + 1, before=tool.cursor)
         events, more = newest[: tool.limit], len(newest) > tool.limit
         none = " ".join(filter(None, ["No events.", self._suggest_types(tool.types or ())]))
-        first = listed([describe_event(event) for event in events], most=3)
+        first = _first_lines(events)
         summary = f"{_count_text(total)}: {first}" if events else none
         views = [self._events.view(store, event) for event in events]
         content: dict[str, Any] = {"summary": summary, "events": views, "total_results": total}
@@ -95,13 +95,13 @@ class EventTools:
         events = await self._events.wait(event_filter, min(tool.timeout_secs, MAX_WAIT_S), progress)
         if not events:
             return await self._timeout_result(store, tool, event_filter)
-        summary = listed([describe_event(event) for event in events], most=3)
+        summary = _first_lines(events)
         views = [self._events.view(store, event) for event in events]
         return {"summary": summary, "timed_out": False, "events": views}
 
     async def _timeout_result(self, store: Store, tool: WaitForEvent, event_filter: EventFilter) -> dict[str, Any]:
         others = await store.find(replace(event_filter, types=frozenset()), limit=5)
-        happened = listed([describe_event(event) for event in others], most=3) if others else "nothing else"
+        happened = _first_lines(others) or "nothing else"
         none = f"None of {listed(tool.types)}"
         if self._shutdown.has_begun:
             within = f"{none} until now. {SHUTTING_DOWN} Wait again."
@@ -110,7 +110,7 @@ class EventTools:
         else:
             longest = f"{none} within {MAX_WAIT_S:.0f} s, the longest that one call waits."
             within = f"{longest} Wait again with the same arguments: nothing is missed in between."
-        summary = f"{within} What happened instead: {happened}."
+        summary = f"{within} What happened instead: {happened.rstrip('.')}."
         summary = " ".join(filter(None, [summary, self._suggest_types(tool.types), self._events.no_events_reason]))
         content: dict[str, Any] = {"summary": summary, "timed_out": True, "events": []}
         return content | ({"instead": [self._events.view(store, event) for event in others]} if others else {})
@@ -233,6 +233,10 @@ def _new_figures(conference: Mapping[str, Any], figures: Mapping[str, Any]) -> d
     others = [person for person in figures["participants"] if person["call_control_id"] not in listed_ids]
     new = {name: value for name, value in figures.items() if conference.get(name) != value and name != "participants"}
     return new | ({"participants": others} if others else {})
+
+
+def _first_lines(events: Sequence[StoredEvent]) -> str:
+    return listed([describe_event(event) for event in events], most=3, separator=" ")
 
 
 def _count_text(total: int) -> str:

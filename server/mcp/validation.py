@@ -46,8 +46,9 @@ def parse(command: type[Tool], arguments: Mapping[str, Any]) -> Tool:
 def intended(command: type[Tool], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments as they were meant, as far as that is unambiguous.
 
-    Hosts and models send numbers, booleans, lists and objects as strings, `10.0` for 10, one value instead of a list,
-    and null or an empty string for an argument that they leave out. Anything else stays as it is, for validation.
+    Hosts and models send numbers, booleans, lists and objects as strings, `10.0` for 10, a number for digits, one value
+    (or several, with commas) instead of a list, and null or an empty string for an argument that they leave out.
+    Anything else stays as it is, for validation.
     """
     schema = input_schema(command)
     extra = _ADDED_BY_HOSTS - schema["properties"].keys()
@@ -80,6 +81,9 @@ def _intended_value(value: Any, schema: Mapping[str, Any]) -> Any:
         case "integer":
             text = str(value) if isinstance(value, str | float) else ""
             return int(text.partition(".")[0]) if _WHOLE_NUMBER.fullmatch(text) else value
+        case "string":
+            is_number = isinstance(value, int) and not isinstance(value, bool)
+            return str(value) if is_number and re.search(schema.get("pattern", "$^"), str(value)) else value
         case "boolean":
             return _BOOLEANS.get(value.lower(), value) if isinstance(value, str) else value
         case _:
@@ -88,7 +92,8 @@ def _intended_value(value: Any, schema: Mapping[str, Any]) -> Any:
 
 def _intended_list(value: Any, schema: Mapping[str, Any]) -> Any:
     if isinstance(value, str) and value and not value.lstrip().startswith("["):  # a broken list is no single entry
-        value = [value]
+        # Commas in a phone number are pauses, which are refused.
+        value = [part.strip() for part in value.split(",")] if value[0].isalpha() else [value]
     if not isinstance(value, list):
         return value
     return [_intended_value(item, schema.get("items", {})) for item in cast("list[Any]", value)]
@@ -212,8 +217,11 @@ def _voice_settings(error: ErrorDetails) -> str:
     provider, *path = (str(step) for step in (*error["loc"][1:], ""))
     if provider not in PROVIDER_FIELDS:
         return f"voice_settings must be an object whose type is one of {', '.join(PROVIDER_FIELDS)}."
-    fields = ", ".join(PROVIDER_FIELDS[provider]) or "no other field"
-    return f"voice_settings.{path[0]} is not right: with type {provider} it takes {fields}."
+    fields = PROVIDER_FIELDS[provider]
+    if path[0] in fields:
+        return f"voice_settings.{path[0]} {_message(error).replace('Input should', 'must')}."
+    takes = ", ".join(fields) or "no other field"
+    return f"voice_settings.{path[0]} is not right: with type {provider} it takes {takes}."
 
 
 def expectation(schema: Mapping[str, Any]) -> str:

@@ -161,7 +161,7 @@ def _parse(command: type[Command], path: dict[str, str], query: dict[str, str], 
 
 def _wire_name(command: type[Command], argument: str) -> str:
     """Telnyx's name of an argument, also of one that the command does not declare."""
-    if argument in ("page_number", "page_size"):
+    if argument in ("page_number", "page_size", "page_after"):
         return f"page[{argument.removeprefix('page_')}]"
     about = command.model_fields.get(argument)
     return argument if about is None else about.alias or about.serialization_alias or argument

@@ -228,6 +228,8 @@ def _reason(names: tuple[str, ...], kind: str, message: str, context: Mapping[st
 
 def _unacceptable(names: tuple[str, ...], reasons: list[_Reason], is_query: bool) -> dict[str, Any]:
     """An error with the code of the first reason and the details of all."""
+    # Where a value may have two forms, pydantic reports both: the general code counts only if there is no other.
+    reasons = [reason for reason in reasons if reason.code != "10015"] or reasons
     detail = "; or ".join(reason.detail for reason in reasons)
     entry = error(reasons[0].code, reasons[0].title, f"{detail}.")
     if not names:  # it is about several arguments

@@ -15,8 +15,8 @@ WEBHOOK_KINDS = ("duplicate", "reorder", "lose")
 class Fault:
     """A rule: what goes wrong, where, and how often.
 
-    A request is matched by `method` (any if empty) and `path`, a regular expression that is searched for in the path
-    below /v2, percent-encoded as it arrived. A webhook is matched by `event_type`, a regular expression too.
+    A request is matched by `method` (any if empty) and `path`, a regular expression that is searched for in the path,
+    with and without /v2, percent-encoded as it arrived. A webhook is matched by `event_type`, a regular expression too.
     """
 
     kind: Literal["status", "delay", "drop", "hang", "duplicate", "reorder", "lose"]
@@ -50,7 +50,7 @@ class Fault:
         return (
             self.kind not in WEBHOOK_KINDS
             and self.method.upper() in ("", method)
-            and re.search(self.path, path) is not None
+            and any(re.search(self.path, searched) for searched in (path, f"/v2{path}"))
         )
 
     def matches_event(self, event_type: str) -> bool:

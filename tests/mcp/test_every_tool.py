@@ -1,6 +1,7 @@
 """Every tool through a real client over stdio, on both protocol versions, with good input and with bad."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -231,6 +232,8 @@ def places(schema: Mapping[str, Any], within: tuple[str, ...] = ()) -> Iterator[
 def accepted_types(schema: Mapping[str, Any]) -> set[str]:
     choices: list[Mapping[str, Any]] = schema.get("anyOf", [schema])
     types = {choice.get("type", "string") for choice in choices}  # an enumeration here is one of words
+    if re.search(schema.get("pattern", "$^"), str(OF_TYPE["integer"])):
+        return types | {"integer"}  # digits may be a number
     return types | {"integer"} if "number" in types else types
 
 
@@ -452,7 +455,7 @@ BY_HAND: Mapping[str, tuple[Bad, ...]] = {
         Bad(
             "wrong field of a provider",
             {**_SAY, "voice_settings": {"type": "azure", "gender": SECRET}},
-            ("voice_settings.gender", "azure"),
+            ("voice_settings.gender", "'Male' or 'Female'"),
         ),
     ),
 }

@@ -56,6 +56,7 @@ REQUESTS = (
             "voice_settings": '{"type": "telnyx", "voice_speed": "1.2"}',
         },
     ),
+    Request("press 1 for them", "send_dtmf", {**ROOM, "call_control_ids": "<ann>, <ben>", "digits": 1}),
     Request("record the standup", "start_recording", {**ROOM, "format": "mp3", "play_beep": "True"}),
     Request("let the caller outside in", "join_conference", {**ROOM, "call_control_id": "<outside>", "mute": "false"}),
     Request("take Ben out", "leave_conference", {**ROOM, "call_control_id": "<ben>", "command_id": None}),

@@ -31,6 +31,10 @@ async def test_a_pointer_is_escaped_and_names_telnyx_s_argument(telnyx: Telnyx) 
     leg = telnyx.part("agent")
     status, error = await telnyx.refusal("POST", f"/calls/{leg}/actions/bridge", {"call_control_id": 7})
     assert (status, error["source"]) == (422, {"pointer": "/call_control_id"})
+    status, error = await telnyx.refusal(
+        "POST", "/calls", {"connection_id": "sandbox", "to": "555", "from": "+12025550100"}
+    )
+    assert (error["code"], error["detail"]) == ("10016", "The 'to' parameter must be in E164 format.")
     answer = await telnyx.send("POST", "/calls", {"connection_id": "a/b~c"})
     assert {error["source"]["pointer"] for error in answer.json()["errors"]} == {"/to"}
 
@@ -45,6 +49,8 @@ async def test_an_error_in_the_query_names_the_parameter(telnyx: Telnyx) -> None
         answer = await telnyx.http.get(f"/v2/conferences?{query}")
         assert answer.status_code == 422, query
         assert [error["source"] for error in answer.json()["errors"]] == [{"parameter": parameter}]
+    answer = await telnyx.http.get("/v2/queues?page[after]=x")  # queues have no cursors
+    assert [error["source"] for error in answer.json()["errors"]] == [{"parameter": "page[after]"}]
 
 
 async def test_an_error_about_two_arguments_points_to_neither(telnyx: Telnyx) -> None:

@@ -34,6 +34,13 @@ async def test_an_error_after_the_effect_hides_the_effect(telnyx: Telnyx) -> Non
     assert (await telnyx.get("/queues/x"))["name"] == "x"
 
 
+@pytest.mark.parametrize("path", ["^/queues$", "^/v2/queues$"])
+async def test_the_path_of_a_rule_may_begin_with_v2(telnyx: Telnyx, path: str) -> None:
+    telnyx.sandbox.faults.add(Fault("status", path=path))
+    assert (await telnyx.send("GET", "/queues")).status_code == 500
+    assert (await telnyx.send("GET", "/conferences")).status_code == 200
+
+
 @pytest.mark.parametrize("after", [False, True])
 async def test_a_connection_breaks_before_or_after_the_effect(telnyx: Telnyx, after: bool) -> None:
     telnyx.sandbox.faults.add(Fault("drop", method="POST", after=after, times=1))
