@@ -283,6 +283,20 @@ async def test_a_question_says_what_a_server_without_events_cannot_know() -> Non
 
 
 @pytest.mark.anyio
+async def test_people_are_named_by_the_numbers_that_were_listed_or_dialled_without_events() -> None:
+    scene = Scene()
+    async with guarded(scene.world) as client:
+        dialled = (await call(client, "dial", **DIAL))["call"]["call_control_id"]
+        await call(client, "list_queue_calls", queue_name="support")
+        await call(client, "join_conference", conference_id=scene.room, call_control_id=scene.waiting)
+        hung_up = await client.call_tool("hangup_call", {"call_control_id": dialled})
+        ended = await client.call_tool("end_conference", {"conference_id": scene.room})
+    assert "Hang up the call with +12025550150?" in text(hung_up)
+    assert "unknown caller" in text(ended)
+    assert "+12025550111" in text(ended)
+
+
+@pytest.mark.anyio
 async def test_a_queue_that_cannot_be_searched_refuses_the_call() -> None:
     scene = Scene()
     scene.world.sandbox.faults.add(Fault(kind="status", status=429, path="/queues/support/calls/"))
