@@ -170,8 +170,8 @@ The questions of `prompts/questions` as a person reads them, about the calls of 
 the arguments that must be given, then with all of them."""
 
 
-FITS = 300
-"""Characters that Claude Code shows of a question in 80 columns: four lines."""
+FITS = 220
+"""Characters that Claude Code shows of a long question in 80 columns: three lines."""
 
 
 def decisive(example: Example) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
