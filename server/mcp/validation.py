@@ -18,6 +18,8 @@ from ..errors import CallRefused
 _ADDED_BY_HOSTS = frozenset({"wait_for_previous"})
 """Arguments that hosts add to every tool: Gemini CLI's `wait_for_previous`."""
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.0+)?")
+_WORDS = re.compile(r"[a-z][^@]*")
+"""Ids or types. Not a phone number or SIP URI, in which commas are pauses."""
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -92,8 +94,7 @@ def _intended_value(value: Any, schema: Mapping[str, Any]) -> Any:
 
 def _intended_list(value: Any, schema: Mapping[str, Any]) -> Any:
     if isinstance(value, str) and value and not value.lstrip().startswith("["):  # a broken list is no single entry
-        # Commas in a phone number are pauses, which are refused.
-        value = [part.strip() for part in value.split(",")] if value[0].isalpha() else [value]
+        value = [part.strip() for part in value.split(",")] if _WORDS.fullmatch(value) else [value]
     if not isinstance(value, list):
         return value
     return [_intended_value(item, schema.get("items", {})) for item in cast("list[Any]", value)]
