@@ -88,7 +88,7 @@ export function History() {
       </form>
       <Trouble text={trouble} />
       <p class="unseen" role="status">
-        {found ? `${found.conferences.length} conferences found` : ""}
+        {found ? `${count(found.conferences.length, "conference")} found` : ""}
       </p>
       <ul class="history" role="list">
         {found?.conferences.map((conference) => (
@@ -121,7 +121,7 @@ const REASONS: Record<string, string> = {
   time_exceeded: "its time was over",
   ended_via_api: "it was ended by the agent or another program",
 };
-const STATES: Record<string, string> = { pending: "waits for an answer", expired: "nobody answered in time" };
+const STATES: Record<string, string> = { pending: "waits for an answer", expired: "nobody answered in time", outdated: "outdated: the agent asked again" };
 
 export function ConferencePage({ id }: { id: string }) {
   const [detail, setDetail] = useState<Detail>();

@@ -446,10 +446,21 @@ def test_a_malformed_answer_raises_nothing(odd: Mapping[str, Any]) -> None:
     assert dump(picture, after(70))
 
 
-@pytest.mark.parametrize("tool", ["speak_text", "list_events", "end_conference", "nonsense"])
+@pytest.mark.parametrize("tool", ["speak_text", "list_events", "nonsense"])
 def test_a_command_that_events_report_changes_nothing(tool: str) -> None:
     picture = fold(OPEN)
     assert picture.record_command(tool, {"conference_id": "room", "call_control_ids": "everyone"}, after(5)) == set()
+
+
+@pytest.mark.parametrize("command_at", [60, 62])
+def test_a_conference_that_this_server_ended_does_not_end_because_all_had_left(command_at: int) -> None:
+    ended = in_room("ended", 61, reason="all_left")
+    picture = fold([*OPEN, ended])
+    picture.record_command("end_conference", {"conference_id": "room"}, after(command_at))
+    assert room(picture).end_reason == "ended_via_api"
+    text = picture.timeline("room", after(90)) or ""
+    assert "It ended: it was ended by a command." in text
+    assert ("The conference ended: it was ended by a command." in text) == (command_at < 61)
 
 
 # Bounds

@@ -28,6 +28,10 @@ def _set_recording(value: str) -> Callable[[Arguments], Effects]:
     return effects
 
 
+def _end(arguments: Arguments) -> Effects:
+    yield None, "ended", "ended_via_api"
+
+
 def _set_role(arguments: Arguments) -> Effects:
     """A whisper without listeners is a monitor."""
     calls = (str(arguments.get("call_control_id")),)
@@ -59,6 +63,7 @@ def _update_participant(arguments: Arguments) -> Effects:
 
 
 CONFERENCE: Mapping[str, Callable[[Arguments], Effects]] = {
+    "end_conference": _end,
     "hold_participants": _set_flag("on_hold", True),
     "unhold_participants": _set_flag("on_hold", False),
     "mute_participants": _set_flag("muted", True),

@@ -42,6 +42,8 @@ class Conference:
     ended_at: datetime | None = None
     ended_from_api: bool = False
     event_reason: str | None = None
+    command_reason: str | None = None
+    """Set by a command of this server that ends the conference. The event of its end says that all had left."""
     api_read_at: datetime | None = None
     api_fields: dict[str, Any] = field(default_factory=dict[str, Any])
     """Fields that only the API knows: name, region, end_reason."""
@@ -86,8 +88,9 @@ class Conference:
 
     @property
     def end_reason(self) -> str | None:
-        """Only the API distinguishes an end by command from an end because everyone had left."""
-        return (self.api_fields.get("end_reason") or self.event_reason) if self.ended_at else None
+        """Events do not distinguish an end by command from an end because everyone had left."""
+        reasons = (self.api_fields.get("end_reason"), self.command_reason, self.event_reason)
+        return next(filter(None, reasons), None) if self.ended_at else None
 
     @property
     def is_recording_saved(self) -> bool:
@@ -253,7 +256,9 @@ def _saved(state: Conference, moment: Moment) -> None:
 def _command_accepted(state: Conference, moment: Moment) -> None:
     for calls, name, value in moment.detail["facts"]:
         fact = KnownFact(value, "command", moment.at)
-        if name == "recording":
+        if name == "ended":
+            state.command_reason = value
+        elif name == "recording":
             state.recording = fact if state.ended_at is None else None
         elif moment.detail.get("participant_id") is not None:
             call = state.find_call(moment.detail["participant_id"])

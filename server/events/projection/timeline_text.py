@@ -171,7 +171,7 @@ def _created(entry: TimelineEntry) -> str:
 def _ended(entry: TimelineEntry) -> str:
     if entry.before.ended_at is not None:
         return ""
-    reason = entry.moment.detail.get("reason")
+    reason = entry.before.command_reason or entry.moment.detail.get("reason")
     remaining = len(entry.before.present)
     still_in = f" {count(remaining, 'person')} {'was' if remaining == 1 else 'were'} still in it." if remaining else ""
     return f"The conference ended{f': {_reason(reason)}' if reason else ''}.{still_in}"

@@ -137,7 +137,7 @@ class ConferenceView(View):
     """When it was created, or else its first event."""
     ended_at: When | None = None
     end_reason: str | None = None
-    """all_left, host_left, time_exceeded, or ended_via_api, which is known from the API only."""
+    """all_left, host_left, time_exceeded, or ended_via_api, which no event says."""
     seconds: int | None = None
     present: int
     """How many participants are in it."""

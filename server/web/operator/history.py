@@ -89,9 +89,16 @@ class HistoryApi:
                 "has_links": self._has_links,
                 "recordings": [recording.to_json() for recording in summary.recordings or ()],
                 "transcript": await self._transcript(conference_id, projection),
-                "approvals": [approval_view(approval) for approval in await self._ledger.approvals_of(conference_id)],
+                "approvals": await self._approvals(conference_id),
             }
         )
+
+    async def _approvals(self, conference_id: str) -> Sequence[dict[str, Any]]:
+        outdated = {approval.code for approval, _ in await self._ledger.asked_again()}
+        return [
+            approval_view(approval) | ({"state": "outdated"} if approval.code in outdated else {})
+            for approval in await self._ledger.approvals_of(conference_id)
+        ]
 
     async def _transcript(self, conference_id: str, projection: Projection) -> Sequence[dict[str, Any]]:
         """The newest utterances, oldest first; without their text if it is not kept."""

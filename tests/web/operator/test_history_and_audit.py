@@ -87,6 +87,19 @@ async def test_a_past_conference_has_its_people_its_picture_and_its_approvals(pa
     assert (await visitor.get("conferences/unknown")).status_code == 404
 
 
+async def test_a_past_conference_does_not_say_that_an_outdated_request_still_waits(
+    page: Page, visitor: Visitor
+) -> None:
+    for binding in ("two people", "three people"):
+        request = ApprovalRequest(
+            "same call", binding, "end_conference", "destructive", binding, "agent", conference_id="conf-new"
+        )
+        await page.ledger.add_pending(request)
+    approvals = (await visitor.get("conferences/conf-new")).json()["approvals"]
+    states = {approval["question"]: approval["state"] for approval in approvals}
+    assert states == {"two people": "outdated", "three people": "pending"}
+
+
 async def test_a_past_conference_is_exported_as_an_archive(visitor: Visitor, tmp_path: Path) -> None:
     answer = await visitor.get("conferences/conf-new/archive")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
