@@ -1,10 +1,12 @@
 """Recording consent: refuses commands that would record people who have not heard the announcement."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from ...tools.base import EVERYONE, Command, arguments_of
 from ...tools.calls import BridgeCalls, Dial, TransferCall
+from ...tools.conferences import CreateConference
 from ...tools.participants import JoinConference
 from .effects import captures_speech
 from .place import PlaceKind
@@ -52,7 +54,7 @@ async def consent_refusal(policy: ConsentPolicy, situation: Situation, state: Co
     command = situation.command
     if captures_speech(command):
         return await _capture_refusal(policy, situation, state)
-    for check in (_entry_refusal, _connection_refusal, _stopped_audio_refusal):
+    for check in (_opening_refusal, _entry_refusal, _connection_refusal, _stopped_audio_refusal):
         if (refusal := await check(policy, situation, state)) is not None:
             return refusal
     return None
@@ -76,12 +78,17 @@ async def _capture_refusal(policy: ConsentPolicy, situation: Situation, state: C
 
 
 async def _room_refusal(room: Room, policy: ConsentPolicy, state: ConsentState) -> str | None:
-    if numbers := state.called_into(room):
-        return (
-            f"{', '.join(numbers)} will join when they answer, and would be recorded without the announcement: wait "
-            "until they have joined or hung up"
-        )
-    return await _missing_consent(room.people, policy, state)
+    return _callees_refusal(room, state) or await _missing_consent(room.people, policy, state)
+
+
+def _callees_refusal(room: Room, state: ConsentState) -> str | None:
+    numbers = state.called_into(room)
+    if not numbers:
+        return None
+    return (
+        f"{', '.join(numbers)} will join when they answer, and would be recorded without the announcement: wait until "
+        "they have joined or hung up"
+    )
 
 
 async def _missing_consent(people: Iterable[Person], policy: ConsentPolicy, state: ConsentState) -> str | None:
@@ -103,7 +110,8 @@ async def _entry_refusal(policy: ConsentPolicy, situation: Situation, state: Con
     if room is None or room.is_over:
         return None
     if isinstance(command, JoinConference) and await state.captured([command.call_control_id]):
-        return await _missing_consent([situation.person(command.call_control_id), *room.people], policy, state)
+        people = (situation.person(command.call_control_id), *room.people)
+        return await _room_refusal(replace(room, people=people), policy, state)
     if not await _may_be_recorded(room, state):
         return None
     if isinstance(command, JoinConference):
@@ -112,6 +120,14 @@ async def _entry_refusal(policy: ConsentPolicy, situation: Situation, state: Con
         f"{room.title} is recorded, and people would join without the announcement: dial without conference_config, "
         "play it with announce_recording when they have answered, then use join_conference"
     )
+
+
+async def _opening_refusal(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
+    """A recorded call opens no conference that people will join by its name."""
+    command = situation.command
+    if not isinstance(command, CreateConference) or not await state.captured([command.call_control_id]):
+        return None
+    return _callees_refusal(Room(id="", name=command.name), state)
 
 
 async def _may_be_recorded(room: Room, state: ConsentState) -> bool:

@@ -309,6 +309,25 @@ async def test_a_queue_announcement_does_not_cut_the_recording_announcement_shor
         assert len((await call(client, "announce_positions", **position))["announced"]) == 1
 
 
+async def test_a_recorded_call_opens_and_joins_no_conference_into_which_a_person_is_called(
+    world: World, policed: Policed
+) -> None:
+    standup = room(world.sandbox)
+    caller = world.sandbox.state.legs.arrive("+12025559050", "+12025550100").call_control_id
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await call(client, "answer_call", call_control_id=caller)
+        await announced(client, world, call_control_ids=[caller, *legs_in(world, standup)])
+        await call(client, "start_call_recording", call_control_id=caller, channels="single", **START)
+        for config, tool, given in (
+            ({"conference_name": "New"}, "create_conference", {"name": "New"}),
+            ({"id": standup}, "join_conference", {"conference_id": standup}),
+        ):
+            await call(client, "dial", to="+12025550150", conference_config=config)
+            refused = await refusal(client, tool, call_control_id=caller, **given)
+            assert "+12025550150 will join when they answer" in refused
+
+
 async def test_a_recorded_call_gets_no_supervisor_who_has_not_heard_it(world: World, policed: Policed) -> None:
     arriving = [world.sandbox.state.legs.arrive(f"+120255590{place}", "+12025550100") for place in (60, 61)]
     first, second = (leg.call_control_id for leg in arriving)
