@@ -11,6 +11,7 @@ from support import nginx
 from support.fuzzing import load_profile
 from support.npm import installed
 from support.postgres import Cluster, programs, shared, sharing
+from support.skipping import skip_without
 from support.webhooks import url_of
 
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
@@ -49,21 +50,16 @@ def era(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def without(why: str) -> None:
-    """Skips, which must not happen in CI."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
-
-
 @pytest.fixture(scope="session")
 def needs_postgresql() -> None:
     if programs() is None:
-        without("PostgreSQL is not installed: apt-get install postgresql")
+        skip_without("PostgreSQL is not installed: apt-get install postgresql")
 
 
 @pytest.fixture(scope="session")
 def needs_nginx() -> None:
     if nginx.program() is None:
-        without("nginx is not installed: apt-get install nginx-light")
+        skip_without("nginx is not installed: apt-get install nginx-light")
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from support.guarded_server import (
     code_in,
     decided,
     guarded,
+    legs_in,
     real_time,
     room,
     write_policy,
@@ -45,10 +46,6 @@ def database(address: str) -> str:
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def legs_in(world: World, conference_id: str) -> list[str]:
-    return list(world.sandbox.state.conferences.by_id[conference_id].present)
 
 
 def alive(world: World, people: Sequence[str]) -> list[str]:

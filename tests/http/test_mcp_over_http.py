@@ -12,7 +12,7 @@ from mcp_types import TextResourceContents
 from support.commands import installed
 from support.examples import COMMAND_OF, EXAMPLES, Example, mismatches
 from support.http import recording
-from support.mcp import ERAS, call, refusal, text, yes
+from support.mcp import ERAS, call, own_actions, refusal, text, yes
 from support.mcp_http import site
 from support.telnyx import open_room, telnyx
 from support.webhooks import NOWHERE, body_of, eventually, post, signed
@@ -22,12 +22,6 @@ from telnyx_conferencing.server.sandbox.webhooks import Signer
 pytestmark = pytest.mark.anyio
 
 SAMPLE = EXAMPLES[::6]
-
-
-async def own(client: Client) -> dict[str, Any]:
-    [content] = (await client.read_resource("telnyx://audit")).contents
-    assert isinstance(content, TextResourceContents)
-    return json.loads(content.text)
 
 
 async def told_of_room(client: Client) -> bool:
@@ -72,7 +66,7 @@ async def test_the_audit_resource_shows_each_client_only_its_own_actions(era: st
             room = await open_room(first, *(legs := phone.waiting()))
             await call(first, "mute_participants", conference_id=room, call_control_ids=[legs[0]])
             await call(second, "create_queue", queue_name="mine")
-            mine, others = await own(first), await own(second)
+            mine, others = await own_actions(first), await own_actions(second)
     assert [end["state"] for end in mine["left_open"]] == ["muted"]
     assert [action["tool"] for action in others["actions"]] == ["create_queue"]
     assert others["left_open"] == []

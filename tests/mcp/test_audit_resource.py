@@ -1,22 +1,14 @@
 """`telnyx://audit`: an agent reads what it did itself, and what it has left open; and how a result is taken back."""
 
 import json
-from typing import Any
 
 import pytest
-from mcp.client import Client
 from mcp_types import TextResourceContents
 
-from support.mcp import call, connected, refusal
+from support.mcp import call, connected, own_actions, refusal
 from support.telnyx import open_room, telnyx
 
 pytestmark = pytest.mark.anyio
-
-
-async def own(client: Client) -> dict[str, Any]:
-    [content] = (await client.read_resource("telnyx://audit")).contents
-    assert isinstance(content, TextResourceContents)
-    return json.loads(content.text)
 
 
 async def test_an_agent_sees_its_own_actions_and_what_they_have_left_open(era: str) -> None:
@@ -26,10 +18,10 @@ async def test_an_agent_sees_its_own_actions_and_what_they_have_left_open(era: s
             await call(client, "mute_participants", conference_id=room, call_control_ids=[legs[0]])
             await call(client, "start_recording", conference_id=room, format="mp3")
             await refusal(client, "hold_participants", conference_id="nowhere", call_control_ids="everyone")
-            seen = await own(client)
+            seen = await own_actions(client)
             for end in seen["left_open"]:
                 await call(client, end["tool"], **end["arguments"])
-            closed = await own(client)
+            closed = await own_actions(client)
     told = [(action["tool"], action["outcome"]) for action in seen["actions"][:3]]
     assert told == [
         ("hold_participants", "refused by Telnyx"),
@@ -50,7 +42,7 @@ async def test_actions_in_an_ended_conference_are_no_longer_open() -> None:
             await call(client, "mute_participants", conference_id=room, call_control_ids=[legs[0]])
             phone.request("POST", f"/v2/conferences/{room}/actions/end", {})
             await call(client, "wait_for_event", types=["conference.ended"], conference_id=room, timeout_secs=20)
-            assert (await own(client))["left_open"] == []
+            assert (await own_actions(client))["left_open"] == []
 
 
 async def test_the_audit_resource_has_only_the_actions_of_the_client() -> None:
@@ -58,8 +50,8 @@ async def test_the_audit_resource_has_only_the_actions_of_the_client() -> None:
         async with connected("--approval", "never", env=phone.env) as first:
             await call(first, "create_queue", queue_name="mine")
             async with connected("--approval", "never", env=phone.env) as second:
-                assert (await own(second))["actions"] == []
-            assert [action["tool"] for action in (await own(first))["actions"]] == ["create_queue"]
+                assert (await own_actions(second))["actions"] == []
+            assert [action["tool"] for action in (await own_actions(first))["actions"]] == ["create_queue"]
 
 
 async def test_a_result_names_the_call_that_takes_it_back(era: str) -> None:

@@ -15,16 +15,10 @@ from support.guarded_server import guarded, room
 from support.hostile_text import HOSTILE
 from support.mcp import call, refusal
 from support.mcp_apps import RENDERS
-from support.mcp_in_process import World
+from support.mcp_in_process import World, current_world
 from telnyx_conferencing.server.board.view import MAX_PEOPLE
-from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 
 pytestmark = [pytest.mark.anyio, needs_chromium]
-
-
-def world() -> World:
-    """A Telnyx on which it is now."""
-    return World(Sandbox(clock=ManualClock(datetime.now(UTC))))
 
 
 @asynccontextmanager
@@ -65,7 +59,7 @@ def told(board: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.slow
 async def test_an_empty_house_says_so_and_shows_who_waits() -> None:
-    async with shown(world()) as hosting:
+    async with shown(current_world()) as hosting:
         await hosting.page.get_by_role("heading", name="No conference is open").wait_for()
         line = hosting.page.get_by_role("region", name="Queue support").get_by_role("listitem")
         assert await line.count() == 3
@@ -74,7 +68,7 @@ async def test_an_empty_house_says_so_and_shows_who_waits() -> None:
 @pytest.mark.slow
 async def test_rooms_and_people_are_named_and_have_their_states() -> None:
     board = crowd(3, talking=at(4), muted=True, held=at(65), role="monitor", number="+12025550150")
-    async with shown(world()) as hosting:
+    async with shown(current_world()) as hosting:
         await hosting.tell("ui/notifications/tool-result", told(board))
         person = hosting.page.get_by_role("listitem").filter(has_text="Person 0")
         await person.wait_for()
@@ -86,7 +80,7 @@ async def test_rooms_and_people_are_named_and_have_their_states() -> None:
 
 @pytest.mark.slow
 async def test_the_board_follows_the_theme_and_colours_of_the_host() -> None:
-    async with shown(world()) as hosting:
+    async with shown(current_world()) as hosting:
         frame, root = hosting.tab.frames[1], expect(hosting.page.locator("html"))
         light = await frame.evaluate("getComputedStyle(document.querySelector('.room, .empty')).backgroundColor")
         await hosting.tell("ui/notifications/host-context-changed", {"theme": "dark"})
@@ -100,7 +94,7 @@ async def test_the_board_follows_the_theme_and_colours_of_the_host() -> None:
 
 @pytest.mark.slow
 async def test_the_page_reports_its_height_to_the_host() -> None:
-    async with shown(world()) as hosting:
+    async with shown(current_world()) as hosting:
         height = await hosting.tab.frames[1].evaluate("Math.ceil(document.body.getBoundingClientRect().height)")
         await hosting.tab.wait_for_function("height => window.sizes.at(-1) === height", arg=height)
 
@@ -109,7 +103,7 @@ async def test_the_page_reports_its_height_to_the_host() -> None:
 
 
 async def test_a_button_calls_the_tool_through_the_host_by_keyboard_alone() -> None:
-    phone = world()
+    phone = current_world()
     conference_id = room(phone.sandbox, "Standup", 2)
     async with shown(phone) as hosting:
         button = hosting.page.get_by_role("button", name="Mute v3:").first
@@ -127,7 +121,7 @@ _KEYS = (("ArrowRight", "Person 1"), ("End", "Person 249"), ("ArrowLeft", "Perso
 
 @pytest.mark.slow
 async def test_everyone_is_one_tab_stop_and_arrow_keys_go_from_one_to_the_next() -> None:
-    async with shown(world()) as hosting:
+    async with shown(current_world()) as hosting:
         await hosting.tell("ui/notifications/tool-result", told(crowd(250)))
         people = hosting.page.locator(".person button[tabindex='0']")
         await hosting.page.locator(".person").nth(249).wait_for()
@@ -143,7 +137,7 @@ async def test_everyone_is_one_tab_stop_and_arrow_keys_go_from_one_to_the_next()
 
 @pytest.mark.slow
 async def test_a_refused_press_is_read_out() -> None:
-    phone = world()
+    phone = current_world()
     room(phone.sandbox, "Standup", 2)
     async with shown(phone, most_people=1) as hosting:
         await hosting.page.get_by_role("button", name="Mute all", exact=True).click()
@@ -153,7 +147,7 @@ async def test_a_refused_press_is_read_out() -> None:
 
 @pytest.mark.slow
 async def test_a_visible_board_refreshes_slowly_and_never_twice_at_once() -> None:
-    async with guarded(world(), extensions=RENDERS) as client, host(client) as hosting:
+    async with guarded(current_world(), extensions=RENDERS) as client, host(client) as hosting:
         await hosting.tab.clock.install()
         await hosting.show("show_switchboard")
         await hosting.page.get_by_text("Live").wait_for()
@@ -170,7 +164,7 @@ async def test_a_visible_board_refreshes_slowly_and_never_twice_at_once() -> Non
 
 @pytest.mark.slow
 async def test_a_card_shows_what_will_be_touched_and_approve_lets_it_through() -> None:
-    phone = world()
+    phone = current_world()
     conference_id = room(phone.sandbox, "Standup", 2)
     async with guarded(phone, extensions=RENDERS) as client, host(client) as hosting:
         code = _code(await client.call_tool("end_conference", {"conference_id": conference_id}))
@@ -190,7 +184,7 @@ async def test_a_card_shows_what_will_be_touched_and_approve_lets_it_through() -
 
 @pytest.mark.slow
 async def test_a_notice_on_the_board_is_answered_with_reject() -> None:
-    phone = world()
+    phone = current_world()
     conference_id = room(phone.sandbox, "Standup", 2)
     async with guarded(phone, extensions=RENDERS) as client, host(client) as hosting:
         code = _code(await client.call_tool("end_conference", {"conference_id": conference_id}))
@@ -216,7 +210,7 @@ def _code(result: Any) -> str:
 @pytest.mark.slow
 async def test_a_name_is_text_and_nothing_else() -> None:
     names = [*HOSTILE.values(), "<img src=x onerror=alert(1)>", "x" * 10_000]
-    phone = world()
+    phone = current_world()
     for name in names:
         room(phone.sandbox, name, 1)
     async with shown(phone) as hosting:
@@ -237,7 +231,7 @@ async def test_hostile_content_from_the_server_is_shown_as_text() -> None:
     board = crowd(2)
     board["rooms"][0]["name"] = "<b>x</b>" + "y" * 10_000
     board["rooms"][0]["people"][0]["name"] = "\u202eevil\u2066<script>alert(1)</script>"
-    async with shown(world()) as hosting:
+    async with shown(current_world()) as hosting:
         await hosting.tell("ui/notifications/tool-result", told(board))
         await hosting.page.locator(".person").first.wait_for()
         frame = hosting.tab.frames[1]
@@ -251,7 +245,7 @@ async def test_hostile_content_from_the_server_is_shown_as_text() -> None:
 
 @pytest.mark.slow
 async def test_250_people_change_ten_times_a_second_and_the_page_does_not_fall_behind() -> None:
-    async with shown(world()) as hosting:
+    async with shown(current_world()) as hosting:
         frame = hosting.tab.frames[1]
         await hosting.tell("ui/notifications/tool-result", told(crowd(250)))
         await hosting.page.locator(".person").nth(249).wait_for()
@@ -310,7 +304,7 @@ def test_the_number_of_people_on_a_page_is_bounded() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", get_args(Scheme))
 async def test_axe_finds_nothing(scheme: Scheme, axe: str) -> None:
-    phone = world()
+    phone = current_world()
     busy = crowd(30, talking=at(4), muted=True, number="+12025550150")
     busy["rooms"][0]["people"][1] |= {"held": at(65)}
     busy["rooms"][0]["people"][2] |= {"role": "whisper"}

@@ -1,7 +1,6 @@
 """The switchboard over MCP: a page and its data for hosts that render any, a table for the others."""
 
 import json
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -15,19 +14,13 @@ from support.guarded_server import guarded, room
 from support.hostile_text import HOSTILE, unseen
 from support.mcp import call, text
 from support.mcp_apps import RENDERS, SWITCHBOARD
-from support.mcp_in_process import World, in_process
+from support.mcp_in_process import current_world, in_process
 from support.webhooks import eventually
 from telnyx_conferencing.server.board.board import ACTIONS
-from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
 from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.base import Risk
 
 pytestmark = pytest.mark.anyio
-
-
-def world() -> World:
-    """A Telnyx on which it is now."""
-    return World(Sandbox(clock=ManualClock(datetime.now(UTC))))
 
 
 class Nowhere(httpx2.AsyncBaseTransport):
@@ -46,12 +39,12 @@ async def rooms(client: Client) -> list[dict[str, Any]]:
 
 
 async def test_a_server_declares_that_it_has_pages() -> None:
-    async with in_process(world()) as client:
+    async with in_process(current_world()) as client:
         assert (client.server_capabilities.extensions or {})[EXTENSION_ID] == {}
 
 
 async def test_the_tool_names_a_page_that_can_be_read(era: str) -> None:
-    async with guarded(world(), era=era, extensions=RENDERS) as client:
+    async with guarded(current_world(), era=era, extensions=RENDERS) as client:
         tools = {tool.name: tool.meta for tool in (await client.list_tools()).tools}
         assert tools["show_switchboard"] == {"ui": {"resourceUri": SWITCHBOARD}}
         [page] = (await client.read_resource(SWITCHBOARD)).contents
@@ -63,7 +56,7 @@ async def test_the_tool_names_a_page_that_can_be_read(era: str) -> None:
 
 
 async def test_the_page_needs_nothing_from_anywhere() -> None:
-    async with guarded(world()) as client:
+    async with guarded(current_world()) as client:
         [page] = (await client.read_resource(SWITCHBOARD)).contents
         assert isinstance(page, TextResourceContents)
         written = page.text.replace("http://www.w3.org/", "")  # the names of SVG and MathML are no addresses
@@ -71,12 +64,12 @@ async def test_the_page_needs_nothing_from_anywhere() -> None:
 
 
 async def test_a_mask_of_numbers_leaves_the_page_as_it_is() -> None:
-    async with guarded(world()) as plain, guarded(world(), mask_numbers=True) as masked:
+    async with guarded(current_world()) as plain, guarded(current_world(), mask_numbers=True) as masked:
         assert await plain.read_resource(SWITCHBOARD) == await masked.read_resource(SWITCHBOARD)
 
 
 async def test_a_host_that_renders_pages_gets_the_board_as_data(era: str) -> None:
-    phone = world()
+    phone = current_world()
     conference_id = room(phone.sandbox, "Standup", 3)
     async with guarded(phone, era=era, extensions=RENDERS) as client:
         people = (await call(client, "list_participants", conference_id=conference_id))["participants"]
@@ -93,7 +86,7 @@ async def test_a_host_that_renders_pages_gets_the_board_as_data(era: str) -> Non
 
 
 async def test_the_duration_of_a_hold_counts_from_its_beginning_at_every_refresh() -> None:
-    phone = world()
+    phone = current_world()
     conference_id = room(phone.sandbox, "Standup", 2)
     async with in_process(phone, with_events=True) as client:
         people = (await call(client, "list_participants", conference_id=conference_id))["participants"]
@@ -110,7 +103,7 @@ async def test_the_duration_of_a_hold_counts_from_its_beginning_at_every_refresh
 
 
 async def test_a_host_without_pages_gets_a_table_with_the_same_content(era: str) -> None:
-    phone = world()
+    phone = current_world()
     conference_id = room(phone.sandbox, "Standup", 2)
     async with guarded(phone, era=era) as client:
         await call(client, "mute_participants", conference_id=conference_id, call_control_ids="everyone")
@@ -126,12 +119,12 @@ async def test_a_host_without_pages_gets_a_table_with_the_same_content(era: str)
 
 
 async def test_an_empty_switchboard_is_one_sentence() -> None:
-    async with guarded(world()) as client:
+    async with guarded(current_world()) as client:
         assert (await call(client, "show_switchboard"))["summary"].startswith("No open conference, ")
 
 
 async def test_a_table_and_a_board_are_bounded_however_much_there_is() -> None:
-    phone = world()
+    phone = current_world()
     for number in range(2):
         room(phone.sandbox, f"{number} {'long ' * 50}", 600)
     async with guarded(phone) as client:
@@ -146,7 +139,7 @@ async def test_a_table_and_a_board_are_bounded_however_much_there_is() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
 async def test_a_name_is_shown_on_one_line_with_nothing_hidden_in_it(name: str) -> None:
-    phone = world()
+    phone = current_world()
     room(phone.sandbox, name, 1)
     async with guarded(phone) as client, guarded(phone, extensions=RENDERS) as host:
 
@@ -166,14 +159,14 @@ def test_nothing_behind_a_button_is_destructive() -> None:
 
 
 async def test_a_button_is_there_only_where_its_tool_is() -> None:
-    async with guarded(world(), extensions=RENDERS, deny="*hold*,mute_*") as client:
+    async with guarded(current_world(), extensions=RENDERS, deny="*hold*,mute_*") as client:
         assert (await board(client))["actions"] == ["unmute_participants", "stop_audio", "pause_recording"]
-    async with guarded(world(), extensions=RENDERS, read_only=True) as client:
+    async with guarded(current_world(), extensions=RENDERS, read_only=True) as client:
         assert (await board(client))["actions"] == []
 
 
 async def test_telnyx_is_asked_once_for_many_looks() -> None:
-    phone = world()
+    phone = current_world()
     room(phone.sandbox, "Standup", 2)
     async with guarded(phone, extensions=RENDERS) as client:
         await board(client)
@@ -184,13 +177,13 @@ async def test_telnyx_is_asked_once_for_many_looks() -> None:
 
 
 async def test_the_board_is_shown_while_telnyx_cannot_be_reached() -> None:
-    async with guarded(world(), extensions=RENDERS, transport=Nowhere()) as client:
+    async with guarded(current_world(), extensions=RENDERS, transport=Nowhere()) as client:
         shown = await board(client)
     assert (shown["rooms"], shown["queues"]) == ([], [])
 
 
 async def test_the_page_can_send_its_content_to_the_model() -> None:
-    async with guarded(world(), extensions=RENDERS) as client:
+    async with guarded(current_world(), extensions=RENDERS) as client:
         result = await client.call_tool("show_switchboard", {})
     assert "Queue 'support': 3 of 100 waiting" in text(result)
     assert len(text(result)) < len(json.dumps(result.structured_content))

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from mcp.client import Client
 
-from support.guarded_server import Clock, Person, guarded, real_time, room
+from support.guarded_server import Clock, Person, dialled, guarded, real_time, room
 from support.mcp import call, connected, no, refusal, yes
 from support.mcp_in_process import World, in_process
-from telnyx_conferencing.server.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -39,11 +38,6 @@ def policed(world: World, clock: Clock, tmp_path: Path) -> Policed:
         return guarded(world, clock=clock, approval="never", policy=policy)
 
     return serve
-
-
-def dialled(sandbox: Sandbox) -> list[str]:
-    """The numbers that were called, in order."""
-    return [leg["to"] for leg in sandbox.snapshot()["legs"] if leg["direction"] == "outgoing"]
 
 
 # What the operator has set once

@@ -10,12 +10,11 @@ import anyio
 import pytest
 from mcp.client import Client
 
-from support.guarded_server import Clock, Person, audited, code_in, decided, guarded, write_policy
+from support.guarded_server import Clock, Person, audited, code_in, decided, dialled, guarded, write_policy
 from support.mcp import call, no, refusal, yes
 from support.mcp_in_process import World
 from support.webhooks import url_of
 from telnyx_conferencing.server.guard.ledger import Ledger
-from telnyx_conferencing.server.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -57,11 +56,6 @@ def policed(world: World, clock: Clock, tmp_path: Path, database: Path) -> Polic
         )
 
     return serve
-
-
-def dialled(sandbox: Sandbox) -> list[str]:
-    """The numbers that were called, in order."""
-    return [leg["to"] for leg in sandbox.snapshot()["legs"] if leg["direction"] == "outgoing"]
 
 
 async def listed(database: Path) -> list[str]:

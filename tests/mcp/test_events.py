@@ -1,8 +1,6 @@
 """Events as an agent meets them: listed, waited for, read as resources, watched; over stdio, in both eras."""
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +15,7 @@ from mcp.client.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp_types import ResourceTemplateReference
 
 from support.guarded_server import guarded, room, room_at
-from support.mcp import call, connected, refusal
+from support.mcp import call, connected, practising, refusal
 from support.mcp_in_process import World
 from support.stored_events import series
 from support.telnyx import open_room, telnyx
@@ -30,12 +28,6 @@ from telnyx_conferencing.server.sandbox import Fault, Sandbox
 pytestmark = pytest.mark.anyio
 
 CREATED = {"conference.created", "conference.participant.joined"}
-
-
-@asynccontextmanager
-async def practising(era: str, *arguments: str) -> AsyncGenerator[Client]:
-    async with connected("--sandbox", "--approval", "never", *arguments, era=era) as client:
-        yield client
 
 
 async def waiting(client: Client, queue: str = "support") -> list[str]:

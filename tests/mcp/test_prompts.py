@@ -1,8 +1,7 @@
 """Prompts as a host meets them: listed, got, completed, gone when the policy takes what they are for; in both eras."""
 
 import re
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from mcp_types import INVALID_PARAMS, PromptReference, TextContent
 
 from support.guarded_server import guarded, room, write_policy
 from support.hostile_text import HOSTILE, unseen
-from support.mcp import call, connected
+from support.mcp import call, connected, practising
 from support.mcp_in_process import World
 from support.mcp_stdio import spoken_to
 from support.telnyx import open_room, telnyx
@@ -77,12 +76,6 @@ async def complete(client: Client, prompt: str, argument: str, typed: str = "", 
     reference = PromptReference(name=prompt)
     answer = await client.complete(reference, {"name": argument, "value": typed}, context_arguments=others or None)
     return answer.completion.values
-
-
-@asynccontextmanager
-async def practising(era: str, *arguments: str) -> AsyncGenerator[Client]:
-    async with connected("--sandbox", "--approval", "never", *arguments, era=era) as client:
-        yield client
 
 
 async def legs_in(client: Client, queue: str) -> list[str]:

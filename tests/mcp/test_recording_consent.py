@@ -12,7 +12,7 @@ from anyio import to_thread
 from mcp.client import Client
 
 from support.command_line import run
-from support.guarded_server import changes, guarded, room, write_policy
+from support.guarded_server import changes, guarded, legs_in, room, write_policy
 from support.mcp import call, refusal
 from support.mcp_in_process import World
 from support.webhooks import eventually, url_of
@@ -51,10 +51,6 @@ def policed(world: World, tmp_path: Path) -> Policed:
         )
 
     return serve
-
-
-def legs_in(world: World, conference_id: str) -> list[str]:
-    return list(world.sandbox.state.conferences.by_id[conference_id].present)
 
 
 def recording(world: World, conference_id: str) -> str | None:

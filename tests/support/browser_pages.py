@@ -87,6 +87,23 @@ addEventListener("message", async ({ source, data }) => {
 </script>"""
 
 
+def note_problems(tab: Page, problems: list[str], allowed: str | tuple[str, ...]) -> None:
+    """Note what the browser complains of, and requests to URLs that do not start as allowed."""
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            problems.append(f"console: {message.text}")
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith(allowed):
+            problems.append(f"request: {request.url}")
+
+    tab.set_default_timeout(PATIENCE * 1000)
+    tab.on("console", on_console)
+    tab.on("pageerror", lambda error: problems.append(f"page: {error}"))
+    tab.on("request", on_request)
+
+
 @dataclass
 class Viewer:
     """Somebody before a browser, which notes whatever should not happen in it."""
@@ -96,19 +113,8 @@ class Viewer:
     """What the browser complained of, and requests to anywhere else."""
 
     def __post_init__(self) -> None:
-        self.tab.set_default_timeout(PATIENCE * 1000)
-        self.tab.on("console", self._said)
-        self.tab.on("pageerror", lambda error: self.wrong.append(f"page: {error}"))
-        self.tab.on("request", self._asked)
+        note_problems(self.tab, self.wrong, ("http://127.0.0.1:", "blob:http://127.0.0.1:", "about:", "data:"))
         self.tab.on("dialog", lambda dialog: self.wrong.append(f"dialog: {dialog.message}"))
-
-    def _said(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.wrong.append(f"console: {message.text}")
-
-    def _asked(self, request: Request) -> None:
-        if not request.url.startswith(("http://127.0.0.1:", "blob:http://127.0.0.1:", "about:", "data:")):
-            self.wrong.append(f"request: {request.url}")
 
 
 @dataclass

@@ -35,8 +35,6 @@ from telnyx_conferencing.tools.base import Command
 from telnyx_conferencing.tools.queues import EnqueueCall
 
 TOOLS: Mapping[str, type[Command]] = {command.tool_name(): command for command in COMMANDS}
-OTHER_STEPS = ("advance", "arrive", "hangs_up", "grant")
-"""What happens beside Telnyx's tools: time passes, a caller calls, a caller hangs up, the agent asks for a grant."""
 KINDS = (
     *(name for name, tool in TOOLS.items() for _ in range(1 if tool.is_read() else 8 if tool.worst_effect else 3)),
     *("advance",) * 20,
@@ -125,8 +123,6 @@ class Oracle:
     """Conferences whose duration was approved."""
     approved_bridges: set[str] = field(default_factory=set[str])
     """Legs in a bridge whose end was approved."""
-    approved_entries: int = 0
-    """Dials whose silent or hosting entry was approved; the leg joins when it answers."""
     dialled: dict[str, tuple[bool, Mapping[str, Any]]] = field(
         default_factory=dict[str, "tuple[bool, Mapping[str, Any]]"]
     )

@@ -168,6 +168,16 @@ def room(sandbox: Sandbox, name: str = "Standup", people: int = 1) -> str:
     return conference.id
 
 
+def legs_in(world: World, conference_id: str) -> list[str]:
+    """The call legs in a conference, by the sandbox's own state."""
+    return list(world.sandbox.state.conferences.by_id[conference_id].present)
+
+
+def dialled(sandbox: Sandbox) -> list[str]:
+    """The numbers that were called, in order."""
+    return [leg["to"] for leg in sandbox.snapshot()["legs"] if leg["direction"] == "outgoing"]
+
+
 def call_in(phone: Telnyx, number: str = "+12025550188") -> str:
     """Somebody calls; the call leg's id."""
     called = phone.request("POST", "/sandbox/calls", {"from": number, "to": "+12025550100"})

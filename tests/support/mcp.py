@@ -1,5 +1,6 @@
 """The server as a host runs it: a subprocess on stdio, spoken to by the MCP SDK's own client."""
 
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from tempfile import TemporaryDirectory
@@ -9,7 +10,7 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.client import ConnectMode
 from mcp.client.stdio import stdio_client
-from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
+from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent, TextResourceContents
 
 from support.commands import forked
 from support.mcp_stdio import environment
@@ -60,6 +61,20 @@ async def connected(
         process = StdioServerParameters(command=command, args=rest, env=environment({**own, **(env or {})}))
         async with Client(stdio_client(process), mode=ERAS[era], elicitation_callback=callback) as client:
             yield client
+
+
+@asynccontextmanager
+async def practising(era: str, *arguments: str) -> AsyncGenerator[Client]:
+    """A client of a server on the embedded sandbox that asks nobody."""
+    async with connected("--sandbox", "--approval", "never", *arguments, era=era) as client:
+        yield client
+
+
+async def own_actions(client: Client) -> dict[str, Any]:
+    """What `telnyx://audit` says."""
+    [content] = (await client.read_resource("telnyx://audit")).contents
+    assert isinstance(content, TextResourceContents)
+    return json.loads(content.text)
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:

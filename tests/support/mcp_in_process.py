@@ -63,6 +63,11 @@ class World:
         return TelnyxClient(http, now=self.now, sleep=self.sleep)
 
 
+def current_world() -> World:
+    """A world whose clock starts at the real time."""
+    return World(Sandbox(clock=ManualClock(datetime.now(UTC))))
+
+
 @asynccontextmanager
 async def serving(
     world: World, http: httpx2.AsyncClient, *, with_events: bool = False, **given: Any

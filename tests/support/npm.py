@@ -1,13 +1,12 @@
 """Packages from npm, as a lock file pins them: fetched once, and kept in .venv."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 from pathlib import Path
 from tempfile import mkdtemp
 
-import pytest
+from support.skipping import skip_without
 
 ROOT = Path(__file__).parents[2]
 _NAMES = ("package.json", "package-lock.json")
@@ -31,7 +30,7 @@ def installed(project: Path = ROOT / "board") -> Path:
 
 def _install(project: Path, place: Path) -> None:
     if not shutil.which("npm"):
-        _without("Node.js is not installed: apt-get install nodejs npm")
+        skip_without("Node.js is not installed: apt-get install nodejs npm")
     draft = Path(mkdtemp(prefix=f"{project.name}-", dir=place.parent))
     for name in _NAMES:
         shutil.copy(project / name, draft)
@@ -39,12 +38,8 @@ def _install(project: Path, place: Path) -> None:
         run(draft, "npm", "ci", "--no-audit", "--no-fund")
     except AssertionError as failed:
         shutil.rmtree(draft)
-        _without(f"npm cannot fetch the packages of {project.name}: {failed}")
+        skip_without(f"npm cannot fetch the packages of {project.name}: {failed}")
     try:
         draft.rename(place)
     except OSError:  # another worker was first
         shutil.rmtree(draft)
-
-
-def _without(why: str) -> None:
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(why)

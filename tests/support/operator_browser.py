@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import ConsoleMessage, Request, Route, async_playwright
 from playwright.async_api import Page as Tab
+from playwright.async_api import Route, async_playwright
 
-from support.browser_pages import ARGUMENTS, CHROMIUM, Scheme, findings
-from support.webhooks import PATIENCE, body_of, url_of
+from support.browser_pages import ARGUMENTS, CHROMIUM, Scheme, findings, note_problems
+from support.webhooks import body_of, url_of
 from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.guard.ledger import ApprovalRequest, Ledger
@@ -33,18 +33,7 @@ class Desk:
     """What the browser complained of, and requests to anywhere else."""
 
     def __post_init__(self) -> None:
-        self.tab.on("console", self._said)
-        self.tab.on("pageerror", lambda error: self.wrong.append(f"page: {error}"))
-        self.tab.on("request", self._asked)
-        self.tab.set_default_timeout(PATIENCE * 1000)
-
-    def _said(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.wrong.append(f"console: {message.text}")
-
-    def _asked(self, request: Request) -> None:
-        if not request.url.startswith(f"{self.url}/"):
-            self.wrong.append(f"request: {request.url}")
+        note_problems(self.tab, self.wrong, f"{self.url}/")
 
     async def sign_in(self, view: str = "/operator") -> None:
         await self.tab.goto(f"{self.url}{view}")

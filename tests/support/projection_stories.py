@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from support.sandbox_client import leg_of
 from telnyx_conferencing.server.events.envelope import parse_event_data
 from telnyx_conferencing.server.events.event import StoredEvent, Via
 from telnyx_conferencing.server.events.projection.projection import Projection
@@ -72,7 +73,7 @@ class Story:
 
     def part(self, name: str) -> str:
         """The call_control_id of a leg of the scene."""
-        return next(leg["call_control_id"] for leg in self.sandbox.snapshot()["legs"] if leg.get("part") == name)
+        return leg_of(self.sandbox, name)
 
     def events(self) -> list[StoredEvent]:
         return stored(self.sandbox.events)

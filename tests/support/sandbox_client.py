@@ -9,6 +9,11 @@ from telnyx_conferencing.server.sandbox import Sandbox
 Json = dict[str, Any]
 
 
+def leg_of(sandbox: Sandbox, part: str) -> str:
+    """The call_control_id of a leg of the scene."""
+    return next(leg["call_control_id"] for leg in sandbox.snapshot()["legs"] if leg.get("part") == part)
+
+
 class Telnyx:
     """Paths below /v2 are given with a leading slash; those of the sandbox's own begin with /sandbox."""
 
@@ -51,7 +56,7 @@ class Telnyx:
 
     def part(self, name: str) -> str:
         """The call_control_id of a leg of the scene."""
-        return next(leg["call_control_id"] for leg in self.sandbox.snapshot()["legs"] if leg.get("part") == name)
+        return leg_of(self.sandbox, name)
 
     async def conference(self, *parts: str, **more: Any) -> str:
         """Open a conference with the first of the parts, and have the others join; its id."""
