@@ -26,8 +26,7 @@ _GENERAL = "10015"
 """A code for many kinds of problems."""
 
 HINTS: Mapping[str, str] = {
-    _GENERAL: "The argument it names has a wrong value: correct it. A connection must be a Call Control application "
-    "with a webhook URL (whoami shows the operator's).",
+    _GENERAL: "The argument it names has a wrong value: correct it.",
     "10016": "Write the number in E.164 format: + and the country code first, as +12025550123.",
     "10032": "Use one of the values that it lists.",
     "10033": "Use a value within the range that it gives.",
@@ -59,6 +58,10 @@ HINTS: Mapping[str, str] = {
 """What to do, by Telnyx's error code. docs/troubleshooting.md lists the same codes."""
 
 _HINTS_BY_WORDS = (
+    (
+        r"connection_id",
+        "A connection must be a Call Control application with a webhook URL: whoami shows the operator's.",
+    ),
     (r"only an incoming call", "It is up or outgoing: hangup_call ends it, get_call shows it."),
     (r"queue exists", "Use it as it is; update_queue changes its size."),
     (r"already in conference", "It is where it should be: list_participants shows it. Nothing more is needed."),
@@ -71,7 +74,7 @@ _HINTS_BY_WORDS = (
     (r"already bridged", "It is connected already: nothing more is needed; join_conference or hangup_call ends that."),
     (r"call is active", "leave_queue takes a live call out of its queue."),
 )
-"""What to do in states for which Telnyx documents no code, by words of its title or detail. The first match counts."""
+"""What to do where Telnyx's code says too little, by words of its title, detail or pointer. The first match counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ class TelnyxRefused(CallFailed):
 
 def _hint(problems: Sequence[Problem]) -> str:
     """What to do about the first problem that has a hint; empty if none has. The general code comes last."""
-    text = " ".join(f"{problem.title} {problem.detail}" for problem in problems)
+    text = " ".join(f"{problem.title} {problem.detail} {problem.argument}" for problem in problems)
     # Telnyx names reasons for a refused call, such as D51, in the text of a general error.
     named = [*re.findall(r"\bD\d\d\b", text), *(problem.code for problem in problems)]
     codes = sorted((code for code in named if code in HINTS), key=lambda code: code == _GENERAL)

@@ -4,12 +4,14 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
 import pytest
 from mcp.client import Client
 
 from support.mcp import call
 from support.mcp_in_process import World, in_process
 from support.sandbox_client import Telnyx
+from telnyx_conferencing.server.adapters.sandbox_transport import SandboxTransport
 from telnyx_conferencing.server.sandbox import EMPTY, ManualClock, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -166,3 +168,25 @@ async def test_a_caller_who_gave_up_is_called_back() -> None:
         [room] = (await at.tool("list_conferences", filter={"name": "Callback"}))["conferences"]
         assert number == CALLER
         assert (await at.people(room["id"])).keys() == {agent, again}
+
+
+class AheadOfEvents(SandboxTransport):
+    """Telnyx, which lists a call as a participant although the events of that are still on their way."""
+
+    def __init__(self, sandbox: Sandbox, leg: str) -> None:
+        super().__init__(sandbox.app)
+        self._leg = leg
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/participants"):
+            return httpx2.Response(200, json={"data": [{"call_control_id": self._leg, "status": "joined"}]})
+        return await super().handle_async_request(request)
+
+
+async def test_a_participant_is_not_shown_as_waiting_while_the_event_of_leaving_the_queue_is_on_its_way() -> None:
+    world = World(Sandbox(ManualClock()))
+    leg = world.sandbox.state.queues.get_queue("support").calls[0].leg.call_control_id
+    async with in_process(world, AheadOfEvents(world.sandbox, leg), with_events=True) as client:
+        await world.settled()
+        people = await call(client, "list_participants", conference_id="1")
+    assert people["summary"] == "1 participant: +12025550111."

@@ -15,7 +15,7 @@ from telnyx_conferencing.tools.queues import DeleteQueue
 pytestmark = pytest.mark.anyio
 
 DOCUMENTED: dict[str, tuple[int, str, str]] = {
-    "10015": (422, "Invalid value for connection_id (Call Control App ID)", "Call Control application"),
+    "10015": (422, "Bad Request", "has a wrong value"),
     "10016": (422, "Phone number must be in +E164 format", "E.164"),
     "10032": (422, "Invalid enumerated value", "one of the values"),
     "10033": (422, "Value outside of range", "within the range"),
@@ -61,6 +61,14 @@ async def test_a_reason_for_a_refused_call_in_the_detail_of_a_general_error_deci
     for reason, words in (("D38", "outbound voice profile"), ("D51", "not verified")):
         error = {"code": "10010", "title": "Authorization failed", "detail": f"The call was refused {reason}: odd."}
         assert words in await refused(403, [error])
+
+
+async def test_a_wrong_connection_is_said_to_need_a_call_control_application() -> None:
+    title = "Invalid value for connection_id (Call Control App ID)"
+    assert "Call Control application" in await refused(422, [{"code": "10015", "title": title}])
+    pointed = {"code": "10015", "title": "Bad Request", "source": {"pointer": "/connection_id"}}
+    assert "Call Control application" in await refused(422, [pointed])
+    assert "Call Control" not in await refused(422, [{"code": "10015", "title": "Bad Request"}])
 
 
 async def test_a_code_that_is_unknown_gets_the_advice_of_its_status() -> None:

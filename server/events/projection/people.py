@@ -124,6 +124,7 @@ def _as_listed(person: PersonView | None, participant: Participant) -> PersonVie
         "muted_since": view.muted_since if participant.muted else None,
         "is_on_hold": bool(participant.on_hold),
         "on_hold_since": view.on_hold_since if participant.on_hold else None,
+        "queue": None,  # it left the queue, although the event of that may still be on its way
     }
     return view.model_copy(update=state)
 
