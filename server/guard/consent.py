@@ -137,11 +137,18 @@ async def _may_be_recorded(room: Room, state: ConsentState) -> bool:
     return bool(await state.recorded([person.call_control_id for person in room.people]))
 
 
+async def _other_end(leg: str, situation: Situation) -> str | None:
+    """The call leg that a leg is connected with, as far as known."""
+    return (await situation.place(leg)).other
+
+
 async def _connection_refusal(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
     """A call that is recorded by itself is connected only with people who have heard the announcement."""
     command = situation.command
     supervised = command.supervise_call_control_id if isinstance(command, Dial) else None
-    if supervised is not None and await state.captured([supervised]):
+    if supervised is not None and await state.captured(
+        filter(None, (supervised, await _other_end(supervised, situation)))
+    ):
         return "this call is recorded, and a supervisor would be recorded without the announcement"
     if not isinstance(command, BridgeCalls | TransferCall):
         return None

@@ -335,7 +335,9 @@ async def test_a_recorded_call_gets_no_supervisor_who_has_not_heard_it(world: Wo
         await announced(client, world, call_control_ids=[first, second])
         await call(client, "start_call_recording", call_control_id=first, channels="single", **START)
         supervisor = {"to": "+12025550150", "supervise_call_control_id": first, "supervisor_role": "barge"}
-        assert "a supervisor would be recorded" in await refusal(client, "dial", **supervisor)
+        for leg in first, second:
+            refused = await refusal(client, "dial", **supervisor | {"supervise_call_control_id": leg})
+            assert "a supervisor would be recorded" in refused
         await call(client, "stop_call_recording", call_control_id=first)
         await passes(world, 1)
         await call(client, "dial", **supervisor)
