@@ -217,6 +217,6 @@ def _hash(value: list[Any]) -> str:
 def _note(  # noqa: PLR0917 (one argument a fact)
     record: CallRecord, question: Question, by: str, answer: str, reason: str | None, code: str | None = None
 ) -> None:
-    text = question.text if record.keep_content else question.discreet
+    text = question.text if record.keep_content else question.record_text
     asked = {"question": text, "by": by, "answer": answer, "reason": reason, "code": code}
     record.asked = {name: value for name, value in asked.items() if value}

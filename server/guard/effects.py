@@ -60,7 +60,7 @@ async def assess(command: Command, situation: Situation) -> Assessment:
     judged = _whole_room(command, situation)
     await _check_has_effect(command, situation)
     effects = [rule.effect for rule in ARGUMENT_RULES if rule.applies(command)]
-    effects += [effect async for effect in _of_moved_legs(command, situation)]
+    effects += [effect async for effect in _effects_on_moved_legs(command, situation)]
     risk = max((judged.current_risk(), *(effect.risk for effect in effects)))
     return Assessment(
         judged,
@@ -247,13 +247,13 @@ _MOVED: Mapping[type[Command], tuple[str, ...]] = {
 """Commands that take a call leg out of where it is, with the arguments that name the leg."""
 
 
-async def _of_moved_legs(command: Command, situation: Situation) -> AsyncGenerator[Effect]:
+async def _effects_on_moved_legs(command: Command, situation: Situation) -> AsyncGenerator[Effect]:
     for argument in _MOVED.get(type(command), ()):
         leg: str | None = getattr(command, argument)
         if leg is None:
             continue
-        place = await _place(command, leg, situation)
-        async for effect in _of_leaving(command, leg, place, situation):
+        place = await _place_of(command, leg, situation)
+        async for effect in _effects_of_leaving(command, leg, place, situation):
             yield effect
         if isinstance(command, BridgeCalls) and await situation.has_time_limit(leg):
             yield _at_time_limit(leg, situation)
@@ -270,7 +270,7 @@ def _at_time_limit(leg: str, situation: Situation) -> Effect:
     return Effect(Risk.DESTRUCTIVE, f"hangs up the other call when the time limit of {who} is over")
 
 
-async def _place(command: Command, leg: str, situation: Situation) -> Place:
+async def _place_of(command: Command, leg: str, situation: Situation) -> Place:
     if isinstance(command, LeaveConference):
         return Place(PlaceKind.CONFERENCE, conference_id=command.conference_id)
     if isinstance(command, EnqueueCall):
@@ -278,7 +278,7 @@ async def _place(command: Command, leg: str, situation: Situation) -> Place:
     return await situation.place(leg)
 
 
-async def _of_leaving(command: Command, leg: str, place: Place, situation: Situation) -> AsyncGenerator[Effect]:
+async def _effects_of_leaving(command: Command, leg: str, place: Place, situation: Situation) -> AsyncGenerator[Effect]:
     """The effects of taking a leg out of where it is."""
     if place.kind is PlaceKind.QUEUE and isinstance(command, EnqueueCall) and place.queue != command.queue_name:
         yield Effect(Risk.DESTRUCTIVE, f"takes a caller out of queue {quoted(place.queue)}, where the place is lost")
@@ -297,10 +297,10 @@ def _end_of_room(room: Room, leg: str) -> Effect | None:
     person = room.leg(leg)
     if person is None or room.is_over or not (person.ends_room or person.soft_ends_room):
         return None
-    what = "hangs up" if person.ends_room else "ends the conference for"
+    verb = "hangs up" if person.ends_room else "ends the conference for"
     return Effect(
         Risk.DESTRUCTIVE,
-        f"ends {room.title}: {person.who} is its host, and this {what} {people_in(room.without(leg))}",
+        f"ends {room.title}: {person.who} is its host, and this {verb} {people_in(room.without(leg))}",
         ends_room=True,
         others=len(room.people) - 1,
     )

@@ -237,11 +237,11 @@ class Gate:
         terms = replace(terms, room_name=room.name if room is not None else None)
 
         async def composed() -> tuple[Question, Risk]:
-            shown, discreet = (
-                question_facts(terms, room, lambda leg: self._live.person(leg).who, is_discreet=is_discreet)
-                for is_discreet in (False, True)
+            facts, record_facts = (
+                question_facts(terms, room, lambda leg: self._live.person(leg).who, for_records=for_records)
+                for for_records in (False, True)
             )
-            return compose_grant(terms, shown, discreet), Risk.DESTRUCTIVE
+            return compose_grant(terms, facts, record_facts), Risk.DESTRUCTIVE
 
         approver = _ClientApprover(approver, lambda: self._policy(record.caller))
         approved_at = await self._use_store(request, self._approvals.obtain(request, composed, approver, record))

@@ -83,13 +83,13 @@ def _public_name(name: str) -> str:
 
 
 def question_facts(
-    terms: GrantTerms, room: Room | None, who: Callable[[str], str], *, is_discreet: bool = False
+    terms: GrantTerms, room: Room | None, who: Callable[[str], str], *, for_records: bool = False
 ) -> dict[str, Any]:
     """What the question about a grant shows. `who` names the person on a call leg.
 
-    `is_discreet`: without what is spoken or keyed on a call, for the audit.
+    `for_records`: without what is spoken or keyed on a call, for the audit.
     """
-    limits = [_limit_text(name, values, who, is_discreet=is_discreet) for name, values in terms.limits.items()]
+    limits = [_limit_text(name, values, who, for_records=for_records) for name, values in terms.limits.items()]
     return {
         "tool": SafeText(terms.tool),
         "calls": SafeText(count(terms.count, "time")),
@@ -99,10 +99,10 @@ def question_facts(
     }
 
 
-def _limit_text(name: str, values: Any, who: Callable[[str], str], *, is_discreet: bool) -> str:
+def _limit_text(name: str, values: Any, who: Callable[[str], str], *, for_records: bool) -> str:
     if ANYTHING in values:
         return f"{name} is anything"
-    if is_discreet and name in CONTENT_ARGUMENTS:
+    if for_records and name in CONTENT_ARGUMENTS:
         return f"{name} is {listed(list(map(redacted, values)), _MAX_VALUES, ' or ')}"
     texts = [_value_text(name, value, who) for value in values]
     return f"{name} is {listed(texts, _MAX_VALUES, ' or ')}"

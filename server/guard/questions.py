@@ -22,8 +22,8 @@ from .place import PlaceKind
 from .policy import BrokenRule
 from .situation import MAX_NAMED, Person, Room, Situation, Waiting, name_people
 
-Say = Callable[[str], str | int]
-Words = Mapping[str, Say]
+ShowText = Callable[[str], str | int]
+TextFormats = Mapping[str, ShowText]
 """How the text of an argument is shown, by its name."""
 
 _MAX_TEXT_LENGTH = 4096
@@ -38,7 +38,7 @@ class Question:
     """What a person decides on."""
 
     text: str
-    discreet: str
+    record_text: str
     """The text for records: without what is spoken and keyed."""
     digest: str
     """A hash of the question and of every fact that decides the effect, without times that change by themselves."""
@@ -50,7 +50,7 @@ class Question:
     def replacing(self, code: str, changed: str) -> "Question":
         """This question, with why the earlier one under this code no longer holds."""
         why = f"Asked again: since {code} was asked, {changed}. "
-        return replace(self, text=why + self.text, discreet=why + self.discreet)
+        return replace(self, text=why + self.text, record_text=why + self.record_text)
 
 
 async def compose(assessment: Assessment, broken: Sequence[BrokenRule] = ()) -> Question:
@@ -64,33 +64,33 @@ async def compose(assessment: Assessment, broken: Sequence[BrokenRule] = ()) -> 
     from ...prompts.questions import question  # noqa: PLC0415 (loads the template engine only when a person is asked)
 
     command, situation = assessment.situation.command, assessment.situation
-    live, conference_id = await _live(command, situation)
+    live_facts, conference_id = await _look_up(command, situation)
     tool, why = command.tool_name(), _why(assessment)
 
-    def text(words: Words, *, with_times: bool) -> str:
-        wording = _Wording(words)
-        first, *rest = question(tool, _arguments(command, wording) | live(with_times))
+    def text(formats: TextFormats, *, with_times: bool) -> str:
+        wording = _Wording(formats)
+        first, *rest = question(tool, _arguments(command, wording) | live_facts(with_times))
         asked = " ".join([first, *why, *rest])
         return " ".join([asked, *(f"In full: {full}." for full, start in wording.cut.items() if start in asked)])
 
     is_secret = any(getattr(command, name, None) is not None for name in REDACTORS)
     overrides = "".join(f"A yes overrides a rule for this one call: {rule}. " for rule in broken)
-    shown = overrides + text(_WORDS, with_times=True)
-    discreet = overrides + text(_DISCREET, with_times=True) if is_secret else shown
-    facts = [text(_WORDS, with_times=False), situation.facts(), [rule.facts for rule in broken]]
+    shown = overrides + text(_FORMATS, with_times=True)
+    record_text = overrides + text(_RECORD_FORMATS, with_times=True) if is_secret else shown
+    facts = [text(_FORMATS, with_times=False), situation.facts(), [rule.facts for rule in broken]]
     bound = json.dumps(facts, sort_keys=True, default=str)
     digest = hashlib.sha256(bound.encode(errors="replace")).hexdigest()
-    return Question(shown, discreet, digest, situation.remembered(), conference_id)
+    return Question(shown, record_text, digest, situation.remembered(), conference_id)
 
 
-def compose_grant(terms: GrantTerms, facts: Mapping[str, Any], discreet: Mapping[str, Any]) -> Question:
-    """The question about a grant. `facts`: what it shows; `discreet`: the same for the audit."""
+def compose_grant(terms: GrantTerms, facts: Mapping[str, Any], record_facts: Mapping[str, Any]) -> Question:
+    """The question about a grant. `facts`: what it shows; `record_facts`: the same for the audit."""
     from ...prompts.questions import question  # noqa: PLC0415 (as above)
 
     text = " ".join(question("request_grant", facts))
     bound = json.dumps([text, asdict(terms)], sort_keys=True)
-    for_audit = " ".join(question("request_grant", discreet))
-    return Question(text, for_audit, hashlib.sha256(bound.encode(errors="replace")).hexdigest(), NO_FACTS)
+    record_text = " ".join(question("request_grant", record_facts))
+    return Question(text, record_text, hashlib.sha256(bound.encode(errors="replace")).hexdigest(), NO_FACTS)
 
 
 def _why(assessment: Assessment) -> list[str]:
@@ -99,10 +99,11 @@ def _why(assessment: Assessment) -> list[str]:
     return [f"Why a person is asked ({assessment.risk}): this {'; this '.join(assessment.reasons)}."]
 
 
-async def _live(command: Command, situation: Situation) -> tuple[Callable[[bool], dict[str, Any]], str | None]:
-    """Looks up what the question shows, once; returns it as the templates take it, with or without times.
+async def _look_up(command: Command, situation: Situation) -> tuple[Callable[[bool], dict[str, Any]], str | None]:
+    """Look up what the question shows.
 
-    Also returns the id of the conference that it concerns.
+    Returns a function that gives it to the templates, with or without times, and the id of the conference that the
+    question is about.
     """
     arguments = arguments_of(command)
     room = await situation.target_room()
@@ -122,7 +123,7 @@ async def _live(command: Command, situation: Situation) -> tuple[Callable[[bool]
     is_of_recording = "recording_id" in command.route.parameters
     saved = await situation.recording(arguments["recording_id"]) if is_of_recording else None
 
-    def live(with_times: bool) -> dict[str, Any]:
+    def live_facts(with_times: bool) -> dict[str, Any]:
         return {
             "room": _room(room, with_times),
             "queue": queue and {"name": SafeText(quoted(queue.name)), "size": queue.size},
@@ -141,7 +142,7 @@ async def _live(command: Command, situation: Situation) -> tuple[Callable[[bool]
         }
 
     concerned = room or inside
-    return live, concerned.id if concerned else None
+    return live_facts, concerned.id if concerned else None
 
 
 async def _waiting(command: Command, leg: str, situation: Situation) -> Waiting | None:
@@ -180,13 +181,13 @@ def _participant(room: Room | None, named: str | None) -> str:
 class _Wording:
     """How the texts of one question are shown."""
 
-    words: Words
+    formats: TextFormats
     cut: dict[str, str] = field(default_factory=dict[str, str])
-    """Each long text in full, with its start that the question quotes."""
+    """The long texts: each in full, and the start of it that the question quotes."""
 
-    def of(self, name: str) -> Say:
+    def of(self, name: str) -> ShowText:
         """How the text of an argument is shown."""
-        return self.words.get(name, self._by_start)
+        return self.formats.get(name, self._by_start)
 
     def _by_start(self, text: str) -> str:
         start, full = quoted(text), quoted(text, _MAX_TEXT_LENGTH)
@@ -201,7 +202,7 @@ def _arguments(model: BaseModel, wording: _Wording) -> dict[str, Any]:
     What an object holds can also be named by itself: an argument means the same inside an object.
     """
     choices = _choices(type(model))
-    shown = {name: _shown(value, choices[name], wording.of(name), wording) for name, value in model}
+    shown = {name: _shown_value(value, choices[name], wording.of(name), wording) for name, value in model}
     for name, value in model:
         if isinstance(value, BaseModel):
             within = shown[name]
@@ -209,15 +210,15 @@ def _arguments(model: BaseModel, wording: _Wording) -> dict[str, Any]:
     return shown
 
 
-def _shown(value: Any, choices: frozenset[Any], say: Say, wording: _Wording) -> Any:
+def _shown_value(value: Any, choices: frozenset[Any], show: ShowText, wording: _Wording) -> Any:
     match value:
         case str():
-            text = value if value in choices else say(value)
+            text = value if value in choices else show(value)
             return SafeText(text) if isinstance(text, str) else text
         case BaseModel():
             return _arguments(value, wording)
         case list():
-            return [_shown(item, choices, say, wording) for item in cast("list[Any]", value)]
+            return [_shown_value(item, choices, show, wording) for item in cast("list[Any]", value)]
         case _:
             return value
 
@@ -237,7 +238,7 @@ def _literals(annotation: Any) -> Iterator[Any]:
             yield from _literals(argument)
 
 
-_WORDS: Words = {
+_FORMATS: TextFormats = {
     "call_control_id": clean_id,
     "call_control_ids": clean_id,
     "whisper_call_control_ids": clean_id,
@@ -247,7 +248,7 @@ _WORDS: Words = {
     "digits": len,
 }
 """How texts are shown that are not quoted."""
-_DISCREET = {**_WORDS, **REDACTORS, "digits": len}
+_RECORD_FORMATS = {**_FORMATS, **REDACTORS, "digits": len}
 
 
 async def affected_people(command: Command, read: Read) -> int:
