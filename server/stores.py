@@ -3,11 +3,12 @@
 import os
 from collections.abc import Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .database import default_url, redacted_url
+from .events.event import EventFilter, Via
 from .events.store import Store
 from .lifecycle import Supervisor
 from .settings import Settings
@@ -45,6 +46,12 @@ def open_for_reading(url: str) -> AbstractAsyncContextManager[Store]:
     Only the server knows how long to keep them. Raises `StoreError`.
     """
     return Store.open(url, keep_for=timedelta(days=36_500), keep_most=2**62)
+
+
+async def time_of(store: Store) -> datetime:
+    """Now, or the time of a sandbox whose clock was advanced. Raises `StoreError`."""
+    newest = await store.newest(EventFilter(), limit=1)
+    return max([datetime.now(UTC), *(event.occurred_at for event in newest if event.via is Via.SANDBOX)])
 
 
 def store_identity(settings: Settings) -> str:

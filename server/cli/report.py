@@ -13,7 +13,7 @@ from ..guard.ledger import Ledger
 from ..reports import ReportListing, ReportRow, RowKind, Window, run_report
 from ..reports.csv_text import csv_header, csv_row
 from ..settings import SettingsError
-from ..stores import open_for_reading
+from ..stores import open_for_reading, time_of
 from .ledger import store_url
 from .options import read_since, settings_options, since_option, until_option
 
@@ -40,11 +40,7 @@ def report(database: str | None, begin: str | None, end: str | None, as_csv: boo
     """
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
-    now = datetime.now(UTC)
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    window = Window(read_since(begin) or today, read_since(end, "--until") or now)
-    if window.since >= window.until:
-        raise SettingsError("--since: must be before --until.")
+    since, until = read_since(begin), read_since(end, "--until")
     listing = ReportListing(1)
 
     def print_row(row: ReportRow) -> None:
@@ -56,13 +52,20 @@ def report(database: str | None, begin: str | None, end: str | None, as_csv: boo
 
     if as_csv:
         click.echo(csv_header(), nl=False)
-    anyio.run(_print_rows, store_url(database), window, now, print_row)
+    anyio.run(_print_rows, store_url(database), since, until, print_row)
     if not as_csv and not as_json:
         click.echo(f"In total: {listing.summary()}")
 
 
-async def _print_rows(url: str, window: Window, now: datetime, print_row: Callable[[ReportRow], None]) -> None:
+async def _print_rows(
+    url: str, since: datetime | None, until: datetime | None, print_row: Callable[[ReportRow], None]
+) -> None:
     async with open_for_reading(url) as store:
+        now = await time_of(store)
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        window = Window(since or today, until or now)
+        if window.since >= window.until:
+            raise SettingsError("--since: must be before --until.")
         async for row in run_report(store, Ledger.on(store.database), window, now):
             print_row(row)
 

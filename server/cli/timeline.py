@@ -1,6 +1,5 @@
 """`timeline`: what happened in a conference, from the store alone: its events, and the audit of what was done to it."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -8,7 +7,7 @@ import click
 
 from ..adapters.conference_history import ConferenceHistory
 from ..guard.ledger import Ledger
-from ..stores import open_for_reading
+from ..stores import open_for_reading, time_of
 from .find_conference import find_conference
 from .ledger import store_url
 from .options import settings_options
@@ -47,7 +46,7 @@ async def _render(url: str, conference: str, as_svg: bool) -> str:
     async with open_for_reading(url) as store:
         ledger = Ledger.on(store.database)
         conference_id = await find_conference(conference, store, ledger)
-        now = datetime.now(UTC)
+        now = await time_of(store)
         projection = await ConferenceHistory(store, ledger, lambda: now).load(conference_id)
     assert projection is not None
     text = projection.timeline_svg(conference_id, now) if as_svg else projection.timeline(conference_id, now)

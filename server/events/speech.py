@@ -10,7 +10,8 @@ EventT = TypeVar("EventT", bound=Event)
 
 _MAX_CHARACTERS = 5_000_000
 """The oldest texts beyond this are forgotten. It is more than a day of speech."""
-_NOT_STORED = "(not stored)"
+NOT_STORED = "(not stored)"
+"""In the place of a text that is not stored."""
 _TEXT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "call.transcription": ("transcription_data", "transcript"),
     "call.recording.transcription.saved": ("transcription_text",),
@@ -68,7 +69,7 @@ class SpeechMemory:
         text: Any = self._texts.get(event.id) or event.payload
         for name in _TEXT_FIELDS.get(event.type, ()) if text is event.payload else ():
             text = cast("Mapping[str, Any]", text).get(name) if isinstance(text, Mapping) else None
-        return text if isinstance(text, str) and text != _NOT_STORED else None
+        return text if isinstance(text, str) and text != NOT_STORED else None
 
     def without_speech(self, body: bytes) -> bytes:
         """A body that is not an event, as it may be stored."""
@@ -87,7 +88,7 @@ def _stored_payload(event: Event) -> dict[str, Any]:
     if isinstance(data, Mapping):
         fields = cast("Mapping[str, Any]", data).items()
         payload["transcription_data"] = {name: value for name, value in fields if name in _STORED_DATA}
-    return _with_text(event, payload, _NOT_STORED)
+    return _with_text(event, payload, NOT_STORED)
 
 
 def _with_text(event: Event, payload: Mapping[str, Any], text: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from ..events.envelope import NotAnEvent, parse_event
 from ..events.event import StoredEvent, Via
+from ..events.speech import NOT_STORED
 from ..events.store.rows import stored
 from ..guard.ledger import ChainLink
 from ..guard.ledger.audit import digest_of, hash_of, parse_head
@@ -41,6 +42,9 @@ _NO_SIGNATURE: Mapping[str, str] = {
     Via.CATCH_UP: "it was fetched from Telnyx's list of deliveries, which has no signatures",
     Via.SERVER: "a server wrote it, so that Telnyx signed nothing",
 }
+
+_NEVER_VERIFIED = "nobody verified its signature when it arrived"
+_NO_TEXT = "what was spoken is not stored, and Telnyx signed the whole"
 
 
 class NotAnArchive(Exception):
@@ -231,7 +235,8 @@ class _Verification:
 
     def _check_signature(self, entry: WebhookEntry, what: str, body: bytes) -> bool:
         if entry.signature is None and entry.timestamp is None:
-            why = _NO_SIGNATURE.get(entry.via, "nobody verified its signature when it arrived")
+            is_withheld = entry.via is Via.WEBHOOK and f'"{NOT_STORED}"'.encode() in body
+            why = _NO_TEXT if is_withheld else _NO_SIGNATURE.get(entry.via, _NEVER_VERIFIED)
             self.report.unverifiable.append(Finding(what, why))
             return False
         if self._verifier is None:

@@ -14,6 +14,7 @@ from zipfile import ZipFile
 
 import anyio
 import pytest
+from anyio import to_thread
 from click.testing import CliRunner
 
 from support.command_line import run
@@ -366,6 +367,31 @@ def test_an_unknown_conference_writes_no_archive(case: Case, tmp_path: Path) -> 
     assert ended.returncode == 1
     assert "The store has no event of a conference 'No such room'." in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.anyio
+async def test_an_archive_holds_whose_speech_is_not_stored(tmp_path: Path) -> None:
+    port, database = free_port(), tmp_path / "events.db"
+    with posting_telnyx(port) as telnyx:
+        env = {**telnyx.env, "TELNYX_PUBLIC_KEY": telnyx.sandbox.public_key}
+        options = ("--webhook-port", str(port), "--database", url_of(database), "--approval", "never")
+        async with connected(*options, env=env) as client:
+            await client.list_tools()
+            await listening(port)
+            calling = {"from": "+12025550180"}
+            leg = telnyx.request("POST", "/sandbox/calls", calling)["data"]["call_control_id"]
+            conference_id = await open_room(client, leg, name="Delivery 4711")
+            everyone = {"call_control_id": "everyone", "conference_id": conference_id}
+            await call(client, "start_transcription", **everyone)
+            telnyx.request("POST", f"/sandbox/calls/{leg}/speak", {"text": "My name is Quackenbush"})
+            telnyx.request("POST", "/sandbox/clock", {"advance_seconds": 1})
+            await call(client, "wait_for_event", types=["call.transcription"], call_control_id=leg, timeout_secs=20)
+        case = Case(tmp_path, [conference_id], telnyx.sandbox.public_key, "")
+    exported = await to_thread.run_sync(lambda: case.export("Delivery 4711", case.archive))
+    assert exported.returncode == 0, exported.stderr
+    [withheld] = case.result(case.archive)["not_verifiable"]
+    assert "call.transcription" in withheld["what"]
+    assert withheld["why"] == "what was spoken is not stored, and Telnyx signed the whole"
 
 
 @pytest.mark.anyio

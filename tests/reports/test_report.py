@@ -305,6 +305,24 @@ async def test_a_report_counts_only_calls_and_conferences_that_began_in_its_time
     assert not [line for line in queues if "talk" in line], "people talk after they have left the queue"
 
 
+async def test_a_report_and_a_timeline_go_by_the_clock_of_a_sandbox_that_was_advanced(tmp_path: Path) -> None:
+    database = url_of(tmp_path / "events.db")
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    world = World(Sandbox(clock=ManualClock(ahead), scene=EMPTY))
+    async with guarded(world, with_events=True, database=database, approval="never", toolsets="all") as client:
+        leg = world.sandbox.state.legs.arrive("+13035550100", NUMBER)
+        opened = await call(client, "create_conference", call_control_id=leg.call_control_id, name="Standup")
+        await world.sandbox.advance(90)
+        world.sandbox.state.legs.hang_up(leg)
+        await world.settled()
+    since = ("--since", (ahead - timedelta(minutes=1)).isoformat())
+    printed = await to_thread.run_sync(partial(run, "report", *since, "--database", database))
+    assert "1 conference, 1 call" in printed.stdout, printed.stderr
+    assert "talk 1:30" in printed.stdout
+    drawn = await to_thread.run_sync(partial(run, "timeline", opened["conference"]["id"], "--database", database))
+    assert "lasted 1:30" in drawn.stdout, drawn.stderr
+
+
 async def test_times_that_cannot_be_are_refused(tmp_path: Path) -> None:
     world = World()
     async with guarded(world, with_events=True) as client:

@@ -1,6 +1,6 @@
 """Converts an event to a row of the table, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -46,7 +46,7 @@ def _or_none(text: str | None) -> str | None:
 
 
 def row_of(event: Event, received_at: datetime, body: bytes | None) -> Row:
-    """The row of an event. `body`: what Telnyx posted; None creates a body from the payload.
+    """The row of an event. `body`: what Telnyx posted; None creates a body from the event.
 
     Raises `UnfitEvent` when the payload cannot be written as JSON.
     """
@@ -63,13 +63,16 @@ def row_of(event: Event, received_at: datetime, body: bytes | None) -> Row:
         _or_none(event.queue),
         event.signature.value if event.signature else None,
         event.signature.timestamp if event.signature else None,
-        _body(event.payload) if body is None else body,
+        _body(event) if body is None else body,
     )
 
 
-def _body(payload: Mapping[str, Any]) -> bytes:
+def _body(event: Event) -> bytes:
+    """Complete, so that it can be parsed again where there is no store."""
+    occurred_at = event.occurred_at.isoformat()
+    fields = {"id": event.id, "event_type": event.type, "occurred_at": occurred_at, "payload": event.payload}
     try:
-        return compact_json({"payload": payload}, dict).encode(errors="replace")
+        return compact_json(fields, dict).encode(errors="replace")
     except (RecursionError, TypeError, ValueError) as error:
         raise UnfitEvent(f"An event's payload cannot be stored as JSON: {type(error).__name__}.") from None
 

@@ -99,7 +99,7 @@ class Store:
     async def add(self, event: Event, body: bytes | None = None) -> StoredEvent | None:
         """Store one event. It is on disk when this returns. Returns None when its id was stored before.
 
-        `body`: what Telnyx posted, from which the payload is read again. None creates a body from the payload.
+        `body`: what Telnyx posted, from which the payload is read again. None creates a body from the event.
         Events that are added at the same time share one commit. When the caller is cancelled, the event is stored
         completely or not at all. Raises `UnfitEvent` when this event can never be stored, and `StoreError` otherwise:
         then it may be tried again.
