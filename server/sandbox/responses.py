@@ -71,15 +71,22 @@ def page(items: Sequence[T], view: Callable[[T], Json], command: Paged) -> Json:
 
 
 def active_calls_page(views: Sequence[Json], command: ListActiveCalls) -> Json:
-    """A page of active calls, whose `meta` has cursors and no page numbers."""
+    """A page of active calls, whose `meta` has cursors.
+
+    It also has page numbers if a page was asked for by number: Telnyx's SDKs read this list so, and without the number
+    of the last page they never end.
+    """
     cursor = command.position()
+    numbers: Json = {}
     if cursor is None:
         size = command.page_size or PAGE_SIZE
         start = ((command.page_number or 1) - 1) * size
         end = min(start + size, len(views))
+        if command.page_number:
+            numbers = _number_meta(len(views), command.page_number, size)
     else:
         start, end, size = _page_at(views, cursor, command.page_size)
-    return {"data": views[start:end], "meta": _cursor_meta(views, start, end, size, command)}
+    return {"data": views[start:end], "meta": numbers | _cursor_meta(views, start, end, size, command)}
 
 
 def _number_meta(total: int, number: int, size: int) -> Json:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, TypeVar, cast
 
 import anyio
 import httpx2
@@ -207,6 +208,22 @@ def test_calls_and_deliveries(client: Telnyx, sandbox: Sandbox, url: str) -> Non
     assert len(deliveries) == len(sandbox.events)
     for delivery in deliveries:
         exact(delivery)
+
+
+def test_the_sdk_reads_every_page_of_a_list_once(client: Telnyx) -> None:
+    waiting = list(client.queues.calls.list("support", page_size=1))
+    room = client.conferences.create(call_control_id=waiting[0].call_control_id, name="Pages").data
+    assert room is not None
+    assert room.id is not None
+    for call in waiting[1:]:
+        client.conferences.actions.join(room.id, call_control_id=call.call_control_id)
+    for pages, total in (
+        (client.connections.list_active_calls("sandbox", page_size=2), 5),
+        (client.conferences.list_participants(room.id, page_size=1), 3),
+        (client.queues.list(page_size=1), 3),
+        (client.conferences.list(page_size=1), 1),
+    ):
+        assert len(list(islice(cast("Iterator[object]", pages), 20))) == total
 
 
 def test_its_errors_are_telnyx_s(client: Telnyx) -> None:
