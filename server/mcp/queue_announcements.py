@@ -31,7 +31,8 @@ class QueueAnnouncements:
     async def send(self, command: AnnouncePositions, caller: Caller, policy: Policy, read: Read) -> dict[str, Any]:
         """Speak to the callers in their order. Returns the fields of the result. Raises `CallFailed`.
 
-        A limit of the policy, or the stop switch, ends it: those who wait further back are in `failed`.
+        A limit of the policy, or the stop switch, ends it: those who wait further back are in `failed`. When events say
+        that a caller has left meanwhile, they hear nothing and those behind them move up.
         """
         queue: Queue = QueueResult.read(await read(GetQueue(queue_name=command.queue_name)))["queue"]
         calls = await all_of(read, ListQueueCalls(queue_name=command.queue_name))
@@ -41,12 +42,19 @@ class QueueAnnouncements:
         skipped: list[str] = []
         failed: list[dict[str, str]] = []
         refusal = ""
-        for place, call in enumerate(waiting[: command.limit], 1):
-            leg, position = str(call["call_control_id"]), _position(call, place)
+        positions = {str(call["call_control_id"]): _position(call, place) for place, call in enumerate(waiting, 1)}
+        queue_of = self._events.projection.queue_of
+        known = {leg: position for leg, position in positions.items() if queue_of(leg) == queue.name}
+        for leg, listed_at in list(positions.items())[: command.limit]:
+            gone = [position for other, position in known.items() if queue_of(other) != queue.name]
+            position = listed_at - sum(place < listed_at for place in gone)
             try:
                 if refusal:
                     raise CallRefused(refusal)
-                words = command.words(position, len(waiting), minutes)
+                if listed_at in gone:
+                    failed.append({"call_control_id": leg, "why": "This caller has left the queue."})
+                    continue
+                words = command.words(position, len(waiting) - len(gone), minutes)
                 if await self._announce(command, leg, words, caller, policy):
                     announced.append({"call_control_id": leg, "position": position})
                 else:

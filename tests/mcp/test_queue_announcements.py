@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 from mcp.client import Client
 
@@ -12,6 +13,7 @@ from support.guarded_server import Clock, Person, guarded
 from support.mcp import call, no, refusal, yes
 from support.mcp_in_process import World
 from support.webhooks import url_of
+from telnyx_conferencing.server.adapters.sandbox_transport import SandboxTransport
 from telnyx_conferencing.server.sandbox import EMPTY, Fault, ManualClock, Sandbox
 from telnyx_conferencing.server.sandbox.legs import Leg
 from telnyx_conferencing.tools.queues import CreateQueue, EnqueueCall
@@ -66,6 +68,43 @@ async def test_each_of_twenty_callers_hears_their_position_and_nobody_hears_it_t
         later = await announce(client, skip_within_secs=60)
         assert [caller["position"] for caller in later["announced"]] == list(range(1, 20))
         assert heard(world)[20:] == [(leg, f"You are number {place} in line.") for place, leg in enumerate(legs[1:], 1)]
+
+
+class HangsUpAfter(SandboxTransport):
+    """The sandbox; a caller hangs up when so many callers have been spoken to."""
+
+    def __init__(self, world: World, spoken_to: int, leg: str) -> None:
+        super().__init__(world.sandbox.app)
+        self._world, self._spoken_to, self._leg = world, spoken_to, leg
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await super().handle_async_request(request)
+        legs = self._world.sandbox.state.legs
+        if len(heard(self._world)) == self._spoken_to and self._leg in legs.by_id and legs.by_id[self._leg].is_alive:
+            legs.person_hangs_up(legs.live(self._leg))
+            await self._world.settled()
+        return response
+
+
+async def test_callers_move_up_while_the_announcements_run_when_one_leaves() -> None:
+    world, legs = queue_of(6)
+    transport = HangsUpAfter(world, 3, legs[1])
+    async with guarded(world, transport=transport, with_events=True, approval="never") as client:
+        await world.settled()
+        result = await announce(client, text="{position} of {waiting}")
+    places = ["1 of 6", "2 of 6", "3 of 6", "3 of 5", "4 of 5", "5 of 5"]
+    assert heard(world) == list(zip(legs, places, strict=True))
+    assert [caller["position"] for caller in result["announced"]] == [1, 2, 3, 3, 4, 5]
+
+
+async def test_a_caller_who_has_left_the_queue_hears_no_position() -> None:
+    world, legs = queue_of(4)
+    transport = HangsUpAfter(world, 1, legs[2])
+    async with guarded(world, transport=transport, with_events=True, approval="never") as client:
+        await world.settled()
+        result = await announce(client, text="{position} of {waiting}")
+    assert heard(world) == [(legs[0], "1 of 4"), (legs[1], "2 of 3"), (legs[3], "3 of 3")]
+    assert result["failed"] == [{"call_control_id": legs[2], "why": "This caller has left the queue."}]
 
 
 async def test_two_processes_at_once_announce_to_each_caller_once(tmp_path: Path) -> None:
