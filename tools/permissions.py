@@ -45,7 +45,15 @@ class RequestGrant(Tool):
     limits: Annotated[
         dict[str, Any],
         WithJsonSchema(
-            {"type": "object", "description": 'Each argument with its allowed value or list of values; "*": any.'}
+            {
+                "type": "object",
+                "description": 'Each argument with its allowed value or list of values; "*": any.',
+                # Gemini refuses an object without properties. The server accepts every argument of the tool.
+                "properties": {
+                    "call_control_id": {"type": "string", "description": "Call leg id."},
+                    "to": {"type": "string", "description": "Called number."},
+                },
+            }
         ),
     ]
     conference_id: (

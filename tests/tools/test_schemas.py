@@ -167,6 +167,7 @@ def test_every_property_has_a_useful_description(command: type[Tool]) -> None:
     for part in subschemas(input_schema(command)):
         for name, schema in part.get("properties", {}).items():
             assert len(schema.get("description", "")) >= 8, name
+            assert schema["type"] != "object" or schema["properties"], "Gemini refuses an object without properties"
 
 
 @every_command
