@@ -131,7 +131,7 @@ class _Verification:
         self._timeline = timeline
         self.report = Report()
         self._events: list[StoredEvent] = []
-        self._left = _MAX_TOTAL_BYTES
+        self._bytes_left = _MAX_TOTAL_BYTES
         self._links: list[ChainLink] = []
         """The audit records that are shown."""
 
@@ -191,14 +191,14 @@ class _Verification:
         try:
             with self._archive.open(info) as file:
                 while block := file.read(_BLOCK_BYTES):
-                    self._left -= len(block)
-                    if self._left < 0:
+                    self._bytes_left -= len(block)
+                    if self._bytes_left < 0:
                         break
                     yield block
         except _UNREADABLE as error:
             self.report.fail(name, f"it cannot be read ({error})")
             yield None
-        if self._left < 0:
+        if self._bytes_left < 0:
             self.report.fail(name, f"the archive has more than {_MAX_TOTAL_BYTES // 2**30} GiB")
             raise _TooManyFailures
 

@@ -128,8 +128,8 @@ async def test_a_recording_of_people_who_heard_no_announcement_raises_an_alert_u
         await call(server.client, "speak_text", **everyone(conference), payload="Recorded.", voice="female")
         await server.after(30)
         assert await server.after(11) == ["cleared it", "raised it"]
-        late = server.arrive("+12025550199")
-        await call(server.client, "join_conference", conference_id=conference, call_control_id=late)
+        late_caller = server.arrive("+12025550199")
+        await call(server.client, "join_conference", conference_id=conference, call_control_id=late_caller)
         assert await server.after(6) == ["raised it", "cleared it", "raised it"]
         again = (await server.events())[0]
         await call(server.client, "stop_recording", conference_id=conference)

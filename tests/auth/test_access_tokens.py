@@ -58,13 +58,13 @@ async def server(home: Path) -> AsyncGenerator[Site]:
 async def test_all_invalid_tokens_get_the_same_refusal(server: Site, home: Path) -> None:
     anna, ben = await given(home, "anna", CONTROL), await given(home, "ben", CONTROL)
     old = await given(home, "old", CONTROL, lasts=DAY, at=datetime.now(UTC) - 2 * DAY)
-    early = await given(home, "early", CONTROL, at=datetime.now(UTC) + DAY)
-    gone = await given(home, "gone", CONTROL)
+    not_yet_valid = await given(home, "early", CONTROL, at=datetime.now(UTC) + DAY)
+    revoked_token = await given(home, "gone", CONTROL)
     await revoked(home, "gone")
     unfit = {
         "expired": old,
-        "of tomorrow": early,
-        "revoked": gone,
+        "of tomorrow": not_yet_valid,
+        "revoked": revoked_token,
         "one's id with another's secret": f"{anna[:21]}{ben[21:]}",
         "an id that nobody has": f"tcx_{'a' * 16}{anna[20:]}",
         "cut off": anna[:-1],

@@ -171,12 +171,12 @@ def small_or_wrong_keys() -> Mapping[str, dict[str, Any]]:
 
 
 async def test_an_unusable_key_of_the_issuer_identifies_no_one_and_raises_no_error() -> None:
-    for what, key in small_or_wrong_keys().items():
+    for name, key in small_or_wrong_keys().items():
         authority = Authority(keys=[key | {"kid": "odd"}, *published(one=RSA_KEY)])
         issuer = authority.issuer()
         for made in (token(key_id="odd"), token(EC_KEY, "ES256", "odd")):
-            assert await issuer.identify(made) is None, what
-        assert await issuer.identify(token()) is not None, what
+            assert await issuer.identify(made) is None, name
+        assert await issuer.identify(token()) is not None, name
 
 
 async def test_unexpected_json_of_the_issuer_or_in_a_token_raises_no_error() -> None:

@@ -69,9 +69,9 @@ def test_each_request_is_listed_in_full_with_its_code_and_its_client(database: P
 def test_json_has_every_field_one_request_per_line(database: Path) -> None:
     request = left(database)
     [line] = run(*approvals(database, "--json")).stdout.splitlines()
-    told = json.loads(line)
-    assert 0 < told.pop("seconds_left") <= 300
-    assert told == {
+    fields = json.loads(line)
+    assert 0 < fields.pop("seconds_left") <= 300
+    assert fields == {
         "code": request.code,
         "tool": "end_conference",
         "risk": "destructive",
@@ -224,12 +224,12 @@ def test_a_decision_is_valid_for_the_lifetime_that_the_server_chose(database: Pa
 def test_the_second_of_two_answers_learns_of_the_first(database: Path) -> None:
     request = left(database)
     with ExitStack() as stack:
-        both = [stack.enter_context(at_terminal(*approvals(database, "approve", request.code))) for _ in range(2)]
-        for terminal in both:
+        terminals = [stack.enter_context(at_terminal(*approvals(database, "approve", request.code))) for _ in range(2)]
+        for terminal in terminals:
             terminal.until(APPROVE)
-        for terminal in both:
+        for terminal in terminals:
             terminal.type(f"y{ENTER}")
-        ends = sorted(terminal.ended() for terminal in both)
+        ends = sorted(terminal.ended() for terminal in terminals)
     assert [code for code, _ in ends] == [0, 1]
     assert f"{request.code} is approved already" in ends[1][1]
     assert len(on(database, Ledger.newest, 10)) == 1

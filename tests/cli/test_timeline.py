@@ -57,10 +57,10 @@ def practised(tmp_path_factory: pytest.TempPathFactory) -> Practised:
 
 
 def test_the_timeline_includes_commands_that_no_event_reports(practised: Practised) -> None:
-    told = practised.printed(practised.room)
-    assert told.startswith("# Conference 'Standup'\n\nStarted ")
-    assert "'+12025550112' was muted." in told
-    assert "Everyone was put on hold." in told
+    printed = practised.printed(practised.room)
+    assert printed.startswith("# Conference 'Standup'\n\nStarted ")
+    assert "'+12025550112' was muted." in printed
+    assert "Everyone was put on hold." in printed
 
 
 def test_conferences_lists_both_with_their_names(practised: Practised) -> None:
@@ -83,10 +83,10 @@ def test_an_empty_store_has_no_conferences(tmp_path: Path) -> None:
 
 
 def test_a_conference_is_found_by_its_id_a_prefix_or_its_name(practised: Practised) -> None:
-    told = practised.printed(practised.room)
+    printed = practised.printed(practised.room)
     for naming in (practised.room[:13], f"{practised.room[:14]}…", "Standup"):
-        assert practised.printed(naming) == told
-    assert practised.printed("Review") != told
+        assert practised.printed(naming) == printed
+    assert practised.printed("Review") != printed
 
 
 def test_svg_draws_a_picture(practised: Practised) -> None:

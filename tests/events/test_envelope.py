@@ -40,8 +40,8 @@ def test_every_documented_event_is_the_same_in_both_forms(event_type: str) -> No
 
 @each_row("event_type", TYPES)
 def test_the_time_of_an_event_is_read_from_the_event_or_its_payload(event_type: str) -> None:
-    told = datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
-    assert read(event(event_type)).occurred_at == (RECEIVED_AT if event_type == "conference.recording.saved" else told)
+    time = datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+    assert read(event(event_type)).occurred_at == (RECEIVED_AT if event_type == "conference.recording.saved" else time)
 
 
 def test_every_event_that_the_sandbox_sends_is_read() -> None:

@@ -111,8 +111,8 @@ def test_an_event_is_described_in_one_line(type_: str) -> None:
 
 @each_row("type_", LINES)
 def test_a_description_contains_no_link_no_digits_and_no_client_state(type_: str) -> None:
-    said = describe_event(as_documented(type_))
-    assert not re.search(r"some (digit|client_state|mp3|wav|media_url|\w*url|transcri\w*)", said)
+    description = describe_event(as_documented(type_))
+    assert not re.search(r"some (digit|client_state|mp3|wav|media_url|\w*url|transcri\w*)", description)
 
 
 @each_row("type_", LINES)
@@ -189,16 +189,16 @@ def test_payload_text_changes_a_description_only_within_quotation_marks(type_: s
     assert _skeleton(told) == _skeleton(benign)
 
 
-def _skeleton(said: str) -> str:
+def _skeleton(description: str) -> str:
     """What is said around the data. A count of digits is no data, nor is a word that happens to be known."""
-    return re.sub(r"\d+ digits?|\d+ s\b", "N", _QUOTED.sub("''", said))
+    return re.sub(r"\d+ digits?|\d+ s\b", "N", _QUOTED.sub("''", description))
 
 
 @given(type_=st.sampled_from(TYPES) | hostile, payload=st.dictionaries(st.sampled_from(FIELDS), values), id_=hostile)
 def test_no_event_breaks_its_description(type_: str, payload: dict[str, Any], id_: str) -> None:
-    said = describe_event(_event(type_, {**payload, "call_control_id": id_, "conference_id": id_}))
-    assert is_plain(said)
-    assert len(said) < 700
+    description = describe_event(_event(type_, {**payload, "call_control_id": id_, "conference_id": id_}))
+    assert is_plain(description)
+    assert len(description) < 700
 
 
 def _event(type_: str, payload: dict[str, Any]) -> StoredEvent:
@@ -232,9 +232,9 @@ def _timeline(name: str, number: str, media: str, why: str) -> list[str]:
         ]
     )
     picture.merge_conference({"id": ROOM, "name": f"c {name}"}, None, START)
-    told = picture.timeline(ROOM, START, names={"leg-a": name})
-    assert told is not None
-    return told.removesuffix("\n").split("\n")
+    text = picture.timeline(ROOM, START, names={"leg-a": name})
+    assert text is not None
+    return text.removesuffix("\n").split("\n")
 
 
 @given(name=hostile)

@@ -18,8 +18,8 @@ from telnyx_conferencing.server.events.models import PAYLOADS, Payload, typed
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
 
-def of(event_type: str, told: Any) -> Payload:
-    return typed(Event(id="1", type=event_type, occurred_at=NOON, payload=told))
+def of(event_type: str, payload: Any) -> Payload:
+    return typed(Event(id="1", type=event_type, occurred_at=NOON, payload=payload))
 
 
 def dumped(model: BaseModel) -> Json:
@@ -64,31 +64,31 @@ def test_no_field_is_required(event_type: str) -> None:
 
 @each_row("event_type", [*TYPES, "conference.levitated"])
 def test_unknown_fields_are_kept(event_type: str) -> None:
-    told = {"record_type": "novel", "reason": "a new one", "novel": [{"a": 1}], "from": "+12025550101"}
-    assert dumped(of(event_type, told)) == told
+    payload = {"record_type": "novel", "reason": "a new one", "novel": [{"a": 1}], "from": "+12025550101"}
+    assert dumped(of(event_type, payload)) == payload
 
 
 def test_times_are_in_utc() -> None:
-    for told in ("2025-03-01T12:00:00", "2025-03-01T13:00:00+01:00"):
-        found: Any = of("conference.created", {"occurred_at": told})
+    for time in ("2025-03-01T12:00:00", "2025-03-01T13:00:00+01:00"):
+        found: Any = of("conference.created", {"occurred_at": time})
         assert (found.occurred_at, found.occurred_at.utcoffset()) == (NOON, timedelta())
 
 
 def test_a_field_of_an_unexpected_type_is_kept_aside() -> None:
-    told = {
+    payload = {
         "conference_id": 7,
         "call_control_id": "v3:a",
         "occurred_at": "0001-01-01T00:00:00+14:00",
         "reason": ["left"],
     }
-    found: Any = of("conference.ended", told)
+    found: Any = of("conference.ended", payload)
     odd = {"conference_id": 7, "occurred_at": "0001-01-01T00:00:00+14:00", "reason": ["left"]}
     assert (found.call_control_id, found.conference_id, found.unexpected) == ("v3:a", None, odd)
 
 
 def test_a_part_of_an_unexpected_shape_is_left_out_and_the_others_are_kept() -> None:
-    told = {"sip_headers": [{"name": 1, "value": "a"}, "text"], "tags": "one"}
-    found: Any = of("call.hangup", told)
+    payload = {"sip_headers": [{"name": 1, "value": "a"}, "text"], "tags": "one"}
+    found: Any = of("call.hangup", payload)
     assert [header.value for header in found.sip_headers] == ["a", None]
     assert [header.unexpected for header in found.sip_headers] == [{"name": 1}, "text"]
     assert found.unexpected == {"tags": "one"}

@@ -213,9 +213,9 @@ def test_of_two_playbacks_of_a_file_the_first_ends_first() -> None:
 
 def test_a_saved_recording_has_its_times_and_no_links() -> None:
     links = {"mp3": "https://example.com/r.mp3?signature=secret"}
-    told = {"recording_id": "r1", "format": "mp3", "recording_urls": links, "public_recording_urls": links}
+    payload = {"recording_id": "r1", "format": "mp3", "recording_urls": links, "public_recording_urls": links}
     times = {"recording_started_at": after(2).isoformat(), "recording_ended_at": after(32).isoformat()}
-    picture = fold([*OPEN, in_room("recording.saved", 50, "a", **told, **times)])
+    picture = fold([*OPEN, in_room("recording.saved", 50, "a", **payload, **times)])
     view = room(picture)
     (saved,) = view.recordings or [None]
     assert saved is not None
@@ -269,8 +269,8 @@ def test_a_queue_has_its_calls_in_order_and_figures_of_those_who_left() -> None:
 def test_a_call_that_is_kept_after_hangup_keeps_its_place() -> None:
     picture = fold([in_line("enqueued", 1, "a"), in_line("enqueued", 2, "b"), event("call.hangup", 9, call="a")])
     assert waiting(picture) == ["b"]
-    told = {"call_control_id": "a", "queue_name": "line", "keep_after_hangup": True}
-    picture.record_command("enqueue_call", told, after(1.2))
+    payload = {"call_control_id": "a", "queue_name": "line", "keep_after_hangup": True}
+    picture.record_command("enqueue_call", payload, after(1.2))
     assert [(call.call_control_id, call.is_alive) for call in line(picture).calls] == [("a", False), ("b", None)]
     picture.add(in_line("dequeued", 20, "a", reason="hangup"))
     assert (waiting(picture), line(picture).left_by_reason) == (["b"], {"hangup": 1})
@@ -503,8 +503,8 @@ def test_the_order_of_events_does_not_decide_which_are_forgotten() -> None:
 
 
 def test_very_old_events_of_unknown_conferences_are_ignored() -> None:
-    late = [stored_event for number in range(2_000, 2_010) for stored_event in a_conference(number)]
-    picture = fold(late, ended_kept=3)
+    late_events = [stored_event for number in range(2_000, 2_010) for stored_event in a_conference(number)]
+    picture = fold(late_events, ended_kept=3)
     assert picture.add(event("conference.floor.changed", 5, call="leg0", conference_id="c0")) == set()
     assert picture.add(event("conference.floor.changed", 20_000, call="leg0", conference_id="c0")) != set()
 

@@ -51,13 +51,13 @@ def test_commands_and_answers_in_any_order_with_events_give_the_same_projection(
     story.ask(first)
     second = fold(())
     story.ask(second)
-    late = data.draw(st.permutations(events))
-    half = len(late) // 2
-    for event in late[:half]:
+    shuffled = data.draw(st.permutations(events))
+    half = len(shuffled) // 2
+    for event in shuffled[:half]:
         second.add(event)
     for tool, arguments, at in story.accepted:
         second.record_command(tool, arguments, at)
-    for event in late[half:]:
+    for event in shuffled[half:]:
         second.add(event)
     assert dump(first, story.now) == dump(second, story.now)
 

@@ -137,8 +137,8 @@ class TestAdding:
     async def test_any_text_can_be_an_id_a_type_and_a_queue(self, store: Store, text: str) -> None:
         added = await store.add(made(text, type=text, queue=text))
         assert added
-        for wanted in (EventFilter(queue=text), EventFilter(types=frozenset({text}))):
-            assert numbers(await store.find(wanted, limit=10)) == [1]
+        for event_filter in (EventFilter(queue=text), EventFilter(types=frozenset({text}))):
+            assert numbers(await store.find(event_filter, limit=10)) == [1]
         assert await store.get(text)
         assert len(await store.distinct("queue", text)) == 1
 
@@ -316,11 +316,11 @@ class TestRetention:
 
         tracemalloc.start()
         try:
-            early = await some(2000)
-            late = await some(6000)
+            memory_before = await some(2000)
+            memory_after = await some(6000)
         finally:
             tracemalloc.stop()
-        assert late - early < 300_000
+        assert memory_after - memory_before < 300_000
 
 
 async def test_reads_that_are_cancelled_leave_the_store_usable(store: Store) -> None:

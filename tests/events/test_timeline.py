@@ -101,10 +101,10 @@ def test_a_summary_has_people_durations_and_the_end_reason() -> None:
 
 def test_a_summary_of_one_conference_leaves_out_the_others() -> None:
     other = event("conference.participant.joined", 1, call="x", conference_id="other")
-    ours = event("conference.participant.joined", 2, call="y", conference_id="ours")
+    other_event = event("conference.participant.joined", 2, call="y", conference_id="ours")
     left = event("conference.participant.left", 3, call="x", conference_id="ours")
     hung_up = event("call.hangup", 4, call="y")
-    people = summary_of([other, ours, left, hung_up], START, "ours").participants
+    people = summary_of([other, other_event, left, hung_up], START, "ours").participants
     assert [(who.call_control_id, who.seconds) for who in people] == [("y", 2), ("x", None)]
 
 

@@ -116,12 +116,12 @@ def test_hostile_names_are_only_text() -> None:
     calm = {element.tag for element in drawn(joined).iter()}
     root = drawn(joined, names={f"leg-{at}": name for at, name in enumerate(HOSTILE)})
     assert {element.tag for element in root.iter()} == calm
-    said = rows(root)
-    assert said[0].startswith(f"{HOSTILE[0]}: in it")
-    assert said[1].startswith(f"{HOSTILE[1]}: in it")
-    assert said[2].startswith("gnp.exe hidden \u05e9\u05dc\u05d5\u05dd: in it")
-    assert said[3].startswith("a b c d e f: in it")
-    assert all(len(row) < 320 for row in said)
+    labels = rows(root)
+    assert labels[0].startswith(f"{HOSTILE[0]}: in it")
+    assert labels[1].startswith(f"{HOSTILE[1]}: in it")
+    assert labels[2].startswith("gnp.exe hidden \u05e9\u05dc\u05d5\u05dd: in it")
+    assert labels[3].startswith("a b c d e f: in it")
+    assert all(len(row) < 320 for row in labels)
     assert all(len(text) <= 160 for text in texts(root))
     everything = "".join(root.itertext())
     assert not re.search("[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]", everything)
@@ -148,11 +148,11 @@ def test_a_participant_who_came_back_has_a_bar_for_each_stay() -> None:
 
 def test_an_open_conference_is_drawn_up_to_now() -> None:
     events = [of_room("participant.joined", 0, "a"), of_room("participant.joined", 30, "b")]
-    early, late = drawn(events, 60), drawn(events, 3_600)
-    assert bars(early, "stay") == [[(214, 1034)], [(624, 1034)]]
-    assert bars(late, "stay")[0] == [(214, 1034)]
-    assert "now 0:01:00" in texts(early)
-    assert rows(late)[1] == "b: in it from 0:00:30 until now."
+    first_drawing, second_drawing = drawn(events, 60), drawn(events, 3_600)
+    assert bars(first_drawing, "stay") == [[(214, 1034)], [(624, 1034)]]
+    assert bars(second_drawing, "stay")[0] == [(214, 1034)]
+    assert "now 0:01:00" in texts(first_drawing)
+    assert rows(second_drawing)[1] == "b: in it from 0:00:30 until now."
 
 
 def test_a_participant_whose_join_was_missed_has_a_bar_from_the_beginning() -> None:

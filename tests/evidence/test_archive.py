@@ -244,24 +244,28 @@ def test_an_audit_that_was_written_anew_is_found_with_the_head(case: Case, tmp_p
 def test_a_webhook_of_another_conference_that_is_put_in_is_named(case: Case, tmp_path: Path) -> None:
     other = tmp_path / "other.zip"
     assert case.export(case.rooms[1], other).returncode == 0
-    theirs = contents(other)
+    other_archive = contents(other)
 
     def put_in(files: Files) -> None:
-        entry = next(webhook for webhook in manifest_of(theirs)["webhooks"] if webhook["type"] == "conference.created")
+        entry = next(
+            webhook for webhook in manifest_of(other_archive)["webhooks"] if webhook["type"] == "conference.created"
+        )
         manifest = manifest_of(files)
         manifest["webhooks"].append({**entry, "file": "webhooks/999999.json"})
-        files["webhooks/999999.json"] = theirs[entry["file"]]
+        files["webhooks/999999.json"] = other_archive[entry["file"]]
         with_manifest(files, manifest)
 
     def put_in_a_call(files: Files) -> None:
-        entry = next(webhook for webhook in manifest_of(theirs)["webhooks"] if webhook["type"] == "call.initiated")
+        entry = next(
+            webhook for webhook in manifest_of(other_archive)["webhooks"] if webhook["type"] == "call.initiated"
+        )
         manifest = manifest_of(files)
         manifest["webhooks"].append({**entry, "file": "webhooks/999999.json"})
-        files["webhooks/999999.json"] = theirs[entry["file"]]
+        files["webhooks/999999.json"] = other_archive[entry["file"]]
         with_manifest(files, manifest)
 
     def only_the_file(files: Files) -> None:
-        files["webhooks/999999.json"] = theirs["webhooks/000001.json"]
+        files["webhooks/999999.json"] = other_archive["webhooks/000001.json"]
 
     path = tmp_path / "changed.zip"
     assert "it is about another conference" in case.failures(put_in, path)

@@ -35,8 +35,8 @@ class Script:
 
     def answer(self, tool: str, number: int = -1) -> Any:
         """What one of the calls of a tool has answered, the last one unless told otherwise."""
-        told = zip(self.steps, self.answers, strict=False)
-        return [answer for step, answer in told if step.tool == tool][number]
+        exchanges = zip(self.steps, self.answers, strict=False)
+        return [answer for step, answer in exchanges if step.tool == tool][number]
 
     @property
     def room(self) -> str:

@@ -43,10 +43,10 @@ class Scripted(Model):
 
     async def _hear(self, output: Any) -> None:
         """What a tool answered: text, or a list with one text."""
-        said = output if isinstance(output, str) else output[0]["text"]
-        self._script.heard(said)
-        if "The question waits as" in said:
-            await decided(self._database, code_in(said), yes=self._yes)
+        text = output if isinstance(output, str) else output[0]["text"]
+        self._script.heard(text)
+        if "The question waits as" in text:
+            await decided(self._database, code_in(text), yes=self._yes)
 
     def _calling(self, step: Step) -> ResponseFunctionToolCall:
         number = len(self._script.answers)

@@ -375,9 +375,9 @@ async def test_a_replayed_answer_is_not_another_approval(world: World) -> None:
         assert isinstance(first, CallToolResult)
         assert not first.is_error
         for _ in range(2):
-            again = await answered(client, question, yes, **LEAVE)
-            assert isinstance(again, CallToolResult)
-            assert "used already" in text(again)
+            second_answer = await answered(client, question, yes, **LEAVE)
+            assert isinstance(second_answer, CallToolResult)
+            assert "used already" in text(second_answer)
     assert changes(world.sandbox) == [SENT]
 
 

@@ -164,5 +164,5 @@ async def test_a_call_that_was_just_taken_from_a_queue_is_connected_before_its_e
             await call(client, "answer_call", call_control_id=leg)
         await call(client, "enqueue_call", call_control_id=caller, queue_name="fresh", max_size=2)
         await call(client, "bridge_calls", call_control_id=agent, queue_name="fresh")
-        again = {"call_control_id": caller, "queue_name": "fresh"}
-        assert "needs a person's yes" in text(await client.call_tool("enqueue_call", again))
+        arguments = {"call_control_id": caller, "queue_name": "fresh"}
+        assert "needs a person's yes" in text(await client.call_tool("enqueue_call", arguments))

@@ -172,8 +172,8 @@ SECRETS: Mapping[str, str] = {
 
 async def say_secrets(client: Client, conference_id: str) -> None:
     """Every tool that takes what is said or keyed, or may be secret; rightly, and wrongly."""
-    said = {"queue_name": "support", "voice": "AWS.Polly.Joanna", "text": SECRETS["text"]}
-    await client.call_tool("announce_positions", said)
+    spoken = {"queue_name": "support", "voice": "AWS.Polly.Joanna", "text": SECRETS["text"]}
+    await client.call_tool("announce_positions", spoken)
     for example in WRITES:
         for _, variant in example.variants():
             secret = {name: SECRETS[name] for name in variant if name in SECRETS}
@@ -184,8 +184,8 @@ async def say_secrets(client: Client, conference_id: str) -> None:
                 await client.call_tool(example.tool, {**variant, **place, **misspelt})
                 await client.call_tool(example.tool, {**variant, **place, **{name: [SECRETS[name]] for name in secret}})
                 limits = {**{name: "*" for name in variant if name != "conference_id"}, **secret}
-                for wanted in (limits, json.dumps(limits), {**limits, "another": 1}):
-                    grant = {"tool": example.tool, "limits": wanted, "count": 1, "minutes": 1}
+                for given_limits in (limits, json.dumps(limits), {**limits, "another": 1}):
+                    grant = {"tool": example.tool, "limits": given_limits, "count": 1, "minutes": 1}
                     await client.call_tool("request_grant", grant)
                 await client.call_tool("request_grant", {"tool": "dial", "limits": json.dumps(limits)})
 

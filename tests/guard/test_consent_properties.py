@@ -64,17 +64,17 @@ async def passes(world: World, seconds: int = 1) -> None:
 async def act(step: str, client: Client, observer: Observer, caller: str) -> None:
     world, standup = observer.world, observer.conference.id
     state = world.sandbox.state
-    here = {"conference_id": standup}
+    in_standup = {"conference_id": standup}
     first = next(iter(state.conferences.by_id[standup].present), caller)
     calls: dict[str, tuple[str, dict[str, Any]]] = {
-        "start": ("start_recording", {**here, "format": "mp3"}),
+        "start": ("start_recording", {**in_standup, "format": "mp3"}),
         "leg": ("start_call_recording", {"call_control_id": first, "format": "mp3", "channels": "single"}),
-        "announce": ("announce_recording", here),
+        "announce": ("announce_recording", in_standup),
         "caller": ("announce_recording", {"call_control_ids": [caller]}),
-        "join": ("join_conference", {**here, "call_control_id": caller}),
+        "join": ("join_conference", {**in_standup, "call_control_id": caller}),
         "dial": ("dial", {"to": NUMBER, "conference_config": {"id": standup}}),
-        "pause": ("pause_recording", here),
-        "resume": ("resume_recording", here),
+        "pause": ("pause_recording", in_standup),
+        "resume": ("resume_recording", in_standup),
         "stop": ("stop_call_audio", {"call_control_id": first}),
     }
     if step == "stranger" and not observer.strangers:

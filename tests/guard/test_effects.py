@@ -322,15 +322,15 @@ async def test_an_everyday_story_asks_nothing_and_looks_little_up() -> None:
             return done
 
         opened = await do("create_conference", call_control_id=agent, name="Story")
-        here = {"conference_id": opened["conference"]["id"]}
-        await do("join_conference", **here, call_control_id=first)
-        await do("join_conference", **here, call_control_id=second)
+        in_room = {"conference_id": opened["conference"]["id"]}
+        await do("join_conference", **in_room, call_control_id=first)
+        await do("join_conference", **in_room, call_control_id=second)
         await do(
-            "speak_text", **here, call_control_ids=["everyone"], payload="Welcome", voice="female", language="en-US"
+            "speak_text", **in_room, call_control_ids=["everyone"], payload="Welcome", voice="female", language="en-US"
         )
         for tool in ("hold_participants", "mute_participants", "unmute_participants", "unhold_participants"):
-            await do(tool, **here, call_control_ids=[second])
-        await do("stop_audio", **here, call_control_ids=["everyone"])
+            await do(tool, **in_room, call_control_ids=[second])
+        await do("stop_audio", **in_room, call_control_ids=["everyone"])
     assert reads == dict.fromkeys(reads, 0)
 
 

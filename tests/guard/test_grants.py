@@ -146,8 +146,8 @@ async def test_nothing_outside_the_limits_goes_through(world: World) -> None:
     person = Person(yes)
     async with guarded(world, answering=person.slowly, with_events=True, approval="disruptive") as client:
         await world.sandbox.advance(1)
-        both = [first, second, third, fourth, elsewhere]
-        await granted(client, "hangup_call", count=10, where=standup, call_control_id=both)
+        legs = [first, second, third, fourth, elsewhere]
+        await granted(client, "hangup_call", count=10, where=standup, call_control_id=legs)
         await granted(client, "mute_participants", count=10, where=standup, call_control_ids="*")
         person.answering, before = no, changes(world.sandbox)
         for tool, arguments in (
@@ -200,10 +200,10 @@ async def test_another_conference_that_takes_the_name_is_not_the_one_that_was_gr
         await world.sandbox.advance(1)
         await granted(client, "hangup_call", count=3, where="Standup", call_control_id="*")
         world.sandbox.state.conferences.by_id[standup].end("ended_via_api")
-        again = room(world.sandbox, people=2)
+        second_room = room(world.sandbox, people=2)
         await world.sandbox.advance(1)
         person.answering = no
-        await refusal(client, "hangup_call", call_control_id=legs_in(world, again)[1])
+        await refusal(client, "hangup_call", call_control_id=legs_in(world, second_room)[1])
     assert len(person.questions) == 2
 
 
@@ -311,8 +311,8 @@ async def test_a_revoked_grant_covers_nothing_from_then_on(world: World, databas
         assert listed.stdout.startswith(f"{code}  hangup_call  2 of 2 left  9:5")
         revoked = await anyio.to_thread.run_sync(run, "grants", "revoke", code.lower(), "--database", database)
         assert revoked.stdout == f"Revoked {code}: hangup_call needs a person's approval again.\n"
-        again = await anyio.to_thread.run_sync(run, "grants", "revoke", code, "--database", database)
-        assert (again.returncode, "There is no open grant" in again.stderr) == (1, True)
+        second_revoke = await anyio.to_thread.run_sync(run, "grants", "revoke", code, "--database", database)
+        assert (second_revoke.returncode, "There is no open grant" in second_revoke.stderr) == (1, True)
         person.answering = no
         await refusal(client, "hangup_call", call_control_id=legs_in(world, standup)[1])
     outcomes = [entry["outcome"] for entry in await audited(database)]

@@ -268,8 +268,8 @@ async def leave_and_close(data: st.DataObject) -> list[Any]:
         line = Line(sandbox, http)
         host, other_host, *legs = [leg["call_control_id"] for leg in sandbox.snapshot()["legs"]]
         rooms = [await line.open_room("Standup", host, *legs[1:]), await line.open_room("Aside", other_host)]
-        wanted = calls(rooms, legs, st.just({})).filter(lambda call: call[0] != "end_conference")
-        tried = data.draw(st.lists(wanted, min_size=5, max_size=20))
+        chosen_calls = calls(rooms, legs, st.just({})).filter(lambda call: call[0] != "end_conference")
+        tried = data.draw(st.lists(chosen_calls, min_size=5, max_size=20))
         done = [call for call in tried if await line.accepts(call)]
         for end in outstanding_states(done):
             await line.accepts((end["tool"], end["arguments"]))

@@ -94,7 +94,7 @@ async def test_metrics_count_calls_and_webhooks_without_personal_data(server: Si
     async with server.client() as client:
         await call(client, "list_queues")
         await refusal(client, "delete_queue", queue_name="support")
-    told = (await server.get("/metrics")).text
+    metrics = (await server.get("/metrics")).text
     for line in (
         'telnyx_conferencing_calls_total{outcome="done",tool="list_queues"} 1.0',
         'telnyx_conferencing_calls_total{outcome="pending",tool="delete_queue"} 1.0',
@@ -107,9 +107,9 @@ async def test_metrics_count_calls_and_webhooks_without_personal_data(server: Si
         'telnyx_conferencing_telnyx_request_seconds_count{command="list_queues",status="2xx"}',
         "telnyx_conferencing_intake_lag_seconds_count 1.0",
     ):
-        assert line in told
-    assert "+1202" not in told
-    assert "support" not in told
+        assert line in metrics
+    assert "+1202" not in metrics
+    assert "support" not in metrics
 
 
 async def test_the_log_has_one_json_line_for_a_call_without_its_content(server: Site) -> None:

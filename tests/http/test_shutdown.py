@@ -92,12 +92,12 @@ async def test_a_connection_made_before_the_shutdown_is_still_answered(tmp_path:
     with telnyx() as phone:
         async with (
             site(home=tmp_path, env=phone.env) as server,
-            await anyio.connect_tcp("127.0.0.1", server.port) as early,
+            await anyio.connect_tcp("127.0.0.1", server.port) as connection,
         ):
             server.told_to_end()
             await eventually(lambda: refuses(server))
-            await early.send(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
-            assert (await early.receive()).startswith(b"HTTP/1.1 200")
+            await connection.send(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+            assert (await connection.receive()).startswith(b"HTTP/1.1 200")
             assert await server.ended() == 0
 
 

@@ -22,8 +22,8 @@ async def test_an_agent_sees_its_own_actions_and_what_they_have_left_open(era: s
             for end in seen["left_open"]:
                 await call(client, end["tool"], **end["arguments"])
             closed = await own_actions(client)
-    told = [(action["tool"], action["outcome"]) for action in seen["actions"][:3]]
-    assert told == [
+    outcomes = [(action["tool"], action["outcome"]) for action in seen["actions"][:3]]
+    assert outcomes == [
         ("hold_participants", "refused by Telnyx"),
         ("start_recording", "done"),
         ("mute_participants", "done"),
@@ -62,14 +62,14 @@ async def test_a_result_names_the_call_that_takes_it_back(era: str) -> None:
             undone = await call(client, muted["undo"]["tool"], **muted["undo"]["arguments"])
             people = await call(client, "list_participants", conference_id=room)
         async with connected("--approval", "never", "--deny", "unmute_participants", env=phone.env) as client:
-            again = await call(client, "mute_participants", conference_id=room, call_control_ids=[legs[0]])
+            second_mute = await call(client, "mute_participants", conference_id=room, call_control_ids=[legs[0]])
     assert muted["undo"] == {
         "tool": "unmute_participants",
         "arguments": {"conference_id": room, "call_control_ids": [legs[0]]},
     }
     assert undone["undo"]["tool"] == "mute_participants"
     assert not any(person["muted"] for person in people["participants"])
-    assert "undo" not in again
+    assert "undo" not in second_mute
 
 
 async def test_numbers_are_masked_in_all_that_a_model_reads(era: str) -> None:

@@ -178,25 +178,25 @@ async def test_whoami_says_where_the_agent_is_in_less_than_a_kilobyte(tmp_path: 
     policy.write_text("scope.numbers = ['+1']\napproval.level = 'disruptive'\ntools.deny = ['end_conference']")
     async with connected("--sandbox", "--policy", str(policy)) as client:
         await call(client, "list_events")
-        told = await call(client, "whoami")
-    assert len(json.dumps(told)) < 1024
-    assert told["connection_id"] == "sandbox"
-    assert told["from_number"] == "+12025550100"
-    assert told["connections_seen"] == ["sandbox"]
-    assert told["policy"]["asks_a_person"] == "disruptive"
-    assert told["policy"]["scope"] == ["only numbers that begin with +1"]
-    assert told["writes"] == "open"
-    assert told["events"]["last"].startswith("call.")
-    assert "MCP 2025-11-25" in told["client"]
+        content = await call(client, "whoami")
+    assert len(json.dumps(content)) < 1024
+    assert content["connection_id"] == "sandbox"
+    assert content["from_number"] == "+12025550100"
+    assert content["connections_seen"] == ["sandbox"]
+    assert content["policy"]["asks_a_person"] == "disruptive"
+    assert content["policy"]["scope"] == ["only numbers that begin with +1"]
+    assert content["writes"] == "open"
+    assert content["events"]["last"].startswith("call.")
+    assert "MCP 2025-11-25" in content["client"]
 
 
 async def test_whoami_tells_nothing_of_the_key() -> None:
     env = {"TELNYX_API_KEY": "KEY0123456789abcdef", "TELNYX_CONNECTION_ID": "1494", "TELNYX_FROM_NUMBER": ANN}
     async with connected("--read-only", env=env) as client:
-        told = json.dumps(await call(client, "whoami"))
-    assert not any(part in told for part in ("KEY0", "0123", "cdef"))
-    assert "api.telnyx.com" in told
-    assert '"read_only": true' in told
+        content = json.dumps(await call(client, "whoami"))
+    assert not any(part in content for part in ("KEY0", "0123", "cdef"))
+    assert "api.telnyx.com" in content
+    assert '"read_only": true' in content
 
 
 async def test_a_transfer_and_a_dial_return_the_new_call_leg() -> None:

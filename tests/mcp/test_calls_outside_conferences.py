@@ -123,17 +123,17 @@ async def test_recording_a_call_is_asked_about_and_speaking_to_it_is_not() -> No
     person = Person(yes)
     async with guarded(world, with_events=True, answering=person.slowly) as client:
         await call(client, "list_events")
-        here = {"call_control_id": leg.call_control_id}
-        await call(client, "speak_to_call", **here, payload="Hello", voice=VOICE)
-        await call(client, "play_to_call", **here, media_name="hold music", loop="infinity")
-        await call(client, "stop_call_audio", **here)
+        on_leg = {"call_control_id": leg.call_control_id}
+        await call(client, "speak_to_call", **on_leg, payload="Hello", voice=VOICE)
+        await call(client, "play_to_call", **on_leg, media_name="hold music", loop="infinity")
+        await call(client, "stop_call_audio", **on_leg)
         assert person.questions == []
-        started = await call(client, "start_call_recording", **here, format="mp3", channels="single", play_beep=True)
+        started = await call(client, "start_call_recording", **on_leg, format="mp3", channels="single", play_beep=True)
         assert "Record the call with +12025550151 as mp3" in person.questions[0]
         assert "the law may require their consent" in person.questions[0]
         await world.sandbox.advance(7)
         await call(client, started["undo"]["tool"], **started["undo"]["arguments"])
-        seen = await call(client, "wait_for_event", types=["call.recording.saved"], **here)
+        seen = await call(client, "wait_for_event", types=["call.recording.saved"], **on_leg)
         recording_id = (await call(client, "list_recordings"))["recordings"][0]["id"]
         await call(client, "delete_recording", recording_id=recording_id)
         left = await call(client, "list_recordings")
@@ -148,8 +148,8 @@ async def test_a_supervisor_of_a_bridged_call_is_made_to_whisper_only_after_a_ye
     customer, agent = answered(world), answered(world, "+12025550152")
     person = Person(yes)
     async with guarded(world, with_events=True, answering=person.slowly) as client:
-        here = {"call_control_id": customer.call_control_id, "other_call_control_id": agent.call_control_id}
-        await call(client, "bridge_calls", **here)
+        legs = {"call_control_id": customer.call_control_id, "other_call_control_id": agent.call_control_id}
+        await call(client, "bridge_calls", **legs)
         dialled = await call(
             client,
             "dial",

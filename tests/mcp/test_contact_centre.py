@@ -164,10 +164,10 @@ async def test_a_caller_who_gave_up_is_called_back() -> None:
         missed = await at.tool("wait_for_event", types=["call.hangup"], call_control_id=caller)
         number = missed["events"][0]["payload"]["from"]
         agent = await at.dialled(AGENT, conference_config={"conference_name": "Callback"})
-        again = await at.dialled(number, conference_config={"conference_name": "Callback"})
+        new_call = await at.dialled(number, conference_config={"conference_name": "Callback"})
         [room] = (await at.tool("list_conferences", filter={"name": "Callback"}))["conferences"]
         assert number == CALLER
-        assert (await at.people(room["id"])).keys() == {agent, again}
+        assert (await at.people(room["id"])).keys() == {agent, new_call}
 
 
 class AheadOfEvents(SandboxTransport):

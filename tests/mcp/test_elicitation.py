@@ -201,10 +201,10 @@ async def test_without_elicitation_the_result_says_what_the_operator_can_do(era:
 
 async def test_an_approval_counts_only_for_the_facts_in_its_question(era: str) -> None:
     with telnyx() as phone:
-        late = phone.request("POST", "/sandbox/calls", {"from": "+12025550177", "to": "+12025550100"})
+        late_caller = phone.request("POST", "/sandbox/calls", {"from": "+12025550177", "to": "+12025550100"})
 
         def joins_meanwhile(question: str) -> ElicitResult:
-            body = {"call_control_id": late["data"]["call_control_id"]}
+            body = {"call_control_id": late_caller["data"]["call_control_id"]}
             phone.request("POST", f"/v2/conferences/{room}/actions/join", body)
             return yes(question)
 

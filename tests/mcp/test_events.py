@@ -194,9 +194,9 @@ async def test_the_list_of_participants_says_who_they_are_and_how_long_they_are_
     async with practising("2026-07-28") as client:
         legs = await waiting(client)
         room = await open_room(client, *legs[:2])
-        both = ["conference.participant.joined"]
+        types = ["conference.participant.joined"]
         await call(
-            client, "wait_for_event", types=both, conference_id=room, call_control_id=legs[1], since="2020-01-01"
+            client, "wait_for_event", types=types, conference_id=room, call_control_id=legs[1], since="2020-01-01"
         )
         await call(client, "hold_participants", conference_id=room, call_control_ids=[legs[1]])
         await call(client, "mute_participants", conference_id=room, call_control_ids=[legs[0]])
@@ -299,7 +299,7 @@ async def test_every_resource_can_be_read_and_a_missing_one_is_a_protocol_error(
         resource = await read(client, f"telnyx://events/{events['events'][0]['id']}")
         rooms = await read(client, "telnyx://conferences")
         live = await read(client, f"telnyx://conferences/{room}")
-        told = await read(client, f"telnyx://conferences/{room}/timeline")
+        timeline = await read(client, f"telnyx://conferences/{room}/timeline")
         [drawn] = (await client.read_resource(f"telnyx://conferences/{room}/timeline.svg")).contents
         queues = await read(client, "telnyx://queues")
         support = await read(client, "telnyx://queues/support")
@@ -323,7 +323,7 @@ async def test_every_resource_can_be_read_and_a_missing_one_is_a_protocol_error(
     assert resource["type"] == "conference.participant.joined"
     assert [entry["id"] for entry in rooms["conferences"]] == [room]
     assert [person["call_control_id"] for person in live["participants"]] == legs[:2]
-    assert "+0:00" in told
+    assert "+0:00" in timeline
     assert drawn.mime_type == "image/svg+xml"
     assert {"+12025550111", "+12025550112"} <= set(pictured(drawn))
     assert {queue["name"] for queue in queues["queues"]} == {"support", "agents", "supervisors"}

@@ -140,12 +140,12 @@ async def transfer_to_busy(at: CallCentre) -> None:
 
 
 async def call_back(at: CallCentre) -> None:
-    gone = await waiting(at)
-    await at.hangs_up(gone)
-    at.follow(gone)
+    leg = await waiting(at)
+    await at.hangs_up(leg)
+    at.follow(leg)
     left = await at.tool("list_events", types=["call.dequeued"], queue_name="sales")
     assert left["events"][0]["payload"]["reason"] == "hangup"
-    number = (await at.tool("list_events", types=["call.hangup"], call_control_id=gone))["events"][0]["payload"]["from"]
+    number = (await at.tool("list_events", types=["call.hangup"], call_control_id=leg))["events"][0]["payload"]["from"]
     assert number == CALLER
     await at.tool("may_call", numbers=[number])
     agent = (await at.tool("dial", to=AGENT))["call"]["call_control_id"]
@@ -197,13 +197,13 @@ async def message_on_machine(at: CallCentre) -> None:
 
 async def hold_with_announcement(at: CallCentre) -> None:
     caller, _, room = await supervised(at)
-    here = {"conference_id": room, "call_control_ids": [caller]}
-    await at.tool("hold_participants", **here, **MUSIC)
+    on_caller = {"conference_id": room, "call_control_ids": [caller]}
+    await at.tool("hold_participants", **on_caller, **MUSIC)
     await at.passes(30)
-    await at.tool("speak_text", **here, payload="Thank you for waiting. One more minute.", voice=VOICE)
+    await at.tool("speak_text", **on_caller, payload="Thank you for waiting. One more minute.", voice=VOICE)
     await at.until("conference.participant.speak.ended", leg=caller)
     await at.passes(20)
-    await at.tool("unhold_participants", **here)
+    await at.tool("unhold_participants", **on_caller)
 
 
 async def roll_call(at: CallCentre) -> None:
@@ -243,10 +243,10 @@ async def ask_for_pin(at: CallCentre) -> None:
 
 
 async def abandoned(at: CallCentre) -> None:
-    gone = await waiting(at)
+    leg = await waiting(at)
     await at.passes(40)
-    await at.hangs_up(gone)
-    at.follow(gone)
+    await at.hangs_up(leg)
+    at.follow(leg)
     left = await at.tool("list_events", types=["call.dequeued"], queue_name="sales")
     assert [event["payload"]["reason"] for event in left["events"]] == ["hangup"]
 
@@ -276,9 +276,9 @@ async def summary(at: CallCentre) -> None:
     await at.hangs_up(caller)
     await at.hangs_up(agent)
     at.follow(caller)
-    told = await at.tool("conference_summary", conference_id=room)
+    content = await at.tool("conference_summary", conference_id=room)
     await at.tool("list_recordings", filter={"conference_id": room})
-    assert told["conference"]["name"] == "Case"
+    assert content["conference"]["name"] == "Case"
 
 
 @dataclass(frozen=True)

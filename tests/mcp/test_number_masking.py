@@ -126,9 +126,9 @@ def test_text_that_is_no_phone_number_is_unchanged(written: str) -> None:
 
 
 def test_a_key_for_numbers_masks_them_however_short_or_written() -> None:
-    said = {"from": "55501", "to": ["911", "sip:55501@h"], "number": 14155550100, "callerIdNumber": "%2B55501"}
+    data = {"from": "55501", "to": ["911", "sip:55501@h"], "number": 14155550100, "callerIdNumber": "%2B55501"}
     seen = {"from": "*5501", "to": ["911", "sip:*5501@h"], "number": "*******0100", "callerIdNumber": "%2B*5501"}
-    assert masked(said) == seen
+    assert masked(data) == seen
 
 
 @each_row("kept", [CALL, CONFERENCE_ID, "leg-a12345", "everyone", "anonymous", "2026-01-15T10:00:00Z"])
@@ -138,19 +138,19 @@ def test_a_value_that_is_no_number_is_kept_under_a_key_for_numbers(kept: str) ->
 
 @each_row("key", ["id", "event_id", "connection_id", "call_control_ids", "occurred_at", "start_time", "nextCursor"])
 def test_values_under_id_and_time_keys_are_not_masked(key: str) -> None:
-    said = {key: "4155550100", "deep": [{key: ["+14155550100", 4155550100]}]}
-    assert masked(said) == said
+    data = {key: "4155550100", "deep": [{key: ["+14155550100", 4155550100]}]}
+    assert masked(data) == data
 
 
 def test_figures_are_left_as_they_are() -> None:
-    said = {
+    data = {
         "wait_time_secs": 12345678,
         "packet_count": "12345678",
         "page_number": 1234567,
         "score": 0.1234567,
         "on": True,
     }
-    assert masked(said) == said
+    assert masked(data) == data
 
 
 def test_a_number_that_is_a_key_is_masked_and_loses_nothing_to_another() -> None:
@@ -158,14 +158,14 @@ def test_a_number_that_is_a_key_is_masked_and_loses_nothing_to_another() -> None
 
 
 def test_a_sip_header_is_masked_in_its_value() -> None:
-    said = {"name": "P-Asserted-Identity", "value": '"Ann" <sip:+14155550100@sip.example.com;user=phone>'}
-    assert masked(said)["value"] == '"Ann" <sip:+*******0100@sip.example.com;user=phone>'
+    header = {"name": "P-Asserted-Identity", "value": '"Ann" <sip:+14155550100@sip.example.com;user=phone>'}
+    assert masked(header)["value"] == '"Ann" <sip:+*******0100@sip.example.com;user=phone>'
 
 
 def test_masking_returns_a_copy() -> None:
-    said = {"from": "+14155550100", "calls": [{"to": "+14155550101"}]}
-    masked(said)
-    assert said == {"from": "+14155550100", "calls": [{"to": "+14155550101"}]}
+    data = {"from": "+14155550100", "calls": [{"to": "+14155550101"}]}
+    masked(data)
+    assert data == {"from": "+14155550100", "calls": [{"to": "+14155550101"}]}
 
 
 @each_row("example", EXAMPLES, lambda example: example.tool)

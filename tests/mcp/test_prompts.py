@@ -344,10 +344,10 @@ async def test_a_2025_client_is_notified_when_the_list_of_prompts_changes(policy
             write_policy(policy, 'tools.deny = ["end_conference"]')
             await raw.until(lambda message: message.get("method") == PROMPTS_CHANGED)
             left = {prompt["name"] for prompt in (await raw.ask("prompts/list"))["prompts"]}
-            told = len(raw.notifications(PROMPTS_CHANGED))
+            notified = len(raw.notifications(PROMPTS_CHANGED))
     assert capabilities["prompts"] == {"listChanged": True}
     assert left == possible(BY_DEFAULT - {"end_conference"})
-    assert told == 1
+    assert notified == 1
 
 
 async def test_a_2026_client_is_notified_when_the_list_of_prompts_changes(policy: Path) -> None:

@@ -51,10 +51,10 @@ async def test_every_everyday_request_finds_its_tool_among_the_first_results() -
     tools = await listed()
     assert len({request for request, _ in EVERYDAY_REQUESTS}) >= 25
     missed: dict[str, list[str]] = {}
-    for request, wanted in EVERYDAY_REQUESTS:
+    for request, expected in EVERYDAY_REQUESTS:
         ranked = sorted(tools, key=lambda tool: (-score(tool, request), tool.name))
         first = [tool.name for tool in ranked[:FIRST_RESULTS]]
-        if not set(wanted) & (set(first) | always_loaded(tools)):
+        if not set(expected) & (set(first) | always_loaded(tools)):
             missed[request] = first
     assert missed == {}
 

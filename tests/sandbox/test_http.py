@@ -149,7 +149,7 @@ _KNOWN = _known()
 @pytest.mark.slow
 @examples(400)
 @given(requests())
-async def test_nothing_malformed_is_an_error_of_ours(request: tuple[str, str, dict[str, str], bytes]) -> None:
+async def test_a_malformed_request_is_never_an_internal_error(request: tuple[str, str, dict[str, str], bytes]) -> None:
     method, path, query, body = request
     telnyx, _ = await opened()
     response = await telnyx.http.request(method, f"/v2{path}", params=query, content=body)

@@ -57,7 +57,7 @@ async def test_unhold_requires_the_list(telnyx: Telnyx) -> None:
         assert (status, error["source"]["pointer"]) == (422, "/call_control_ids")
 
 
-async def test_someone_who_is_not_there_is_named_and_nothing_is_done(telnyx: Telnyx) -> None:
+async def test_a_command_for_an_absent_person_names_them_and_does_nothing(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent")
     stranger = telnyx.part("caller 1")
     both = [telnyx.part("agent"), stranger]

@@ -73,8 +73,8 @@ def test_a_host_that_passes_its_environment_on_needs_no_reference(host: str, tmp
 
 def test_a_key_without_a_safe_place_is_written_only_with_key_plain(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    for wanted, why in (([], "no safe place"), (["--key", "keyring"], "has no keyring")):
-        assert why in home.refuses("install", "claude-desktop", *wanted, env={"TELNYX_API_KEY": KEY})
+    for options, why in (([], "no safe place"), (["--key", "keyring"], "has no keyring")):
+        assert why in home.refuses("install", "claude-desktop", *options, env={"TELNYX_API_KEY": KEY})
         assert not home.config("claude-desktop").exists()
     output = home.does("install", "claude-desktop", "--key", "plain", env={"TELNYX_API_KEY": KEY})
     assert "not protected" in output

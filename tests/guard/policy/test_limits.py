@@ -62,8 +62,8 @@ def test_a_call_falls_into_the_windows_of_all_writes_of_its_risk_and_of_its_tool
 
 
 def test_the_same_window_of_two_sources_takes_the_smaller() -> None:
-    both = policy("limits.calls_per_minute = 9", "limits.calls_per_minute = 4", "limits.most_people = 3")
-    assert both.judged(command("end_conference")).limits(command("end_conference")) == (
+    two_sources = policy("limits.calls_per_minute = 9", "limits.calls_per_minute = 4", "limits.most_people = 3")
+    assert two_sources.judged(command("end_conference")).limits(command("end_conference")) == (
         Limit("calls", 4, 60, 1, "4 calls a minute"),
     )
 

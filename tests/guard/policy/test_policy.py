@@ -165,8 +165,8 @@ def test_a_refusal_by_one_source_cannot_be_lifted_by_another(one: Rules, other: 
 @FEW
 @given(RULES, RULES)
 def test_another_source_adds_no_tool(one: Rules, other: Rules) -> None:
-    both: set[type[Tool]] = set(Policy([one, other]).allowed(TOOLS))
-    assert both == set(Policy([one]).allowed(TOOLS)) & set(Policy([other]).allowed(TOOLS))
+    allowed_by_both: set[type[Tool]] = set(Policy([one, other]).allowed(TOOLS))
+    assert allowed_by_both == set(Policy([one]).allowed(TOOLS)) & set(Policy([other]).allowed(TOOLS))
 
 
 @FEW

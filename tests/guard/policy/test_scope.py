@@ -233,8 +233,8 @@ async def test_a_new_conference_must_name_its_region() -> None:
 
 
 async def test_every_source_must_let_it_be_touched() -> None:
-    both = policy("scope.conferences = ['Stand*']", "scope.conferences = ['*up', 'Sales']")
-    assert await out_of_scope(both, command("end_conference"), known()) is None
+    two_sources = policy("scope.conferences = ['Stand*']", "scope.conferences = ['*up', 'Sales']")
+    assert await out_of_scope(two_sources, command("end_conference"), known()) is None
     neither = policy("scope.conferences = ['Stand*']", "scope.conferences = ['Sales']")
     assert await out_of_scope(neither, command("end_conference"), known()) == (
         f"{NAME} 'Standup', and this server's policy lets only conferences named Stand*, and of those only Sales be "
