@@ -24,6 +24,7 @@ MAX_WAIT_S = 50.0
 """How long one call waits at most: many hosts give up a tool after 60 s."""
 _TYPE_PREFIXES = ("alert.", "call.", "call_", "conference.", "siprec.", "streaming.")
 """Types with these prefixes are never refused as a mistake."""
+_MAX_SPEAKERS = 20
 _MAX_SUMMARY_PEOPLE = 100
 _REPLACES_WITHIN = timedelta(seconds=3)
 """A gather that is cancelled until then was replaced by the newest; if the newest is cancelled later, another process
@@ -144,6 +145,9 @@ class EventTools:
         without_text = sum(utterance.text is None for utterance in utterances)
         last_lines = listed([utterance.line() for utterance in newest[-3:]], separator="; ")
         summary = f"{count(len(matching), 'utterance')}{f', the last of them: {last_lines}' if newest else ''}."
+        if tool.speaker is not None and utterances and not any(said.is_by(tool.speaker) for said in utterances):
+            speakers = listed(list(dict.fromkeys(quoted(said.speaker) for said in utterances))[:_MAX_SPEAKERS])
+            summary += f" {quoted(tool.speaker)} is none of the speakers: {speakers}."
         if without_text:
             summary += f" The text of {without_text} is no longer kept."
         content: dict[str, Any] = {

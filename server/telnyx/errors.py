@@ -67,6 +67,7 @@ _HINTS_BY_WORDS = (
     (r"already in conference", "It is where it should be: list_participants shows it. Nothing more is needed."),
     (r"already recording", "It is recorded already: pause_recording, stop_recording, or leave it so."),
     (r"not recording", "Nothing is recorded: start_recording begins one; list_recordings has those that are saved."),
+    (r"no transcription in progress", "It is not transcribed: nothing more is needed."),
     (r"recording is paused", "resume_recording goes on with it."),
     (r"not paused", "It runs: nothing to resume. pause_recording pauses it, stop_recording saves it."),
     (r"queue is empty", "Nobody waits there alive: list_queues shows where calls wait."),

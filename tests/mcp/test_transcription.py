@@ -155,6 +155,8 @@ async def test_a_room_is_transcribed_while_people_join_and_leave() -> None:
         assert await room.transcript(speaker="+13035550101") == [("+13035550101", "I agree to Friday.")]
         assert await room.transcript(speaker="+*******0101") == [("+13035550101", "I agree to Friday.")]
         assert await room.transcript(speaker="50101") == []  # or a masked number could be found digit by digit
+        unknown = await room.call("conference_transcript", conference_id=room.id, speaker="Zoë")
+        assert "'Zoë' is none of the speakers: '+13035550100', '+13035550101', " in unknown["summary"]
         assert await room.transcript(speaker=dan.call_control_id) == [("+13035550199", "Friday works for me.")]
         assert await room.transcript(search="FRIDAY  works") == [("+13035550199", "Friday works for me.")]
         assert await room.transcript(search="Monday") == []
@@ -169,6 +171,8 @@ async def test_nobody_who_joins_after_the_stop_is_transcribed() -> None:
         await room.start()
         await room.call("stop_transcription", call_control_id="everyone", conference_id=room.id)
         assert not any(map(room.is_transcribed, room.people))
+        again = await refusal(room.client, "stop_transcription", call_control_id="everyone", conference_id=room.id)
+        assert "It is not transcribed: nothing more is needed." in again
         dan = room.arrives("+13035550199")
         await room.joins(dan)
         await room.transcript()
