@@ -109,7 +109,7 @@ class ConferenceConfig(WhisperRule):
     @model_validator(mode="after")
     def _check_conference(self, info: ValidationInfo) -> Self:
         if not info.context and (self.conference_id is None) is (self.conference_name is None):
-            raise ValueError("must name the conference, by id or by conference_name")
+            raise ValueError("must name the conference, by id or by conference_name, not both")
         if self.hold_audio_url is not None and self.hold_media_name is not None:
             raise ValueError("give hold_audio_url or hold_media_name, not both")
         return self
