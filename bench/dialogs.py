@@ -9,11 +9,12 @@ the screen at each step. The exit code is 1 if a step does not end as it must.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,6 +52,9 @@ class Terminal:
         time.sleep(2 * KEY_S)
 
     def close(self) -> None:
+        leader = int(self._tmux("display-message", "-p", "#{pane_pid}"))
+        with suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)  # a host may outlive its terminal
         self._tmux("kill-server")
 
     def _tmux(self, *arguments: str) -> str:
@@ -152,7 +156,7 @@ def _codex(program: str, home: Path, work: Path, talk: Talk):
         file = home / ".codex" / "config.toml"
         trusted = f'\n[projects."{work}"]\ntrust_level = "trusted"\n'
         file.write_text(codex_cli.PROVIDER.format(url=url) + file.read_text() + trusted)
-        return Terminal([program, "--no-alt-screen"], env, work)
+        return Terminal([program, "--no-alt-screen", "--no-daemon"], env, work)
 
     return served(_hearing(talk, script.answer)), at
 
@@ -290,6 +294,9 @@ def main() -> int:
         with model as url:
             terminal = at(url)
             try:
+                time.sleep(STARTING_S)
+                terminal.type("hello")  # Codex starts its servers with the conversation
+                terminal.press("Enter")
                 time.sleep(STARTING_S)
                 return _walk(host, Session(host, terminal, talk))
             finally:
