@@ -473,8 +473,8 @@ def _from_environment(given: Mapping[str, object]) -> dict[str, str]:
     """The other settings that have an environment variable, in any case of its name."""
     variables = {name.upper(): value for name, value in os.environ.items()}
     names = {name: field.validation_alias for name, field in Settings.model_fields.items() if name not in given}
-    found = {str(alias or name): str(alias or f"{PREFIX}{name.upper()}") for name, alias in names.items()}
-    return {name: variables[variable] for name, variable in found.items() if variable in variables}
+    variable_names = {str(alias or name): str(alias or f"{PREFIX}{name.upper()}") for name, alias in names.items()}
+    return {name: variables[variable] for name, variable in variable_names.items() if variable in variables}
 
 
 def _where(location: tuple[int | str, ...]) -> str:

@@ -184,8 +184,8 @@ def country(number: str) -> str | None:
     from phonenumbers import region_code_for_number  # noqa: PLC0415
 
     parsed = _parsed(number.removeprefix("+"))
-    found = region_code_for_number(parsed) if parsed is not None else None
-    return found if found is not None and found.isalpha() else None
+    region = region_code_for_number(parsed) if parsed is not None else None
+    return region if region is not None and region.isalpha() else None
 
 
 def is_country(code: str) -> bool:
@@ -214,7 +214,7 @@ def _dialled(text: str) -> list[str]:
     spelt = _OTHER_SIGNS.sub(",", plain)
     if not _DIAL_STRING.fullmatch(spelt):
         return []
-    without_code = [spelt, *(spelt[found.end() :] for code in _SERVICE_CODES if (found := code.match(spelt)))]
+    without_code = [spelt, *(spelt[match.end() :] for code in _SERVICE_CODES if (match := code.match(spelt)))]
     readings: dict[str, None] = {}
     for reading in without_code:
         pieces = [piece for piece in _PAUSES.split(reading) if piece]

@@ -164,10 +164,10 @@ def _parts(template: str) -> list[tuple[bool, list[str], list[str]]]:
 
 def read_duration(text: str) -> timedelta:
     """A time such as `30s`, `5m`, `12h` or `30d`. Raises `ValueError`."""
-    found = _DURATION.fullmatch(text.strip())
-    if found is None or not int(found[1]):
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not int(match[1]):
         raise ValueError("must be a time such as 30s, 5m, 12h or 30d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def duration_text(span: timedelta) -> str:

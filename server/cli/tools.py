@@ -55,8 +55,8 @@ def _table(tools: Sequence[type[Tool]]) -> Iterator[str]:
 def _size(tools: Sequence[type[Tool]]) -> str:
     model, total = sum(map(model_bytes, tools)), sum(map(total_bytes, tools))
     number = max(1, len(tools))
-    each = f"{model / number:.0f} and {total / number:.0f} per tool"
-    return f"{count(len(tools), 'tool')}, {model} bytes for the model, {total} with output schemas and hints; {each}"
+    average = f"{model / number:.0f} and {total / number:.0f} per tool"
+    return f"{count(len(tools), 'tool')}, {model} bytes for the model, {total} with output schemas and hints; {average}"
 
 
 def _row(tool: type[Tool]) -> tuple[str, ...]:

@@ -143,7 +143,7 @@ class _Verification:
         self.report.manifest = manifest
         self._check_names(manifest)
         for name, digest in manifest.files.items():
-            if (found := self._hash(name)) is not None and found != digest:
+            if (actual := self._hash(name)) is not None and actual != digest:
                 self.report.fail(name, "it was changed: its hash is not the one in the manifest")
         for entry in manifest.webhooks:
             self._check_webhook(entry)
@@ -214,39 +214,39 @@ class _Verification:
                 self.report.fail(name, "the manifest does not name it")
 
     def _check_webhook(self, entry: WebhookEntry) -> None:
-        what = f"{entry.file} ({entry.type} {entry.id})"
+        place = f"{entry.file} ({entry.type} {entry.id})"
         if entry.withheld:
-            self.report.unverifiable.append(Finding(what, "its body is withheld, because it contains a phone number"))
+            self.report.unverifiable.append(Finding(place, "its body is withheld, because it contains a phone number"))
             return
         body = self._read(entry.file)
         if body is None:
             return
         if sha256(body) != entry.sha256:
-            self.report.fail(what, "it was changed: its hash is not the one in the manifest")
-        is_proved = self._check_signature(entry, what, body)
+            self.report.fail(place, "it was changed: its hash is not the one in the manifest")
+        is_proved = self._check_signature(entry, place, body)
         try:
             event = parse_event(body, via=entry.via, verified=is_proved, received_at=entry.received_at)
         except NotAnEvent as problem:
-            self.report.fail(what, f"it is not an event: {problem}")
+            self.report.fail(place, f"it is not an event: {problem}")
             return
         if (event.id, event.type) != (entry.id, entry.type):
-            self.report.fail(what, f"it is the event {event.type} {event.id}")
+            self.report.fail(place, f"it is the event {event.type} {event.id}")
         self._events.append(stored(event, entry.received_at, len(self._events) + 1))
 
-    def _check_signature(self, entry: WebhookEntry, what: str, body: bytes) -> bool:
+    def _check_signature(self, entry: WebhookEntry, place: str, body: bytes) -> bool:
         if entry.signature is None and entry.timestamp is None:
             is_withheld = entry.via is Via.WEBHOOK and f'"{NOT_STORED}"'.encode() in body
             why = _NO_TEXT if is_withheld else _NO_SIGNATURE.get(entry.via, _NEVER_VERIFIED)
-            self.report.unverifiable.append(Finding(what, why))
+            self.report.unverifiable.append(Finding(place, why))
             return False
         if self._verifier is None:
-            self.report.unverifiable.append(Finding(what, _NO_KEY))
+            self.report.unverifiable.append(Finding(place, _NO_KEY))
             return False
         try:
             self._verifier.verify(body, entry.signature, entry.timestamp)
         except BadSignature as bad:
             words = {"missing": "its signature is incomplete", "malformed": "its signature is not one"}
-            self.report.fail(what, words.get(bad.reason, "its signature does not hold for this public key"))
+            self.report.fail(place, words.get(bad.reason, "its signature does not hold for this public key"))
             return False
         self.report.webhooks += 1
         return True
@@ -271,20 +271,20 @@ class _Verification:
         shown_records = 0
         for line in self._lines():
             shown_records += line.entry is not None
-            what = f"{AUDIT}, record {line.number}"
+            place = f"{AUDIT}, record {line.number}"
             if line.number != number + 1:
                 missing = f"{number + 1}" if line.number == number + 2 else f"{number + 1} to {line.number - 1}"
                 gap = f"record {missing} is missing before it" if line.number > number else "it is out of order"
-                self.report.fail(what, gap)
+                self.report.fail(place, gap)
             digest = digest_of(line.entry) if line.entry is not None else line.entry_sha256 or ""
             if hash_of(last, line.number, line.at, digest) != line.hash:
-                self.report.fail(what, "its hash does not match its content and the record before it")
+                self.report.fail(place, "its hash does not match its content and the record before it")
             elif line.entry is not None:
                 self.report.records += 1
             if line.entry is not None:
-                self._keep(line, line.entry, what)
+                self._keep(line, line.entry, place)
             if line.withheld:
-                self.report.unverifiable.append(Finding(what, "it is withheld, because it contains a phone number"))
+                self.report.unverifiable.append(Finding(place, "it is withheld, because it contains a phone number"))
             number, last = line.number, line.hash
             self._compare_head(number, last)
         if f"{number}:{last}" != manifest.audit.head:
@@ -294,11 +294,11 @@ class _Verification:
         if self._known is not None and not self.report.is_head_known:
             self.report.fail(AUDIT, f"its chain does not contain the head {self._known[0]} that you gave")
 
-    def _keep(self, line: AuditLine, entry: str, what: str) -> None:
+    def _keep(self, line: AuditLine, entry: str, place: str) -> None:
         if _is_object(entry):
             self._links.append(ChainLink(line.number, line.at, entry, line.hash))
         else:
-            self.report.fail(what, "its entry is not a JSON object")
+            self.report.fail(place, "its entry is not a JSON object")
 
     def _compare_head(self, number: int, hash_: str) -> None:
         self.report.is_head_known |= self._known == (number, hash_)

@@ -255,17 +255,17 @@ class Situation:
             return None
         key = (call_control_id, queue or (place.queue if place else None))
         if key not in self._waiting:
-            found = await self._live.waiting(*key)
-            if found is not None and place is not None:
-                self._places[call_control_id] = Place(PlaceKind.QUEUE, queue=found.queue)
-                key = (call_control_id, found.queue)
-            self._waiting[key] = found
+            waiting = await self._live.waiting(*key)
+            if waiting is not None and place is not None:
+                self._places[call_control_id] = Place(PlaceKind.QUEUE, queue=waiting.queue)
+                key = (call_control_id, waiting.queue)
+            self._waiting[key] = waiting
         return self._waiting[key]
 
     def person(self, call_control_id: str) -> Person:
         for room in self._rooms.values():
-            if (found := room.leg(call_control_id)) is not None:
-                return found
+            if (person := room.leg(call_control_id)) is not None:
+                return person
         return self._live.person(call_control_id)
 
     def known_people(self, conference_id: str) -> frozenset[str] | None:

@@ -371,8 +371,8 @@ class Ledger:
 
         def work(session: Transaction) -> Stopped | LimitReached | None:
             now = self.now()
-            found = admission.read(session, limits, now)
-            return found.stopped or rate_limits.first_limit_reached(session, limits, now, found.used)
+            state = admission.read(session, limits, now)
+            return state.stopped or rate_limits.first_limit_reached(session, limits, now, state.used)
 
         return await self._read(work)
 
@@ -381,8 +381,8 @@ class Ledger:
 
         def work(session: Transaction) -> Stopped | LimitReached | None:
             now = self.now()
-            found = admission.read(session, limits, now)
-            return found.stopped or _count(session, limits, entry, now, found)
+            state = admission.read(session, limits, now)
+            return state.stopped or _count(session, limits, entry, now, state)
 
         return await self._write(work, wait_for_disk=False)
 

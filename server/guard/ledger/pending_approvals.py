@@ -264,7 +264,7 @@ def by_codes(session: Transaction, codes: Collection[str], now: datetime) -> lis
         session.rows(f"SELECT {_COLUMNS} FROM approvals WHERE code = :code", code=code)  # noqa: S608 - constants
         for code in sorted(codes)
     )
-    return [_approval(row, now) for found in rows for row in found]
+    return [_approval(row, now) for rows_of_code in rows for row in rows_of_code]
 
 
 def decided_since(session: Transaction, since: datetime, now: datetime) -> list[PendingApproval]:

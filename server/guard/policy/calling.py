@@ -98,9 +98,11 @@ class CallingPolicy:
         ]
         if not most:
             return []
-        what = f"{count(min(most), 'time')} in 24 hours"
+        limit_text = f"{count(min(most), 'time')} in 24 hours"
         keys = reached(number) or (min(party_keys(number)),)
-        return [Limit(f"attempts:{key}", 2**31 if is_counted_only else min(most), _DAY_S, 1, what) for key in keys]
+        return [
+            Limit(f"attempts:{key}", 2**31 if is_counted_only else min(most), _DAY_S, 1, limit_text) for key in keys
+        ]
 
     def _judged(self, broken: BrokenRule) -> BrokenRule:
         concerned = [source for source in self.rules if not _is_exempt(broken.number, source)]

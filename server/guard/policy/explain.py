@@ -88,8 +88,8 @@ def _effects(policy: Policy) -> Iterator[str]:
     """The effects that a person is asked about, in tools without an entry of their own."""
     by_arguments = ((rule.effect.risk, rule.arguments, f"it {rule.effect.reason}") for rule in ARGUMENT_RULES)
     by_state = ((risk, effect, f"by {calls}") for effect, (risk, calls) in STATE_RULES.items())
-    effects = ((what, why) for risk, what, why in (*by_arguments, *by_state) if policy.level.asks(risk))
-    yield from (f"{what}: {why}" for what, why in effects)
+    effects = ((name, why) for risk, name, why in (*by_arguments, *by_state) if policy.level.asks(risk))
+    yield from (f"{name}: {why}" for name, why in effects)
 
 
 _ORDER = ("reads", "nobody is asked", "a person is asked with", "a person is asked")

@@ -47,9 +47,9 @@ def matching(pattern: str) -> list[str]:
     return [name for name in _TOOL_OF if fnmatchcase(name, pattern)]
 
 
-def _one_of(value: str, known: Collection[str], what: str) -> str:
+def _one_of(value: str, known: Collection[str], noun: str) -> str:
     if value not in known:
-        raise ValueError(f"there is no {what} {quoted(value)}{_meant(value, known)}; there are {', '.join(known)}")
+        raise ValueError(f"there is no {noun} {quoted(value)}{_meant(value, known)}; there are {', '.join(known)}")
     return value
 
 

@@ -257,7 +257,7 @@ def _named_urls(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if arguments.get("payload_type") == "ssml":
         # Entities can spell anything, so declared ones are refused like a URL that cannot be read.
         markup = unescape(arguments["payload"])
-        sources = (found[1] or found[2] or found[3] for found in _SSML_SOURCE.finditer(markup))
+        sources = (match[1] or match[2] or match[3] for match in _SSML_SOURCE.finditer(markup))
         yield from (("payload", source) for source in sources)
         if "<!" in markup:
             yield "payload", markup

@@ -282,12 +282,12 @@ class OperatorPage:
 
     async def _why_not_decided(self, code: str, problem: str) -> str:
         """For a person who answers a request that another person has answered before: who it was, and when."""
-        found = await self._ledger.approval(code)
-        if found is None or found.answer is None or found.decided_by is None or found.decided_at is None:
+        approval = await self._ledger.approval(code)
+        if approval is None or approval.answer is None or approval.decided_by is None or approval.decided_at is None:
             return problem
-        reason = f" “{clean(found.reason, _MAX_REASON_LENGTH)}”" if found.reason else ""
-        by = clean(found.decided_by, _MAX_REASON_LENGTH)
-        return f"{by} {found.answer} this before you, at {found.decided_at:%H:%M:%S} UTC.{reason}"
+        reason = f" “{clean(approval.reason, _MAX_REASON_LENGTH)}”" if approval.reason else ""
+        by = clean(approval.decided_by, _MAX_REASON_LENGTH)
+        return f"{by} {approval.answer} this before you, at {approval.decided_at:%H:%M:%S} UTC.{reason}"
 
     async def _stop(self, request: Request, session: Session) -> Response:
         reason = text_field(await read_json(request), "reason", _MAX_REASON_LENGTH) or None

@@ -41,20 +41,20 @@ class AuditApi:
         query = request.query_params
         matches = _Filter(query)
         name_of = cache(self._name_of)  # one search may read 20,000 records of the same conference
-        number, searched, found = number_of(query.get("before")) or MAX_NUMBER, 0, list[dict[str, Any]]()
+        number, searched, actions = number_of(query.get("before")) or MAX_NUMBER, 0, list[dict[str, Any]]()
         while searched < _MAX_SEARCHED and (records := await self._ledger.before(number)):
             for action in action_views(records):
                 if "does" in action:
                     action["does"] = _ID.sub(lambda id_: name_of(id_[0]), action["does"])
                 if matches(action):
-                    found.append(action)
-                if len(found) == _PAGE:
-                    return JSONResponse({"actions": found, "next": action["number"]})
+                    actions.append(action)
+                if len(actions) == _PAGE:
+                    return JSONResponse({"actions": actions, "next": action["number"]})
             searched += len(records)
             number = records[-1].number
             if matches.since is not None and records[-1].at < matches.since:
-                return JSONResponse({"actions": found})
-        return JSONResponse({"actions": found} | ({"next": number} if searched >= _MAX_SEARCHED else {}))
+                return JSONResponse({"actions": actions})
+        return JSONResponse({"actions": actions} | ({"next": number} if searched >= _MAX_SEARCHED else {}))
 
     def _name_of(self, id_: str) -> str:
         """The name of the conference or person with this id; the id itself if the live state does not know it."""

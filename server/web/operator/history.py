@@ -59,14 +59,14 @@ class HistoryApi:
         """`text`, `since`, `until` and `before` in the query."""
         query = request.query_params
         history = await self._history()
-        found = await history.find(
+        page = await history.find(
             query.get("text", "")[:_MAX_TEXT_LENGTH],
             since=time_of(query.get("since")),
             until=time_of(query.get("until")),
             before=number_of(query.get("before")),
         )
-        content: dict[str, Any] = {"conferences": [_row(summary) for summary in found.conferences]}
-        return JSONResponse(content | ({"next": found.next} if found.next is not None else {}))
+        content: dict[str, Any] = {"conferences": [_row(summary) for summary in page.conferences]}
+        return JSONResponse(content | ({"next": page.next} if page.next is not None else {}))
 
     async def detail(self, request: Request) -> Response:
         """One conference: its figures, its people, its recordings and what people decided about it."""
