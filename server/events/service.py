@@ -125,7 +125,9 @@ class EventService:
         self.newest = 0
         """The number of the newest event that this process knows."""
         self.newest_at_start = 0
-        """`newest` when the store was opened."""
+        """`newest` before the first event that arrived while this process ran."""
+        self._history = 0
+        """How many events of the backlog were there before this process ran: the history of a scene."""
 
     @cached_property
     def projection(self) -> "Projection":
@@ -137,6 +139,7 @@ class EventService:
     @asynccontextmanager
     async def running(self, supervisor: Supervisor | None = None) -> AsyncGenerator[None]:
         """Open the store in the background. At the end, store all received events and close it."""
+        self._history = len(self._backlog)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon((supervisor or Supervisor()).run, "event store", self._run)
             try:
@@ -159,10 +162,14 @@ class EventService:
             try:
                 store = await stack.enter_async_context(self._open_store())
                 stack.callback(store.subscribe(self._on_stored))  # before loading, so that no event is missed
-                with anyio.move_on_after(_STORE_TIMEOUT_S):  # the first answer includes the events until now
+                with anyio.move_on_after(_STORE_TIMEOUT_S) as timeout:  # the first answer includes the events until now
+                    await self._drain(store, only_history=True)
+                    self.newest_at_start = await store.latest_number()
                     await self._drain(store)
                 await self._load(store)
                 latest = await store.latest_number()
+                if timeout.cancelled_caught:
+                    self.newest_at_start = latest
             except StoreError as problem:
                 if self._problem is None:
                     logger.error("Events are not available: %s", problem)
@@ -170,7 +177,7 @@ class EventService:
                 self._opened.set()
                 return isinstance(problem, StoreUnreachable)
             self._store = store
-            self.newest = self.newest_at_start = max(self.newest, latest)
+            self.newest = max(self.newest, latest)
             self._opened.set()
             self._decided.set()
             try:
@@ -199,8 +206,8 @@ class EventService:
             self._fresh = anyio.Event()
             await self._fresh.wait()
 
-    async def _drain(self, store: Store) -> None:
-        while self._backlog:
+    async def _drain(self, store: Store, *, only_history: bool = False) -> None:
+        while self._history if only_history else self._backlog:
             event, body = self._backlog[0]
             try:
                 await store.add(event, body)
@@ -211,6 +218,7 @@ class EventService:
                 await anyio.sleep(_RETRY_DELAY_S)
                 continue
             del self._backlog[0]
+            self._history = max(0, self._history - 1)
 
     def enqueue(self, event: Event, body: bytes) -> None:
         """Store an event from inside this process. Events are stored in the order of the calls."""

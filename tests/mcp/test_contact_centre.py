@@ -190,3 +190,13 @@ async def test_a_participant_is_not_shown_as_waiting_while_the_event_of_leaving_
         await world.settled()
         people = await call(client, "list_participants", conference_id="1")
     assert people["summary"] == "1 participant: +12025550111."
+
+
+async def test_the_first_wait_finds_a_call_that_rang_after_the_start_and_before_any_tool_was_called() -> None:
+    world = World(Sandbox(ManualClock()))
+    telnyx = Telnyx(world.sandbox)
+    async with in_process(world, with_events=True) as client:
+        leg = await telnyx.arrival()
+        found = await call(client, "wait_for_event", types=["call.initiated"], timeout_secs=1)
+    await telnyx.http.aclose()
+    assert [event["call_control_id"] for event in found["events"]] == [leg]
