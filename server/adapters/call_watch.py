@@ -46,6 +46,11 @@ class CallWatch:
         self._queue.append(conference_id)
         self._added.set()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has acted on all events that have arrived."""
+        return not self._queue
+
     async def run(self) -> None:
         """Act on events until cancelled."""
         while True:

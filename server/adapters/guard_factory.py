@@ -41,7 +41,8 @@ class GuardRuntime:
 
         self.ledger = Ledger(events.database, settings.approval_ttl)
         live = TelnyxLiveState(telnyx.read, events, self.ledger)
-        self.consent = RecordingConsent(telnyx, events, self.ledger, live, self.policy)
+        audit_writer = AuditWriter(self.ledger)
+        self.consent = RecordingConsent(telnyx, events, self.ledger, live, self.policy, flush=audit_writer.flush)
         gate = Gate(
             self.policy,
             self.ledger,
@@ -52,8 +53,7 @@ class GuardRuntime:
             newest_event=lambda: events.newest,
         )
         self.call_watch = CallWatch(events, self.ledger, self.policy, self.consent)
-        recorder = AuditWriter(self.ledger)
-        self.guard = Guard(self.policy, gate, self.ledger, recorder, settings.dry_run, settings.audit_content)
+        self.guard = Guard(self.policy, gate, self.ledger, audit_writer, settings.dry_run, settings.audit_content)
 
     def policy(self, caller: Caller | None = None) -> Policy:
         """The current policy for a caller; None for one without an authenticated name."""

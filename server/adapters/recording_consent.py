@@ -86,10 +86,14 @@ class RecordingConsent:
         ledger: Ledger,
         live: LiveState,
         policy: Callable[[], Policy],
+        *,
+        flush: Callable[[], Awaitable[None]],
     ) -> None:
+        """`flush` writes the audit records that are still queued."""
         self._telnyx = telnyx
         self._events = events
         self._ledger = ledger
+        self._flush = flush
         self._live = live
         self._policy = policy
         self._called: list[_Called] = []
@@ -131,6 +135,7 @@ class RecordingConsent:
         leg_ids = set(legs)
         newest: dict[str, bool] = {}
         outcomes: dict[str, Any] = {}
+        await self._flush()
         async for record in records_of_open_calls(self._ledger):
             # A call that was noted as it was sent, and then failed, has recorded nobody.
             outcome = outcomes.setdefault(str(record.entry.get("call", record.number)), record.entry.get("outcome"))

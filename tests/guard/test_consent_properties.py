@@ -57,8 +57,7 @@ class Observer:
 async def passes(world: World, seconds: int = 1) -> None:
     for _ in range(seconds):
         await world.sandbox.advance(1)
-        for _ in range(25):
-            await anyio.sleep(0.0005)
+        await world.settled()
 
 
 async def act(step: str, client: Client, observer: Observer, caller: str) -> None:

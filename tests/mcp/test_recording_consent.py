@@ -67,8 +67,7 @@ async def passes(world: World, seconds: int) -> None:
     """Let time pass, and let the server act on what happens meanwhile."""
     for _ in range(seconds):
         await world.sandbox.advance(1)
-        for _ in range(60):
-            await anyio.sleep(0.001)
+        await world.settled()
 
 
 async def until_recording_is(world: World, conference_id: str, state: str) -> None:

@@ -20,7 +20,7 @@ from support.command_line import run
 from support.guarded_server import guarded
 from support.mcp import call, refusal, yes
 from support.mcp_in_process import World
-from support.webhooks import eventually, url_of
+from support.webhooks import url_of
 from telnyx_conferencing.server.events.times import iso
 from telnyx_conferencing.server.reports.csv_text import csv_row
 from telnyx_conferencing.server.reports.figures import Figures, ReportRow, RowKind
@@ -95,15 +95,6 @@ class Day:
                     figures.muted_s += seconds if person.muted else 0
         await self.world.sandbox.advance(seconds)
 
-    async def until_events_are_in(self) -> None:
-        """Wait until the server has the sandbox's newest event: a question is about the state that events tell."""
-        newest = self.world.sandbox.events[-1]["data"]["id"]
-
-        async def is_in() -> bool:
-            return not (await self.client.call_tool("get_event", {"event_id": newest})).is_error
-
-        await eventually(is_in)
-
     def some(self, least: int, most: int) -> int:
         return self.random.randint(least, most)
 
@@ -172,12 +163,12 @@ class Day:
         await self.call("update_supervisor", conference_id=room, call_control_id=agent_leg, supervisor_role="barge")
 
     async def _record(self, room: str, caller: str, agent_leg: str) -> None:
-        await self.until_events_are_in()
+        await self.world.settled()
         await self.call("start_recording", conference_id=room, format="mp3")
         self._approved(room)
         seconds = self.some(1, 30)
         await self.pass_time(seconds)
-        await self.until_events_are_in()
+        await self.world.settled()
         await self.call("stop_recording", conference_id=room)
         self._approved(room)
         for figures in (self.rooms[room], self.day):

@@ -12,7 +12,6 @@ from mcp.client import Client
 from support.guarded_server import Clock
 from support.mcp import call
 from support.mcp_in_process import World, serving_parts
-from support.webhooks import eventually
 from telnyx_conferencing.server.alerts.engine import AlertEngine
 from telnyx_conferencing.server.board.board import Board
 from telnyx_conferencing.server.events.service import EventService
@@ -39,20 +38,10 @@ class Watched:
     async def after(self, seconds: float) -> list[str]:
         """The alert events that are stored when so much time has passed, newest first: `raised NAME`."""
         await self.sandbox.advance(seconds)
-        await self.settled()
+        await self.world.settled()
         for _ in range(2):  # an alert about hosts is raised once Telnyx has been asked
             await self.engine.evaluate()
         return [f"{event['type'].removeprefix('alert.')} {event['payload']['alert']}" for event in await self.events()]
-
-    async def settled(self) -> None:
-        """Wait until every event of the sandbox is stored."""
-        expected = {event.get("data", event)["id"] for event in self.sandbox.events}
-
-        async def look() -> bool:
-            stored = await call(self.client, "list_events", limit=100)
-            return expected <= {event["id"] for event in stored["events"]}
-
-        await eventually(look)
 
     async def events(self) -> list[dict[str, Any]]:
         """The alert events, newest first."""

@@ -1,9 +1,10 @@
 """The server and its Telnyx in this process, on a clock that only the test moves."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any
 
 import anyio
@@ -11,6 +12,8 @@ import httpx2
 from mcp.client import Client
 from mcp.server import Server
 
+from support.webhooks import eventually
+from telnyx_conferencing.server.adapters.call_watch import CallWatch
 from telnyx_conferencing.server.adapters.guard_factory import GuardRuntime
 from telnyx_conferencing.server.adapters.live_facts import TelnyxFacts
 from telnyx_conferencing.server.adapters.sandbox_transport import SandboxTransport
@@ -31,10 +34,12 @@ class World:
     sandbox: Sandbox = field(default_factory=lambda: Sandbox(clock=ManualClock()))
     waited: list[float] = field(default_factory=list[float])
     """The pauses between attempts, in seconds."""
-    events: EventService | None = None
-    """Of the server that gets the sandbox's events."""
-    stored: anyio.Event = field(default_factory=anyio.Event)
-    """Set when this server has stored more events."""
+    watches: list[CallWatch] = field(default_factory=list[CallWatch])
+    """What acts on events in the servers that get the sandbox's events."""
+    stored: set[str] = field(default_factory=set[str])
+    """The ids of the events that servers have stored."""
+    _newest_stored: str = ""
+    """The id of an event before which all were stored when it was looked at."""
 
     def now(self) -> float:
         return self.sandbox.clock.now().timestamp()
@@ -44,13 +49,26 @@ class World:
         await self.sandbox.advance(seconds)
 
     async def settled(self) -> None:
-        """Return once the server knows all events of the sandbox."""
-        while self.events is not None and self.events.newest < len(self.sandbox.events):
-            self.stored = anyio.Event()
-            await self.stored.wait()
+        """Return once the server knows all events of the sandbox, and has acted on them."""
+
+        async def are_known() -> bool:
+            return self._are_stored() and all(watch.is_idle for watch in self.watches)
+
+        if self.watches:
+            await eventually(are_known, pause_s=0.001)
+
+    def _are_stored(self) -> bool:
+        ids = [event.get("data", event)["id"] for event in takewhile(self._is_newer, reversed(self.sandbox.events))]
+        are_stored = self.stored.issuperset(ids)
+        if are_stored and ids:
+            self._newest_stored = ids[0]
+        return are_stored
+
+    def _is_newer(self, event: Mapping[str, Any]) -> bool:
+        return event.get("data", event)["id"] != self._newest_stored
 
     def on_stored(self, changed: set[str], events: list[StoredEvent]) -> None:
-        self.stored.set()
+        self.stored.update(event.id for event in events)
 
     def http(self, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
@@ -91,10 +109,11 @@ async def serving_parts(
         now = world.sandbox.clock.now if with_events else lambda: datetime.now(UTC)
         events = EventService(lambda: open_event_store(settings, database), TelnyxFacts(telnyx.read), now)
         if with_events:
-            world.events = events
             events.on_change(world.on_stored)
             EventIngest(settings, events, telnyx, world.sandbox, None)
         guarding = GuardRuntime(settings, telnyx, events, database)
+        if with_events:
+            world.watches.append(guarding.call_watch)
         async with events.running(), guarding.guard.audit_writer.running(), anyio.create_task_group() as tasks:
             tasks.start_soon(guarding.call_watch.run)
             parts = build(settings, telnyx, events, guarding)

@@ -71,13 +71,13 @@ def post(port: int, body: bytes, headers: Mapping[str, str]) -> int:
         return http.post(f"http://127.0.0.1:{port}/webhooks/telnyx", content=body, headers=dict(headers)).status_code
 
 
-async def eventually(look: Callable[[], Awaitable[T]]) -> T:
+async def eventually(look: Callable[[], Awaitable[T]], pause_s: float = 0.02) -> T:
     """The first answer that says something, asked for until there is one."""
     with anyio.fail_after(PATIENCE):
         while True:
             if answer := await look():
                 return answer
-            await anyio.sleep(0.02)
+            await anyio.sleep(pause_s)
 
 
 async def listening(port: int) -> None:
