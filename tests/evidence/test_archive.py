@@ -385,6 +385,8 @@ async def test_an_archive_holds_whose_speech_is_not_stored(tmp_path: Path) -> No
             calling = {"from": "+12025550180"}
             leg = telnyx.request("POST", "/sandbox/calls", calling)["data"]["call_control_id"]
             conference_id = await open_room(client, leg, name="Delivery 4711")
+            joined = {"types": ["conference.participant.joined"], "conference_id": conference_id}
+            await call(client, "wait_for_event", **joined, timeout_secs=20)
             everyone = {"call_control_id": "everyone", "conference_id": conference_id}
             await call(client, "start_transcription", **everyone)
             telnyx.request("POST", f"/sandbox/calls/{leg}/speak", {"text": "My name is Quackenbush"})
