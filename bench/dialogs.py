@@ -66,7 +66,7 @@ class Terminal:
 class Talk(Job):
     """A model that calls the tool of a step when the person writes its name, and nothing otherwise."""
 
-    wanted: str | None = None
+    next_call: str | None = None
     heard: str = ""
     """The last request of the host for an answer."""
 
@@ -77,8 +77,8 @@ class Talk(Job):
         return super().turn(request)
 
     def next(self):
-        wanted, self.wanted = self.wanted, None
-        return CALLS[wanted](self) if wanted else None
+        next_call, self.next_call = self.next_call, None
+        return CALLS[next_call](self) if next_call else None
 
     def conference(self):
         return {"conference_id": self._last("conference")["id"]}
@@ -241,7 +241,7 @@ class Session:
     def step(self, name: str, expected: str, *keys: str) -> None:
         """Have the model make a call, allow it to the host, answer the server's question with these keys."""
         print(f"\n######## {name}, {' '.join(keys) or 'no question'}")
-        answers, self._talk.wanted = len(self._talk.answers), name
+        answers, self._talk.next_call = len(self._talk.answers), name
         self._terminal.type(name)
         self._terminal.press("Enter")
         until = time.monotonic() + STEP_S

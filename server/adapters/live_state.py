@@ -53,7 +53,7 @@ class TelnyxLiveState:
         self._leg_ids = Newest[str, str](_MAX_REMEMBERED)
         """The `call_leg_id` of legs that Telnyx listed, by call_control_id."""
         self._seen = Newest[str, Place](_MAX_REMEMBERED)
-        """The conference or queue of a leg, when a list or this server's own command last said so."""
+        """The conference or queue in which a list or a command of this server last showed a leg."""
         self._numbers = Newest[str, str](_MAX_REMEMBERED)
         """The numbers of legs that waited in a queue, or that this server called."""
         self._time_limits = TimeLimits(ledger)

@@ -145,8 +145,14 @@ class EventTools:
         without_text = sum(utterance.text is None for utterance in utterances)
         last_lines = listed([utterance.line() for utterance in newest[-3:]], separator="; ")
         summary = f"{count(len(matching), 'utterance')}{f', the last of them: {last_lines}' if newest else ''}."
-        if tool.speaker is not None and utterances and not any(said.is_by(tool.speaker) for said in utterances):
-            speakers = listed(list(dict.fromkeys(quoted(said.speaker) for said in utterances))[:_MAX_SPEAKERS])
+        if (
+            tool.speaker is not None
+            and utterances
+            and not any(utterance.is_by(tool.speaker) for utterance in utterances)
+        ):
+            speakers = listed(
+                list(dict.fromkeys(quoted(utterance.speaker) for utterance in utterances))[:_MAX_SPEAKERS]
+            )
             summary += f" {quoted(tool.speaker)} is none of the speakers: {speakers}."
         if without_text:
             summary += f" The text of {without_text} is no longer kept."
