@@ -13,7 +13,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +35,17 @@ FIRST_RESULTS = 5
 CONNECTING_S = 8
 """The host starts its servers in the background, and searches among the tools of those that have answered."""
 PREFIX = f"mcp__{SERVER}__"
+
+
+@contextmanager
+def installed(host: str, **variables: str) -> Generator[tuple[dict[str, str], str]]:
+    """An environment with an empty home directory that `install HOST` has configured, and the server's database."""
+    with TemporaryDirectory(prefix=f"{host}-") as home:
+        database = f"sqlite:///{home}/events.db"
+        env = {"PATH": os.environ["PATH"], "HOME": home, **variables}
+        install = [PROGRAM, "install", host, "--sandbox", "--database", database]
+        subprocess.run(install, env=env, check=True, capture_output=True)
+        yield env, database
 
 
 @dataclass

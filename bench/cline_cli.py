@@ -7,13 +7,11 @@ another), and uses no account and no network. The exit code is 1 if a step fails
 # pyright: basic
 import argparse
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from claude_code import PREFIX, PROGRAM, ROOT, WITHOUT_RESOURCES, Job
+from claude_code import PREFIX, ROOT, WITHOUT_RESOURCES, Job, installed
 from scripted_model import Shown, scripted_model
 
 CLINE = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "cline"
@@ -46,17 +44,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--cline", default=str(CLINE), help="The program of Cline.")
     cline = parser.parse_args().cline
-    with TemporaryDirectory(prefix="cline-") as home:
-        database = f"sqlite:///{home}/events.db"
-        env = {"PATH": os.environ["PATH"], "HOME": home}
-        install = [PROGRAM, "install", "cline", "--sandbox", "--database", database]
-        subprocess.run(install, env=env, check=True, capture_output=True)
+    with installed("cline") as (env, database):
 
         def run(*arguments: str) -> str:
             null = subprocess.DEVNULL
             command = [cline, *arguments]
             ended = subprocess.run(
-                command, env=env, cwd=home, stdin=null, capture_output=True, text=True, check=False, timeout=180
+                command, env=env, cwd=env["HOME"], stdin=null, capture_output=True, text=True, check=False, timeout=180
             )
             return ended.stdout + ended.stderr
 
@@ -64,7 +58,7 @@ def main() -> int:
         job = Job(database, WITHOUT_RESOURCES)
         shown = Shown(lambda request: job.turn(unwrapped(request)), lambda name: MARK + name.removeprefix(PREFIX))
         with scripted_model(shown.turn) as url:
-            settings = Path(home) / ".cline" / "data" / "settings" / "providers.json"
+            settings = Path(env["HOME"]) / ".cline" / "data" / "settings" / "providers.json"
             settings.write_text(json.dumps(provider(url)))
             try:
                 run("Do the job.")

@@ -7,15 +7,13 @@ another), and uses no account and no network. The exit code is 1 if a step fails
 # pyright: basic
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from claude_code import CONNECTING_S, PREFIX, PROGRAM, ROOT, Job
+from claude_code import CONNECTING_S, PREFIX, ROOT, Job, installed
 from scripted_model import served, shown
 
 CODEX = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "codex"
@@ -86,19 +84,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--codex", default=str(CODEX), help="The program of Codex.")
     codex = parser.parse_args().codex
-    with TemporaryDirectory(prefix="codex-") as home:
-        database = f"sqlite:///{home}/events.db"
-        env = {"PATH": os.environ["PATH"], "HOME": home, "SCRIPTED_KEY": "scripted"}
-        install = [PROGRAM, "install", "codex", "--sandbox", "--database", database]
-        subprocess.run(install, env=env, check=True, capture_output=True)
+    with installed("codex", SCRIPTED_KEY="scripted") as (env, database):
         version = subprocess.run([codex, "--version"], env=env, check=True, capture_output=True, text=True).stdout
         script = Script(Job(database))
         with served(script.answer) as url:
-            file = Path(home) / ".codex" / "config.toml"
+            file = Path(env["HOME"]) / ".codex" / "config.toml"
             file.write_text(PROVIDER.format(url=url) + file.read_text())
             command = [codex, "exec", "--skip-git-repo-check", "-s", "danger-full-access", "Do the job."]
             null = subprocess.DEVNULL
-            subprocess.run(command, env=env, cwd=home, stdin=null, capture_output=True, check=False, timeout=180)
+            subprocess.run(command, env=env, cwd=env["HOME"], stdin=null, capture_output=True, check=False, timeout=180)
     [namespace] = [tool for tool in script.requests[-1]["tools"] if tool.get("name") == NAMESPACE]
     definitions = {tool["name"]: tool for tool in namespace["tools"]}
     print(f"{version.strip()} {shown(definitions, '', script.requests)}")

@@ -6,14 +6,12 @@ names another), and uses no account and no network. The exit code is 1 if a step
 
 # pyright: basic
 import argparse
-import os
 import subprocess
 import sys
 import threading
 import time
-from tempfile import TemporaryDirectory
 
-from claude_code import ENDED, ENTER, EXPECTED, PREFIX, PROGRAM, ROOT, WITHOUT_RESOURCES, Job, at_terminal
+from claude_code import ENDED, ENTER, EXPECTED, PREFIX, ROOT, WITHOUT_RESOURCES, Job, at_terminal, installed
 from scripted_model import Shown, scripted_model
 
 COPILOT = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "copilot"
@@ -34,15 +32,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--copilot", default=str(COPILOT), help="The program of GitHub Copilot CLI.")
     copilot = parser.parse_args().copilot
-    with TemporaryDirectory(prefix="copilot-") as home:
-        database = f"sqlite:///{home}/events.db"
-        env = {"PATH": os.environ["PATH"], "HOME": home, "COPILOT_OFFLINE": "true"}
-        install = [PROGRAM, "install", "copilot", "--sandbox", "--database", database]
-        subprocess.run(install, env=env, check=True, capture_output=True)
+    with installed("copilot", COPILOT_OFFLINE="true") as (env, database):
 
         def run(*arguments: str) -> str:
             ended = subprocess.run(
-                [copilot, *arguments], env=env, cwd=home, capture_output=True, text=True, check=False, timeout=180
+                [copilot, *arguments],
+                env=env,
+                cwd=env["HOME"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=180,
             )
             return ended.stdout + ended.stderr
 
@@ -50,10 +50,10 @@ def main() -> int:
         job, asked = Job(database, WITHOUT_RESOURCES), Job(database, (*EXPECTED[:3], ENDED))
         shown, shown_there = (Shown(one.turn, lambda name: MARK + name.removeprefix(PREFIX)) for one in (job, asked))
         with scripted_model(shown.turn) as url:
-            env |= MODEL | {"COPILOT_PROVIDER_BASE_URL": url}
+            env.update(MODEL, COPILOT_PROVIDER_BASE_URL=url)
             run("-p", "Do the job.", "--allow-all-tools")
         with scripted_model(shown_there.turn) as url:
-            env |= {"COPILOT_PROVIDER_BASE_URL": url, "TERM": "xterm-256color", "COPILOT_ALLOW_ALL": "true"}
+            env.update(COPILOT_PROVIDER_BASE_URL=url, TERM="xterm-256color", COPILOT_ALLOW_ALL="true")
             approve(copilot, env, asked)
     print(f"{version} lists {' '.join(listed.split())}, and {shown}")
     well = job.report()

@@ -7,14 +7,12 @@ another), and uses no account and no network. The exit code is 1 if a step fails
 # pyright: basic
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from claude_code import PREFIX, PROGRAM, ROOT, Job
+from claude_code import PREFIX, ROOT, Job, installed
 from scripted_model import served, shown
 
 GEMINI = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "gemini"
@@ -71,24 +69,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--gemini", default=str(GEMINI), help="The program of Gemini CLI.")
     gemini = parser.parse_args().gemini
-    with TemporaryDirectory(prefix="gemini-") as home:
-        database = f"sqlite:///{home}/events.db"
-        env = {
-            "PATH": os.environ["PATH"],
-            "HOME": home,
-            "GEMINI_CLI_TRUST_WORKSPACE": "true",
-            "GEMINI_API_KEY": "scripted",
-        }
-        install = [PROGRAM, "install", "gemini", "--sandbox", "--database", database]
-        subprocess.run(install, env=env, check=True, capture_output=True)
-        file = Path(home) / ".gemini" / "settings.json"
+    with installed("gemini", GEMINI_CLI_TRUST_WORKSPACE="true", GEMINI_API_KEY="scripted") as (env, database):
+        file = Path(env["HOME"]) / ".gemini" / "settings.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | OWN_SETTINGS))
         version = subprocess.run([gemini, "--version"], env=env, check=True, capture_output=True, text=True).stdout
         script = Script(Job(database))
         with served(script.answer) as url:
             command = [gemini, "-p", "Do the job.", "--approval-mode", "yolo", "-m", "gemini-2.5-flash"]
             env["GOOGLE_GEMINI_BASE_URL"] = url
-            subprocess.run(command, env=env, cwd=home, capture_output=True, check=False, timeout=180)
+            subprocess.run(command, env=env, cwd=env["HOME"], capture_output=True, check=False, timeout=180)
     definitions = {tool["name"]: tool for tool in declared(script.requests[-1])}
     print(f"Gemini CLI {version.strip()} {shown(definitions, 'mcp_telnyx-conferencing_', script.requests)}")
     return int(not script.job.report())

@@ -7,13 +7,11 @@ another), and uses no account and no network. The exit code is 1 if a step fails
 # pyright: basic
 import argparse
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from claude_code import PREFIX, PROGRAM, ROOT, Job, Prompt
+from claude_code import PREFIX, ROOT, Job, Prompt, installed
 from scripted_model import Chat, shown
 
 OPENCODE = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "opencode"
@@ -41,19 +39,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--opencode", default=str(OPENCODE), help="The program of OpenCode.")
     opencode = parser.parse_args().opencode
-    with TemporaryDirectory(prefix="opencode-") as home:
-        database = f"sqlite:///{home}/events.db"
-        # The host would fetch a list of models.
-        env = {"PATH": os.environ["PATH"], "HOME": home, "OPENCODE_DISABLE_MODELS_FETCH": "1"}
-        install = [PROGRAM, "install", "opencode", "--sandbox", "--database", database]
-        subprocess.run(install, env=env, check=True, capture_output=True)
-        file = Path(home) / ".config" / "opencode" / "opencode.json"
+    # The host would fetch a list of models.
+    with installed("opencode", OPENCODE_DISABLE_MODELS_FETCH="1") as (env, database):
+        file = Path(env["HOME"]) / ".config" / "opencode" / "opencode.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | OWN))
         version = subprocess.run([opencode, "--version"], env=env, check=True, capture_output=True, text=True).stdout
         job, prompt = Job(database), Prompt()
         chat = Chat(job.turn, as_called)
-        chat.run([opencode, "run", "Do the job."], env, home)
-        Chat(prompt.turn, as_called).run([opencode, "run", "--command", PROMPT, "support"], env, home)
+        chat.run([opencode, "run", "Do the job."], env)
+        Chat(prompt.turn, as_called).run([opencode, "run", "--command", PROMPT, "support"], env)
     definitions = {tool["function"]["name"]: tool["function"] for tool in chat.requests[0]["tools"]}
     print(f"OpenCode {version.strip()} {shown(definitions, f'{SERVER}_', chat.requests)}")
     well = job.report()

@@ -13,9 +13,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from claude_code import CONNECTING_S, PREFIX, PROGRAM, ROOT, Job, Prompt
+from claude_code import CONNECTING_S, PREFIX, ROOT, Job, Prompt, installed
 from scripted_model import Chat, shown, tool_results, tool_use
 
 QWEN = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "qwen"
@@ -69,18 +68,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--qwen", default=str(QWEN), help="The program of Qwen Code; a `node` beside it runs it.")
     qwen = parser.parse_args().qwen
-    with TemporaryDirectory(prefix="qwen-") as home:
-        database = f"sqlite:///{home}/events.db"
-        env = {"PATH": f"{Path(qwen).parent}:{os.environ['PATH']}", "HOME": home, "OPENAI_API_KEY": "scripted"}
-        install = [PROGRAM, "install", "qwen", "--sandbox", "--database", database]
-        subprocess.run(install, env=env, check=True, capture_output=True)
-        file = Path(home) / ".qwen" / "settings.json"
+    path = f"{Path(qwen).parent}:{os.environ['PATH']}"
+    with installed("qwen", PATH=path, OPENAI_API_KEY="scripted") as (env, database):
+        file = Path(env["HOME"]) / ".qwen" / "settings.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | OWN))
         version = subprocess.run([qwen, "--version"], env=env, check=True, capture_output=True, text=True).stdout
         script, prompt = Script(Job(database)), Prompt()
         chat = Chat(script.turn, as_called)
-        chat.run([qwen, "-p", "Do the job.", "--approval-mode", "yolo"], env, home)
-        Chat(prompt.turn, as_called).run([qwen, "-p", PROMPT], env, home)
+        chat.run([qwen, "-p", "Do the job.", "--approval-mode", "yolo"], env)
+        Chat(prompt.turn, as_called).run([qwen, "-p", PROMPT], env)
     print(f"Qwen Code {version.strip()} {shown(script.definitions(), f'mcp__{SERVER}__', chat.requests)}")
     well = script.job.report()
     print(f"{'good ' if prompt.expanded else 'WRONG'} {PROMPT}")

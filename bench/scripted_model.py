@@ -104,12 +104,14 @@ class Chat:
     requests: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
     """Those that offer tools. Hosts also ask for more than answers, such as for a title."""
 
-    def run(self, command: Sequence[str], env: Mapping[str, str], home: str) -> None:
-        """Run the host until it ends. It finds this model in OPENAI_BASE_URL."""
+    def run(self, command: Sequence[str], env: Mapping[str, str]) -> None:
+        """Run the host in its home directory until it ends. It finds this model in OPENAI_BASE_URL."""
         with served(self.answer) as url:
             there = {**env, "OPENAI_BASE_URL": f"{url}/v1"}
             null = subprocess.DEVNULL
-            subprocess.run(command, env=there, cwd=home, stdin=null, capture_output=True, check=False, timeout=180)
+            subprocess.run(
+                command, env=there, cwd=there["HOME"], stdin=null, capture_output=True, check=False, timeout=180
+            )
 
     def answer(self, path: str, request: Mapping[str, Any]) -> tuple[str, str]:
         """Of `served`."""
