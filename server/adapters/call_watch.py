@@ -86,7 +86,7 @@ class CallWatch:
         digit, leg = event.payload.get("digit"), event.call_control_id
         if leg is None or digit not in self._policy().calling.optout_digits:
             return
-        number = self._events.projection.number(leg)
+        number = self._events.projection.legs.number(leg)
         try:
             key = party_key(number or "")
         except ValueError:

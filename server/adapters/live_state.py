@@ -86,7 +86,7 @@ class TelnyxLiveState:
     def _own_place(self, call_control_id: str) -> Place | None:
         """Where this server's own command moved a leg, until the command's events arrive."""
         moved_by_us_at, place = self._moves.get(call_control_id, (datetime.min.replace(tzinfo=UTC), None))
-        event_moved_at = self._events.projection.moved_at(call_control_id)
+        event_moved_at = self._events.projection.legs.moved_at(call_control_id)
         is_newest = event_moved_at is None or event_moved_at <= moved_by_us_at
         return place if is_newest and self._events.now() - moved_by_us_at < _OWN_MOVE_HOLDS else None
 
@@ -160,9 +160,9 @@ class TelnyxLiveState:
             return Place(PlaceKind.CONFERENCE, conference_id=conference_id, conference_name=view.name if view else None)
         if (queue := projection.queue_of(call_control_id)) is not None:
             return Place(PlaceKind.QUEUE, queue=queue)
-        if projection.is_bridged(call_control_id):
+        if projection.legs.is_bridged(call_control_id):
             return self._own_bridge(call_control_id) or Place(PlaceKind.BRIDGE)
-        if projection.knows_from_start(call_control_id):
+        if projection.legs.knows_from_start(call_control_id):
             return _NOWHERE
         # Without events nobody says when a bridge ends: a person is rather asked once too often.
         seen = self._seen.get(call_control_id)
@@ -215,7 +215,7 @@ class TelnyxLiveState:
 
     def _waiting(self, queue: str, call: Mapping[str, Any]) -> Waiting:
         leg = str(call.get("call_control_id") or "")
-        person = Person(leg, number=text_at(call, "from") or self._events.projection.number(leg))
+        person = Person(leg, number=text_at(call, "from") or self._events.projection.legs.number(leg))
         return Waiting(
             person,
             queue,
@@ -244,7 +244,7 @@ class TelnyxLiveState:
         return self._events.projection.present_in(conference_id)
 
     async def has_time_limit(self, call_control_id: str) -> bool:
-        number = self._events.projection.number(call_control_id) or await self._stored_number(call_control_id)
+        number = self._events.projection.legs.number(call_control_id) or await self._stored_number(call_control_id)
         return await self._time_limits.hold_for(call_control_id, number)
 
     async def _stored_number(self, call_control_id: str) -> str | None:

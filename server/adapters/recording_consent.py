@@ -250,9 +250,9 @@ class RecordingConsent:
         leg = event.call_control_id
         if event.type not in _MOVED or leg is None or not self._called:
             return
-        number = self._events.projection.number(leg)
+        number = self._events.projection.legs.number(leg)
         # Another leg to the same number, such as one that was dialled to hang up, may still ring.
-        is_last = number is not None and not self._events.projection.is_ringing(number, beside=leg)
+        is_last = number is not None and not self._events.projection.legs.is_ringing(number, beside=leg)
         self._called = [
             call
             for call in self._called

@@ -69,7 +69,7 @@ class Room:
 
 def name_call(projection: Projection, call: str) -> str:
     """The number at the far end of a call leg, or else its short id."""
-    number = projection.number(call)
+    number = projection.legs.number(call)
     if number is None:
         return f"call {short_id(short_identifier(call))}"
     return quoted_unless_number(number)
@@ -181,7 +181,7 @@ def _recorded(rule: AlertRule, room: Room) -> Iterator[Condition]:
     if recording is None or recording.value != "recording":
         return
     present = room.state.present.values()
-    unheard = [person for person in present if not room.projection.has_heard(person, rule.announcements)]
+    unheard = [person for person in present if not room.projection.legs.has_heard(person, rule.announcements)]
     if not unheard:
         return
 

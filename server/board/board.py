@@ -84,8 +84,8 @@ class Board:
             await self._events.queues()
         except (CallFailed, StoreError):
             return
-        picture, now = self._events.projection, self._events.now()
-        rooms, queues = picture.conferences(now, open_only=True)[:MAX_ROOMS], picture.queues(now)[:MAX_QUEUES]
+        projection, now = self._events.projection, self._events.now()
+        rooms, queues = projection.conferences(now, open_only=True)[:MAX_ROOMS], projection.queues(now)[:MAX_QUEUES]
         requests = [(_sort_key(room.api_asked_at), self._events.conference_now, room.id) for room in rooms]
         requests += [(_sort_key(queue.api_asked_at), self._events.queue, queue.name) for queue in queues]
         async with anyio.create_task_group() as tasks:
@@ -99,8 +99,8 @@ class Board:
         opened.
         """
         store = await self._events.store()
-        picture, now = self._events.projection, self._events.now()
-        conferences, queues = picture.conferences(now, open_only=True), picture.queues(now)
+        projection, now = self._events.projection, self._events.now()
+        conferences, queues = projection.conferences(now, open_only=True), projection.queues(now)
         latest = await store.find(EventFilter(), limit=_MAX_EVENTS)
         hidden = {
             "more_rooms": max(0, len(conferences) - MAX_ROOMS),
@@ -112,7 +112,7 @@ class Board:
             "rooms": room_views(conferences),
             "queues": queue_views(queues),
             "alerts": alert_views(self._alerts),
-            "events": event_views(latest, Names([*conferences, *self._ended()], picture.number)),
+            "events": event_views(latest, Names([*conferences, *self._ended()], projection.legs.number)),
             "actions": [name for name in ACTIONS if self._allows(name, policy)],
             **({"alert_trouble": trouble} if trouble else {}),
             **{name: number for name, number in hidden.items() if number},

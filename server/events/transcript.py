@@ -135,6 +135,6 @@ def _text(store: Store, event: StoredEvent) -> str | None:
 
 
 def _names(projection: Projection, call: str, at: datetime) -> tuple[str, ...]:
-    person, caller = projection.person(call, at), projection.caller(call)
+    person, caller = projection.person(call, at), projection.legs.caller(call)
     names = (person.label if person else None, caller.number, caller.name)
     return tuple(dict.fromkeys(name for name in names if name)) or (call,)

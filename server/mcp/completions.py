@@ -163,9 +163,9 @@ class CompletionSource:
         async with anyio.create_task_group() as tasks:
             for name in (await self._queue_names())[:_MAX_QUEUES]:
                 tasks.start_soon(self.queue, name)
-        picture, now = self._events.projection, self._events.now()
-        waiting = [call for queue in picture.queues(now) for call in queue.calls]
-        rooms = picture.conferences(now, open_only=True)
+        projection, now = self._events.projection, self._events.now()
+        waiting = [call for queue in projection.queues(now) for call in queue.calls]
+        rooms = projection.conferences(now, open_only=True)
         present = [person for room in rooms for person in room.participants if person.left_at is None]
         return [self._leg(view.to_json()) for view in (*waiting, *present)]
 
@@ -177,7 +177,7 @@ class CompletionSource:
 
     async def _numbers(self, within: str | None) -> list[Choice]:
         await self._events.store()
-        numbers = [] if self._hides_numbers else self._events.projection.numbers()
+        numbers = [] if self._hides_numbers else self._events.projection.legs.numbers()
         return [(number, number.removeprefix("+")) for number in numbers if _is_plain(number)]
 
 

@@ -222,7 +222,7 @@ def test_names_add_neither_lines_nor_markup_to_a_timeline(name: str, number: str
 
 def _timeline(name: str, number: str, media: str, why: str) -> list[str]:
     room = {"conference_id": ROOM}
-    picture = fold(
+    projection = fold(
         [
             event("conference.participant.joined", 0, call="leg-a", **room),
             event("conference.participant.joined", 1, call="leg-b", **room),
@@ -231,19 +231,19 @@ def _timeline(name: str, number: str, media: str, why: str) -> list[str]:
             event("conference.ended", 3, reason=f"w {why}", **room),
         ]
     )
-    picture.merge_conference({"id": ROOM, "name": f"c {name}"}, None, START)
-    text = picture.timeline(ROOM, START, names={"leg-a": name})
+    projection.merge_conference({"id": ROOM, "name": f"c {name}"}, None, START)
+    text = projection.timeline(ROOM, START, names={"leg-a": name})
     assert text is not None
     return text.removesuffix("\n").split("\n")
 
 
 @given(name=hostile)
 def test_texts_in_a_view_are_cut_to_one_line(name: str) -> None:
-    picture = fold([event("conference.playback.started", 0, conference_id=ROOM, media_name=name, media_url=name)])
-    picture.merge_conference(
+    projection = fold([event("conference.playback.started", 0, conference_id=ROOM, media_name=name, media_url=name)])
+    projection.merge_conference(
         {"id": ROOM, "name": name, "region": name}, [{"call_control_id": "a", "label": name}], START
     )
-    view = picture.conference(ROOM, START)
+    view = projection.conference(ROOM, START)
     assert view is not None
     texts = [view.name, view.region, view.participants[0].label]
     texts += [text for sound in view.playing or () for text in (sound.media_name, sound.media_url)]
@@ -264,8 +264,8 @@ def test_no_payload_breaks_the_projection(payload: dict[str, Any]) -> None:
         StoredEvent(id=type_, type=type_, occurred_at=START, payload=payload, **ids)
         for type_ in ("call.initiated", "conference.participant.joined", *TYPES)
     ]
-    picture = fold(events)
+    projection = fold(events)
     now = datetime(2025, 1, 1, 13, tzinfo=UTC)
-    assert [view.to_json() for view in picture.conferences(now)]
-    assert [view.to_json() for view in picture.queues(now)]
-    assert picture.timeline("room", now)
+    assert [view.to_json() for view in projection.conferences(now)]
+    assert [view.to_json() for view in projection.queues(now)]
+    assert projection.timeline("room", now)

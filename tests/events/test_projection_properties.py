@@ -1,4 +1,4 @@
-"""Whatever the order, the picture is the same, and it is that of the sandbox the events came from."""
+"""The projection is the same for any order of events, and agrees with the sandbox that sent them."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -17,14 +17,14 @@ Json = dict[str, Any]
 LATER = START + timedelta(hours=1)
 
 
-def folded_in_batches(batches: list[list[StoredEvent]], now: datetime) -> Projection:
-    """Looked at between the batches, so that what was folded must be folded anew."""
-    picture = Projection()
+def fold_in_batches(batches: list[list[StoredEvent]], now: datetime) -> Projection:
+    """Fold the events, and read the projection after each batch, so that late events make it compute states again."""
+    projection = Projection()
     for batch in batches:
         for event in batch:
-            picture.add(event)
-        dump(picture, now)
-    return picture
+            projection.add(event)
+        dump(projection, now)
+    return projection
 
 
 @given(data=st.data(), numbers=steps)
@@ -32,13 +32,13 @@ def test_events_in_any_order_with_duplicates_give_the_same_projection(data: st.D
     story = play(numbers)
     events = story.events()
     batches = data.draw(mixed_up(events))
-    assert dump(folded_in_batches(batches, story.now), story.now) == dump(fold(events), story.now)
+    assert dump(fold_in_batches(batches, story.now), story.now) == dump(fold(events), story.now)
 
 
 @given(data=st.data(), events=odd_events())
 def test_odd_events_in_any_order_give_the_same_projection(data: st.DataObject, events: list[StoredEvent]) -> None:
     batches = data.draw(mixed_up(events))
-    assert dump(folded_in_batches(batches, LATER), LATER) == dump(fold(events), LATER)
+    assert dump(fold_in_batches(batches, LATER), LATER) == dump(fold(events), LATER)
 
 
 @given(data=st.data(), numbers=steps)
@@ -47,7 +47,7 @@ def test_commands_and_answers_in_any_order_with_events_give_the_same_projection(
 ) -> None:
     story = play(numbers)
     events = story.events()
-    first = story.picture(events)
+    first = story.projection(events)
     story.ask(first)
     second = fold(())
     story.ask(second)
@@ -64,11 +64,11 @@ def test_commands_and_answers_in_any_order_with_events_give_the_same_projection(
 
 @given(events=odd_events())
 def test_add_names_every_resource_that_changes(events: list[StoredEvent]) -> None:
-    picture = Projection()
-    before = dump(picture, LATER)
+    projection = Projection()
+    before = dump(projection, LATER)
     for event in events:
-        named = picture.add(event)
-        after = dump(picture, LATER)
+        named = projection.add(event)
+        after = dump(projection, LATER)
         changed = {uri for uri in before.keys() | after.keys() if before.get(uri) != after.get(uri)}
         assert changed <= named, event
         before = after
@@ -78,11 +78,11 @@ def test_add_names_every_resource_that_changes(events: list[StoredEvent]) -> Non
 @examples(30)
 def test_add_names_every_resource_that_changes_in_a_story(numbers: Any) -> None:
     story = play(numbers)
-    picture = Projection()
-    before = dump(picture, story.now)
+    projection = Projection()
+    before = dump(projection, story.now)
     for event in reversed(story.events()):
-        named = {uri.replace("sales%20%2F%20%C3%A9v%C3%A9%3F", "sales / évé?") for uri in picture.add(event)}
-        after = dump(picture, story.now)
+        named = {uri.replace("sales%20%2F%20%C3%A9v%C3%A9%3F", "sales / évé?") for uri in projection.add(event)}
+        after = dump(projection, story.now)
         changed = {uri for uri in before.keys() | after.keys() if before.get(uri) != after.get(uri)}
         assert changed <= named, event
         before = after
@@ -90,37 +90,37 @@ def test_add_names_every_resource_that_changes_in_a_story(numbers: Any) -> None:
 
 @given(events=odd_events())
 def test_a_known_event_changes_nothing(events: list[StoredEvent]) -> None:
-    picture = fold(events)
-    assert all(picture.add(event) == set() for event in events)
+    projection = fold(events)
+    assert all(projection.add(event) == set() for event in events)
 
 
 @given(numbers=steps)
 def test_after_a_story_the_projection_equals_the_sandbox(numbers: Any) -> None:
     story = play(numbers)
-    picture = story.picture()
-    assert_is_the_sandbox(picture, story)
-    assert_sounds_are_the_sandbox_s(picture, story)
+    projection = story.projection()
+    assert_is_the_sandbox(projection, story)
+    assert_sounds_are_the_sandbox_s(projection, story)
     for room in story.sandbox.snapshot()["conferences"]:
-        assert_known_facts_are_true(picture, room, story.now)
+        assert_known_facts_are_true(projection, room, story.now)
 
 
 @given(data=st.data(), numbers=steps)
 def test_reading_the_api_makes_up_for_missed_events(data: st.DataObject, numbers: Any) -> None:
     story = play(numbers)
     events = [event for event in story.events() if data.draw(st.booleans())]
-    picture = story.picture(events)
+    projection = story.projection(events)
     story.wait(10)
-    story.ask(picture)
-    assert_is_the_sandbox(picture, story)
+    story.ask(projection)
+    assert_is_the_sandbox(projection, story)
     for room in story.sandbox.snapshot()["conferences"]:
-        assert_known_facts_are_true(picture, room, story.now, every=True)
+        assert_known_facts_are_true(projection, room, story.now, every=True)
 
 
-def assert_is_the_sandbox(picture: Projection, story: Story) -> None:
+def assert_is_the_sandbox(projection: Projection, story: Story) -> None:
     """Who is in which conference, and who waits in which queue, in order."""
     state = story.sandbox.snapshot()
     for room in state["conferences"]:
-        view = picture.conference(room["id"], story.now)
+        view = projection.conference(room["id"], story.now)
         assert view is not None
         assert (view.status == "ended") == (room["status"] == "completed")
         joined = [who["call_control_id"] for who in room["participants"] if who["status"] == "joined"]
@@ -128,16 +128,16 @@ def assert_is_the_sandbox(picture: Projection, story: Story) -> None:
             sorted(who.call_control_id for who in view.participants if who.left_at is None) == sorted(joined)
         )
     waiting = {queue["name"]: queue["calls"] for queue in state["queues"]}
-    for name in {*waiting, *(queue.name for queue in picture.queues(story.now))}:
-        view = picture.queue(name, story.now)
+    for name in {*waiting, *(queue.name for queue in projection.queues(story.now))}:
+        view = projection.queue(name, story.now)
         seen = [] if view is None else [(call.call_control_id, call.is_alive is not False) for call in view.calls]
         assert seen == [(call["call_control_id"], call["is_alive"]) for call in waiting.get(name, [])]
 
 
-def assert_sounds_are_the_sandbox_s(picture: Projection, story: Story) -> None:
+def assert_sounds_are_the_sandbox_s(projection: Projection, story: Story) -> None:
     state = story.sandbox.snapshot()
     playing = Counter((item["conference_id"], item["kind"], item.get("call_control_id")) for item in state["playing"])
-    views = picture.conferences(story.now)
+    views = projection.conferences(story.now)
     assert Counter((view.id, item.kind, item.to) for view in views for item in view.playing or ()) == playing
     recordings = {item["id"] for item in state["recordings"] if item["status"] == "completed"}
     assert {item.recording_id for view in views for item in view.recordings or ()} == recordings
@@ -146,9 +146,9 @@ def assert_sounds_are_the_sandbox_s(picture: Projection, story: Story) -> None:
     assert known == recorded
 
 
-def assert_known_facts_are_true(picture: Projection, room: Json, now: datetime, every: bool = False) -> None:
+def assert_known_facts_are_true(projection: Projection, room: Json, now: datetime, every: bool = False) -> None:
     """Muted and on hold, as far as known from commands; `every`: of everyone, since the API was asked."""
-    view = picture.conference(room["id"], now)
+    view = projection.conference(room["id"], now)
     assert view is not None
     truth = {who["call_control_id"]: who for who in room["participants"] if who["status"] == "joined"}
     for who in view.participants:

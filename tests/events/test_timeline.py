@@ -61,9 +61,9 @@ def support_call() -> tuple[Story, str]:
 
 def test_a_timeline_is_as_reviewed() -> None:
     story, room = support_call()
-    picture = story.picture()
-    picture.merge_conference({"id": room, "name": "Refund *urgent*"}, None, story.now)
-    lines_seen = picture.timeline(room, story.now, names={story.part("agent"): "Ann"})
+    projection = story.projection()
+    projection.merge_conference({"id": room, "name": "Refund *urgent*"}, None, story.now)
+    lines_seen = projection.timeline(room, story.now, names={story.part("agent"): "Ann"})
     assert lines_seen is not None
     if os.environ.get("UPDATE_SNAPSHOTS") == "1":
         SNAPSHOT.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def test_a_summary_has_people_durations_and_the_end_reason() -> None:
     ]
     assert [who.hold_seconds for who in summary.participants] == [None, None, None]
     assert [recording.seconds for recording in summary.recordings or ()] == [108]
-    known = story.picture().summary(room, story.now)
+    known = story.projection().summary(room, story.now)
     assert known is not None
     assert [who.hold_seconds for who in known.participants] == [None, 40, None]
 

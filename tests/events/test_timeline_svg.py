@@ -29,8 +29,8 @@ def drawn(
     events: Sequence[StoredEvent] | Projection, at: float = 600, names: Mapping[str, str] | None = None
 ) -> ElementTree.Element:
     """The picture of the room, so many seconds after the start, as whoever opens the file reads it."""
-    picture = events if isinstance(events, Projection) else fold(events)
-    drawing = picture.timeline_svg(ROOM, START + timedelta(seconds=at), names)
+    projection = events if isinstance(events, Projection) else fold(events)
+    drawing = projection.timeline_svg(ROOM, START + timedelta(seconds=at), names)
     assert drawing is not None
     return ElementTree.fromstring(drawing)
 
@@ -53,9 +53,9 @@ def bars(root: ElementTree.Element, kind: str) -> list[list[tuple[float, float]]
 
 def support_call_drawn() -> str:
     story, room = support_call()
-    picture = story.picture()
-    picture.merge_conference({"id": room, "name": "Refund *urgent*"}, None, story.now)
-    drawing = picture.timeline_svg(room, story.now, names={story.part("agent"): "Ann"})
+    projection = story.projection()
+    projection.merge_conference({"id": room, "name": "Refund *urgent*"}, None, story.now)
+    drawing = projection.timeline_svg(room, story.now, names={story.part("agent"): "Ann"})
     assert drawing is not None
     return drawing
 
@@ -171,10 +171,10 @@ def test_a_recording_is_known_from_its_event_alone_and_its_pause_from_commands()
         of_room("ended", 100),
     ]
     assert rows(drawn(events))[0] == "Recording 1 time, 1:00 in total."
-    picture = fold(events)
+    projection = fold(events)
     for tool, at in (("start_recording", 10), ("pause_recording", 20), ("resume_recording", 40)):
-        picture.record_command(tool, {"conference_id": ROOM}, START + timedelta(seconds=at))
-    assert rows(drawn(picture))[0] == "Recording 2 times, 0:40 in total. Recording paused 1 time, 0:20 in total."
+        projection.record_command(tool, {"conference_id": ROOM}, START + timedelta(seconds=at))
+    assert rows(drawn(projection))[0] == "Recording 2 times, 0:40 in total. Recording paused 1 time, 0:20 in total."
 
 
 def test_ticks_are_at_sensible_steps() -> None:
@@ -209,11 +209,11 @@ def test_every_turn_of_four_hours_of_talk_is_drawn() -> None:
 
 @pytest.mark.slow
 def test_too_many_bars_are_merged_with_a_note() -> None:
-    picture = fold(CROWD)
+    projection = fold(CROWD)
     for at in range(400):
         tool = ("mute_participants", "unmute_participants")[at % 2]
-        picture.record_command(tool, {"conference_id": ROOM}, START + timedelta(seconds=30 * (at + 1)))
-    root = drawn(picture, 14_000)
+        projection.record_command(tool, {"conference_id": ROOM}, START + timedelta(seconds=30 * (at + 1)))
+    root = drawn(projection, 14_000)
     assert sum(map(len, bars(root, "muted"))) < 24_000
     assert "Bars less than 0:34 apart are merged." in texts(root)
 
@@ -261,4 +261,4 @@ def test_muted_and_on_hold_differ_without_colour() -> None:
 
 
 def test_an_unknown_conference_has_no_drawing() -> None:
-    assert Story().picture().timeline_svg(ROOM, START) is None
+    assert Story().projection().timeline_svg(ROOM, START) is None

@@ -1,4 +1,4 @@
-"""Stories that a sandbox plays, as the picture gets to know them: its events, and the commands that were accepted."""
+"""Stories that a sandbox plays, and the projection of their events and accepted commands."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,7 +26,7 @@ COMMAND_OF: Mapping[str, type[Command]] = {command.tool_name(): command for comm
 
 @dataclass
 class Story:
-    """A sandbox whose clock moves a little with everything that is done, so that no two things happen at once."""
+    """A sandbox whose clock moves a little before each action, so that no two events have the same time."""
 
     sandbox: Sandbox = field(default_factory=lambda: Sandbox(ManualClock(START)))
     accepted: list[tuple[str, Json, datetime]] = field(default_factory=list[tuple[str, Json, datetime]])
@@ -40,7 +40,7 @@ class Story:
         self.sandbox.run_due()
 
     def do(self, tool: str, **arguments: Any) -> Any:
-        """Have a command carried out; the `data` of its answer. Raises `Refused`."""
+        """Run a command. Returns the `data` of its answer. Raises `ApiError`."""
         return self._carry_out(COMMAND_OF[tool](**arguments), tool, arguments)
 
     def also(self, command: Command) -> Any:
@@ -78,12 +78,12 @@ class Story:
     def events(self) -> list[StoredEvent]:
         return stored(self.sandbox.events)
 
-    def picture(self, events: Iterable[StoredEvent] | None = None, **kept: int) -> Projection:
-        """What a server knows that heard these events, all of them if not given, and gave all the commands."""
-        picture = fold(self.events() if events is None else events, **kept)
+    def projection(self, events: Iterable[StoredEvent] | None = None, **kept: int) -> Projection:
+        """The projection of a server that received these events (by default all), and sent all the commands."""
+        projection = fold(self.events() if events is None else events, **kept)
         for tool, arguments, at in self.accepted:
-            picture.record_command(tool, arguments, at)
-        return picture
+            projection.record_command(tool, arguments, at)
+        return projection
 
     def pages(self, tool: str, **arguments: Any) -> list[Json]:
         """All items of a list, as the API answers."""
@@ -93,17 +93,17 @@ class Story:
         assert answer["meta"]["total_pages"] <= 1
         return answer["data"]
 
-    def ask(self, picture: Projection) -> None:
+    def ask(self, projection: Projection) -> None:
         """Merge all that the API answers."""
         for room in self.pages("list_conferences"):
             people = self.pages("list_participants", conference_id=room["id"])
-            picture.merge_conference(room, people, self.now)
+            projection.merge_conference(room, people, self.now)
         for queue in self.pages("list_queues"):
-            picture.merge_queue(queue, self.pages("list_queue_calls", queue_name=queue["name"]), self.now)
+            projection.merge_queue(queue, self.pages("list_queue_calls", queue_name=queue["name"]), self.now)
 
 
 def stored(envelopes: Iterable[Json], received_at: datetime = START) -> list[StoredEvent]:
-    """Events as the store has them, from what was posted."""
+    """Posted events, as the store has them."""
     read = (
         parse_event_data(envelope, via=Via.SANDBOX, verified=True, received_at=received_at) for envelope in envelopes
     )
@@ -122,12 +122,12 @@ def event(
 ) -> StoredEvent:
     """An event so many seconds after the start."""
     happened = START + timedelta(seconds=at)
-    told = {"call_control_id": call, **payload}
+    fields = {"call_control_id": call, **payload}
     return StoredEvent(
         id=id_ or f"{type_}@{at}@{call}@{payload.get('conference_id', payload.get('queue'))}",
         type=type_,
         occurred_at=happened,
-        payload={name: value for name, value in told.items() if value is not None},
+        payload={name: value for name, value in fields.items() if value is not None},
         conference_id=payload.get("conference_id"),
         call_control_id=call,
         queue=payload.get("queue"),
@@ -136,32 +136,32 @@ def event(
 
 
 def fold(events: Iterable[StoredEvent], **kept: int) -> Projection:
-    picture = Projection(**kept)
+    projection = Projection(**kept)
     for event in events:
-        picture.add(event)
-    return picture
+        projection.add(event)
+    return projection
 
 
-def dump(picture: Projection, now: datetime) -> Json:
-    """Everything that a picture says, by URI."""
-    rooms = picture.conferences(now)
-    queues = picture.queues(now)
+def dump(projection: Projection, now: datetime) -> Json:
+    """Everything that a projection says, by URI."""
+    rooms = projection.conferences(now)
+    queues = projection.queues(now)
     return {
         "telnyx://conferences": {room.id: room.status for room in rooms},
         "telnyx://queues": sorted(queue.name for queue in queues),
-        **{f"telnyx://conferences/{room.id}": _all_of(picture, room, now) for room in rooms},
+        **{f"telnyx://conferences/{room.id}": _all_of(projection, room, now) for room in rooms},
         **{f"telnyx://queues/{queue.name}": queue.model_dump(exclude={"name"}) for queue in queues},
     }
 
 
-def _all_of(picture: Projection, room: Any, now: datetime) -> Json:
-    summary = picture.summary(room.id, now)
+def _all_of(projection: Projection, room: Any, now: datetime) -> Json:
+    summary = projection.summary(room.id, now)
     assert summary is not None
-    told = {"timeline": picture.timeline(room.id, now), "drawing": picture.timeline_svg(room.id, now)}
-    return {**room.model_dump(), "summary": summary.model_dump(), **told}
+    texts = {"timeline": projection.timeline(room.id, now), "drawing": projection.timeline_svg(room.id, now)}
+    return {**room.model_dump(), "summary": summary.model_dump(), **texts}
 
 
-# Random stories: each step is a number that picks what is done, and numbers that pick with what.
+# Random stories. A step is a number that picks an action, two that pick what it acts on, and the seconds after it.
 
 Steps = Sequence[tuple[int, int, int, float]]
 steps: st.SearchStrategy[Steps] = st.lists(
@@ -177,19 +177,19 @@ steps: st.SearchStrategy[Steps] = st.lists(
 
 
 def play(numbers: Steps) -> Story:
-    """The story that these steps make, from a conference of two on. What Telnyx refuses does not happen."""
+    """The story of these steps. It begins with a conference of two. Actions that the sandbox refuses have no effect."""
     story = Story()
     room = story.do("create_conference", call_control_id=story.part("agent"), name="Room 0")["id"]
     story.do("join_conference", conference_id=room, call_control_id=story.part("caller 1"))
-    for what, one, other, seconds in numbers:
+    for action, one, other, seconds in numbers:
         with suppress(ApiError):
-            _DEEDS[what % len(_DEEDS)](_Chosen(story, one, other))
+            _ACTIONS[action % len(_ACTIONS)](_Choice(story, one, other))
         story.wait(seconds + 0.0011)
     return story
 
 
 @dataclass
-class _Chosen:
+class _Choice:
     story: Story
     one: int
     other: int
@@ -228,21 +228,21 @@ class _Chosen:
         return self._pick([call.leg.call_control_id for call in held.calls] if held else [], self.one)
 
 
-def _to_members(tool: str, **more: Any) -> Callable[[_Chosen], None]:
-    def deed(it: _Chosen) -> None:
+def _to_members(tool: str, **more: Any) -> Callable[[_Choice], None]:
+    def act(it: _Choice) -> None:
         it.story.do(tool, conference_id=it.room, call_control_ids=it.members, **more)
 
-    return deed
+    return act
 
 
-def _to_room(tool: str, **more: Any) -> Callable[[_Chosen], None]:
-    def deed(it: _Chosen) -> None:
+def _to_room(tool: str, **more: Any) -> Callable[[_Choice], None]:
+    def act(it: _Choice) -> None:
         it.story.do(tool, conference_id=it.room, **more)
 
-    return deed
+    return act
 
 
-def _create(it: _Chosen) -> None:
+def _create(it: _Choice) -> None:
     it.story.do(
         "create_conference",
         call_control_id=it.call,
@@ -252,28 +252,28 @@ def _create(it: _Chosen) -> None:
     )
 
 
-def _join(**more: Any) -> Callable[[_Chosen], None]:
-    def deed(it: _Chosen) -> None:
+def _join(**more: Any) -> Callable[[_Choice], None]:
+    def act(it: _Choice) -> None:
         it.story.do("join_conference", conference_id=it.room, call_control_id=it.call, **more)
 
-    return deed
+    return act
 
 
-def _enqueue(**more: Any) -> Callable[[_Chosen], None]:
-    def deed(it: _Chosen) -> None:
+def _enqueue(**more: Any) -> Callable[[_Choice], None]:
+    def act(it: _Choice) -> None:
         it.story.do("enqueue_call", queue_name=it.queue, call_control_id=it.call, **more)
 
-    return deed
+    return act
 
 
-def _supervise(it: _Chosen) -> None:
+def _supervise(it: _Choice) -> None:
     role = ["barge", "monitor", "none", "whisper"][it.other % 4]
     heard_by = {"whisper_call_control_ids": [it.member]} if role == "whisper" else {}
-    who = _Chosen(it.story, it.one + 1, it.other).member
+    who = _Choice(it.story, it.one + 1, it.other).member
     it.story.do("update_supervisor", conference_id=it.room, call_control_id=who, supervisor_role=role, **heard_by)
 
 
-def _dial(it: _Chosen) -> None:
+def _dial(it: _Choice) -> None:
     config = {"conference_name": f"Room {it.other}"}
     number = ["+12025550155", "+12025550198", "+12025550199"][it.one % 3]
     it.story.also(
@@ -283,7 +283,7 @@ def _dial(it: _Chosen) -> None:
     )
 
 
-_DEEDS: Sequence[Callable[[_Chosen], Any]] = (
+_ACTIONS: Sequence[Callable[[_Choice], Any]] = (
     *(_create, _dial, lambda it: it.story.arrival()),
     *(_join(), _join(), _join(mute=True), _join(hold=True), _join(supervisor_role="monitor")),
     *(_join(end_conference_on_exit=True), _join(soft_end_conference_on_exit=True)),

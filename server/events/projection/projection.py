@@ -1,6 +1,6 @@
 """The live projection: who is in which conference and who waits in which queue, folded from events in any order."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -9,14 +9,13 @@ from ...newest import Newest
 from ..event import CONSENT_TYPES, StoredEvent, Via
 from . import command_effects
 from .api_snapshot import digest, read_conference, read_queue
-from .call import Call
+from .call_legs import CallLeg, CallLegs
 from .conference import MAX_CONFERENCE_DURATION, Conference
 from .intervals import ConferenceIntervals, collect_intervals
 from .log import Log
-from .moments import API_READ, CALL_SOUNDS, SPEECH, Moment, api_moment, command_moment, event_moment
-from .participant import Participant
+from .moments import API_READ, Moment, api_moment, command_moment, event_moment
 from .people import PersonView, person_in
-from .presenter import CallerId, conference_view, participant_view, queue_view, summary_view
+from .presenter import conference_view, participant_view, queue_view, summary_view
 from .queue import Queue
 from .sanitize import resource_uri
 from .timeline_text import timeline
@@ -33,8 +32,6 @@ _MAX_FORGOTTEN = 10_000
 _MAX_PINNED = 20
 """Conferences that are kept although they were forgotten."""
 _MIN_OPEN_LIMIT = 64
-_MAX_HOLDS = 100
-"""Holds and unholds that are kept for each call leg, and as many notes of consent."""
 _MAX_PENDING = 100
 """Unknown conferences for which commands are kept, and commands for each."""
 
@@ -42,9 +39,7 @@ ConferenceLog = Log[Conference]
 QueueLog = Log[Queue]
 Renderer = Callable[[str, ConferenceLog, Mapping[str, str], datetime], str]
 
-
 _DELIVERED = (Via.WEBHOOK, Via.SANDBOX)
-_MOVES = frozenset({"call.bridged", "call.enqueued", "conference.participant.joined"})
 
 
 class Projection:
@@ -68,8 +63,9 @@ class Projection:
     ) -> None:
         self._ended_kept = ended_kept
         self._queues_kept = queues_kept
-        self._calls_kept = calls_kept
         self._moments_kept = moments_kept
+        self.legs = CallLegs(calls_kept)
+        """The call legs. Only the projection adds to them."""
         self._conferences: dict[str, ConferenceLog] = {}
         self._conference_ids: dict[str, str] = {}
         """The ids of open conferences, by name."""
@@ -78,7 +74,6 @@ class Projection:
         self._queues: dict[str, QueueLog] = {}
         self._queue_names: dict[str, str] = {}
         """By the queue's id, which commands accept in place of its name."""
-        self._calls: dict[str, Call] = {}
         self._ended: dict[str, datetime] = {}
         self._forgotten = Newest[str, None](_MAX_FORGOTTEN)
         self._pinned: dict[str, None] = {}
@@ -96,24 +91,17 @@ class Projection:
         self._latest = max(self._latest, moment.at)
         if event.via in _DELIVERED:
             self.latest_webhook = max(self.latest_webhook or moment.at, moment.at)
+        is_consent = moment.type in CONSENT_TYPES
+        if is_consent and event.via is not Via.SERVER:
+            return set()
         changed: set[str] = set()
-        is_own = event.via is Via.SERVER and moment.type in CONSENT_TYPES
-        if event.conference_id is not None and (is_own or moment.type.startswith("conference.")):
+        if event.conference_id is not None and (is_consent or moment.type.startswith("conference.")):
             changed |= self._add_to_conference(event.conference_id, moment)
         if event.queue is not None and moment.type in Queue.CHANGED_BY:
             changed |= self._add_to_queue(event.queue, moment)
-        if moment.call is not None and moment.type in _MOVES:
-            self._call(moment.call).move(moment)
-        if moment.call is not None and moment.type == "call.initiated":
-            changed |= self._record_start(moment.call, moment)
-        if moment.call is not None and moment.type == "call.hangup":
-            changed |= self._record_hangup(moment.call, moment)
-        if moment.call is not None and moment.type in ("call.hold", "call.unhold"):
-            changed |= self._record_of_call(moment, self._call(moment.call).holds)
-        if moment.call is not None and is_own and event.conference_id is None:
-            changed |= self._record_of_call(moment, self._call(moment.call).consents)
-        if moment.call is not None and moment.type in CALL_SOUNDS:
-            self._call(moment.call).hear(moment)
+        is_kept_in_conference = is_consent and event.conference_id is not None
+        if moment.call is not None and moment.type in CallLeg.EVENTS and not is_kept_in_conference:
+            changed |= self._add_to_leg(moment.call, moment)
         return changed
 
     def restore(self, conference_id: str, events: Iterable[StoredEvent]) -> set[str]:
@@ -133,14 +121,14 @@ class Projection:
             oldest = next(iter(self._pinned))
             del self._pinned[oldest]
             if oldest in self._conferences:
-                self._forget_calls_of(oldest, self._conferences.pop(oldest))
+                self.legs.forget_conference(oldest, self._conferences.pop(oldest).state.participants)
             self._forgotten[oldest] = None
 
     def conference(self, conference_id: str, now: datetime) -> ConferenceView | None:
         """A conference as it is at `now`. None if it is not known, or forgotten."""
         id_ = self.conference_id(conference_id)
         log = self._conferences.get(id_)
-        return None if log is None else conference_view(id_, log.state, self.caller, now)
+        return None if log is None else conference_view(id_, log.state, self.legs.caller, now)
 
     def conference_id(self, id_or_name: str) -> str:
         """The id of a conference that is given by its id or name. An unknown name is returned unchanged."""
@@ -156,14 +144,14 @@ class Projection:
 
     def conferences(self, now: datetime, *, open_only: bool = False) -> list[ConferenceView]:
         """All known conferences, newest first."""
-        views = [conference_view(id_, log.state, self.caller, now) for id_, log in self._conferences.items()]
+        views = [conference_view(id_, log.state, self.legs.caller, now) for id_, log in self._conferences.items()]
         matching = [view for view in views if view.status == "open" or not open_only]
         return sorted(matching, key=lambda view: (view.started_at or _LONG_AGO, view.id), reverse=True)
 
     def queue(self, name: str, now: datetime) -> QueueView | None:
         """A queue as it is at `now`. None if it is not known, or deleted."""
         log = self._queues.get(name)
-        return None if log is None or not log.state.exists else queue_view(name, log.state, self.caller, now)
+        return None if log is None or not log.state.exists else queue_view(name, log.state, self.legs.caller, now)
 
     def queues(self, now: datetime) -> list[QueueView]:
         """All known queues that were not deleted, by name."""
@@ -174,7 +162,7 @@ class Projection:
         """The figures of a conference at `now`, with the effects of commands and the API's answers."""
         id_ = self.conference_id(conference_id)
         log = self._conferences.get(id_)
-        return None if log is None else summary_view(id_, log.state, self.caller, now)
+        return None if log is None else summary_view(id_, log.state, self.legs.caller, now)
 
     def timeline(self, conference_id: str, now: datetime, names: Mapping[str, str] | None = None) -> str | None:
         """What happened in a conference, in Markdown, with the commands of this server.
@@ -201,7 +189,7 @@ class Projection:
             return
         self._ended.pop(conference_id, None)
         self._conference_ids = {name: id_ for name, id_ in self._conference_ids.items() if id_ != conference_id}
-        self._forget_calls_of(conference_id, log)
+        self.legs.forget_conference(conference_id, log.state.participants)
         self._forgotten[conference_id] = None
 
     def _render(
@@ -211,32 +199,17 @@ class Projection:
         log = self._conferences.get(id_)
         return None if log is None else render(id_, log, self._names(log.state) | dict(names or {}), now)
 
-    def number(self, call_control_id: str) -> str | None:
-        """The phone number or SIP address at the far end of a call leg."""
-        return self.caller(call_control_id).number
-
-    def caller(self, call_control_id: str) -> CallerId:
-        """The far end of a call leg."""
-        call = self._calls.get(call_control_id)
-        return CallerId() if call is None else call.caller
-
-    def numbers(self) -> list[str]:
-        """The numbers at the far ends of all known call legs, the last started first."""
-        numbers = (call.caller.number for call in reversed(self._calls.values()))
-        return list(dict.fromkeys(number for number in numbers if number is not None))
-
-    def is_ringing(self, number: str, *, beside: str) -> bool:
-        """Whether a call leg to this number may ring, other than the leg `beside`."""
-        return any(
-            leg != beside and call.caller.number == number and not call.hangups and not call.conferences
-            for leg, call in self._calls.items()
-        )
-
     def conference_of(self, call_control_id: str) -> str | None:
         """The id of the conference that a call leg is in, as far as known."""
-        call = self._calls.get(call_control_id)
-        conferences = call.conferences if call is not None else ()
-        return next((id_ for id_ in conferences if _is_in(self._conferences.get(id_), call_control_id)), None)
+        leg = self.legs.find(call_control_id)
+        logs = ((id_, self._conferences.get(id_)) for id_ in (leg.conferences if leg is not None else ()))
+        return next((id_ for id_, log in logs if log is not None and call_control_id in log.state.present), None)
+
+    def queue_of(self, call_control_id: str) -> str | None:
+        """The name of the queue that a call leg waits in, according to events and the API's answers."""
+        leg = self.legs.find(call_control_id)
+        logs = ((name, self._queues.get(name)) for name in (leg.queues if leg is not None else ()))
+        return next((name for name, log in logs if log is not None and call_control_id in log.state.waiting), None)
 
     def person(self, call_control_id: str, now: datetime) -> PersonView | None:
         """Who is on a call leg, and in which state. None if the leg is not known.
@@ -247,44 +220,21 @@ class Projection:
         if conference_id is not None:
             state = self._conferences[conference_id].state
             person = state.present[call_control_id]
-            return person_in(participant_view(person, state, self.caller, state.ended_by(now), now), conference_id)
-        call = self._calls.get(call_control_id)
-        if call is None:
+            return person_in(participant_view(person, state, self.legs.caller, state.ended_by(now), now), conference_id)
+        leg = self.legs.find(call_control_id)
+        if leg is None:
             return None
-        queue = next((name for name in call.queues if _is_waiting(self._queues.get(name), call_control_id)), None)
-        queued = self._queues[queue].state.waiting[call_control_id] if queue else None
+        queue = self.queue_of(call_control_id)
         return PersonView(
             call_control_id=call_control_id,
-            number=call.caller.number,
-            caller_name=call.caller.name,
-            is_on_hold=call.on_hold_since is not None,
-            on_hold_since=call.on_hold_since,
+            number=leg.caller.number,
+            caller_name=leg.caller.name,
+            is_on_hold=leg.on_hold_since is not None,
+            on_hold_since=leg.on_hold_since,
             queue=queue,
-            queued_at=queued.since if queued else None,
-            is_alive=not call.hangups,
+            queued_at=self._queues[queue].state.waiting[call_control_id].since if queue else None,
+            is_alive=not leg.hangups,
         )
-
-    def queue_of(self, call_control_id: str) -> str | None:
-        """The name of the queue that a call leg waits in, according to events and the API's answers."""
-        call = self._calls.get(call_control_id)
-        names = call.queues if call is not None else ()
-        queues = ((name, self._queues.get(name)) for name in names)
-        return next((name for name, log in queues if log is not None and call_control_id in log.state.waiting), None)
-
-    def is_bridged(self, call_control_id: str) -> bool:
-        """Whether the newest event about a leg's place says that it was bridged."""
-        call = self._calls.get(call_control_id)
-        return call is not None and call.last_move is not None and call.last_move.type == "call.bridged"
-
-    def moved_at(self, call_control_id: str) -> datetime | None:
-        """When a leg last joined a conference or queue or was bridged, according to events."""
-        call = self._calls.get(call_control_id)
-        return call.last_move.at if call is not None and call.last_move is not None else None
-
-    def knows_from_start(self, call_control_id: str) -> bool:
-        """Whether the event of the call's start is known, so that all its moves are known too."""
-        call = self._calls.get(call_control_id)
-        return call is not None and call.started is not None
 
     def present_in(self, conference_id: str) -> frozenset[str] | None:
         """The call legs in a conference; None when nothing is known of the conference."""
@@ -305,17 +255,11 @@ class Projection:
         """The ids of all known conferences, and the names of all known queues."""
         return list(self._conferences), list(self._queues)
 
-    def has_heard(self, person: Participant, announcements: Collection[str]) -> bool:
-        """Whether a participant has heard a spoken text or one of these files, in this stay or before on this leg."""
-        call = self._calls.get(person.call)
-        sounds = {**(call.heard if call else {}), **person.heard}
-        return any(sound == SPEECH or sound in announcements for sound in sounds)
-
     def _names(self, state: Conference) -> dict[str, str]:
         labels = {
             call: person.facts["label"].value for call, person in state.participants.items() if "label" in person.facts
         }
-        numbers = {call: number for call in state.participants if (number := self.number(call)) is not None}
+        numbers = {call: number for call in state.participants if (number := self.legs.number(call)) is not None}
         return numbers | labels
 
     def merge_conference(
@@ -462,18 +406,8 @@ class Projection:
         for _ in range(len(self._ended) - self._ended_kept):
             oldest = min(self._ended, key=lambda id_: (self._ended[id_], id_))
             self._forgotten_before = max(self._forgotten_before, self._ended.pop(oldest))
-            self._forget_calls_of(oldest, self._conferences.pop(oldest))
+            self.legs.forget_conference(oldest, self._conferences.pop(oldest).state.participants)
             self._forgotten[oldest] = None
-
-    def _forget_calls_of(self, id_: str, log: ConferenceLog) -> None:
-        """Forget the legs that have hung up and were only in this conference."""
-        for call_control_id in log.state.participants:
-            call = self._calls.get(call_control_id)
-            if call is None:
-                continue
-            call.conferences.discard(id_)
-            if call.hangups and not call.conferences and not call.queues:
-                del self._calls[call_control_id]
 
     def _add_to_queue(self, name: str, moment: Moment) -> set[str]:
         log = self._queues.get(name)
@@ -496,62 +430,31 @@ class Projection:
             logs = self._queues
             del logs[min(logs, key=lambda name: (bool(logs[name].state.waiting), logs[name].last_at or _LONG_AGO))]
 
-    def _call(self, call_control_id: str) -> Call:
-        call = self._calls.get(call_control_id)
-        if call is None:
-            self._make_room_for_a_call()
-            call = self._calls[call_control_id] = Call()
-        return call
-
-    def _make_room_for_a_call(self) -> None:
-        """Forget calls: first the oldest ones that have hung up."""
-        if len(self._calls) >= self._calls_kept:
-            oldest = sorted(self._calls, key=lambda id_: not self._calls[id_].hangups)
-            for id_ in oldest[: max(self._calls_kept // 4, 1)]:
-                del self._calls[id_]
-
-    def _record_start(self, call_control_id: str, moment: Moment) -> set[str]:
-        call = self._call(call_control_id)
-        if not call.start(moment):
+    def _add_to_leg(self, call_control_id: str, moment: Moment) -> set[str]:
+        leg = self.legs.find_or_add(call_control_id)
+        if not leg.add(moment):
             return set()
-        conferences = {resource_uri("conferences", id_) for id_ in call.conferences if id_ in self._conferences}
-        return conferences | {resource_uri("queues", name) for name in call.queues if name in self._queues}
-
-    def _record_hangup(self, call_control_id: str, moment: Moment) -> set[str]:
-        call = self._call(call_control_id)
-        if any(earlier.id == moment.id for earlier in call.hangups):
-            return set()
-        call.hangups.append(moment)
-        changed: set[str] = set()
-        for id_ in call.conferences:
-            changed |= self._add_call_moment(id_, moment)
-        for name in call.queues:
-            changed |= self._hang_up_in_queue(name, moment)
+        if moment.type == "call.initiated":
+            conferences = {resource_uri("conferences", id_) for id_ in leg.conferences if id_ in self._conferences}
+            return conferences | {resource_uri("queues", name) for name in leg.queues if name in self._queues}
+        changed = set[str]().union(*(self._add_leg_moment(id_, moment) for id_ in leg.conferences))
+        if moment.type == "call.hangup":
+            changed = changed.union(*(self._hang_up_in_queue(name, moment) for name in leg.queues))
         return changed
-
-    def _record_of_call(self, moment: Moment, kept: list[Moment]) -> set[str]:
-        """Keep a moment of a call, which takes effect in each conference that the call is or was in."""
-        if moment.call is None or any(earlier.id == moment.id for earlier in kept):
-            return set()
-        kept.append(moment)
-        del kept[:-_MAX_HOLDS]
-        conferences = self._call(moment.call).conferences
-        return set[str]().union(*(self._add_call_moment(id_, moment) for id_ in conferences))
 
     def _link_to_conference(self, call_control_id: str, id_: str) -> set[str]:
         """A leg is or was in a conference. Its hang-up, holds and consent take effect there."""
-        call = self._call(call_control_id)
-        call.conferences.add(id_)
-        moments = (*call.hangups, *call.holds, *call.consents)
-        return set[str]().union(*(self._add_call_moment(id_, moment) for moment in moments))
+        leg = self.legs.find_or_add(call_control_id)
+        leg.conferences.add(id_)
+        return set[str]().union(*(self._add_leg_moment(id_, moment) for moment in leg.conference_moments))
 
     def _link_to_queue(self, call_control_id: str, name: str) -> set[str]:
-        call = self._call(call_control_id)
-        call.queues.add(name)
-        return set[str]().union(*(self._hang_up_in_queue(name, moment) for moment in call.hangups))
+        leg = self.legs.find_or_add(call_control_id)
+        leg.queues.add(name)
+        return set[str]().union(*(self._hang_up_in_queue(name, moment) for moment in leg.hangups))
 
-    def _add_call_moment(self, id_: str, moment: Moment) -> set[str]:
-        """Add a moment of a call to a conference in which the call is or was."""
+    def _add_leg_moment(self, id_: str, moment: Moment) -> set[str]:
+        """Add a moment of a leg to a conference in which the leg is or was."""
         log = self._conferences.get(id_)
         if log is None:
             return set()
@@ -569,14 +472,6 @@ class Projection:
 def _is_same_view(before: ConferenceView | QueueView | None, after: ConferenceView | QueueView | None) -> bool:
     """Whether a view is the same as before, except for the read time."""
     return before is not None and after is not None and before.equals_ignoring_read_time(after)
-
-
-def _is_in(log: ConferenceLog | None, call_control_id: str) -> bool:
-    return log is not None and call_control_id in log.state.present
-
-
-def _is_waiting(log: QueueLog | None, call_control_id: str) -> bool:
-    return log is not None and call_control_id in log.state.waiting
 
 
 def _drop_old_answer(log: ConferenceLog | QueueLog) -> None:
