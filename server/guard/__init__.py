@@ -10,7 +10,7 @@ from .approvals import (
     NoApprover,
 )
 from .audit_writer import AuditWriter
-from .call_record import Caller, CallRecord
+from .call_record import Caller, CallRecord, TelnyxRecord
 from .gate import Gate
 from .guard import Guard
 from .ledger import Ledger
@@ -33,4 +33,5 @@ __all__ = [
     "NoApprover",
     "Policy",
     "Question",
+    "TelnyxRecord",
 ]

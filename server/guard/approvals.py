@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from ...tools.base import Risk, Tool
 from ..errors import CallRefused
-from .call_record import CallRecord
+from .call_record import ApprovalRecord, CallRecord
 from .changes import changes
 from .ledger import MAX_QUESTION_LENGTH, ApprovalRequest, Grant, GrantUse, Ledger, PendingApproval, State
 from .questions import Question
@@ -118,8 +118,10 @@ class Approvals:
         approver: Approver,
         record: CallRecord,
         grant_use: Callable[[], Awaitable[GrantUse | None]] | None = None,
-    ) -> datetime:
-        """Have a person approve what the command would do now, and use that approval up. Returns when they approved.
+    ) -> tuple[ApprovalRecord, datetime]:
+        """Have a person approve what the command would do now, and use that approval up.
+
+        Returns the approval as it is recorded, and when they gave it.
 
         `compose` makes the question from live facts. An approval of a question whose facts have changed since does not
         count: the new question is asked. `grant_use` returns the use of a grant that the call would be, or None if no
@@ -129,8 +131,8 @@ class Approvals:
         for _ in range(_MAX_ROUNDS):
             request = _request(command, question, risk, record)
             use = await grant_use() if grant_use is not None else None
-            if (approved_at := await self._was_approved(command, request, question, record, use)) is not None:
-                return approved_at
+            if (approved := await self._earlier_approval(command, request, question, record, use)) is not None:
+                return approved
             if (outdated := await self._ledger.outdated(request)) is not None:
                 changed = changes(outdated.facts, question.facts)
                 question = question.replacing(outdated.code, changed)
@@ -138,46 +140,47 @@ class Approvals:
             answer = await approver.ask(question)
             by = "" if answer.reply is ApprovalOutcome.NOBODY else answer.by
             record.call = answer.call or record.call
-            _note(record, question, by, answer.reply.value, answer.reason)
+            approval = _record(record, question, by, answer.reply, answer.reason)
             if answer.reply is ApprovalOutcome.NO:
                 await self._use_up(command, request, answer)
                 raise PersonDeclined(command)
             if answer.reply is ApprovalOutcome.NOBODY:
                 pending = await self._ledger.add_pending(request)
-                record.asked["code"] = pending.code
+                approval.code = pending.code
                 reason = answer.reason or ""
                 raise ApprovalPending(command, risk, pending, reason, self._where_to_answer(pending.code))
-            approved = question
+            digest = question.digest
             question, risk = await compose()
-            if question.digest == approved.digest:
+            if question.digest == digest:
                 await self._use_up(command, request, answer)
-                return self._ledger.now()
+                return approval, self._ledger.now()
         raise CallRefused(
             f"What {command.tool_name()} would touch changed each time while a person was being asked. Nothing was "
             "sent. Look at the state again, then decide."
         )
 
-    async def _was_approved(
+    async def _earlier_approval(
         self,
         command: Tool,
         request: ApprovalRequest,
         question: Question,
         record: CallRecord,
         use: GrantUse | None,
-    ) -> datetime | None:
-        """When a person has approved the call outside the conversation, or granted it. Raises `PersonDeclined`."""
+    ) -> tuple[ApprovalRecord, datetime] | None:
+        """The approval that a person gave outside the conversation, or by a grant. Raises `PersonDeclined`."""
         decided = await self._ledger.take(request, use)
         if isinstance(decided, Grant):
-            _note(record, question, decided.granted_by, ApprovalOutcome.YES.value, None)
-            record.asked["grant"] = decided.code
-            return decided.granted_at
+            approval = _record(record, question, decided.granted_by, ApprovalOutcome.YES)
+            approval.grant = decided.code
+            return approval, decided.granted_at
         if decided is None or decided.state is State.PENDING:
             return None
         answer = ApprovalOutcome.NO if decided.state is State.REJECTED else ApprovalOutcome.YES
-        _note(record, question, decided.decided_by or "", answer.value, decided.reason, decided.code)
+        approval = _record(record, question, decided.decided_by or "", answer, decided.reason)
+        approval.code = decided.code
         if answer is ApprovalOutcome.NO:
             raise PersonDeclined(command)
-        return decided.decided_at or self._ledger.now()
+        return approval, decided.decided_at or self._ledger.now()
 
     async def _use_up(self, command: Tool, request: ApprovalRequest, answer: ApprovalAnswer) -> None:
         """An answer counts once, whether it was yes or no."""
@@ -214,9 +217,10 @@ def _hash(value: list[Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _note(  # noqa: PLR0917 (one argument a fact)
-    record: CallRecord, question: Question, by: str, answer: str, reason: str | None, code: str | None = None
-) -> None:
+def _record(
+    record: CallRecord, question: Question, by: str, answer: ApprovalOutcome, reason: str | None = None
+) -> ApprovalRecord:
+    """Record the question and its answer in the record of the call."""
     text = question.text if record.keep_content else question.record_text
-    asked = {"question": text, "by": by, "answer": answer, "reason": reason, "code": code}
-    record.asked = {name: value for name, value in asked.items() if value}
+    record.approval = ApprovalRecord(text, by, answer.value, reason)
+    return record.approval

@@ -33,6 +33,35 @@ class Caller:
 
 
 @dataclass(slots=True)
+class ApprovalRecord:
+    """An approval question and its answer."""
+
+    question: str
+    by: str
+    """Who answered it. Empty if nobody did."""
+    answer: str
+    """yes, no or nobody: the value of an `ApprovalOutcome`."""
+    reason: str | None = None
+    """The person's reason, or why nobody could be asked."""
+    code: str | None = None
+    """The code under which the question is stored for a person."""
+    grant: str | None = None
+    """The code of the grant that covers the call, or that the call asked for."""
+
+
+@dataclass(slots=True)
+class TelnyxRecord:
+    """Telnyx's answer."""
+
+    status: int
+    request_id: str | None = None
+    attempts: int | None = None
+    """How often the request was sent, if more than once."""
+    at: str | None = None
+    """The time by Telnyx's clock, if that is another than this server's."""
+
+
+@dataclass(slots=True)
 class CallRecord:
     """The facts of one call, collected while it runs."""
 
@@ -45,10 +74,10 @@ class CallRecord:
     parsed: Tool | None = None
     risk: Risk | None = None
     """The risk with its effects, once it is assessed."""
-    asked: dict[str, Any] = field(default_factory=dict[str, Any])
-    """The approval question and its answer."""
-    telnyx: dict[str, Any] = field(default_factory=dict[str, Any])
-    """Status and request id of Telnyx's answer."""
+    approval: ApprovalRecord | None = None
+    """The last approval question. None if nobody was asked."""
+    telnyx: TelnyxRecord | None = None
+    """None if Telnyx did not answer."""
     outcome: str = "given up"
     """The result. A call that keeps this one was cancelled by its client."""
     why: str | None = None
@@ -82,8 +111,8 @@ class CallRecord:
             "outcome": outcome or self.outcome,
             "newest_event": newest_event,
             "why": self._without_content(self.why),
-            "asked": self.asked,
-            "telnyx": self.telnyx,
+            "asked": _filled_fields(self.approval),
+            "telnyx": _filled_fields(self.telnyx),
             "ms": round((self.seconds or time.monotonic() - self.started) * 1000),
         }
         return {name: value for name, value in entry.items() if value or value == 0}
@@ -153,6 +182,12 @@ class CallRecord:
         """An argument as the client gave it. A list or object that a host sent as JSON in a string is stored itself."""
         parsed = getattr(self.parsed, name, value) if isinstance(value, str) else value
         return cast("Any", parsed) if isinstance(parsed, list | dict) else value
+
+
+def _filled_fields(record: ApprovalRecord | TelnyxRecord | None) -> dict[str, Any]:
+    """The fields of a part of the record, without empty ones."""
+    names = record.__slots__ if record is not None else ()
+    return {name: value for name in names if (value := getattr(record, name))}
 
 
 @cache

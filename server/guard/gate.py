@@ -244,11 +244,12 @@ class Gate:
             return compose_grant(terms, facts, record_facts), Risk.DESTRUCTIVE
 
         approver = _ClientApprover(approver, lambda: self._policy(record.caller))
-        approved_at = await self._use_store(request, self._approvals.obtain(request, composed, approver, record))
-        by = str(record.asked.get("by", ""))
+        approval, approved_at = await self._use_store(
+            request, self._approvals.obtain(request, composed, approver, record)
+        )
         asker = record.caller.identity, record.caller.client
-        grant = await self._use_store(request, self._ledger.add_grant(terms, asker, by, approved_at))
-        record.asked["grant"] = grant.code
+        grant = await self._use_store(request, self._ledger.add_grant(terms, asker, approval.by, approved_at))
+        approval.grant = grant.code
         return grant
 
     async def admit_part(self, command: Command, policy: Policy, record: CallRecord, once: Limit | None) -> bool:

@@ -11,7 +11,7 @@ from ...tools.queues import AnnouncePositions, GetQueue, ListQueueCalls
 from ...tools.results import Queue, QueueResult
 from ..errors import CallFailed, CallRefused, OutOfScope
 from ..events.service import EventService
-from ..guard import Caller, CallRecord, Guard, Policy
+from ..guard import Caller, CallRecord, Guard, Policy, TelnyxRecord
 from ..guard.policy import Limit
 from ..telnyx import TelnyxClient
 
@@ -83,7 +83,7 @@ class QueueAnnouncements:
     async def _send(self, part: Command, record: CallRecord) -> None:
         try:
             answer = await self._telnyx.send(part.model_copy(update={"command_id": str(uuid.uuid4())}))
-            record.telnyx = {"status": answer.status}
+            record.telnyx = TelnyxRecord(answer.status)
             record.ended("done")
             self._guard.gate.sent(part, answer.body, record.caller, self._events.now())
         except CallFailed as problem:

@@ -30,7 +30,17 @@ from ..errors import CallFailed, CallRefused, LookupFailed
 from ..events.event import EventFilter
 from ..events.service import EventService
 from ..events.times import iso
-from ..guard import ApprovalAnswer, ApprovalOutcome, ApprovalPending, Approver, CallRecord, Guard, Policy
+from ..guard import (
+    ApprovalAnswer,
+    ApprovalOutcome,
+    ApprovalPending,
+    Approver,
+    Caller,
+    CallRecord,
+    Guard,
+    Policy,
+    TelnyxRecord,
+)
 from ..guard.ledger import Decision, NoSuchApproval
 from ..json_text import MAX_NESTING, compact_json, is_too_deep
 from ..lifecycle import Shutdown
@@ -146,7 +156,7 @@ class ToolCallHandler:
             record.ended(failed.outcome, failed.why)
             policy = self._guard.policy(record.caller)
             cards = origin.context is not None and has_cards(origin.context, policy)
-            return _failure_result(failed, record, cards=cards)
+            return _failure_result(failed, cards=cards)
         except Exception:
             record.ended("failed", "a fault of this server")
             logger.exception("%s failed unexpectedly", call.name)
@@ -198,16 +208,16 @@ class ToolCallHandler:
         except ApprovalPending as waiting:
             if isinstance(approver, Elicitation):
                 await approver.offer_page(waiting.pending)
-                approver.on_late_answer(partial(self._decide_late, record))
+                approver.on_late_answer(partial(self._decide_late, waiting.pending.code, record.caller))
             raise
 
-    async def _decide_late(self, record: CallRecord, answer: ApprovalAnswer) -> None:
+    async def _decide_late(self, code: str, caller: Caller, answer: ApprovalAnswer) -> None:
         """Note an answer that came after its call had ended: it decides the pending approval and sends nothing."""
         is_yes = answer.reply is ApprovalOutcome.YES
-        if answer.reply is ApprovalOutcome.NOBODY or (is_yes and self._guard.policy(record.caller).by_another):
+        if answer.reply is ApprovalOutcome.NOBODY or (is_yes and self._guard.policy(caller).by_another):
             return
         with suppress(NoSuchApproval):
-            await self._guard.ledger.decide(record.asked["code"], Decision(is_yes, "elicitation, late", answer.reason))
+            await self._guard.ledger.decide(code, Decision(is_yes, "elicitation, late", answer.reason))
 
     async def _answer_locally(self, tool: Tool, origin: CallContext, record: CallRecord) -> dict[str, Any]:
         """Answer a tool that is no Telnyx endpoint."""
@@ -243,17 +253,10 @@ class ToolCallHandler:
         try:
             answer = await self._telnyx.send(command)
         except TelnyxRefused as refused:
-            record.telnyx = _without_empty({"status": refused.status, "request_id": refused.request_id})
+            record.telnyx = TelnyxRecord(refused.status, refused.request_id)
             raise await self._explained(refused) from None
         attempts = answer.attempts if answer.attempts > 1 else None
-        record.telnyx = _without_empty(
-            {
-                "status": answer.status,
-                "request_id": answer.request_id,
-                "attempts": attempts,
-                "at": self._telnyx_time_if_moved(),
-            }
-        )
+        record.telnyx = TelnyxRecord(answer.status, answer.request_id, attempts, self._telnyx_time_if_moved())
         self._events.record_command(command)
         self._guard.gate.sent(command, answer.body, record.caller, self._events.now())
         fields = command.read(answer.body)
@@ -340,10 +343,6 @@ def _unknown_tool(name: str, hint: str) -> MCPError:
     return MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name}{hint}")
 
 
-def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value}
-
-
 def _with_command_id(command: Command) -> Command:
     """The command with a `command_id`, so that Telnyx recognizes a repeat."""
     if not command.is_deduped() or getattr(command, "command_id", None) is not None:
@@ -390,11 +389,11 @@ def _with_note(result: dict[str, Any], note: str | None) -> dict[str, Any]:
     return {**result, **_result({**content, "summary": f"{content['summary']} {note}"})}
 
 
-def _failure_result(failed: CallFailed, record: CallRecord, *, cards: bool) -> dict[str, Any]:
+def _failure_result(failed: CallFailed, *, cards: bool) -> dict[str, Any]:
     """The error. If a question is pending, also its code in `_meta`, and how to show it as a card."""
-    code = record.asked.get("code") if isinstance(failed, ApprovalPending) else None
-    if code is None:
+    if not isinstance(failed, ApprovalPending):
         return _error_result(str(failed)) | {"_meta": {FOR_PERSON: failed.for_person}}
+    code = failed.pending.code
     card = f" Or better, show it to them as a card: call show_approval with approval {code}, then wait."
     return _error_result(f"{failed}{card if cards else ''}") | {"_meta": {PENDING: code}}
 

@@ -39,7 +39,7 @@ def log_call(record: CallRecord, request_id: str | int | None) -> None:
         "session": record.caller.session,
         "call": record.call,
         "request_id": request_id,
-        "telnyx_request_id": record.telnyx.get("request_id"),
+        "telnyx_request_id": record.telnyx.request_id if record.telnyx is not None else None,
         "trace_id": None if trace == INVALID_TRACE_ID else format_trace_id(trace),
     }
     present = {name: value for name, value in fields.items() if value is not None}

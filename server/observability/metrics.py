@@ -87,9 +87,9 @@ class Metrics:
 
     def call_ended(self, record: CallRecord, request_id: object) -> None:
         self._calls_by_labels(record.tool.tool_name(), record.outcome).inc()
-        if answer := record.asked.get("answer"):
-            by = "client" if record.asked.get("by", "elicitation") == "elicitation" else "operator"
-            self._approvals.labels(by, answer).inc()
+        if (approval := record.approval) is not None:
+            by = "client" if approval.by in ("", "elicitation") else "operator"
+            self._approvals.labels(by, approval.answer).inc()
 
     def request_ended(self, command: Command, status: int, seconds: float) -> None:
         self._histogram(command.tool_name(), status // 100).observe(seconds)
