@@ -21,7 +21,7 @@ from .rules import (
     ScopeRules,
     ToolRules,
 )
-from .scope import ConferenceFacts, RecordingFacts, ScopeFacts
+from .targets import ConferenceFacts, RecordingFacts, ScopeFacts
 
 __all__ = [
     "AlertCondition",

@@ -33,7 +33,8 @@ from .consent import ConsentPolicy
 from .hours import Hours, closed
 from .limits import Limit, Share, Window
 from .rules import OwnRules, Rules
-from .scope import PolicyScope, ScopeFacts, Whereabouts
+from .scope import PolicyScope
+from .targets import CallPlaces, ScopeFacts
 
 _DEFAULT_LEVEL = ApprovalLevel.DESTRUCTIVE
 _LEVELS_BY_STRICTNESS = (ApprovalLevel.NEVER, ApprovalLevel.DESTRUCTIVE, ApprovalLevel.DISRUPTIVE, ApprovalLevel.ALL)
@@ -85,12 +86,12 @@ class Policy:
         """Why writes are closed at this moment (timezone-aware), and when they open next; None when they are open."""
         return closed(self.hours, now)
 
-    async def out_of_scope(self, command: Command, facts: ScopeFacts, where: Whereabouts) -> str | None:
+    async def out_of_scope(self, command: Command, facts: ScopeFacts, places: CallPlaces) -> str | None:
         """Why a command may not touch what it names, as a clause; None when it may.
 
-        Raises what `facts` and `where` raise.
+        Raises what `facts` and `places` raise.
         """
-        return await self.scope.refusal(command, facts, where)
+        return await self.scope.refusal(command, facts, places)
 
     def judged(self, tool: Tool, risk: Risk | None = None) -> "PolicyDecision":
         """The decision for a call at a risk; None for the risk of the call without its effects."""
