@@ -12,14 +12,19 @@ from urllib.parse import unquote
 
 from pydantic import AfterValidator, ValidationInfo
 
+from .text import clean
+
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
-_SIP = re.compile(r"sips?:(?P<user>[^\s@<>\"?]+)@[a-z0-9.-]+(:[0-9]{1,5})?(;[\w.=+-]+)*", re.IGNORECASE | re.ASCII)
+_SIP = re.compile(
+    r"sips?:(?P<user>[^\s@<>\"?]+)@[a-z0-9.-]+(:[0-9]{1,5})?(;(?!maddr=)[\w.=+-]+)*", re.IGNORECASE | re.ASCII
+)
+"""Without `maddr`, which sends the call to another host than the one that a person reads."""
 _ON_THE_WIRE = re.compile(r"\+[1-9][0-9]{1,14}(,[0-9A-D*#wW]+)?|sips?:[^\s@]+@[^\s@]+")
 """What Telnyx takes: after a comma digits to send once the call is answered."""
-_SOS = re.compile(r"(urn:service:)?sos([.;:].*)?", re.IGNORECASE | re.DOTALL)
+_SOS = re.compile(r"(.*:)?sos([.;:].*)?", re.IGNORECASE | re.DOTALL)
 _MAX_LENGTH = 255
 """Characters of a number, so that a person is shown all of it."""
 _SEPARATORS = re.compile(r"[\s().!~'/_-]")
@@ -27,8 +32,10 @@ _OTHER_SIGNS = re.compile(r"[^\w+*#,]")
 """Signs that no number has: a telephone system may leave them out, or stop there."""
 _PARAMETERS = re.compile(r"[;:].*", re.DOTALL)
 """What may follow the number in a user part: parameters, a password."""
-_DIAL_STRING = re.compile(r"[0-9+*#,wWpP]*[0-9][0-9+*#,wWpP]*")
-_PAUSES = re.compile(r"[,wWpP*#+]+")
+_SCHEMES = re.compile(r"((tel|sips?|callto|phone):)*", re.IGNORECASE)
+_EXTENSION = re.compile(r"(?<=[0-9])(x|ext|extn|extension)(?=[0-9]|$)", re.IGNORECASE)
+_DIAL_STRING = re.compile(r"[0-9+*#,wWpPtT]*[0-9][0-9+*#,wWpPtT]*")
+_PAUSES = re.compile(r"[,wWpPtT*#+]+")
 _SERVICE_CODES = tuple(re.compile(rf"([*#]{{1,2}}[0-9]{{{digits}}}[*#]?)+") for digits in (1, 2, 3))
 """Codes that a telephone system takes before the number, such as *67 and #31#."""
 _LONGEST_SHORT = 6
@@ -36,6 +43,8 @@ _ABROAD = ("00", "011", "0011")
 """International prefixes: what is dialled before a country code."""
 _OUTSIDE = ("0", "8", "9")
 """What is dialled first to get an outside line."""
+_CODE_OUTSIDE = re.compile(r"[089][*#]")
+"""An outside line, and a service code dialled there."""
 _KNOWN_EVERYWHERE = frozenset({"000", "112", "911", "999"})
 _PAY_PER_CALL = re.compile(r"1[0-9]{3}976[0-9]{4}")
 """The exchange 976 of the North American plan, which libphonenumber does not tell from others."""
@@ -74,7 +83,7 @@ def refusal(value: str) -> str | None:
         return f"must have at most {_MAX_LENGTH} characters"
     sip = _SIP.fullmatch(value)
     user = _decoded(sip["user"] if sip else value)
-    if sip and not user.isprintable():
+    if sip and not _is_readable(user):
         return _FORM
     reasons = (_service(dialled, is_international=bool(sip)) for dialled in _dialled(user))
     if reason := next((reason for reason in reasons if reason), None):
@@ -142,7 +151,7 @@ def party_key(text: str) -> str:
     Raises `ValueError`.
     """
     text = text.strip()
-    if (sip := _SIP.fullmatch(text)) is not None and _decoded(sip["user"]).isprintable():
+    if (sip := _SIP.fullmatch(text)) is not None and _is_readable(_decoded(sip["user"])):
         numbers = reached(text)
         return numbers[0] if len(numbers) == 1 else _address(text)
     spelt = re.sub(r"^tel:", "", unicodedata.normalize("NFKC", text), flags=re.IGNORECASE).partition(";")[0]
@@ -200,8 +209,15 @@ def _caller(value: str, info: ValidationInfo) -> str:
 
 
 def _decoded(text: str) -> str:
-    plain = unicodedata.normalize("NFKC", unquote(unquote(text))).strip()
-    return "".join(str(unicodedata.decimal(letter, letter)) for letter in plain)  # also the digits of other scripts
+    while (plain := unquote(text)) != text:  # each system on the way may decode it once
+        text = plain
+    plain = unicodedata.normalize("NFKC", plain).strip()
+    return "".join(str(unicodedata.digit(letter, letter)) for letter in plain)  # also the digits of other scripts
+
+
+def _is_readable(user: str) -> bool:
+    """Whether a user part has no character that a reader does not see."""
+    return user.isprintable() and clean(user, len(user) + 1) == user
 
 
 def _dialled(text: str) -> list[str]:
@@ -210,11 +226,13 @@ def _dialled(text: str) -> list[str]:
     A system may strip a service code such as *67 or #31#, take the first digit for an outside line, and pause or go on
     at each separator: each reading is returned.
     """
-    plain = _SEPARATORS.sub("", _PARAMETERS.sub("", re.sub(r"^(tel:)?", "", text, flags=re.IGNORECASE)))
-    spelt = _OTHER_SIGNS.sub(",", plain)
+    plain = _SEPARATORS.sub("", _PARAMETERS.sub("", _SCHEMES.sub("", text, count=1)))
+    spelt = _OTHER_SIGNS.sub(",", _EXTENSION.sub(",", plain))
     if not _DIAL_STRING.fullmatch(spelt):
         return []
-    without_code = [spelt, *(spelt[match.end() :] for code in _SERVICE_CODES if (match := code.match(spelt)))]
+    starts = [spelt, *([spelt[1:]] if _CODE_OUTSIDE.match(spelt) else [])]
+    codes = (code.match(start) for start in starts for code in _SERVICE_CODES)
+    without_code = [spelt, *(match.string[match.end() :] for match in codes if match)]
     readings: dict[str, None] = {}
     for reading in without_code:
         pieces = [piece for piece in _PAUSES.split(reading) if piece]
@@ -230,7 +248,8 @@ def _dialled(text: str) -> list[str]:
 def _service(dialled: str, *, is_international: bool) -> str | None:
     """Why these digits are not dialled. `is_international`: whether they may begin with a country code without a +."""
     digits = dialled.removeprefix("+")
-    if len(digits) <= _LONGEST_SHORT and _is_emergency_somewhere(digits):
+    # No extension begins with 0, so that what follows it is dialled outside.
+    if len(digits) <= _LONGEST_SHORT and any(map(_is_emergency_somewhere, (digits, digits.removeprefix("0")))):
         return _EMERGENCY
     if any(digits.removeprefix(out) in _KNOWN_EVERYWHERE for out in (*_OUTSIDE, *_ABROAD)):
         return _EMERGENCY

@@ -19,6 +19,17 @@ EMERGENCY = (
     "sip:9_911@h.com",
     "sip:911!@h.com",
     "sip:urn:service:sos.police@h.com",
+    "sip:urn:nena:service:sos@h.com",
+    "sip:9*67911@h.com",
+    "sip:0#31#112@h.com",
+    "sip:0110@h.com",
+    "sip:911x1@h.com",
+    "sip:911ext.5@h.com",
+    "sip:9t911@h.com",
+    "sip:sip:911@h.com",
+    "sip:tel:tel:911@h.com",
+    "sip:%25252539%252525311@h.com",
+    "sip:\u277e\u2776\u2776@h.com",
 )
 PREMIUM = (
     "+19005550123",
@@ -31,10 +42,15 @@ PREMIUM = (
     "sip:09005550123@h.com",
     "sip:*6719005550123@h.com",
     "sip:*31#+449098790000@h.com",
+    "sip:9*6719005550123@h.com",
+    "sip:19005550123x9@h.com",
+    "sip:sips:+19005550123extension9@h.com",
 )
 ALLOWED = (
     "sip:agent@10.112.0.1",
     "sip:agent911@example.com",
+    "sip:911next@example.com",
+    "sip:anna@example.com;transport=tcp;user=phone",
     "sip:1001@pbx.example.com",
     "sip:14155550123@example.com",
     "sips:+442071838750@example.com",
@@ -46,6 +62,12 @@ def test_emergency_and_premium_numbers_are_refused_in_every_spelling() -> None:
     assert [number for number in EMERGENCY if "emergency" not in (refusal(number) or "")] == []
     assert [number for number in PREMIUM if "premium" not in (refusal(number) or "")] == []
     assert refusal("sip:911%00@h.com") is not None
+    assert refusal("sip:911\u3164@h.com") is not None
+
+
+def test_a_uri_that_sends_the_call_to_another_host_than_it_shows_is_refused() -> None:
+    assert refusal("sip:anna@example.com;maddr=203.0.113.9") is not None
+    assert refusal("sip:anna@example.com;transport=tcp;Maddr=203.0.113.9") is not None
 
 
 def test_other_destinations_are_allowed() -> None:

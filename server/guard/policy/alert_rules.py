@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from ....tools.text import duration_text
 from .field_types import AlertName, Count, Duration, NamePatterns, Texts
+from .patterns import is_like
 
 
 class AlertCondition(StrEnum):
@@ -124,7 +124,7 @@ class AlertRule(BaseModel):
         patterns = self.queues if self.is_about_queues else self.conferences
         if patterns is None:
             return True
-        return name is not None and any(fnmatchcase(name, pattern) for pattern in patterns)
+        return name is not None and any(is_like(name, pattern) for pattern in patterns)
 
     def in_words(self) -> str:
         """What the alert is about, such as `a call waits in a queue for longer than 2 min (queues support-*)`."""

@@ -3,9 +3,9 @@
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from ....tools.text import clean, quoted
+from .patterns import is_like
 
 Matches = Callable[[str, str], bool]
 """Whether a value matches an entry of a list."""
@@ -17,7 +17,7 @@ def matches_name(value: str, pattern: str) -> bool:
     Telnyx opens another conference for a name that looks the same: with another case, in full-width letters, with a
     dotless i or long s, or with invisible characters. Such names match only themselves and `*`.
     """
-    return pattern == "*" or (fnmatchcase(value, pattern) and (value == pattern or _is_plain(value)))
+    return pattern == "*" or (is_like(value, pattern) and (value == pattern or _is_plain(value)))
 
 
 def _is_plain(value: str) -> bool:

@@ -32,6 +32,7 @@ from .calling import BrokenRule, CallingPolicy
 from .consent import ConsentPolicy
 from .hours import Hours, closed
 from .limits import Limit, Share, Window
+from .patterns import is_like
 from .rules import OwnRules, Rules
 from .scope import PolicyScope
 from .targets import CallPlaces, ScopeFacts
@@ -166,7 +167,7 @@ def _at(risk: Risk, rule: ApprovalPolicy | ApprovalLevel) -> ApprovalPolicy:
 
 
 def _is_of(identity: str | None, pattern: str) -> bool:
-    return identity is not None and fnmatchcase(identity, pattern)
+    return identity is not None and is_like(identity, pattern)
 
 
 def _is_off(rules: OwnRules, tool: type[Tool]) -> bool:

@@ -46,7 +46,9 @@ WHISPERED = command("join_conference", supervisor_role="whisper", whisper_call_c
 OTHER_IS_2 = f"the connection of call '{OTHER_CALL}' is '2'"
 MAY = [
     ("conferences = ['Stand*']", command("end_conference")),
-    ("conferences = ['Sales', 'Standu?']", command("start_recording")),
+    ("conferences = ['Sales', 'Stand*p']", command("start_recording")),
+    ("conferences = ['Sales [1]?']", command("create_conference", name="Sales [1]?")),
+    ("queues = ['[vip]*']", command("create_queue", queue_name="[vip] 2")),
     ("conferences = ['Sales *']", command("create_conference", name="Sales call")),
     ("conferences = []", command("create_queue")),
     ("conferences = []", command("get_conference")),
@@ -90,6 +92,12 @@ NAME = "the name of this conference is"
 QUEUE = "the name of this queue is"
 REGION = "the region of this conference is"
 MAY_NOT = [
+    (
+        "conferences = ['Sales [1]', 'Sales?']",
+        command("create_conference", name="Sales 1"),
+        f"{NAME} 'Sales 1'",
+        "conferences named Sales [1] or Sales?",
+    ),
     (
         "conferences = ['Sales', 'Help *']",
         command("end_conference"),
