@@ -53,6 +53,7 @@ class GuardRuntime:
             newest_event=lambda: events.newest,
         )
         self.call_watch = CallWatch(events, self.ledger, self.policy, self.consent)
+        self.on_change(self.call_watch.review_all)
         self.guard = Guard(self.policy, gate, self.ledger, audit_writer, settings.dry_run, settings.audit_content)
 
     def policy(self, caller: Caller | None = None) -> Policy:

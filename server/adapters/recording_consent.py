@@ -7,7 +7,7 @@ import hashlib
 import logging
 import secrets
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -54,8 +54,10 @@ _SLACK = timedelta(seconds=15)
 _STARTED = frozenset({"call.speak.started", "call.playback.started"})
 _ENDED = frozenset({"call.speak.ended", "call.playback.ended"})
 _MOVED = frozenset({"conference.participant.joined", "conference.participant.left", "call.hangup"})
-WATCHED = frozenset({"call.dtmf.received", *_ENDED, *_MOVED})
-"""The types of the events that it acts on."""
+NOTED = frozenset({"call.dtmf.received", *_ENDED})
+"""The types of the events that say what a person heard or keyed."""
+WATCHED = NOTED | _MOVED
+"""The types of the events after which a conference is reviewed."""
 _CAPTURES = frozenset(command.tool_name() for command in COMMANDS if captures_speech(command.model_construct()))
 _RECORDS = frozenset({"start_call_recording", "resume_call_recording"})
 """Those of them after which everyone with the call is recorded, in a conference everyone in it."""
@@ -97,6 +99,8 @@ class RecordingConsent:
         self._live = live
         self._policy = policy
         self._called: list[_Called] = []
+        self._unsure: dict[str, Command] = {}
+        """The commands that Telnyx may have carried out, by tool and arguments."""
         self.on_recorded: Callable[[str], None] = lambda conference_id: None
         """Called with a conference whose recording this server started or resumed."""
 
@@ -111,8 +115,7 @@ class RecordingConsent:
         return frozenset(consented)
 
     async def is_announcing(self, call_control_id: str) -> bool:
-        notes = await self._own(call_control_id)
-        return bool(notes) and notes[0].type == CONSENT_ANNOUNCED and self._is_playing(notes[0])
+        return self._is_playing(_newest_announcement(await self._own(call_control_id)))
 
     def called_into(self, room: Room) -> tuple[str, ...]:
         now = self._events.now()
@@ -196,9 +199,7 @@ class RecordingConsent:
     async def _play(self, leg: str, conference_id: str | None, consent: ConsentPolicy) -> None:
         """Play it to one call leg, unless it plays or was heard already."""
         notes = await self._own(leg)
-        if any(event.type == CONSENT_HEARD for event in notes) or (
-            notes and notes[0].type == CONSENT_ANNOUNCED and self._is_playing(notes[0])
-        ):
+        if any(event.type == CONSENT_HEARD for event in notes) or self._is_playing(_newest_announcement(notes)):
             return
         token, rules = secrets.token_hex(16), consent.rules
         fields = {
@@ -224,14 +225,16 @@ class RecordingConsent:
         states = (event.payload.get("client_state") for event in newest if event.via is not Via.SERVER)
         return next((state for state in states if isinstance(state, str) and state), None)
 
-    def _is_playing(self, announced: StoredEvent) -> bool:
+    def _is_playing(self, announced: StoredEvent | None) -> bool:
+        if announced is None or announced.type != CONSENT_ANNOUNCED:
+            return False
         length = timedelta(seconds=len(str(announced.payload.get("announcement", "")).split()))
         return self._events.now() - announced.occurred_at < length + _SLACK
 
     # Events
 
-    async def act(self, event: StoredEvent) -> None:
-        """Follow one event. Raises `CallFailed` and `StoreError`."""
+    async def note(self, event: StoredEvent) -> None:
+        """Note what a person has heard or keyed. Raises `CallFailed` and `StoreError`."""
         consent = self._policy().consent
         leg = event.call_control_id
         self._forget_called(event)
@@ -241,10 +244,6 @@ class RecordingConsent:
             await self._note_heard(leg, consent)
         elif event.type == "call.dtmf.received":
             await self._note_key(leg, event, consent)
-        if event.type == "conference.participant.joined" and event.conference_id is not None:
-            await self.review(event.conference_id, event)
-        elif (conference_id := event.conference_id or self._events.projection.conference_of(leg)) is not None:
-            await self.review(conference_id)
 
     def _forget_called(self, event: StoredEvent) -> None:
         leg = event.call_control_id
@@ -261,17 +260,18 @@ class RecordingConsent:
 
     async def _note_heard(self, leg: str, consent: ConsentPolicy) -> None:
         """Note that a leg heard the announcement, if what ended on it was the whole announcement."""
-        notes = await self._own(leg)
-        if not notes or notes[0].type != CONSENT_ANNOUNCED:
+        announced = _newest_announcement(await self._own(leg))
+        if announced is None or announced.type != CONSENT_ANNOUNCED:
             return
-        announced = notes[0]
         store = await self._events.store()
         since = EventFilter(call_control_id=leg, types=_STARTED | _ENDED, since=announced.occurred_at)
         audio = sorted(await store.find(since, limit=_MAX_EVENTS), key=lambda event: (event.occurred_at, event.number))
         state = announced.payload.get("client_state")
         first = next((at for at, event in enumerate(audio) if event.type in _STARTED and _has(event, state)), None)
-        ended = next((event for event in audio[first:] if event.type in _ENDED), None) if first is not None else None
-        if first is None or ended is None:
+        if first is None:
+            return
+        ended = next((event for event in audio[first:] if _is_end(event, audio[first])), None)
+        if ended is None:
             return
         words = str(announced.payload.get("announcement", ""))
         shortest = len(words.split()) / _FASTEST_WORDS_PER_S if consent.rules.announcement else 0
@@ -292,13 +292,18 @@ class RecordingConsent:
             consent.needs_key
             and digit == consent.rules.digit
             and notes
-            and notes[0].type in (CONSENT_ANNOUNCED, CONSENT_HEARD)
+            and notes[0].type != CONSENT_FAILED
             and all(note.type != CONSENT_KEYED for note in notes)
+            # The event of a key that was pressed before they were asked may arrive late.
+            and any(note.type == CONSENT_ANNOUNCED and note.occurred_at <= event.occurred_at for note in notes)
         ):
             await self._store(CONSENT_KEYED, leg, {"digit": digit})
 
-    async def review(self, conference_id: str, joined: StoredEvent | None = None) -> None:
-        """Pause a recording while someone in the conference lacks consent, and resume what was paused for that."""
+    async def review(self, conference_id: str) -> None:
+        """Pause a recording while someone in the conference lacks consent, and resume what was paused for that.
+
+        Raises `CallFailed`, also when it is not known whether a recording has paused or resumed, and `StoreError`.
+        """
         consent = self._policy().consent
         if not consent.is_required:
             return
@@ -312,11 +317,12 @@ class RecordingConsent:
             return
         heard = await self.consented(legs, consent)
         lacking = [leg for leg in legs if leg not in heard]
+        unsure: CallFailed | None = None
         if lacking and (is_running or captured):
-            paused_now = [await self._send(_pause_call(leg)) for leg in captured]
-            paused_now += [await self._send(_pause(conference_id))] if is_running else []
-            if any(paused_now):
-                recorded = self._events.now() - joined.occurred_at if joined is not None else timedelta()
+            recorded = await self._recorded_for(conference_id, lacking)
+            pauses = [_pause_call(leg) for leg in captured] + ([_pause(conference_id)] if is_running else [])
+            has_paused, unsure = await self._send_all(pauses)
+            if has_paused:
                 fields = {"conference_id": conference_id, "people": len(lacking), "call_control_ids": lacking}
                 fields |= {"recorded_legs": sorted(paused_legs | set(captured)), "conference": is_running}
                 fields["recorded_ms"] = max(0, round(recorded / timedelta(milliseconds=1)))
@@ -324,14 +330,28 @@ class RecordingConsent:
         for leg in lacking:
             await self._play(leg, conference_id, consent)
         if not lacking and paused is not None:
-            await self._resume(conference_id, paused, sorted(paused_legs & set(legs)))
+            unsure = await self._resume(conference_id, paused, sorted(paused_legs & set(legs)))
+        if unsure is not None:
+            raise unsure
 
-    async def _resume(self, conference_id: str, paused: StoredEvent, recorded_legs: list[str]) -> None:
+    async def _recorded_for(self, conference_id: str, legs: Collection[str]) -> timedelta:
+        """How long the first of these people in a conference has been recorded, as far as events say."""
+        view = await self._events.conference(conference_id)
+        stays = view.participants if view is not None else []
+        joined = [stay.joined_at for stay in stays if stay.call_control_id in legs and stay.left_at is None]
+        began = [view.recording.since] if view is not None and view.recording is not None else []
+        known = [moment for moment in joined if moment is not None]
+        return self._events.now() - max([min(known), *began]) if known else timedelta()
+
+    async def _resume(self, conference_id: str, paused: StoredEvent, recorded_legs: list[str]) -> CallFailed | None:
+        """Resume what was paused. Returns the error after which it is not known whether all of it runs."""
         commands: list[Command] = [_resume_call(leg) for leg in recorded_legs]
         commands += [_resume(conference_id)] if paused.payload.get("conference") else []
-        if any([await self._send(command) for command in commands]):
+        has_resumed, unsure = await self._send_all(commands)
+        if has_resumed and unsure is None:
             gap = round((self._events.now() - paused.occurred_at).total_seconds())
             await self._store(CONSENT_RESUMED, None, {"conference_id": conference_id, "gap_seconds": gap})
+        return unsure
 
     async def _paused(self, conference_id: str) -> StoredEvent | None:
         """The event of the pause that this mechanism made and has not ended."""
@@ -340,9 +360,27 @@ class RecordingConsent:
         newest = await store.find(EventFilter(conference_id=conference_id, types=types), limit=1)
         return newest[0] if newest and newest[0].type == CONSENT_PAUSED and newest[0].via is Via.SERVER else None
 
-    async def _send(self, command: Command) -> bool:
-        """Send a command; False when Telnyx refuses it, as when the recording has ended."""
+    async def _send_all(self, commands: Iterable[Command]) -> tuple[bool, CallFailed | None]:
+        """Send commands. Returns whether one of them was done, and the error of one that may have been.
+
+        What Telnyx refuses has no effect, as when the recording has ended.
+        """
+        is_any_done, unsure = False, None
+        for command in commands:
+            try:
+                await self._send(command)
+                is_any_done = True
+            except TelnyxRefused:
+                pass
+            except CallFailed as problem:
+                unsure = problem
+        return is_any_done, unsure
+
+    async def _send(self, command: Command) -> None:
+        """Send a command. One that may have been done is sent again as the same. Raises `CallFailed`."""
         arguments = command.model_dump(mode="json", exclude_none=True, exclude={"command_id"})
+        key = f"{command.tool_name()} {arguments}"
+        command = self._unsure.pop(key, command)
         entry: dict[str, Any] = {"tool": command.tool_name(), "arguments": arguments}
         try:
             await self._telnyx.send(command)
@@ -353,11 +391,14 @@ class RecordingConsent:
                 problem,
             )
             entry |= {"outcome": "failed", "why": str(problem)}
+            if not isinstance(problem, TelnyxRefused):
+                self._unsure[key] = command
+            raise
         else:
             self._events.record_command(command)
             entry |= {"outcome": "done", "why": "recording consent"}
-        await self._ledger.record([(self._ledger.now(), entry)])
-        return entry["outcome"] == "done"
+        finally:
+            await self._ledger.record([(self._ledger.now(), entry)])
 
     # The store
 
@@ -388,6 +429,17 @@ def _speech(leg: str, consent: ConsentPolicy, more: Mapping[str, Any]) -> Comman
         return PlayToCall.model_validate({**named, "audio_url": rules.announcement_url})
     words = {"payload": rules.announcement, "voice": rules.voice, "language": rules.language}
     return SpeakToCall.model_validate({**named, **words})
+
+
+def _newest_announcement(notes: Iterable[StoredEvent]) -> StoredEvent | None:
+    """The newest of these notes, newest first, that says how far the announcement is: a key may come while it plays."""
+    return next((note for note in notes if note.type != CONSENT_KEYED), None)
+
+
+def _is_end(event: StoredEvent, started: StoredEvent) -> bool:
+    """Whether an event is the end of the sound that this one began, and not of another that plays beside it."""
+    is_same = event.payload.get("media_url") == started.payload.get("media_url")
+    return event.type == f"{started.type.removesuffix('started')}ended" and is_same
 
 
 def _has(event: StoredEvent, client_state: Any) -> bool:

@@ -296,6 +296,21 @@ async def test_a_person_who_keys_the_digit_is_not_called_again(world: World, pol
     assert await listed(database) == ["+12025559000", NEW_YORK]
 
 
+async def test_an_opt_out_keyed_before_the_server_was_restarted_is_not_lost(
+    world: World, policed: Policed, database: Path
+) -> None:
+    async with policed("") as client:  # it stores the event, and ends before it acts on it
+        caller = world.sandbox.state.legs.arrive("+12025559000", "+12025550100")
+        world.sandbox.state.gathers.press(caller, "9")
+        await world.sandbox.advance(1)
+        await world.settled()
+    async with policed('[calling]\noptout_digit = "9"') as client:
+        await call(client, "list_events")  # opens the store
+        while not await listed(database):
+            await anyio.lowlevel.checkpoint()
+    assert await listed(database) == ["+12025559000"]
+
+
 async def test_an_opt_out_while_the_phone_rings_forbids_connecting_the_call(world: World, policed: Policed) -> None:
     caller = world.sandbox.state.legs.arrive("+12025559000", "+12025550100").call_control_id
     async with policed("[calling]\nattempts_per_day = 5") as client:

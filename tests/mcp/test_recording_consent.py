@@ -16,7 +16,10 @@ from support.guarded_server import changes, guarded, legs_in, room, write_policy
 from support.mcp import call, refusal
 from support.mcp_in_process import World
 from support.webhooks import eventually, url_of
+from telnyx_conferencing.server.adapters import call_watch
+from telnyx_conferencing.server.sandbox.call_audio import CallPlayback
 from telnyx_conferencing.server.sandbox.conference import JoinOptions
+from telnyx_conferencing.server.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -24,6 +27,7 @@ ANNOUNCE = (
     '[recording]\nconsent = "announce"\nannouncement = "This call is recorded for training."\nlanguage = "en-US"\n'
 )
 KEYED = ANNOUNCE.replace('"announce"', '"keyed"') + 'digit = "1"\n'
+FILE = '[recording]\nconsent = "announce"\nannouncement_url = "https://cdn.example.com/recorded.mp3"\n'
 START: dict[str, Any] = {"format": "mp3"}
 
 Policed = Callable[..., AbstractAsyncContextManager[Client]]
@@ -519,6 +523,101 @@ async def test_transcription_needs_the_announcement_too(world: World, policed: P
         await passes(world, 2)
     started = [change for change in changes(world.sandbox) if change.endswith("transcription_start")]
     assert len(started) == 2
+
+
+# Failures and restarts
+
+
+@pytest.mark.parametrize("failing", ["/participants$", "/record_pause$"])
+async def test_a_recording_pauses_for_a_stranger_also_if_telnyx_fails_at_first(
+    world: World, policed: Policed, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    monkeypatch.setattr(call_watch, "_RETRY_DELAY_S", 0.01)
+    standup = room(world.sandbox, people=1)
+    async with policed(ANNOUNCE) as client:
+        await recorded(client, world, standup)
+        world.sandbox.faults.add(Fault("status", path=failing))
+        stranger = world.sandbox.state.legs.arrive("+12025559050", "+12025550100")
+        world.sandbox.state.conferences.by_id[standup].admit(stranger, JoinOptions())
+        await passes(world, 1)
+        assert recording(world, standup) == "recording"
+        world.sandbox.faults.clear()
+        await until_recording_is(world, standup, "paused")
+        paused = await call(client, "list_events", types=["recording.consent.paused"])
+        [event] = paused["events"]
+    assert event["payload"]["call_control_ids"] == [stranger.call_control_id]
+    assert event["payload"]["recorded_ms"] >= 1000
+
+
+async def test_a_recording_in_which_nobody_heard_the_announcement_pauses_when_a_server_starts_that_needs_consent(
+    world: World, policed: Policed
+) -> None:
+    standup = room(world.sandbox, people=1)
+    async with policed("") as client:
+        await call(client, "start_recording", conference_id=standup, **START)
+        await passes(world, 1)
+    world.watches.clear()
+    async with policed(ANNOUNCE) as client:
+        await call(client, "list_events")  # opens the store
+        await until_recording_is(world, standup, "paused")
+        await passes(world, 5)
+        await until_recording_is(world, standup, "recording")
+
+
+async def test_a_recording_pauses_when_the_policy_is_edited_to_need_consent(
+    world: World, policed: Policed, tmp_path: Path
+) -> None:
+    standup = room(world.sandbox, people=1)
+    async with policed("") as client:
+        await call(client, "start_recording", conference_id=standup, **START)
+        write_policy(tmp_path / "policy.toml", ANNOUNCE)
+        await call(client, "list_conferences")
+        await until_recording_is(world, standup, "paused")
+
+
+async def test_a_key_that_was_pressed_before_the_announcement_does_not_count_when_its_event_is_late(
+    world: World, policed: Policed
+) -> None:
+    standup = room(world.sandbox, people=1)
+    [leg] = legs_in(world, standup)
+    async with policed(KEYED) as client:
+        await passes(world, 1)
+        world.sandbox.faults.add(Fault("reorder", event_type="dtmf"))
+        world.sandbox.state.gathers.press(world.sandbox.state.legs.by_id[leg], "1")
+        await world.sandbox.advance(1)
+        await announced(client, world, conference_id=standup)
+        assert "pressed the key" in await refusal(client, "start_recording", conference_id=standup, **START)
+
+
+async def test_a_key_that_is_pressed_while_the_announcement_plays_counts_when_it_has_been_heard(
+    world: World, policed: Policed
+) -> None:
+    standup = room(world.sandbox, people=1)
+    [leg] = legs_in(world, standup)
+    async with policed(KEYED) as client:
+        await passes(world, 1)
+        await call(client, "announce_recording", conference_id=standup)
+        await passes(world, 1)
+        world.sandbox.state.gathers.press(world.sandbox.state.legs.by_id[leg], "1")
+        await passes(world, 1)
+        assert "the recording announcement plays" in await refusal(client, "stop_call_audio", call_control_id=leg)
+        await refusal(client, "start_recording", conference_id=standup, **START)
+        await passes(world, 4)
+        await call(client, "start_recording", conference_id=standup, **START)
+
+
+async def test_the_end_of_another_file_beside_the_announcement_is_not_its_end(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=1)
+    [leg] = legs_in(world, standup)
+    async with policed(FILE) as client:
+        await passes(world, 1)
+        await call(client, "announce_recording", conference_id=standup)
+        queue = world.sandbox.state.call_audio.queue_of(world.sandbox.state.legs.by_id[leg])
+        queue.add(CallPlayback("playback", 1, {"media_url": "https://cdn.example.com/beep.mp3"}, overlay=True))
+        await passes(world, 2)
+        await refusal(client, "start_recording", conference_id=standup, **START)
+        await passes(world, 10)
+        await call(client, "start_recording", conference_id=standup, **START)
 
 
 async def test_without_the_rule_nothing_changes(world: World, policed: Policed) -> None:
