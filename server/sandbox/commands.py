@@ -77,7 +77,7 @@ class CursorPaged(Command):
         return (self.cursor or PageCursor()).model_copy(update={"after": self.page_after})
 
 
-class Recorded(BaseModel, defer_build=True):
+class RecordingArguments(BaseModel, defer_build=True):
     """Arguments that record a call from its answer on."""
 
     record: Literal["record-from-answer"] | None = None
@@ -100,7 +100,7 @@ class RetryPolicy(BaseModel, defer_build=True):
     retries_ms: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=5), AfterValidator(_within_a_minute)] = []
 
 
-class Webhooked(BaseModel, defer_build=True):
+class WebhookArguments(BaseModel, defer_build=True):
     """Where the webhooks of a call go, and when they are tried again."""
 
     webhook_url: NotEmpty | None = None
@@ -120,7 +120,7 @@ class AnsweredBy(BaseModel, defer_build=True):
     send_digits_on_answer: Annotated[Digits, Field(max_length=64)] | None = None
 
 
-class Dial(AnsweredBy, Recorded, Webhooked, calls.Dial):
+class Dial(AnsweredBy, RecordingArguments, WebhookArguments, calls.Dial):
     link_to: CallControlId | None = None
     bridge_intent: bool | None = None
     bridge_on_answer: bool | None = None
@@ -131,16 +131,16 @@ class Dial(AnsweredBy, Recorded, Webhooked, calls.Dial):
     time_limit_secs: TimeLimit | None = None
 
 
-class AnswerCall(Recorded, Webhooked, calls.AnswerCall):
+class AnswerCall(RecordingArguments, WebhookArguments, calls.AnswerCall):
     pass
 
 
-class BridgeCalls(Recorded, calls.BridgeCalls):
+class BridgeCalls(RecordingArguments, calls.BridgeCalls):
     park_after_unbridge: Literal["self"] | None = None
     hold_after_unbridge: bool | None = None
 
 
-class TransferCall(AnsweredBy, Recorded, Webhooked, calls.TransferCall):
+class TransferCall(AnsweredBy, RecordingArguments, WebhookArguments, calls.TransferCall):
     park_after_unbridge: Literal["self"] | None = None
     target_leg_client_state: ClientState | None = None
     answering_machine_detection: calls.Detection | None = None

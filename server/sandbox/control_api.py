@@ -12,7 +12,6 @@ from starlette.routing import Route
 from ...tools.base import WIRE
 from ...tools.numbers import Number
 from .api import ReceivedRequest
-from .calls import transcribe
 from .conference import Participant
 from .errors import impossible
 from .faults import FAULT, Faults
@@ -20,6 +19,7 @@ from .legs import NUMBER, Leg
 from .requests import decoded_path_params, parse_body, read_body
 from .responses import Json, data, json_response
 from .state import SandboxState
+from .transcription import transcribe
 
 
 class _Body(BaseModel):

@@ -11,6 +11,7 @@ from .clock import Timer
 from .commands import (
     DeleteRecordings,
     ListRecordings,
+    RecordingArguments,
     RecordingFilter,
     StartCallRecording,
     StartRecording,
@@ -211,18 +212,28 @@ class Recordings:
         if leg.answered_at is None:
             raise no_audio_to_record(leg.call_control_id)
         leg.remember(command.client_state)
-        self.record_leg(
+        self._record_leg(
             leg,
             self._context.ids.uuid(),
             file_format=command.format,
             channels=command.channels,
             file_name=command.custom_file_name,
             max_seconds=command.max_length,
-            initiated_by="StartCallRecordingAPI",
         )
         return ok()
 
-    def record_leg(
+    def record_from_answer(self, leg: Leg, command: RecordingArguments, recording_id: str) -> None:
+        """Record a leg from now on, as a command that dials, answers or bridges asks."""
+        self._record_leg(
+            leg,
+            recording_id,
+            file_format=command.record_format or "mp3",
+            channels=command.record_channels or "dual",
+            file_name=command.record_custom_file_name,
+            max_seconds=command.record_max_length,
+        )
+
+    def _record_leg(
         self,
         leg: Leg,
         recording_id: str,
@@ -231,7 +242,6 @@ class Recordings:
         channels: str,
         file_name: str | None,
         max_seconds: int | None,
-        initiated_by: str,
     ) -> None:
         """Record a call leg from now on. `max_seconds`: after which it is saved; None or 0: at hang-up."""
         recording = Recording(
@@ -243,7 +253,7 @@ class Recordings:
             channels=channels,
             file_name=file_name,
             started_at=self._context.now(),
-            initiated_by=initiated_by,
+            initiated_by="StartCallRecordingAPI",
         )
         leg.activities.append(recording)
         self._keep(recording)

@@ -21,9 +21,10 @@ from ...tools import (
 from ...tools.base import WIRE, Command
 from . import commands
 from .audio import Audio, playbacks
+from .bridges import BridgeEnd, Bridges
 from .call_audio import CallAudio, PlaybackQueue
 from .call_events import CallEvents
-from .calls import BridgeEnd, Calls, Supervision, is_transcribed
+from .calls import Calls
 from .clock import Timers
 from .conference import Conference, Participant
 from .conferences import Conferences
@@ -31,10 +32,13 @@ from .context import Account, SandboxContext
 from .gather import Gathers
 from .ids import Ids
 from .legs import Leg, Legs
+from .outgoing_calls import OutgoingCalls
 from .participants import Participants
 from .queues import Queue, QueuedCall, Queues
 from .recordings import Recording, Recordings
 from .responses import Answer, Handler, Json, iso, without_none
+from .supervision import Supervision, Supervisors
+from .transcription import Transcriptions, is_transcribed
 from .webhooks import Outbox
 
 COMMAND_ID_LIFETIME = timedelta(seconds=60)
@@ -89,11 +93,16 @@ class SandboxState:
         self.gathers = Gathers(context, self.legs, self.conferences, self.call_audio)
         self.recordings = Recordings(context, self.legs, self.conferences)
         self.queues = Queues(context, self.legs)
-        self.calls = Calls(
+        self.bridges = Bridges(context, self.legs, self.queues, self.recordings)
+        self.supervisors = Supervisors(self.legs)
+        self.transcriptions = Transcriptions(self.legs)
+        self.calls = Calls(context, self.legs, self.recordings, outbox.set_webhooks)
+        self.outgoing_calls = OutgoingCalls(
             context,
             self.legs,
             conferences=self.conferences,
-            queues=self.queues,
+            bridges=self.bridges,
+            supervisors=self.supervisors,
             recordings=self.recordings,
             call_audio=self.call_audio,
             set_webhooks=outbox.set_webhooks,
@@ -153,14 +162,14 @@ class SandboxState:
             queues.RemoveQueueCall: self.queues.remove_call,
             queues.EnqueueCall: self.queues.enqueue,
             queues.LeaveQueue: self.queues.leave,
-            commands.Dial: self.calls.dial,
+            commands.Dial: self.outgoing_calls.dial,
             calls.GetCall: self.calls.get,
             commands.ListActiveCalls: self.calls.list_active,
             commands.AnswerCall: self.calls.answer,
             calls.RejectCall: self.calls.reject,
             calls.HangupCall: self.calls.hang_up,
-            commands.BridgeCalls: self.calls.bridge,
-            commands.TransferCall: self.calls.transfer,
+            commands.BridgeCalls: self.bridges.bridge,
+            commands.TransferCall: self.outgoing_calls.transfer,
             commands.PlayToCall: self.call_audio.play,
             commands.StopCallAudio: self.call_audio.stop,
             commands.SpeakToCall: self.call_audio.speak,
@@ -174,9 +183,9 @@ class SandboxState:
             call_recordings.ResumeCallRecording: self.recordings.resume_on_call,
             commands.SendCallDtmf: self.calls.send_dtmf,
             call_state.UpdateClientState: self.calls.update_client_state,
-            call_state.SwitchSupervisorRole: self.calls.switch_supervisor_role,
-            commands.StartTranscription: self.calls.start_transcription,
-            transcription.StopTranscription: self.calls.stop_transcription,
+            call_state.SwitchSupervisorRole: self.supervisors.switch_role,
+            commands.StartTranscription: self.transcriptions.start,
+            transcription.StopTranscription: self.transcriptions.stop,
             call_recordings.DeleteRecording: self.recordings.delete,
             commands.DeleteRecordings: self.recordings.delete_many,
             commands.ListWebhookDeliveries: self.outbox.list,

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ..newest import Newest
 from .clock import Timers
-from .commands import Contains, DeliveryFilter, GetWebhookDelivery, ListWebhookDeliveries, Webhooked
+from .commands import Contains, DeliveryFilter, GetWebhookDelivery, ListWebhookDeliveries, WebhookArguments
 from .context import MAX_HISTORY
 from .errors import not_found
 from .faults import Faults
@@ -144,7 +144,7 @@ class Outbox:
         self._signer = signer
         self._url = url
         self._failover_url = failover_url
-        self._by_call = Newest[str, Webhooked](MAX_HISTORY)
+        self._by_call = Newest[str, WebhookArguments](MAX_HISTORY)
         self._held: list[Delivery] = []
         self._waiting: deque[Delivery] = deque(maxlen=MAX_HISTORY)
         self.user_id = str(uuid.uuid5(uuid.NAMESPACE_URL, "https://sandbox.invalid/user"))
@@ -156,7 +156,7 @@ class Outbox:
         self.on_waiting: Callable[[], None] = lambda: None
         """Called when something waits to be delivered."""
 
-    def set_webhooks(self, call_control_id: str, request: Webhooked) -> None:
+    def set_webhooks(self, call_control_id: str, request: WebhookArguments) -> None:
         """Send the later webhooks of a call to where and when a request asks, if it does."""
         if request.webhook_url or request.webhook_urls or request.webhook_retries_policies:
             self._by_call[call_control_id] = request

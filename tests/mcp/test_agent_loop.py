@@ -11,7 +11,7 @@ from mcp.client import Client
 from support.call_centre import BUSY, CALLER, MUSIC, VOICE, CallCentre, call_centre
 from support.mcp import call
 from support.webhooks import eventually
-from telnyx_conferencing.server.sandbox.calls import BridgeEnd
+from telnyx_conferencing.server.sandbox.bridges import BridgeEnd
 
 pytestmark = pytest.mark.anyio
 

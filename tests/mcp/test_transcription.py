@@ -26,9 +26,9 @@ from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.events.speech import SpeechMemory
 from telnyx_conferencing.server.sandbox import EMPTY, Fault, ManualClock, Sandbox
-from telnyx_conferencing.server.sandbox.calls import LiveTranscription
 from telnyx_conferencing.server.sandbox.conference import JoinOptions
 from telnyx_conferencing.server.sandbox.legs import Leg
+from telnyx_conferencing.server.sandbox.transcription import LiveTranscription
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from support.mcp_in_process import World
 from support.sandbox_client import Telnyx
 from telnyx_conferencing.server.sandbox import EMPTY, ManualClock, Sandbox
 from telnyx_conferencing.server.sandbox.audio import playbacks
+from telnyx_conferencing.server.sandbox.bridges import BridgeEnd
 from telnyx_conferencing.server.sandbox.call_audio import PlaybackQueue
-from telnyx_conferencing.server.sandbox.calls import BridgeEnd
 from telnyx_conferencing.server.sandbox.conference import Participant
 from telnyx_conferencing.server.sandbox.legs import Leg
 from telnyx_conferencing.server.sandbox.recordings import Recording

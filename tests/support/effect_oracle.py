@@ -24,12 +24,13 @@ from support.mcp_in_process import World
 from support.random_policies import RandomPolicy
 from support.webhooks import url_of
 from telnyx_conferencing.server.guard.ledger import Ledger
-from telnyx_conferencing.server.sandbox.calls import BridgeEnd, Supervision
+from telnyx_conferencing.server.sandbox.bridges import BridgeEnd
 from telnyx_conferencing.server.sandbox.commands import BridgeCalls
 from telnyx_conferencing.server.sandbox.conference import Conference, JoinOptions, Participant
 from telnyx_conferencing.server.sandbox.legs import Leg
 from telnyx_conferencing.server.sandbox.queues import QueuedCall
 from telnyx_conferencing.server.sandbox.recordings import Recording
+from telnyx_conferencing.server.sandbox.supervision import Supervision
 from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.base import Command
 from telnyx_conferencing.tools.queues import EnqueueCall
