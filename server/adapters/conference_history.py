@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -108,23 +109,27 @@ class ConferenceHistory:
 
         `since`, `until`: when they began. `before`: the `next` of an earlier answer. Raises `StoreError`.
         """
-        conferences: list[ConferenceSummary] = []
+        matching: list[ConferenceSummary] = []
         searched = 0
-        created_filter = EventFilter(types=frozenset({CREATED}), since=since, until=until)
-        while searched < _MAX_SEARCHED:
-            created = await self._store.newest(created_filter, limit=_SEARCH_BATCH, before=before)
-            if not created:
-                return FoundConferences(conferences, None)
-            commands = [record async for record in read_commands(self._ledger, created[-1].occurred_at)]
-            for event in created:
-                summary = await self._summary(event.conference_id or "", commands)
+        created = EventFilter(types=frozenset({CREATED}), since=since, until=until)
+        async with aclosing(self._conferences(created, before)) as conferences:
+            async for number, summary in conferences:
+                searched += 1
                 if summary is not None and _matches(summary, text):
-                    conferences.append(summary)
-                    if len(conferences) == limit:
-                        return FoundConferences(conferences, event.number)
-            searched += len(created)
-            before = created[-1].number
-        return FoundConferences(conferences, before)
+                    matching.append(summary)
+                if len(matching) == limit or searched == _MAX_SEARCHED:
+                    return FoundConferences(matching, number)
+        return FoundConferences(matching, None)
+
+    async def _conferences(
+        self, created: EventFilter, before: int | None
+    ) -> AsyncGenerator[tuple[int, ConferenceSummary | None]]:
+        """Conferences by the events of their creation, newest first: the number of the event, and the summary."""
+        while batch := await self._store.newest(created, limit=_SEARCH_BATCH, before=before):
+            commands = [record async for record in read_commands(self._ledger, batch[-1].occurred_at)]
+            for event in batch:
+                yield event.number, await self._summary(event.conference_id or "", commands)
+            before = batch[-1].number
 
     async def _summary(self, conference_id: str, commands: Sequence[AuditRecord]) -> ConferenceSummary | None:
         events = await load_conference_history(conference_id, self._store)

@@ -1,7 +1,7 @@
 """`events`: webhook events on a terminal, one line each, as they arrive."""
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from dataclasses import replace
 
 import anyio
@@ -10,6 +10,7 @@ import click
 from ...tools.text import quoted
 from ..events.event import EventFilter, StoredEvent
 from ..events.projection.event_text import describe_event, event_kind
+from ..events.store import RejectedWebhook
 from ..events.times import iso
 from ..events.views import event_view
 from ..stores import open_for_reading
@@ -93,7 +94,7 @@ async def _print_events(
             for event in events:
                 sender.send_nowait(event)
 
-        unsubscribe = store.subscribe(on_events)
+        unsubscribe = store.subscribe(on_events)  # before the past events are read, so that none is missed
         try:
             number = 0
             limit = last if event_filter.since is None else _MAX_EVENTS_SINCE
@@ -101,30 +102,40 @@ async def _print_events(
                 print_event(event)
                 number = event.number
             if follow:
-                later = replace(event_filter, after_number=number)
-                async for event in receiver:
-                    if later.matches(event):
-                        print_event(event)
+                await _print_new(receiver, replace(event_filter, after_number=number), print_event)
         finally:
             unsubscribe()
+
+
+async def _print_new(
+    events: AsyncIterable[StoredEvent], event_filter: EventFilter, print_event: Callable[[StoredEvent], None]
+) -> None:
+    async for event in events:
+        if event_filter.matches(event):
+            print_event(event)
 
 
 async def _print_set_aside(url: str, as_json: bool) -> None:
     """Print the webhooks that were set aside, newest first."""
     async with open_for_reading(url) as store:
+        print_webhook = _print_webhook_json if as_json else _print_webhook_line
         for webhook in await store.rejected():
-            text = webhook.body.decode(errors="replace")
-            if as_json:
-                fields = {
-                    "received_at": iso(webhook.received_at),
-                    "reason": webhook.reason,
-                    "bytes": webhook.size,
-                    "body": text,
-                }
-                click.echo(json.dumps(fields))
-            else:
-                body = quoted(text, 200)
-                click.echo(f"{iso(webhook.received_at)}  {webhook.reason} ({webhook.size} bytes): {body}")
+            print_webhook(webhook)
+
+
+def _print_webhook_json(webhook: RejectedWebhook) -> None:
+    fields = {
+        "received_at": iso(webhook.received_at),
+        "reason": webhook.reason,
+        "bytes": webhook.size,
+        "body": webhook.body.decode(errors="replace"),
+    }
+    click.echo(json.dumps(fields))
+
+
+def _print_webhook_line(webhook: RejectedWebhook) -> None:
+    body = quoted(webhook.body.decode(errors="replace"), 200)
+    click.echo(f"{iso(webhook.received_at)}  {webhook.reason} ({webhook.size} bytes): {body}")
 
 
 def _print_json(event: StoredEvent) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast, get_args, get_origin
 from pydantic import BaseModel
 
 from ...prompts.safe_text import SafeText
-from ...tools.base import EVERYONE, Command, arguments_of
+from ...tools.base import Command, arguments_of
 from ...tools.pagination import Read, count_of
 from ...tools.participants import ListParticipants
 from ...tools.queues import AnnouncePositions, ListQueueCalls
@@ -18,9 +18,8 @@ from ...tools.text import REDACTORS, clean_id, quoted
 from .changes import NO_FACTS, Facts
 from .effects import Assessment
 from .ledger import GrantTerms
-from .place import PlaceKind
 from .policy import BrokenRule
-from .situation import MAX_NAMED, Person, Room, Situation, Waiting, name_people
+from .question_facts import OTHER_LEG_ARGUMENTS, look_up
 
 ShowText = Callable[[str], str | int]
 TextFormats = Mapping[str, ShowText]
@@ -28,8 +27,7 @@ TextFormats = Mapping[str, ShowText]
 
 _MAX_TEXT_LENGTH = 4096
 """A person must not approve a text or a destination whose end they have not seen."""
-_OTHER_LEGS = ("other_call_control_id", "supervise_call_control_id")
-_ONE_PERSON = ("call_control_id", *_OTHER_LEGS, "participant_id")
+_ONE_PERSON = ("call_control_id", *OTHER_LEG_ARGUMENTS, "participant_id")
 """Arguments that name one person."""
 
 
@@ -64,12 +62,12 @@ async def compose(assessment: Assessment, broken: Sequence[BrokenRule] = ()) -> 
     from ...prompts.questions import question  # noqa: PLC0415 (loads the template engine only when a person is asked)
 
     command, situation = assessment.situation.command, assessment.situation
-    live_facts, conference_id = await _look_up(command, situation)
+    shown_facts = await look_up(command, situation)
     tool, why = command.tool_name(), _why(assessment)
 
     def text(formats: TextFormats, *, with_times: bool) -> str:
         wording = _Wording(formats)
-        first, *rest = question(tool, _arguments(command, wording) | live_facts(with_times))
+        first, *rest = question(tool, _arguments(command, wording) | shown_facts.template_values(with_times=with_times))
         asked = " ".join([first, *why, *rest])
         return " ".join([asked, *(f"In full: {full}." for full, start in wording.cut.items() if start in asked)])
 
@@ -80,7 +78,7 @@ async def compose(assessment: Assessment, broken: Sequence[BrokenRule] = ()) -> 
     facts = [text(_FORMATS, with_times=False), situation.facts(), [rule.facts for rule in broken]]
     bound = json.dumps(facts, sort_keys=True, default=str)
     digest = hashlib.sha256(bound.encode(errors="replace")).hexdigest()
-    return Question(shown, record_text, digest, situation.remembered(), conference_id)
+    return Question(shown, record_text, digest, situation.remembered(), shown_facts.conference_id)
 
 
 def compose_grant(terms: GrantTerms, facts: Mapping[str, Any], record_facts: Mapping[str, Any]) -> Question:
@@ -97,84 +95,6 @@ def _why(assessment: Assessment) -> list[str]:
     if not assessment.reasons:
         return []
     return [f"Why a person is asked ({assessment.risk}): this {'; this '.join(assessment.reasons)}."]
-
-
-async def _look_up(command: Command, situation: Situation) -> tuple[Callable[[bool], dict[str, Any]], str | None]:
-    """Look up what the question shows.
-
-    Returns a function that gives it to the templates, with or without times, and the id of the conference that the
-    question is about.
-    """
-    arguments = arguments_of(command)
-    room = await situation.target_room()
-    is_of_queue = "queue_name" in command.route.parameters
-    queue = await situation.queue(arguments["queue_name"]) if is_of_queue else None
-    named_leg: str | None = arguments.get("call_control_id")
-    leg = None if named_leg == EVERYONE else named_leg
-    caller = await _waiting(command, leg, situation) if leg is not None else None
-    place = await situation.place(leg) if leg is not None and room is None and caller is None else None
-    person = caller.person if caller else situation.person(leg) if leg else None
-    others = {name: arguments[name] for name in _OTHER_LEGS if arguments.get(name)}
-    named = arguments.get("call_control_ids")
-    legs = [situation.person(call_leg) for call_leg in cast("list[str]", named)] if isinstance(named, list) else []
-    whispered = [situation.person(leg) for leg in arguments.get("whisper_call_control_ids") or ()]
-    is_in_room = place is not None and place.kind is PlaceKind.CONFERENCE
-    inside = await situation.room(place.conference_id or "") if place and is_in_room else None
-    is_of_recording = "recording_id" in command.route.parameters
-    saved = await situation.recording(arguments["recording_id"]) if is_of_recording else None
-
-    def live_facts(with_times: bool) -> dict[str, Any]:
-        return {
-            "room": _room(room, with_times),
-            "queue": queue and {"name": SafeText(quoted(queue.name)), "size": queue.size},
-            "caller": caller and _caller(caller, is_of_queue=is_of_queue),
-            "call": {
-                "who": person and SafeText(person.who),
-                "conference": SafeText(_quoted_name(inside)) if inside else None,
-                "is_bridged": place is not None and place.kind is PlaceKind.BRIDGE,
-                "is_unknown": place is not None and place.kind is PlaceKind.UNKNOWN,
-            },
-            "legs": SafeText(EVERYONE if named == EVERYONE else name_people(legs, with_states=False)),
-            "whisper_legs": SafeText(name_people(whispered, with_states=False)) if whispered else None,
-            "saved": SafeText(saved) if saved else None,
-            "participant": SafeText(_participant(room, arguments.get("participant_id"))),
-            **{name: SafeText(situation.person(leg).who) for name, leg in others.items()},
-        }
-
-    concerned = room or inside
-    return live_facts, concerned.id if concerned else None
-
-
-async def _waiting(command: Command, leg: str, situation: Situation) -> Waiting | None:
-    """The call's place in a queue, for a command that names the call alone or with its queue."""
-    if "queue_name" in command.route.parameters:
-        return await situation.waiting(leg, arguments_of(command)["queue_name"])
-    return await situation.waiting(leg) if "call_control_id" in command.route.parameters else None
-
-
-def _quoted_name(room: Room) -> str:
-    return quoted(room.name) if room.name else clean_id(room.id)
-
-
-def _room(room: Room | None, with_times: bool) -> dict[str, Any] | None:
-    if room is None:
-        return None
-    return {
-        "name": SafeText(_quoted_name(room)),
-        "total": len(room.people),
-        "people": SafeText(name_people(room.people, with_times=with_times)) if room.people else None,
-        "more": max(0, len(room.people) - MAX_NAMED),
-    }
-
-
-def _caller(waiting: Waiting, *, is_of_queue: bool) -> dict[str, Any]:
-    in_queue = None if is_of_queue else SafeText(quoted(waiting.queue))
-    return {"position": waiting.position, "hung_up": waiting.has_hung_up, "queue": in_queue}
-
-
-def _participant(room: Room | None, named: str | None) -> str:
-    person: Person | None = room.person(named) if room is not None and named is not None else None
-    return person.who if person else quoted(named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from ..errors import CallFailed
 from .changes import Facts
 from .place import Place, PlaceKind
 
-"""Other numbers, such as SIP addresses, are text that the far end chose: they are quoted."""
 MAX_NAMED = 5
 """People that a sentence names; it says how many more there are."""
 

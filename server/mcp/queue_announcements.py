@@ -3,6 +3,7 @@
 import math
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...tools.base import Command
@@ -16,6 +17,29 @@ from ..guard.policy import Limit
 from ..telnyx import TelnyxClient
 
 OnEnd = Callable[[CallRecord], None]
+
+
+@dataclass(slots=True)
+class _Result:
+    """What was done for each caller."""
+
+    announced: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    skipped: list[str] = field(default_factory=list[str])
+    failed: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+
+    def add(self, leg: str, position: int, *, is_announced: bool) -> None:
+        if is_announced:
+            self.announced.append({"call_control_id": leg, "position": position})
+        else:
+            self.skipped.append(leg)
+
+    def fail(self, leg: str, why: str) -> None:
+        self.failed.append({"call_control_id": leg, "why": why})
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of the tool's result, without empty lists beside `announced`."""
+        others = {"skipped": self.skipped, "failed": self.failed}
+        return {"announced": self.announced, **{name: legs for name, legs in others.items() if legs}}
 
 
 class QueueAnnouncements:
@@ -35,36 +59,36 @@ class QueueAnnouncements:
         that a caller has left meanwhile, they hear nothing and those behind them move up.
         """
         queue: Queue = QueueResult.read(await read(GetQueue(queue_name=command.queue_name)))["queue"]
-        calls = await all_of(read, ListQueueCalls(queue_name=command.queue_name))
-        waiting = [call for call in calls if call.get("is_alive") is not False and call.get("call_control_id")]
         minutes = max(1, math.ceil((queue.average_wait_time_secs or 0) / 60))
-        announced: list[dict[str, Any]] = []
-        skipped: list[str] = []
-        failed: list[dict[str, str]] = []
-        refusal = ""
-        positions = {str(call["call_control_id"]): _position(call, place) for place, call in enumerate(waiting, 1)}
+        listed = await self._waiting_legs(command.queue_name, read)
         queue_of = self._events.projection.queue_of
-        known = {leg: position for leg, position in positions.items() if queue_of(leg) == queue.name}
-        for leg, listed_at in list(positions.items())[: command.limit]:
-            gone = [position for other, position in known.items() if queue_of(other) != queue.name]
-            position = listed_at - sum(place < listed_at for place in gone)
+        known_by_events = [leg for leg in listed if queue_of(leg) == queue.name]
+        result = _Result()
+        legs = list(listed)[: command.limit]
+        for number, leg in enumerate(legs):
+            gone = {other: listed[other] for other in known_by_events if queue_of(other) != queue.name}
+            if leg in gone:
+                result.fail(leg, "This caller has left the queue.")
+                continue
+            position = listed[leg] - sum(left < listed[leg] for left in gone.values())
+            words = command.words(position, len(listed) - len(gone), minutes)
             try:
-                if refusal:
-                    raise CallRefused(refusal)
-                if listed_at in gone:
-                    failed.append({"call_control_id": leg, "why": "This caller has left the queue."})
-                    continue
-                words = command.words(position, len(waiting) - len(gone), minutes)
-                if await self._announce(command, leg, words, caller, policy):
-                    announced.append({"call_control_id": leg, "position": position})
-                else:
-                    skipped.append(leg)
+                is_announced = await self._announce(command, leg, words, caller, policy)
             except CallFailed as problem:
-                failed.append({"call_control_id": leg, "why": str(problem)})
-                is_for_all = isinstance(problem, CallRefused) and not isinstance(problem, OutOfScope)
-                refusal = str(problem) if is_for_all else ""
-        others = {"skipped": skipped, "failed": failed}
-        return {"announced": announced, **{name: legs for name, legs in others.items() if legs}}
+                concerns_all = isinstance(problem, CallRefused) and not isinstance(problem, OutOfScope)
+                for other in legs[number:] if concerns_all else [leg]:
+                    result.fail(other, str(problem))
+                if concerns_all:
+                    break
+            else:
+                result.add(leg, position, is_announced=is_announced)
+        return result.fields()
+
+    async def _waiting_legs(self, queue_name: str, read: Read) -> dict[str, int]:
+        """The live calls in a queue by call_control_id, in order, with their positions from 1."""
+        calls = await all_of(read, ListQueueCalls(queue_name=queue_name))
+        waiting = [call for call in calls if call.get("is_alive") is not False and call.get("call_control_id")]
+        return {str(call["call_control_id"]): _position(call, place) for place, call in enumerate(waiting, 1)}
 
     async def _announce(self, command: AnnouncePositions, leg: str, words: str, caller: Caller, policy: Policy) -> bool:
         """Speak to one caller. False if they heard it a short time ago, or hear the recording announcement now.

@@ -190,14 +190,18 @@ class ToolCallHandler:
             if self._guard.dry_run:
                 return _dry_run_result(command, await self._guard.gate.dry_run(tool, command, policy, self._read))
             # The guard judges the command as the caller wrote it: "everyone" is more than a list of all who are there.
-            try:
-                with span("policy"):
-                    async with self._asking(origin, record) as approver:
-                        await self._guard.gate.admit(tool, policy, self._read, approver, record)
-            except TelnyxRefused as refused:
-                raise await self._explained(refused) from None
+            await self._admit(tool, origin, record, policy)
             command = await self._with_everyone_listed(tool)
         return await self._send(command, record, policy)
+
+    async def _admit(self, command: Command, origin: CallContext, record: CallRecord, policy: Policy) -> None:
+        """Have the guard check a write, and a person approve it where the policy requires that."""
+        try:
+            with span("policy"):
+                async with self._asking(origin, record) as approver:
+                    await self._guard.gate.admit(command, policy, self._read, approver, record)
+        except TelnyxRefused as refused:
+            raise await self._explained(refused) from None
 
     @asynccontextmanager
     async def _asking(self, origin: CallContext, record: CallRecord) -> AsyncGenerator[Approver]:
