@@ -123,11 +123,8 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         await stack.enter_async_context(guard_runtime.guard.audit_writer.running(supervisor))
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
-        if settings.operator_page is not None and settings.transport == "stdio":
-            guard_runtime.page = await _serve_operator_page(stack, settings.operator_page, parts, events, guard_runtime)
-        own_page = guard_runtime.page
-        if own_page is None and settings.operator_page:
-            guard_runtime.page = _page_of_same_store(settings.operator_page, database)
+        own_page = await _open_page(stack, settings, parts, events, guard_runtime)
+        guard_runtime.page = own_page or _page_of_same_store(settings, database)
         report_problems = stack.enter_context(
             registered_server(
                 transport=settings.transport,
@@ -142,11 +139,14 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
             tasks.start_soon(supervisor.run, "alert webhook", webhook.run)
             parts.board.alert_trouble = lambda: webhook.problems().get("alert webhook", "")
         _report_problems(supervisor, webhook, report_problems)
-        tasks.start_soon(supervisor.run, "event ingest", ingest.run)
-        tasks.start_soon(supervisor.run, "notifications", parts.notifier.run)
-        tasks.start_soon(supervisor.run, "transcription", parts.tool_calls.room_transcription.run)
-        tasks.start_soon(supervisor.run, "policy watch", guard_runtime.watch)
-        tasks.start_soon(supervisor.run, "call watch", guard_runtime.call_watch.run)
+        for name, run in (
+            ("event ingest", ingest.run),
+            ("notifications", parts.notifier.run),
+            ("transcription", parts.tool_calls.room_transcription.run),
+            ("policy watch", guard_runtime.watch),
+            ("call watch", guard_runtime.call_watch.run),
+        ):
+            tasks.start_soon(supervisor.run, name, run)
         tasks.start_soon(_run_alerts, supervisor, events, guard_runtime, parts.alerts)
         yield RunningServer(
             parts.server,
@@ -198,10 +198,16 @@ def _report_problems(
         webhook.on_change(changed)
 
 
-async def _serve_operator_page(
-    stack: AsyncExitStack, port: int, parts: ServerParts, events: EventService, guard_runtime: GuardRuntime
+async def _open_page(
+    stack: AsyncExitStack, settings: Settings, parts: ServerParts, events: EventService, guard_runtime: GuardRuntime
 ) -> str | None:
-    """Serve the page until the stack closes. Its address; None: the port is in use."""
+    """The address of this server's operator page. None: it has none.
+
+    A server over stdio serves the page itself, until the stack closes. Over HTTP, the page is part of the HTTP app.
+    """
+    port = settings.operator_page
+    if port is None or settings.transport == "http":
+        return guard_runtime.page
     from .web.operator import LiveCalls, announce_page, serve_operator_page  # noqa: PLC0415 (a web server, which not every server over stdio starts)
 
     live = LiveCalls(parts.board, events, parts.tool_calls.answer)
@@ -216,8 +222,11 @@ async def _serve_operator_page(
     return address
 
 
-def _page_of_same_store(port: int, database: str | None) -> str | None:
-    """The address of the page that another server has at this port, if it shows the same store."""
+def _page_of_same_store(settings: Settings, database: str | None) -> str | None:
+    """The address of the page that another server has at this server's port, if it shows the same store."""
+    port = settings.operator_page
+    if not port:
+        return None
     store = redacted_url(database or default_url())
     pages = [server.page for server in running_servers() if server.store == store]
     return next((page for page in pages if page and urlsplit(page).port == port), None)

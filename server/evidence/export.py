@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256 as sha256_of
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from ..database import moment_of
@@ -82,9 +82,7 @@ async def export(
     events = await _events(conference_id, store)
     if not events:
         raise NothingStored(conference_id)
-    legs = {event.call_control_id for event in events if event.call_control_id}
-    times = [event.occurred_at for event in events]
-    concern = _Concern({conference_id, *legs}, min(times), max(times))
+    concern = _Concern.of(conference_id, events)
     segment = await _records(ledger, concern, mask)
     approvals = [_approval(approval) for approval in await ledger.approvals(concern.codes)]
     raw = await store.raw_events([event.number for event in events])
@@ -102,13 +100,7 @@ async def export(
         exported_by=program,
         masked=mask is not None,
         webhooks=[entry for entry, _ in webhooks],
-        audit=AuditSegment(
-            number_before=segment.number_before,
-            hash_before=segment.hash_before,
-            head=segment.head,
-            records=segment.records,
-            shown=segment.shown,
-        ),
+        audit=segment.for_manifest(),
         files={name: sha256(content) for name, content in files.items()},
         recordings=[_recording(path) for path in recordings],
         saved_recordings=_saved_recordings(events),
@@ -153,6 +145,13 @@ class _Concern:
     codes: set[str] = field(default_factory=set[str])
     """Approval requests and grants of such records."""
 
+    @classmethod
+    def of(cls, conference_id: str, events: Sequence[StoredEvent]) -> Self:
+        """For a conference, of which and of whose call legs these are the events: at least one."""
+        legs = {event.call_control_id for event in events if event.call_control_id}
+        times = [event.occurred_at for event in events]
+        return cls({conference_id, *legs}, min(times), max(times))
+
     @property
     def size(self) -> int:
         return len(self.names) + len(self.calls) + len(self.codes)
@@ -188,37 +187,54 @@ class _Segment:
     concerning: list[ChainLink] = field(default_factory=list[ChainLink])
     shown: int = 0
 
+    def add(self, link: ChainLink, *, is_concerning: bool, is_withheld: bool) -> None:
+        """Add the next record. One that concerns the conference is shown, unless it is withheld."""
+        is_shown = is_concerning and not is_withheld
+        self.records += 1
+        self.head = f"{link.number}:{link.hash}"
+        self.lines.append(_line(link, is_shown=is_shown, is_withheld=is_withheld))
+        self.shown += is_shown
+        if is_concerning:
+            self.concerning.append(link)
+
+    def for_manifest(self) -> AuditSegment:
+        return AuditSegment(
+            number_before=self.number_before,
+            hash_before=self.hash_before,
+            head=self.head,
+            records=self.records,
+            shown=self.shown,
+        )
+
 
 async def _records(ledger: Ledger, concern: _Concern, mask: Mask | None) -> _Segment:
     """The audit up to its head. Reads it several times rather than keep it."""
-    start = await ledger.number_before(concern.started_at - MAX_CLOCK_DISORDER)
-    before = last = _GENESIS
-    first: int | None = None
-    size_before = -1
-    while concern.size > size_before:  # what one record belongs to may be known from a later one
-        size_before, first, before = concern.size, None, _GENESIS
-        async for link in _links(ledger, start - 1):
-            if concern.matches(link):
-                concern.learn(_parsed(link.text))
-                first = first or link.number
-            if first is None:
-                before = link
-            last = link
+    before, last = await _bounds(ledger, concern)
     segment = _Segment(before.number, before.hash, f"{before.number}:{before.hash}")
-    if first is None:
-        return segment
     async for link in _links(ledger, before.number):
         if link.number > last.number:  # it was written meanwhile
             break
-        segment.records += 1
-        segment.head = f"{link.number}:{link.hash}"
         is_concerning = concern.matches(link)
         is_withheld = is_concerning and _is_masked(_parsed(link.text), mask)
-        if is_concerning:
-            segment.concerning.append(link)
-            segment.shown += not is_withheld
-        segment.lines.append(_line(link, is_shown=is_concerning and not is_withheld, is_withheld=is_withheld))
+        segment.add(link, is_concerning=is_concerning, is_withheld=is_withheld)
     return segment
+
+
+async def _bounds(ledger: Ledger, concern: _Concern) -> tuple[ChainLink, ChainLink]:
+    """The record before the first one that concerns the conference, and the newest one: the same if none does."""
+    start = await ledger.number_before(concern.started_at - MAX_CLOCK_DISORDER)
+    before = last = _GENESIS
+    size_before = -1
+    while concern.size > size_before:  # what one record belongs to may be known from a later one
+        size_before, before, is_found = concern.size, _GENESIS, False
+        async for link in _links(ledger, start - 1):
+            if concern.matches(link):
+                concern.learn(_parsed(link.text))
+                is_found = True
+            if not is_found:
+                before = link
+            last = link
+    return before, last
 
 
 async def _links(ledger: Ledger, after: int) -> AsyncGenerator[ChainLink]:
