@@ -5,16 +5,14 @@ another), and uses no account and no network. The exit code is 1 if a step fails
 """
 
 # pyright: basic
-import argparse
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-from claude_code import PREFIX, ROOT, WITHOUT_RESOURCES, Job, installed
+from host_job import PREFIX, WITHOUT_RESOURCES, Job, host_program, installed
 from scripted_model import Shown, scripted_model
 
-CLINE = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "cline"
 MODEL = {"provider": "anthropic", "apiKey": "scripted", "model": "claude-sonnet-4-6"}
 MARK = "telnyx-conferencing__"
 """What the host puts before the name of a tool."""
@@ -41,9 +39,7 @@ def parts(content):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--cline", default=str(CLINE), help="The program of Cline.")
-    cline = parser.parse_args().cline
+    cline = host_program("cline", __doc__)
     with installed("cline") as (env, database):
 
         def run(*arguments: str) -> str:

@@ -5,7 +5,6 @@ another), and uses no account and no network. The exit code is 1 if a step fails
 """
 
 # pyright: basic
-import argparse
 import json
 import re
 import subprocess
@@ -13,10 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-from claude_code import CONNECTING_S, PREFIX, ROOT, Job, installed
+from host_job import CONNECTING_S, PREFIX, Job, host_program, installed
 from scripted_model import served, shown
 
-CODEX = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "codex"
 SERVER = "telnyx-conferencing"
 NAMESPACE = "mcp__telnyx_conferencing"
 FIRST = "first"
@@ -81,9 +79,7 @@ def said(output) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--codex", default=str(CODEX), help="The program of Codex.")
-    codex = parser.parse_args().codex
+    codex = host_program("codex", __doc__)
     with installed("codex", SCRIPTED_KEY="scripted") as (env, database):
         version = subprocess.run([codex, "--version"], env=env, check=True, capture_output=True, text=True).stdout
         script = Script(Job(database))

@@ -5,16 +5,16 @@ names another), and uses no account and no network. The exit code is 1 if a step
 """
 
 # pyright: basic
-import argparse
 import subprocess
 import sys
 import threading
 import time
 
-from claude_code import ENDED, ENTER, EXPECTED, PREFIX, ROOT, WITHOUT_RESOURCES, Job, at_terminal, installed
+from host_job import ENDED, EXPECTED, PREFIX, WITHOUT_RESOURCES, Job, host_program, installed
 from scripted_model import Shown, scripted_model
 
-COPILOT = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "copilot"
+from support.terminal import ENTER, at_terminal
+
 MARK = "telnyx-conferencing-"
 """What the host puts before the name of a tool."""
 MODEL = {
@@ -29,9 +29,7 @@ SESSION_S = 90
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--copilot", default=str(COPILOT), help="The program of GitHub Copilot CLI.")
-    copilot = parser.parse_args().copilot
+    copilot = host_program("copilot", __doc__)
     with installed("copilot", COPILOT_OFFLINE="true") as (env, database):
 
         def run(*arguments: str) -> str:

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 
 import codex_cli
 import gemini_cli
-from claude_code import CLAUDE, PREFIX, PROGRAM, SERVER, Job
+from host_job import HOST_PROGRAMS, PREFIX, PROGRAM, SERVER, Job
 from scripted_model import Block, scripted_model, served, text
 
 SIZE = ("100", "44")
@@ -197,7 +197,7 @@ def _hearing(talk: Talk, answer: Callable) -> Callable[[str, Mapping[str, object
 
 HOSTS = {
     "claude": Host(
-        CLAUDE,
+        HOST_PROGRAMS / "claude",
         _claude,
         permission="Do you want to proceed?",
         permits=("Enter",),
@@ -209,7 +209,7 @@ HOSTS = {
         declines=("Down", "Right", "Enter"),
     ),
     "codex": Host(
-        codex_cli.CODEX,
+        HOST_PROGRAMS / "codex",
         _codex,
         permission="to run tool",
         permits=("Enter",),
@@ -218,7 +218,7 @@ HOSTS = {
         rejects=("Enter",),
     ),
     "gemini": Host(
-        gemini_cli.GEMINI,
+        HOST_PROGRAMS / "gemini",
         _gemini,
         permission="Allow execution of MCP tool",
         permits=("Enter",),

@@ -5,17 +5,15 @@ another), and uses no account and no network. The exit code is 1 if a step fails
 """
 
 # pyright: basic
-import argparse
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-from claude_code import PREFIX, ROOT, Job, installed
+from host_job import PREFIX, Job, host_program, installed
 from scripted_model import served, shown
 
-GEMINI = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "gemini"
 HOST_TOOLS = {"ReadMcpResourceTool": "read_mcp_resource"}
 """The host's own tool for a step, where it is not the server's."""
 
@@ -66,9 +64,7 @@ def said(result) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--gemini", default=str(GEMINI), help="The program of Gemini CLI.")
-    gemini = parser.parse_args().gemini
+    gemini = host_program("gemini", __doc__)
     with installed("gemini", GEMINI_CLI_TRUST_WORKSPACE="true", GEMINI_API_KEY="scripted") as (env, database):
         file = Path(env["HOME"]) / ".gemini" / "settings.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | OWN_SETTINGS))

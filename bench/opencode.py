@@ -5,16 +5,14 @@ another), and uses no account and no network. The exit code is 1 if a step fails
 """
 
 # pyright: basic
-import argparse
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-from claude_code import PREFIX, ROOT, Job, Prompt, installed
+from host_job import PREFIX, Job, Prompt, host_program, installed
 from scripted_model import Chat, shown
 
-OPENCODE = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "opencode"
 SERVER = "telnyx-conferencing"
 OWN = {
     "provider": {
@@ -36,9 +34,7 @@ def as_called(name: str, arguments):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--opencode", default=str(OPENCODE), help="The program of OpenCode.")
-    opencode = parser.parse_args().opencode
+    opencode = host_program("opencode", __doc__)
     # The host would fetch a list of models.
     with installed("opencode", OPENCODE_DISABLE_MODELS_FETCH="1") as (env, database):
         file = Path(env["HOME"]) / ".config" / "opencode" / "opencode.json"

@@ -1,11 +1,10 @@
 """Qwen Code with a scripted model: a job from a read to an approved end, as `install qwen` configures it.
 
 Run it by hand: `python bench/qwen_code.py`. It needs what `bench/hosts.py` fetches from npm (`--qwen PROGRAM` names
-another), and uses no account and no network. The exit code is 1 if a step fails.
+another; a `node` beside it runs it), and uses no account and no network. The exit code is 1 if a step fails.
 """
 
 # pyright: basic
-import argparse
 import json
 import os
 import re
@@ -14,10 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-from claude_code import CONNECTING_S, PREFIX, ROOT, Job, Prompt, installed
+from host_job import CONNECTING_S, PREFIX, Job, Prompt, host_program, installed
 from scripted_model import Chat, shown, tool_results, tool_use
 
-QWEN = ROOT / ".venv" / "hosts" / "node_modules" / ".bin" / "qwen"
 SERVER = "telnyx-conferencing"
 OWN = {
     "security": {"auth": {"selectedType": "openai"}},
@@ -65,9 +63,7 @@ def as_called(name: str, arguments):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--qwen", default=str(QWEN), help="The program of Qwen Code; a `node` beside it runs it.")
-    qwen = parser.parse_args().qwen
+    qwen = host_program("qwen", __doc__)
     path = f"{Path(qwen).parent}:{os.environ['PATH']}"
     with installed("qwen", PATH=path, OPENAI_API_KEY="scripted") as (env, database):
         file = Path(env["HOME"]) / ".qwen" / "settings.json"
