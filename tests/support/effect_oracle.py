@@ -684,7 +684,7 @@ def arrange(world: World, chance: random.Random) -> None:
         state.queues.enqueue(EnqueueCall(call_control_id=caller().call_control_id, queue_name=name))
     if chance.random() < 0.5:
         first, second = caller().call_control_id, caller().call_control_id
-        state.calls.bridge(BridgeCalls(call_control_id=first, other_call_control_id=second))
+        state.bridges.bridge(BridgeCalls(call_control_id=first, other_call_control_id=second))
     caller()
 
 
