@@ -1,16 +1,16 @@
 """The live projection: who is in which conference and who waits in which queue, folded from events in any order."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from ...newest import Newest
 from ..event import CONSENT_TYPES, StoredEvent, Via
 from . import command_effects
 from .api_snapshot import digest, read_conference, read_queue
 from .call_legs import CallLeg, CallLegs
-from .conference import MAX_CONFERENCE_DURATION, Conference
+from .conference import Conference
+from .forgetting import Forgetting
 from .intervals import ConferenceIntervals, collect_intervals
 from .log import Log
 from .moments import API_READ, Moment, api_moment, command_moment, event_moment
@@ -26,12 +26,7 @@ QUEUES = resource_uri("queues")
 
 _MAX_API_ANSWERS = 20
 """Answers of the API that are kept for each conference and queue."""
-_MAX_LATENESS = timedelta(minutes=10)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_MAX_FORGOTTEN = 10_000
-_MAX_PINNED = 20
-"""Conferences that are kept although they were forgotten."""
-_MIN_OPEN_LIMIT = 64
 _MAX_PENDING = 100
 """Unknown conferences for which commands are kept, and commands for each."""
 
@@ -61,7 +56,6 @@ class Projection:
         calls_kept: int = 20_000,
         moments_kept: int = 10_000,
     ) -> None:
-        self._ended_kept = ended_kept
         self._queues_kept = queues_kept
         self._moments_kept = moments_kept
         self.legs = CallLegs(calls_kept)
@@ -74,12 +68,7 @@ class Projection:
         self._queues: dict[str, QueueLog] = {}
         self._queue_names: dict[str, str] = {}
         """By the queue's id, which commands accept in place of its name."""
-        self._ended: dict[str, datetime] = {}
-        self._forgotten = Newest[str, None](_MAX_FORGOTTEN)
-        self._pinned: dict[str, None] = {}
-        self._forgotten_before = _LONG_AGO
-        """Conferences that ended earlier are forgotten."""
-        self._open_limit = _MIN_OPEN_LIMIT
+        self._forgetting = Forgetting(ended_kept)
         self._latest = _LONG_AGO
         self.latest_webhook: datetime | None = None
         """When the newest event occurred that was delivered, not fetched."""
@@ -113,16 +102,14 @@ class Projection:
         return set[str]().union(*(self.add(event) for event in events))
 
     def _pin(self, conference_id: str) -> None:
-        if conference_id in self._conferences:
-            return
-        self._forgotten.pop(conference_id, None)
-        self._pinned[conference_id] = None
-        if len(self._pinned) > _MAX_PINNED:
-            oldest = next(iter(self._pinned))
-            del self._pinned[oldest]
-            if oldest in self._conferences:
-                self.legs.forget_conference(oldest, self._conferences.pop(oldest).state.participants)
-            self._forgotten[oldest] = None
+        if conference_id not in self._conferences and (oldest := self._forgetting.pin(conference_id)) is not None:
+            self._drop(oldest)
+
+    def _drop(self, conference_id: str) -> None:
+        """Drop a forgotten conference, and the call legs that have hung up and were only in it."""
+        log = self._conferences.pop(conference_id, None)
+        if log is not None:
+            self.legs.forget_conference(conference_id, log.state.participants)
 
     def conference(self, conference_id: str, now: datetime) -> ConferenceView | None:
         """A conference as it is at `now`. None if it is not known, or forgotten."""
@@ -184,13 +171,10 @@ class Projection:
 
     def forget_conference(self, conference_id: str) -> None:
         """Forget a conference that no later event will change, and its call legs that have hung up."""
-        log = self._conferences.pop(conference_id, None)
-        if log is None:
-            return
-        self._ended.pop(conference_id, None)
-        self._conference_ids = {name: id_ for name, id_ in self._conference_ids.items() if id_ != conference_id}
-        self.legs.forget_conference(conference_id, log.state.participants)
-        self._forgotten[conference_id] = None
+        if conference_id in self._conferences:
+            self._drop(conference_id)
+            self._forgetting.forget(conference_id)
+            self._conference_ids = {name: id_ for name, id_ in self._conference_ids.items() if id_ != conference_id}
 
     def _render(
         self, render: Renderer, conference_id: str, now: datetime, names: Mapping[str, str] | None
@@ -279,7 +263,7 @@ class Projection:
         before = self.conference(id_, asked_at)
         answer = read_conference(conference, participants)
         moment = api_moment(asked_at, digest(str(asked_at), conference, participants), {"answer": answer})
-        if self._is_forgotten(id_, asked_at):
+        if self._forgetting.is_forgotten(id_, asked_at):
             self._pin(id_)
         changed = self._add_to_conference(id_, moment)
         if changed:
@@ -359,7 +343,7 @@ class Projection:
     def _add_to_conference(self, id_: str, moment: Moment) -> set[str]:
         log = self._conferences.get(id_)
         is_new = log is None
-        if is_new and self._is_forgotten(id_, moment.at):
+        if is_new and self._forgetting.is_forgotten(id_, moment.at):
             return set()
         if log is None:
             log = self._conferences[id_] = Log(Conference, self._moments_kept)
@@ -379,35 +363,11 @@ class Projection:
             changed |= self._update_ended(id_, log, is_new)
         return changed
 
-    def _is_forgotten(self, id_: str, at: datetime) -> bool:
-        """Whether a moment belongs to a forgotten conference, or to one so old that it would be forgotten."""
-        if id_ in self._pinned:
-            return False
-        return id_ in self._forgotten or (
-            bool(self._forgotten) and at < self._forgotten_before - MAX_CONFERENCE_DURATION
-        )
-
     def _update_ended(self, id_: str, log: ConferenceLog, is_new: bool) -> set[str]:
-        before = self._ended.pop(id_, None)
-        ended_at = log.state.ended_at
-        if ended_at is not None and id_ not in self._pinned:
-            self._ended[id_] = ended_at
-        self._forget_conferences()
-        return {CONFERENCES} if is_new or before != ended_at else set()
-
-    def _forget_conferences(self) -> None:
-        """Forget the oldest of the conferences that have ended, or have lasted longer than any can."""
-        if len(self._conferences) - len(self._ended) > self._open_limit:
-            for id_, log in self._conferences.items():
-                ended_at = log.state.ended_by(self._latest - _MAX_LATENESS)
-                if ended_at is not None and id_ not in self._pinned:
-                    self._ended[id_] = ended_at
-            self._open_limit = max(_MIN_OPEN_LIMIT, 2 * (len(self._conferences) - len(self._ended)))
-        for _ in range(len(self._ended) - self._ended_kept):
-            oldest = min(self._ended, key=lambda id_: (self._ended[id_], id_))
-            self._forgotten_before = max(self._forgotten_before, self._ended.pop(oldest))
-            self.legs.forget_conference(oldest, self._conferences.pop(oldest).state.participants)
-            self._forgotten[oldest] = None
+        is_changed = self._forgetting.set_end(id_, log.state.ended_at)
+        for oldest in self._forgetting.forget_oldest(self._conferences, self._latest):
+            self._drop(oldest)
+        return {CONFERENCES} if is_new or is_changed else set()
 
     def _add_to_queue(self, name: str, moment: Moment) -> set[str]:
         log = self._queues.get(name)
