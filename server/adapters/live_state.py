@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _OWN_MOVE_HOLDS = timedelta(seconds=10)
 """The webhooks of a command arrive within this time; until then its own effect is what is known."""
+_SAME_BRIDGE = timedelta(seconds=1)
+"""The events of both ends of a bridge have times that differ by less."""
 _MAX_REMEMBERED = 10_000
 _MAX_LISTED_QUEUES = 100
 _MAX_SEARCHED_QUEUES = 20
@@ -90,10 +92,17 @@ class TelnyxLiveState:
         is_newest = event_moved_at is None or event_moved_at <= moved_by_us_at
         return place if is_newest and self._events.now() - moved_by_us_at < _OWN_MOVE_HOLDS else None
 
-    def _own_bridge(self, call_control_id: str) -> Place | None:
-        """The bridge into which this server's newest command for a leg brought it."""
-        _, place = self._moves.get(call_control_id, (None, None))
-        return place if place is not None and place.kind is PlaceKind.BRIDGE else None
+    def _bridge(self, call_control_id: str) -> Place:
+        """The bridge that a leg is in by its newest event. The other end is known if this server connected them."""
+        legs = self._events.projection.legs
+        bridged_at = legs.moved_at(call_control_id)
+        moved_by_us_at, place = self._moves.get(call_control_id, (None, None))
+        if place is not None and place.other is not None and moved_by_us_at is not None and bridged_at is not None:
+            other_at = legs.moved_at(place.other) if legs.is_bridged(place.other) else None
+            is_by_us = abs(bridged_at - moved_by_us_at) < _OWN_MOVE_HOLDS
+            if is_by_us and other_at is not None and abs(bridged_at - other_at) < _SAME_BRIDGE:
+                return place
+        return Place(PlaceKind.BRIDGE, since=bridged_at)
 
     async def room(self, conference_id: str) -> Room:
         listed = await all_participants(self._read, conference_id)
@@ -161,7 +170,7 @@ class TelnyxLiveState:
         if (queue := projection.queue_of(call_control_id)) is not None:
             return Place(PlaceKind.QUEUE, queue=queue)
         if projection.legs.is_bridged(call_control_id):
-            return self._own_bridge(call_control_id) or Place(PlaceKind.BRIDGE)
+            return self._bridge(call_control_id)
         if projection.legs.knows_from_start(call_control_id):
             return _NOWHERE
         # Without events nobody says when a bridge ends: a person is rather asked once too often.

@@ -273,9 +273,8 @@ def _at_time_limit(leg: str, situation: Situation) -> Effect:
 async def _place_of(command: Command, leg: str, situation: Situation) -> Place:
     if isinstance(command, LeaveConference):
         return Place(PlaceKind.CONFERENCE, conference_id=command.conference_id)
-    if isinstance(command, EnqueueCall):
-        return await situation.searched_place(leg)
-    return await situation.place(leg)
+    place = await situation.verified_place(leg)
+    return await situation.searched_place(leg) if isinstance(command, EnqueueCall) else place
 
 
 async def _effects_of_leaving(command: Command, leg: str, place: Place, situation: Situation) -> AsyncGenerator[Effect]:
@@ -283,8 +282,9 @@ async def _effects_of_leaving(command: Command, leg: str, place: Place, situatio
     if place.kind is PlaceKind.QUEUE and isinstance(command, EnqueueCall) and place.queue != command.queue_name:
         yield Effect(Risk.DESTRUCTIVE, f"takes a caller out of queue {quoted(place.queue)}, where the place is lost")
     elif place.kind is PlaceKind.BRIDGE:
-        other = situation.person(place.other).who if place.other else "the call it is connected with"
-        yield Effect(Risk.DESTRUCTIVE, f"hangs up {other}, who is connected with {situation.person(leg).who}", others=1)
+        who = situation.person(leg).who
+        other = f"{situation.person(place.other).who}, who" if place.other else "the call that"
+        yield Effect(Risk.DESTRUCTIVE, f"hangs up {other} is connected with {who}", others=1)
     elif place.kind is PlaceKind.CONFERENCE and place.conference_id is not None:
         room = await situation.room(place.conference_id)
         if (ends := _end_of_room(room, leg)) is not None:

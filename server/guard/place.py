@@ -1,6 +1,7 @@
 """Where a call leg is."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from ...tools.text import quoted
@@ -29,6 +30,8 @@ class Place:
     """The queue's name."""
     other: str | None = None
     """The call leg at the other end of a bridge, if it is known."""
+    since: datetime | None = None
+    """When the call was connected, if the other end is not known: with another one, it was connected later."""
 
     @property
     def text(self) -> str:

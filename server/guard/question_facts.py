@@ -27,7 +27,9 @@ class QuestionFacts:
     waiting: Waiting | None
     """That person's place in a queue."""
     place: Place | None
-    """Where that call leg is, if the command names no conference and it waits in no queue."""
+    """Where that call leg is, or the one that is supervised: if the command's path does not say so."""
+    other_end: Person | None
+    """The person with whom that call leg is connected."""
     place_room: Room | None
     """The conference in which that call leg is."""
     recording: str | None
@@ -56,7 +58,9 @@ class QuestionFacts:
             "call": {
                 "who": self.person and SafeText(self.person.who),
                 "conference": SafeText(_quoted_name(self.place_room)) if self.place_room else None,
+                "room": _room(self.place_room, with_times),
                 "is_bridged": self.place is not None and self.place.kind is PlaceKind.BRIDGE,
+                "other": SafeText(self.other_end.who) if self.other_end else None,
                 "is_unknown": self.place is not None and self.place.kind is PlaceKind.UNKNOWN,
             },
             "legs": SafeText(EVERYONE if self.arguments.get("call_control_ids") == EVERYONE else legs),
@@ -78,7 +82,8 @@ async def look_up(command: Command, situation: Situation) -> QuestionFacts:
         leg = None
     waiting = await _waiting(command, leg, situation) if leg is not None else None
     person = waiting.person if waiting else situation.person(leg) if leg else None
-    place = await situation.place(leg) if leg is not None and room is None and waiting is None else None
+    located = _located_leg(command, leg) if waiting is None else None
+    place = await situation.verified_place(located) if located is not None else None
     legs = arguments.get("call_control_ids")
     named_legs = cast("list[str]", legs) if isinstance(legs, list) else []
     return QuestionFacts(
@@ -88,6 +93,7 @@ async def look_up(command: Command, situation: Situation) -> QuestionFacts:
         person=person,
         waiting=waiting,
         place=place,
+        other_end=situation.person(place.other) if place and place.other else None,
         place_room=(
             await situation.room(place.conference_id or "") if place and place.kind is PlaceKind.CONFERENCE else None
         ),
@@ -97,6 +103,13 @@ async def look_up(command: Command, situation: Situation) -> QuestionFacts:
         other_legs={name: situation.person(arguments[name]) for name in OTHER_LEG_ARGUMENTS if arguments.get(name)},
         is_of_queue=is_of_queue,
     )
+
+
+def _located_leg(command: Command, leg: str | None) -> str | None:
+    """The call leg whose place a question shows."""
+    if leg is None:
+        return arguments_of(command).get("supervise_call_control_id")
+    return None if "conference_id" in command.route.parameters else leg
 
 
 async def _waiting(command: Command, leg: str, situation: Situation) -> Waiting | None:

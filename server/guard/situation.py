@@ -232,6 +232,17 @@ class Situation:
         except CallFailed:  # it is gone; if Telnyx cannot be asked, the next look-up fails too
             return False
 
+    async def verified_place(self, call_control_id: str) -> Place:
+        """As `place`; if a leg is not in the conference that events name, where Telnyx says that it is.
+
+        Everyone in that conference is looked up.
+        """
+        place = await self.place(call_control_id)
+        if place.conference_id is None or (await self.room(place.conference_id)).leg(call_control_id) is not None:
+            return place
+        self._places[call_control_id] = await self._looked_up(call_control_id) or Place(PlaceKind.UNKNOWN)
+        return self._places[call_control_id]
+
     async def searched_place(self, call_control_id: str) -> Place:
         """As `place`, and searches the queues for a leg whose place is not known."""
         if (await self.place(call_control_id)).kind is PlaceKind.UNKNOWN:

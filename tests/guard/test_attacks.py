@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from mcp.client import Client
 
-from support.guarded_server import guarded, room
+from support.guarded_server import code_in, decided, guarded, legs_in, room
 from support.mcp import call, text
 from support.mcp_in_process import World
 from support.sandbox_client import Telnyx
 from support.webhooks import url_of
+from telnyx_conferencing.server.sandbox.faults import Fault
 
 DIAL = {"from": "+12025550100", "connection_id": "sandbox"}
 
@@ -166,3 +167,82 @@ async def test_a_call_that_was_just_taken_from_a_queue_is_connected_before_its_e
         await call(client, "bridge_calls", call_control_id=agent, queue_name="fresh")
         arguments = {"call_control_id": caller, "queue_name": "fresh"}
         assert "needs a person's yes" in text(await client.call_tool("enqueue_call", arguments))
+
+
+@pytest.mark.anyio
+async def test_the_question_about_a_supervisor_names_everyone_who_is_overheard() -> None:
+    world = World()
+    conference = room(world.sandbox, "Board", 3)
+    leg, *_ = legs_in(world, conference)
+    async with guarded(world, with_events=True) as client:
+        await world.settled()
+        refused = await client.call_tool("dial", {**DIAL, "to": "+12025550150", "supervise_call_control_id": leg})
+    in_board = "It is in conference 'Board'. 3 people are in it (+12025559000, +12025559001, +12025559002)."
+    assert in_board in text(refused)
+
+
+@pytest.mark.anyio
+async def test_the_question_about_a_transcription_says_where_the_call_is_not_what_an_argument_says() -> None:
+    world = World()
+    harmless, board = room(world.sandbox, "Standup"), room(world.sandbox, "Board", 2)
+    leg, *_ = legs_in(world, board)
+    async with guarded(world, with_events=True) as client:
+        await world.settled()
+        transcribe = {"call_control_id": leg, "conference_id": harmless, "transcription_tracks": "both"}
+        refused = await client.call_tool("start_transcription", transcribe)
+    assert "It is in conference 'Board'. 2 people are in it" in text(refused)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("tool", "more"),
+    [("hangup_call", {}), ("dial", {**DIAL, "to": "+12025550150"})],
+)
+@pytest.mark.parametrize("connected_by", ["this server", "another application"])
+async def test_an_approval_is_not_one_for_a_call_that_is_connected_with_another_person_now(
+    tmp_path: Path, tool: str, more: dict[str, str], connected_by: str
+) -> None:
+    world = World()
+    phone = Telnyx(world.sandbox)
+    leg, first, second = (call_from(world, digit) for digit in "123")
+    wanted = {**more, ("supervise_call_control_id" if tool == "dial" else "call_control_id"): leg}
+    store = tmp_path / "events.db"
+    async with guarded(world, with_events=True, database=url_of(store), clock=world.sandbox.clock.now) as client:
+        if connected_by == "this server":
+            bridge = {"call_control_id": leg, "other_call_control_id": first, "park_after_unbridge": "self"}
+            await call(client, "bridge_calls", **bridge)
+        else:
+            await phone.post(f"/calls/{leg}/actions/bridge", {"call_control_id": first, "park_after_unbridge": "self"})
+        await world.settled()
+        code = code_in(text(await client.call_tool(tool, wanted)))
+        await decided(store, code, now=world.sandbox.clock.now)
+        await world.sandbox.advance(5)
+        await phone.post("/conferences", {"call_control_id": first, "name": "Elsewhere"})
+        await phone.post(f"/calls/{leg}/actions/bridge", {"call_control_id": second})
+        await world.settled()
+        again = text(await client.call_tool(tool, wanted))
+    assert f"Asked again: since {code} was asked" in again
+    assert "+12025550182" not in again  # that was the first person
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("lost", ["conference.participant.left", "conference.participant"])
+async def test_a_host_is_found_where_telnyx_lists_them_when_webhooks_of_their_move_are_lost(lost: str) -> None:
+    world = World()
+    before, now = room(world.sandbox, "Before", 3), room(world.sandbox, "Now", 3)
+    leg, *_ = legs_in(world, before)
+    async with guarded(world, with_events=True) as client:
+        await world.settled()
+        world.sandbox.faults.add(Fault(kind="lose", event_type=lost))
+        await Telnyx(world.sandbox).post(f"/conferences/{before}/actions/leave", {"call_control_id": leg})
+        join = {"call_control_id": leg, "end_conference_on_exit": True}
+        await Telnyx(world.sandbox).post(f"/conferences/{now}/actions/join", join)
+        if lost == "conference.participant.left":
+            await joined(client, now, leg)
+        refused = await client.call_tool("enqueue_call", {"call_control_id": leg, "queue_name": "fresh"})
+    assert "ends conference 'Now': +12025559000 is its host" in text(refused)
+
+
+def call_from(world: World, digit: str) -> str:
+    """A new call from +1202555018 and this digit; its call leg."""
+    return world.sandbox.state.legs.arrive(f"+1202555018{digit}", "+12025550100").call_control_id

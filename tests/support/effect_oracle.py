@@ -401,7 +401,7 @@ class Oracle:
             if kind in TOOLS:
                 # A caller whose first event is still on its way is named by a short id.
                 # Who is at the other end of a bridge that another application made is not in any event.
-                bridged = "|the call it is connected with" if before.places.get(leg) == "bridge" else ""
+                bridged = "|the call that is connected with" if before.places.get(leg) == "bridge" else ""
                 names = f"{self._who(leg)}|{leg[:14]}{bridged}"
                 self._require("hung up", f"{self._who(leg)} was hung up", names, more=True)
             elif kind == "hangs_up" and leg != self._hung_up and before.places.get(leg) == "bridge":

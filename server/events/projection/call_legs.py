@@ -62,6 +62,12 @@ class CallLeg:
         return (*self.hangups, *self.holds, *self.consents)
 
     @property
+    def moved_on_at(self) -> datetime | None:
+        """When it was put in a queue or a bridge, if it joined no conference since then."""
+        is_elsewhere = self.last_move is not None and self.last_move.type != "conference.participant.joined"
+        return self.last_move.at if self.last_move is not None and is_elsewhere else None
+
+    @property
     def on_hold_since(self) -> datetime | None:
         since: datetime | None = None
         for moment in sorted(self.holds, key=lambda hold: hold.key):

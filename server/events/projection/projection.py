@@ -184,10 +184,18 @@ class Projection:
         return None if log is None else render(id_, log, self._names(log.state) | dict(names or {}), now)
 
     def conference_of(self, call_control_id: str) -> str | None:
-        """The id of the conference that a call leg is in, as far as known."""
+        """The id of the conference that a call leg is in, as far as known.
+
+        The event of its leaving may be missing: it is in the conference that it joined last, unless it was put in a
+        queue or a bridge since then.
+        """
         leg = self.legs.find(call_control_id)
         logs = ((id_, self._conferences.get(id_)) for id_ in (leg.conferences if leg is not None else ()))
-        return next((id_ for id_, log in logs if log is not None and call_control_id in log.state.present), None)
+        present = ((id_, log.state.present.get(call_control_id)) for id_, log in logs if log is not None)
+        joined = [(person.joined_at or _LONG_AGO, id_) for id_, person in present if person is not None]
+        joined_at, conference_id = max(joined, default=(_LONG_AGO, None))
+        moved_on_at = leg.moved_on_at if leg is not None else None
+        return None if moved_on_at is not None and _LONG_AGO < joined_at < moved_on_at else conference_id
 
     def queue_of(self, call_control_id: str) -> str | None:
         """The name of the queue that a call leg waits in, according to events and the API's answers."""
