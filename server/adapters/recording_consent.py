@@ -8,9 +8,7 @@ import logging
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import zip_longest
+from datetime import timedelta
 from typing import Any, cast
 
 from ...tools import COMMANDS
@@ -18,7 +16,6 @@ from ...tools.base import Command
 from ...tools.call_audio import PlayToCall, SpeakToCall
 from ...tools.call_recordings import PauseCallRecording, ResumeCallRecording
 from ...tools.call_state import UpdateClientState
-from ...tools.calls import Dial
 from ...tools.client_state import as_base64
 from ...tools.recordings import AnnounceRecording, PauseRecording, ResumeRecording
 from ...tools.text import count
@@ -37,18 +34,19 @@ from ..events.event import (
 )
 from ..events.service import EventService
 from ..guard import Ledger, Policy
+from ..guard.consent import Coming
 from ..guard.effects import captures_speech
 from ..guard.policy import ConsentPolicy
-from ..guard.situation import LiveState, Room
+from ..guard.situation import LiveState
 from ..telnyx import TelnyxClient, TelnyxRefused
 from .audit_follower import records_of_open_calls
+from .connections import Connections
 
 logger = logging.getLogger(__name__)
 
 _MAX_EVENTS = 50
 _FASTEST_WORDS_PER_S = 6.0
 """Speech that ends sooner was stopped."""
-_RING_LIMIT = timedelta(minutes=10)
 _SLACK = timedelta(seconds=15)
 """After this time beyond its length, an announcement that has not ended is played again."""
 _STARTED = frozenset({"call.speak.started", "call.playback.started"})
@@ -64,18 +62,6 @@ _RECORDS = frozenset({"start_call_recording", "resume_call_recording"})
 
 
 _ENDS_CAPTURE = frozenset({"stop_call_recording", "stop_transcription"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Called:
-    """A number that rings and will join a conference."""
-
-    number: str
-    leg: str | None
-    """Telnyx names the first leg of a dial only."""
-    conference_id: str | None
-    conference_name: str | None
-    at: datetime
 
 
 class RecordingConsent:
@@ -98,7 +84,7 @@ class RecordingConsent:
         self._flush = flush
         self._live = live
         self._policy = policy
-        self._called: list[_Called] = []
+        self._connections = Connections(events, ledger, flush)
         self._unsure: dict[str, Command] = {}
         """The commands that Telnyx may have carried out, by tool and arguments."""
         self.on_recorded: Callable[[str], None] = lambda conference_id: None
@@ -117,12 +103,11 @@ class RecordingConsent:
     async def is_announcing(self, call_control_id: str) -> bool:
         return self._is_playing(_newest_announcement(await self._own(call_control_id)))
 
-    def called_into(self, room: Room) -> tuple[str, ...]:
-        now = self._events.now()
-        self._called = [call for call in self._called if now - call.at < _RING_LIMIT]
-        names = {name for name in (room.id, room.name) if name is not None}
-        numbers = (call.number for call in self._called if names & {call.conference_id, call.conference_name})
-        return tuple(dict.fromkeys(numbers))
+    async def coming(self, places: Collection[str]) -> Coming:
+        return await self._connections.coming(places)
+
+    async def are_about_to_be_recorded(self, places: Collection[str]) -> bool:
+        return await self._connections.are_about_to_be_recorded(places)
 
     async def captured(self, legs: Iterable[str]) -> frozenset[str]:
         return await self._under(_CAPTURES, legs)
@@ -159,13 +144,6 @@ class RecordingConsent:
             conference_id: str | None = getattr(command, "conference_id", None) or of_leg
             if conference_id is not None:
                 self.on_recorded(conference_id)
-        if isinstance(command, Dial) and command.conference_config is not None:
-            config = command.conference_config
-            legs = [command.read(body)["call"].call_control_id]
-            self._called += [
-                _Called(number, leg, config.conference_id, config.conference_name, self._events.now())
-                for number, leg in zip_longest(command.numbers(), legs)
-            ]
 
     # Announcements
 
@@ -237,26 +215,12 @@ class RecordingConsent:
         """Note what a person has heard or keyed. Raises `CallFailed` and `StoreError`."""
         consent = self._policy().consent
         leg = event.call_control_id
-        self._forget_called(event)
         if not consent.is_required or leg is None:
             return
         if event.type in _ENDED:
             await self._note_heard(leg, consent)
         elif event.type == "call.dtmf.received":
             await self._note_key(leg, event, consent)
-
-    def _forget_called(self, event: StoredEvent) -> None:
-        leg = event.call_control_id
-        if event.type not in _MOVED or leg is None or not self._called:
-            return
-        number = self._events.projection.legs.number(leg)
-        # Another leg to the same number, such as one that was dialled to hang up, may still ring.
-        is_last = number is not None and not self._events.projection.legs.is_ringing(number, beside=leg)
-        self._called = [
-            call
-            for call in self._called
-            if leg != call.leg and not (call.leg is None and call.number == number and is_last)
-        ]
 
     async def _note_heard(self, leg: str, consent: ConsentPolicy) -> None:
         """Note that a leg heard the announcement, if what ended on it was the whole announcement."""

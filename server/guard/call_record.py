@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
 
+from pydantic import BaseModel
+
 from ...tools.base import Command, Risk, Tool
 from ...tools.text import CONTENT_ARGUMENTS, DESCRIBERS, REDACTORS, clean, describe, redacted
 
@@ -59,6 +61,8 @@ class TelnyxRecord:
     """How often the request was sent, if more than once."""
     at: str | None = None
     """The time by Telnyx's clock, if that is another than this server's."""
+    leg: str | None = None
+    """The call leg that was called, the first of several."""
 
 
 @dataclass(slots=True)
@@ -181,6 +185,8 @@ class CallRecord:
     def _parsed_value(self, name: str, value: Any) -> Any:
         """An argument as the client gave it. A list or object that a host sent as JSON in a string is stored itself."""
         parsed = getattr(self.parsed, name, value) if isinstance(value, str) else value
+        if isinstance(parsed, BaseModel):
+            return parsed.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return cast("Any", parsed) if isinstance(parsed, list | dict) else value
 
 

@@ -1,8 +1,8 @@
 """Recording consent: refuses commands that would record people who have not heard the announcement."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ...tools.base import EVERYONE, Command, arguments_of
 from ...tools.calls import BridgeCalls, Dial, TransferCall
@@ -19,6 +19,14 @@ _NEXT_STEP = (
 )
 
 
+class Coming(NamedTuple):
+    """Who is about to be connected with a call or to join a conference."""
+
+    numbers: tuple[str, ...]
+    """Numbers that ring, or whose call leg is not known yet."""
+    legs: tuple[str, ...]
+
+
 class ConsentState(Protocol):
     """What is known of announcements. Every method may raise `CallFailed` and `StoreError`."""
 
@@ -30,8 +38,15 @@ class ConsentState(Protocol):
         """Whether the announcement plays to a call leg now."""
         ...
 
-    def called_into(self, room: Room) -> tuple[str, ...]:
-        """The numbers that ring and will join a conference when they answer."""
+    async def coming(self, places: Collection[str]) -> Coming:
+        """Who is about to be connected with these, or to supervise them: calls that ring, and commands on their way.
+
+        `places`: call legs, ids and names of conferences, names of queues.
+        """
+        ...
+
+    async def are_about_to_be_recorded(self, places: Collection[str]) -> bool:
+        """Whether a recording of this conference starts or resumes now. `places`: its id and name."""
         ...
 
     def sent(self, command: Command, body: Any) -> None:
@@ -65,24 +80,39 @@ async def _capture_refusal(policy: ConsentPolicy, situation: Situation, state: C
     leg: str | None = arguments.get("call_control_id")
     # A call leg counts where it is, also if the command names a conference.
     if leg in (None, EVERYONE) and (conference_id := arguments.get("conference_id")) is not None:
-        return await _room_refusal(await situation.room(conference_id), policy, state)
+        return await _room_refusal(await situation.room(conference_id), policy, situation, state)
     if leg is None:
         return "it is not known whom it would record"
     place = await situation.place(leg)
-    if place.kind is PlaceKind.CONFERENCE and place.conference_id is not None:
-        return await _room_refusal(await situation.room(place.conference_id), policy, state)
     if place.kind in (PlaceKind.BRIDGE, PlaceKind.UNKNOWN) and place.other is None:
         return "it is not known who is connected with this call, and they would be recorded too"
     people = [situation.person(call_leg) for call_leg in (leg, place.other) if call_leg]
-    return await _missing_consent(people, policy, state)
+    together = [name for name in (leg, place.other, place.queue) if name is not None]
+    if (refusal := await _refusal_with(together, people, policy, situation, state)) is not None:
+        return refusal
+    if place.kind is PlaceKind.CONFERENCE and place.conference_id is not None:
+        return await _room_refusal(await situation.room(place.conference_id), policy, situation, state)
+    return None
 
 
-async def _room_refusal(room: Room, policy: ConsentPolicy, state: ConsentState) -> str | None:
-    return _callees_refusal(room, state) or await _missing_consent(room.people, policy, state)
+async def _room_refusal(room: Room, policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
+    return await _refusal_with(_names(room), room.people, policy, situation, state)
 
 
-def _callees_refusal(room: Room, state: ConsentState) -> str | None:
-    numbers = state.called_into(room)
+def _names(room: Room) -> list[str]:
+    return [name for name in (room.id, room.name) if name]
+
+
+async def _refusal_with(
+    places: Collection[str], people: Iterable[Person], policy: ConsentPolicy, situation: Situation, state: ConsentState
+) -> str | None:
+    """Why these people, and who is about to come to them, may not be recorded."""
+    coming = await state.coming(places)
+    known = {person.call_control_id: person for person in (*people, *map(situation.person, coming.legs))}
+    return _callees_refusal(coming.numbers) or await _missing_consent(known.values(), policy, state)
+
+
+def _callees_refusal(numbers: Collection[str]) -> str | None:
     if not numbers:
         return None
     return (
@@ -111,11 +141,12 @@ async def _entry_refusal(policy: ConsentPolicy, situation: Situation, state: Con
         return None
     if isinstance(command, JoinConference) and await state.captured([command.call_control_id]):
         people = (situation.person(command.call_control_id), *room.people)
-        return await _room_refusal(replace(room, people=people), policy, state)
+        return await _room_refusal(replace(room, people=people), policy, situation, state)
     if not await _may_be_recorded(room, state):
         return None
     if isinstance(command, JoinConference):
-        return await _missing_consent([situation.person(command.call_control_id)], policy, state)
+        leg = command.call_control_id
+        return await _refusal_with([leg], [situation.person(leg)], policy, situation, state)
     return (
         f"{room.title} is recorded, and people would join without the announcement: dial without conference_config, "
         "play it with announce_recording when they have answered, then use join_conference"
@@ -127,12 +158,14 @@ async def _opening_refusal(policy: ConsentPolicy, situation: Situation, state: C
     command = situation.command
     if not isinstance(command, CreateConference) or not await state.captured([command.call_control_id]):
         return None
-    return _callees_refusal(Room(id="", name=command.name), state)
+    return _callees_refusal((await state.coming([command.name])).numbers)
 
 
 async def _may_be_recorded(room: Room, state: ConsentState) -> bool:
     """Whether a recording of the conference, or of a call in it, may run or is paused."""
     if room.recording in ("recording", "paused") or (room.recording is None and room.may_be_recording):
+        return True
+    if await state.are_about_to_be_recorded(_names(room)):
         return True
     return bool(await state.recorded([person.call_control_id for person in room.people]))
 

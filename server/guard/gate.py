@@ -159,8 +159,7 @@ class Gate:
             if not {rule.facts for rule in decision.broken_rules} <= {rule.facts for rule in rules}:
                 raise CallRefused(f"{command.tool_name()} was not sent: {'; '.join(map(str, decision.broken_rules))}.")
         self._command_ids.record(command)
-        entry = record.entry("sends", self._newest_event())
-        await self._require_admission(command, self._ledger.admit(_limits(decision, assessment), entry))
+        await self._begin(command, _limits(decision, assessment), record)
 
     async def _obtain_approval(
         self,
@@ -279,8 +278,18 @@ class Gate:
         decision = await self.check(policy, assessment, read)
         if decision.broken_rules:
             raise CallRefused(f"{command.tool_name()} was not sent: {'; '.join(map(str, decision.broken_rules))}.")
-        admitting = self._ledger.admit(decision.limits(assessment.command), record.entry("sends", self._newest_event()))
-        await self._require_admission(command, admitting)
+        await self._begin(command, decision.limits(assessment.command), record)
+
+    async def _begin(self, command: Command, limits: Sequence[Limit], record: CallRecord) -> None:
+        """Count a write and record its start. Raises `CallRefused`."""
+        entry = record.entry("sends", self._newest_event())
+        await self._require_admission(command, self._ledger.admit(limits, entry))
+        # Of two calls that are checked at the same moment, at least one now sees the other's start in the audit.
+        consent = self._policy(record.caller).consent
+        if consent.is_required:
+            again = consent_refusal(consent, Situation(command, self._live), self._consent)
+            if (refusal := await self._use_store(command, again)) is not None:
+                raise CallRefused(f"{command.tool_name()} was not sent: {refusal}. {_FINAL}")
 
     async def _assess(self, command: Command) -> Assessment:
         return await self._use_store(command, assess(command, Situation(command, self._live)))

@@ -17,7 +17,7 @@ from pydantic_core import to_jsonable_python
 from ...tools.account import Whoami
 from ...tools.audio import GatherDtmf
 from ...tools.base import Command, Tool
-from ...tools.calls import TransferCall
+from ...tools.calls import Dial, TransferCall
 from ...tools.pagination import all_participants
 from ...tools.participants import ParticipantFilter
 from ...tools.permissions import AddOptout, RequestGrant
@@ -266,6 +266,8 @@ class ToolCallHandler:
         fields = command.read(answer.body)
         if isinstance(command, TransferCall):
             fields["new_call_control_id"] = await self._events.new_leg(command.to, newest_event)
+        if leg := fields["call"].call_control_id if isinstance(command, Dial) else fields.get("new_call_control_id"):
+            record.telnyx.leg = leg
         note = prompted or self._events.add_people(fields)
         return _command_result(command, fields, note, lambda name: self._catalog.allows(name, policy))
 

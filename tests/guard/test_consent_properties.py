@@ -20,7 +20,7 @@ ANNOUNCE = '[recording]\nconsent = "announce"\nannouncement = "You are recorded.
 NUMBER = "+12025550150"
 
 KINDS = (
-    *("start", "start", "announce", "announce", "caller", "join", "dial"),
+    *("start", "start", "announce", "announce", "caller", "join", "dial", "start and join"),
     *("stranger", "pause", "resume", "leg", "seconds", "seconds", "stop"),
 )
 STEPS = st.lists(st.sampled_from(KINDS), min_size=3, max_size=14)
@@ -83,9 +83,11 @@ async def act(step: str, client: Client, observer: Observer, caller: str) -> Non
         state.conferences.by_id[standup].admit(stranger, JoinOptions())
     elif step == "seconds":
         await passes(world, 3)
-    elif step in calls:
-        tool, arguments = calls[step]
-        await client.call_tool(tool, arguments)
+    else:
+        async with anyio.create_task_group() as at_once:
+            for name in step.split(" and "):
+                if name in calls:
+                    at_once.start_soon(client.call_tool, *calls[name])
 
 
 async def reported(client: Client) -> set[str]:

@@ -346,6 +346,73 @@ async def test_a_recorded_call_gets_no_supervisor_who_has_not_heard_it(world: Wo
         await call(client, "dial", **supervisor)
 
 
+async def test_a_call_is_not_recorded_while_it_is_being_transferred(world: World, policed: Policed) -> None:
+    caller = world.sandbox.state.legs.arrive("+12025559060", "+12025550100").call_control_id
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await call(client, "answer_call", call_control_id=caller)
+        await announced(client, world, call_control_ids=[caller])
+        transfer = await call(client, "transfer_call", call_control_id=caller, to="+12025550150")
+        record = {"call_control_id": caller, "channels": "single", **START}
+        assert "+12025550150 must have heard" in await refusal(client, "start_call_recording", **record)
+        assert "+12025550150 must have heard" in await refusal(client, "start_transcription", call_control_id=caller)
+        await call(client, "hangup_call", call_control_id=transfer["new_call_control_id"])
+        await passes(world, 1)
+        await call(client, "start_call_recording", **record)
+
+
+async def test_a_call_is_recorded_only_after_its_supervisor_has_heard_it(world: World, policed: Policed) -> None:
+    arriving = [world.sandbox.state.legs.arrive(f"+120255590{place}", "+12025550100") for place in (60, 61)]
+    first, second = (leg.call_control_id for leg in arriving)
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        for leg in first, second:
+            await call(client, "answer_call", call_control_id=leg)
+        await call(client, "bridge_calls", call_control_id=first, other_call_control_id=second)
+        await announced(client, world, call_control_ids=[first, second])
+        dialled = await call(
+            client, "dial", to="+12025550150", supervise_call_control_id=first, supervisor_role="barge"
+        )
+        await passes(world, 5)
+        for leg in first, second:
+            record = {"call_control_id": leg, "channels": "single", **START}
+            assert "+12025550150 must have heard" in await refusal(client, "start_call_recording", **record)
+        await announced(client, world, call_control_ids=[dialled["call"]["call_control_id"]])
+        await call(client, "start_call_recording", **record)
+
+
+async def test_another_process_knows_who_is_called_into_the_conference(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=1)
+    async with policed(ANNOUNCE) as client, policed(ANNOUNCE) as other:
+        await passes(world, 1)
+        await announced(client, world, conference_id=standup)
+        await call(
+            client, "dial", to=["+12025550150", "+12025550151"], conference_config={"conference_name": "Standup"}
+        )
+        refused = await refusal(other, "start_recording", conference_id=standup, **START)
+        assert "+12025550150, +12025550151 will join when they answer" in refused
+        await passes(world, 4)
+        assert "must have heard" in await refusal(other, "start_recording", conference_id=standup, **START)
+        await announced(other, world, conference_id=standup)
+        await call(other, "start_recording", conference_id=standup, **START)
+
+
+async def test_of_a_start_and_a_join_at_the_same_moment_one_is_refused(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=1)
+    caller = world.sandbox.state.legs.arrive("+12025559050", "+12025550100").call_control_id
+    async with policed(ANNOUNCE) as client, policed(ANNOUNCE) as other:
+        await passes(world, 1)
+        await call(client, "answer_call", call_control_id=caller)
+        await announced(client, world, conference_id=standup)
+        for joining in client, other:
+            async with anyio.create_task_group() as calls:
+                calls.start_soon(lambda: client.call_tool("start_recording", {"conference_id": standup, **START}))
+                join = {"conference_id": standup, "call_control_id": caller}
+                calls.start_soon(joining.call_tool, "join_conference", join)
+            joined = caller in legs_in(world, standup)
+            assert not (joined and recording(world, standup)), "the person who joined is recorded"
+
+
 async def test_the_recording_pauses_for_a_person_who_joins_by_other_means_and_the_gap_is_reported(
     world: World, policed: Policed
 ) -> None:

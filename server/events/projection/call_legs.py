@@ -131,13 +131,6 @@ class CallLegs:
         numbers = (leg.caller.number for leg in reversed(self._legs.values()))
         return list(dict.fromkeys(number for number in numbers if number is not None))
 
-    def is_ringing(self, number: str, *, beside: str) -> bool:
-        """Whether a call leg to this number may ring, other than the leg `beside`."""
-        return any(
-            id_ != beside and leg.caller.number == number and not leg.hangups and not leg.conferences
-            for id_, leg in self._legs.items()
-        )
-
     def is_bridged(self, call_control_id: str) -> bool:
         """Whether the newest event about a leg's place says that it was bridged."""
         leg = self._legs.get(call_control_id)
