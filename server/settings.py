@@ -1,5 +1,6 @@
 """Every setting: its environment variable, default and meaning. The command line is made from these."""
 
+import difflib
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -18,10 +19,12 @@ from ..tools.numbers import caller_number
 from ..tools.text import read_duration
 from .alerts.secrets import secret_bytes
 from .database.errors import StoreError
-from .database.url import check_url
+from .database.url import absolute_url
 
 PREFIX = "TELNYX_CONFERENCING_"
 _SHORTEST_KEY = 32
+_LIKENESS = 0.8
+"""Of a misspelt variable. Names that other programs set, such as `..._SERVICE_HOST` in Kubernetes, are less alike."""
 
 
 class SettingsError(Exception):
@@ -394,13 +397,11 @@ class Settings(BaseModel):
 
     @field_validator("database")
     @classmethod
-    def _check_database_url(cls, value: str | None) -> str | None:
+    def _absolute_database_url(cls, value: str | None) -> str | None:
         try:
-            if value is not None:
-                check_url(value)
+            return None if value is None else absolute_url(value)
         except StoreError as error:
             raise ValueError(str(error)) from None
-        return value
 
     @field_validator("alert_secret")
     @classmethod
@@ -462,11 +463,22 @@ def load(**given: object) -> Settings:
 
     Raises `SettingsError` with one sentence for each that is wrong.
     """
+    _refuse_misspelt_variables()
     try:
         return Settings.model_validate(_from_environment(given) | given)
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False, include_input=False)
         raise SettingsError(" ".join(f"{_where(error['loc'])}{_problem(error)}." for error in errors)) from None
+
+
+def _refuse_misspelt_variables() -> None:
+    """Raise `SettingsError` for a variable that is nearly a setting's: ignored, a guardrail would be missing."""
+    settings = {name.upper() for name in Settings.model_fields}
+    for variable in os.environ:
+        name = variable.upper().removeprefix(PREFIX)
+        if variable.upper().startswith(PREFIX) and name not in settings:
+            for meant in difflib.get_close_matches(name, settings, n=1, cutoff=_LIKENESS):
+                raise SettingsError(f"{variable}: there is no such setting. Did you mean {PREFIX}{meant}?")
 
 
 def _from_environment(given: Mapping[str, object]) -> dict[str, str]:
@@ -485,7 +497,9 @@ def name_of(field: str) -> str:
     """How a person knows a setting: its option and its environment variable."""
     if field.startswith("TELNYX_"):  # what every Telnyx program shares, by Telnyx's own name
         return field
-    return f"--{field.replace('_', '-')} ({PREFIX}{field.upper()})"
+    variable = f"{PREFIX}{field.upper()}"
+    is_secret = Settings.model_fields[field].annotation == SecretStr | None  # not for the list of processes
+    return variable if is_secret else f"--{field.replace('_', '-')} ({variable})"
 
 
 _PROBLEMS = {

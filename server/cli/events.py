@@ -101,6 +101,8 @@ async def _print_events(
             for event in reversed(await store.find(event_filter, limit=limit)):
                 print_event(event)
                 number = event.number
+            if not follow and not number:
+                click.echo("No event matches.", err=True)
             if follow:
                 await _print_new(receiver, replace(event_filter, after_number=number), print_event)
         finally:

@@ -10,7 +10,7 @@ import click
 
 from ...tools.text import count
 from ..adapters.conference_history import render_timeline
-from ..evidence.export import Exported, NothingStored
+from ..evidence.export import DRAFT_SUFFIX, Exported, NothingStored
 from ..evidence.export import export as export_archive
 from ..guard.ledger import Ledger
 from ..stores import open_for_reading
@@ -26,7 +26,7 @@ _NAME = "telnyx-conferencing"
 @settings_options("database")
 @click.argument("conference")
 @click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.zip", help="The archive."
+    "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.zip", help="The archive."
 )
 @click.option(
     "--mask-numbers",
@@ -41,7 +41,7 @@ _NAME = "telnyx-conferencing"
     metavar="FILE",
     help="Add the hash of a recording or transcript that you downloaded. Repeatable.",
 )
-def export(database: str | None, conference: str, out: Path, mask_numbers: bool, recordings: Sequence[Path]) -> None:
+def export(database: str | None, conference: str, output: Path, mask_numbers: bool, recordings: Sequence[Path]) -> None:
     """Write what happened in a conference to an archive.
 
     CONFERENCE is an id, the beginning of an id, or the name under which this server created the conference. The archive
@@ -51,25 +51,26 @@ def export(database: str | None, conference: str, out: Path, mask_numbers: bool,
 
     \b
     Examples:
-      telnyx-conferencing export "Delivery 4711" --out delivery.zip
+      telnyx-conferencing export "Delivery 4711" --output delivery.zip
       telnyx-conferencing verify delivery.zip
     """
     try:
-        exported = anyio.run(_export, store_url(database), conference, out, mask_numbers, recordings)
+        exported = anyio.run(_export, store_url(database), conference, output, mask_numbers, recordings)
     except NothingStored:
         raise CommandFailed(f"The store has no event of the conference {conference}.") from None
     except OSError as error:
-        raise CommandFailed(f"{error.filename or out} cannot be read or written: {error.strerror}.") from None
+        name = str(error.filename or output).removesuffix(DRAFT_SUFFIX)
+        raise CommandFailed(f"{name} cannot be read or written: {error.strerror}.") from None
     withheld = f" {count(exported.withheld, 'part')} with phone numbers withheld." if exported.withheld else ""
     click.echo(
-        f"{out}: {count(exported.webhooks, 'event')} and {count(exported.records, 'audit record')}.{withheld}\n"
+        f"{output}: {count(exported.webhooks, 'event')} and {count(exported.records, 'audit record')}.{withheld}\n"
         f"Head: {exported.head}\n"
         "Keep the head in another place than the archive. "
-        f"`{program()} verify {out} --head {exported.head}` proves the archive with it."
+        f"`{program()} verify {output} --head {exported.head}` proves the archive with it."
     )
 
 
-async def _export(url: str, conference: str, out: Path, mask_numbers: bool, recordings: Sequence[Path]) -> Exported:
+async def _export(url: str, conference: str, output: Path, mask_numbers: bool, recordings: Sequence[Path]) -> Exported:
     async with open_for_reading(url) as store:
         ledger = Ledger.on(store.database)
         conference_id = await find_conference(conference, store, ledger)
@@ -80,7 +81,7 @@ async def _export(url: str, conference: str, out: Path, mask_numbers: bool, reco
             mask = masked
         return await export_archive(
             conference_id,
-            out,
+            output,
             store,
             ledger,
             render_timeline,

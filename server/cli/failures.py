@@ -9,6 +9,7 @@ import click
 
 from ..database import StoreError
 from ..settings import PREFIX, SettingsError
+from .terminal import print_error
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it: 128 and the number of SIGINT."""
@@ -31,7 +32,7 @@ def report(error: BaseException) -> int:
         error.show()
         return error.exit_code
     if isinstance(error, SettingsError | StoreError):
-        click.echo(f"telnyx-conferencing: {error}", err=True)
+        print_error(str(error))
         return 2
     _report_unexpected(error, original)
     return 1
@@ -51,8 +52,4 @@ def _report_unexpected(error: BaseException, original: BaseException) -> None:
         traceback.print_exception(original)
         return
     message = " ".join(str(error).split())[:500].rstrip(".") or "no further details"
-    click.echo(
-        f"telnyx-conferencing: Unexpected error: {type(error).__name__}: {message}. "
-        f"Set {PREFIX}LOG_LEVEL=debug to see where.",
-        err=True,
-    )
+    print_error(f"Unexpected error: {type(error).__name__}: {message}. Set {PREFIX}LOG_LEVEL=debug to see where.")

@@ -11,7 +11,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ...tools.text import clean
 from ..adapters.running_servers import running_servers
-from ..database import default_url, redacted_url
+from ..database import default_url, is_new, redacted_url
 from ..guard.ledger import AuditTampered, Ledger, NoSuchApproval, NoSuchGrant
 from ..settings import SettingsError
 from .options import load_settings
@@ -46,6 +46,8 @@ def store_url(database: str | None) -> str:
     `StoreError` if the default store's directory cannot be created.
     """
     settings = load_settings({"database": database})
+    if settings.database and is_new(settings.database):
+        click.echo(f"{settings.database} is a new store: no server has used it yet.", err=True)
     return settings.database or _store_of_running_servers() or default_url()
 
 

@@ -48,6 +48,7 @@ def operator(port: int, no_browser: bool, database: str | None) -> None:
     url = load_settings({"database": database}).database
     server = _choose([running for running in _servers_with_page() if url is None or running.store == redacted_url(url)])
     if server is None:
+        store = store_url(database)
         click.echo(
             "No running server has the operator page, so this command serves it, without buttons for calls: those need "
             "a server with --operator-page. Press Ctrl-C to stop."
@@ -56,7 +57,7 @@ def operator(port: int, no_browser: bool, database: str | None) -> None:
         async def announce(ledger: Ledger, address: str) -> None:
             await _open(ledger, address, browser=not no_browser)
 
-        run(store_url(database), port, announce)
+        run(store, port, announce)
         return
     assert server.page is not None
     if server.page_needs_token:

@@ -65,7 +65,7 @@ async def _print_rows(
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         window = Window(since or today, until or now)
         if window.since >= window.until:
-            raise SettingsError("--since: must be before --until.")
+            raise SettingsError("--since (if not given: today, 00:00 UTC) must be before --until.")
         async for row in run_report(store, Ledger.on(store.database), window, now):
             print_row(row)
 

@@ -9,6 +9,7 @@ import click
 from ..adapters.sandbox_server import LOOPBACK, listen, run_sandbox
 from ..adapters.sandbox_transport import read_scene
 from ..sandbox import Sandbox
+from ..settings import SettingsError
 
 _PREFIX = "TELNYX_SANDBOX_"
 """Not that of the settings: `serve` reads those too."""
@@ -59,6 +60,9 @@ def sandbox(
     Example:
       telnyx-conferencing sandbox --port 12111 --webhook-url http://127.0.0.1:8090/webhooks/telnyx
     """
+    for url in (webhook_url, failover_url):
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise SettingsError(f"{url} is not an http or https URL to send webhooks to.")
     opening = read_scene(scene)
     listener = listen(port)
     instance = Sandbox(

@@ -36,7 +36,13 @@ class CommandFailed(click.ClickException):
     """The command did not do its work; the message says why. The exit code is 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"telnyx-conferencing: {self.message}", err=True)
+        print_error(self.message)
+
+
+def print_error(message: str) -> None:
+    """Print an error on stderr. Nothing in it, such as the name of a file, can control the terminal."""
+    text = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in message)
+    click.echo(f"telnyx-conferencing: {text}", err=True)
 
 
 def is_terminal() -> bool:
@@ -52,8 +58,8 @@ def require_terminal(action: str) -> None:
     """
     if not is_terminal():
         raise CommandFailed(
-            f"{action} needs a person at a terminal, and stdin or stdout is not one. Otherwise an agent that can run "
-            "commands could approve its own requests. Nothing was changed."
+            f"{action} needs a person at a terminal, and stdin or stdout is not one: an agent that can run commands "
+            "must not do it. Nothing was changed."
         )
 
 

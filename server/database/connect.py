@@ -37,7 +37,8 @@ async def _database_at(url: str) -> Database:
             module = await anyio.to_thread.run_sync(importlib.import_module, ".postgresql", __package__)
         except ImportError:
             raise StoreError(
-                "PostgreSQL needs a library that is not installed: pip install 'telnyx-conferencing[postgresql]'."
+                "PostgreSQL needs a library that is not installed. Install this program with its extra, in a clone: "
+                "pipx install --force '.[postgresql]'."
             ) from None
         return module.PostgresDatabase(url)
     path = sqlite_path(url)

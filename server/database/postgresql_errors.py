@@ -25,7 +25,9 @@ _STATES = {
 _WORDS = {
     "password authentication failed": "28P01",
     "no password supplied": "28P01",
+    "authentication failed": "28000",
     "no pg_hba.conf entry": "28000",
+    'role "': "28000",
     '" does not exist': "3D000",
     "too many clients": "53300",
     "too many connections": "53300",

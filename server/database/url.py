@@ -3,7 +3,7 @@
 import os
 import stat
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import platformdirs
 
@@ -35,10 +35,15 @@ def default_url() -> str:
     return f"sqlite:///{directory / 'events.db'}"
 
 
-def check_url(url: str) -> None:
-    """Raise `StoreError` if this is not the URL of a file or of a PostgreSQL database. Opens nothing."""
-    if not is_postgresql(url):
-        sqlite_path(url)
+def absolute_url(url: str) -> str:
+    """The URL with the absolute path of its file, so that it means the same store in any folder. Opens nothing.
+
+    Raises `StoreError` if this is not the URL of a file or of a PostgreSQL database.
+    """
+    if is_postgresql(url):
+        return url
+    path = sqlite_path(url)
+    return url if path.is_absolute() else f"sqlite:///{quote(str(path.expanduser().absolute()))}"
 
 
 def is_readable(url: str) -> bool:
@@ -83,6 +88,14 @@ def sqlite_path(url: str) -> Path:
             "A SQLite URL names a file: sqlite:///events.db (relative) or sqlite:////var/lib/events.db (absolute)."
         )
     return Path(name)
+
+
+def is_new(url: str) -> bool:
+    """Whether opening a URL creates its file."""
+    if is_postgresql(url):
+        return False
+    path = sqlite_path(url)
+    return path.parent.is_dir() and not path.exists()
 
 
 def create_file(path: Path) -> None:

@@ -32,6 +32,8 @@ from .manifest import (
     sha256,
 )
 
+DRAFT_SUFFIX = ".part"
+"""Of the name of an archive until it is complete."""
 _BATCH_EVENTS = 1_000
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=1)
 _BLOCK_BYTES = 2**20
@@ -337,7 +339,7 @@ def _json(value: Any) -> bytes:
 
 def _write(out: Path, files: Mapping[str, bytes]) -> None:
     """Write the archive, readable for its owner alone, and in one step."""
-    draft = out.with_name(f"{out.name}.part")
+    draft = out.with_name(out.name + DRAFT_SUFFIX)
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file, ZipFile(file, "w", ZIP_DEFLATED) as archive:

@@ -99,9 +99,11 @@ async def _require_any_token(settings: Settings) -> None:
     if not settings.tokens_required or settings.oauth_issuer is not None:
         return
     has_stored_tokens = settings.database is not None or not settings.sandbox  # a sandbox starts with an empty store
+    if not has_stored_tokens:
+        raise SettingsError(f"{_NO_TOKENS} A sandbox needs --database for that: without it, its store is always new.")
     with suppress(StoreError):  # the log and `/readyz` say why; the store may come back
-        if not has_stored_tokens or not await _has_tokens(settings.database or default_url()):
-            raise _NO_TOKENS
+        if not await _has_tokens(settings.database or default_url()):
+            raise SettingsError(_NO_TOKENS)
 
 
 async def _has_tokens(url: str) -> bool:
@@ -109,7 +111,7 @@ async def _has_tokens(url: str) -> bool:
         return bool(await ledger.tokens())
 
 
-_NO_TOKENS = SettingsError(
+_NO_TOKENS = (
     "Clients need a token when other machines can connect (--host, --allowed-hosts) or with --require-tokens, and the "
     "store has none yet. Create one in the same store (--database): `telnyx-conferencing tokens create "
     "NAME --scope conferences:control`. Or set an OAuth issuer with --oauth-issuer and --oauth-audience."

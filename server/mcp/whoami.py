@@ -120,11 +120,11 @@ class WhoamiReport:
 
     async def _events_seen(self) -> tuple[list[str], dict[str, Any]]:
         """The connections that recent events name, and how events arrive."""
-        events: dict[str, Any] = {"arrive": self._events.describe_ingest()}
         try:
             latest = await (await self._events.store()).find(EventFilter(), limit=_EVENTS_SCANNED)
         except (StoreError, CallRefused):
-            return [], events
+            return [], {"arrive": self._events.describe_ingest()}
+        events: dict[str, Any] = {"arrive": self._events.describe_ingest()}
         ids = (event.payload.get("connection_id") for event in latest)
         connections = list(dict.fromkeys(clean(id_, 40) for id_ in ids if isinstance(id_, str)))
         last: Mapping[str, str] = (

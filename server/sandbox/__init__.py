@@ -7,12 +7,13 @@ from .context import CONNECTION_ID, NUMBER
 from .errors import ConnectionDropped
 from .faults import Fault
 from .sandbox import Sandbox
-from .scene import EMPTY, SUPPORT, Scene, SceneError, find_scene
+from .scene import EMPTY, SCENES, SUPPORT, Scene, SceneError, find_scene
 
 __all__ = [
     "CONNECTION_ID",
     "EMPTY",
     "NUMBER",
+    "SCENES",
     "SUPPORT",
     "Clock",
     "ConnectionDropped",

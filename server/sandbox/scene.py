@@ -17,6 +17,8 @@ from .legs import Legs
 from .queues import Queues
 
 _RINGING_S = 5
+_PROBLEMS = {"missing": "it is missing", "extra_forbidden": "a scene has no such field"}
+"""What is wrong, by pydantic's type of error."""
 
 
 class SceneError(Exception):
@@ -63,7 +65,8 @@ class Scene(_Model):
         except ValidationError as refused:
             first = refused.errors(include_url=False, include_input=False)[0]
             at = ".".join(str(part) for part in first["loc"]) or "the file"
-            raise SceneError(f"the scene {path} is not valid: {at}: {first['msg']}.") from None
+            problem = _PROBLEMS.get(first["type"], first["msg"].removeprefix("Value error, "))
+            raise SceneError(f"the scene {path} is not valid: {at}: {problem}.") from None
 
 
 def _call(part: str, number: str, waiting_secs: int, queue: str) -> SceneCall:

@@ -55,6 +55,7 @@ class EventIngest:
         self._verifier = verifier
         self._gaps = GapDetector(service.now, anyio.sleep)
         self._port: Port | None = None
+        self._port_problem = "is not open yet"
         self._listeners: list[EventListener] = []
         service.describe_ingest = self.describe
         if not settings.sandbox and not self.receives_webhooks and settings.catch_up is None:
@@ -73,7 +74,8 @@ class EventIngest:
                 "Webhooks arrive at this server's own port." if self.receives_webhooks else "No webhooks arrive here."
             )
         elif self._settings.webhook_port is not None:
-            source = self._port.describe() if self._port else f"Port {self._settings.webhook_port} is not served."
+            number = self._settings.webhook_port
+            source = self._port.describe() if self._port else f"Port {number} {self._port_problem}."
         else:
             source = "Events come directly from the sandbox." if self._sandbox else "No webhooks arrive here."
         if self._settings.sandbox:
@@ -170,6 +172,7 @@ class EventIngest:
                 yield
                 tasks.cancel_scope.cancel()
         except CannotListen as problem:
+            self._port_problem = "cannot be opened, so no webhooks arrive"
             logger.error("Webhooks are not received: %s", problem)
             yield
 

@@ -48,8 +48,10 @@ def taken(database: Path) -> PendingApproval:
 
 def test_no_waiting_request_is_reported(database: Path) -> None:
     ended = run(*approvals(database))
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "No approval request is waiting.\n", "")
-    assert run(*approvals(database, "--json")).stdout == ""
+    new = f"{url_of(database)} is a new store: no server has used it yet.\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "No approval request is waiting.\n", new)
+    ended = run(*approvals(database, "--json"))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
 def test_each_request_is_listed_in_full_with_its_code_and_its_client(database: Path) -> None:
@@ -194,6 +196,7 @@ def test_a_code_is_accepted_in_any_usual_spelling(database: Path) -> None:
 
 
 def test_an_unknown_code_is_one_sentence_and_exit_code_1(database: Path) -> None:
+    left(database)
     ended = run(*approvals(database, "reject", "zzzz\x1bzzzz"))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (

@@ -153,6 +153,11 @@ def test_a_terminal_shows_each_kind_of_event_in_its_colour(database: Path) -> No
     assert f"{ESCAPE}[97mConference room ended".encode() in shown
 
 
+def test_no_matching_event_is_reported(database: Path) -> None:
+    ended = run("events", "--once", "--database", url_of(database), "--queue", "none")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "No event matches.\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "output"),
     [

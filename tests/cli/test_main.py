@@ -49,6 +49,10 @@ def test_serve_without_a_key_names_both_fixes_and_exits_with_2() -> None:
         ([], {"TELNYX_CONFERENCING_READ_ONLY": "perhaps"}, "--read-only (TELNYX_CONFERENCING_READ_ONLY)"),
         (["--sandbox-port", "99999"], {}, "--sandbox-port"),
         ([], {"TELNYX_API_KEY": "KEYx", "TELNYX_BASE_URL": "ftp://x"}, "TELNYX_BASE_URL"),
+        ([], {"TELNYX_CONFERENCING_ALERT_SECRET": "x"}, "telnyx-conferencing: TELNYX_CONFERENCING_ALERT_SECRET: must"),
+        ([], {"TELNYX_CONFERENCING_READONLY": "1"}, "Did you mean TELNYX_CONFERENCING_READ_ONLY?"),
+        (["--policy", "none\x1b[31m.toml"], {}, "--policy: none [31m.toml: It cannot be found"),
+        (["--sandbox", "--scene", "none\x1b[31m.yaml"], {}, "the scene none [31m.yaml cannot be read"),
         (["--no-such-option"], {}, "No such option"),
     ],
 )
@@ -259,6 +263,12 @@ def test_sandbox_has_variables_of_its_own_and_does_not_take_those_of_serve() -> 
             assert process.stdout.readline().startswith(b"base URL")
             process.terminate()
     assert "[env: TELNYX_SANDBOX_SCENE; default: support]" in " ".join(run("sandbox", "--help").stdout.split())
+
+
+def test_sandbox_refuses_a_url_to_which_it_cannot_post() -> None:
+    for option in ("--webhook-url", "--failover-url"):
+        ended = run("sandbox", "--port", "0", option, "example.com/hooks")
+        assert (ended.returncode, "example.com/hooks is not an http or https URL" in ended.stderr) == (2, True)
 
 
 def test_sandbox_prints_how_to_reach_it_and_ends_on_sigterm() -> None:

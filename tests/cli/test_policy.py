@@ -26,3 +26,4 @@ def test_a_missing_policy_is_one_sentence_and_exit_code_2(tmp_path: Path) -> Non
     ended = run("policy", "check", str(tmp_path / "none.toml"))
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "none.toml: It cannot be found" in ended.stderr
+    assert "\x1b" not in run("policy", "check", str(tmp_path / "\x1b[31m.toml")).stderr

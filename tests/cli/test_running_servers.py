@@ -14,6 +14,7 @@ from support.command_line import run
 from support.commands import forked
 from support.mcp import connected, text
 from support.mcp_stdio import FIRST_WORDS, environment
+from support.terminal import at_terminal
 from support.webhooks import url_of
 
 
@@ -50,6 +51,28 @@ async def test_with_several_running_servers_a_person_chooses_the_store(env: dict
         options = [line.split()[:2] for line in ended.stderr.splitlines() if "--database" in line]
         assert sorted(url for _, url in options) == sorted(record["store"] for record in records(env))
         assert run("approvals", *options[0], env=env).returncode == 0
+        with at_terminal("operator", "--no-browser", env=env) as terminal:
+            code, output = terminal.ended()
+        assert (code, "serves it" in output, "Choose the store" in output) == (2, False, True)
+
+
+@pytest.mark.anyio
+async def test_a_store_with_a_relative_path_is_found_from_any_folder(
+    env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with connected("--sandbox", "--database", "sqlite:///events.db", env=env) as client:
+        monkeypatch.chdir(tmp_path.parent)
+        assert run("stop", env=env).returncode == 0
+        assert "stopped" in text(await client.call_tool("create_queue", {"queue_name": "x"}))
+
+
+@pytest.mark.anyio
+async def test_doctor_needs_no_key_while_only_a_sandbox_runs(env: dict[str, str]) -> None:
+    assert run("doctor", env=env).returncode == 1
+    async with connected("--sandbox", env=env):
+        ended = run("doctor", env=env)
+    assert (ended.returncode, "those of the running sandbox" in ended.stdout) == (0, True)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from support.command_line import run
 from support.postgres import PASSWORD, USER, Cluster, cluster
 from support.webhooks import NOWHERE, free_port
 from telnyx_conferencing.server.database import StoreError, StoreUnreachable, open_database, redacted_url
+from telnyx_conferencing.server.database.postgresql_errors import explain
 
 pytestmark = pytest.mark.anyio
 
@@ -94,6 +95,12 @@ async def test_the_error_for_a_database_that_cannot_be_used_names_the_reason(pos
     assert isinstance(problem, StoreUnreachable) is (why == "too many connections")
 
 
+def test_the_error_for_an_unknown_user_is_about_the_user() -> None:
+    for words in ('role "x" does not exist', 'Peer authentication failed for user "x"'):
+        error = psycopg.OperationalError(f"connection failed: FATAL:  {words}")
+        assert "this user may not connect to it" in str(explain(error, "postgresql://127.0.0.1/calls"))
+
+
 async def test_the_error_names_a_wrong_password_a_missing_database_or_a_closed_port(postgres: Cluster) -> None:
     assert "password is wrong" in str(await refused(postgres.url(password="c@nary")))
     assert "there is no such database" in str(await refused(postgres.url("nothing")))
@@ -137,7 +144,7 @@ async def test_a_redacted_url_has_no_user_and_no_password(url: str, redacted: st
 async def test_the_error_for_a_missing_driver_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, "telnyx_conferencing.server.database.postgresql", raising=False)
-    assert "pip install 'telnyx-conferencing[postgresql]'" in str(await refused("postgresql://127.0.0.1/store"))
+    assert "pipx install --force '.[postgresql]'" in str(await refused("postgresql://127.0.0.1/store"))
 
 
 async def test_the_audit_refuses_changes_and_deletions(postgres: Cluster) -> None:

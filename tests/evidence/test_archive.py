@@ -50,7 +50,7 @@ class Case:
         return self.directory / "first.zip"
 
     def export(self, conference: str, out: Path, *options: str) -> CompletedProcess[str]:
-        return run("export", conference, "--out", str(out), "--database", self.database, *options)
+        return run("export", conference, "--output", str(out), "--database", self.database, *options)
 
     def verify(self, archive: Path, *options: str, key: str | None = None) -> CompletedProcess[str]:
         return run("verify", str(archive), "--public-key", key or self.public_key, *options)

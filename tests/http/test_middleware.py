@@ -127,6 +127,7 @@ IMPOSSIBLE_OPTIONS: Sequence[tuple[tuple[str, ...], str]] = (
     (("--host", "0.0.0.0", "--allowed-hosts", "team.example"), "the store has none yet"),
     (("--allowed-hosts", "team.example"), "the store has none yet"),
     (("--require-tokens",), "telnyx-conferencing tokens create NAME"),
+    (("--require-tokens",), "A sandbox needs --database"),
     (("--oauth-issuer", "https://login.example"), "--oauth-issuer and --oauth-audience need each other"),
     (("--oauth-issuer", "http://login.example", "--oauth-audience", "https://a.example"), "must be an https URL"),
     (("--oauth-jwks-url", "https://login.example/keys"), "needs --oauth-issuer"),

@@ -236,7 +236,7 @@ async def test_the_timeline_and_the_archive_show_what_a_person_heard_before_they
         await passes(world, 1)
         timeline = await client.read_resource(f"telnyx://conferences/{standup}/timeline")
     archive, database = str(tmp_path / "standup.zip"), url_of(tmp_path / "events.db")
-    exported = await to_thread.run_sync(lambda: run("export", standup, "--out", archive, "--database", database))
+    exported = await to_thread.run_sync(lambda: run("export", standup, "--output", archive, "--database", database))
     verified = await to_thread.run_sync(lambda: run("verify", archive))
     assert (exported.returncode, verified.returncode) == (0, 0), verified.stdout
     with ZipFile(archive) as files:

@@ -14,6 +14,7 @@ import anyio
 import httpx2
 
 from ...adapters.api_key import key_of
+from ...adapters.guard_factory import policy_source
 from ...adapters.running_servers import running_servers
 from ...asgi_server import LOOPBACK, listen
 from ...database import StoreError, default_url, redacted_url
@@ -62,6 +63,7 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     yield from _check_telnyx(settings)
     yield _check_public_key(settings)
     yield from _check_webhooks(settings)
+    yield from _check_policy(settings)
     yield _check_store(settings)
 
 
@@ -73,7 +75,7 @@ def _check_telnyx(settings: Settings) -> Iterator[Finding]:
     try:
         key = key_of(settings)
     except SettingsError as error:
-        yield Finding("key", State.WRONG, str(error), f"Set TELNYX_API_KEY, or run {program()} install HOST again.")
+        yield Finding("key", State.WRONG, str(error), f"To set up a host with a key: {program()} install HOST")
         return
     host = urlsplit(settings.base_url).netloc
     try:
@@ -180,6 +182,18 @@ def _check_receiver(port: int, response: httpx2.Response, settings: Settings) ->
         yield Finding("webhooks", State.WRONG, "received by a server with another store", fix)
     else:
         yield Finding("webhooks", State.GOOD, f"received at http://{LOOPBACK}:{port}")
+
+
+def _check_policy(settings: Settings) -> Iterator[Finding]:
+    if settings.policy is None:
+        return
+    try:
+        policy_source(settings)
+    except SettingsError as error:
+        fix = f"Until then no server starts with it. To check it again: {program()} policy check {settings.policy}"
+        yield Finding("policy", State.WRONG, str(error), fix)
+    else:
+        yield Finding("policy", State.GOOD, f"{settings.policy} is valid")
 
 
 def _check_store(settings: Settings) -> Finding:

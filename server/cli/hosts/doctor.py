@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ....tools.text import clean
+from ...adapters.running_servers import running_servers
 from ...settings import Settings, SettingsError
 from ..options import load_settings, parse_serve_options, settings_options
 from ..terminal import CommandFailed, program, progress
@@ -18,6 +19,7 @@ from .launch_check import check_start, variables
 from .registry import HOSTS, Host
 from .texts import Entry
 
+_ALL = "all"
 _MARKS = {State.GOOD: ("good", "green"), State.WRONG: ("WRONG", "red"), State.NOTE: ("note", "bright_black")}
 
 
@@ -25,10 +27,11 @@ _MARKS = {State.GOOD: ("good", "green"), State.WRONG: ("WRONG", "red"), State.NO
 @click.option(
     "--as-host",
     is_flag=False,
-    flag_value="",
-    type=click.Choice(["", *HOSTS]),
+    flag_value=_ALL,
+    type=click.Choice([*HOSTS, _ALL], case_sensitive=False),
     metavar="[HOST]",
-    help=f"Also start the server as this host would: {', '.join(HOSTS)}. Without a name: as every host that has it.",
+    help=f"Also start the server as this host would: {', '.join(HOSTS)}. Without a name, or all: as every host that "
+    "has it.",
 )
 @settings_options("sandbox", "keyring", "webhook_port", "insecure_webhooks", "database")
 @click.option("--json", "json_lines", is_flag=True, help="Print one JSON object per line.")
@@ -47,12 +50,12 @@ def doctor(context: click.Context, as_host: str | None, json_lines: bool, **opti
     if as_host is None:
         healthy = _print_findings(_findings(options), json_lines)
     else:
-        healthy = _check_as_host(as_host or None, json_lines)
+        healthy = _check_as_host(None if as_host == _ALL else as_host, json_lines)
     context.exit(0 if healthy else 1)
 
 
 def _findings(options: Mapping[str, Any]) -> Iterator[Finding]:
-    """What the checks find with the settings of this shell, or, if it has none, with those of the hosts."""
+    """What the checks find with the settings of this shell; if it has none, with those of the hosts or a sandbox."""
     settings = load_settings(options)
     has_own = settings.sandbox or settings.keyring or settings.api_key or any(v is not None for v in options.values())
     groups = [] if has_own else list(_host_settings())
@@ -60,10 +63,18 @@ def _findings(options: Mapping[str, Any]) -> Iterator[Finding]:
         titles = [title for group, _ in groups for title in group]
         yield Finding("settings", State.NOTE, f"those of {', '.join(titles)}, since TELNYX_API_KEY is not set here")
         yield from _merged([(group, list(check_settings(host_settings))) for group, host_settings in groups])
+    elif not has_own and _only_sandboxes_run():
+        yield Finding("settings", State.NOTE, "those of the running sandbox, since TELNYX_API_KEY is not set here")
+        yield from check_settings(settings.model_copy(update={"sandbox": True}))
     else:
         yield from check_settings(settings)
     yield from check_servers()
     yield from check_hosts()
+
+
+def _only_sandboxes_run() -> bool:
+    servers = running_servers()
+    return bool(servers) and all(server.sandbox for server in servers)
 
 
 def _merged(groups: Sequence[tuple[list[str], list[Finding]]]) -> Iterator[Finding]:

@@ -10,6 +10,8 @@ from urllib.parse import quote
 import click
 
 from ...adapters.api_key import KeyringFailed, forget_key
+from ...adapters.guard_factory import policy_source
+from ...adapters.sandbox_transport import read_scene
 from ...webhooks.signature import create_verifier
 from ..options import COMMON_SETTINGS, load_settings, settings_options
 from ..terminal import CommandFailed, is_terminal, program
@@ -20,7 +22,7 @@ from .server_entry import arguments, entry, merged, with_public_key
 from .texts import Entry, Unreadable
 
 _NO_KEY = KeySetup([], {}, "")
-_host_argument = click.argument("host", type=click.Choice(list(HOSTS)), metavar="HOST")
+_host_argument = click.argument("host", type=click.Choice(list(HOSTS), case_sensitive=False), metavar="HOST")
 _HOST_NAMES = f"HOST is one of {', '.join(HOSTS)}."
 
 
@@ -153,10 +155,17 @@ def _backup_note(backup: os.PathLike[str] | None) -> str:
 
 
 def _check(options: Mapping[str, Any], public_key: str | None) -> str | None:
-    """Check the settings, and return the public key to write, if any. Raises `SettingsError`."""
+    """Check the settings and the files that they name, and return the public key to write, if any.
+
+    Raises `SettingsError`.
+    """
     given_key = public_key or os.environ.get(PUBLIC_KEY) or None
     needed = options.get("webhook_port") and not options.get("sandbox") and not options.get("insecure_webhooks")
     if needed and not given_key and is_terminal():
         given_key = click.prompt("Telnyx's public key (in the portal: Keys & Credentials, Public Key)").strip()
-    create_verifier(load_settings({**options, "public_key": given_key}), None)
+    settings = load_settings({**options, "public_key": given_key})
+    create_verifier(settings, None)
+    policy_source(settings)
+    if settings.sandbox:
+        read_scene(settings.scene)
     return given_key if needed or public_key else None

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ...adapters.approval_help import program
+from ...database import absolute_url
+from ...sandbox import SCENES
 from .registry import API_KEY, PUBLIC_KEY, Host
 from .texts import Entry
 
@@ -32,12 +34,11 @@ def _absolute_path(path: str) -> str:
     return str(Path(path).expanduser().absolute())
 
 
-def _absolute_url(url: str) -> str:
-    scheme, mark, path = url.partition(":///")
-    return f"{scheme}{mark}{_absolute_path(path)}" if mark and scheme.startswith("sqlite") and path else url
+def _absolute_scene(scene: str) -> str:
+    return scene if scene in SCENES else _absolute_path(scene)
 
 
-_ABSOLUTE = {"policy": _absolute_path, "database": _absolute_url}
+_ABSOLUTE = {"policy": _absolute_path, "database": absolute_url, "scene": _absolute_scene}
 
 
 def entry(host: Host, options: list[str], variables: Mapping[str, Any]) -> Entry:

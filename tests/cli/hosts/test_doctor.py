@@ -111,6 +111,16 @@ def test_a_port_in_use_by_another_program_is_reported(home: Home) -> None:
     assert "another program" in found["port"]["says"]
 
 
+def test_a_policy_that_became_invalid_is_reported(home: Home) -> None:
+    policy = home.path / "policy.toml"
+    policy.write_text("[tools]\nread_only = true\n")
+    home.does("install", "cursor", "--sandbox", "--policy", str(policy))
+    assert examined(home)["policy"]["state"] == "good"
+    policy.write_text("[tool]\n")
+    found = examined(home, code=1)["policy"]
+    assert (found["state"], "did you mean tools" in found["says"]) == ("wrong", True)
+
+
 def test_a_host_with_a_missing_program_is_reported(home: Home) -> None:
     home.write("cursor", '{"mcpServers": {"telnyx-conferencing": {"command": "/gone"}}}')
     home.write("codex", "not toml")

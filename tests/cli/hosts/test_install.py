@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import stat
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -199,17 +200,22 @@ def test_each_platform_has_its_own_folders(
 
 
 def test_install_writes_settings_with_full_paths_and_refuses_wrong_ones(home: Home) -> None:
-    home.does(
-        "install", "cursor", "--sandbox", "--policy", "p.toml", "--database", "sqlite:///e.db", "--webhook-port", "8090"
-    )
+    (home.path / "p.toml").write_text("[tools]\nread_only = true\n")
+    (home.path / "s.yaml").write_text("calls: []\n")
+    policy, scene = (os.path.relpath(home.path / name) for name in ("p.toml", "s.yaml"))
+    paths = ("--policy", policy, "--scene", scene, "--database", "sqlite:///e.db")
+    home.does("install", "Cursor", "--sandbox", *paths, "--webhook-port", "8090")
     args = home.server("cursor")["args"]
-    assert args[args.index("--policy") + 1] == str(Path.cwd() / "p.toml")
+    assert Path(args[args.index("--policy") + 1]) == Path.cwd() / policy
+    assert Path(args[args.index("--scene") + 1]) == Path.cwd() / scene
     assert args[args.index("--database") + 1] == f"sqlite:///{Path.cwd()}/e.db"
     assert args[args.index("--webhook-port") + 1] == "8090"
     before = home.config("cursor").read_bytes()
-    ended = home.run("install", "cursor", "--sandbox", "--approval", "maybe")
-    assert (ended.returncode, home.config("cursor").read_bytes()) == (2, before)
-    assert "--approval" in ended.stderr
+    wrong = {"--approval": "maybe", "--policy": "none.toml", "--scene": "none.yaml"}
+    for option, value in wrong.items():
+        ended = home.run("install", "cursor", "--sandbox", option, value)
+        assert (ended.returncode, home.config("cursor").read_bytes()) == (2, before)
+        assert option.removeprefix("--") in ended.stderr
 
 
 def test_print_shows_the_hosts_format_and_writes_nothing(home: Home) -> None:
