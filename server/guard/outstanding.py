@@ -17,7 +17,7 @@ from ...tools.recordings import PauseRecording, StopRecording
 from ...tools.transcription import StartTranscription, StopTranscription
 
 _BY_NAME = {command.tool_name(): command for command in COMMANDS}
-_LASTING = tuple(command for command in reversed(COMMANDS) if command.undo and command.undo.leaves)
+_LASTING_COMMANDS = tuple(command for command in reversed(COMMANDS) if command.undo and command.undo.leaves)
 """The commands that leave a lasting state. A paused recording comes before its recording."""
 _MOVES = (CreateConference, JoinConference, LeaveConference, EnqueueCall)
 """Commands that take a call leg out of its conference, with its states there."""
@@ -50,19 +50,19 @@ class _OutstandingStates:
     def apply(self, command: Command) -> None:
         """Apply what a command ends and leaves."""
         self._close(command)
-        for lasting in (command, *_implied(command)):
+        for lasting in (command, *_states_of_join(command)):
             if lasting.leaves():
                 self._leave(lasting)
 
     def _close(self, command: Command) -> None:
-        place = _place(command)
+        place = _place_of(command)
         if isinstance(command, EndConference | HangupCall):
             self._open.pop(place, None)
         if isinstance(command, _MOVES):
             self._forget(command.call_control_id)
         for kind, legs in self._open.get(place, {}).items():
-            if _closes(command, kind):
-                _take_out(legs, _legs(command))
+            if _ends_state(command, kind):
+                _remove_legs(legs, _legs_of(command))
 
     def _forget(self, leg: str) -> None:
         for kinds in self._open.values():
@@ -73,26 +73,26 @@ class _OutstandingStates:
         call = command.undo_call({})
         assert call is not None
         end: OutstandingState = {"state": command.leaves(), "tool": call["tool"], "arguments": call["arguments"]}
-        kinds = self._open.setdefault(_place(command), {})
+        kinds = self._open.setdefault(_place_of(command), {})
         legs = kinds.setdefault(type(command), {})
-        if _legs(command) == [EVERYONE]:
+        if _legs_of(command) == [EVERYONE]:
             legs.clear()
         if EVERYONE not in legs:
-            legs |= dict.fromkeys(_legs(command), end)
+            legs |= dict.fromkeys(_legs_of(command), end)
 
     def ends(self) -> Iterator[OutstandingState]:
         """Each state with the tool call that ends it."""
         for kinds in self._open.values():
-            for kind in _LASTING:
-                yield from _together(kinds.get(kind, {}))
+            for kind in _LASTING_COMMANDS:
+                yield from _merge_ends(kinds.get(kind, {}))
 
 
-def _place(command: Command) -> str:
+def _place_of(command: Command) -> str:
     """The conference that a command concerns, or its call leg."""
     return getattr(command, "conference_id", None) or getattr(command, "call_control_id", "")
 
 
-def _implied(command: Command) -> Iterator[Command]:
+def _states_of_join(command: Command) -> Iterator[Command]:
     """The states a leg joins with, as the commands that set them."""
     if not isinstance(command, JoinConference):
         return
@@ -103,13 +103,13 @@ def _implied(command: Command) -> Iterator[Command]:
         yield MuteParticipants(conference_id=conference_id, call_control_ids=legs, region=region)
 
 
-def _closes(command: Command, kind: Kind) -> bool:
+def _ends_state(command: Command, kind: Kind) -> bool:
     # A pause ends with its recording.
     is_over = isinstance(command, StopRecording | StopCallRecording) and kind in (PauseRecording, PauseCallRecording)
     return is_over or (kind.undo is not None and kind.undo.tool == command.tool_name())
 
 
-def _legs(command: Command) -> list[str]:
+def _legs_of(command: Command) -> list[str]:
     """The call legs of a command; everyone for a command on the whole conference."""
     if isinstance(command, StartTranscription | StopTranscription):
         return [command.call_control_id]
@@ -117,14 +117,14 @@ def _legs(command: Command) -> list[str]:
     return [EVERYONE] if legs == EVERYONE else legs
 
 
-def _take_out(legs: dict[str, Any], closed: list[str]) -> None:
+def _remove_legs(legs: dict[str, Any], closed: list[str]) -> None:
     if EVERYONE in closed:
         legs.clear()
     for leg in closed:
         legs.pop(leg, None)
 
 
-def _together(legs: Mapping[str, OutstandingState]) -> Iterator[OutstandingState]:
+def _merge_ends(legs: Mapping[str, OutstandingState]) -> Iterator[OutstandingState]:
     """Joins the ends of several legs into one tool call where they have the same region."""
     by_region: dict[str | None, list[str]] = {}
     for leg, end in legs.items():

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 from ..events.event import StoredEvent
 from ..events.projection.command_effects import CONFERENCE
@@ -51,6 +51,14 @@ class _Leg:
     """Seconds in a queue, and whether the caller hung up there."""
 
 
+class _BridgedLeg(NamedTuple):
+    """A bridge as the event of one of its legs reports it."""
+
+    at: datetime
+    call: str
+    session: str | None
+
+
 @dataclass(slots=True)
 class _Room:
     """A conference that has not been reported yet."""
@@ -94,8 +102,8 @@ class ReportFold:
         """The queue of each waiting leg, and since when."""
         self._left = Newest[str, datetime](_MAX_WAITING)
         """When legs left a queue although no event had reported that they were in it: that event may come later."""
-        self._bridging: deque[tuple[datetime, str, str | None]] = deque(maxlen=100)
-        """Bridged legs whose peer is not known yet: when, leg, session."""
+        self._bridging: deque[_BridgedLeg] = deque(maxlen=100)
+        """Bridged legs whose peer is not known yet."""
         self._created: deque[tuple[datetime, str, str]] = deque(maxlen=100)
         """The newest names of `create_conference`: when, leg, name."""
         self._queues, self._agents, self._days = _Table(), _Table(), _Table()
@@ -116,17 +124,17 @@ class ReportFold:
     def _fold(self, event: StoredEvent) -> None:
         match event.type:
             case "call.initiated":
-                self._initiated(event)
+                self._start_call(event)
             case "call.enqueued":
-                self._enqueued(event)
+                self._start_wait(event)
             case "call.dequeued" | "call.left.queue":
-                self._dequeued(event)
+                self._end_wait(event)
             case "call.bridged":
-                self._bridged(event)
+                self._start_bridge(event)
             case "conference.recording.saved":
-                self._conference_recorded(event)
+                self._add_conference_recording(event)
             case "call.recording.saved":
-                self._call_recorded(event)
+                self._add_call_recording(event)
             case _:
                 pass
 
@@ -159,7 +167,7 @@ class ReportFold:
             leg = self._legs[call] = _Leg()
         return leg
 
-    def _initiated(self, event: StoredEvent) -> None:
+    def _start_call(self, event: StoredEvent) -> None:
         leg = self._leg(event.call_control_id or "")
         number = event.payload.get("to")
         if event.payload.get("direction") == "outgoing" and isinstance(number, str):
@@ -170,7 +178,7 @@ class ReportFold:
             if leg.agent:
                 self._agents[leg.agent].calls += 1
 
-    def _enqueued(self, event: StoredEvent) -> None:
+    def _start_wait(self, event: StoredEvent) -> None:
         call, queue = event.call_control_id, event.queue
         if call is None or queue is None:
             return
@@ -181,42 +189,48 @@ class ReportFold:
         if self._is_counted(event.occurred_at):
             self._queues[queue].calls += 1
 
-    def _dequeued(self, event: StoredEvent) -> None:
+    def _end_wait(self, event: StoredEvent) -> None:
         call, queue = event.call_control_id, event.queue
         if call is None or queue is None:
             return
-        waiting = self._waiting.get(call)
-        is_known = waiting is not None and waiting[0] == queue
-        waited = event.payload.get("wait_time_secs")
-        if is_known:
-            del self._waiting[call]
-        elif not isinstance(waited, int):
-            return
-        since = waiting[1] if waiting and is_known else event.occurred_at - timedelta(seconds=cast("int", waited))
-        if not isinstance(waited, int):
-            waited = (event.occurred_at - since).total_seconds()
-        is_abandoned = event.payload.get("reason") == "hangup"
-        self._leg(call).waits.append((waited, is_abandoned))
-        if not is_known:
+        wait_s = event.payload.get("wait_time_secs")
+        since = self._take_wait(call, queue)
+        is_new = since is None
+        if since is None:
+            if not isinstance(wait_s, int):
+                return
+            since = event.occurred_at - timedelta(seconds=wait_s)
             self._left[call] = event.occurred_at
+        elif not isinstance(wait_s, int):
+            wait_s = (event.occurred_at - since).total_seconds()
+        is_abandoned = event.payload.get("reason") == "hangup"
+        self._leg(call).waits.append((wait_s, is_abandoned))
         if self._is_counted(since):
             figures = self._queues[queue]
-            figures.calls += not is_known
-            figures.add_wait(waited, is_abandoned=is_abandoned)
-            self._day(since).add_wait(waited, is_abandoned=is_abandoned)
+            figures.calls += is_new
+            figures.add_wait(wait_s, is_abandoned=is_abandoned)
+            self._day(since).add_wait(wait_s, is_abandoned=is_abandoned)
 
-    def _bridged(self, event: StoredEvent) -> None:
+    def _take_wait(self, call: str, queue: str) -> datetime | None:
+        """When a call was enqueued in this queue, which it leaves now. None: no event reported that."""
+        waiting = self._waiting.get(call)
+        if waiting is None or waiting[0] != queue:
+            return None
+        del self._waiting[call]
+        return waiting[1]
+
+    def _start_bridge(self, event: StoredEvent) -> None:
         call, at = event.call_control_id or "", event.occurred_at
         leg = self._leg(call)
         leg.bridged_at, leg.peer = at, None
-        near = [bridging for bridging in self._bridging if abs(at - bridging[0]) <= _BRIDGE_GAP and bridging[1] != call]
-        same = [bridging for bridging in near if bridging[2] == event.call_session_id]
+        near = [other for other in self._bridging if abs(at - other.at) <= _BRIDGE_GAP and other.call != call]
         if not near:
-            self._bridging.append((at, call, event.call_session_id))
+            self._bridging.append(_BridgedLeg(at, call, event.call_session_id))
             return
-        peer = (same or near)[-1]
+        of_same_session = [other for other in near if other.session == event.call_session_id]
+        peer = (of_same_session or near)[-1]
         self._bridging.remove(peer)
-        leg.peer, self._leg(peer[1]).peer = peer[1], call
+        leg.peer, self._leg(peer.call).peer = peer.call, call
 
     def _end_bridge(self, call: str, at: datetime) -> None:
         """A leg leaves its bridge: both legs stop talking."""
@@ -237,11 +251,11 @@ class ReportFold:
         if leg.agent:
             self._agents[leg.agent].add_time(talk_s)
 
-    def _conference_recorded(self, event: StoredEvent) -> None:
+    def _add_conference_recording(self, event: StoredEvent) -> None:
         if self._is_counted(event.occurred_at):
             self._day(event.occurred_at).add_recording(_recorded_seconds(event))
 
-    def _call_recorded(self, event: StoredEvent) -> None:
+    def _add_call_recording(self, event: StoredEvent) -> None:
         if not self._is_counted(event.occurred_at):
             return
         seconds = _recorded_seconds(event)

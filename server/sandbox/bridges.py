@@ -22,10 +22,10 @@ class BridgeEnd:
     peer: Leg
     peer_after: AfterBridge
 
-    def vacated(self) -> None:
-        self.hung_up()
+    def on_leave(self) -> None:
+        self.on_hangup()
 
-    def hung_up(self) -> None:
+    def on_hangup(self) -> None:
         self.peer.location = None
         if self.peer_after == "hang_up":
             self.legs.hang_up(self.peer)

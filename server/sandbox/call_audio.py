@@ -69,7 +69,7 @@ class PlaybackQueue:
         for playback in list(self.overlays):
             self._finish(playback, "cancelled")
 
-    def call_ended(self) -> None:
+    def on_call_end(self) -> None:
         del self.waiting[1:]
         for playback in (*self.overlays, *self.waiting):
             self._finish(playback, "call_hangup")

@@ -109,10 +109,10 @@ class Participant:
     def on_hold(self) -> bool:
         return self.held or self.awaits_start
 
-    def vacated(self) -> None:
+    def on_leave(self) -> None:
         self.conference.remove(self)
 
-    def hung_up(self) -> None:
+    def on_hangup(self) -> None:
         self.conference.remove(self)
 
 

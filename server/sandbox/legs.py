@@ -24,11 +24,11 @@ RING_TIMEOUT_S = 30.0
 class Location(Protocol):
     """Where a leg is: a conference, a queue, a bridge, or beside the leg it supervises. A leg in none is parked."""
 
-    def vacated(self) -> None:
+    def on_leave(self) -> None:
         """The leg goes elsewhere."""
         ...
 
-    def hung_up(self) -> None:
+    def on_hangup(self) -> None:
         """The leg has ended."""
         ...
 
@@ -36,7 +36,7 @@ class Location(Protocol):
 class LegActivity(Protocol):
     """Something on a leg that ends with the call at the latest: playback, a recording, a transcription."""
 
-    def call_ended(self) -> None: ...
+    def on_call_end(self) -> None: ...
 
 
 class ActiveGather(Protocol):
@@ -201,7 +201,7 @@ class Legs:
         """Move a leg out of its location to another. None parks it."""
         before, leg.location = leg.location, None
         if before is not None:
-            before.vacated()
+            before.on_leave()
         if leg.on_hold and location is not None:
             self.unhold(leg)
         leg.location = location
@@ -226,11 +226,11 @@ class Legs:
             leg.gathering.end("call_hangup")
         activities, leg.activities = leg.activities, []
         for activity in activities:
-            activity.call_ended()
+            activity.on_call_end()
         self._context.emit("call.hangup", self._hangup(leg, cause, source))
         location, leg.location = leg.location, None
         if location is not None:
-            location.hung_up()
+            location.on_hangup()
         if leg.far_leg is not None:
             self.hang_up(leg.far_leg, cause, source)
 

@@ -38,10 +38,10 @@ class QueuedCall:
     keep_after_hangup: bool
     timer: Timer | None = None
 
-    def vacated(self) -> None:
+    def on_leave(self) -> None:
         self.queue.take_out(self, "leave")
 
-    def hung_up(self) -> None:
+    def on_hangup(self) -> None:
         if not self.keep_after_hangup:
             self.queue.take_out(self, "hangup")
 

@@ -58,7 +58,7 @@ class Recording:
             self.paused_for += self.context.now() - self.paused_at
             self.paused_at = None
 
-    def call_ended(self) -> None:
+    def on_call_end(self) -> None:
         self.stop()
 
     def stop(self) -> None:

@@ -17,13 +17,13 @@ class Supervision:
     supervisor: Leg
     role: str
 
-    def vacated(self) -> None:
+    def on_leave(self) -> None:
         self.supervised.activities = [activity for activity in self.supervised.activities if activity is not self]
 
-    def hung_up(self) -> None:
-        self.vacated()
+    def on_hangup(self) -> None:
+        self.on_leave()
 
-    def call_ended(self) -> None:
+    def on_call_end(self) -> None:
         """The supervised leg has ended."""
         self.legs.hang_up(self.supervisor)
 

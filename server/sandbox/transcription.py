@@ -14,7 +14,7 @@ from .responses import Answer, ok
 class LiveTranscription:
     """A live transcription of a leg. Nobody speaks on the sandbox, so no `call.transcription` comes by itself."""
 
-    def call_ended(self) -> None:
+    def on_call_end(self) -> None:
         pass
 
 

@@ -68,7 +68,7 @@ class Conference:
         """Apply the next moment. Types that are not known here change nothing."""
         if moment.type.startswith("conference."):
             self.first_at = self.first_at or moment.at
-        _FOLDS.get(moment.type, _nothing)(self, moment)
+        _APPLY_BY_TYPE.get(moment.type, _ignore)(self, moment)
 
     @property
     def started_at(self) -> datetime | None:
@@ -165,15 +165,15 @@ class Conference:
 _NAMES = ("participant_id", "label")
 
 
-def _nothing(state: Conference, moment: Moment) -> None:
+def _ignore(state: Conference, moment: Moment) -> None:
     pass
 
 
-def _created(state: Conference, moment: Moment) -> None:
+def _apply_creation(state: Conference, moment: Moment) -> None:
     state.created_at = state.created_at or moment.at
 
 
-def _ended(state: Conference, moment: Moment) -> None:
+def _apply_end(state: Conference, moment: Moment) -> None:
     state.event_reason = state.event_reason or moment.detail.get("reason")
     if state.ended_at is None:
         state.end(moment.at)
@@ -181,13 +181,13 @@ def _ended(state: Conference, moment: Moment) -> None:
         state.ended_from_api = False
 
 
-def _joined(state: Conference, moment: Moment) -> None:
+def _apply_join(state: Conference, moment: Moment) -> None:
     if moment.call is not None:
         state.enter(moment.call, moment.at)
         state.remove_if_over(moment.call, moment.at)
 
 
-def _left(state: Conference, moment: Moment) -> None:
+def _apply_leave(state: Conference, moment: Moment) -> None:
     if moment.call is None:
         return
     if moment.call not in state.participants:
@@ -195,19 +195,19 @@ def _left(state: Conference, moment: Moment) -> None:
     state.leave(moment.call, moment.at, "left")
 
 
-def _hung_up(state: Conference, moment: Moment) -> None:
+def _apply_hangup(state: Conference, moment: Moment) -> None:
     if moment.call is not None:
         state.hung_up.add(moment.call)
         state.pending_facts.pop(moment.call, None)
         state.leave(moment.call, moment.at, "hangup")
 
 
-def _held(state: Conference, moment: Moment) -> None:
+def _apply_hold(state: Conference, moment: Moment) -> None:
     if moment.call is not None:
         state.record_fact(moment.call, "on_hold", KnownFact(moment.type == "call.hold", "event", moment.at))
 
 
-def _floor_changed(state: Conference, moment: Moment) -> None:
+def _apply_floor(state: Conference, moment: Moment) -> None:
     """The floor proves that the leg is in the conference: Telnyx may send this event before `participant.joined`."""
     call = moment.call
     if call is None:
@@ -225,25 +225,25 @@ def _floor_changed(state: Conference, moment: Moment) -> None:
         state.present[call].talk_turns += 1
 
 
-def _sound(state: Conference, moment: Moment) -> None:
+def _apply_sound(state: Conference, moment: Moment) -> None:
     kind, phase = sound(moment.type)
     to = moment.call if moment.type.startswith("conference.participant.") else None
     if phase == "ended":
         ended = state.find_sound(kind, to, moment.detail)
-        _heard(state, moment, to, ended.since if ended else moment.at)
+        _note_listeners(state, moment, to, ended.since if ended else moment.at)
         state.sounds = [active for active in state.sounds if active is not ended]
     elif state.ended_at is None and (to is None or to in state.present):
         state.sounds = [*state.sounds[1 - _MAX_SOUNDS :], ActiveSound(kind, to, moment.detail, moment.at)]
 
 
-def _heard(state: Conference, moment: Moment, to: str | None, since: datetime) -> None:
+def _note_listeners(state: Conference, moment: Moment, to: str | None, since: datetime) -> None:
     """Who was there from the beginning of a sound to its end has heard it."""
     for person in state.present.values() if to is None else filter(None, [state.present.get(to)]):
         if person.joined_at is None or person.joined_at <= since:
             person.heard[announcement(moment)] = moment.at
 
 
-def _saved(state: Conference, moment: Moment) -> None:
+def _apply_saved_recording(state: Conference, moment: Moment) -> None:
     recording_id = moment.detail.get("recording_id")
     if recording_id is not None and recording_id not in state.recordings:
         state.recordings[recording_id] = moment.detail
@@ -253,7 +253,7 @@ def _saved(state: Conference, moment: Moment) -> None:
         state.recording = KnownFact("stopped", "event", moment.at)
 
 
-def _command_accepted(state: Conference, moment: Moment) -> None:
+def _apply_command(state: Conference, moment: Moment) -> None:
     for calls, name, value in moment.detail["facts"]:
         fact = KnownFact(value, "command", moment.at)
         if name == "ended":
@@ -269,7 +269,7 @@ def _command_accepted(state: Conference, moment: Moment) -> None:
                 state.record_fact(call, name, fact)
 
 
-def _api_read(state: Conference, moment: Moment) -> None:
+def _apply_answer(state: Conference, moment: Moment) -> None:
     answer: ConferenceSnapshot = moment.detail["answer"]
     state.api_read_at = moment.at
     state.api_fields |= answer.fields
@@ -300,19 +300,19 @@ def _is_new(state: Conference, call: str, at: datetime) -> bool:
     return participant is None or participant.left_at is None or participant.left_at <= at - CLOCK_TOLERANCE
 
 
-_FOLDS: Mapping[str, Callable[[Conference, Moment], None]] = {
-    "conference.created": _created,
-    "conference.ended": _ended,
-    "conference.participant.joined": _joined,
-    "conference.participant.left": _left,
-    "conference.floor.changed": _floor_changed,
-    **dict.fromkeys(SOUNDS, _sound),
-    "conference.recording.saved": _saved,
-    "call.hold": _held,
-    "call.unhold": _held,
-    "call.hangup": _hung_up,
-    COMMAND_ACCEPTED: _command_accepted,
-    API_READ: _api_read,
+_APPLY_BY_TYPE: Mapping[str, Callable[[Conference, Moment], None]] = {
+    "conference.created": _apply_creation,
+    "conference.ended": _apply_end,
+    "conference.participant.joined": _apply_join,
+    "conference.participant.left": _apply_leave,
+    "conference.floor.changed": _apply_floor,
+    **dict.fromkeys(SOUNDS, _apply_sound),
+    "conference.recording.saved": _apply_saved_recording,
+    "call.hold": _apply_hold,
+    "call.unhold": _apply_hold,
+    "call.hangup": _apply_hangup,
+    COMMAND_ACCEPTED: _apply_command,
+    API_READ: _apply_answer,
 }
 """What each type of moment changes."""
-Conference.CHANGED_BY = frozenset(_FOLDS)
+Conference.CHANGED_BY = frozenset(_APPLY_BY_TYPE)

@@ -63,7 +63,7 @@ class Queue:
 
     def apply(self, moment: Moment) -> None:
         """Apply the next moment. Types that are not known here change nothing."""
-        _FOLDS.get(moment.type, _nothing)(self, moment)
+        _APPLY_BY_TYPE.get(moment.type, _ignore)(self, moment)
 
     @property
     def exists(self) -> bool:
@@ -99,11 +99,11 @@ class Queue:
             del self.left_at[next(iter(self.left_at))]
 
 
-def _nothing(state: Queue, moment: Moment) -> None:
+def _ignore(state: Queue, moment: Moment) -> None:
     pass
 
 
-def _enqueued(state: Queue, moment: Moment) -> None:
+def _apply_enqueue(state: Queue, moment: Moment) -> None:
     if moment.call is None:
         return
     state.begin()
@@ -116,7 +116,7 @@ def _enqueued(state: Queue, moment: Moment) -> None:
     state.waiting[moment.call] = QueuedCall(moment.call, moment.at)
 
 
-def _dequeued(state: Queue, moment: Moment) -> None:
+def _apply_dequeue(state: Queue, moment: Moment) -> None:
     if moment.call is None:
         return
     state.is_known = True
@@ -129,7 +129,7 @@ def _dequeued(state: Queue, moment: Moment) -> None:
     state.record_leaving(moment.call, moment.at)
 
 
-def _hung_up(state: Queue, moment: Moment) -> None:
+def _apply_hangup(state: Queue, moment: Moment) -> None:
     queued = state.waiting.get(moment.call or "")
     if queued is None:
         return
@@ -149,14 +149,14 @@ def _remove_hung_up(state: Queue, queued: QueuedCall, at: datetime) -> None:
         del state.hung_up[next(iter(state.hung_up))]
 
 
-def _command_accepted(state: Queue, moment: Moment) -> None:
+def _apply_command(state: Queue, moment: Moment) -> None:
     if moment.detail["tool"] in OPENS_QUEUE:
         state.begin()
     for name, value in moment.detail["facts"]:
-        _COMMAND_FOLDS[name](state, moment, value)
+        _APPLY_BY_FACT[name](state, moment, value)
 
 
-def _keep(state: Queue, moment: Moment, value: bool) -> None:
+def _apply_keep(state: Queue, moment: Moment, value: bool) -> None:
     if moment.call is None:
         return
     if not value:
@@ -171,11 +171,11 @@ def _keep(state: Queue, moment: Moment, value: bool) -> None:
         state.waiting[queued.call] = queued
 
 
-def _resize(state: Queue, moment: Moment, value: int) -> None:
+def _apply_max_size(state: Queue, moment: Moment, value: int) -> None:
     state.record_max_size(KnownFact(value, "command", moment.at))
 
 
-def _delete(state: Queue, moment: Moment, value: bool) -> None:
+def _apply_deletion(state: Queue, moment: Moment, value: bool) -> None:
     """Its calls are no longer in it. Their own events report why, and are counted when they arrive."""
     state.is_deleted = True
     state.waiting.clear()
@@ -183,7 +183,7 @@ def _delete(state: Queue, moment: Moment, value: bool) -> None:
     state.kept.clear()
 
 
-def _api_read(state: Queue, moment: Moment) -> None:
+def _apply_answer(state: Queue, moment: Moment) -> None:
     answer: QueueSnapshot = moment.detail["answer"]
     state.api_read_at = moment.at
     state.begin()
@@ -223,18 +223,18 @@ def _listed_call(state: Queue, listed: ListedCall, at: datetime) -> QueuedCall |
     return queued
 
 
-_COMMAND_FOLDS: Mapping[str, Callable[[Queue, Moment, Any], None]] = {
-    "keep_after_hangup": _keep,
-    "max_size": _resize,
-    "deleted": _delete,
+_APPLY_BY_FACT: Mapping[str, Callable[[Queue, Moment, Any], None]] = {
+    "keep_after_hangup": _apply_keep,
+    "max_size": _apply_max_size,
+    "deleted": _apply_deletion,
 }
 
-_FOLDS: Mapping[str, Callable[[Queue, Moment], None]] = {
-    "call.enqueued": _enqueued,
-    "call.dequeued": _dequeued,
-    "call.hangup": _hung_up,
-    COMMAND_ACCEPTED: _command_accepted,
-    API_READ: _api_read,
+_APPLY_BY_TYPE: Mapping[str, Callable[[Queue, Moment], None]] = {
+    "call.enqueued": _apply_enqueue,
+    "call.dequeued": _apply_dequeue,
+    "call.hangup": _apply_hangup,
+    COMMAND_ACCEPTED: _apply_command,
+    API_READ: _apply_answer,
 }
 """What each type of moment changes."""
-Queue.CHANGED_BY = frozenset(_FOLDS)
+Queue.CHANGED_BY = frozenset(_APPLY_BY_TYPE)

@@ -100,7 +100,7 @@ def _lines(log: Log[Conference], names: Mapping[str, str], start: datetime) -> I
     for is_turn, group in groupby(entries, key=lambda pair: pair[1] is None):
         run = list(group)
         if is_turn:
-            yield _format_line(run[0][0].moment, _turns([entry for entry, _ in run]), start)
+            yield _format_line(run[0][0].moment, _describe_turns([entry for entry, _ in run]), start)
         else:
             yield from (_format_line(entry.moment, sentence, start) for entry, sentence in run if sentence is not None)
 
@@ -117,7 +117,7 @@ def _entries(log: Log[Conference], names: Mapping[str, str]) -> Iterator[tuple[T
     for moment in log.moments:
         turns = state.talk_turns
         entry = TimelineEntry(state, moment, names)
-        sentence = _SENTENCES.get(moment.type, _no_sentence)(entry)
+        sentence = _DESCRIBE_BY_TYPE.get(moment.type, _describe_nothing)(entry)
         state.apply(moment)
         if sentence:
             yield entry, sentence
@@ -125,7 +125,7 @@ def _entries(log: Log[Conference], names: Mapping[str, str]) -> Iterator[tuple[T
             yield entry, None
 
 
-def _turns(turns: list[TimelineEntry]) -> str:
+def _describe_turns(turns: list[TimelineEntry]) -> str:
     """One participant who spoke, or several in turn, in one line."""
     speakers = list(dict.fromkeys(turn.call_name for turn in turns))
     if len(turns) == 1:
@@ -134,41 +134,41 @@ def _turns(turns: list[TimelineEntry]) -> str:
     return f"{listed(speakers)} spoke in turn: {count(len(turns), 'turn')} in {format_duration(over)}."
 
 
-def _no_sentence(entry: TimelineEntry) -> str:
+def _describe_nothing(entry: TimelineEntry) -> str:
     return ""
 
 
-def _consent_announced(entry: TimelineEntry) -> str:
+def _describe_announcement(entry: TimelineEntry) -> str:
     return f"The recording announcement was played to {entry.call_name}."
 
 
-def _consent_failed(entry: TimelineEntry) -> str:
+def _describe_failed_announcement(entry: TimelineEntry) -> str:
     return f"The recording announcement could not be played to {entry.call_name}."
 
 
-def _consent_heard(entry: TimelineEntry) -> str:
+def _describe_heard_announcement(entry: TimelineEntry) -> str:
     return f"{entry.call_name} heard the recording announcement to its end."
 
 
-def _consent_keyed(entry: TimelineEntry) -> str:
+def _describe_consent_key(entry: TimelineEntry) -> str:
     return f"{entry.call_name} agreed to the recording with key {entry.moment.detail.get('digit', '?')}."
 
 
-def _consent_paused(entry: TimelineEntry) -> str:
+def _describe_consent_pause(entry: TimelineEntry) -> str:
     recorded = entry.moment.detail.get("recorded_ms")
     before = f" They were recorded for {recorded} ms before." if recorded else ""
     return f"The server paused the recording: {entry.call_name} had not heard the announcement.{before}"
 
 
-def _consent_resumed(entry: TimelineEntry) -> str:
+def _describe_consent_resumption(entry: TimelineEntry) -> str:
     return f"The server resumed the recording after a gap of {entry.moment.detail.get('gap_seconds', '?')} s."
 
 
-def _created(entry: TimelineEntry) -> str:
+def _describe_creation(entry: TimelineEntry) -> str:
     return f"{entry.call_name} created the conference."
 
 
-def _ended(entry: TimelineEntry) -> str:
+def _describe_end(entry: TimelineEntry) -> str:
     if entry.before.ended_at is not None:
         return ""
     reason = entry.before.command_reason or entry.moment.detail.get("reason")
@@ -177,7 +177,7 @@ def _ended(entry: TimelineEntry) -> str:
     return f"The conference ended{f': {_reason(reason)}' if reason else ''}.{still_in}"
 
 
-def _joined(entry: TimelineEntry) -> str:
+def _describe_join(entry: TimelineEntry) -> str:
     call = entry.moment.call
     if call is None:
         return ""
@@ -189,15 +189,15 @@ def _joined(entry: TimelineEntry) -> str:
     return f"{entry.call_name} joined{again}{f'; {size} in it' if size > 1 else ''}."
 
 
-def _left(entry: TimelineEntry) -> str:
-    return _departure(entry, "left")
+def _describe_leave(entry: TimelineEntry) -> str:
+    return _describe_departure(entry, "left")
 
 
-def _hung_up(entry: TimelineEntry) -> str:
-    return _departure(entry, "hung up")
+def _describe_hangup(entry: TimelineEntry) -> str:
+    return _describe_departure(entry, "hung up")
 
 
-def _departure(entry: TimelineEntry, verb: str) -> str:
+def _describe_departure(entry: TimelineEntry, verb: str) -> str:
     call = entry.moment.call or ""
     person = entry.before.participants.get(call)
     if person is None:
@@ -209,7 +209,7 @@ def _departure(entry: TimelineEntry, verb: str) -> str:
     return f"{entry.call_name} {verb}{after}; {remaining or 'nobody'} in it."
 
 
-def _held(entry: TimelineEntry) -> str:
+def _describe_hold(entry: TimelineEntry) -> str:
     person = entry.before.present.get(entry.moment.call or "")
     if person is None:
         return ""
@@ -220,7 +220,7 @@ def _held(entry: TimelineEntry) -> str:
     return f"{entry.call_name} was {'put on' if on_hold else 'taken off'} hold."
 
 
-def _sound(entry: TimelineEntry) -> str:
+def _describe_sound(entry: TimelineEntry) -> str:
     kind, phase = sound(entry.moment.type)
     only = entry.moment.call if entry.moment.type.startswith("conference.participant.") else None
     to = "everyone" if only is None else entry.name_of(only)
@@ -233,7 +233,7 @@ def _sound(entry: TimelineEntry) -> str:
     return f"{subject} to {to} ended after {format_duration(lasted)}." if lasted >= _LONG_SOUND else ""
 
 
-def _saved(entry: TimelineEntry) -> str:
+def _describe_saved_recording(entry: TimelineEntry) -> str:
     detail = entry.moment.detail
     started_at, ended_at = detail.get("recording_started_at"), detail.get("recording_ended_at")
     duration = f" of {format_duration(ended_at - started_at)}" if started_at and ended_at else ""
@@ -255,7 +255,7 @@ _COMMAND_SENTENCES: Mapping[tuple[str, object], str] = {
 }
 
 
-def _command_accepted(entry: TimelineEntry) -> str:
+def _describe_command(entry: TimelineEntry) -> str:
     """The effects of a command of this server that no event reports."""
     if entry.moment.detail["tool"] == "resume_recording":
         return "Recording resumed."
@@ -274,22 +274,22 @@ def _subject(entry: TimelineEntry, calls: tuple[str, ...] | None) -> str:
     return f"{entry.names_of(calls)} {'was' if len(calls) == 1 else 'were'}"
 
 
-_SENTENCES: Mapping[str, Callable[[TimelineEntry], str]] = {
-    CONSENT_ANNOUNCED: _consent_announced,
-    CONSENT_FAILED: _consent_failed,
-    CONSENT_HEARD: _consent_heard,
-    CONSENT_KEYED: _consent_keyed,
-    CONSENT_PAUSED: _consent_paused,
-    CONSENT_RESUMED: _consent_resumed,
-    "conference.created": _created,
-    "conference.ended": _ended,
-    "conference.participant.joined": _joined,
-    "conference.participant.left": _left,
-    "call.hold": _held,
-    "call.unhold": _held,
-    "call.hangup": _hung_up,
-    **dict.fromkeys(SOUNDS, _sound),
-    "conference.recording.saved": _saved,
-    COMMAND_ACCEPTED: _command_accepted,
+_DESCRIBE_BY_TYPE: Mapping[str, Callable[[TimelineEntry], str]] = {
+    CONSENT_ANNOUNCED: _describe_announcement,
+    CONSENT_FAILED: _describe_failed_announcement,
+    CONSENT_HEARD: _describe_heard_announcement,
+    CONSENT_KEYED: _describe_consent_key,
+    CONSENT_PAUSED: _describe_consent_pause,
+    CONSENT_RESUMED: _describe_consent_resumption,
+    "conference.created": _describe_creation,
+    "conference.ended": _describe_end,
+    "conference.participant.joined": _describe_join,
+    "conference.participant.left": _describe_leave,
+    "call.hold": _describe_hold,
+    "call.unhold": _describe_hold,
+    "call.hangup": _describe_hangup,
+    **dict.fromkeys(SOUNDS, _describe_sound),
+    "conference.recording.saved": _describe_saved_recording,
+    COMMAND_ACCEPTED: _describe_command,
 }
-"""By type. Turns to speak follow from who has the floor."""
+"""By type of moment. Turns to speak follow from who has the floor."""
