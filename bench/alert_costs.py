@@ -79,10 +79,10 @@ async def _evaluated(directory: Path) -> Sequence[float]:
     url, now = database(directory), datetime.now(UTC)
     seconds: list[float] = []
     async with AsyncExitStack() as stack:
-        events = EventService(lambda: Store.open(url), _NoApi(), settle=0)
-        await stack.enter_async_context(events.running())
+        events = EventService(lambda: Store.open(url), _NoApi(), open_delay_s=0)
+        await stack.enter_async_context(events.connection.running())
         store = await events.store()
-        ledger = Ledger(events.database)
+        ledger = Ledger(events.connection.database)
         engine = AlertEngine(events, ledger, lambda: rules, AlertBook())
         rules = read_rules(_POLICY).alerts
         await asyncio.gather(*(store.add(event) for event in _history(now)))

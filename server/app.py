@@ -119,7 +119,7 @@ async def open_server(settings: Settings) -> AsyncGenerator[RunningServer]:
         guard_runtime = GuardRuntime(settings, telnyx, events, database)
         parts = build(settings, telnyx, events, guard_runtime, shutdown)
         ingest = EventIngest(settings, events, telnyx, api.sandbox, verifier)
-        await stack.enter_async_context(events.running(supervisor))
+        await stack.enter_async_context(events.connection.running(supervisor))
         await stack.enter_async_context(guard_runtime.guard.audit_writer.running(supervisor))
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
@@ -168,7 +168,7 @@ async def _run_alerts(
 ) -> None:
     """Raise and clear the alerts of the policy until cancelled, once the store is open."""
     try:
-        await events.wait_until_open()
+        await events.connection.wait_until_open()
     except CallRefused:
         return
     from .alerts.engine import AlertEngine  # noqa: PLC0415 (loads the projection, which the first answer does not need)
@@ -278,7 +278,7 @@ def build(
     async def list_tools(
         context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None
     ) -> ListToolsResult:
-        events.open_soon()
+        events.connection.open_soon()
         policy = guard_runtime.policy(caller_of(context))
         return ListToolsResult(tools=catalog.listing(policy.allowed, cards=has_cards(context, policy)))
 

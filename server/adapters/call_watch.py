@@ -79,7 +79,7 @@ class CallWatch:
     async def _look_back(self) -> None:
         """Act on what happened shortly before the start: a process that ends may leave events that it has stored."""
         try:
-            store = await self._events.wait_until_open()
+            store = await self._events.connection.wait_until_open()
             recent = EventFilter(types=NOTED, since=self._events.now() - _LOOK_BACK)
             async for batch in store.batches(recent, _BATCH_SIZE):
                 for event in batch:

@@ -39,7 +39,7 @@ class GuardRuntime:
         self.page: str | None = operator_address(settings) if _has_page_at_http_port(settings) else None
         """The address of the operator page, without a secret; None: there is none."""
 
-        self.ledger = Ledger(events.database, settings.approval_ttl)
+        self.ledger = Ledger(events.connection.database, settings.approval_ttl)
         live = TelnyxLiveState(telnyx.read, events, self.ledger)
         audit_writer = AuditWriter(self.ledger)
         self.consent = RecordingConsent(telnyx, events, self.ledger, live, self.policy, flush=audit_writer.flush)
@@ -50,7 +50,7 @@ class GuardRuntime:
             TelnyxScopeFacts(telnyx.read, events),
             live=live,
             consent=self.consent,
-            newest_event=lambda: events.newest,
+            newest_event=lambda: events.connection.newest,
         )
         self.call_watch = CallWatch(events, self.ledger, self.policy, self.consent)
         self.on_change(self.call_watch.review_all)

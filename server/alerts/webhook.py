@@ -91,10 +91,10 @@ class AlertWebhook:
     async def run(self) -> None:
         """Send what is due until cancelled."""
         try:
-            await self._events.wait_until_open()
+            await self._events.connection.wait_until_open()
         except CallRefused:
             return
-        database = await self._events.database()
+        database = await self._events.connection.database()
         self._is_behind = True
         # A redirect is not followed: only the address that the operator set gets alerts.
         async with httpx2.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False) as http:

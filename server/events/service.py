@@ -1,9 +1,9 @@
-"""The events of one server: holds the store open, folds events into the projection, and waits for events."""
+"""The events of one server: folds them into the projection, waits for them, and adds what the API reports."""
 
 import logging
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,12 +13,12 @@ import anyio
 
 from ...tools.base import Command
 from ...tools.text import quoted
-from ..database import Database, StoreUnreachable
 from ..errors import CallFailed, CallRefused
-from ..lifecycle import Shutdown, Supervisor
-from .event import Event, EventFilter, StoredEvent
-from .history import LOOK_BACK, load_conference_history
-from .store import Store, StoreError, UnfitEvent
+from ..lifecycle import Shutdown
+from .event import EventFilter, StoredEvent
+from .history import load_conference_history
+from .store import Store
+from .store_connection import OPEN_DELAY_S, StoreConnection
 from .views import event_view
 
 if TYPE_CHECKING:
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MAX_LOADED_EVENTS = 200_000
-_LOAD_BATCH = 200
-_STORE_TIMEOUT_S = 5.0
-"""For storing the events that have arrived, at the start and on shutdown."""
-_RETRY_DELAY_S = 1.0
-"""Delay until an event that could not be stored is tried again."""
 _NEW_LEG_TIMEOUT_S = 1
 """How long a transfer waits for the event that names its new call leg."""
 _MAX_WAIT_EVENTS = 20
@@ -44,9 +38,6 @@ _MAX_UNSEEN = 20
 """Conferences or queues of a list that are read one by one because no event has reported them."""
 _PROGRESS_INTERVAL_S = 5.0
 """Between progress notifications to a waiting client."""
-_OPEN_DELAY_S = 2.0
-"""Delay after the start until the store is opened, unless it is needed earlier. It must not delay the first answer."""
-
 Progress = Callable[[float, float, str], Awaitable[None]]
 """Called with the seconds waited, the timeout in seconds, and a message."""
 ApiAnswer = tuple[Mapping[str, Any], Sequence[Mapping[str, Any]] | None]
@@ -88,46 +79,29 @@ class _Waiter:
 
 
 class EventService:
-    """Everything a server does with events.
-
-    `open_store` opens the store. That is postponed until the store is needed, or until `settle` seconds after the
-    start.
-    """
+    """Everything a server does with events."""
 
     def __init__(
         self,
         open_store: Callable[[], AbstractAsyncContextManager[Store]],
         facts: Facts,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        settle: float = _OPEN_DELAY_S,
+        open_delay_s: float = OPEN_DELAY_S,
         shutdown: Shutdown | None = None,
     ) -> None:
+        """`open_store` opens the store, `open_delay_s` seconds after the start or when it is needed."""
         self.no_events_reason = ""
         """Why no events can arrive. Empty: they can."""
         self.describe_ingest: Callable[[], str] = lambda: "No webhooks arrive here."
         """How events arrive, in a sentence."""
-        self._open_store = open_store
+        self.connection = StoreConnection(
+            open_store, load=self._project, on_stored=self._on_stored, now=now, delay_s=open_delay_s
+        )
         self._facts = facts
         self.now = now
-        self._settle = settle
         self._shutdown = shutdown or Shutdown()
-        self._wake = anyio.Event()
-        self._opened = anyio.Event()
-        """Set when the store is open, or the first attempt to open it has failed."""
-        self._decided = anyio.Event()
-        """Set when the store is open, or further attempts are useless."""
-        self._store: Store | None = None
-        self._problem: StoreError | None = None
         self._waiters: set[_Waiter] = set()
         self._listeners: list[OnChange] = []
-        self._backlog: list[tuple[Event, bytes]] = []
-        self._fresh = anyio.Event()
-        self.newest = 0
-        """The number of the newest event that this process knows."""
-        self.newest_at_start = 0
-        """`newest` before the first event that arrived while this process ran."""
-        self._history = 0
-        """How many events of the backlog were there before this process ran: the history of a scene."""
 
     @cached_property
     def projection(self) -> "Projection":
@@ -136,127 +110,9 @@ class EventService:
 
         return Projection()
 
-    @asynccontextmanager
-    async def running(self, supervisor: Supervisor | None = None) -> AsyncGenerator[None]:
-        """Open the store in the background. At the end, store all received events and close it."""
-        self._history = len(self._backlog)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon((supervisor or Supervisor()).run, "event store", self._run)
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
-
-    async def _run(self) -> None:
-        with anyio.move_on_after(self._settle):
-            await self._wake.wait()
-        while True:
-            if not await self._hold_store_open():
-                break
-            await anyio.sleep(_RETRY_DELAY_S)
-        self._decided.set()
-
-    async def _hold_store_open(self) -> bool:
-        """Keep the store open until cancelled. If it cannot be opened, return whether another attempt may succeed."""
-        async with AsyncExitStack() as stack:
-            try:
-                store = await stack.enter_async_context(self._open_store())
-                stack.callback(store.subscribe(self._on_stored))  # before loading, so that no event is missed
-                with anyio.move_on_after(_STORE_TIMEOUT_S) as timeout:  # the first answer includes the events until now
-                    await self._drain(store, only_history=True)
-                    self.newest_at_start = await store.latest_number()
-                    await self._drain(store)
-                await self._load(store)
-                latest = await store.latest_number()
-                if timeout.cancelled_caught:
-                    self.newest_at_start = latest
-            except StoreError as problem:
-                if self._problem is None:
-                    logger.error("Events are not available: %s", problem)
-                self._problem = problem
-                self._opened.set()
-                return isinstance(problem, StoreUnreachable)
-            self._store = store
-            self.newest = max(self.newest, latest)
-            self._opened.set()
-            self._decided.set()
-            try:
-                await self._store_backlog(store)
-            except Exception:  # callers wait until the store is open again
-                self._store, self._opened = None, anyio.Event()
-                raise
-            finally:
-                with anyio.move_on_after(_STORE_TIMEOUT_S, shield=True):
-                    await self._drain(store)
-        return False
-
-    async def _load(self, store: Store) -> None:
-        """Fold the stored events of the recent past into the projection."""
-        loaded = 0
-        async for batch in store.batches(EventFilter(since=self.now() - LOOK_BACK), _LOAD_BATCH):
-            for event in batch:
-                self._project(event)
-            loaded += len(batch)
-            if loaded >= _MAX_LOADED_EVENTS:
-                return
-
-    async def _store_backlog(self, store: Store) -> None:
-        while True:
-            await self._drain(store)
-            self._fresh = anyio.Event()
-            await self._fresh.wait()
-
-    async def _drain(self, store: Store, *, only_history: bool = False) -> None:
-        while self._history if only_history else self._backlog:
-            event, body = self._backlog[0]
-            try:
-                await store.add(event, body)
-            except UnfitEvent as problem:
-                logger.warning("An event of type %r cannot be stored: %s", event.type, problem)
-            except StoreError as problem:
-                logger.error("An event could not be stored, and is tried again: %s", problem)
-                await anyio.sleep(_RETRY_DELAY_S)
-                continue
-            del self._backlog[0]
-            self._history = max(0, self._history - 1)
-
-    def enqueue(self, event: Event, body: bytes) -> None:
-        """Store an event from inside this process. Events are stored in the order of the calls."""
-        self._backlog.append((event, body))
-        self._wake.set()
-        self._fresh.set()
-
     async def store(self) -> Store:
         """The store, which is opened now if necessary. Raises `CallRefused` if it cannot be opened."""
-        self._wake.set()
-        return await self._store_or_refusal()
-
-    async def wait_until_open(self) -> Store:
-        """The store, as soon as it is open. Raises `CallRefused` if it cannot be opened."""
-        await self._decided.wait()
-        return await self._store_or_refusal()
-
-    async def _store_or_refusal(self) -> Store:
-        try:
-            return await self._opened_store()
-        except StoreError as problem:
-            raise CallRefused(f"Events are not available on this server: {problem}") from None
-
-    async def database(self) -> Database:
-        """The database of the store, which is opened now if necessary. Raises `StoreError` if it cannot be opened."""
-        self._wake.set()
-        return (await self._opened_store()).database
-
-    async def _opened_store(self) -> Store:
-        if self._store is None:  # waiting, even for a set event, would yield to other tasks
-            await self._opened.wait()
-        if self._store is None:
-            raise self._problem or StoreError("The store is closed.")
-        return self._store
-
-    def open_soon(self) -> None:
-        """Open the store soon: the first answer has been sent."""
-        self._wake.set()
+        return await self.connection.store()
 
     @property
     def waiter_count(self) -> int:
@@ -271,7 +127,6 @@ class EventService:
         changed: set[str] = set()
         for event in events:
             changed |= self._project(event)
-            self.newest = max(self.newest, event.number)
         for waiter in list(self._waiters):
             waiter.offer(events)
         self._notify(changed, events)
@@ -343,12 +198,13 @@ class EventService:
         self, event_filter: EventFilter, timeout_s: float, matches: Callable[[StoredEvent], bool] = lambda _: True
     ) -> StoredEvent | None:
         """The first event that matches, past or to come. None where no events arrive, or if none comes in time."""
-        if self.no_events_reason or self._store is None:
+        store = self.connection.current
+        if self.no_events_reason or store is None:
             return None
         waiter = _Waiter(event_filter)
         self._waiters.add(waiter)  # before the search, so that no event is missed in between
         try:
-            waiter.offer(await self._store.find(event_filter, limit=_MAX_WAIT_EVENTS, newest_first=False))
+            waiter.offer(await store.find(event_filter, limit=_MAX_WAIT_EVENTS, newest_first=False))
             with self._shutdown.cancel_scope(), anyio.move_on_after(timeout_s):
                 while not (matching := [event for event in waiter.seen if matches(event)]):
                     waiter.arrived = anyio.Event()

@@ -233,8 +233,9 @@ class EventTools:
         """The number of the newest event before the caller's last command, or before the conversation."""
         last = await self._guard.ledger.last_write(caller.session)
         if caller.is_alone:
-            return last.newest_event if last else self._events.newest_at_start
-        return last.newest_event if last and last.at > self._events.now() - _MAX_SESSION_AGE else self._events.newest
+            return last.newest_event if last else self._events.connection.newest_at_start
+        is_recent = last is not None and last.at > self._events.now() - _MAX_SESSION_AGE
+        return last.newest_event if last and is_recent else self._events.connection.newest
 
 
 def _new_figures(conference: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:

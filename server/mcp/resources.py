@@ -93,7 +93,7 @@ class ResourceHandlers:
         }
 
     async def list(self, context: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
-        self._service.open_soon()
+        self._service.connection.open_soon()
         fixed = [
             Resource(
                 uri=kind.uri,
@@ -157,7 +157,7 @@ class ResourceHandlers:
         uris = self._subscriptions[connection]
         _check_subscriptions([*uris, params.uri] if params.uri not in uris else [params.uri])
         uris.add(params.uri)
-        self._service.open_soon()
+        self._service.connection.open_soon()
         return EmptyResult()
 
     async def unsubscribe(self, context: Context, params: UnsubscribeRequestParams) -> EmptyResult:

@@ -253,7 +253,7 @@ class ToolCallHandler:
             return _command_result(command, fields, "", lambda name: self._catalog.allows(name, policy))
         prompted = await self._say_prompt(command)
         command = _with_command_id(command)
-        newest_event = self._events.newest
+        newest_event = self._events.connection.newest
         try:
             answer = await self._telnyx.send(command)
         except TelnyxRefused as refused:
@@ -285,7 +285,7 @@ class ToolCallHandler:
         if prompt is None:
             return ""
         await self._events.store()
-        newest_event = self._events.newest
+        newest_event = self._events.connection.newest
         try:
             await self._telnyx.send(_with_command_id(prompt))
         except TelnyxRefused as refused:

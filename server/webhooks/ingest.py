@@ -102,14 +102,14 @@ class EventIngest:
         via = Via.SANDBOX if self._settings.sandbox else Via.WEBHOOK
 
         async def add(event: Event, body: bytes) -> StoredEvent | None:
-            store = await self._service.store()
+            store = await self._service.connection.store()
             stored = await store.add(event, body)
             if stored is not None:
                 self._notify(stored)
             return stored
 
         async def set_aside(body: bytes, reason: str) -> None:
-            store = await self._service.store()
+            store = await self._service.connection.store()
             await store.reject(body, reason)
 
         return Receiver(add, set_aside, self._verifier, store=store_identity(self._settings), via=via)
@@ -128,7 +128,7 @@ class EventIngest:
                 self._verifier.verify(body, *signature)
             now = datetime.now(UTC)
             event = parse_event(body, via=Via.SANDBOX, verified=True, received_at=now, signature=signature)
-            self._service.enqueue(event, body)
+            self._service.connection.enqueue(event, body)
             self._notify(event)
 
         return listener
@@ -136,7 +136,7 @@ class EventIngest:
     async def run(self) -> None:
         """Take in events until cancelled."""
         try:
-            store = await self._service.wait_until_open()
+            store = await self._service.connection.wait_until_open()
         except CallRefused:
             return
         newest = await _newest_event(store)  # before the port opens: what arrives there tells nothing about the gap

@@ -73,7 +73,7 @@ class Sender:
 
     async def send(self, after: float = 0) -> None:
         await self.server.sandbox.advance(after)
-        await self.webhook.send_due(await self.server.service.database(), self._http)
+        await self.webhook.send_due(await self.server.service.connection.database(), self._http)
 
 
 @asynccontextmanager

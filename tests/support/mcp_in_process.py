@@ -114,7 +114,11 @@ async def serving_parts(
         guarding = GuardRuntime(settings, telnyx, events, database)
         if with_events:
             world.watches.append(guarding.call_watch)
-        async with events.running(), guarding.guard.audit_writer.running(), anyio.create_task_group() as tasks:
+        async with (
+            events.connection.running(),
+            guarding.guard.audit_writer.running(),
+            anyio.create_task_group() as tasks,
+        ):
             tasks.start_soon(guarding.call_watch.run)
             parts = build(settings, telnyx, events, guarding)
             tasks.start_soon(parts.tool_calls.room_transcription.run)

@@ -56,10 +56,10 @@ async def open_stored_calls(url: str) -> AsyncGenerator[tuple[Ledger, LiveCalls]
     def open_store() -> AbstractAsyncContextManager[Store]:
         return open_for_reading(url)
 
-    events = EventService(open_store, _NoTelnyx(), settle=0)
-    async with events.running():
-        ledger = Ledger(events.database)
-        await events.database()
+    events = EventService(open_store, _NoTelnyx(), open_delay_s=0)
+    async with events.connection.running():
+        ledger = Ledger(events.connection.database)
+        await events.connection.database()
         alerts = AlertBook()
         events.on_change(alerts.note)
         yield ledger, LiveCalls(Board(events, ledger, lambda name, policy: False, alerts), events)
