@@ -297,7 +297,7 @@ class Gate:
     def sent(self, command: Command, body: Any, caller: Caller, at: datetime) -> None:
         """Note a command that Telnyx accepted, also a read. `body`: Telnyx's JSON; `at`: the time by its clock."""
         self._live.record(command, body)
-        self.gathers.record(command, caller, at)
+        self.gathers.record(command, caller, at, self._newest_event())
         self._consent.sent(command, body)
 
     async def _use_store(self, command: Tool, operation: Awaitable[T]) -> T:

@@ -1,6 +1,7 @@
 """Which conversation may see the digits that a caller keys."""
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from ...tools.audio import GatherDtmf
 from ...tools.base import Command
@@ -9,22 +10,33 @@ from ..newest import Newest
 from .call_record import Caller
 
 _MAX_REMEMBERED = 10_000
-_CLOCK_TOLERANCE = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class StartedGather:
+    """A gather that Telnyx accepted."""
+
+    session: str
+    at: datetime
+    newest_event: int
+    """The number of the newest event that was known then: digits in it were keyed before."""
+    is_sensitive: bool
 
 
 class Gathers:
     """The newest gather of each call that this process started."""
 
     def __init__(self) -> None:
-        self._started = Newest[str, tuple[str, datetime, bool]](_MAX_REMEMBERED)
-        """By call leg: the session that started it, when, and whether its digits are sensitive."""
+        self._started = Newest[str, StartedGather](_MAX_REMEMBERED)
+        """By call leg."""
 
-    def record(self, command: Command, caller: Caller, at: datetime) -> None:
+    def record(self, command: Command, caller: Caller, at: datetime, newest_event: int) -> None:
         """Note a gather that Telnyx accepted; nothing for another command."""
         if isinstance(command, GatherDtmf | GatherFromCall):
-            self._started[command.call_control_id] = (caller.session, at, command.sensitive)
+            gather = StartedGather(caller.session, at, newest_event, command.sensitive)
+            self._started[command.call_control_id] = gather
 
-    def started(self, caller: Caller, call_control_id: str) -> datetime | None:
-        """When a caller started the newest gather of a call, if the caller may see its digits."""
-        session, started, is_sensitive = self._started.get(call_control_id, ("", datetime.min, True))
-        return started - _CLOCK_TOLERANCE if session == caller.session and not is_sensitive else None
+    def started(self, caller: Caller, call_control_id: str) -> StartedGather | None:
+        """The newest gather of a call, if this caller started it and may see its digits."""
+        gather = self._started.get(call_control_id)
+        return gather if gather and gather.session == caller.session and not gather.is_sensitive else None

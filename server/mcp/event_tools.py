@@ -218,16 +218,22 @@ class EventTools:
     async def _is_of_own_gather(self, event: StoredEvent, caller: Caller) -> bool:
         """Whether digits were keyed in a caller's own gather: from its start to its end."""
         leg = event.call_control_id
-        started = self._guard.gate.gathers.started(caller, leg) if leg else None
-        if started is None or event.occurred_at < started:
+        gather = self._guard.gate.gathers.started(caller, leg) if leg else None
+        if gather is None or event.number <= gather.newest_event or event.occurred_at < gather.at:
             return False
-        ended_since = EventFilter(types=frozenset({"call.gather.ended"}), call_control_id=leg, since=started)
+        ended_since = EventFilter(
+            types=frozenset({"call.gather.ended"}),
+            call_control_id=leg,
+            after_number=gather.newest_event,
+            since=gather.at,
+        )
         ends = await (await self._events.store()).find(ended_since, limit=_MAX_GATHER_ENDS, newest_first=False)
         # A gather that this one replaced ends as cancelled.
-        until = started + _REPLACES_WITHIN
-        others = (ended.payload.get("status") == "cancelled" and ended.occurred_at <= until for ended in ends)
-        end = next((ended for ended, is_other in zip(ends, others, strict=True) if not is_other), None)
-        return end is None or event.occurred_at < end.occurred_at or event.id == end.id
+        until = gather.at + _REPLACES_WITHIN
+        others = {end.id for end in ends if end.payload.get("status") == "cancelled" and end.occurred_at <= until}
+        end = next((end for end in ends if end.id not in others), None)
+        is_before_end = end is None or event.occurred_at < end.occurred_at or event.id == end.id
+        return is_before_end and event.id not in others
 
     async def _newest_event_before(self, caller: Caller) -> int:
         """The number of the newest event before the caller's last command, or before the conversation."""

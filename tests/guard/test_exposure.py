@@ -109,3 +109,25 @@ async def test_digits_that_are_keyed_after_the_end_of_a_gather_are_not_part_of_i
     assert "(4 digits)" in json.dumps(later)
     assert "7*3*" in shown
     assert "9518" not in shown
+
+
+@pytest.mark.parametrize("keys", ["7*3*", "7*3"])
+async def test_a_later_gather_on_the_call_shows_no_digits_of_a_sensitive_one(keys: str) -> None:
+    """The sensitive gather has ended a moment before, or is replaced."""
+    world = World()
+    async with guarded(world, with_events=True) as client:
+        conference = room(world.sandbox)
+        [leg] = world.sandbox.state.conferences.by_id[conference].present
+        gather = {"conference_id": conference, "call_control_id": leg, "maximum_digits": 4}
+        await call(client, "gather_dtmf", **gather, sensitive=True)
+        await world.sandbox.advance(5)
+        world.sandbox.state.gathers.press(world.sandbox.state.legs.by_id[leg], keys)
+        await world.settled()
+        await call(client, "gather_dtmf", **gather)
+        await world.sandbox.advance(1)
+        world.sandbox.state.gathers.press(world.sandbox.state.legs.by_id[leg], "9999")
+        await world.settled()
+        events = (await call(client, "list_events"))["events"]
+    fields = [event["payload"].get("digits") or event["payload"].get("digit") or "" for event in events]
+    assert [field for field in fields if "*" in field or "7" in field] == []
+    assert "9999" in fields
