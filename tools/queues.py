@@ -138,6 +138,7 @@ class UpdateQueueCall(Command):
 
     route = PATCH("/queues/{queue_name}/calls/{call_control_id}")
     risk = Risk.ROUTINE
+    worst_effect = Risk.DESTRUCTIVE
     retry = Retry.IDEMPOTENT
     result = Accepted
     does = "update {call_control_id} in {queue_name}"

@@ -13,7 +13,7 @@ from ...tools.call_state import SwitchSupervisorRole
 from ...tools.calls import MAX_CALL_S, BridgeCalls, Dial, HangupCall, TransferCall
 from ...tools.conferences import CreateConference, EndConference
 from ...tools.participants import JoinConference, LeaveConference, UpdateParticipant
-from ...tools.queues import EnqueueCall
+from ...tools.queues import EnqueueCall, UpdateQueueCall
 from ...tools.recordings import GetRecording, PauseRecording, ResumeRecording, StopRecording
 from ...tools.text import quoted
 from ...tools.transcription import StartTranscription, StopTranscription
@@ -138,6 +138,10 @@ def _listens_in(command: Command) -> bool:
     return isinstance(command, SwitchSupervisorRole) and command.role in _UNHEARD_ROLES
 
 
+def _drops_place(command: Command) -> bool:
+    return isinstance(command, UpdateQueueCall) and command.keep_after_hangup is False
+
+
 def _takes_links(command: Command) -> bool:
     return isinstance(command, GetRecording) and command.include_download_urls
 
@@ -182,6 +186,11 @@ ARGUMENT_RULES: tuple[ArgumentRule, ...] = (
         "time_limit_secs of transfer_call",
         Effect(Risk.DESTRUCTIVE, "hangs up both calls when the time limit is over"),
         _limits_transfer,
+    ),
+    ArgumentRule(
+        "keep_after_hangup: false of update_queue_call",
+        Effect(Risk.DESTRUCTIVE, "loses the caller's place in the queue when they hang up"),
+        _drops_place,
     ),
     ArgumentRule(
         "include_download_urls: true",
@@ -247,11 +256,14 @@ _MOVED: Mapping[type[Command], tuple[str, ...]] = {
 """Commands that take a call leg out of where it is, with the arguments that name the leg."""
 
 
+def moved_legs(command: Command) -> tuple[str, ...]:
+    """The call legs that a command takes out of where they are."""
+    legs = (getattr(command, argument) for argument in _MOVED.get(type(command), ()))
+    return tuple(dict.fromkeys(leg for leg in legs if leg is not None))
+
+
 async def _effects_on_moved_legs(command: Command, situation: Situation) -> AsyncGenerator[Effect]:
-    for argument in _MOVED.get(type(command), ()):
-        leg: str | None = getattr(command, argument)
-        if leg is None:
-            continue
+    for leg in moved_legs(command):
         place = await _place_of(command, leg, situation)
         async for effect in _effects_of_leaving(command, leg, place, situation):
             yield effect

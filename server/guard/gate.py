@@ -17,10 +17,11 @@ from .call_record import Caller, CallRecord
 from .calling import CalledNumbers, CallingCheck, called_numbers
 from .command_ids import CommandIds
 from .consent import ConsentState, consent_refusal
-from .effects import Assessment, assess
+from .effects import Assessment, assess, moved_legs
 from .gathers import Gathers
 from .grants import COMMAND_OF, grant_use, question_facts, terms_of
 from .ledger import Grant, GrantUse, Ledger, LimitReached, Stopped
+from .moves import Moves
 from .policy import ApprovalPolicy, BrokenRule, Limit, Policy, PolicyDecision, ScopeFacts
 from .questions import Question, affected_people, compose, compose_grant
 from .situation import LiveState, Situation
@@ -47,6 +48,7 @@ class Gate:
         self._live = live
         self._consent = consent
         self._command_ids = CommandIds(now)
+        self._moves = Moves()
         self.gathers = Gathers()
         self._calling = CallingCheck(ledger, now)
         self._policy = policy
@@ -141,8 +143,8 @@ class Gate:
     async def admit(self, command: Command, policy: Policy, read: Read, approver: Approver, record: CallRecord) -> None:
         """Check a write, have a person approve it if the policy requires that, count it, and record its start.
 
-        When this returns, the write may be sent. `policy`: the one in force when the call arrived. Raises
-        `CallRefused`, what `approver` raises to ask its question, or what `read` raises.
+        When this returns, the write may be sent, and `answered` must follow. `policy`: the one in force when the call
+        arrived. Raises `CallRefused`, what `approver` raises to ask its question, or what `read` raises.
         """
         self._command_ids.check(command)
         assessment = await self._assess(command)
@@ -158,8 +160,18 @@ class Gate:
             decision = await self.check(self._policy(record.caller), assessment, read)
             if not {rule.facts for rule in decision.broken_rules} <= {rule.facts for rule in rules}:
                 raise CallRefused(f"{command.tool_name()} was not sent: {'; '.join(map(str, decision.broken_rules))}.")
+        self._command_ids.check(command)
+        self._moves.begin(command.tool_name(), assessment.situation.steps)
         self._command_ids.record(command)
-        await self._begin(command, _limits(decision, assessment), record)
+        try:
+            await self._begin(command, _limits(decision, assessment), record)
+        except BaseException:
+            self.answered(command)
+            raise
+
+    def answered(self, command: Command) -> None:
+        """A command that was admitted has been answered, or was not sent after all."""
+        self._moves.end(moved_legs(command))
 
     async def _obtain_approval(
         self,
@@ -292,7 +304,8 @@ class Gate:
                 raise CallRefused(f"{command.tool_name()} was not sent: {refusal}. {_FINAL}")
 
     async def _assess(self, command: Command) -> Assessment:
-        return await self._use_store(command, assess(command, Situation(command, self._live)))
+        situation = Situation(command, self._live, self._moves.steps(moved_legs(command)))
+        return await self._use_store(command, assess(command, situation))
 
     def sent(self, command: Command, body: Any, caller: Caller, at: datetime) -> None:
         """Note a command that Telnyx accepted, also a read. `body`: Telnyx's JSON; `at`: the time by its clock."""

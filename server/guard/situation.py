@@ -178,8 +178,10 @@ class LiveState(Protocol):
 class Situation:
     """The live state as one command sees it: every fact is looked up once."""
 
-    def __init__(self, command: Command, live: LiveState) -> None:
+    def __init__(self, command: Command, live: LiveState, steps: Mapping[str, int] | None = None) -> None:
+        """`steps`: those of the call legs that the command moves, as `Moves` counts them."""
         self.command = command
+        self.steps = steps or {}
         self._live = live
         self._rooms: dict[str, Room] = {}
         self._named: dict[str, Room | None] = {}

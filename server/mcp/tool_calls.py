@@ -191,8 +191,12 @@ class ToolCallHandler:
                 return _dry_run_result(command, await self._guard.gate.dry_run(tool, command, policy, self._read))
             # The guard judges the command as the caller wrote it: "everyone" is more than a list of all who are there.
             await self._admit(tool, origin, record, policy)
-            command = await self._with_everyone_listed(tool)
-        return await self._send(command, record, policy)
+        try:
+            with _nothing_sent(tool):
+                command = await self._with_everyone_listed(tool)
+            return await self._send(command, record, policy)
+        finally:
+            self._guard.gate.answered(tool)
 
     async def _admit(self, command: Command, origin: CallContext, record: CallRecord, policy: Policy) -> None:
         """Have the guard check a write, and a person approve it where the policy requires that."""

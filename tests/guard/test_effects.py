@@ -6,12 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import anyio.lowlevel
+import httpx2
 import pytest
 from mcp.client import Client
+from mcp_types import CallToolResult, ElicitResult
 
 from support.guarded_server import changes, guarded, room
 from support.mcp import call, text
 from support.mcp_in_process import World
+from telnyx_conferencing.server.adapters.sandbox_transport import SandboxTransport
 from telnyx_conferencing.server.sandbox.conference import JoinOptions
 from telnyx_conferencing.server.sandbox.faults import Fault
 
@@ -73,6 +76,11 @@ def asked(scene: Scene) -> Mapping[str, tuple[str, dict[str, Any], str]]:
             "enqueue_call",
             {"call_control_id": scene.waiting, "queue_name": "new", "max_wait_time_secs": 1},
             "place is lost",
+        ),
+        "loses the place when it hangs up": (
+            "update_queue_call",
+            {"call_control_id": scene.waiting, "queue_name": "support", "keep_after_hangup": False},
+            "place in the queue when they hang up",
         ),
         "joins muted without a beep": ("join_conference", {**join, "mute": True}, "unnoticed"),
         "barges muted": ("join_conference", {**join, "mute": True, "supervisor_role": "barge"}, "unnoticed"),
@@ -180,6 +188,68 @@ async def test_a_command_id_that_telnyx_would_ignore_is_refused() -> None:
         await call(client, "join_conference", **join, call_control_id=scene.parked)
         reused = await client.call_tool("join_conference", {**join, "call_control_id": scene.waiting})
     assert "this command_id was used for another command" in text(reused)
+
+
+@pytest.mark.anyio
+async def test_a_command_id_is_refused_if_it_was_used_while_a_person_was_asked() -> None:
+    scene = Scene()
+    hold = {"conference_id": scene.room, "command_id": "once"}
+    other = {**hold, "call_control_id": scene.guest}
+
+    async def answer(question: str) -> ElicitResult:
+        await call(client, "leave_conference", **other)
+        return ElicitResult(action="accept", content={"approve": True})
+
+    async with guarded(scene.world, with_events=True, answering=answer) as client:
+        await settled(client)
+        refused = await client.call_tool("end_conference", hold)
+    assert "this command_id was used for another command" in text(refused)
+    assert scene.world.sandbox.state.conferences.by_id[scene.room].status != "completed"
+
+
+class HeldBridge(httpx2.AsyncBaseTransport):
+    """Holds back the bridge until it is released, and other moves until the bridge has been made."""
+
+    def __init__(self, world: World) -> None:
+        self._inner = SandboxTransport(world.sandbox.app)
+        self.released, self._bridged = anyio.Event(), anyio.Event()
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        path = request.url.path
+        if path.endswith("/bridge"):
+            await self.released.wait()
+            answer = await self._inner.handle_async_request(request)
+            self._bridged.set()
+            return answer
+        if path.endswith("/enqueue"):
+            await self._bridged.wait()
+        return await self._inner.handle_async_request(request)
+
+
+@pytest.mark.anyio
+async def test_of_two_calls_that_move_a_call_leg_at_once_the_second_is_refused() -> None:
+    """Each alone hangs nobody up; together they would cut off the one with whom the call is connected."""
+    scene = Scene()
+    other = scene.world.sandbox.state.legs.arrive("+12025550189", "+12025550100")
+    transport, enqueued = HeldBridge(scene.world), list[CallToolResult]()
+    async with (
+        guarded(scene.world, with_events=True, transport=transport) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        await scene.world.settled()
+        bridge = {"call_control_id": scene.parked, "other_call_control_id": other.call_control_id}
+        tasks.start_soon(client.call_tool, "bridge_calls", bridge)
+        await anyio.wait_all_tasks_blocked()
+        enqueue = {"call_control_id": scene.parked, "queue_name": "fresh"}
+
+        async def put_in_queue() -> None:
+            enqueued.append(await client.call_tool("enqueue_call", enqueue))
+
+        tasks.start_soon(put_in_queue)
+        await anyio.wait_all_tasks_blocked()
+        transport.released.set()
+    assert "another call moves the same call leg" in text(enqueued[0])
+    assert other.is_alive
 
 
 async def settled(client: Client) -> None:

@@ -68,7 +68,7 @@ RISKS: Mapping[str, tuple[str, str]] = {
     "delete_queue": ("destructive", "idempotent"),
     "list_queue_calls": ("read", "idempotent"),
     "get_queue_call": ("read", "idempotent"),
-    "update_queue_call": ("routine", "idempotent"),
+    "update_queue_call": ("routine; destructive by effect", "idempotent"),
     "remove_queue_call": ("destructive", "idempotent"),
     "enqueue_call": ("routine; destructive by effect", "deduped"),
     "leave_queue": ("destructive", "deduped"),
