@@ -42,10 +42,10 @@ hosts: $(VENV)/installed ## Have the hosts' own tools read what install writes (
 newcomer: $(VENV)/installed ## Walk a newcomer's path in an empty home
 	@$(BIN)/python bench/newcomer.py
 
-board: ## Build the operator page and the switchboard anew, from board/
+board: ## Build the operator page and the switchboard from board/
 	@cd board && npm ci --no-audit --no-fund && npm run build
 
-pictures: $(VENV)/installed ## Make the pictures in docs/ anew
+pictures: $(VENV)/installed ## Make the pictures in docs/
 	@$(BIN)/python bench/pictures.py
 
 bundle: ## Pack the bundle for Claude Desktop into dist/
@@ -58,7 +58,7 @@ bundle: ## Pack the bundle for Claude Desktop into dist/
 format: $(VENV)/installed ## Format and fix what can be fixed
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
-lock: $(VENV)/installed ## Pin the development environment anew
+lock: $(VENV)/installed ## Pin the newest versions for the development environment
 	@$(PIP) install uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --upgrade --generate-hashes \
 		--custom-compile-command "make lock" pyproject.toml --output-file requirements-dev.txt

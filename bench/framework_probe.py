@@ -11,13 +11,16 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 PACKAGES = {
     "mcp": ("mcp",),
     "http": ("mcp",),
+    "http-token": ("mcp",),
     "openai-agents": ("openai-agents", "mcp"),
     "pydantic-ai": ("pydantic-ai-slim", "mcp"),
     "langgraph": ("langgraph", "langchain-mcp-adapters", "mcp"),
@@ -118,12 +121,21 @@ MODELS = {
 }
 
 
-def over_http(main):
+def with_token(main):
+    """The answer of an example that connects with a token to a server that requires one."""
+    with tempfile.TemporaryDirectory() as directory:
+        store = ("--database", f"sqlite:///{directory}/events.db")
+        create = ("telnyx-conferencing", "tokens", "create", "anna", "--scope", "conferences:read", *store)
+        token = subprocess.run(create, capture_output=True, text=True, check=True).stdout.strip()
+        return over_http(partial(main, token), "--require-tokens", *store)
+
+
+def over_http(main, *options):
     """The answer of an example that connects to a server over HTTP."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = subprocess.Popen(
-        ["telnyx-conferencing", "serve", "--sandbox", "--transport", "http", "--port", str(port)],
+        ["telnyx-conferencing", "serve", "--sandbox", "--transport", "http", "--port", str(port), *options],
         stderr=subprocess.DEVNULL,
     )
     try:
@@ -140,6 +152,9 @@ def over_http(main):
         server.wait()
 
 
+OVER_HTTP = {"http": over_http, "http-token": with_token}
+
+
 def run():
     name, document = sys.argv[1], Path(sys.argv[2])
     [example] = re.findall(rf"^```python {name}\n(.*?)^```$", document.read_text(), re.DOTALL | re.MULTILINE)
@@ -147,8 +162,8 @@ def run():
     builtins.input = lambda question="": asked.append(question) or "approve"
     names = {}
     exec(compile(example, f"{document.name}: {name}", "exec"), names)
-    if name == "http":
-        answer = over_http(names["main"])
+    if name in OVER_HTTP:
+        answer = OVER_HTTP[name](names["main"])
     else:
         answer = asyncio.run(names["main"](*([MODELS[name]()] if name in MODELS else [])))
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES[name])

@@ -18,6 +18,7 @@ PROBE = Path(__file__).with_name("framework_probe.py")
 PACKAGES = {
     "mcp": "mcp",
     "http": "mcp",
+    "http-token": "mcp",
     "openai-agents": "openai-agents",
     "pydantic-ai": "pydantic-ai-slim[mcp]",
     "langgraph": "langgraph langchain langchain-mcp-adapters",

@@ -66,7 +66,7 @@ CallerId = Annotated[
 CalledNumber = Annotated[Number, described("Phone number in E.164 (+14155550123) or SIP URI.")]
 Timeout = Annotated[int, Field(ge=5, le=600), described("Seconds to ring; default 30.")]
 ParkAfterUnbridge = Annotated[Literal["self"], described("Keep this call when the other ends.")]
-TimeLimit = Annotated[int, Field(ge=30, le=MAX_CALL_S), described("Seconds; default 4 hours.")]
+TimeLimit = Annotated[int, Field(ge=30, le=MAX_CALL_S), described("Hangs up after these seconds; default 4 hours.")]
 Detection = Literal[
     "premium",
     "premium_ios_call_screening_detection",

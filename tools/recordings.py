@@ -155,7 +155,9 @@ class GetRecording(Command):
     does = "see {recording_id}"
 
     recording_id: Annotated[Identifier, described("Id from list_recordings.")]
-    include_download_urls: Annotated[bool, Field(exclude=True), described("With links, secret for 10 minutes.")] = False
+    include_download_urls: Annotated[
+        bool, Field(exclude=True), described("Also links: secret, valid for 10 minutes.")
+    ] = False
 
     def exposes(self) -> bool:
         return self.include_download_urls

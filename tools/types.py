@@ -17,6 +17,8 @@ from .client_state import as_base64
 _PHONE_NUMBER = re.compile(r"\+?[\d\s().-]{7,}")
 _URL = re.compile(r"https?://[^\s/]+(/\S*)?", re.IGNORECASE)
 _ONE_WORD = re.compile(r"[^\s\x00-\x1f\x7f]{1,512}")
+_WHOLE_ROOM = frozenset({EVERYONE, "everybody", "all", "*"})
+"""Words of a model for everyone in a conference. None of them is an id."""
 _MAX_NAME_LENGTH = 512
 _MAX_QUEUE_NAME_LENGTH = 255
 
@@ -48,8 +50,8 @@ def _queue_name(value: str, info: ValidationInfo) -> str:
 def _call_control_id(value: str, info: ValidationInfo) -> str:
     if info.context:
         return value
-    if value == EVERYONE:
-        raise ValueError('"everyone" must be the only entry of the list')
+    if value.lower() in _WHOLE_ROOM:
+        raise ValueError('must be a call leg\'s id; for the whole room, "everyone" must be the only entry of the list')
     if _PHONE_NUMBER.fullmatch(value):
         raise ValueError(
             "must be a call leg's id, not a phone number: dial gives one for a number; "

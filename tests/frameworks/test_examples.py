@@ -13,7 +13,7 @@ from support.manifests import ROOT
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", ["mcp", "http", "openai-agents", "pydantic-ai"])
+@pytest.mark.parametrize("name", ["mcp", "http", "http-token", "openai-agents", "pydantic-ai"])
 def test_an_example_answers_from_the_tool_that_its_model_calls(name: str) -> None:
     path = f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}"
     probe = [sys.executable, str(ROOT / "bench" / "framework_probe.py"), name, str(ROOT / "docs" / "frameworks.md")]

@@ -151,6 +151,15 @@ HOW_IT_IS_WRITTEN = (
         ('"everyone" must be the only entry',),
         ("mute_participants", {**HERE, "call_control_ids": ["everyone"]}),
     ),
+    *(
+        Row(
+            f"{word} for everyone",
+            ("mute_participants", {**HERE, "call_control_ids": word}),
+            ('for the whole room, "everyone" must be the only entry',),
+            ("mute_participants", {**HERE, **ALL}),
+        )
+        for word in ("all", "*", "Everyone")
+    ),
     Row(
         "an empty list for everyone",
         ("mute_participants", {**HERE, "call_control_ids": []}),

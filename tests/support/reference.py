@@ -106,7 +106,8 @@ _CONFIGURATION = f"""\
 {_MADE}
 
 Every option of `telnyx-conferencing serve` is also an environment variable. An option overrides its variable. The
-server refuses a wrong value at start, with a message that names the option and the variable."""
+server refuses a wrong value at start, with a message that names the option and the variable, and a variable whose name
+is nearly that of a setting."""
 
 
 def configuration() -> str:

@@ -340,6 +340,13 @@ async def test_events_of_the_sandbox_arrive_and_earlier_ones_are_fetched(tmp_pat
     assert [attempt["status"] for attempt in made[0]["attempts"]] == ["delivered"]
 
 
+async def test_the_first_call_of_whoami_does_not_report_a_port_that_opens_later_as_closed() -> None:
+    port = free_port()
+    async with connected("--sandbox", "--webhook-port", str(port)) as client:
+        events = (await call(client, "whoami"))["events"]
+    assert events["arrive"] in (f"Port {port} receives webhooks.", f"Port {port} is not open yet.")
+
+
 async def deliveries(sandbox_port: int) -> list[dict[str, Any]]:
     """Every delivery that the embedded Telnyx remembers."""
     async with httpx2.AsyncClient(trust_env=False, headers={"Authorization": "Bearer KEYtests"}) as http:
