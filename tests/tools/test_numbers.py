@@ -1,5 +1,9 @@
 """No destination reaches an emergency or premium-rate number, in any spelling that a telephone system may dial."""
 
+import os
+import subprocess
+import sys
+
 from telnyx_conferencing.tools.numbers import reached, refusal
 
 EMERGENCY = (
@@ -81,3 +85,16 @@ def test_a_service_code_without_a_number_reaches_nobody() -> None:
         "#31#+": (),
     }
     assert refusal("*67+") is not None
+
+
+def test_every_time_zone_of_a_number_is_known_on_a_machine_that_has_none() -> None:
+    """Debian and Ubuntu leave names such as Asia/Calcutta out, which numbers of India have."""
+    code = """
+from zoneinfo import ZoneInfo
+from phonenumbers.timezone import TIMEZONE_DATA, UNKNOWN_TIMEZONE
+names = {name for names in TIMEZONE_DATA.values() for name in names} - {UNKNOWN_TIMEZONE}
+assert "Asia/Calcutta" in names
+for name in names:
+    ZoneInfo(name)
+"""
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONTZPATH": ""}, check=True)
