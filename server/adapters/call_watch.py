@@ -136,7 +136,7 @@ class CallWatch:
 
     async def _opt_out(self, event: StoredEvent) -> None:
         digit, leg = event.payload.get("digit"), event.call_control_id
-        if leg is None or digit not in self._policy().calling.optout_digits:
+        if leg is None or digit not in self._policy().optout_digits:
             return
         number = self._events.projection.legs.number(leg)
         try:

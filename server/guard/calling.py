@@ -9,7 +9,7 @@ from ...tools.calls import BridgeCalls
 from ...tools.numbers import party_key, party_keys
 from ..errors import CallRefused
 from .ledger import Ledger
-from .policy import BrokenRule, CallingPolicy, Limit
+from .policy import BrokenRule, CallingPolicy, CallingRule, Limit
 from .policy.watched_file import FileUnreadable, Seen, read_text, stat_of
 from .situation import Situation
 
@@ -100,7 +100,7 @@ class CallingCheck:
         self, policy: CallingPolicy, command_numbers: Sequence[str], broken: Sequence[BrokenRule]
     ) -> tuple[Limit, ...]:
         """The limits that an attempt to call these numbers counts in. An overridden limit only counts."""
-        overridden = {rule.number for rule in broken}
+        overridden = {rule.number for rule in broken if rule.rule is CallingRule.ATTEMPTS}
         limits: dict[str, Limit] = {}
         for number in dict.fromkeys(command_numbers):
             for limit in policy.attempt_limits(number, is_counted_only=number in overridden):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from ...tools.base import Command, Risk, Tool
-from ...tools.calls import ListActiveCalls
+from ...tools.calls import Dial, ListActiveCalls, TransferCall
 from ...tools.pagination import Read, count_of
 from ...tools.permissions import RequestGrant
 from ...tools.text import count, quoted
@@ -105,6 +105,19 @@ class Gate:
     async def broken_rules(self, policy: Policy, number: str) -> list[BrokenRule]:
         """The calling rules that a call to a number would break now. Raises `CallRefused` and `StoreError`."""
         return await self._calling.broken(policy.calling, CalledNumbers((number,)))
+
+    async def dial_obstacle(self, policy: Policy, number: str) -> str | None:
+        """Why nobody may be called now, apart from the calling rules, as a clause. Raises `StoreError`."""
+        if all(policy.refusal(tool) for tool in (Dial, TransferCall)):
+            return f"calling is not possible: {policy.refusal(Dial)}"
+        if (closed := policy.closed(self._now())) is not None:
+            return closed.rstrip(".")
+        dial = Dial.model_construct(to=number)
+        try:
+            self._raise_if_blocked(dial, await self._ledger.look(policy.judged(dial).limits(dial)))
+        except CallRefused as refused:
+            return str(refused).removeprefix(f"{dial.tool_name()} was not sent: ").rstrip(".")
+        return None
 
     async def _too_many_calls(self, max_calls: int | None, command: Command, read: Read) -> str | None:
         """Why a command may not make its calls, when `max_calls` may be up at once; a clause.

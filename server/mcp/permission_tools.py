@@ -54,6 +54,8 @@ class PermissionTools:
         if policy.scope.numbers.lists and (problem := policy.scope.numbers.problem("number to call", number)):
             return {"number": number, "allowed": False, "why": [problem]}
         broken = await self._guard.gate.broken_rules(policy, number)
+        if (obstacle := await self._guard.gate.dial_obstacle(policy, number)) is not None:
+            return {"number": number, "allowed": False, "why": [obstacle, *map(str, broken)]}
         view: dict[str, Any] = {"number": number, "allowed": not broken, "why": [str(rule) for rule in broken]}
         opening_times = [rule.until for rule in broken if rule.until is not None]
         if broken and len(opening_times) == len(broken):

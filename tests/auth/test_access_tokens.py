@@ -332,4 +332,4 @@ async def test_a_policy_can_apply_to_single_identities(tmp_path: Path, era: str)
         await call(second, "create_queue", queue_name="b")
         for name in ("c", "d"):
             await call(annas, "create_queue", queue_name=name)
-    assert "allows 1 calls of desk-1 a minute" in message
+    assert "allows 1 call of desk-1 a minute" in message

@@ -128,7 +128,7 @@ async def test_each_risk_and_each_tool_has_its_own_window(world: World, clock: C
             await resize(client)
         assert "2 calls by update_queue a minute" in await full(client)
         message = await refusal(client, "hold_participants", **everyone)
-        assert "1 calls of disruptive risk a minute" in message
+        assert "1 call of disruptive risk a minute" in message
         await call(client, "create_queue", queue_name="sales")
 
 
@@ -138,7 +138,7 @@ async def test_a_limit_on_a_tool_that_reads_holds_too(world: World, clock: Clock
     async with guarded(world, clock=clock, **limited(policy)) as client:
         for tool in ("list_queues", "list_events"):
             await call(client, tool)
-            assert f"1 calls by {tool} a minute" in await refusal(client, tool)
+            assert f"1 call by {tool} a minute" in await refusal(client, tool)
 
 
 # A clock that jumps
@@ -248,7 +248,7 @@ async def test_a_call_that_telnyx_refused_was_sent_and_counts(world: World, limi
     world.sandbox.faults.add(Fault(kind="status", status=422, method="POST"))
     async with guarded(world, clock=clock, **limited("limits.calls_per_minute = 1")) as client:
         await refusal(client, "update_queue", queue_name="support", max_size=7)
-        assert "1 calls a minute" in await full(client)
+        assert "1 call a minute" in await full(client)
 
 
 # Any sequence

@@ -126,6 +126,32 @@ async def test_a_list_of_numbers_is_checked_before_anyone_is_called(policed: Pol
     assert "emergency" in emergency["why"][0]
 
 
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        ('[hours]\nzone = "Europe/Berlin"\nopen = ["mon-fri 08:00-10:00"]', "the next time is Thu 2026-03-05 08:00"),
+        ('[tools]\ndeny = ["dial", "transfer_call"]', "calling is not possible: it is denied by this server's policy"),
+        ("[tools]\nread_only = true", "calling is not possible: this server is read-only"),
+        ("[limits]\ndials_per_hour = 0", "this server's policy allows 0 numbers called an hour"),
+    ],
+)
+async def test_no_number_may_be_called_while_another_rule_of_the_operator_forbids_all_calls(
+    policed: Policed, rules: str, why: str
+) -> None:
+    async with policed(f"{rules}\n{DAYTIME}") as client:
+        [number] = (await call(client, "may_call", numbers=[BERLIN]))["numbers"]
+    assert number["allowed"] is False
+    assert why in number["why"][0]
+
+
+async def test_no_number_may_be_called_while_a_person_has_stopped_all_writes(policed: Policed, database: Path) -> None:
+    async with policed(DAYTIME) as client:
+        async with Ledger.open(url_of(database)) as ledger:
+            await ledger.stop("anna", "")
+        [number] = (await call(client, "may_call", numbers=[BERLIN]))["numbers"]
+    assert "a person has stopped all writes" in number["why"][0]
+
+
 # Ways around
 
 
@@ -294,6 +320,16 @@ async def test_a_person_who_keys_the_digit_is_not_called_again(world: World, pol
         while len(await listed(database)) < 2:
             await anyio.lowlevel.checkpoint()
     assert await listed(database) == ["+12025559000", NEW_YORK]
+
+
+async def test_the_key_of_an_identity_opts_out_too(world: World, policed: Policed, database: Path) -> None:
+    """Whose call it is on which a person presses it is not known."""
+    async with policed('[identity.anna.calling]\noptout_digit = "9"'):
+        caller = world.sandbox.state.legs.arrive("+12025559000", "+12025550100")
+        world.sandbox.state.gathers.press(caller, "9")
+        await world.sandbox.advance(1)
+        while not await listed(database):
+            await anyio.lowlevel.checkpoint()
 
 
 async def test_an_opt_out_keyed_before_the_server_was_restarted_is_not_lost(

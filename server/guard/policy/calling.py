@@ -63,8 +63,6 @@ class CallingPolicy:
     def __init__(self, rules: Sequence[CallingRules]) -> None:
         self.rules = tuple(source for source in rules if source != CallingRules())
         self.optout_files = tuple(dict.fromkeys(source.optout_file for source in self.rules if source.optout_file))
-        self.optout_digits = frozenset(source.optout_digit for source in self.rules if source.optout_digit)
-        """The keys with which a person on a call opts out of calls."""
 
     def broken(self, number: str, now: datetime) -> list[BrokenRule]:
         """The rules on countries and hours that a call to a number breaks at this time (timezone-aware)."""

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ....tools.base import Command, Risk, Tool
+from ....tools.text import count
 from .rules import LimitRules, Measures
 
 _MINUTE = 60.0
 _HOUR = 3600.0
-_WHOLE_ROOM = "{limit} whole-room actions{of} an hour"
-_SPEECH = "{limit} characters of speech{of} an hour"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,10 @@ class _Measure:
     seconds: float
     amount: Callable[[Tool], int]
     """How much a call uses; 0 when the measure does not apply."""
+    noun: str
+    """What is counted, in the singular."""
     text: str
-    """`{limit}` is the number, `{of}` says which calls."""
+    """`{limit}` is the number with the noun, `{of}` says which calls."""
 
 
 def _is_whole_room(tool: Tool) -> int:
@@ -54,12 +55,29 @@ def _dialled(tool: Tool) -> int:
     return len(tool.numbers()) if isinstance(tool, Command) else 0
 
 
-_ROOMS = _Measure("whole_room", lambda measures: measures.whole_room_per_hour, _HOUR, _is_whole_room, _WHOLE_ROOM)
+_HOURLY = "{limit}{of} an hour"
+_ROOMS = _Measure(
+    "whole_room",
+    lambda measures: measures.whole_room_per_hour,
+    _HOUR,
+    _is_whole_room,
+    "whole-room action",
+    _HOURLY,
+)
 _MEASURES = (
-    _Measure("calls", lambda measures: measures.calls_per_minute, _MINUTE, lambda _: 1, "{limit} calls{of} a minute"),
+    _Measure("calls", lambda measures: measures.calls_per_minute, _MINUTE, lambda _: 1, "call", "{limit}{of} a minute"),
     _ROOMS,
-    _Measure("speech", lambda measures: measures.speech_characters_per_hour, _HOUR, _characters, _SPEECH),
-    _Measure("dials", lambda measures: measures.dials_per_hour, _HOUR, _dialled, "{limit} numbers called{of} an hour"),
+    _Measure(
+        "speech",
+        lambda measures: measures.speech_characters_per_hour,
+        _HOUR,
+        _characters,
+        "character",
+        "{limit} of speech{of} an hour",
+    ),
+    _Measure(
+        "dials", lambda measures: measures.dials_per_hour, _HOUR, _dialled, "number", "{limit} called{of} an hour"
+    ),
 )
 
 
@@ -132,4 +150,5 @@ def _applicable(rules: LimitRules, tool: type[Tool], risk: Risk) -> Iterator[tup
 def _windows_of(measures: Measures, suffix: str, words: str) -> Iterator[Window]:
     for measure in _MEASURES:
         if (most := measure.most(measures)) is not None:
-            yield Window(f"{measure.key}{suffix}", most, measure.text.format(limit=most, of=words), measure)
+            text = measure.text.format(limit=count(most, measure.noun), of=words)
+            yield Window(f"{measure.key}{suffix}", most, text, measure)

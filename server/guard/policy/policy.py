@@ -55,7 +55,10 @@ class Policy:
         self._may_control = may_control
         self.scope = PolicyScope([source.scope for source in self.sources])
         self.calling = CallingPolicy([source.calling for source in self.sources])
-        self.consent = ConsentPolicy.of([source.recording for source in self.sources])
+        self.consent = ConsentPolicy.of([source.recording for source in sources])
+        calling = [rules.calling for source in sources for rules in (source, *source.identity.values())]
+        self.optout_digits = frozenset(rules.optout_digit for rules in calling if rules.optout_digit is not None)
+        """The keys with which a person on a call opts out: it is not known whose call it is."""
         hours = (source.hours.hours() for source in self.sources)
         self.hours: tuple[Hours, ...] = tuple(item for item in hours if item is not None)
         everyones = [Share(source.limits) for source in sources]

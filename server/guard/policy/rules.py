@@ -189,7 +189,6 @@ class OwnRules(_Table):
     limits: LimitRules = LimitRules()
     hours: HourRules = HourRules()
     calling: CallingRules = CallingRules()
-    recording: RecordingRules = RecordingRules()
     approval: ApprovalRules = ApprovalRules()
 
 
@@ -198,6 +197,8 @@ class Rules(OwnRules):
 
     identity: Mapping[IdentityPattern, OwnRules] = Field(default_factory=dict[str, OwnRules])
     """By patterns of authenticated names, such as `anna` or `oauth:*`. All matching rules hold, beside the general."""
+    recording: RecordingRules = RecordingRules()
+    """For all callers: the people on a call belong to none of them."""
     alerts: tuple[AlertRule, ...] = ()
 
     @model_validator(mode="after")

@@ -143,7 +143,9 @@ REGIONS = "there are Australia, Europe, Middle East, US"
 INSIDE = "is not a public host, and no policy allows another"
 WRONG = {
     "[tols]": "There is no 'tols' in a policy (did you mean tools?); "
-    "it takes tools, scope, limits, hours, calling, recording, approval, identity, alerts.",
+    "it takes tools, scope, limits, hours, calling, approval, identity, recording, alerts.",
+    '[identity.anna.recording]\nconsent = "announce"': "There is no 'recording' in [identity.anna] "
+    "(did you mean calling?); it takes tools, scope, limits, hours, calling, approval.",
     "[tools]\ntoolset = []": "There is no 'toolset' in [tools] (did you mean toolsets?); "
     "it takes toolsets, allow, deny, read_only.",
     "[scope]\nconference = []": "There is no 'conference' in [scope] (did you mean conferences?); it takes "
