@@ -32,7 +32,8 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
     answer = await fetch(`/operator/api/${path}`, { headers: headers(), redirect: "error", ...init });
   } catch (why) {
     if ((why as Error).name === "AbortError") throw why;
-    throw new Problem(0, "The server did not answer. It may have ended, or it may still have done this.");
+    const more = init.method === "POST" ? " It may have ended, or it may still have done this." : "";
+    throw new Problem(0, `The server did not answer.${more}`);
   }
   if (answer.ok) return answer;
   const body = await answer.json().catch(() => ({}));

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Lasting, Moment, serverNow, when } from "./clock";
 import type { Approval, Desk, Outcome } from "./model";
-import { announce, Icon, Theirs, Trouble, Unseen } from "./parts";
+import { announce, Icon, Sentence, Theirs, Trouble, Unseen } from "./parts";
 
 const SETTLING_MS = 700; // after a card came or went, a press may be meant for another
 const STAYS_MS = 6000; // that an answered card says what the answer was
@@ -41,7 +41,7 @@ export class CardPile {
     const pending = new Set(desk.pending.map((approval) => approval.code));
     const known = new Set(this.cards.map((card) => card.approval.code));
     const added = desk.pending.filter((approval) => !known.has(approval.code));
-    this.cards = [...this.cards, ...added.map((approval) => ({ approval }))];
+    this.cards = [...this.cards.map((card) => renewed(card, desk)), ...added.map((approval) => ({ approval }))];
     for (const card of this.cards) {
       if (!card.fate && !card.isAnswering && !pending.has(card.approval.code)) this.close(card.approval.code, fateOf(card.approval, desk));
     }
@@ -74,6 +74,12 @@ export class CardPile {
     this.settled = performance.now() + SETTLING_MS;
     setTimeout(this.changed, SETTLING_MS + 20);
   }
+}
+
+/** A card that says what has changed since it was asked. */
+function renewed(card: Card, desk: Desk): Card {
+  const approval = desk.pending.find((one) => one.code === card.approval.code);
+  return approval && approval.changed !== card.approval.changed ? { ...card, approval } : card;
 }
 
 /** What became of a request that was not answered here. */
@@ -151,8 +157,13 @@ export function ApprovalCard({ card: { approval, fate }, decide, armed, reasons 
         )}
       </p>
       <p class="question" id={`question-${code}`}>
-        <Theirs text={question} />
+        <Sentence text={question} />
       </p>
+      {approval.changed && !fate && (
+        <p class="changed">
+          <Sentence text={`Since it was asked, ${approval.changed}. If the agent repeats its call, it asks again.`} />
+        </p>
+      )}
       {approval.asked_by && (
         <p class="facts">
           <span>

@@ -1,10 +1,11 @@
 // The audit: what was done, refused or failed; to filter, to verify and to export.
 
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { get, post, save, type Problem } from "./api";
 import { Moment } from "./clock";
 import { DayFields, timesOf } from "./days";
-import { count, Theirs, Trouble } from "./parts";
+import { useList } from "./lists";
+import { count, Sentence, Theirs, Trouble } from "./parts";
 
 interface Action {
   key: string;
@@ -21,6 +22,8 @@ interface Action {
   reason?: string;
   code?: string;
   grant?: string;
+  /** The number on the opt-out list. */
+  opted_out?: string;
   ms?: number;
   asked?: { by?: string; answer?: string; reason?: string; code?: string };
 }
@@ -52,38 +55,27 @@ const TONES: [RegExp, string, string][] = [
   [/./, "good", "✓"],
 ];
 
-// What a person did that is no call of a tool, by its outcome.
-const BY_PERSON: [RegExp, string][] = [
+// What was done that is no call of a tool, by its outcome.
+const OTHERS: [RegExp, string][] = [
   [/^writes stopped/, "Pause the agent"],
   [/^writes resumed/, "Resume the agent"],
+  [/^opt-out added/, "Put a number on the opt-out list"],
   [/^opt-out removed/, "Take a number off the opt-out list"],
   [/^token made/, "Create a token"],
   [/^token revoked/, "Revoke a token"],
 ];
 
-/** `newest`: the number of the newest record, which grows with every action. */
-export function Audit({ newest }: { newest: number }) {
+/** `newest`: the number of the newest record, which grows with every action; empty while the server does not answer. */
+export function Audit({ newest }: { newest: string }) {
   const [filter, setFilter] = useState({ outcome: "", text: "", from: "", to: "" });
-  const [page, setPage] = useState<Page>();
-  const [trouble, setTrouble] = useState("");
   const [verified, setVerified] = useState("");
-  const load = async (before?: number) => {
-    try {
-      const found = await get<Page>("audit", { outcome: filter.outcome, text: filter.text, ...timesOf(filter), before });
-      setTrouble("");
-      setPage((known) => {
-        const older = before ? (known?.actions ?? []) : [];
-        const shown = new Set(older.map((action) => action.key));
-        return { ...found, actions: [...older, ...found.actions.filter((action) => !shown.has(action.key))] };
-      });
-    } catch (why) {
-      setTrouble((why as Problem).message);
-    }
+  const [problem, setProblem] = useState("");
+  const fetch = async (before?: number) => {
+    const query = { outcome: filter.outcome, text: filter.text, ...timesOf(filter), before };
+    const { actions, next } = await get<Page>("audit", query);
+    return { rows: actions, ...(next !== undefined && { next }) };
   };
-  useEffect(() => {
-    const soon = setTimeout(() => void load(), page ? 250 : 0);
-    return () => clearTimeout(soon);
-  }, [filter, newest]);
+  const { rows, next, trouble, loadOlder } = useList(fetch, (action) => action.key, filter, newest);
   const verify = async () => {
     setVerified("Checking …");
     try {
@@ -95,8 +87,8 @@ export function Audit({ newest }: { newest: number }) {
   };
   const exportAll = () =>
     save("audit/export", "audit.jsonl").then(
-      () => setTrouble(""),
-      (why: Problem) => setTrouble(why.message),
+      () => setProblem(""),
+      (why: Problem) => setProblem(why.message),
     );
   return (
     <section aria-labelledby="title">
@@ -136,8 +128,8 @@ export function Audit({ newest }: { newest: number }) {
       <p class="hint whole" role="status">
         {verified}
       </p>
-      <Trouble text={trouble} />
-      <table class="table" aria-labelledby="title">
+      <Trouble text={problem || trouble} />
+      <table class="table audit" aria-labelledby="title">
         <thead>
           <tr>
             <th scope="col">When</th>
@@ -147,14 +139,14 @@ export function Audit({ newest }: { newest: number }) {
           </tr>
         </thead>
         <tbody>
-          {page?.actions.map((action) => (
+          {rows?.map((action) => (
             <Row key={action.key} action={action} />
           ))}
         </tbody>
       </table>
-      {page && !page.actions.length && <p class="nobody">No action matches.</p>}
-      {page?.next !== undefined && (
-        <button type="button" onClick={() => void load(page.next)}>
+      {rows && !rows.length && <p class="nobody">No action matches.</p>}
+      {next !== undefined && (
+        <button type="button" onClick={loadOlder}>
           Show older
         </button>
       )}
@@ -163,9 +155,9 @@ export function Audit({ newest }: { newest: number }) {
 }
 
 function Row({ action }: { action: Action }) {
-  const { at, ms, does, tool, risk, code, grant, outcome = "—", why, reason, client, by, identity, asked = {} } = action;
+  const { at, ms, does, tool, risk, code, grant, opted_out, outcome = "—", why, reason, client, by, identity, asked = {} } = action;
   const [, tone, sign] = TONES.find(([pattern]) => pattern.test(outcome))!;
-  const [, byPerson] = BY_PERSON.find(([pattern]) => pattern.test(outcome)) ?? [];
+  const [, other] = OTHERS.find(([pattern]) => pattern.test(outcome)) ?? [];
   const answer = [
     asked.answer && asked.answer !== "nobody" ? `asked: ${asked.answer}${asked.by ? `, by ${asked.by}` : ""}` : "",
     asked.reason ? `“${asked.reason}”` : "",
@@ -177,8 +169,8 @@ function Row({ action }: { action: Action }) {
         <Line text={ms === undefined ? "" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`} />
       </td>
       <td data-label="What">
-        <Theirs text={does ? does[0]!.toUpperCase() + does.slice(1) : (tool ?? byPerson ?? "—")} class="whole" />
-        <Line text={[does ? tool : "", risk, code, grant].filter(Boolean).join(" · ")} />
+        <Sentence text={does ? does[0]!.toUpperCase() + does.slice(1) : (tool ?? other ?? "—")} />
+        <Line text={[does ? tool : "", risk, code, grant, opted_out].filter(Boolean).join(" · ")} />
       </td>
       <td data-label="Result">
         <span class="outcome" data-tone={tone}>

@@ -5,10 +5,12 @@ import { useEffect, useRef } from "preact/hooks";
 const INTERVAL_MS = 250;
 const counted = new Map<HTMLElement, () => void>();
 let aheadMs = 0;
+let aheadOfCallsMs = 0;
 
-/** By how many milliseconds this clock is ahead of the server's. */
-export function setAhead(milliseconds: number): void {
-  aheadMs = milliseconds;
+/** By how many milliseconds this clock is ahead of Telnyx's, and of the server's: the clock of a sandbox can be moved. */
+export function setAhead(ofCalls: number, ofServer = ofCalls): void {
+  aheadOfCallsMs = ofCalls;
+  aheadMs = ofServer;
 }
 
 /** The server's time, in milliseconds. */
@@ -27,7 +29,7 @@ export function spell(milliseconds: number): string {
 }
 
 interface Counting {
-  /** The moment from which it counts, or to which it counts down. */
+  /** The moment of a call from which it counts, or of the server to which it counts down. */
   moment: string;
   down?: boolean;
   class?: string;
@@ -41,7 +43,7 @@ export function Lasting({ moment, down, long, class: name }: Counting) {
   useEffect(() => {
     const node = at.current!;
     const write = () => {
-      const past = serverNow() - Date.parse(moment);
+      const past = Date.now() - (down ? aheadMs : aheadOfCallsMs) - Date.parse(moment);
       const text = spell(down ? -past : past);
       if (node.textContent !== text) node.textContent = text;
       if (long) node.toggleAttribute("data-long", past > long * 1000);

@@ -4,8 +4,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { get, post, request, save, type Problem } from "./api";
 import { Moment, spell, when } from "./clock";
 import { DayFields, timesOf } from "./days";
+import { useList, useReload } from "./lists";
 import type { Approval } from "./model";
-import { count, Icon, Theirs, Trouble, Unseen } from "./parts";
+import { count, Icon, Sentence, Theirs, Trouble, Unseen } from "./parts";
 import { Link } from "./route";
 
 interface Conference {
@@ -56,24 +57,14 @@ interface Detail extends Conference {
 
 const titleOf = (conference: Conference): string => conference.name || `Conference ${conference.id.slice(0, 8)}`;
 
-export function History() {
+/** `newest`: differs when something has happened; empty while the server does not answer. */
+export function History({ newest }: { newest: string }) {
   const [search, setSearch] = useState({ text: "", from: "", to: "" });
-  const [found, setFound] = useState<Found>();
-  const [trouble, setTrouble] = useState("");
-  const load = async (before?: number) => {
-    const query = { text: search.text, ...timesOf(search), before };
-    try {
-      const page = await get<Found>("conferences", query);
-      setFound((known) => ({ ...page, conferences: [...(before ? (known?.conferences ?? []) : []), ...page.conferences] }));
-      setTrouble("");
-    } catch (why) {
-      setTrouble((why as Problem).message);
-    }
+  const fetch = async (before?: number) => {
+    const { conferences, next } = await get<Found>("conferences", { text: search.text, ...timesOf(search), before });
+    return { rows: conferences, ...(next !== undefined && { next }) };
   };
-  useEffect(() => {
-    const soon = setTimeout(() => void load(), found ? 250 : 0);
-    return () => clearTimeout(soon);
-  }, [search]);
+  const { rows, next, trouble, loadOlder } = useList(fetch, (conference) => conference.id, search, newest);
   return (
     <section aria-labelledby="title">
       <h1 id="title" tabIndex={-1}>
@@ -88,10 +79,10 @@ export function History() {
       </form>
       <Trouble text={trouble} />
       <p class="unseen" role="status">
-        {found ? `${count(found.conferences.length, "conference")} found` : ""}
+        {rows ? `${count(rows.length, "conference")} found` : ""}
       </p>
       <ul class="history" role="list">
-        {found?.conferences.map((conference) => (
+        {rows?.map((conference) => (
           <li key={conference.id}>
             <Link to={`/history/${encodeURIComponent(conference.id)}`} class="row">
               <Theirs text={titleOf(conference)} class="name" />
@@ -105,9 +96,9 @@ export function History() {
           </li>
         ))}
       </ul>
-      {found && !found.conferences.length && <p class="nobody">No conference was found.</p>}
-      {found?.next !== undefined && (
-        <button type="button" onClick={() => void load(found.next)}>
+      {rows && !rows.length && <p class="nobody">No conference was found.</p>}
+      {next !== undefined && (
+        <button type="button" onClick={loadOlder}>
           Search further back
         </button>
       )}
@@ -123,7 +114,8 @@ const REASONS: Record<string, string> = {
 };
 const STATES: Record<string, string> = { pending: "waits for an answer", expired: "nobody answered in time", outdated: "outdated: the agent asked again" };
 
-export function ConferencePage({ id }: { id: string }) {
+/** `newest`: as for `History`. */
+export function ConferencePage({ id, newest }: { id: string; newest: string }) {
   const [detail, setDetail] = useState<Detail>();
   const [picture, setPicture] = useState("");
   const [trouble, setTrouble] = useState("");
@@ -133,23 +125,19 @@ export function ConferencePage({ id }: { id: string }) {
       (answer) => (setTrouble(""), setHead(answer.headers.get("x-audit-head") ?? "")),
       (why: Problem) => setTrouble(why.message),
     );
-  useEffect(() => {
-    let url = "";
-    let isGone = false;
+  const load = async () => {
     const path = `conferences/${encodeURIComponent(id)}`;
-    get<Detail>(path)
-      .then(setDetail)
-      .then(() => request(`${path}/timeline.svg`))
-      .then((answer) => answer.blob())
-      .then((blob) => {
-        if (!isGone) setPicture((url = URL.createObjectURL(blob)));
-      })
-      .catch((why: Problem) => setTrouble(why.message));
-    return () => {
-      isGone = true;
-      URL.revokeObjectURL(url);
-    };
-  }, [id]);
+    try {
+      setDetail(await get<Detail>(path));
+      const picture = await (await request(`${path}/timeline.svg`)).blob();
+      setPicture(URL.createObjectURL(picture));
+      setTrouble("");
+    } catch (why) {
+      setTrouble((why as Problem).message);
+    }
+  };
+  useReload(() => void load(), id, detail?.status === "ended" ? "" : newest);
+  useEffect(() => () => URL.revokeObjectURL(picture), [picture]);
   return (
     <section aria-labelledby="title" class="conference">
       <p class="bar">
@@ -232,7 +220,7 @@ export function ConferencePage({ id }: { id: string }) {
                     <strong>
                       <Theirs text={utterance.speaker} />
                     </strong>
-                    {utterance.text === undefined ? <span>(text not kept)</span> : <Theirs text={utterance.text} />}
+                    {utterance.text === undefined ? <span>(text not kept)</span> : <Theirs text={utterance.text} class="whole" />}
                   </li>
                 ))}
               </ul>
@@ -243,7 +231,7 @@ export function ConferencePage({ id }: { id: string }) {
           <ul role="list" class="lines">
             {detail.approvals.map((approval) => (
               <li key={approval.code}>
-                <Theirs text={approval.question} class="question" />
+                <Sentence text={approval.question} class="question" />
                 <p class="facts">
                   <span class={`badge risk-${approval.risk}`}>{approval.risk}</span>
                   <span>{approval.answer ?? STATES[approval.state ?? ""] ?? approval.state}</span>

@@ -68,7 +68,7 @@ export interface Approval {
   decided_at?: string;
   by?: string;
   reason?: string;
-  /** Why it is outdated: what has changed since it was asked. */
+  /** What has changed since it was asked. */
   changed?: string;
 }
 
@@ -114,6 +114,8 @@ export interface Grant {
 export interface Desk extends Partial<Live> {
   number: number;
   now: string;
+  /** The time at Telnyx. */
+  calls_now: string;
   waiting: number;
   pending: Approval[];
   /** Those answered a moment ago. */

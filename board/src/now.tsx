@@ -4,10 +4,11 @@ import { Component, type ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { Lasting, when } from "./clock";
 import type { Alert, Buttons, LineEvent, Live, Queue } from "./model";
-import { count, Icon, Theirs } from "./parts";
+import { count, Icon, Sentence, Theirs } from "./parts";
 import { type Looks, RoomPart, Toolbar } from "./rooms";
 
 const LONG_WAIT = 180; // seconds
+const ALERTS_SHOWN = 5; // at first: below them are the conferences
 const STORED = "switchboard-layout";
 
 interface NowProps {
@@ -91,16 +92,19 @@ function storeLayout(layout: string): void {
 }
 
 function Alerts({ alerts, more, trouble }: { alerts: Alert[]; more: number; trouble: string }) {
+  const [areAllShown, showAll] = useState(false);
   if (!alerts.length && !trouble) return null;
+  const shown = areAllShown ? alerts : alerts.slice(0, ALERTS_SHOWN);
   return (
     <section class="alerts" aria-labelledby="alerts-title">
       <h2 id="alerts-title">
         <Icon name="warn" /> Alerts
+        {alerts.length > ALERTS_SHOWN && <span class="number">{alerts.length + more}</span>}
       </h2>
       <ul role="list">
-        {alerts.map((alert) => (
+        {shown.map((alert) => (
           <li key={alert.id}>
-            <Theirs text={alert.text} />
+            <Sentence text={alert.text} />
             <span class="facts">
               <span>
                 <Lasting moment={alert.since} /> so far
@@ -109,7 +113,12 @@ function Alerts({ alerts, more, trouble }: { alerts: Alert[]; more: number; trou
           </li>
         ))}
       </ul>
-      {more > 0 && <p>And {more} more.</p>}
+      {areAllShown && more > 0 && <p>And {more} more.</p>}
+      {alerts.length > ALERTS_SHOWN && (
+        <button type="button" aria-expanded={areAllShown} onClick={() => showAll(!areAllShown)}>
+          {areAllShown ? "Show fewer alerts" : "Show all alerts"}
+        </button>
+      )}
       {trouble && <p>{trouble}</p>}
     </section>
   );
@@ -175,7 +184,7 @@ class Events extends Component<{ events: LineEvent[] }> {
           {events.map((event) => (
             <li key={event.id} data-kind={event.kind}>
               <time dateTime={event.at}>{when(event.at)}</time>
-              <Theirs text={event.text} />
+              <Sentence text={event.text} />
             </li>
           ))}
         </ol>

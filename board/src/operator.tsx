@@ -107,7 +107,7 @@ class Workplace extends Component<WorkplaceProps, State> {
   };
 
   private show(desk: Desk): void {
-    setAhead(Date.now() - Date.parse(desk.now));
+    setAhead(Date.now() - Date.parse(desk.calls_now), Date.now() - Date.parse(desk.now));
     const actions = (desk.actions ?? []).join();
     if (actions !== this.actions) {
       this.actions = actions;
@@ -192,6 +192,7 @@ class Workplace extends Component<WorkplaceProps, State> {
         {desk ? (
           <Views
             desk={desk}
+            lost={lost}
             outcome={outcome}
             buttons={this.buttons}
             cards={cards}
@@ -245,7 +246,7 @@ function Head({ session, desk, lost, take, signOut }: HeadProps) {
         <p class="live" role="status" data-live={lost ? "no" : "yes"}>
           {lost || "Live"}
         </p>
-        <Switch desk={desk} take={take} />
+        <Switch desk={desk} lost={lost} take={take} />
         <Menu person={session.person ?? ""} signOut={signOut} />
       </div>
       {desk?.stopped && (
@@ -264,7 +265,7 @@ function Head({ session, desk, lost, take, signOut }: HeadProps) {
 }
 
 /** One press pauses, and a second one by accident does not resume. */
-function Switch({ desk, take }: { desk: Desk | undefined; take: (desk: Desk) => void }) {
+function Switch({ desk, lost, take }: { desk: Desk | undefined; lost: string; take: (desk: Desk) => void }) {
   const [busy, setBusy] = useState(false);
   const [settling, setSettling] = useState(false);
   const [problem, setProblem] = useState("");
@@ -279,6 +280,9 @@ function Switch({ desk, take }: { desk: Desk | undefined; take: (desk: Desk) => 
     const timer = setTimeout(() => setSettling(false), SWITCH_SETTLING_MS);
     return () => clearTimeout(timer);
   }, [paused]);
+  useEffect(() => {
+    if (!lost) setProblem(""); // the server answers again
+  }, [lost]);
   const press = async () => {
     if (busy || settling || !desk) return;
     setBusy(true);
@@ -373,6 +377,7 @@ function Menu({ person, signOut }: { person: string; signOut: () => void }) {
 
 interface ViewsProps {
   desk: Desk;
+  lost: string;
   outcome: Outcome | undefined;
   buttons: Buttons;
   cards: Card[];
@@ -389,11 +394,12 @@ const TITLES: Record<string, string> = {
   sessions: "Sign-ins",
 };
 
-function Views({ desk, outcome, mayRead, ...props }: ViewsProps) {
+function Views({ desk, lost, outcome, mayRead, ...props }: ViewsProps) {
   const [, first = "", rest = ""] = usePath().split("/");
   const view = !mayRead && (first === "" || first === "history") ? "approvals" : first;
   const main = useRef<HTMLElement>(null);
   const shown = useRef(`${view}/${rest}`);
+  const newest = lost ? "" : `${desk.events?.[0]?.id} ${desk.audit}`;
   useEffect(() => {
     const urgent = desk.waiting + (desk.alerts?.length ?? 0);
     document.title = `${urgent ? `(${urgent}) ` : ""}${desk.stopped ? "Paused · " : ""}${TITLES[view] ?? "Now"} · Switchboard`;
@@ -412,11 +418,11 @@ function Views({ desk, outcome, mayRead, ...props }: ViewsProps) {
       {view === "approvals" ? (
         <Approvals desk={desk} {...props} />
       ) : view === "history" && rest ? (
-        <ConferencePage key={rest} id={decodeURIComponent(rest)} />
+        <ConferencePage key={rest} id={decodeURIComponent(rest)} newest={newest} />
       ) : view === "history" ? (
-        <History />
+        <History newest={newest} />
       ) : view === "audit" ? (
-        <Audit newest={desk.audit} />
+        <Audit newest={lost ? "" : String(desk.audit)} />
       ) : view === "sessions" ? (
         <Sessions />
       ) : (
@@ -437,7 +443,7 @@ function Answer({ outcome }: { outcome: Outcome }) {
   return outcome.text ? <p class={outcome.failed ? "trouble" : "result"}>{outcome.text}</p> : null;
 }
 
-type DeskProps = Omit<ViewsProps, "outcome" | "mayRead">;
+type DeskProps = Omit<ViewsProps, "lost" | "outcome" | "mayRead">;
 
 function NowView({ desk, buttons, cards, armed, decide }: DeskProps) {
   const live: Live = { rooms: [], queues: [], events: [], actions: [], ...desk };

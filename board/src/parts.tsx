@@ -33,6 +33,15 @@ export function Theirs({ text, class: name }: { text: string; class?: string }) 
   );
 }
 
+/** A sentence of the server with names that other people chose: it reads from the left, whatever the first name is. */
+export function Sentence({ text, class: name }: { text: string; class?: string }) {
+  return (
+    <bdi dir="ltr" class={name ? `theirs whole ${name}` : "theirs whole"}>
+      {text}
+    </bdi>
+  );
+}
+
 export function Unseen({ children }: { children: ComponentChildren }) {
   return <span class="unseen">{children}</span>;
 }

@@ -7,7 +7,7 @@ import { Lasting, setAhead } from "./clock";
 import { HostSource, type SecretCard, type Shown } from "./host";
 import { type Approval, type Board, type Buttons, kept, type Outcome } from "./model";
 import { Figures, Now } from "./now";
-import { count, Icon, Theirs, Trouble } from "./parts";
+import { count, Icon, Sentence, Theirs, Trouble } from "./parts";
 
 const SHOWN_FOR_MS = 12_000;
 
@@ -143,7 +143,7 @@ function Notice({ approval, source, cards, say }: NoticeProps) {
         </span>
       </p>
       <p class="question">
-        <Theirs text={approval.question} />
+        <Sentence text={approval.question} />
       </p>
       <Trouble text={trouble} />
       {cards ? (

@@ -151,6 +151,22 @@ class ConferenceHistory:
         since = min(event.occurred_at for event in events)
         return self._project(conference_id, events, [record async for record in read_commands(self._ledger, since)])
 
+    async def name_of(self, conference_id: str) -> str | None:
+        """The name under which a server on this store created a conference; None if none did. Raises `StoreError`."""
+        created_filter = EventFilter(types=frozenset({CREATED}), conference_id=conference_id)
+        for event in await self._store.find(created_filter, limit=1):
+            moment = min(event.occurred_at, event.received_at)  # the clock of a sandbox can be moved
+            number = await self._ledger.number_before(moment - MAX_CLOCK_DIFFERENCE)
+            commands: list[AuditRecord] = []
+            while records := await self._ledger.after(number):
+                commands += filter(is_conference_command, records)
+                number = records[-1].number
+                if records[-1].at > moment + MAX_CLOCK_DIFFERENCE:
+                    break
+            name = _name(event, commands)
+            return name if isinstance(name, str) else None
+        return None
+
 
 class FoundConferences(NamedTuple):
     """A page of conferences."""

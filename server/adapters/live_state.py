@@ -15,6 +15,7 @@ from ...tools.recordings import GetRecording
 from ...tools.results import Conference, Queue, Recording
 from ...tools.text import clean_id
 from ..events.event import EventFilter
+from ..events.history import load_number
 from ..events.service import EventService
 from ..guard.ledger import AuditRecord, Ledger
 from ..guard.place import Place, PlaceKind
@@ -253,16 +254,10 @@ class TelnyxLiveState:
         return self._events.projection.present_in(conference_id)
 
     async def has_time_limit(self, call_control_id: str) -> bool:
-        number = self._events.projection.legs.number(call_control_id) or await self._stored_number(call_control_id)
+        number = self._events.projection.legs.number(call_control_id)
+        if number is None:  # another process may have stored its events a moment ago
+            number = await load_number(call_control_id, await self._events.store())
         return await self._time_limits.hold_for(call_control_id, number)
-
-    async def _stored_number(self, call_control_id: str) -> str | None:
-        """The number at the far end of a leg whose events another process has stored a moment ago."""
-        store = await self._events.store()
-        started = EventFilter(types=frozenset({"call.initiated"}), call_control_id=call_control_id)
-        for event in await store.find(started, limit=1):
-            return text_at(event.payload, "to" if event.payload.get("direction") == "outgoing" else "from")
-        return None
 
     async def limited_in(self, queue: str) -> str | None:
         view = self._events.projection.queue(queue, self._events.now())

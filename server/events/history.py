@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from ..json_text import text_at
 from .event import EventFilter, StoredEvent
 from .store import Store
 
@@ -13,6 +14,7 @@ _MAX_EVENTS = 20_000
 """As many as the projection keeps of a conference."""
 _MAX_CALLS = 300
 _MAX_CALL_EVENTS = 20
+_STARTED = frozenset({"call.initiated"})
 
 
 async def load_conference_history(conference_id: str, store: Store) -> list[StoredEvent]:
@@ -28,3 +30,10 @@ async def load_conference_history(conference_id: str, store: Store) -> list[Stor
         call_filter = EventFilter(call_control_id=call, types=OF_CALLS, since=since)
         history += await store.find(call_filter, limit=_MAX_CALL_EVENTS, newest_first=False)
     return history
+
+
+async def load_number(call_control_id: str, store: Store) -> str | None:
+    """The number at the far end of a call leg, from the event of its start. Raises `StoreError`."""
+    for event in await store.find(EventFilter(types=_STARTED, call_control_id=call_control_id), limit=1):
+        return text_at(event.payload, "to" if event.payload.get("direction") == "outgoing" else "from")
+    return None

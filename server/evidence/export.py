@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 from zipfile import ZIP_DEFLATED, ZipFile
 
+from anyio import to_thread
+
 from ..database import moment_of
 from ..events.event import EventFilter, StoredEvent
 from ..events.history import LOOK_BACK, OF_CALLS
@@ -75,7 +77,7 @@ async def export(
     mask: Mask | None = None,
     recordings: Iterable[Path] = (),
 ) -> Exported:
-    """Write the archive of a conference to a file.
+    """Write the archive of a conference to a file. What takes long runs in a thread: a server answers others meanwhile.
 
     `mask`: bodies and records that it would change are withheld, and the timeline is masked. `recordings`: downloaded
     files whose hashes are added. Raises `NothingStored`, `StoreError`, and `OSError` if a file cannot be read or
@@ -88,30 +90,30 @@ async def export(
     segment = await _records(ledger, concern, mask)
     approvals = [_approval(approval) for approval in await ledger.approvals(concern.codes)]
     raw = await store.raw_events([event.number for event in events])
-    text = timeline(conference_id, events, segment.concerning, now)
+    text = await to_thread.run_sync(timeline, conference_id, events, segment.concerning, now)
     files = {
         TIMELINE: (mask(text) if mask else text).encode(),
         APPROVALS: _json([approval for approval in approvals if not _is_masked(approval, mask)]),
         AUDIT: b"".join(segment.lines),
     }
-    webhooks = [(_entry(event, place, mask), event.body) for place, event in enumerate(raw, 1)]
+    entries = await to_thread.run_sync(_entries, raw, mask)
     manifest = Manifest(
         format=FORMAT,
         conference_id=conference_id,
         exported_at=now,
         exported_by=program,
         masked=mask is not None,
-        webhooks=[entry for entry, _ in webhooks],
+        webhooks=entries,
         audit=segment.for_manifest(),
         files={name: sha256(content) for name, content in files.items()},
         recordings=[_recording(path) for path in recordings],
         saved_recordings=_saved_recordings(events),
     )
     files[MANIFEST] = _json(manifest.model_dump(mode="json"))
-    files |= {entry.file: body for entry, body in webhooks if not entry.withheld}
-    _write(out, files)
-    withheld = sum(entry.withheld for entry, _ in webhooks) + len(segment.concerning) - segment.shown
-    return Exported(len(webhooks), segment.shown, withheld, segment.head)
+    files |= {entry.file: event.body for entry, event in zip(entries, raw, strict=True) if not entry.withheld}
+    await to_thread.run_sync(_write, out, files)
+    withheld = sum(entry.withheld for entry in entries) + len(segment.concerning) - segment.shown
+    return Exported(len(entries), segment.shown, withheld, segment.head)
 
 
 async def _events(conference_id: str, store: Store) -> list[StoredEvent]:
@@ -267,6 +269,10 @@ def _codes(entry: Mapping[str, Any]) -> set[str]:
 
 def _texts(*values: Any) -> set[str]:
     return {value for value in values if isinstance(value, str)}
+
+
+def _entries(events: Sequence[RawEvent], mask: Mask | None) -> list[WebhookEntry]:
+    return [_entry(event, place, mask) for place, event in enumerate(events, 1)]
 
 
 def _entry(event: RawEvent, place: int, mask: Mask | None) -> WebhookEntry:

@@ -41,12 +41,12 @@ class Desk:
         await self.tab.keyboard.press("Enter")
         await self.tab.get_by_text("Live", exact=True).wait_for()
 
-    async def happens(self, name: str, event_type: str, **payload: Any) -> None:
+    async def happens(self, name: str, event_type: str, *, via: Via = Via.WEBHOOK, **payload: Any) -> None:
         """Store an event, as a server would."""
         store = await self.live.events.store()
         body = body_of(name, event_type, **payload)
         now = datetime.now(UTC)
-        await store.add(parse_event(body, via=Via.WEBHOOK, verified=True, received_at=now), body)
+        await store.add(parse_event(body, via=via, verified=True, received_at=now), body)
 
     async def findings(self, axe: str) -> list[str]:
         return await findings(self.tab, axe)

@@ -74,7 +74,7 @@ class OperatorPage:
         # Browsers keep cookies by host and not by port: two servers on this machine must not sign each other out.
         self._cookie_name = f"operator_{port}"
         self._authenticator = authenticator
-        self._updates = PageUpdates(self._read_state, now, interval_s)
+        self._updates = PageUpdates(self._read_state, now, live.events.now, interval_s)
         is_valid = authenticator.is_valid if authenticator is not None else None
         self._sessions = Sessions(ledger, now, is_valid, self._updates.wake)
         self._history = HistoryApi(live.events, ledger, has_links=live.has_calls)
@@ -235,7 +235,7 @@ class OperatorPage:
     # What an operator sees and does
 
     async def _read_state(self) -> dict[str, Any]:
-        return await read_state(self._ledger, self._now()) | await self._live.read()
+        return await read_state(self._ledger, self._now(), self._live.changed_since) | await self._live.read()
 
     async def _events(self, request: Request, session: Session) -> Any:
         if not self._updates.has_room(session):

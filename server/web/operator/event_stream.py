@@ -38,15 +38,21 @@ class PageUpdates:
     """The state, read once for all open pages, and its streams."""
 
     def __init__(
-        self, read: Callable[[], Awaitable[dict[str, Any]]], now: Callable[[], datetime], interval_s: float = 1.0
+        self,
+        read: Callable[[], Awaitable[dict[str, Any]]],
+        now: Callable[[], datetime],
+        calls_now: Callable[[], datetime],
+        interval_s: float = 1.0,
     ) -> None:
         """`read` returns the content; when it raises `StoreError`, the page shows the message beside the last content.
 
-        `now`: the clock by which the page counts durations. `interval_s`: between two reads, unless `wake` is called.
+        `now`, `calls_now`: the clocks by which the page counts the time that is left for a decision, and the durations
+        of calls. `interval_s`: between two reads, unless `wake` is called.
         """
         self._interval_s = interval_s
         self._read = read
         self._now = now
+        self._calls_now = calls_now
         self._lock = anyio.Lock()
         self._state = State(0, {})
         self._read_at = float("-inf")
@@ -89,14 +95,15 @@ class PageUpdates:
             self._state = State(self._state.number + 1, content)
 
     def payload(self, state: State, session: Session) -> dict[str, Any]:
-        """A state as the page's script reads it. `now` is the server's clock, for durations.
+        """A state as the page's script reads it.
 
         Who may not read calls sees approval requests and the stop switch alone.
         """
         content = state.content
         if not session.may_read:
             content = {name: value for name, value in content.items() if name not in _CALLS}
-        return {"number": state.number, "now": self._now().isoformat(), **content}
+        times = {"now": self._now().isoformat(), "calls_now": self._calls_now().isoformat()}
+        return {"number": state.number, **times, **content}
 
     def has_room(self, session: Session) -> bool:
         """Whether one more stream may open."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -133,7 +134,7 @@ class HistoryApi:
                 )
             except NothingStored:
                 raise RequestRefused(404, _NOT_STORED) from None
-            content = out.read_bytes()
+            content = await to_thread.run_sync(out.read_bytes)
         return Response(content, media_type="application/zip", headers={HEAD_HEADER: exported.head})
 
 

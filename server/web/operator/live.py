@@ -15,6 +15,8 @@ from ...database import StoreError
 from ...errors import CallFailed
 from ...events.service import EventService
 from ...guard import Caller
+from ...guard.changes import Facts, changes
+from ...guard.ledger import PendingApproval
 from ...mcp.board_tools import FOR_PERSON, PENDING
 from ...mcp.call_context import ButtonCallContext, CallContext
 from .requests import RequestRefused, read_json, text_field
@@ -54,6 +56,26 @@ class LiveCalls:
         except (StoreError, CallFailed) as problem:
             return {**self._content, "trouble": str(problem)}
         return self._content
+
+    def changed_since(self, approval: PendingApproval) -> str | None:
+        """What events say of the people and the end of the conferences since an approval request was asked."""
+        before: Facts = approval.facts.get("rooms", {})
+        now = {id_: self._room_now(id_, room) for id_, room in before.items()}
+        return changes({"rooms": before}, {"rooms": now}) if now != before else None
+
+    def _room_now(self, conference_id: str, before: Facts) -> Facts:
+        """The facts of a conference, with those who have joined and without those who have left since."""
+        projection, now = self.events.projection, self.events.now()
+        view = projection.conference(conference_id, now)
+        if view is None or view.status == "ended":
+            return {**before, "over": before["over"] or view is not None}
+        present = {person.call_control_id for person in view.participants if person.left_at is None}
+        departed = {person.call_control_id for person in view.participants} - present
+        people = {leg: facts for leg, facts in before["people"].items() if leg not in departed}
+        for leg in sorted(present - people.keys()):
+            person = projection.person(leg, now)
+            people[leg] = [person.name if person else leg, []]
+        return {**before, "people": people}
 
     async def press(self, request: Request, session: Session) -> dict[str, Any]:
         """Call the tool behind a button, with the same policy, approval, limits and audit as for an MCP client."""

@@ -1,6 +1,6 @@
 """What the operator page shows, from the ledger, as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -16,10 +16,13 @@ _ACTION_FIELDS = ("outcome", "tool", "does", "risk", "client", "identity", "why"
 _APPROVAL_FIELDS = ("by", "answer", "reason", "code", "grant")
 
 
-async def read_state(ledger: Ledger, now: datetime) -> dict[str, Any]:
+async def read_state(
+    ledger: Ledger, now: datetime, changed_since: Callable[[PendingApproval], str | None]
+) -> dict[str, Any]:
     """What people decide here: pending requests, those decided a moment ago, grants, and the stop switch.
 
-    `audit`: the number of the newest record, which grows with every action. Raises what the ledger raises.
+    `changed_since`: what has changed since a request was asked. `audit`: the number of the newest record, which grows
+    with every action. Raises what the ledger raises.
     """
     pending = await ledger.pending()
     outdated = [_outdated_view(*pair) for pair in await ledger.asked_again()]
@@ -28,12 +31,16 @@ async def read_state(ledger: Ledger, now: datetime) -> dict[str, Any]:
     newest = await ledger.newest(1)
     return {
         "waiting": len(pending),
-        "pending": [approval_view(approval) for approval in pending[:_MAX_PENDING]],
+        "pending": [_pending_view(approval, changed_since(approval)) for approval in pending[:_MAX_PENDING]],
         "decided": [*outdated, *(approval_view(approval) for approval in decided)],
         "grants": [grant_view(grant) for grant in await ledger.grants()],
         "stopped": None if stopped is None else _stopped_view(stopped),
         "audit": newest[0].number if newest else 0,
     }
+
+
+def _pending_view(approval: PendingApproval, changed: str | None) -> dict[str, Any]:
+    return approval_view(approval) | ({"changed": changed} if changed else {})
 
 
 def _outdated_view(approval: PendingApproval, newest: PendingApproval) -> dict[str, Any]:
@@ -110,6 +117,8 @@ def _action_view(key: str, group: Sequence[AuditRecord]) -> dict[str, Any]:
         view |= {"asked": approval} if approval else {}
     if isinstance(milliseconds := entry.get("ms"), int | float):
         view["ms"] = milliseconds
+    if isinstance(opted_out := entry.get("number"), str):
+        view["opted_out"] = clean(opted_out, _MAX_TEXT_LENGTH)
     return view
 
 

@@ -170,13 +170,19 @@ async def test_the_team_leads_day(tmp_path: Path) -> None:
             assert second in saved.read_text()
             assert lead.wrong == []
 
-        # The server restarts, and the page finds it again: nothing is lost.
+        # The server restarts, and the page finds it again: nothing is lost, and what failed meanwhile is not left over.
         await page.get_by_text("The server does not answer. Trying again …").wait_for()
+        await page.get_by_role("button", name="Pause the agent").click()
+        await page.get_by_text("Not paused: The server did not answer.").wait_for()
+        tops = "['.switch', '.menu'].map(name => document.querySelector(name).getBoundingClientRect().top)"
+        assert len(set(await page.evaluate(tops))) == 1, "the menu stands below the switch"
+        await page.get_by_role("link", name="History").click()
+        await page.get_by_text("The server did not answer.", exact=True).wait_for()
         async with office.server() as running:
             await page.get_by_text("Live", exact=True).wait_for()
-            assert (await running.ledger.verify()).records >= before
-            await page.get_by_role("link", name="History").click()
             await page.get_by_role("link", name="Order 4711").wait_for()
+            assert await page.get_by_role("alert").count() == 0
+            assert (await running.ledger.verify()).records >= before
 
             # Eight hours later they are still signed in, also in a page that is opened anew.
             office.clock.move(hours=8)

@@ -1,17 +1,22 @@
 """Past conferences and the audit on the operator page."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
+from zipfile import ZipFile
 
+import anyio
 import pytest
 
-from support.operator_visitor import Page, Visitor, asked
-from support.webhooks import body_of
+from support.operator_visitor import Page, Visitor, asked, opened
+from support.webhooks import PATIENCE, body_of, eventually
 from telnyx_conferencing.server.adapters.conference_history import render_timeline
 from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Via
+from telnyx_conferencing.server.evidence.export import export
 from telnyx_conferencing.server.evidence.verify import verify
 from telnyx_conferencing.server.guard.ledger import ApprovalRequest, Decision
 from telnyx_conferencing.server.sandbox.webhooks import Signer
@@ -20,6 +25,7 @@ from telnyx_conferencing.server.webhooks.signature import SignatureVerifier
 pytestmark = pytest.mark.anyio
 
 NUMBERS = ("+12025550111", "+12025550122")
+ROOM, OTHER_ROOM = "027752fe-61f6-4c6e-a89c-0559bf4fa4a3", "566ff3ec-679b-49e8-80c3-2da9bc49b58e"
 
 
 async def store(page: Page, name: str, event_type: str, at: datetime, **payload: Any) -> None:
@@ -112,6 +118,32 @@ async def test_a_past_conference_is_exported_as_an_archive(visitor: Visitor, tmp
     assert (await visitor.get("conferences/unknown/archive")).status_code == 404
 
 
+async def test_an_archive_is_written_while_the_server_answers_others(
+    page: Page, visitor: Visitor, tmp_path: Path
+) -> None:
+    is_writing, has_answered = Event(), Event()
+
+    def timeline(*given: object) -> str:
+        is_writing.set()
+        return "answered" if has_answered.wait(PATIENCE) else "blocked"
+
+    async def write() -> None:
+        store = await page.live.events.store()
+        await export("conf-new", out, store, page.ledger, timeline, now=page.clock.now(), program="tests")
+
+    async def begun() -> bool:
+        return is_writing.is_set()
+
+    out = tmp_path / "archive.zip"
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(write)
+        await eventually(begun)
+        assert (await visitor.get("session")).status_code == 200
+        has_answered.set()
+    with ZipFile(out) as archive:
+        assert archive.read("timeline.md") == b"answered"
+
+
 async def test_a_past_conference_has_its_transcript(page: Page, visitor: Visitor) -> None:
     speech = {
         "transcript": "Do we ship on Friday?",
@@ -149,16 +181,43 @@ async def test_the_audit_is_filtered_by_result_tool_text_and_time(page: Page) ->
 
 async def test_the_audit_names_conferences_and_people_instead_of_ids(page: Page) -> None:
     now = datetime.now(UTC)
-    await conference(page, "conf-open", now - timedelta(minutes=5), "Order 4711", NUMBERS[0])
-    answer = {"id": "conf-open", "name": "Order 4711", "status": "in_progress"}
+    await conference(page, ROOM, now - timedelta(minutes=5), "Order 4711", NUMBERS[0])
+    answer = {"id": ROOM, "name": "Order 4711", "status": "in_progress"}
     page.live.events.projection.merge_conference(answer, None, now)
-    entry = {"outcome": "done", "tool": "mute_participants", "does": "Mute v3:conf-open in conference conf-open"}
-    await page.ledger.record([(now, entry), (now, entry | {"does": "Mute v3:unknown-leg in conference another-room"})])
+    entry = {"outcome": "done", "tool": "mute_participants", "does": f"Mute v3:{ROOM} in conference {ROOM}"}
+    await page.ledger.record([(now, entry), (now, entry | {"does": f"Mute v3:unknown in conference {OTHER_ROOM}"})])
     visitor = await page.signed_in()
     actions = (await visitor.get("audit")).json()["actions"]
     unknown, known = [action["does"] for action in actions if "does" in action]
     assert known == f"Mute {NUMBERS[0]} in conference 'Order 4711'"
-    assert unknown == "Mute v3:unknown-leg in conference another-room"
+    assert unknown == f"Mute v3:unknown in conference {OTHER_ROOM}"
+
+
+async def test_the_audit_names_conferences_and_people_of_the_past_from_the_store(tmp_path: Path) -> None:
+    days_ago = datetime.now(UTC) - timedelta(days=3)
+    async with opened(tmp_path) as page:
+        await conference(page, ROOM, days_ago, "Order 4711", NUMBERS[0])
+        await conference(page, OTHER_ROOM, days_ago + timedelta(hours=1), "Refunds", NUMBERS[1])
+        entry = {"outcome": "done", "tool": "mute_participants", "does": f"Mute v3:{ROOM} in conference {ROOM}"}
+        await page.ledger.record([(days_ago + timedelta(hours=2), entry)])
+    async with opened(tmp_path) as restarted:
+        visitor = await restarted.signed_in()
+        [action] = (await visitor.get("audit?text=in conference 'order 4711'")).json()["actions"]
+    assert action["does"] == f"Mute {NUMBERS[0]} in conference 'Order 4711'"
+
+
+async def test_the_audit_does_not_take_a_name_for_an_id(page: Page) -> None:
+    entry = {"outcome": "done", "tool": "create_conference", "does": "Open conference 'conf-open'"}
+    await page.ledger.record([(page.clock.now(), entry)])
+    await conference(page, "conf-open", datetime.now(UTC), "conf-open", NUMBERS[0])
+    actions = (await (await page.signed_in()).get("audit")).json()["actions"]
+    assert "Open conference 'conf-open'" in [action.get("does") for action in actions]
+
+
+async def test_the_audit_says_which_number_is_on_the_opt_out_list(page: Page) -> None:
+    await page.ledger.record([(page.clock.now(), {"outcome": "opt-out added", "number": NUMBERS[0], "by": "agent"})])
+    [action] = (await (await page.signed_in()).get("audit")).json()["actions"]
+    assert (action["outcome"], action["opted_out"]) == ("opt-out added", NUMBERS[0])
 
 
 async def test_the_audit_is_read_in_pages(page: Page) -> None:
@@ -200,6 +259,34 @@ async def test_a_request_that_was_asked_again_is_outdated_and_says_what_has_chan
     [outdated] = state["decided"]
     assert (outdated["question"], outdated["state"]) == ("old question", "outdated")
     assert "Boris has joined" in outdated["changed"]
+
+
+async def changed_since(page: Page, visitor: Visitor) -> str | None:
+    """What the page says beside the only pending request."""
+    [pending] = (await visitor.post("resume")).json()["state"]["pending"]
+    return pending.get("changed")
+
+
+async def test_a_pending_request_says_what_has_changed_since_it_was_asked(page: Page) -> None:
+    where = {"conference_id": "conf-new", "call_control_id": "v3:anna"}
+    nobody: dict[str, Any] = {"people": {}, "over": False, "recording": None}
+    people: dict[str, Any] = {"v3:anna": ["Anna", []], "v3:boris": ["Boris", []]}
+    facts = {"rooms": {"conf-new": nobody | {"people": people}, "unknown": nobody}}
+    visitor, now = await page.signed_in(), datetime.now(UTC)
+    await page.ledger.add_pending(replace(asked(), facts=json.dumps(facts)))
+    assert await changed_since(page, visitor) is None
+    await store(page, "anna", "conference.participant.joined", now, **where)
+    assert await changed_since(page, visitor) is None
+    started = {"call_control_id": "v3:clara", "conference_id": None, "from": NUMBERS[0]}
+    await store(page, "call", "call.initiated", now, **started)
+    await store(page, "clara", "conference.participant.joined", now, **(where | {"call_control_id": "v3:clara"}))
+    assert await changed_since(page, visitor) == f"{NUMBERS[0]} has joined (3 people in the conference now)"
+    await store(page, "anna left", "conference.participant.left", now, **where)
+    assert await changed_since(page, visitor) == (
+        f"{NUMBERS[0]} has joined (2 people in the conference now) and Anna has left"
+    )
+    await store(page, "ended", "conference.ended", now, **where, reason="all_left")
+    assert await changed_since(page, visitor) == "the conference has ended"
 
 
 async def test_a_request_whose_facts_are_true_again_is_asked_anew(page: Page) -> None:

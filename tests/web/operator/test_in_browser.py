@@ -1,16 +1,18 @@
 """The page in a real browser: by keyboard alone, without a complaint of the browser's, and never off this machine."""
 
+import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
-from playwright.async_api import Route
+from playwright.async_api import Route, expect
 
 from support.browser_pages import Scheme, needs_chromium
 from support.operator_browser import Desk, asked, at_desk
+from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.guard.ledger import Decision, PendingApproval, State
 
 pytestmark = [pytest.mark.anyio, needs_chromium]
@@ -172,6 +174,70 @@ async def test_a_card_shows_that_a_decision_came_too_late(desk: Desk) -> None:
 
 
 @pytest.mark.slow
+async def test_a_card_says_what_has_changed_since_it_was_asked(desk: Desk) -> None:
+    await desk.happens("opened", "conference.created", conference_id="conf-1")
+    facts: dict[str, Any] = {"rooms": {"conf-1": {"people": {}, "over": False, "recording": None}}}
+    await desk.ledger.add_pending(replace(asked(), conference_id="conf-1", facts=json.dumps(facts)))
+    await desk.ready()
+    await desk.tab_to("Reason (optional)")
+    await desk.happens("joined", "conference.participant.joined", conference_id="conf-1", call_control_id="v3:anna")
+    await desk.tab.get_by_role("article").get_by_text("Since it was asked, v3:anna has joined").wait_for()
+    assert await desk.focused() == "Reason (optional)"
+
+
+@pytest.mark.slow
+async def test_a_long_question_is_read_to_its_end_without_scrolling_inside_the_card(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, width=360) as desk:
+        await desk.ledger.add_pending(asked(question="Say 'hello' to everyone? " * 100))
+        question = desk.tab.locator(".question .theirs")
+        assert await question.evaluate("(shown) => shown.scrollHeight <= shown.clientHeight")
+
+
+@pytest.mark.slow
+async def test_many_alerts_do_not_push_the_conferences_away(desk: Desk) -> None:
+    now = datetime.now(UTC).isoformat()
+    for number in range(8):
+        message = f"{'عمر' if number == 7 else number} has waited in queue 'support' for more than 2 min."
+        alert = {"alert": "long-wait", "when": "queue_wait", "subject": str(number), "message": message, "sequence": 1}
+        await desk.happens(f"alert {number}", "alert.raised", via=Via.SERVER, **alert, since=now, raised_at=now)
+    await expect(desk.tab.locator(".alerts .number")).to_have_text("8")
+    await expect(desk.tab.locator(".alerts li")).to_have_count(5)
+    newest = desk.tab.locator(".alerts li").first.get_by_text("has waited")
+    assert await newest.evaluate("(shown) => getComputedStyle(shown).direction") == "ltr"
+    await desk.tab.get_by_role("button", name="Show all alerts").press("Enter")
+    await expect(desk.tab.locator(".alerts li")).to_have_count(8)
+    await desk.tab.get_by_role("button", name="Show fewer alerts").press("Enter")
+    await expect(desk.tab.locator(".alerts li")).to_have_count(5)
+
+
+@pytest.mark.slow
+async def test_the_history_follows_what_happens(desk: Desk) -> None:
+    await desk.tab.get_by_role("link", name="History").click()
+    await desk.tab.get_by_text("No conference was found.").wait_for()
+    await desk.happens("opened", "conference.created", conference_id="conf-1")
+    await desk.tab.get_by_text("Open now").wait_for()
+    await desk.tab.locator(".history a").click()
+    await desk.tab.get_by_text("Open now").wait_for()
+    await desk.happens("joined", "conference.participant.joined", conference_id="conf-1", call_control_id="v3:anna")
+    await desk.tab.get_by_role("cell", name="v3:anna").wait_for()
+    await desk.happens("ended", "conference.ended", conference_id="conf-1", reason="all_left")
+    await desk.tab.get_by_text("Ended: everyone had left").wait_for()
+
+
+@pytest.mark.slow
+async def test_older_records_stay_on_the_page_when_new_ones_come(desk: Desk) -> None:
+    now = datetime.now(UTC)
+    await desk.ledger.record([(now, {"outcome": "done", "tool": f"tool {number}"}) for number in range(70)])
+    await desk.tab.get_by_role("link", name="Audit").click()
+    await desk.tab.get_by_role("button", name="Show older").click()
+    await desk.tab.get_by_role("cell", name="tool 0", exact=True).wait_for()
+    await desk.ledger.record([(now, {"outcome": "done", "tool": "the newest"})])
+    await desk.tab.get_by_role("cell", name="the newest").wait_for()
+    await expect(desk.tab.locator("tbody tr")).to_have_count(71)
+    await expect(desk.tab.locator("tbody tr").last).to_contain_text("tool 0")
+
+
+@pytest.mark.slow
 async def test_signing_out_removes_all_content(desk: Desk) -> None:
     await desk.ledger.add_pending(asked())
     await desk.ready()
@@ -228,5 +294,7 @@ async def fill(desk: Desk) -> None:
         await desk.happens(
             f"joined {number}", "conference.participant.joined", conference_id="conf-1", call_control_id=leg
         )
+    speech = {"transcript": "The parts have arrived. " * 30, "is_final": True, "transcription_track": "inbound"}
+    await desk.happens("speech", "call.transcription", call_control_id="v3:0", transcription_data=speech)
     await desk.happens("waits", "call.enqueued", call_control_id="v3:w", queue="support", current_position=1)
     await desk.tab.locator(".people.list .person").nth(29).wait_for()

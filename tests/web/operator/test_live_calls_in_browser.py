@@ -1,6 +1,7 @@
 """The calls on the operator page, in a real browser."""
 
 import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import get_args
 import anyio
 import httpx2
 import pytest
+from playwright.async_api import expect
 
 from support.browser_pages import Scheme, Viewer, findings, needs_chromium, tab
 from support.guarded_server import room_at
 from support.mcp_http import Site, site
+from support.operator_browser import asked
 from support.telnyx import telnyx
-from support.webhooks import NOWHERE, body_of, signed
+from support.webhooks import NOWHERE, body_of, free_port, signed, url_of
+from telnyx_conferencing.server.guard.ledger import Ledger
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
 from .test_live_calls import code_for
@@ -63,6 +67,37 @@ async def test_a_button_that_needs_approval_is_approved_in_place(tmp_path: Path)
             await card.get_by_text("Approved. Until").wait_for()
             await viewer.tab.get_by_role("button", name="Hold all", exact=True).click()
             await viewer.tab.get_by_text("2 on hold").wait_for()
+
+
+async def test_what_came_of_a_button_is_seen_far_down_the_page(tmp_path: Path) -> None:
+    with telnyx() as phone:
+        room_at(phone, "Standup", 12)
+        async with (
+            site("--operator-page", "0", home=tmp_path, env=phone.env) as served,
+            at_page(served, tmp_path) as viewer,
+        ):
+            last = viewer.tab.locator(".person").nth(11)
+            await last.wait_for()
+            await viewer.tab.set_viewport_size({"width": 360, "height": 500})
+            async with Ledger.open(url_of(tmp_path / "events.db")) as ledger:
+                await ledger.stop("Anna", None)
+            await last.get_by_role("button", name="Hold").click()
+            await expect(viewer.tab.locator(".say .trouble")).to_be_in_viewport(ratio=1)
+
+
+async def test_calls_last_by_the_clock_of_the_sandbox_and_approvals_by_that_of_the_server(tmp_path: Path) -> None:
+    port = free_port()
+    arguments = ("--sandbox", "--sandbox-port", str(port), "--operator-page", "0")
+    async with site(*arguments, home=tmp_path, env={}) as served, at_page(served, tmp_path) as viewer:
+        async with Ledger.open(url_of(tmp_path / "events.db")) as ledger:
+            await ledger.add_pending(asked())
+        await viewer.tab.locator(".left .lasting").get_by_text("4:5").wait_for()
+        key = {"authorization": "Bearer KEYtests"}
+        async with httpx2.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{port}", headers=key) as http:
+            await http.post("/sandbox/clock", json={"advance_seconds": 3 * 3600})
+            await http.post("/sandbox/calls", json={"from": "+12025550155", "to": "+12025550100"})
+        await expect(viewer.tab.locator(".queue .wait").first).to_have_text(re.compile("^3:[0-9]+:"))
+        await expect(viewer.tab.locator(".left .lasting")).to_have_text(re.compile("^4:[0-9]+$"))
 
 
 @pytest.mark.parametrize("scheme", get_args(Scheme))
