@@ -22,25 +22,30 @@ class CommandIds:
 
     def check(self, command: Command) -> None:
         """Raises `CallRefused` when the command's id was sent with other arguments a moment ago."""
-        command_id: str | None = getattr(command, "command_id", None)
-        before = self._sent.get((command_id or "", _target(command)))
-        if before is not None and before[1] != _content(command) and before[0] <= self._now() < before[0] + _WINDOW:
+        if any(self._is_taken(key, _content(command)) for key in _keys(command)):
             raise CallRefused(
                 f"{command.tool_name()} was not sent: this command_id was used for another command in the last "
                 f"{_WINDOW.seconds} s, and Telnyx would ignore this one. Leave command_id out, or give a new one."
             )
 
+    def _is_taken(self, key: tuple[str, str], content: str) -> bool:
+        sent_at, sent = self._sent.get(key, (self._now(), content))
+        return sent != content and sent_at <= self._now() < sent_at + _WINDOW
+
     def record(self, command: Command) -> None:
         """Note that a command is being sent."""
-        command_id: str | None = getattr(command, "command_id", None)
-        if command_id is not None:
-            self._sent[command_id, _target(command)] = (self._now(), _content(command))
+        for key in _keys(command):
+            self._sent[key] = (self._now(), _content(command))
 
 
 def _content(command: Command) -> str:
     return f"{command.tool_name()} {json.dumps(command.model_dump(mode='json'), sort_keys=True)}"
 
 
-def _target(command: Command) -> str:
-    """The conference or call of a command; empty for one without, such as a dial."""
-    return str(getattr(command, "conference_id", None) or getattr(command, "call_control_id", None) or "")
+def _keys(command: Command) -> list[tuple[str, str]]:
+    """The command's id with each conference and call that it names; with nothing for one that names none: a dial."""
+    command_id: str | None = getattr(command, "command_id", None)
+    if command_id is None:
+        return []
+    named = (getattr(command, name, None) for name in ("conference_id", "call_control_id"))
+    return [(command_id, target) for target in named if target is not None] or [(command_id, "")]

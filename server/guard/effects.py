@@ -13,7 +13,7 @@ from ...tools.call_state import SwitchSupervisorRole
 from ...tools.calls import MAX_CALL_S, BridgeCalls, Dial, HangupCall, TransferCall
 from ...tools.conferences import CreateConference, EndConference
 from ...tools.participants import JoinConference, LeaveConference, UpdateParticipant
-from ...tools.queues import EnqueueCall, UpdateQueueCall
+from ...tools.queues import EnqueueCall, LeaveQueue, UpdateQueueCall
 from ...tools.recordings import GetRecording, PauseRecording, ResumeRecording, StopRecording
 from ...tools.text import quoted
 from ...tools.transcription import StartTranscription, StopTranscription
@@ -94,6 +94,11 @@ async def _check_has_effect(command: Command, situation: Situation) -> None:
         room = await situation.room(command.conference_id)
         if room.is_over:
             raise CallRefused(f"{command.tool_name()} was not sent: {room.title} has ended already.")
+    if isinstance(command, LeaveQueue):
+        place = await situation.verified_place(command.call_control_id)
+        if place.conference_id is not None:
+            room = await situation.room(place.conference_id)
+            raise CallRefused(f"{command.tool_name()} was not sent: this call is in {room.title}, in no queue.")
 
 
 @dataclass(frozen=True, slots=True)

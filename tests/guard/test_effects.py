@@ -180,14 +180,26 @@ async def test_nobody_is_asked_about_a_command_that_can_do_nothing() -> None:
 
 
 @pytest.mark.anyio
+async def test_nobody_is_asked_to_take_out_of_a_queue_a_call_that_is_in_a_conference() -> None:
+    scene = Scene()
+    async with guarded(scene.world, with_events=True) as client:
+        await settled(client)
+        refused = await client.call_tool("leave_queue", {"call_control_id": scene.guest})
+    assert "this call is in conference 'Refunds', in no queue" in text(refused)
+
+
+@pytest.mark.anyio
 async def test_a_command_id_that_telnyx_would_ignore_is_refused() -> None:
     scene = Scene()
     join = {"conference_id": scene.other, "command_id": "once"}
     async with guarded(scene.world, with_events=True) as client:
         await settled(client)
         await call(client, "join_conference", **join, call_control_id=scene.parked)
-        reused = await client.call_tool("join_conference", {**join, "call_control_id": scene.waiting})
-    assert "this command_id was used for another command" in text(reused)
+        reused = [
+            await client.call_tool("join_conference", {**join, "call_control_id": scene.waiting}),
+            await client.call_tool("answer_call", {"call_control_id": scene.parked, "command_id": "once"}),
+        ]
+    assert ["this command_id was used for another command" in text(one) for one in reused] == [True, True]
 
 
 @pytest.mark.anyio

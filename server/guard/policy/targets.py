@@ -1,10 +1,12 @@
 """What a command touches, from its arguments and from look-ups."""
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
 from typing import Any, Protocol, cast
+from urllib.parse import unquote
 
 from ....tools.base import EVERYONE, Command, arguments_of
 from ....tools.participants import JoinConference
@@ -155,7 +157,7 @@ def _audio_urls(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in arguments.items():
         if name.endswith("_url"):
             yield from ((name, url) for url in _each(value))
-        elif name.endswith("media_name") and ":" in value:
+        elif name.endswith("media_name") and _is_like_url(value):
             yield name, value
     if arguments.get("payload_type") == "ssml":
         # Entities can spell anything, so declared ones are refused like a URL that cannot be read.
@@ -166,7 +168,12 @@ def _audio_urls(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "payload", markup
 
 
-_SSML_SOURCE = re.compile(r"""\b(?:src|href|uri|xml:base)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]*))""", re.IGNORECASE)
+def _is_like_url(media_name: str) -> bool:
+    spelt = unicodedata.normalize("NFKC", unquote(media_name))
+    return ":" in spelt or "//" in spelt or "\\" in spelt
+
+
+_SSML_SOURCE = re.compile(r"""\b(?:src|href|uri|url|xml:base)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]*))""", re.IGNORECASE)
 
 
 def _each(value: Any) -> Iterator[str]:

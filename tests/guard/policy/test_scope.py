@@ -310,3 +310,40 @@ async def test_a_call_is_checked_against_the_region_of_the_conference_that_it_is
     facts = known(places={CALL: Place(PlaceKind.CONFERENCE, conference_id=CONFERENCE_ID)})
     assert "'US'" in (await refusal("regions = ['Europe']", command("hangup_call"), facts) or "")
     assert await refusal("regions = ['US']", command("hangup_call"), facts) is None
+
+
+INSIDE = "http://10.0.0.1/a.mp3"
+HIDDEN_URLS = [
+    *(
+        command("speak_text", payload_type="ssml", payload=f"<speak>{markup}</speak>")
+        for markup in (
+            f'<audio src="{INSIDE}"/>',
+            f"<audio\nSRC =\n'{INSIDE}'/>",
+            '<audio src="h&#x74;tp://10.0.0.1/"/>',
+            f'<audio s&#114;c="{INSIDE}"/>',
+            '<audio src="//10.0.0.1/a.mp3"/>',
+            f'<lexicon uri="{INSIDE}"/>',
+            f'<?xml-stylesheet href="{INSIDE}"?>',
+            f'<!DOCTYPE a [<!ENTITY b SYSTEM "{INSIDE}">]>&b;',
+            f'<p xml:base="{INSIDE}"/>',
+            f'<voice url="{INSIDE}"/>',
+        )
+    ),
+    *(
+        command("play_audio", audio_url=None, media_name=name)
+        for name in (INSIDE, "//10.0.0.1/a.mp3", "http%3A//10.0.0.1/a.mp3", "http\uff1a//10.0.0.1", r"\\10.0.0.1\a.mp3")
+    ),
+    command("hold_participants", media_name=INSIDE),
+    dial("+14155550123", conference_config={"conference_name": "Standup", "hold_media_name": INSIDE}),
+]
+
+
+@each_row("speaking", HIDDEN_URLS)
+async def test_audio_from_a_private_network_is_refused_in_markup_and_in_media_names_too(speaking: Command) -> None:
+    assert "may not be used" in (await refusal("", speaking) or "")
+
+
+async def test_other_markup_and_media_names_are_allowed() -> None:
+    markup = '<speak xmlns="http://www.w3.org/2001/10/synthesis">Hello <break time="1s"/> <audio src="https://e.com/a.mp3"/></speak>'
+    assert await refusal("", command("speak_text", payload_type="ssml", payload=markup)) is None
+    assert await refusal("", command("play_audio", audio_url=None, media_name="hold-music 2.mp3")) is None
