@@ -59,7 +59,6 @@ class Settings(BaseModel):
         str | None,
         Field(
             validation_alias="TELNYX_CONNECTION_ID",
-            min_length=1,
             description="Connection (Call Control application) for calls that do not name one.",
         ),
     ] = None
@@ -328,9 +327,11 @@ class Settings(BaseModel):
     def _check_number(cls, value: str | None) -> str | None:
         return value if value is None else caller_number(value)
 
-    @field_validator("api_key", "public_key", mode="before")
+    @field_validator("api_key", "public_key", "connection_id", "from_number", mode="before")
     @classmethod
     def _check_placeholder(cls, value: object) -> object:
+        if value == "":  # a host passes on what a person left out
+            return None
         if isinstance(value, str) and value.startswith("${"):
             raise ValueError(
                 f"the host did not replace {value}: set the variable in the environment where the host is started"
@@ -509,7 +510,6 @@ _PROBLEMS = {
     "int_parsing": "must be a whole number",
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
-    "string_too_short": "must not be empty",
     "value_error": "{error}",
 }
 """What is wrong, by pydantic's type of error, with the values of its context."""

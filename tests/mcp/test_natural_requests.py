@@ -114,6 +114,23 @@ async def test_a_name_that_two_open_conferences_have_is_refused_with_the_ids_of_
     assert other.id in message
 
 
+async def test_a_conference_that_has_ended_is_found_by_its_name_where_a_tool_reads() -> None:
+    world = World()
+    names = people_and_rooms(world)
+    async with in_process(world, approval="never") as client:
+        await call(client, "start_recording", **ROOM, format="mp3")
+        await call(client, "end_conference", **ROOM)
+        summary = await call(client, "conference_summary", **ROOM)
+        recordings = await call(client, "list_recordings", filter=ROOM)
+        unknown = await refusal(client, "list_recordings", filter={"conference_id": "Stand-up"})
+        ended = await refusal(client, "mute_participants", **ROOM, call_control_ids="everyone")
+    assert summary["summary"].startswith("Conference 'Standup' is ended")
+    assert len(recordings["recordings"]) == 1
+    assert recordings["summary"].endswith(f"The conference 'Standup' has the id {names['<standup>']}.")
+    assert "no conference is named 'Stand-up'" in unknown
+    assert "completed" in ended
+
+
 async def test_client_state_is_encoded_for_telnyx_and_shown_as_text() -> None:
     world = World()
     names = people_and_rooms(world)

@@ -23,6 +23,8 @@ _ABOUT = {"name": NAME, "version": _PROJECT["version"], "description": _PROJECT[
 _OWNER = {"name": f"the {NAME} authors"}
 _ASKED = {
     "api_key": ("Telnyx API key", "From the Telnyx portal, API Keys. Not needed for the sandbox.", ""),
+    "connection_id": ("Telnyx connection", "Id of the Call Control application for calls out.", ""),
+    "from_number": ("Caller number", "A number of your account for calls out, such as +12025550123.", ""),
     "sandbox": ("Sandbox", None, True),
     "approval": ("Ask a person", None, "destructive"),
     "read_only": ("Only read", None, False),

@@ -17,8 +17,8 @@ from ..options import COMMON_SETTINGS, load_settings, settings_options
 from ..terminal import CommandFailed, is_terminal, program
 from .api_key_storage import KeyPlace, KeySetup, choose_place, preview_key, set_up_key
 from .config_files import ConfigFile
-from .registry import API_KEY, HOSTS, NAME, PUBLIC_KEY, Host
-from .server_entry import arguments, entry, merged, with_public_key
+from .registry import API_KEY, CONNECTION_ID, FROM_NUMBER, HOSTS, NAME, PUBLIC_KEY, Host
+from .server_entry import arguments, entry, merged, with_env
 from .texts import Entry, Unreadable
 
 _NO_KEY = KeySetup([], {}, "")
@@ -43,7 +43,8 @@ def install(host: str, only_print: bool, key: str | None, public_key: str | None
     """Add this server to an MCP host's configuration.
 
     Everything else in the file stays as it is, and the command keeps a backup beside it. It takes the API key from
-    TELNYX_API_KEY, or asks for it. The other options are those of `serve`. To change them, run the command again.
+    TELNYX_API_KEY, or asks for it, and writes TELNYX_CONNECTION_ID and TELNYX_FROM_NUMBER into the entry if they are
+    set. The other options are those of `serve`. To change them, run the command again.
 
     \b
     Examples:
@@ -82,9 +83,9 @@ def cursor_link(server: Entry) -> str:
 
 def _install(host: Host, options: Mapping[str, Any], key: str | None, public_key: str | None) -> None:
     config, existing = _read(host)
-    verified_key = _check(options, public_key)
+    env = _checked_env(options, public_key)
     setup = _NO_KEY if options.get("sandbox") else set_up_key(host, key)
-    ours = entry(host, [*arguments(host, options), *setup.options], with_public_key(setup.variables, verified_key))
+    ours = entry(host, [*arguments(host, options), *setup.options], with_env(setup.variables, env))
     result = merged(existing, ours)
     if result == existing:
         if setup.is_secret:
@@ -100,9 +101,9 @@ def _install(host: Host, options: Mapping[str, Any], key: str | None, public_key
 
 
 def _print_entry(host: Host, options: Mapping[str, Any], key: str | None, public_key: str | None) -> None:
-    verified_key = _check(options, public_key)
+    env = _checked_env(options, public_key)
     setup = _NO_KEY if options.get("sandbox") else preview_key(host, choose_place(host, key))
-    ours = entry(host, [*arguments(host, options), *setup.options], with_public_key(setup.variables, verified_key))
+    ours = entry(host, [*arguments(host, options), *setup.options], with_env(setup.variables, env))
     click.echo(f"In {host.config()}:", err=True)
     click.echo(host.syntax.put("", host.section, NAME, ours).strip("\n"))
     if host.name == "cursor":
@@ -154,8 +155,8 @@ def _backup_note(backup: os.PathLike[str] | None) -> str:
     return f" (backup: {os.fspath(backup)})" if backup else ""
 
 
-def _check(options: Mapping[str, Any], public_key: str | None) -> str | None:
-    """Check the settings and the files that they name, and return the public key to write, if any.
+def _checked_env(options: Mapping[str, Any], public_key: str | None) -> dict[str, str]:
+    """Check the settings and the files that they name, and return the variables to write that are not secret.
 
     Raises `SettingsError`.
     """
@@ -168,4 +169,7 @@ def _check(options: Mapping[str, Any], public_key: str | None) -> str | None:
     policy_source(settings)
     if settings.sandbox:
         read_scene(settings.scene)
-    return given_key if needed or public_key else None
+    env = {PUBLIC_KEY: given_key if needed or public_key else None}
+    if not settings.sandbox:
+        env |= {CONNECTION_ID: settings.connection_id, FROM_NUMBER: settings.from_number}
+    return {name: value for name, value in env.items() if value}

@@ -15,6 +15,7 @@ from .toml_text import TOML
 NAME = "telnyx-conferencing"
 """The server's name in every configuration."""
 API_KEY, PUBLIC_KEY = "TELNYX_API_KEY", "TELNYX_PUBLIC_KEY"
+CONNECTION_ID, FROM_NUMBER = "TELNYX_CONNECTION_ID", "TELNYX_FROM_NUMBER"
 
 
 class BaseFolder(Enum):

@@ -7,7 +7,7 @@ from typing import Any
 from ...adapters.approval_help import program
 from ...database import absolute_url
 from ...sandbox import SCENES
-from .registry import API_KEY, PUBLIC_KEY, Host
+from .registry import API_KEY, Host
 from .texts import Entry
 
 _OWN_FIELDS = ("command", "args", "env", "env_vars")
@@ -66,8 +66,6 @@ def merged(existing: Entry | None, ours: Entry) -> Entry:
     return result
 
 
-def with_public_key(variables: Mapping[str, Any], public_key: str | None) -> dict[str, Any]:
-    """The variables with Telnyx's public key, which is not secret."""
-    if public_key is None:
-        return dict(variables)
-    return {**variables, "env": {**variables.get("env", {}), PUBLIC_KEY: public_key}}
+def with_env(variables: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """The variables with others whose values are not secret, such as Telnyx's public key."""
+    return {**variables, "env": {**variables.get("env", {}), **env}} if env else dict(variables)

@@ -143,6 +143,19 @@ def test_install_writes_the_public_key(tmp_path: Path) -> None:
     assert "TELNYX_PUBLIC_KEY" in ended.stderr
 
 
+def test_install_writes_what_calls_out_need(tmp_path: Path) -> None:
+    numbers = {"TELNYX_CONNECTION_ID": "1494404757140276705", "TELNYX_FROM_NUMBER": "+12025550100"}
+    home = Home(tmp_path, ring=True)
+    home.more = {**numbers, "TELNYX_API_KEY": "KEYx"}
+    home.does("install", "codex")
+    assert home.server("codex")["env"] == numbers
+    home.more = {"TELNYX_API_KEY": "KEYx"}
+    home.does("install", "codex", "--approval", "all")
+    assert home.server("codex")["env"] == numbers
+    home.more = {"TELNYX_API_KEY": "KEYx", "TELNYX_FROM_NUMBER": "2025550100"}
+    assert "TELNYX_FROM_NUMBER" in home.run("install", "codex").stderr
+
+
 @pytest.mark.anyio
 async def test_serve_reads_the_key_from_the_keyring(tmp_path: Path) -> None:
     home = Home(tmp_path, ring=True)
