@@ -59,5 +59,5 @@ class RequestGrant(Tool):
     conference_id: (
         Annotated[ConferenceId, described("Only in this conference, by id or name; default: anywhere.")] | None
     ) = None
-    count: Annotated[int, Field(ge=1, le=100), described("How many people the calls may concern.")]
+    count: Annotated[int, Field(ge=1, le=100), described("How often; a list counts each person.")]
     minutes: Annotated[int, Field(ge=1, le=240), described("How long it holds.")]

@@ -29,11 +29,12 @@ class CallWatch:
     """Acts on events in their order, in the background."""
 
     def __init__(
-        self, events: EventService, ledger: Ledger, policy: Callable[[], Policy], consent: RecordingConsent
+        self, events: EventService, ledger: Ledger, policy: Callable[[], Policy], consent: RecordingConsent | None
     ) -> None:
-        """`policy` returns the current policy for all callers."""
+        """`policy` returns the current policy for all callers. `consent`: None for a server that sends nothing."""
         self._consent = consent
-        consent.on_recorded = self._review
+        if consent is not None:
+            consent.on_recorded = self._review
         self._events = events
         self._ledger = ledger
         self._policy = policy
@@ -117,18 +118,18 @@ class CallWatch:
         )
 
     async def _act(self, item: StoredEvent | str) -> None:
-        if isinstance(item, str):
-            await self._consent.review(item)
-            return
-        await self._note_person(item)
-        if (conference_id := self._conference_of(item)) is not None:
+        if not isinstance(item, str):
+            await self._note_person(item)
+        conference_id = item if isinstance(item, str) else self._conference_of(item)
+        if conference_id is not None and self._consent is not None:
             await self._consent.review(conference_id)
 
     async def _note_person(self, event: StoredEvent) -> None:
         """Note what an event says of one person. An event that was noted before changes nothing."""
         if event.type == "call.dtmf.received":
             await self._opt_out(event)
-        await self._consent.note(event)
+        if self._consent is not None:
+            await self._consent.note(event)
 
     def _conference_of(self, event: StoredEvent) -> str | None:
         leg = event.call_control_id

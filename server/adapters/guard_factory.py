@@ -52,7 +52,7 @@ class GuardRuntime:
             consent=self.consent,
             newest_event=lambda: events.connection.newest,
         )
-        self.call_watch = CallWatch(events, self.ledger, self.policy, self.consent)
+        self.call_watch = CallWatch(events, self.ledger, self.policy, None if settings.dry_run else self.consent)
         self.on_change(self.call_watch.review_all)
         self.guard = Guard(self.policy, gate, self.ledger, audit_writer, settings.dry_run, settings.audit_content)
 

@@ -32,6 +32,7 @@ from ..events.event import (
     StoredEvent,
     Via,
 )
+from ..events.projection.moments import event_moment
 from ..events.service import EventService
 from ..guard import Ledger, Policy
 from ..guard.consent import Coming
@@ -320,9 +321,14 @@ class RecordingConsent:
     async def _paused(self, conference_id: str) -> StoredEvent | None:
         """The event of the pause that this mechanism made and has not ended."""
         store = await self._events.store()
-        types = frozenset({CONSENT_PAUSED, CONSENT_RESUMED, "conference.recording.saved"})
-        newest = await store.find(EventFilter(conference_id=conference_id, types=types), limit=1)
-        return newest[0] if newest and newest[0].type == CONSENT_PAUSED and newest[0].via is Via.SERVER else None
+        notes = EventFilter(conference_id=conference_id, types=frozenset({CONSENT_PAUSED, CONSENT_RESUMED}))
+        own = [event for event in await store.find(notes, limit=_MAX_EVENTS) if event.via is Via.SERVER]
+        if not own or own[0].type != CONSENT_PAUSED:
+            return None
+        saved = EventFilter(conference_id=conference_id, types=frozenset({"conference.recording.saved"}))
+        # That an earlier recording was saved may come late.
+        ends = [event_moment(event).at for event in await store.find(saved, limit=_MAX_EVENTS)]
+        return None if any(end >= own[0].occurred_at for end in ends) else own[0]
 
     async def _send_all(self, commands: Iterable[Command]) -> tuple[bool, CallFailed | None]:
         """Send commands. Returns whether one of them was done, and the error of one that may have been.

@@ -203,6 +203,9 @@ async def _stopped_audio_refusal(policy: ConsentPolicy, situation: Situation, st
     command = situation.command
     leg: str | None = getattr(command, "call_control_id", None)
     stops = command.route.path.endswith("/playback_stop") or getattr(command, "stop", None) is not None
-    if leg is None or not stops or not await state.is_announcing(leg):
+    if leg is None or not stops:
+        return None
+    other = await _other_end(leg, situation) if getattr(command, "target_legs", None) in ("opposite", "both") else None
+    if not any([await state.is_announcing(heard_on) for heard_on in (leg, other) if heard_on is not None]):
         return None
     return "the recording announcement plays on this call: wait for event recording.consent.heard"

@@ -34,8 +34,13 @@ def terms_of(request: RequestGrant, defaults: Mapping[str, str | None]) -> Grant
     `defaults`: the operator's values for arguments that are left out, by setting.
     """
     command = COMMAND_OF.get(request.tool)
-    if command is None or command.is_read() or command in _NEVER_GRANTED:
-        raise CallRefused(f"{quoted(request.tool)} cannot be granted: it is no tool of this server that asks a person.")
+    if command in _NEVER_GRANTED:
+        raise CallRefused(f"{request.tool} cannot be granted: a person is asked about each call of it.")
+    if command is None or command.is_read():
+        raise CallRefused(
+            f"{quoted(request.tool)} cannot be granted: there is no such tool, or a person is asked about none of its "
+            "calls, or only about what a grant never covers."
+        )
     limits = {name: _values(value) for name, value in request.limits.items()}
     limits |= {
         _public_name(argument): [defaults[setting]]

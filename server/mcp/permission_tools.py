@@ -67,9 +67,7 @@ class PermissionTools:
     async def grant(self, tool: RequestGrant, approver: Approver, record: CallRecord) -> dict[str, Any]:
         """Ask a person for a grant; the structured content of the tool. Raises `CallRefused` and `CallFailed`."""
         grant = await self._guard.gate.grant(tool, self._defaults.values, approver, record)
-        summary = (
-            f"{grant.terms.tool} is granted for {count(grant.left, 'person')} until {grant.expires_at:%H:%M:%S} UTC"
-        )
+        summary = f"{grant.terms.tool} is granted {count(grant.left, 'time')} until {grant.expires_at:%H:%M:%S} UTC"
         return {"summary": f"{summary}: call it within these limits.", "grant": grant_view(grant)}
 
     async def announce(self, tool: AnnounceRecording, record: CallRecord) -> dict[str, Any]:

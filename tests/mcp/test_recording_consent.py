@@ -42,12 +42,13 @@ def world() -> World:
 def policed(world: World, tmp_path: Path) -> Policed:
     """A client of a server with this policy, where nobody is asked."""
 
-    def serve(rules: str) -> AbstractAsyncContextManager[Client]:
+    def serve(rules: str, **given: Any) -> AbstractAsyncContextManager[Client]:
         policy = tmp_path / "policy.toml"
         write_policy(policy, rules)
         return guarded(
             world,
             with_events=True,
+            **given,
             approval="never",
             toolsets="all",
             policy=policy,
@@ -143,6 +144,22 @@ async def test_an_announcement_that_is_cut_short_was_not_heard(world: World, pol
         world.sandbox.state.call_audio.queue_of(world.sandbox.state.legs.by_id[leg]).stop_all()
         await passes(world, 5)
         await refusal(client, "start_recording", conference_id=standup, **START)
+
+
+async def test_the_announcement_is_not_stopped_from_the_other_end_of_a_bridge(world: World, policed: Policed) -> None:
+    arriving = [world.sandbox.state.legs.arrive(f"+120255590{place}", "+12025550100") for place in (60, 61)]
+    first, second = (leg.call_control_id for leg in arriving)
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        for leg in first, second:
+            await call(client, "answer_call", call_control_id=leg)
+        await call(client, "bridge_calls", call_control_id=first, other_call_control_id=second)
+        await call(client, "announce_recording", call_control_ids=[first])
+        speech = {"call_control_id": second, "payload": "Hi", "voice": "AWS.Polly.Joanna", "stop": "all"}
+        for target in "opposite", "both":
+            refused = await refusal(client, "speak_to_call", **speech, target_legs=target)
+            assert "the recording announcement plays" in refused
+        await call(client, "speak_to_call", **speech)
 
 
 async def test_other_speech_on_the_call_does_not_pass_for_the_announcement(world: World, policed: Policed) -> None:
@@ -392,7 +409,12 @@ async def test_another_process_knows_who_is_called_into_the_conference(world: Wo
         refused = await refusal(other, "start_recording", conference_id=standup, **START)
         assert "+12025550150, +12025550151 will join when they answer" in refused
         await passes(world, 4)
-        assert "must have heard" in await refusal(other, "start_recording", conference_id=standup, **START)
+
+        async def have_joined() -> bool:  # the other process reads the store from time to time
+            refused = await refusal(other, "start_recording", conference_id=standup, **START)
+            return "+12025550150, +12025550151 must have heard" in refused
+
+        await eventually(have_joined)
         await announced(other, world, conference_id=standup)
         await call(other, "start_recording", conference_id=standup, **START)
 
@@ -640,6 +662,40 @@ async def test_a_recording_pauses_when_the_policy_is_edited_to_need_consent(
         write_policy(tmp_path / "policy.toml", ANNOUNCE)
         await call(client, "list_conferences")
         await until_recording_is(world, standup, "paused")
+
+
+async def test_a_dry_run_pauses_and_announces_nothing(world: World, policed: Policed, tmp_path: Path) -> None:
+    standup = room(world.sandbox, people=1)
+    async with policed("") as client:
+        await call(client, "start_recording", conference_id=standup, **START)
+    world.watches.clear()
+    before = changes(world.sandbox)
+    async with policed(ANNOUNCE, dry_run=True) as client:
+        await call(client, "list_events")  # opens the store
+        stranger = world.sandbox.state.legs.arrive("+12025559050", "+12025550100")
+        world.sandbox.state.conferences.by_id[standup].admit(stranger, JoinOptions())
+        await passes(world, 2)
+    assert changes(world.sandbox) == before
+
+
+async def test_a_recording_that_is_saved_late_does_not_keep_the_next_one_paused(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=1)
+    async with policed(ANNOUNCE) as client:
+        await recorded(client, world, standup)
+        world.sandbox.faults.add(Fault("lose", event_type="recording.saved"))
+        await call(client, "stop_recording", conference_id=standup)
+        saved = world.sandbox.events[-1]["data"]
+        world.sandbox.faults.clear()
+        world.stored.add(saved["id"])
+        await call(client, "start_recording", conference_id=standup, **START)
+        stranger = world.sandbox.state.legs.arrive("+12025559050", "+12025550100")
+        await world.sandbox.advance(1)
+        world.sandbox.state.conferences.by_id[standup].admit(stranger, JoinOptions())
+        await passes(world, 1)
+        await until_recording_is(world, standup, "paused")
+        world.sandbox.state.context.emit(saved["event_type"], saved["payload"])
+        await passes(world, 5)
+        await until_recording_is(world, standup, "recording")
 
 
 async def test_a_key_that_was_pressed_before_the_announcement_does_not_count_when_its_event_is_late(
