@@ -32,7 +32,7 @@ def choose_place(host: Host, choice: str | None) -> KeyPlace:
         reason = "" if choice else "this system has no keyring, and "
         raise CommandFailed(
             f"The key has no safe place: {reason}{host.title} passes no environment variables on. With --key plain the "
-            "key goes into the configuration, where everybody who can read the file can read it. Nothing was changed."
+            "key goes into the configuration, which then only you can read. Nothing was changed."
         )
     return KeyPlace.ENVIRONMENT
 
