@@ -80,6 +80,8 @@ class EventIngest:
             source = "Events come directly from the sandbox." if self._sandbox else "No webhooks arrive here."
         if self._settings.sandbox:
             return source
+        if self._service.no_events_reason:
+            return f"{_NO_EVENTS} Until then, look with the list tools instead of wait_for_event."
         interval = self._settings.catch_up
         when = f"every {interval.total_seconds():.0f} s" if interval else "once at the start"
         return f"{source} Missed events are fetched {when}."

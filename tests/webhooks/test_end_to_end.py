@@ -347,6 +347,12 @@ async def test_the_first_call_of_whoami_does_not_report_a_port_that_opens_later_
     assert events["arrive"] in (f"Port {port} receives webhooks.", f"Port {port} is not open yet.")
 
 
+async def test_whoami_says_that_waiting_is_of_no_use_where_no_events_arrive(tmp_path: Path) -> None:
+    async with connected("--database", url_of(tmp_path / "events.db"), env=NOWHERE) as client:
+        events = (await call(client, "whoami"))["events"]
+    assert "instead of wait_for_event" in events["arrive"]
+
+
 async def deliveries(sandbox_port: int) -> list[dict[str, Any]]:
     """Every delivery that the embedded Telnyx remembers."""
     async with httpx2.AsyncClient(trust_env=False, headers={"Authorization": "Bearer KEYtests"}) as http:
