@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support.browser_pages import tab  # noqa: E402
 from support.mcp_http import site  # noqa: E402
-from support.webhooks import NOWHERE, body_of, signed, url_of  # noqa: E402 (found by the line before)
+from support.webhooks import NOWHERE, body_of, signed_headers, url_of  # noqa: E402 (found by the line before)
 from telnyx_conferencing.server.guard.ledger import Ledger  # noqa: E402
 from telnyx_conferencing.server.sandbox.webhooks import Signer  # noqa: E402
 from telnyx_conferencing.server.web.operator.sign_in import create_code  # noqa: E402
@@ -49,7 +49,7 @@ async def measure() -> list[float]:
 
             async def happens(name: str, event_type: str, number: int) -> None:
                 body = body_of(name, event_type, call_control_id=f"v3:{number}")
-                answer = await http.post("/webhooks/telnyx", content=body, headers=signed(signer, body))
+                answer = await http.post("/webhooks/telnyx", content=body, headers=signed_headers(signer, body))
                 assert answer.status_code == 200
 
             for number in range(PEOPLE):

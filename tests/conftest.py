@@ -9,8 +9,8 @@ import pytest
 
 from support import nginx
 from support.fuzzing import load_profile
-from support.npm import installed
-from support.postgres import Cluster, programs, shared, sharing
+from support.npm import install_packages
+from support.postgres import Cluster, programs, share_cluster, shared_cluster
 from support.skipping import skip_without
 from support.webhooks import url_of
 
@@ -31,7 +31,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_configure(config: pytest.Config) -> None:
     load_profile(fast=_is_fast(config))
     if not hasattr(config, "workerinput"):  # the main process ends what its workers share
-        _whole_run.enter_context(sharing())
+        _whole_run.enter_context(share_cluster())
         os.environ["XDG_STATE_HOME"] = _whole_run.enter_context(TemporaryDirectory(prefix="state-"))
 
 
@@ -65,7 +65,7 @@ def needs_nginx() -> None:
 @pytest.fixture(scope="session")
 def postgres(needs_postgresql: None) -> Cluster:
     """The PostgreSQL that all tests share."""
-    return shared()
+    return shared_cluster()
 
 
 @pytest.fixture(params=DATABASES)
@@ -99,7 +99,7 @@ def new_store(request: pytest.FixtureRequest, directory: Path) -> str:
 @pytest.fixture(scope="session")
 def packages() -> Path:
     """The directory of the packages that the board is built and checked with."""
-    return installed()
+    return install_packages()
 
 
 @pytest.fixture(scope="session")

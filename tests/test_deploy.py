@@ -15,7 +15,7 @@ import yaml
 
 from support.commands import COMMAND
 from support.mcp_http import site
-from support.nginx import program, written
+from support.nginx import program, write_config
 from support.webhooks import NOWHERE
 from telnyx_conferencing.server.settings import PREFIX, Settings
 
@@ -125,7 +125,7 @@ def test_secrets_come_from_the_environment_and_stand_in_no_file() -> None:
 def test_nginx_reads_its_configuration(needs_nginx: None, tmp_path: Path, sticky: bool) -> None:
     found = program()
     assert found
-    configuration = written(tmp_path, ["127.0.0.1:8484", "127.0.0.2:8484"], 8080, sticky=sticky)
+    configuration = write_config(tmp_path, ["127.0.0.1:8484", "127.0.0.2:8484"], 8080, sticky=sticky)
     done = subprocess.run(
         [found, "-t", "-c", str(configuration), "-p", str(tmp_path)], capture_output=True, text=True, check=False
     )

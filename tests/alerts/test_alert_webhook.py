@@ -20,11 +20,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from support.alerts import RAISED, Watched, watched
+from support.alerts import RAISED, Watched, alerting_client
 from support.homes import Home
-from support.http import NO_TLS, served
+from support.http import NO_TLS, serve_app
 from support.mcp import call, connected
-from support.webhooks import eventually, free_port, listed, listening, posting_telnyx, url_of
+from support.webhooks import eventually, free_port, list_all_events, posting_telnyx, url_of, wait_until_listening
 from telnyx_conferencing.server.adapters.running_servers import running_servers
 from telnyx_conferencing.server.alerts.deliveries import RETRY_DELAYS
 from telnyx_conferencing.server.alerts.webhook import AlertWebhook
@@ -58,7 +58,7 @@ class Receiver:
 def receiver() -> Generator[Receiver]:
     receives = Receiver()
     app = Starlette(routes=[Route("/{path:path}", receives.take, methods=["POST", "GET"])])
-    with served(app) as url:
+    with serve_app(app) as url:
         receives.url = f"{url}/alerts"
         yield receives
 
@@ -79,7 +79,7 @@ class Sender:
 @asynccontextmanager
 async def sending(url: str, directory: Path, **given: Any) -> AsyncGenerator[Sender]:
     async with (
-        watched(LONG_WAIT, directory, **given) as server,
+        alerting_client(LONG_WAIT, directory, **given) as server,
         httpx2.AsyncClient(trust_env=False, verify=NO_TLS, follow_redirects=False) as http,
     ):
         sender = Sender(server, url, http)
@@ -174,7 +174,10 @@ async def test_a_receiver_that_is_gone_gets_no_second_attempt(tmp_path: Path) ->
 
 async def test_alerts_from_before_the_webhook_was_set_up_are_not_sent(tmp_path: Path) -> None:
     with receiver() as receives:
-        async with watched(LONG_WAIT, tmp_path) as server, httpx2.AsyncClient(trust_env=False, verify=NO_TLS) as http:
+        async with (
+            alerting_client(LONG_WAIT, tmp_path) as server,
+            httpx2.AsyncClient(trust_env=False, verify=NO_TLS) as http,
+        ):
             await server.queue_up("+12025550188")
             await server.after(61)
             await Sender(server, receives.url, http).send()
@@ -200,7 +203,7 @@ async def test_of_two_processes_on_one_store_one_raises_each_alert_and_one_sends
         ):
             for client in (one, other):
                 await client.list_tools()
-            await listening(port)
+            await wait_until_listening(port)
             for number in ("+12025550188", "+12025550189"):  # the second shows that the first is not raised again
                 called = telnyx.request("POST", "/sandbox/calls", {"from": number})["data"]["call_control_id"]
                 await call(one, "enqueue_call", call_control_id=called, queue_name="sales")
@@ -213,7 +216,7 @@ async def test_of_two_processes_on_one_store_one_raises_each_alert_and_one_sends
                 return len(receives.requests) >= 4
 
             await eventually(all_sent)
-            alerts = await listed(other, types=["alert.*"])
+            alerts = await list_all_events(other, types=["alert.*"])
     assert [event["type"] for event in alerts] == ["alert.cleared", "alert.raised"] * 2
     assert sorted(headers["webhook-id"] for headers, _ in receives.requests) == sorted(one["id"] for one in alerts)
 

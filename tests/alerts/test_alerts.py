@@ -8,10 +8,10 @@ from typing import Any
 import anyio
 import pytest
 
-from support.alerts import CLEARED, RAISED, Watched, watched
+from support.alerts import CLEARED, RAISED, Watched, alerting_client
 from support.guarded_server import write_policy
 from support.mcp import call, refusal
-from support.mcp_stdio import spoken_to
+from support.mcp_stdio import stdio_server
 from support.webhooks import body_of
 from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Via
@@ -27,7 +27,7 @@ def alert(when: str, name: str = "it", **entries: Any) -> str:
 
 
 async def test_a_call_that_waits_too_long_raises_an_alert_until_it_leaves_the_queue(tmp_path: Path) -> None:
-    async with watched(alert("queue_wait", after="2m"), tmp_path) as server:
+    async with alerting_client(alert("queue_wait", after="2m"), tmp_path) as server:
         leg = await server.queue_up("+12025550188")
         assert await server.after(119) == []
         assert await server.after(2) == ["raised it"]
@@ -43,7 +43,7 @@ async def test_a_call_that_waits_too_long_raises_an_alert_until_it_leaves_the_qu
 
 async def test_a_queue_that_is_too_long_raises_an_alert_until_enough_calls_have_left(tmp_path: Path) -> None:
     policy = alert("queue_length", above=1, queues=["sup*"])
-    async with watched(policy, tmp_path) as server:
+    async with alerting_client(policy, tmp_path) as server:
         for place in range(3):
             await server.queue_up(f"+1202555018{place}", "other")
         first, second = [await server.queue_up(f"+1202555019{place}") for place in range(2)]
@@ -58,7 +58,7 @@ async def test_a_queue_that_is_too_long_raises_an_alert_until_enough_calls_have_
 
 
 async def test_somebody_who_is_on_hold_too_long_raises_an_alert_until_they_are_back(tmp_path: Path) -> None:
-    async with watched(alert("on_hold", after="90s"), tmp_path) as server:
+    async with alerting_client(alert("on_hold", after="90s"), tmp_path) as server:
         conference, legs = await open_room(server, 2)
         held = {"conference_id": conference, "call_control_ids": [legs[1]]}
         await call(server.client, "hold_participants", **held)
@@ -73,7 +73,7 @@ async def test_somebody_who_is_on_hold_too_long_raises_an_alert_until_they_are_b
 
 
 async def test_a_conference_without_its_host_raises_an_alert_until_a_host_joins(tmp_path: Path) -> None:
-    async with watched(alert("no_host", after="1m"), tmp_path) as server:
+    async with alerting_client(alert("no_host", after="1m"), tmp_path) as server:
         conference, _ = await open_room(server, 2)
         assert await server.after(59) == []
         assert await server.after(2) == ["raised it"]
@@ -96,7 +96,7 @@ async def test_a_conference_without_its_host_raises_an_alert_until_a_host_joins(
 
 async def test_a_host_whom_only_telnyx_knows_raises_no_alert(tmp_path: Path) -> None:
     """Another program has set the exit flag: no event reports that, so Telnyx is asked first."""
-    async with watched(alert("no_host", after="1m"), tmp_path) as server:
+    async with alerting_client(alert("no_host", after="1m"), tmp_path) as server:
         conference, legs = await open_room(server, 2)
         async with server.world.http() as telnyx:
             path = f"/conferences/{conference}/participants/{legs[0]}"
@@ -106,7 +106,7 @@ async def test_a_host_whom_only_telnyx_knows_raises_no_alert(tmp_path: Path) -> 
 
 
 async def test_a_caller_who_is_alone_raises_an_alert_until_somebody_joins(tmp_path: Path) -> None:
-    async with watched(alert("alone", after="1m", conferences=["Stand*"]), tmp_path) as server:
+    async with alerting_client(alert("alone", after="1m", conferences=["Stand*"]), tmp_path) as server:
         conference, _ = await open_room(server, 1)
         await open_room(server, 1, "Lunch")
         assert await server.after(61) == ["raised it"]
@@ -119,7 +119,7 @@ async def test_a_caller_who_is_alone_raises_an_alert_until_somebody_joins(tmp_pa
 
 
 async def test_a_recording_of_people_who_heard_no_announcement_raises_an_alert_until_they_have(tmp_path: Path) -> None:
-    async with watched(alert("recording_without_consent", after="5s"), tmp_path) as server:
+    async with alerting_client(alert("recording_without_consent", after="5s"), tmp_path) as server:
         conference, _ = await open_room(server, 2)
         await call(server.client, "start_recording", conference_id=conference, format="mp3")
         assert await server.after(1) == []
@@ -145,7 +145,7 @@ async def test_a_file_counts_as_an_announcement_only_if_the_policy_names_it(tmp_
     policy = alert("recording_without_consent", "music") + alert(
         "recording_without_consent", "notice", announcements=["https://cdn.example.com/notice.mp3"]
     )
-    async with watched(policy, tmp_path) as server:
+    async with alerting_client(policy, tmp_path) as server:
         conference, _ = await open_room(server, 1)
         await call(
             server.client,
@@ -159,7 +159,7 @@ async def test_a_file_counts_as_an_announcement_only_if_the_policy_names_it(tmp_
 
 
 async def test_webhooks_that_stop_while_somebody_waits_raise_an_alert_until_one_arrives(tmp_path: Path) -> None:
-    async with watched(alert("webhook_gap", after="10m"), tmp_path) as server:
+    async with alerting_client(alert("webhook_gap", after="10m"), tmp_path) as server:
         assert await server.after(3600) == []
         await server.queue_up("+12025550188")
         assert await server.after(599) == []
@@ -173,7 +173,7 @@ async def test_webhooks_that_stop_while_somebody_waits_raise_an_alert_until_one_
 
 async def test_an_approval_request_that_is_about_to_expire_raises_an_alert_until_it_is_over(tmp_path: Path) -> None:
     policy = alert("approval_expiring", before="4m")
-    async with watched(policy, tmp_path, approval="destructive", approval_ttl="6m") as server:
+    async with alerting_client(policy, tmp_path, approval="destructive", approval_ttl="6m") as server:
         conference, _ = await open_room(server, 2)
         waiting = await refusal(server.client, "end_conference", conference_id=conference)
         assert await server.after(1) == []
@@ -190,7 +190,7 @@ async def test_an_approval_request_that_is_about_to_expire_raises_an_alert_until
 
 
 async def test_a_condition_that_comes_and_goes_raises_one_alert(tmp_path: Path) -> None:
-    async with watched(alert("on_hold", after="30s", clear_after="20s"), tmp_path) as server:
+    async with alerting_client(alert("on_hold", after="30s", clear_after="20s"), tmp_path) as server:
         conference, legs = await open_room(server, 2)
         held = {"conference_id": conference, "call_control_ids": [legs[1]]}
         await call(server.client, "hold_participants", **held)
@@ -208,7 +208,7 @@ async def test_a_condition_that_comes_and_goes_raises_one_alert(tmp_path: Path) 
 
 
 async def test_a_raised_alert_is_a_resource_and_stands_on_the_board_until_it_is_cleared(tmp_path: Path) -> None:
-    async with watched(alert("queue_wait", after="1m"), tmp_path) as server:
+    async with alerting_client(alert("queue_wait", after="1m"), tmp_path) as server:
         leg = await server.queue_up("+12025550188")
         await server.after(61)
         raised = await resource(server)
@@ -226,7 +226,7 @@ async def test_a_raised_alert_is_a_resource_and_stands_on_the_board_until_it_is_
 
 
 async def test_a_tool_waits_for_an_alert_and_says_it_in_a_sentence(tmp_path: Path) -> None:
-    async with watched(alert("queue_wait", after="1m"), tmp_path) as server:
+    async with alerting_client(alert("queue_wait", after="1m"), tmp_path) as server:
         await server.queue_up("+12025550188")
         answers: list[dict[str, Any]] = []
 
@@ -240,7 +240,7 @@ async def test_a_tool_waits_for_an_alert_and_says_it_in_a_sentence(tmp_path: Pat
 
 
 async def test_a_mask_of_numbers_holds_for_alerts_too(tmp_path: Path) -> None:
-    async with watched(alert("queue_wait", after="1m"), tmp_path, mask_numbers=True) as server:
+    async with alerting_client(alert("queue_wait", after="1m"), tmp_path, mask_numbers=True) as server:
         await server.queue_up("+12025550188")
         await server.after(61)
         seen = json.dumps([await server.events(), await resource(server)])
@@ -249,7 +249,7 @@ async def test_a_mask_of_numbers_holds_for_alerts_too(tmp_path: Path) -> None:
 
 
 async def test_an_alert_that_the_policy_drops_is_cleared_at_once(tmp_path: Path) -> None:
-    async with watched(alert("queue_wait", after="1m"), tmp_path) as server:
+    async with alerting_client(alert("queue_wait", after="1m"), tmp_path) as server:
         await server.queue_up("+12025550188")
         assert await server.after(61) == ["raised it"]
         write_policy(tmp_path / "policy.toml", alert("queue_wait", "other", after="1h"))
@@ -258,7 +258,7 @@ async def test_an_alert_that_the_policy_drops_is_cleared_at_once(tmp_path: Path)
 
 async def test_an_event_that_only_poses_as_an_alert_changes_nothing(tmp_path: Path) -> None:
     """As with --insecure-webhooks anybody could post one."""
-    async with watched(alert("queue_wait", after="1m"), tmp_path) as server:
+    async with alerting_client(alert("queue_wait", after="1m"), tmp_path) as server:
         await server.queue_up("+12025550188")
         await server.after(61)
         [raised] = await server.events()
@@ -269,7 +269,7 @@ async def test_an_event_that_only_poses_as_an_alert_changes_nothing(tmp_path: Pa
 
 
 async def test_a_telnyx_that_cannot_be_asked_delays_no_alert(tmp_path: Path) -> None:
-    async with watched(alert("no_host", after="1m"), tmp_path) as server:
+    async with alerting_client(alert("no_host", after="1m"), tmp_path) as server:
         await open_room(server, 2)
         server.sandbox.faults.add(Fault(kind="status", status=403, path="conferences", times=100))
         assert await server.after(61) == ["raised it"]
@@ -300,7 +300,7 @@ async def test_an_alert_is_pushed_into_the_conversation_and_changes_its_resource
     policy = tmp_path / "policy.toml"
     policy.write_text(alert("queue_wait", after="1m", queues=["agents"]))
     env = {"TELNYX_CONFERENCING_DATABASE": f"sqlite:///{tmp_path / 'events.db'}"}
-    async with spoken_to("--sandbox", "--policy", str(policy), "--push", "alert.*", env=env) as raw:
+    async with stdio_server("--sandbox", "--policy", str(policy), "--push", "alert.*", env=env) as raw:
         await raw.greet()
         await raw.ask("resources/subscribe", {"uri": "telnyx://alerts"})
         pushed = await raw.until(lambda message: message.get("method") == "notifications/claude/channel")

@@ -12,11 +12,11 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 
 from support.examples import EXAMPLES
-from support.http import recording
+from support.http import recording_server
 from support.mcp import text
 from support.mcp_apps import RENDERS
 from support.mcp_http import Site, site
-from support.tokens import APPROVE, CONTROL, READ, given
+from support.tokens import APPROVE, CONTROL, READ, create_token
 from telnyx_conferencing.tools import TOOLS
 
 pytestmark = pytest.mark.anyio
@@ -159,8 +159,10 @@ async def test_docs_access_lists_what_each_scope_allows(era: str, tmp_path: Path
     resources: dict[str, set[str]] = {}
     prompts: dict[str, set[str]] = {}
     pages: dict[str, set[str]] = {}
-    tokens = {who: await given(tmp_path, who.replace(", ", "-"), *scopes) for who, scopes in WHO.items() if scopes}
-    with recording() as (base_url, _):
+    tokens = {
+        who: await create_token(tmp_path, who.replace(", ", "-"), *scopes) for who, scopes in WHO.items() if scopes
+    }
+    with recording_server() as (base_url, _):
         async with a_site(tmp_path, base_url) as server:
             for who in WHO:
                 token = tokens.get(who, "")

@@ -18,7 +18,7 @@ from mcp_types import ElicitResult
 from support.mcp import call, refusal, yes
 from support.mcp_http import ASKS, Site, site
 from support.telnyx import open_room, telnyx
-from support.tokens import APPROVE, CONTROL, READ, given, revoked
+from support.tokens import APPROVE, CONTROL, READ, create_token, revoke_tokens
 from telnyx_conferencing.server.auth import TokenScope
 from telnyx_conferencing.server.auth.access_tokens import AccessTokens, new_token
 from telnyx_conferencing.server.guard.ledger import Ledger, Token
@@ -50,17 +50,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def server(home: Path) -> AsyncGenerator[Site]:
-    await given(home, "somebody", READ)
+    await create_token(home, "somebody", READ)
     async with site("--sandbox", "--require-tokens", home=home, env={}) as served:
         yield served
 
 
 async def test_all_invalid_tokens_get_the_same_refusal(server: Site, home: Path) -> None:
-    anna, ben = await given(home, "anna", CONTROL), await given(home, "ben", CONTROL)
-    old = await given(home, "old", CONTROL, lasts=DAY, at=datetime.now(UTC) - 2 * DAY)
-    not_yet_valid = await given(home, "early", CONTROL, at=datetime.now(UTC) + DAY)
-    revoked_token = await given(home, "gone", CONTROL)
-    await revoked(home, "gone")
+    anna, ben = await create_token(home, "anna", CONTROL), await create_token(home, "ben", CONTROL)
+    old = await create_token(home, "old", CONTROL, lasts=DAY, at=datetime.now(UTC) - 2 * DAY)
+    not_yet_valid = await create_token(home, "early", CONTROL, at=datetime.now(UTC) + DAY)
+    revoked_token = await create_token(home, "gone", CONTROL)
+    await revoke_tokens(home, "gone")
     unfit = {
         "expired": old,
         "of tomorrow": not_yet_valid,
@@ -88,12 +88,12 @@ async def test_all_invalid_tokens_get_the_same_refusal(server: Site, home: Path)
 
 
 async def test_a_token_in_the_url_is_ignored(server: Site, home: Path) -> None:
-    anna = await given(home, "anna", CONTROL)
+    anna = await create_token(home, "anna", CONTROL)
     assert (await server.request("POST", f"/mcp?access_token={anna}")).status_code == 401
 
 
 async def test_a_refusal_names_the_missing_scope(server: Site, home: Path) -> None:
-    only_approves = await given(home, "dora", APPROVE)
+    only_approves = await create_token(home, "dora", APPROVE)
     answer = await entered(server, authorization=f"Bearer {only_approves}")
     assert answer.status_code == 403
     assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
@@ -101,10 +101,10 @@ async def test_a_refusal_names_the_missing_scope(server: Site, home: Path) -> No
 
 
 async def test_a_revoked_token_is_refused_from_then_on(server: Site, home: Path, era: str) -> None:
-    token = await given(home, f"eve-{era}", READ)
+    token = await create_token(home, f"eve-{era}", READ)
     async with server.client(era, token=token) as client:
         await call(client, "list_queues")
-        await revoked(home, f"eve-{era}")
+        await revoke_tokens(home, f"eve-{era}")
         answer = await entered(server, authorization=f"Bearer {token}")
         assert answer.status_code == 401
         with anyio.fail_after(30), pytest.raises(MCPError, match="Server returned an error response"):
@@ -112,7 +112,7 @@ async def test_a_revoked_token_is_refused_from_then_on(server: Site, home: Path,
 
 
 async def test_open_streams_and_waits_end_when_their_token_is_revoked(server: Site, home: Path) -> None:
-    token = await given(home, "frank", READ)
+    token = await create_token(home, "frank", READ)
     params = {"notifications": {"resourcesListChanged": True}, "_meta": ASKS}
     body = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params}
     headers = {
@@ -128,14 +128,14 @@ async def test_open_streams_and_waits_end_when_their_token_is_revoked(server: Si
         assert listening.status_code == 200
         parts = listening.aiter_text()
         assert "acknowledged" in await anext(parts)
-        await revoked(home, "frank")
+        await revoke_tokens(home, "frank")
         with anyio.fail_after(30), suppress(httpx2.RemoteProtocolError):  # it is cut off
             async for _ in parts:
                 pass
 
 
 async def test_a_session_cannot_be_used_by_another_identity(server: Site, home: Path) -> None:
-    anna, ben = await given(home, "anna", CONTROL), await given(home, "ben", CONTROL)
+    anna, ben = await create_token(home, "anna", CONTROL), await create_token(home, "ben", CONTROL)
     hello = {
         "jsonrpc": "2.0",
         "id": 1,
@@ -161,7 +161,7 @@ async def test_a_session_cannot_be_used_by_another_identity(server: Site, home: 
 
 
 async def test_a_sealed_approval_request_cannot_be_used_by_another_identity(server: Site, home: Path) -> None:
-    anna, ben = await given(home, "anna", CONTROL), await given(home, "ben", CONTROL)
+    anna, ben = await create_token(home, "anna", CONTROL), await create_token(home, "ben", CONTROL)
     state = await server.asked_to_delete("support", anna)
     assert not await server.takes_yes("support", state, ben)
     assert await server.takes_yes("support", state, anna)
@@ -169,7 +169,7 @@ async def test_a_sealed_approval_request_cannot_be_used_by_another_identity(serv
 
 async def test_a_session_has_the_scopes_of_the_token_in_each_request(server: Site, home: Path) -> None:
     """Not of the one that a session began with: what is taken away is gone at once."""
-    control, read = await given(home, "gil", CONTROL), await given(home, "gil", READ)
+    control, read = await create_token(home, "gil", CONTROL), await create_token(home, "gil", READ)
     sent = {"authorization": f"Bearer {control}"}
     async with (
         httpx2.AsyncClient(trust_env=False, timeout=30, headers=sent) as http,
@@ -182,7 +182,7 @@ async def test_a_session_has_the_scopes_of_the_token_in_each_request(server: Sit
 
 
 async def test_whoami_names_the_identity(server: Site, home: Path, era: str) -> None:
-    token = await given(home, "anna", READ)
+    token = await create_token(home, "anna", READ)
     async with server.client(era, token=token) as client:
         answer = await call(client, "whoami")
     assert answer["client"].endswith(", as anna")
@@ -233,7 +233,10 @@ async def test_an_unknown_token_is_compared_too_so_that_timing_reveals_nothing(m
 
 
 async def test_an_approval_by_another_person_serves_only_the_identity_that_asked(tmp_path: Path) -> None:
-    agent, boss = await given(tmp_path, "anna", CONTROL, APPROVE), await given(tmp_path, "ben", CONTROL, APPROVE)
+    agent, boss = (
+        await create_token(tmp_path, "anna", CONTROL, APPROVE),
+        await create_token(tmp_path, "ben", CONTROL, APPROVE),
+    )
     with telnyx() as phone:
         async with (
             site("--require-tokens", "--operator-page", "0", home=tmp_path, env=phone.env) as server,
@@ -298,7 +301,7 @@ async def test_by_another_switched_on_while_a_question_is_open_applies_to_its_an
 
 
 async def test_a_token_that_may_only_read_cannot_answer_a_question(server: Site, home: Path) -> None:
-    control, reads = await given(home, "same", CONTROL), await given(home, "same", READ)
+    control, reads = await create_token(home, "same", CONTROL), await create_token(home, "same", READ)
     answer = {"jsonrpc": "2.0", "id": 1, "result": {"action": "accept", "content": {"approve": True}}}
     request = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     error = {"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "no"}}
@@ -317,7 +320,7 @@ async def test_a_policy_can_apply_to_single_identities(tmp_path: Path, era: str)
     policy.write_text(
         '[identity.anna.tools]\ndeny = ["delete_queue"]\n[identity."desk-*".limits]\ncalls_per_minute = 1\n'
     )
-    anna, desk, other = [await given(tmp_path, name, CONTROL) for name in ("anna", "desk-1", "desk-2")]
+    anna, desk, other = [await create_token(tmp_path, name, CONTROL) for name in ("anna", "desk-1", "desk-2")]
     options = ("--sandbox", "--policy", str(policy), "--approval", "never", "--require-tokens")
     async with (
         site(*options, home=tmp_path, env={}) as server,

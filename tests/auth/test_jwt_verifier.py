@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from support.http import served
+from support.http import serve_app
 from support.mcp import call
 from support.mcp_http import site
 from telnyx_conferencing.server.auth import AuthUnavailable, TokenScope
@@ -267,7 +267,7 @@ async def test_an_issuers_token_expires() -> None:
 
 async def test_a_client_discovers_the_issuer_and_connects_with_its_token(tmp_path: Path, era: str) -> None:
     authority = Authority()
-    with served(authority.app) as url:
+    with serve_app(authority.app) as url:
         authority.url = f"{url}/realm"
         options = ("--sandbox", "--oauth-issuer", authority.url, "--oauth-audience", AUDIENCE)
         async with site(*options, home=tmp_path, env={}) as server:

@@ -13,7 +13,7 @@ import pytest
 
 from support.command_line import run
 from support.commands import forked
-from support.ledgers import QUESTION, asked, left, on
+from support.ledgers import QUESTION, approval_request, leave_question, use_ledger
 from support.mcp_stdio import PATIENCE, environment
 from support.terminal import CTRL_C, CTRL_D, ENTER, Terminal, at_terminal
 from support.webhooks import url_of
@@ -36,12 +36,12 @@ def approvals(database: Path, *arguments: str) -> tuple[str, ...]:
 
 def pending(database: Path) -> list[str]:
     """The codes that wait."""
-    return [request.code for request in on(database, Ledger.pending)]
+    return [request.code for request in use_ledger(database, Ledger.pending)]
 
 
 def taken(database: Path) -> PendingApproval:
     """The decision that the agent's repeated call uses up."""
-    decided = on(database, Ledger.take, asked())
+    decided = use_ledger(database, Ledger.take, approval_request())
     assert isinstance(decided, PendingApproval)
     return decided
 
@@ -56,8 +56,10 @@ def test_no_waiting_request_is_reported(database: Path) -> None:
 
 def test_each_request_is_listed_in_full_with_its_code_and_its_client(database: Path) -> None:
     long = f"Play {'a very long tune ' * 100}?"
-    first = left(database)
-    second = left(database, asked(long, tool="play_audio", risk="disruptive", asked_by="bot"), timedelta(hours=2))
+    first = leave_question(database)
+    second = leave_question(
+        database, approval_request(long, tool="play_audio", risk="disruptive", asked_by="bot"), timedelta(hours=2)
+    )
     lines = run(*approvals(database)).stdout.splitlines()
     assert lines[0].startswith(f"{first.code}  4:")
     assert lines[0].endswith(" left  destructive  end_conference  requested by 'claude-code 2.1'")
@@ -69,7 +71,7 @@ def test_each_request_is_listed_in_full_with_its_code_and_its_client(database: P
 
 
 def test_json_has_every_field_one_request_per_line(database: Path) -> None:
-    request = left(database)
+    request = leave_question(database)
     [line] = run(*approvals(database, "--json")).stdout.splitlines()
     fields = json.loads(line)
     assert 0 < fields.pop("seconds_left") <= 300
@@ -87,7 +89,7 @@ def test_json_has_every_field_one_request_per_line(database: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
 def test_text_that_callers_chose_cannot_control_the_terminal(database: Path, arguments: list[str]) -> None:
-    left(database, asked(HOSTILE, asked_by=HOSTILE, tool=HOSTILE, risk=HOSTILE))
+    leave_question(database, approval_request(HOSTILE, asked_by=HOSTILE, tool=HOSTILE, risk=HOSTILE))
     with at_terminal(*approvals(database, *arguments)) as terminal:
         code, shown = terminal.ended()
     assert code == 0
@@ -96,7 +98,7 @@ def test_text_that_callers_chose_cannot_control_the_terminal(database: Path, arg
 
 
 def test_text_that_callers_chose_cannot_control_the_terminal_while_answering(database: Path) -> None:
-    request = left(database, asked(HOSTILE, asked_by=HOSTILE))
+    request = leave_question(database, approval_request(HOSTILE, asked_by=HOSTILE))
     with at_terminal(*approvals(database, "approve", request.code)) as terminal:
         shown = terminal.until(APPROVE)
         terminal.type(f"y{ENTER}")
@@ -108,7 +110,7 @@ def test_text_that_callers_chose_cannot_control_the_terminal_while_answering(dat
 
 
 def test_a_typed_yes_allows_the_call_once(database: Path) -> None:
-    request = left(database)
+    request = leave_question(database)
     with at_terminal(*approvals(database, "approve", request.code, "--reason", "all said bye")) as terminal:
         shown = terminal.until(APPROVE)
         terminal.type(f"y{ENTER}")
@@ -121,8 +123,8 @@ def test_a_typed_yes_allows_the_call_once(database: Path) -> None:
     assert (met.state, met.reason) == (State.SPENT, "all said bye")
     assert (met.decided_by or "").endswith(" at a terminal")
     assert "@" in (met.decided_by or "")
-    assert on(database, Ledger.take, asked()) is None
-    [record] = on(database, Ledger.newest, 10)
+    assert use_ledger(database, Ledger.take, approval_request()) is None
+    [record] = use_ledger(database, Ledger.newest, 10)
     assert record.entry == {
         "outcome": "approved by a person",
         "tool": "end_conference",
@@ -136,7 +138,7 @@ def test_a_typed_yes_allows_the_call_once(database: Path) -> None:
     ("typed", "ends_with"), [(f"n{ENTER}", 1), (ENTER, 1), (f"maybe{ENTER}no{ENTER}", 1), (CTRL_C, 130), (CTRL_D, 130)]
 )
 def test_any_other_answer_leaves_the_request_open(database: Path, typed: str, ends_with: int) -> None:
-    request = left(database)
+    request = leave_question(database)
     with at_terminal(*approvals(database, "approve", request.code)) as terminal:
         terminal.until(APPROVE)
         terminal.type(typed)
@@ -147,7 +149,7 @@ def test_any_other_answer_leaves_the_request_open(database: Path, typed: str, en
 
 
 def test_text_typed_before_the_prompt_does_not_answer_it(database: Path) -> None:
-    request = left(database)
+    request = leave_question(database)
     with at_terminal(*approvals(database, "approve", request.code), typed_before=f"y{ENTER}") as terminal:
         terminal.until(APPROVE)
         terminal.type(f"n{ENTER}")
@@ -157,7 +159,7 @@ def test_text_typed_before_the_prompt_does_not_answer_it(database: Path) -> None
 
 @pytest.mark.parametrize("terminals", [set[str](), {"stdin"}, {"stdout"}])
 def test_only_a_person_at_a_terminal_can_approve(database: Path, terminals: set[str]) -> None:
-    request = left(database)
+    request = leave_question(database)
     ours, theirs = pty.openpty()
     os.write(ours, b"y\ry\r")
     command = forked(*approvals(database, "approve", request.code))
@@ -179,7 +181,7 @@ def test_only_a_person_at_a_terminal_can_approve(database: Path, terminals: set[
 
 
 def test_anyone_can_reject(database: Path) -> None:
-    request = left(database)
+    request = leave_question(database)
     ended = run(*approvals(database, "reject", request.code, "--reason", "not\x1b[2J now"))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert f"Rejected {request.code}" in ended.stdout
@@ -189,14 +191,14 @@ def test_anyone_can_reject(database: Path) -> None:
 
 
 def test_a_code_is_accepted_in_any_usual_spelling(database: Path) -> None:
-    request = left(database)
+    request = leave_question(database)
     written = request.code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
     assert run(*approvals(database, "reject", written)).returncode == 0
     assert pending(database) == []
 
 
 def test_an_unknown_code_is_one_sentence_and_exit_code_1(database: Path) -> None:
-    left(database)
+    leave_question(database)
     ended = run(*approvals(database, "reject", "zzzz\x1bzzzz"))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
@@ -209,7 +211,7 @@ def test_an_unknown_code_is_one_sentence_and_exit_code_1(database: Path) -> None
 
 
 def test_an_expired_request_cannot_be_answered(database: Path) -> None:
-    request = left(database, lasts=timedelta(microseconds=1))
+    request = leave_question(database, lasts=timedelta(microseconds=1))
     assert "No approval request is waiting" in run(*approvals(database)).stdout
     ended = run(*approvals(database, "reject", request.code))
     assert ended.returncode == 1
@@ -217,7 +219,7 @@ def test_an_expired_request_cannot_be_answered(database: Path) -> None:
 
 
 def test_a_decision_is_valid_for_the_lifetime_that_the_server_chose(database: Path) -> None:
-    request = left(database, lasts=timedelta(hours=1))
+    request = leave_question(database, lasts=timedelta(hours=1))
     run(*approvals(database, "reject", request.code))
     met = taken(database)
     assert met.decided_at
@@ -225,7 +227,7 @@ def test_a_decision_is_valid_for_the_lifetime_that_the_server_chose(database: Pa
 
 
 def test_the_second_of_two_answers_learns_of_the_first(database: Path) -> None:
-    request = left(database)
+    request = leave_question(database)
     with ExitStack() as stack:
         terminals = [stack.enter_context(at_terminal(*approvals(database, "approve", request.code))) for _ in range(2)]
         for terminal in terminals:
@@ -235,11 +237,11 @@ def test_the_second_of_two_answers_learns_of_the_first(database: Path) -> None:
         ends = sorted(terminal.ended() for terminal in terminals)
     assert [code for code, _ in ends] == [0, 1]
     assert f"{request.code} is approved already" in ends[1][1]
-    assert len(on(database, Ledger.newest, 10)) == 1
+    assert len(use_ledger(database, Ledger.newest, 10)) == 1
 
 
 def test_only_one_of_many_rejections_at_once_counts(database: Path) -> None:
-    request = left(database)
+    request = leave_question(database)
     command = forked(*approvals(database, "reject", request.code))
     several = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(4)]
     assert sorted(process.wait(PATIENCE) for process in several) == [0, 1, 1, 1]
@@ -259,7 +261,7 @@ def offered(terminal: Terminal, request: PendingApproval) -> None:
 def test_watch_prints_each_request_and_takes_its_answer(database: Path) -> None:
     with at_terminal(*watched(database)) as terminal:
         terminal.until("Press Ctrl-C to stop.")
-        first, second = left(database), left(database, asked("Mute everyone?"))
+        first, second = leave_question(database), leave_question(database, approval_request("Mute everyone?"))
         offered(terminal, first)
         terminal.type(f"y{ENTER}")
         terminal.until("Reason (optional): ")
@@ -272,7 +274,7 @@ def test_watch_prints_each_request_and_takes_its_answer(database: Path) -> None:
         terminal.until("Reason (optional): ")
         terminal.type(ENTER)
         terminal.until(f"Rejected {second.code}")
-        third = left(database, asked("Skip this?"))
+        third = leave_question(database, approval_request("Skip this?"))
         offered(terminal, third)
         terminal.type(ENTER)
         terminal.until(f"{third.code} stays open.")
@@ -286,7 +288,7 @@ def test_watch_prints_each_request_and_takes_its_answer(database: Path) -> None:
 
 
 def test_watch_continues_after_another_person_answered_first(database: Path) -> None:
-    first = left(database)
+    first = leave_question(database)
     with at_terminal(*watched(database)) as terminal:
         offered(terminal, first)
         run(*approvals(database, "reject", first.code))
@@ -294,7 +296,7 @@ def test_watch_continues_after_another_person_answered_first(database: Path) -> 
         terminal.until("Reason (optional): ")
         terminal.type(ENTER)
         terminal.until(f"{first.code} is rejected already")
-        offered(terminal, left(database, asked("And this?")))
+        offered(terminal, leave_question(database, approval_request("And this?")))
         terminal.type(CTRL_D)
         assert terminal.ended()[0] == 130
     assert taken(database).state is State.REJECTED
@@ -304,7 +306,7 @@ def test_watch_continues_after_another_person_answered_first(database: Path) -> 
 def test_watch_through_a_pipe_prints_requests_and_takes_no_answers(
     database: Path, arguments: list[str], lines: int
 ) -> None:
-    first = left(database)
+    first = leave_question(database)
     with subprocess.Popen(
         forked(*watched(database), *arguments),
         stdin=subprocess.PIPE,
@@ -318,7 +320,7 @@ def test_watch_through_a_pipe_prints_requests_and_takes_no_answers(
         process.stdin.write("y\ny\n")
         process.stdin.flush()
         seen = [process.stdout.readline() for _ in range(lines)]
-        second = left(database, asked("Another?"))
+        second = leave_question(database, approval_request("Another?"))
         seen += [process.stdout.readline() for _ in range(lines)]
         process.send_signal(signal.SIGINT)
         _, output = process.communicate(timeout=PATIENCE)
@@ -329,7 +331,7 @@ def test_watch_through_a_pipe_prints_requests_and_takes_no_answers(
 
 
 def test_database_before_the_subcommand_applies_to_the_subcommand(database: Path) -> None:
-    request = left(database)
+    request = leave_question(database)
     assert run("approvals", "--database", url_of(database), "reject", request.code).returncode == 0
     assert pending(database) == []
 

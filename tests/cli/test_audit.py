@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from support.command_line import run
-from support.ledgers import on
+from support.ledgers import use_ledger
 from support.webhooks import url_of
 from telnyx_conferencing.server.guard.ledger import Ledger
 
@@ -47,7 +47,7 @@ STORY: Sequence[dict[str, Any]] = (
 
 def written(database: Path, entries: Sequence[dict[str, Any]], begin: datetime = NOON) -> None:
     """Record these, a minute apart."""
-    on(database, Ledger.record, [(begin + timedelta(minutes=n), entry) for n, entry in enumerate(entries)])
+    use_ledger(database, Ledger.record, [(begin + timedelta(minutes=n), entry) for n, entry in enumerate(entries)])
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("long") / "events.db"
     tools = ("list_queues", "speak_text", "end_conference")
     moments = (NOON + timedelta(minutes=n) for n in range(2500))
-    on(path, Ledger.record, [(at, {"tool": tools[n % 3], "outcome": "done"}) for n, at in enumerate(moments)])
+    use_ledger(path, Ledger.record, [(at, {"tool": tools[n % 3], "outcome": "done"}) for n, at in enumerate(moments)])
     return path
 
 

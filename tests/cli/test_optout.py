@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from support.command_line import run
-from support.ledgers import on
+from support.ledgers import use_ledger
 from support.terminal import ENTER, at_terminal
 from support.webhooks import url_of
 from telnyx_conferencing.server.guard.ledger import Ledger
@@ -33,13 +33,13 @@ def test_a_number_without_its_country_is_refused_and_nothing_is_listed(tmp_path:
 
 def test_only_a_person_at_a_terminal_takes_a_number_off_the_list(tmp_path: Path) -> None:
     database = tmp_path / "events.db"
-    on(database, Ledger.add_optout, NUMBER, "anna", "opt-out added by a person")
+    use_ledger(database, Ledger.add_optout, NUMBER, "anna", "opt-out added by a person")
     assert "needs a person at a terminal" in run("optout", "remove", NUMBER, "--database", url_of(database)).stderr
-    assert [entry.number for entry in on(database, Ledger.optouts)] == [NUMBER]
+    assert [entry.number for entry in use_ledger(database, Ledger.optouts)] == [NUMBER]
     with at_terminal("optout", "remove", NUMBER, "--database", url_of(database)) as terminal:
         terminal.until(f"Allow calls to {NUMBER} again? [y/N]: ")
         terminal.type(f"y{ENTER}")
         assert terminal.ended() == (0, f"y\r\n{NUMBER} is not on the opt-out list any more.\r\n")
-    assert on(database, Ledger.optouts) == []
-    outcomes = [record.entry["outcome"] for record in on(database, Ledger.newest, 9)]
+    assert use_ledger(database, Ledger.optouts) == []
+    outcomes = [record.entry["outcome"] for record in use_ledger(database, Ledger.newest, 9)]
     assert outcomes == ["opt-out removed by a person", "opt-out added by a person"]

@@ -8,12 +8,12 @@ import anyio.to_thread
 import pytest
 from mcp.client import Client
 
-from support.guarded_server import audited
+from support.guarded_server import audit_entries
 from support.load import SENDERS, Load
 from support.mcp import call, connected, refusal
 from support.postgres import Cluster, cluster
 from support.telnyx import telnyx
-from support.webhooks import body_of, free_port, listening, post, signed, stored
+from support.webhooks import body_of, free_port, post, signed_headers, stored_in, wait_until_listening
 from telnyx_conferencing.server.guard import Ledger
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
@@ -34,7 +34,7 @@ def own(needs_postgresql: None) -> Generator[Cluster]:
 def answered(port: int, signer: Signer, name: str) -> None:
     """Post the webhook of an answered call. The server accepts it."""
     body = body_of(name, "call.answered", call_control_id=f"v3:{name}")
-    assert post(port, body, signed(signer, body)) == 200
+    assert post(port, body, signed_headers(signer, body)) == 200
 
 
 async def wait_ends(client: Client, name: str) -> None:
@@ -56,7 +56,7 @@ async def test_a_restart_of_postgresql_loses_no_acknowledged_event(own: Cluster,
             connected(*arguments, env=env) as other,
         ):
             await first_client.list_tools()
-            await listening(port)
+            await wait_until_listening(port)
             for client in (first_client, other):
                 await call(client, "update_queue", **QUEUE)
             with Load(port, signer) as load:
@@ -77,13 +77,13 @@ async def test_a_restart_of_postgresql_loses_no_acknowledged_event(own: Cluster,
                 await call(client, "update_queue", **QUEUE)
         assert phone.commands() == [SENT] * 4
 
-    there = [event.id for event in await stored(url) if event.id.startswith("event ")]
+    there = [event.id for event in await stored_in(url) if event.id.startswith("event ")]
     assert len(there) == len(set(there))
     assert set(load.answered) <= set(there)
     assert len(there) <= len(load.answered) + SENDERS
     async with Ledger.open(url) as ledger:
         await ledger.verify()
-    assert [entry["outcome"] for entry in await audited(url)].count("sends") == 4
+    assert [entry["outcome"] for entry in await audit_entries(url)].count("sends") == 4
 
 
 async def test_a_server_that_starts_before_postgresql_works_once_postgresql_runs(own: Cluster) -> None:
@@ -95,7 +95,7 @@ async def test_a_server_that_starts_before_postgresql_works_once_postgresql_runs
             assert "nothing listens there" in await refusal(client, "list_events")
             assert "nothing listens there" in await refusal(client, "update_queue", **QUEUE)
             await anyio.to_thread.run_sync(own.start)
-            await listening(port)
+            await wait_until_listening(port)
             await anyio.to_thread.run_sync(answered, port, signer, "first")
             await wait_ends(client, "first")
             await call(client, "update_queue", **QUEUE)
@@ -112,7 +112,7 @@ async def test_no_event_is_missed_when_the_notification_connection_is_cut_repeat
             connected(*arguments, env=env) as other,
         ):
             await client.list_tools()
-            await listening(port)
+            await wait_until_listening(port)
             await call(other, "list_events")
             for number in range(10):
                 async with anyio.create_task_group() as tasks:

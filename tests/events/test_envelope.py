@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.documented_webhooks import OCCURRED_AT, TYPES, Json, event, wrapped
+from support.documented_webhooks import OCCURRED_AT, TYPES, Json, envelope_of, event
 from support.rows import each_row
 from telnyx_conferencing.server.events.envelope import MAX_BODY_BYTES, NotAnEvent, parse_event, parse_event_data
 from telnyx_conferencing.server.events.event import Event, Via
@@ -32,7 +32,7 @@ def refusal(body: Any) -> str:
 def test_every_documented_event_is_the_same_in_both_forms(event_type: str) -> None:
     bare = event(event_type)
     found = read(bare)
-    assert found == read(wrapped(bare))
+    assert found == read(envelope_of(bare))
     assert (found.id, found.type, found.payload) == ("ev-1", event_type, bare["payload"])
     for name in ("conference_id", "call_control_id", "call_session_id", "queue"):
         assert getattr(found, name) == bare["payload"].get(name)
@@ -84,7 +84,7 @@ def test_an_invalid_time_is_replaced_by_the_one_in_the_payload() -> None:
 
 def test_unknown_fields_are_kept() -> None:
     payload = {"novel": {"deep": [1, 2.5, None, True, "ü"]}, "reason": "a new one", "queue": {"id": 3}}
-    found = read(wrapped({"id": "1", "event_type": "conference.levitated", "payload": payload, "novel": 1}))
+    found = read(envelope_of({"id": "1", "event_type": "conference.levitated", "payload": payload, "novel": 1}))
     assert (found.type, found.payload, found.queue) == ("conference.levitated", payload, None)
 
 
@@ -163,7 +163,7 @@ def test_ids_that_no_index_can_hold_are_only_in_the_payload() -> None:
 
 @each_row("event_type", TYPES)
 def test_a_fetched_event_equals_the_received_one(event_type: str) -> None:
-    for data in (event(event_type), wrapped(event(event_type))):
+    for data in (event(event_type), envelope_of(event(event_type))):
         fetched = parse_event_data(data, via=Via.CATCH_UP, verified=True, received_at=RECEIVED_AT)
         assert fetched.via is Via.CATCH_UP
         assert fetched == parse_event(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support import documented_webhooks as documented
 from support.documented_webhooks import TYPES
-from support.projection_stories import START, event, fold, stored
+from support.projection_stories import START, as_stored_events, event, fold
 from support.rows import each_row
 from telnyx_conferencing.server.events.event import StoredEvent
 from telnyx_conferencing.server.events.projection.event_text import describe_event, event_kind
@@ -97,7 +97,7 @@ def as_documented(type_: str, **changed: Any) -> StoredEvent:
     ids = {"call_control_id": CALL, "conference_id": ROOM, "queue": "support", "from": "+15550001"}
     payload = documented.payload(type_)
     payload |= {name: value for name, value in (ids | changed).items() if name in payload or name in changed}
-    return stored([documented.wrapped(documented.event(type_) | {"payload": payload})])[0]
+    return as_stored_events([documented.envelope_of(documented.event(type_) | {"payload": payload})])[0]
 
 
 def test_every_documented_type_has_a_sentence() -> None:

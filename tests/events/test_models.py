@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from support.documented_webhooks import CONTRACT, TYPES, Json, event, payload, wrapped
+from support.documented_webhooks import CONTRACT, TYPES, Json, envelope_of, event, payload
 from support.rows import each_row
 from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Event, Via
@@ -47,7 +47,7 @@ def test_every_documented_field_is_typed_and_no_other(event_type: str) -> None:
 
 
 @each_row("event_type", TYPES)
-@each_row("form", [dict, wrapped])
+@each_row("form", [dict, envelope_of])
 def test_every_documented_event_parses_with_its_fields(event_type: str, form: Any) -> None:
     body = json.dumps(form(event(event_type))).encode()
     found = typed(parse_event(body, via=Via.WEBHOOK, verified=True, received_at=NOON))

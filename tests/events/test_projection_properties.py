@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.fuzzing import examples
-from support.projection_stories import START, Story, dump, fold, mixed_up, odd_events, play, steps
+from support.projection_stories import START, Story, dump, fold, odd_events, play, shuffled_batches, steps
 from telnyx_conferencing.server.events.event import StoredEvent
 from telnyx_conferencing.server.events.projection.projection import Projection
 
@@ -31,13 +31,13 @@ def fold_in_batches(batches: list[list[StoredEvent]], now: datetime) -> Projecti
 def test_events_in_any_order_with_duplicates_give_the_same_projection(data: st.DataObject, numbers: Any) -> None:
     story = play(numbers)
     events = story.events()
-    batches = data.draw(mixed_up(events))
+    batches = data.draw(shuffled_batches(events))
     assert dump(fold_in_batches(batches, story.now), story.now) == dump(fold(events), story.now)
 
 
 @given(data=st.data(), events=odd_events())
 def test_odd_events_in_any_order_give_the_same_projection(data: st.DataObject, events: list[StoredEvent]) -> None:
-    batches = data.draw(mixed_up(events))
+    batches = data.draw(shuffled_batches(events))
     assert dump(fold_in_batches(batches, LATER), LATER) == dump(fold(events), LATER)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from support.projection_stories import START, event, fold, stored
+from support.projection_stories import START, as_stored_events, event, fold
 from telnyx_conferencing.server.events.envelope import is_version_1, parse_event
 from telnyx_conferencing.server.events.event import Event, StoredEvent, Via
 from telnyx_conferencing.server.events.projection.event_text import describe_event, event_kind
@@ -37,7 +37,7 @@ def floor_before_join() -> list[StoredEvent]:
     floor = {"event_type": "conference.floor.changed", "id": "1"}
     created = {"event_type": "conference.created", "id": "2", "occurred_at": "2026-11-27T12:00:02.000000Z"}
     joined = {"event_type": "conference.participant.joined", "id": "3", "occurred_at": "2026-11-27T12:00:02.100000Z"}
-    return stored(
+    return as_stored_events(
         [
             {"data": {**floor, "payload": {**ids, "occurred_at": "2026-11-27T12:00:01.500000Z"}}},
             {"data": {**created, "payload": ids}},

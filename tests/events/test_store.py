@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from support.postgres import Cluster
-from support.stored_events import START, Clock, add_all, made, series
+from support.stored_events import START, Clock, add_all, make_event, series
 from telnyx_conferencing.server.events.event import Event, EventFilter, StoredEvent, Via
 from telnyx_conferencing.server.events.store import Store, StoreError, UnfitEvent
 
@@ -70,17 +70,17 @@ class TestAdding:
         assert added.number == 1
 
     async def test_an_unknown_id_has_no_event(self, store: Store) -> None:
-        await store.add(made("without a body"))
+        await store.add(make_event("without a body"))
         assert await store.get("nothing") is None
 
     async def test_a_second_event_with_the_same_id_is_counted_and_changes_nothing(self, store: Store) -> None:
-        first = await store.add(made("a"))
-        assert await store.add(made("a", type="other", payload={"digits": "2"})) is None
+        first = await store.add(make_event("a"))
+        assert await store.add(make_event("a", type="other", payload={"digits": "2"})) is None
         assert store.duplicates == 1
         assert await store.get("a") == first
 
     async def test_an_event_that_arrives_many_times_at_once_is_stored_once(self, store: Store) -> None:
-        answers = await add_all(store, [made("a")] * 50)
+        answers = await add_all(store, [make_event("a")] * 50)
         assert len(numbers(answers)) == 1
         assert store.duplicates == 49
         assert await store.count(EventFilter()) == 1
@@ -126,16 +126,16 @@ class TestAdding:
         async with Store.open(address) as store:
             pass
         with pytest.raises(StoreError, match="closed"):
-            await store.add(made("a"))
+            await store.add(make_event("a"))
 
     async def test_a_payload_that_is_not_json_is_refused_without_affecting_others(self, store: Store) -> None:
         with pytest.raises(UnfitEvent, match="payload"):
-            await store.add(made("a", payload={"x": object()}))
-        assert await store.add(made("b"))
+            await store.add(make_event("a", payload={"x": object()}))
+        assert await store.add(make_event("b"))
 
     @pytest.mark.parametrize("text", ["", "\0", "\ud800", "Zoë", "'; DROP TABLE events; --", "x" * 100_000])
     async def test_any_text_can_be_an_id_a_type_and_a_queue(self, store: Store, text: str) -> None:
-        added = await store.add(made(text, type=text, queue=text))
+        added = await store.add(make_event(text, type=text, queue=text))
         assert added
         for event_filter in (EventFilter(queue=text), EventFilter(types=frozenset({text}))):
             assert numbers(await store.find(event_filter, limit=10)) == [1]
@@ -146,7 +146,7 @@ class TestAdding:
 class TestFinding:
     async def test_events_are_found_in_the_order_of_storage_not_of_occurrence(self, store: Store) -> None:
         for place in (5, 1, 9):
-            await store.add(made(str(place), occurred_at=START + timedelta(seconds=place)))
+            await store.add(make_event(str(place), occurred_at=START + timedelta(seconds=place)))
         assert [event.id for event in await store.find(EventFilter(), limit=10)] == ["9", "1", "5"]
         assert [event.id for event in await store.find(EventFilter(), limit=2, newest_first=False)] == ["5", "1"]
 
@@ -159,8 +159,8 @@ class TestFinding:
     async def test_distinct_values_start_with_the_most_recently_used(self, store: Store) -> None:
         rooms = ["aa", "ab", "b", "aa"]
         for place, room in enumerate(rooms):
-            await store.add(made(f"id{place}", conference_id=room, queue=f"queue {room}", type=f"type.{room}"))
-        await store.add(made("without a conference"))
+            await store.add(make_event(f"id{place}", conference_id=room, queue=f"queue {room}", type=f"type.{room}"))
+        await store.add(make_event("without a conference"))
         assert await store.distinct("conference_id") == ["aa", "b", "ab"]
         assert await store.distinct("conference_id", "a") == ["aa", "ab"]
         assert await store.distinct("conference_id", limit=1) == ["aa"]
@@ -170,7 +170,7 @@ class TestFinding:
         assert await store.distinct("call_control_id") == []
 
     async def test_distinct_values_include_those_last_used_long_ago(self, store: Store) -> None:
-        await store.add(made("first", call_control_id="the first"))
+        await store.add(make_event("first", call_control_id="the first"))
         await add_all(store, series(3000, call_control_id="another"))
         assert await store.distinct("call_control_id") == ["another", "the first"]
         assert await store.distinct("id", "fir") == ["first"]
@@ -189,19 +189,19 @@ class TestSubscribing:
         store.subscribe(subscriber)
         await add_all(store, series(5))
         await add_all(store, series(5))
-        await store.add(made("last"))
+        await store.add(make_event("last"))
         assert [event.id for event in await subscriber.until(6)] == ["e0", "e1", "e2", "e3", "e4", "last"]
 
     async def test_a_subscriber_receives_only_events_of_the_time_of_its_subscription(self, store: Store) -> None:
         subscriber, always = Subscriber(), Subscriber()
-        await store.add(made("before"))
+        await store.add(make_event("before"))
         store.subscribe(always)
         unsubscribe = store.subscribe(subscriber)
-        await store.add(made("meanwhile"))
+        await store.add(make_event("meanwhile"))
         await subscriber.until(1)
         unsubscribe()
         unsubscribe()
-        await store.add(made("after"))
+        await store.add(make_event("after"))
         await always.until(2)
         assert [event.id for event in subscriber.events] == ["meanwhile"]
 
@@ -215,8 +215,8 @@ class TestSubscribing:
 
         store.subscribe(fail)
         store.subscribe(subscriber)
-        await store.add(made("a"))
-        assert await store.add(made("b"))
+        await store.add(make_event("a"))
+        assert await store.add(make_event("b"))
         assert [event.id for event in await subscriber.until(2)] == ["a", "b"]
         assert "broken" in caplog.text
 
@@ -244,7 +244,7 @@ class TestRetention:
 
     async def test_events_can_be_kept_for_ever(self, address: str) -> None:
         async with Store.open(address, keep_for=timedelta.max) as store:
-            await store.add(made("a"))
+            await store.add(make_event("a"))
             assert await store.prune() == 0
 
     async def test_the_oldest_of_too_many_events_are_deleted(self, address: str) -> None:
@@ -266,7 +266,7 @@ class TestRetention:
             clock.time += timedelta(days=31)
             assert await store.prune() == 10
             store.subscribe(subscriber)
-            added = await store.add(made("next"))
+            added = await store.add(make_event("next"))
             assert added
             assert added.number == 11
             assert await subscriber.until(1) == [added]
@@ -343,7 +343,7 @@ async def test_postgresql_in_short(postgres: Cluster) -> None:
     subscriber = Subscriber()
     async with Store.open(postgres.store()) as store:
         store.subscribe(subscriber)
-        added = await add_all(store, [*series(20, queue="support"), made("e3")])
+        added = await add_all(store, [*series(20, queue="support"), make_event("e3")])
         assert added[-1] is None
         assert await subscriber.until(20) == added[:-1]
         event_filter = EventFilter(queue="support", types=frozenset({"conference.*"}), since=START)

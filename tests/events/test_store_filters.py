@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.fuzzing import examples
-from support.stored_events import START, add_all, made
+from support.stored_events import START, add_all, make_event
 from telnyx_conferencing.server.events.event import MAX_COUNT, Event, EventFilter, StoredEvent
 from telnyx_conferencing.server.events.store import Store
 
@@ -42,7 +42,7 @@ def assorted(count: int) -> list[Event]:
 
     def one(place: int) -> Event:
         late = chance.choice([0, 0, 1, 5, chance.randrange(count)])
-        return made(
+        return make_event(
             f"e{place}",
             type=chance.choice(TYPES),
             occurred_at=START + timedelta(seconds=max(0, place - late)),
@@ -100,7 +100,7 @@ async def test_the_newest_events_come_in_the_order_of_their_times_on_every_page(
 async def test_text_is_compared_character_by_character(full: Store, kinds: list[str], prefix: str, room: str) -> None:
     before = await full.latest_number()
     events = [
-        made(f"{before}-{place}", type=kind, conference_id=room if place % 2 else kind)
+        make_event(f"{before}-{place}", type=kind, conference_id=room if place % 2 else kind)
         for place, kind in enumerate(kinds)
     ]
     added = [event for event in await add_all(full, events) if event]

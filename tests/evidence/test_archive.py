@@ -21,7 +21,7 @@ from support.command_line import run
 from support.guarded_server import code_in, decided
 from support.mcp import call, connected, refusal, text
 from support.telnyx import open_room
-from support.webhooks import body_of, eventually, free_port, has_all, ids, listening, posting_telnyx, url_of
+from support.webhooks import body_of, eventually, free_port, has_all, ids, posting_telnyx, url_of, wait_until_listening
 from telnyx_conferencing.server.cli.verify import verify
 from telnyx_conferencing.server.events.envelope import parse_event
 from telnyx_conferencing.server.events.event import Signature, Via
@@ -88,7 +88,7 @@ async def practise(directory: Path) -> Case:
         options = ("--webhook-port", str(port), "--database", url_of(database))
         async with connected(*options, env=env) as client:
             await client.list_tools()
-            await listening(port)
+            await wait_until_listening(port)
             legs = [
                 telnyx.request("POST", "/sandbox/calls", {"from": f"+1202555018{place}"})["data"]["call_control_id"]
                 for place in range(4)
@@ -381,7 +381,7 @@ async def test_an_archive_holds_whose_speech_is_not_stored(tmp_path: Path) -> No
         options = ("--webhook-port", str(port), "--database", url_of(database), "--approval", "never")
         async with connected(*options, env=env) as client:
             await client.list_tools()
-            await listening(port)
+            await wait_until_listening(port)
             calling = {"from": "+12025550180"}
             leg = telnyx.request("POST", "/sandbox/calls", calling)["data"]["call_control_id"]
             conference_id = await open_room(client, leg, name="Delivery 4711")

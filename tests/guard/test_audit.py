@@ -20,7 +20,7 @@ from support.examples import COMMAND_OF, EXAMPLES, Example, mismatches
 from support.guarded_server import (
     Person,
     Slowly,
-    audited,
+    audit_entries,
     changes,
     code_in,
     decided,
@@ -29,10 +29,10 @@ from support.guarded_server import (
     room,
     room_at,
 )
-from support.http import recording
+from support.http import recording_server
 from support.mcp import call, closes, connected, no, refusal, yes
 from support.mcp_in_process import World
-from support.mcp_stdio import Raw, spoken_to
+from support.mcp_stdio import Raw, stdio_server
 from support.telnyx import telnyx
 from support.webhooks import eventually, url_of
 from telnyx_conferencing.server.guard import Ledger
@@ -113,7 +113,7 @@ async def test_each_outcome_leaves_its_records_in_order(world: World, database: 
     async with guarded(world, answering=example.answering, **settings) as client:
         with suppress(MCPError):
             await client.call_tool(example.tool, {**given, **example.arguments})
-    entries = await audited(database)
+    entries = await audit_entries(database)
     assert by_call(entries) == [example.tells]
     assert {entry["tool"] for entry in entries} == {example.tool}
     assert all(entry["client"].startswith("tests ") and entry["session"] for entry in entries)
@@ -123,7 +123,7 @@ async def test_a_question_that_is_returned_leaves_a_record_and_so_does_its_answe
     person = Person(yes)
     async with guarded(world, era="2026-07-28", answering=person.slowly, database=url_of(database)) as client:
         await call(client, "delete_queue", **DELETE)
-    entries = await audited(database)
+    entries = await audit_entries(database)
     assert by_call(entries) == [["asks", "sends", "done"]]
     [sends] = [entry for entry in entries if entry["outcome"] == "sends"]
     assert sends["asked"] == {"question": person.questions[0], "by": "elicitation", "answer": "yes"}
@@ -139,7 +139,7 @@ async def test_a_call_that_the_client_cancels_is_recorded_with_its_outcome_so_fa
             while not changes(world.sandbox):  # noqa: ASYNC110 (nothing tells of it)
                 await anyio.sleep(0.001)
         calls.cancel_scope.cancel()
-    assert by_call(await audited(database)) == [["sends", "given up"]]
+    assert by_call(await audit_entries(database)) == [["sends", "given up"]]
 
 
 async def test_the_record_before_a_command_is_sent_names_the_caller_the_arguments_and_the_intent(
@@ -149,7 +149,7 @@ async def test_the_record_before_a_command_is_sent_names_the_caller_the_argument
         code = code_in(await refusal(client, "update_queue", **RESIZE))
         await decided(database, code)
         await call(client, "update_queue", **RESIZE)
-    pending, approved, sends, done = await audited(database)
+    pending, approved, sends, done = await audit_entries(database)
     assert (pending["asked"]["code"], pending["asked"]["answer"]) == (code, "nobody")
     assert (approved["outcome"], approved["code"]) == ("approved by a person", code)
     assert sends["asked"]["by"] == approved["by"] == "ben at a terminal"
@@ -198,19 +198,19 @@ async def test_spoken_text_and_digits_are_not_in_the_audit(
     settings: dict[str, Any] = {"approval": "all", "database": url_of(database)}
     async with guarded(world, era=era, answering=person.slowly, **settings) as client:
         await say_secrets(client, room(world.sandbox))
-    kept = json.dumps(await audited(database), ensure_ascii=False)
+    kept = json.dumps(await audit_entries(database), ensure_ascii=False)
     assert [name for name, secret in SECRETS.items() if secret in kept] == []
     assert f"({len(SECRETS['digits'])} characters)" in kept
 
 
 async def test_content_that_telnyx_repeats_is_not_in_the_audit(database: Path) -> None:
     errors = [{"code": "10015", "title": "Invalid", "detail": f"digits '{SECRETS['digits']}' cannot be sent"}]
-    with recording(status=422, answer={"errors": errors}) as (base_url, _):
+    with recording_server(status=422, answer={"errors": errors}) as (base_url, _):
         env = {"TELNYX_API_KEY": "KEYtests", "TELNYX_BASE_URL": base_url}
         async with connected("--approval", "never", "--database", url_of(database), env=env) as client:
             dtmf = {"conference_id": "room", "call_control_ids": "everyone", "digits": SECRETS["digits"]}
             await refusal(client, "send_dtmf", **dtmf)
-    kept = json.dumps(await audited(database))
+    kept = json.dumps(await audit_entries(database))
     assert "refused by Telnyx" in kept
     assert SECRETS["digits"] not in kept
 
@@ -219,7 +219,7 @@ async def test_an_operator_can_have_it_kept(world: World, database: Path) -> Non
     settings: dict[str, Any] = {"approval": "never", "database": url_of(database), "audit_content": True}
     async with guarded(world, **settings) as client:
         await say_secrets(client, room(world.sandbox))
-    kept = json.dumps(await audited(database), ensure_ascii=False)
+    kept = json.dumps(await audit_entries(database), ensure_ascii=False)
     assert [name for name, secret in SECRETS.items() if secret not in kept] == []
 
 
@@ -324,13 +324,13 @@ async def test_the_chain_holds_after_a_thousand_calls_with_kills_between(address
     arguments = ("--approval", "never", "--database", address)
     with telnyx() as phone:
         for part in range(4):
-            async with spoken_to(*arguments, env=phone.env) as server:
+            async with stdio_server(*arguments, env=phone.env) as server:
                 with suppress(anyio.BrokenResourceError):
                     await call_at_random(server, CALLS // 4, rng, killed=part < 3)
         reached = len(phone.commands())
     async with Ledger.open(address) as ledger:
         verified = await ledger.verify()
-    outcomes = [entry["outcome"] for entry in await audited(address)]
+    outcomes = [entry["outcome"] for entry in await audit_entries(address)]
     assert verified.records == len(outcomes) >= CALLS
     assert outcomes.count("sends") >= reached > 200
 
@@ -368,7 +368,7 @@ async def test_a_store_that_breaks_while_the_server_runs_ends_its_writes_and_not
         with closing(sqlite3.connect(database)) as connection:
             connection.execute("ALTER TABLE elsewhere RENAME TO audit")
         await call(client, "update_queue", **RESIZE)
-    assert by_call(await audited(database))[0] == ["sends", "done"]
+    assert by_call(await audit_entries(database))[0] == ["sends", "done"]
 
 
 # Dry run
@@ -376,7 +376,7 @@ async def test_a_store_that_breaks_while_the_server_runs_ends_its_writes_and_not
 
 @pytest.mark.parametrize("level", ["never", "destructive"])
 async def test_a_dry_run_sends_nothing_and_answers_as_the_schema_says(level: str) -> None:
-    with recording(answer={}) as (base_url, received):
+    with recording_server(answer={}) as (base_url, received):
         env = {"TELNYX_API_KEY": "KEYtests", "TELNYX_BASE_URL": base_url}
         async with connected("--dry-run", "--approval", level, "--toolsets", "all", env=env) as client:
             for example in WRITES:
@@ -397,4 +397,4 @@ async def test_a_tool_that_does_not_exist_is_a_protocol_error_and_no_call(world:
         with pytest.raises(MCPError) as raised:
             await client.call_tool("end_everything", {})
     assert raised.value.error.code == INVALID_PARAMS
-    assert await audited(database) == []
+    assert await audit_entries(database) == []

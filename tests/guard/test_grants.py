@@ -18,7 +18,7 @@ from support.command_line import run
 from support.guarded_server import (
     Clock,
     Person,
-    audited,
+    audit_entries,
     changes,
     code_in,
     decided,
@@ -101,7 +101,9 @@ async def test_one_yes_lets_the_voicemail_legs_of_a_conference_be_hung_up(
         await call(client, "hangup_call", call_control_id=people[7])
     assert len(person.questions) == 2
     assert alive(world, people) == [people[0]]
-    used = [entry for entry in await audited(database) if entry.get("tool") == "hangup_call" and entry.get("asked")]
+    used = [
+        entry for entry in await audit_entries(database) if entry.get("tool") == "hangup_call" and entry.get("asked")
+    ]
     assert [entry["asked"].get("grant") for entry in used if entry["outcome"] == "done"] == [code] * 6 + [None]
 
 
@@ -315,7 +317,7 @@ async def test_a_revoked_grant_covers_nothing_from_then_on(world: World, databas
         assert (second_revoke.returncode, "There is no open grant" in second_revoke.stderr) == (1, True)
         person.answering = no
         await refusal(client, "hangup_call", call_control_id=legs_in(world, standup)[1])
-    outcomes = [entry["outcome"] for entry in await audited(database)]
+    outcomes = [entry["outcome"] for entry in await audit_entries(database)]
     assert [outcome for outcome in outcomes if "grant" in outcome] == [
         "granted by a person",
         "grant revoked by a person",

@@ -9,10 +9,10 @@ import pytest
 from mcp.client import Client
 from mcp_types import ElicitResult
 
-from support.guarded_server import Person, audited, call_in, changes, guarded, room, room_at, write_policy
+from support.guarded_server import Person, audit_entries, call_in, changes, guarded, room, room_at, write_policy
 from support.mcp import Answering, closes, connected, no, yes
 from support.mcp_in_process import World
-from support.mcp_stdio import spoken_to
+from support.mcp_stdio import stdio_server
 from support.telnyx import Telnyx, telnyx
 from support.webhooks import url_of
 
@@ -168,11 +168,11 @@ async def test_a_host_that_exits_during_a_question_sends_nothing_and_is_recorded
     with telnyx() as phone:
         conference = room_at(phone)
         before = phone.commands()
-        async with spoken_to("--database", url_of(database), env=phone.env) as host:
+        async with stdio_server("--database", url_of(database), env=phone.env) as host:
             await host.ask("initialize", HELLO)
             await host.send("notifications/initialized")
             call = {"name": "end_conference", "arguments": {"conference_id": conference}}
             await host.send("tools/call", call, id="the call")
             await host.until(lambda message: message.get("method") == "elicitation/create")
         assert phone.commands() == before
-    assert [entry["outcome"] for entry in await audited(database)] == ["given up"]
+    assert [entry["outcome"] for entry in await audit_entries(database)] == ["given up"]

@@ -27,7 +27,7 @@ from support.guarded_server import Clock, changes, guarded, overheard, room, wri
 from support.mcp import call, connected, refusal, yes
 from support.mcp_apps import LISTED
 from support.mcp_in_process import World
-from support.mcp_stdio import spoken_to
+from support.mcp_stdio import stdio_server
 from support.telnyx import telnyx
 from telnyx_conferencing.server.sandbox import Sandbox
 from telnyx_conferencing.server.sandbox.conference import JoinOptions
@@ -124,7 +124,7 @@ async def test_an_edit_applies_at_once_and_a_broken_one_keeps_the_policy_and_is_
 async def test_a_2025_client_is_notified_when_the_list_of_tools_changes(policy: Path) -> None:
     write_policy(policy, "")
     with telnyx() as phone:
-        async with spoken_to("--policy", str(policy), env=phone.env) as raw:
+        async with stdio_server("--policy", str(policy), env=phone.env) as raw:
             capabilities = (await raw.greet())["capabilities"]
             await raw.ask("tools/list")
             write_policy(policy, "tools.read_only = true")

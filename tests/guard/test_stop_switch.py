@@ -7,7 +7,7 @@ from mcp_types import ElicitResult
 
 from support.examples import COMMAND_OF, EXAMPLES
 from support.guarded_server import changes, code_in, decided, guarded, room
-from support.http import recording
+from support.http import recording_server
 from support.mcp import call, connected, refusal, text, yes
 from support.mcp_in_process import World
 from support.telnyx import telnyx
@@ -66,7 +66,7 @@ async def test_a_server_that_is_started_later_is_stopped_too(database: Path) -> 
 async def test_a_stop_lets_no_tool_write_and_every_tool_read(database: Path) -> None:
     await stop(database)
     answer: dict[str, object] = {}
-    with recording(answer=answer) as (base_url, received):
+    with recording_server(answer=answer) as (base_url, received):
         env = {"TELNYX_API_KEY": "KEYtests", "TELNYX_BASE_URL": base_url}
         options = ("--toolsets", "all", "--approval", "never", "--database", url_of(database))
         async with connected(*options, env=env) as client:

@@ -12,7 +12,7 @@ from mcp.client.streamable_http import streamable_http_client
 from support.mcp import ERAS, call
 from support.mcp_stdio import PATIENCE, environment
 from support.telnyx import telnyx
-from support.webhooks import free_port, listening, url_of
+from support.webhooks import free_port, url_of, wait_until_listening
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
@@ -30,7 +30,7 @@ async def test_two_uvicorn_workers_share_a_store(tmp_path: Path) -> None:
         async with await anyio.open_process(
             [sys.executable, "-m", "uvicorn", *factory], env=env, stderr=None
         ) as served:
-            await listening(port)
+            await wait_until_listening(port)
             url = f"http://127.0.0.1:{port}/mcp"
             async with Client(streamable_http_client(url), mode=ERAS["2026-07-28"]) as client:
                 for number in range(6):

@@ -11,11 +11,11 @@ from mcp_types import TextResourceContents
 
 from support.commands import installed
 from support.examples import COMMAND_OF, EXAMPLES, Example, mismatches
-from support.http import recording
+from support.http import recording_server
 from support.mcp import ERAS, call, own_actions, refusal, text, yes
 from support.mcp_http import site
 from support.telnyx import open_room, telnyx
-from support.webhooks import NOWHERE, body_of, eventually, post, signed
+from support.webhooks import NOWHERE, body_of, eventually, post, signed_headers
 from telnyx_conferencing.server.mcp.tool_definitions import definition
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
@@ -42,7 +42,7 @@ async def answers(client: Client, example: Example) -> None:
 @pytest.mark.slow
 async def test_a_sample_of_the_tools_returns_the_same_results_as_over_stdio(era: str, tmp_path: Path) -> None:
     answer: dict[str, Any] = {}
-    with recording(answer=answer) as (base_url, received):
+    with recording_server(answer=answer) as (base_url, received):
         env = {"TELNYX_API_KEY": "KEYtest", "TELNYX_BASE_URL": base_url}
         async with (
             site("--toolsets", "all", "--approval", "never", home=tmp_path, env=env, start=installed) as server,
@@ -84,7 +84,7 @@ async def test_a_wait_includes_events_since_the_clients_own_last_command(era: st
 
             async def happens(name: str) -> None:
                 body = body_of(name)
-                assert await anyio.to_thread.run_sync(post, server.port, body, signed(signer, body)) == 200
+                assert await anyio.to_thread.run_sync(post, server.port, body, signed_headers(signer, body)) == 200
 
             await call(first, "create_queue", queue_name="one")
             await happens("after the first")

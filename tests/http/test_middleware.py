@@ -11,8 +11,8 @@ from support.command_line import run
 from support.mcp import call, refusal
 from support.mcp_http import Site, site
 from support.telnyx import telnyx
-from support.tokens import CONTROL, given
-from support.webhooks import body_of, signed
+from support.tokens import CONTROL, create_token
+from support.webhooks import body_of, signed_headers
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +31,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Sit
         env = {**phone.env, "TELNYX_PUBLIC_KEY": SIGNER.public_key}
         options = ("--allowed-hosts", "team.example", "--operator-page", "0", "--log-format", "json")
         home = tmp_path_factory.mktemp("site")
-        token = await given(home, "anna", CONTROL)
+        token = await create_token(home, "anna", CONTROL)
         async with site(*options, home=home, env=env) as served:
             served.token = token
             yield served
@@ -89,7 +89,11 @@ async def test_a_body_over_one_megabyte_is_refused(server: Site) -> None:
 async def test_metrics_count_calls_and_webhooks_without_personal_data(server: Site) -> None:
     body = body_of("counted", **{"from": "+12025550111"})
     async with httpx2.AsyncClient(trust_env=False) as http:
-        for content, headers in ((body, signed(SIGNER, body)), (body, {}), (body, signed(SIGNER, body))):
+        for content, headers in (
+            (body, signed_headers(SIGNER, body)),
+            (body, {}),
+            (body, signed_headers(SIGNER, body)),
+        ):
             await http.post(f"{server.url}/webhooks/telnyx", content=content, headers=headers)
     async with server.client() as client:
         await call(client, "list_queues")

@@ -11,7 +11,7 @@ import pytest
 from support.mcp import call
 from support.mcp_http import Site, site
 from support.telnyx import telnyx
-from support.webhooks import body_of, eventually, signed, stored
+from support.webhooks import body_of, eventually, signed_headers, stored_in
 from telnyx_conferencing.server.sandbox import Fault
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
@@ -70,7 +70,7 @@ async def arrived(phone: Any) -> bool:
 async def test_a_webhook_in_flight_is_stored_before_its_socket_closes(tmp_path: Path) -> None:
     signer = Signer()
     body = body_of("the last one")
-    headers = signed(signer, body)
+    headers = signed_headers(signer, body)
     with telnyx() as phone:
         env = {**phone.env, "TELNYX_PUBLIC_KEY": signer.public_key}
         async with site(home=tmp_path, env=env) as server:
@@ -85,7 +85,7 @@ async def test_a_webhook_in_flight_is_stored_before_its_socket_closes(tmp_path: 
                 answer = await http.post(f"{server.url}/webhooks/telnyx", content=slowly(), headers=headers)
             assert await server.ended() == 0
     assert answer.status_code == 200
-    assert "the last one" in [event.id for event in await stored(tmp_path / "events.db")]
+    assert "the last one" in [event.id for event in await stored_in(tmp_path / "events.db")]
 
 
 async def test_a_connection_made_before_the_shutdown_is_still_answered(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from support.load import Load
 from support.mcp import ERAS, call, refusal, yes
 from support.operator_visitor import Visitor
 from support.postgres import Cluster, cluster
-from support.replicas import Caller, Calls, Team, calling, team
+from support.replicas import Caller, Calls, Team, keep_calling, team
 from support.telnyx import open_room
-from support.webhooks import PATIENCE, body_of, eventually, post, signed, stored
+from support.webhooks import PATIENCE, body_of, eventually, post, signed_headers, stored_in
 from telnyx_conferencing.server.guard import Ledger
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 from telnyx_conferencing.server.web.operator.sign_in import create_code
@@ -69,14 +69,14 @@ async def replicas(database: str, tmp_path_factory: pytest.TempPathFactory) -> A
 @asynccontextmanager
 async def load(replicas: Team, database: str) -> AsyncGenerator[tuple[Calls, Load]]:
     """Clients of both eras that call, and events that come; afterwards nothing is lost and nothing doubled."""
-    async with calling(replicas.proxy.url) as calls:
+    async with keep_calling(replicas.proxy.url) as calls:
         with Load(replicas.proxy.port, signer) as events:
             await calls.until(MANY)
             yield calls, events
             await calls.until(MANY)
             await anyio.to_thread.run_sync(events.until, len(events.answered) + MANY)
     calls.judge(replicas.phone)
-    there = Counter(event.id for event in await stored(database))
+    there = Counter(event.id for event in await stored_in(database))
     assert set(events.answered) <= set(there)
     assert set(there.values()) == {1}
     async with Ledger.open(database) as ledger:
@@ -145,7 +145,7 @@ async def test_a_webhook_to_one_replica_wakes_a_wait_at_the_other(replicas: Team
         tasks.start_soon(wait)
         await eventually(waiting)
         there = replicas.second.site.port
-        assert await anyio.to_thread.run_sync(post, there, body, signed(signer, body)) == 200
+        assert await anyio.to_thread.run_sync(post, there, body, signed_headers(signer, body)) == 200
 
 
 async def test_a_stateless_client_can_use_either_replica(replicas: Team) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from mcp.client import Client
 
-from support.guarded_server import Clock, Person, audited, changes, code_in, guarded, overheard, room
+from support.guarded_server import Clock, Person, audit_entries, changes, code_in, guarded, overheard, room
 from support.mcp import call, closes, refusal, text, yes
 from support.mcp_apps import CARD, PENDING, RENDERS
 from support.mcp_http import site
@@ -219,7 +219,7 @@ async def test_a_secret_is_nowhere_but_in_the_meta_of_its_card(tmp_path: Path) -
     assert secret not in "".join(results)
     assert secret not in heard.log.read_text()
     assert not holds(tmp_path, secret.encode())
-    entries = await audited(tmp_path / "events.db")
+    entries = await audit_entries(tmp_path / "events.db")
     assert secret not in json.dumps(entries)
     [decision] = [entry for entry in entries if entry["outcome"] == "approved by a person"]
     assert {name: decision[name] for name in ("by", "code", "tool")} == {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mcp.client import Client
 
-from support.guarded_server import Clock, Person, dialled, guarded, real_time, room
+from support.guarded_server import Clock, Person, dialled_numbers, guarded, real_time, room
 from support.mcp import call, connected, no, refusal, yes
 from support.mcp_in_process import World, in_process
 
@@ -77,7 +77,7 @@ async def test_an_argument_without_a_default_is_required(env: dict[str, str], mi
 async def test_a_connection_that_the_operator_has_set_is_judged_like_any(world: World, policed: Policed) -> None:
     async with policed("scope.connections = ['other']") as client:
         assert "the connection to call with is 'sandbox'" in await refusal(client, "dial", to=ANN)
-    assert dialled(world.sandbox) == []
+    assert dialled_numbers(world.sandbox) == []
 
 
 async def test_each_of_several_numbers_lies_within_the_prefixes(world: World, policed: Policed) -> None:
@@ -88,10 +88,10 @@ async def test_each_of_several_numbers_lies_within_the_prefixes(world: World, po
         await refusal(client, "dial", to="sip:+12025550150@example.com")
         waiting = (await call(client, "list_queue_calls", queue_name="support"))["calls"][0]["call_control_id"]
         await refusal(client, "transfer_call", call_control_id=waiting, to="+14155550123")
-        assert dialled(world.sandbox) == []
+        assert dialled_numbers(world.sandbox) == []
         await call(client, "dial", to=[ANN, BEN])
         await call(client, "transfer_call", call_control_id=waiting, to=CAROL)
-    assert dialled(world.sandbox) == [ANN, BEN, CAROL]
+    assert dialled_numbers(world.sandbox) == [ANN, BEN, CAROL]
 
 
 async def test_calls_per_hour_are_counted_for_each_number(world: World, clock: Clock, policed: Policed) -> None:
@@ -105,7 +105,7 @@ async def test_calls_per_hour_are_counted_for_each_number(world: World, clock: C
         assert "There is room for this call again in 3600 s" in message
         clock.move(hours=1)
         await call(client, "dial", to=ANN)
-    assert dialled(world.sandbox) == [ANN, BEN, CAROL, ANN]
+    assert dialled_numbers(world.sandbox) == [ANN, BEN, CAROL, ANN]
 
 
 async def test_no_more_calls_are_up_at_once_than_may_be(world: World, policed: Policed) -> None:
@@ -113,7 +113,7 @@ async def test_no_more_calls_are_up_at_once_than_may_be(world: World, policed: P
         message = await refusal(client, "dial", to=[ANN, BEN, CAROL])
         assert "5 calls are up on connection 'sandbox' and this would add 3" in message
         assert "allows 7 at once" in message
-        assert dialled(world.sandbox) == []
+        assert dialled_numbers(world.sandbox) == []
         result = await call(client, "dial", to=ANN)
         await call(client, "dial", to=BEN)
         await refusal(client, "dial", to=CAROL)
@@ -139,7 +139,7 @@ async def test_a_person_sees_the_numbers_and_who_is_called_into_what(world: Worl
     assert question.startswith(f"Call 2 numbers ('{ANN}', '{BEN}') from '+12025550100', on connection 'sandbox', into ")
     assert "into conference 'Standup'? 2 people are in it" in question
     assert "2025550" not in message
-    assert dialled(world.sandbox) == []
+    assert dialled_numbers(world.sandbox) == []
 
 
 async def test_a_question_about_a_hangup_names_the_queue_of_the_call(world: World) -> None:

@@ -10,7 +10,16 @@ import anyio
 import pytest
 from mcp.client import Client
 
-from support.guarded_server import Clock, Person, audited, code_in, decided, dialled, guarded, write_policy
+from support.guarded_server import (
+    Clock,
+    Person,
+    audit_entries,
+    code_in,
+    decided,
+    dialled_numbers,
+    guarded,
+    write_policy,
+)
 from support.mcp import call, no, refusal, yes
 from support.mcp_in_process import World
 from support.webhooks import url_of
@@ -80,7 +89,7 @@ async def test_nobody_is_called_at_night_and_the_refusal_says_when_it_is_day_the
         clock.moment = at("2026-03-05T09:00+01:00")
         await call(client, "dial", to=BERLIN)
         assert "Thu 03:00 in America/New_York" in await refusal(client, "dial", to=NEW_YORK)
-    assert dialled(world.sandbox) == [BERLIN]
+    assert dialled_numbers(world.sandbox) == [BERLIN]
 
 
 async def test_a_number_that_may_be_in_several_time_zones_is_called_only_when_it_is_day_in_all(
@@ -90,7 +99,7 @@ async def test_a_number_that_may_be_in_several_time_zones_is_called_only_when_it
         clock.moment = at("2026-03-04T09:00-05:00")  # 04:00 in Honolulu
         assert "may be in several time zones" in await refusal(client, "dial", to=TOLL_FREE)
         await call(client, "dial", to=NEW_YORK)
-    assert dialled(world.sandbox) == [NEW_YORK]
+    assert dialled_numbers(world.sandbox) == [NEW_YORK]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +182,7 @@ async def test_another_spelling_of_a_number_is_the_same_person(
         assert "has opted out" in await refusal(client, "dial", to=spelling)
         clock.moment = at("2026-03-04T23:00+01:00")
         assert "Wed 23:00 in Europe/Berlin" in await refusal(client, "dial", to=spelling)
-    assert dialled(world.sandbox) == [BERLIN]
+    assert dialled_numbers(world.sandbox) == [BERLIN]
 
 
 @pytest.mark.parametrize("unknown", ["sip:reception@carrier.example", "sip:3090182000@carrier.example"])
@@ -182,7 +191,7 @@ async def test_a_number_of_unknown_time_zone_is_not_called(world: World, policed
         refused = await refusal(client, "dial", to=unknown)
     assert "a time zone that is not known" in refused
     assert "a country that is not known" in refused
-    assert dialled(world.sandbox) == []
+    assert dialled_numbers(world.sandbox) == []
 
 
 async def test_a_transfer_and_each_number_of_a_dial_are_held_to_the_rules(world: World, policed: Policed) -> None:
@@ -190,7 +199,7 @@ async def test_a_transfer_and_each_number_of_a_dial_are_held_to_the_rules(world:
     async with policed('[calling]\ncountries = ["US"]\noverride = []') as client:
         assert "is in DE" in await refusal(client, "transfer_call", call_control_id=caller.call_control_id, to=BERLIN)
         assert "is in DE" in await refusal(client, "dial", to=[NEW_YORK, BERLIN])
-    assert dialled(world.sandbox) == []
+    assert dialled_numbers(world.sandbox) == []
 
 
 async def test_the_operators_own_agents_can_be_exempt(world: World, policed: Policed) -> None:
@@ -200,7 +209,7 @@ async def test_the_operators_own_agents_can_be_exempt(world: World, policed: Pol
         await call(client, "dial", to="sip:anna@agents.example")
         await refusal(client, "dial", to=LOS_ANGELES)
         await refusal(client, "dial", to="sip:anna@agents.example.org")
-    assert dialled(world.sandbox) == [NEW_YORK, "sip:anna@agents.example"]
+    assert dialled_numbers(world.sandbox) == [NEW_YORK, "sip:anna@agents.example"]
 
 
 # Attempts
@@ -212,7 +221,7 @@ async def test_a_spelling_with_two_numbers_is_not_exempt_if_one_of_them_is(world
         for between in ",", "+", "*", "w":
             refused = await refusal(client, "dial", to=f"sip:{BERLIN}{between}{NEW_YORK[1:]}@carrier.example")
             assert "is in DE" in refused
-    assert dialled(world.sandbox) == [f"sip:{NEW_YORK}@carrier.example"]
+    assert dialled_numbers(world.sandbox) == [f"sip:{NEW_YORK}@carrier.example"]
 
 
 async def test_every_number_of_a_spelling_counts_as_called(world: World, policed: Policed) -> None:
@@ -224,7 +233,7 @@ async def test_every_number_of_a_spelling_counts_as_called(world: World, policed
         assert "1 time in 24 hours" in await refusal(client, "dial", to=twice)
         assert "has no country code" in await refusal(client, "dial", to="sip:2135550150@carrier.example")
         await call(client, "dial", to="sip:1001@office.example")
-    assert len(dialled(world.sandbox)) == 2
+    assert len(dialled_numbers(world.sandbox)) == 2
 
 
 async def test_an_opt_out_is_found_without_the_country_code(world: World, policed: Policed) -> None:
@@ -232,7 +241,7 @@ async def test_an_opt_out_is_found_without_the_country_code(world: World, police
         await call(client, "add_optout", number=LOS_ANGELES)
         for digits in "2135550150", "12135550150", "92135550150", "213.555.0150", "2135550150&1":
             assert "has opted out" in await refusal(client, "dial", to=f"sip:{digits}@carrier.example"), digits
-    assert dialled(world.sandbox) == []
+    assert dialled_numbers(world.sandbox) == []
 
 
 async def test_attempts_are_counted_in_the_store_by_all_servers_and_for_a_day(
@@ -249,7 +258,7 @@ async def test_attempts_are_counted_in_the_store_by_all_servers_and_for_a_day(
         clock.move(hours=23)
         await call(first, "dial", to=BERLIN)
         await refusal(second, "dial", to=BERLIN)
-    assert dialled(world.sandbox) == [BERLIN] * 3
+    assert dialled_numbers(world.sandbox) == [BERLIN] * 3
 
 
 async def test_of_two_calls_at_once_only_one_is_the_last_attempt(world: World, policed: Policed) -> None:
@@ -263,7 +272,7 @@ async def test_of_two_calls_at_once_only_one_is_the_last_attempt(world: World, p
         for client in (first, second, first, second):
             calls.start_soon(dial, client)
     assert sorted(results) == [False, True, True, True]
-    assert dialled(world.sandbox) == [BERLIN]
+    assert dialled_numbers(world.sandbox) == [BERLIN]
 
 
 # Opting out
@@ -279,8 +288,8 @@ async def test_an_opt_out_holds_from_then_on_without_any_policy_and_is_audited(
         assert "has opted out of calls, on 2026-03-04 11:00 UTC" in await refusal(client, "dial", to=BERLIN)
         [number] = (await call(client, "may_call", numbers=[BERLIN]))["numbers"]
         assert number["allowed"] is False
-    assert dialled(world.sandbox) == []
-    outcomes = [entry["outcome"] for entry in await audited(database)]
+    assert dialled_numbers(world.sandbox) == []
+    outcomes = [entry["outcome"] for entry in await audit_entries(database)]
     assert outcomes.count("opt-out added") == 1
 
 
@@ -300,7 +309,7 @@ async def test_the_file_of_opt_outs_is_watched_and_without_it_nobody_is_called(
         assert "the opt-out list cannot be used" in await refusal(client, "dial", to=LOS_ANGELES)
         write_policy(file, "")
         await call(client, "dial", to=LOS_ANGELES)
-    assert dialled(world.sandbox) == [NEW_YORK, LOS_ANGELES]
+    assert dialled_numbers(world.sandbox) == [NEW_YORK, LOS_ANGELES]
 
 
 async def test_a_person_who_keys_the_digit_is_not_called_again(world: World, policed: Policed, database: Path) -> None:
@@ -371,7 +380,7 @@ async def test_a_person_may_override_a_rule_for_exactly_one_call(world: World, p
     assert person.questions[0].startswith(
         "A yes overrides a rule for this one call: calling rule hours: +493090182000 is called where it is Wed 22:00"
     )
-    assert dialled(world.sandbox) == [BERLIN, BERLIN]
+    assert dialled_numbers(world.sandbox) == [BERLIN, BERLIN]
 
 
 async def test_a_refusal_names_the_rule_and_when_the_call_is_allowed(policed: Policed, clock: Clock) -> None:
@@ -391,7 +400,7 @@ async def test_an_override_is_not_one_of_a_rule_that_came_later(
         await decided(database, code, now=clock)
         await call(client, "add_optout", number=BERLIN)
         assert "has opted out" in await refusal(client, "dial", to=BERLIN)
-    assert dialled(world.sandbox) == []
+    assert dialled_numbers(world.sandbox) == []
 
 
 async def test_a_policy_can_forbid_overrides_and_always_forbids_those_of_opt_outs(
@@ -407,4 +416,4 @@ async def test_a_policy_can_forbid_overrides_and_always_forbids_those_of_opt_out
     async with policed('[calling]\noverride = ["optout"]', answering=person.slowly) as client:
         await call(client, "dial", to=BERLIN)
     assert len(person.questions) == 1
-    assert dialled(world.sandbox) == [BERLIN]
+    assert dialled_numbers(world.sandbox) == [BERLIN]

@@ -9,7 +9,7 @@ import pytest
 from mcp.client import Client
 from mcp_types import ElicitResult
 
-from support.guarded_server import Person, audited, changes, guarded, room
+from support.guarded_server import Person, audit_entries, changes, guarded, room
 from support.mcp import call, connected, refusal, yes
 from support.mcp_in_process import World
 from support.telnyx import open_room, telnyx
@@ -111,7 +111,7 @@ async def test_digits_that_are_sent_and_texts_that_are_said_are_not_in_the_audit
             invalid_payload="Once more, Zoe",
             voice=VOICE,
         )
-    kept = json.dumps(await audited(database))
+    kept = json.dumps(await audit_entries(database))
     assert "send_call_dtmf" in kept
     assert "4929123" not in kept
     assert "Zoe" not in kept

@@ -6,7 +6,7 @@ import pytest
 from mcp.client import Client
 
 from support.mcp import ERAS, call
-from support.mcp_in_process import World, in_process, serving
+from support.mcp_in_process import World, in_process, run_server
 from telnyx_conferencing.server.adapters.sandbox_transport import SandboxTransport
 from telnyx_conferencing.server.sandbox import Fault
 
@@ -34,7 +34,7 @@ async def test_a_call_that_the_client_gives_up_gives_up_its_request(era: str) ->
     world = World()
     world.sandbox.faults.add(Fault(kind="hang"))
     transport = Watched(world)
-    async with world.http(transport) as http, serving(world, http) as server:
+    async with world.http(transport) as http, run_server(world, http) as server:
         async with Client(server, mode=ERAS[era]) as client, anyio.create_task_group() as tasks:
             tasks.start_soon(client.call_tool, "create_queue", {"queue_name": "sales"})
             with anyio.fail_after(5):

@@ -15,7 +15,7 @@ from mcp.client.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp_types import ResourceTemplateReference
 
 from support.guarded_server import guarded, room, room_at
-from support.mcp import call, connected, practising, refusal
+from support.mcp import call, connected, practice_client, refusal
 from support.mcp_in_process import World
 from support.stored_events import series
 from support.telnyx import open_room, telnyx
@@ -47,7 +47,7 @@ async def test_a_late_event_is_listed_at_its_own_time_on_every_page(era: str, tm
         for event in [*events[:2], *events[3:], events[2]]:
             await store.add(event)
     newest_first = ["e5", "e4", "e3", "e2", "e1", "e0"]
-    async with practising(era, "--database", database) as client:
+    async with practice_client(era, "--database", database) as client:
         listed, uri = await all_pages(client), "telnyx://conferences/late/events?limit=4"
         first = await read(client, uri)
         second = await read(client, f"{uri}&before={first['before']}")
@@ -68,7 +68,7 @@ async def all_pages(client: Client) -> list[Any]:
 
 
 async def test_the_expected_event_of_a_result_can_be_waited_for_also_after_it_has_happened(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         legs = await waiting(client)
         opened = await call(client, "create_conference", call_control_id=legs[0], name="Standup")
         room = opened["conference"]["id"]
@@ -84,7 +84,7 @@ async def test_the_expected_event_of_a_result_can_be_waited_for_also_after_it_ha
 
 
 async def test_a_wait_ends_when_the_event_comes(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         legs = await waiting(client)
         room = await open_room(client, *legs[:2])
         answers: list[dict[str, Any]] = []
@@ -103,7 +103,7 @@ async def test_a_wait_ends_when_the_event_comes(era: str) -> None:
 
 
 async def test_a_wait_that_runs_out_says_what_happened_instead(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         legs = await waiting(client)
         room = await open_room(client, legs[0])
         answer = await call(
@@ -116,7 +116,7 @@ async def test_a_wait_that_runs_out_says_what_happened_instead(era: str) -> None
 
 
 async def test_events_are_listed_newest_first_by_what_they_are_about_and_paged(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         legs = await waiting(client)
         room = await open_room(client, *legs)
         await call(client, "wait_for_event", types=["conference.participant.joined"], call_control_id=legs[2])
@@ -135,7 +135,7 @@ async def test_events_are_listed_newest_first_by_what_they_are_about_and_paged(e
 
 
 async def test_links_to_recordings_are_shown_only_when_asked_for(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         room = await open_room(client, (await waiting(client))[0])
         await call(client, "start_recording", conference_id=room, format="mp3")
         stopped = await call(client, "stop_recording", conference_id=room)
@@ -161,7 +161,7 @@ async def test_a_summary_lists_a_bounded_number_of_people() -> None:
 
 
 async def test_a_summary_tells_a_conference_with_where_each_fact_is_from(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         legs = await waiting(client)
         room = await open_room(client, *legs[:2])
         await call(client, "mute_participants", conference_id=room, call_control_ids=[legs[1]])
@@ -177,7 +177,7 @@ async def test_a_summary_tells_a_conference_with_where_each_fact_is_from(era: st
 
 async def test_practice_goes_by_the_clock_of_the_sandbox(era: str) -> None:
     port = free_port()
-    async with practising(era, "--sandbox-port", str(port)) as client:
+    async with practice_client(era, "--sandbox-port", str(port)) as client:
         room = await open_room(client, *(await waiting(client))[:2])
         moved = httpx2.post(
             f"http://127.0.0.1:{port}/sandbox/clock",
@@ -191,7 +191,7 @@ async def test_practice_goes_by_the_clock_of_the_sandbox(era: str) -> None:
 
 
 async def test_the_list_of_participants_says_who_they_are_and_how_long_they_are_on_hold() -> None:
-    async with practising("2026-07-28") as client:
+    async with practice_client("2026-07-28") as client:
         legs = await waiting(client)
         room = await open_room(client, *legs[:2])
         types = ["conference.participant.joined"]
@@ -220,7 +220,7 @@ async def test_without_events_the_list_of_participants_says_that_numbers_are_not
 
 
 async def test_a_conference_is_summed_up_by_its_name_too() -> None:
-    async with practising("2026-07-28") as client:
+    async with practice_client("2026-07-28") as client:
         legs = await waiting(client)
         opened = await call(client, "create_conference", call_control_id=legs[0], name="Standup")
         summary = await call(client, "conference_summary", conference_id="Standup")
@@ -236,14 +236,14 @@ async def test_every_stored_type_of_event_can_be_listed(tmp_path: Path) -> None:
         for number, event_type in enumerate(("streaming.started", "call_initiated", "fax.received")):
             body = b'{"id": "%d", "event_type": "%b", "payload": {}}' % (number, event_type.encode())
             await store.add(parse_event(body, via=Via.WEBHOOK, verified=True, received_at=datetime.now(UTC)), body)
-    async with practising("2026-07-28", "--database", url_of(database)) as client:
+    async with practice_client("2026-07-28", "--database", url_of(database)) as client:
         for event_type in ("streaming.started", "call_initiated", "fax.received", "streaming.*"):
             page = await call(client, "list_events", types=[event_type])
             assert page["total_results"] == 1, event_type
 
 
 async def test_a_type_that_is_misspelt_is_doubted_when_nothing_is_found(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         found = await call(client, "list_events", types=["conference.particpant.joined"])
     assert found["summary"].startswith("No events. 'conference.particpant.joined' is not a documented type")
     assert found["summary"].endswith("Did you mean conference.participant.joined?")
@@ -263,7 +263,7 @@ async def test_a_type_that_is_misspelt_is_doubted_when_nothing_is_found(era: str
 async def test_an_invalid_argument_is_answered_with_what_to_do(
     tool: str, arguments: dict[str, Any], message: str
 ) -> None:
-    async with practising("2025-11-25") as client:
+    async with practice_client("2025-11-25") as client:
         assert message in await refusal(client, tool, **arguments)
 
 
@@ -282,13 +282,13 @@ async def test_conferences_from_before_the_first_event_are_read_too(era: str) ->
 
 
 async def test_the_scene_is_there_from_the_first_question_on(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         queues = (await read(client, "telnyx://queues"))["queues"]
     assert {queue["name"]: queue["size"] for queue in queues} == {"agents": 1, "supervisors": 1, "support": 3}
 
 
 async def test_every_resource_can_be_read_and_a_missing_one_is_a_protocol_error(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         legs = await waiting(client)
         room = await open_room(client, *legs[:2])
         await call(client, "wait_for_event", types=["conference.participant.joined"], call_control_id=legs[1])
@@ -336,7 +336,7 @@ def pictured(drawn: Any) -> list[str | None]:
 
 
 async def test_a_picture_is_masked_in_its_words_and_drawn_the_same(era: str) -> None:
-    async with practising(era, "--mask-numbers") as client:
+    async with practice_client(era, "--mask-numbers") as client:
         legs = await waiting(client)
         room = await open_room(client, *legs)
         await call(client, "wait_for_event", types=["conference.participant.joined"], call_control_id=legs[-1])
@@ -349,7 +349,7 @@ async def test_a_picture_is_masked_in_its_words_and_drawn_the_same(era: str) -> 
 
 
 async def test_template_variables_complete_from_live_data(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         legs = await waiting(client)
         room = await open_room(client, legs[0])
         await call(client, "wait_for_event", types=["conference.created"], conference_id=room)
@@ -367,7 +367,7 @@ async def test_template_variables_complete_from_live_data(era: str) -> None:
 
 
 async def test_a_subscribed_resource_is_notified_with_subscriptions_listen() -> None:
-    async with practising("2026-07-28") as client:
+    async with practice_client("2026-07-28") as client:
         legs = await waiting(client)
         room = await open_room(client, legs[0])
         uri = f"telnyx://conferences/{room}"
@@ -389,7 +389,7 @@ def place(entry: dict[str, Any]) -> tuple[int, str, str | None]:
 
 
 async def test_a_queue_resource_has_the_fields_that_only_telnyx_knows(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         legs = await waiting(client)
         await call(client, "wait_for_event", types=["call.enqueued"], call_control_id=legs[-1], since="2020-01-01")
         await call(client, "update_queue", queue_name="support", max_size=7)
@@ -433,7 +433,7 @@ async def test_a_queue_resource_has_only_the_facts_from_events_when_telnyx_canno
 
 
 async def test_an_invalid_queue_name_is_no_resource(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         for name in ("%2E%2E", "x" * 256):
             with pytest.raises(Exception, match="is not a valid queue name") as error:
                 await client.read_resource(f"telnyx://queues/{name}")

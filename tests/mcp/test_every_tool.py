@@ -33,10 +33,10 @@ from support.examples import (
     mismatches,
     operation_of,
 )
-from support.http import Received, recording
+from support.http import Received, recording_server
 from support.mcp import connected, text
 from support.mcp_apps import LISTED
-from support.mcp_stdio import spoken_to
+from support.mcp_stdio import stdio_server
 from support.rows import each_row
 from support.webhooks import url_of
 from telnyx_conferencing.server.mcp.tool_definitions import definition
@@ -72,7 +72,7 @@ def at_bench(era: str, work: Callable[[Bench], Awaitable[T]]) -> T:
 
     async def connect_and_work() -> T:
         answer: dict[str, Any] = {}
-        with recording(answer=answer) as (base_url, received):
+        with recording_server(answer=answer) as (base_url, received):
             env = {"TELNYX_API_KEY": "KEYtest", "TELNYX_BASE_URL": base_url, **DEFAULTS}
             async with connected(*ALL_TOOLS, era=era, env=env, start=installed) as client:
                 return await work(Bench(client, answer, received))
@@ -680,7 +680,7 @@ def test_lists_and_objects_that_a_host_sent_as_json_in_text_are_read(case: str, 
 
 @pytest.mark.anyio
 async def test_a_result_of_a_protocol_without_structured_content_is_its_text_alone(tmp_path: Path) -> None:
-    async with spoken_to("--sandbox", "--database", url_of(tmp_path / "events.db"), env={}) as server:
+    async with stdio_server("--sandbox", "--database", url_of(tmp_path / "events.db"), env={}) as server:
         assert (await server.initialize("2024-11-05"))["protocolVersion"] == "2024-11-05"
         result = await server.ask("tools/call", {"name": "list_queues", "arguments": {}})
     assert "structuredContent" not in result

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.first_calls import ANN, FILE, meant, people_and_rooms
+from support.first_calls import ANN, FILE, people_and_rooms, with_ids
 from support.mcp import call, refusal
 from support.mcp_in_process import World, in_process
 from telnyx_conferencing.server.sandbox.conference import JoinOptions
@@ -83,7 +83,7 @@ def test_the_table_has_at_least_twenty_five_requests() -> None:
 async def test_a_natural_request_works_at_the_first_call(request_: Request) -> None:
     world = World()
     names = people_and_rooms(world)
-    arguments = meant(dict(request_.arguments), names)
+    arguments = with_ids(dict(request_.arguments), names)
     for name, id_ in names.items():
         arguments = {key: _replaced(value, name, id_) for key, value in arguments.items()}
     async with in_process(world) as client:

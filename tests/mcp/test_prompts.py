@@ -14,9 +14,9 @@ from mcp_types import INVALID_PARAMS, PromptReference, TextContent
 
 from support.guarded_server import guarded, room, write_policy
 from support.hostile_text import HOSTILE, unseen
-from support.mcp import call, connected, practising
+from support.mcp import call, connected, practice_client
 from support.mcp_in_process import World
-from support.mcp_stdio import spoken_to
+from support.mcp_stdio import stdio_server
 from support.telnyx import open_room, telnyx
 from telnyx_conferencing.prompts.files import prompts
 from telnyx_conferencing.server.sandbox import Sandbox
@@ -101,7 +101,7 @@ def policy(tmp_path: Path) -> Path:
 
 
 async def test_prompts_are_listed_with_what_a_person_sees_of_them(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         listed = {prompt.name: prompt for prompt in (await client.list_prompts()).prompts}
     assert set(listed) == possible(BY_DEFAULT)
     for name, shown in listed.items():
@@ -123,7 +123,7 @@ async def test_each_prompt_is_short_for_any_number_of_people(era: str, world: Wo
 
 
 async def test_a_prompt_shows_the_current_state(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         legs = await legs_in(client, "support")
         conference_id = await open_room(client, *legs[:2])
         await call(client, "wait_for_event", types=["conference.participant.joined"], call_control_id=legs[1])
@@ -174,7 +174,7 @@ async def test_practising_is_for_the_sandbox_only() -> None:
     with telnyx() as phone:
         async with connected(env=phone.env) as client:
             on_an_account = await text_of(client, "practise")
-    async with practising("2026-07-28") as client:
+    async with practice_client("2026-07-28") as client:
         on_the_sandbox = await text_of(client, "practise", prompt="wrap_up")
     assert "Change nothing and call nobody." in on_an_account
     assert "Practise 'wrap_up' with me." in on_the_sandbox
@@ -211,7 +211,7 @@ async def test_a_wrong_request_is_answered_in_a_plain_sentence(era: str, world: 
 
 
 async def test_every_argument_is_completed_from_the_current_state(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         legs = await legs_in(client, "support")
         conference_id = await open_room(client, *legs[:2])
         created = {"types": ["conference.created"], "conference_id": conference_id, "since": "2020-01-01"}
@@ -230,7 +230,7 @@ async def test_every_argument_is_completed_from_the_current_state(era: str) -> N
 
 
 async def test_participants_and_waiting_calls_are_completed_for_the_chosen_conference_or_queue(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         legs = await legs_in(client, "support")
         [agent] = await legs_in(client, "agents")
         await open_room(client, *legs[:2])
@@ -244,7 +244,7 @@ async def test_participants_and_waiting_calls_are_completed_for_the_chosen_confe
 
 
 async def test_one_of_several_numbers_completes_after_the_last_comma(era: str) -> None:
-    async with practising(era) as client:
+    async with practice_client(era) as client:
         await legs_in(client, "support")
         first = "+12025550111"
         values = await complete(client, "start_conference", "people", f"{first}, +120255501")
@@ -254,7 +254,7 @@ async def test_one_of_several_numbers_completes_after_the_last_comma(era: str) -
 
 
 async def test_with_masking_prompts_neither_complete_nor_show_numbers(era: str) -> None:
-    async with practising(era, "--mask-numbers") as client:
+    async with practice_client(era, "--mask-numbers") as client:
         await legs_in(client, "support")
         assert await complete(client, "start_conference", "people") == []
         assert "'+*******0111'" in await text_of(client, "work_the_queue", queue="support")
@@ -337,7 +337,7 @@ PROMPTS_CHANGED = "notifications/prompts/list_changed"
 async def test_a_2025_client_is_notified_when_the_list_of_prompts_changes(policy: Path) -> None:
     write_policy(policy, "")
     with telnyx() as phone:
-        async with spoken_to("--policy", str(policy), env=phone.env) as raw:
+        async with stdio_server("--policy", str(policy), env=phone.env) as raw:
             capabilities = (await raw.greet())["capabilities"]
             write_policy(policy, 'tools.deny = ["stop_audio"]')
             await raw.until(lambda message: message.get("method") == "notifications/tools/list_changed")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.first_calls import ANN, FILE, meant, people_and_rooms
+from support.first_calls import ANN, FILE, people_and_rooms, with_ids
 from support.mcp import call, refusal
 from support.mcp_in_process import World, in_process
 
@@ -296,7 +296,7 @@ async def test_a_wrong_first_call_is_refused_with_the_remedy(row: Row) -> None:
     names = people_and_rooms(world)
     async with in_process(world) as client:
         for tool, arguments in row.before:
-            await call(client, tool, **meant(arguments, names))
-        message = await refusal(client, row.wrong[0], **meant(row.wrong[1], names))
-        assert [words for words in row.told if meant(words, names) not in message] == [], message
-        await call(client, row.next[0], **meant(row.next[1], names))
+            await call(client, tool, **with_ids(arguments, names))
+        message = await refusal(client, row.wrong[0], **with_ids(row.wrong[1], names))
+        assert [words for words in row.told if with_ids(words, names) not in message] == [], message
+        await call(client, row.next[0], **with_ids(row.next[1], names))

@@ -12,7 +12,7 @@ from schemathesis.specs.openapi import checks as openapi_checks
 
 from support.contract import UNDOCUMENTED_CODES, contract
 from support.fuzzing import examples
-from support.sandbox_http_server import served
+from support.sandbox_http_server import serve_sandbox
 from telnyx_conferencing.server.sandbox import Sandbox, SystemClock
 
 pytestmark = pytest.mark.slow
@@ -166,7 +166,7 @@ _ERROR: Json = {
 @pytest.fixture(scope="module")
 def api() -> Iterator[Api]:
     sandbox = Sandbox(SystemClock())
-    with served(sandbox) as url:
+    with serve_sandbox(sandbox) as url:
         api = Api(url, sandbox)
         yield api
         api.close()

@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from support.contract import UNDOCUMENTED_CODES, contract, mismatches, resolved
+from support.contract import UNDOCUMENTED_CODES, contract, mismatches, resolve_schema
 from support.documented_errors import ERRORS
 from support.sandbox_client import Telnyx
 from support.sandbox_tour import STATE, Tour
@@ -95,15 +95,15 @@ _NEVER_SENT = {"call.cost", "call.recording.error", "call.recording.transcriptio
 
 
 def _payload_fields(schema: Json) -> Json:
-    whole = resolved(schema)["properties"]
-    event = resolved(whole["data"])["properties"] if "data" in whole else whole
-    return resolved(event["payload"])["properties"]
+    whole = resolve_schema(schema)["properties"]
+    event = resolve_schema(whole["data"])["properties"] if "data" in whole else whole
+    return resolve_schema(event["payload"])["properties"]
 
 
 def bodies(name: str) -> Iterator[tuple[str, Json]]:
     """Request bodies of an operation that Telnyx accepts: each argument's example and each of its values."""
-    schema = resolved(contract()["operations"][name]["body"])
-    properties: Json = {field: resolved(about) for field, about in schema.get("properties", {}).items()}
+    schema = resolve_schema(contract()["operations"][name]["body"])
+    properties: Json = {field: resolve_schema(about) for field, about in schema.get("properties", {}).items()}
     required = {field: _example(field, properties[field]) for field in schema.get("required", [])}
     for field, about in properties.items():
         values = about.get("enum", [])
@@ -185,7 +185,10 @@ def test_the_documentation_names_every_argument_without_effect() -> None:
     documented: set[str] = set()
     missing: set[str] = set()
     for name, operation in contract()["operations"].items():
-        arguments = {*resolved(operation.get("body", {})).get("properties", {}), *operation.get("without_schema", [])}
+        arguments = {
+            *resolve_schema(operation.get("body", {})).get("properties", {}),
+            *operation.get("without_schema", []),
+        }
         documented |= arguments
         ignored = arguments - _declared(name)
         missing |= {argument for argument in ignored if not any(fnmatch(argument, pattern) for pattern in named)}
@@ -224,7 +227,7 @@ async def test_every_documented_query_parameter_is_accepted() -> None:
 
 def _queries(parameter: str, schema: Json) -> Iterator[tuple[str, str]]:
     """Queries with a value for each member of a parameter."""
-    schema = resolved(schema)
+    schema = resolve_schema(schema)
     if schema.get("properties"):
         for member, about in schema["properties"].items():
             yield from _queries(f"{parameter}[{member}]", about)

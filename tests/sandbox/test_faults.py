@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from support.sandbox_client import Telnyx
-from support.sandbox_http_server import served
+from support.sandbox_http_server import serve_sandbox
 from telnyx_conferencing.server.sandbox import ConnectionDropped, Fault, Sandbox, SystemClock
 
 pytestmark = pytest.mark.anyio
@@ -144,7 +144,7 @@ def test_over_http_a_dropped_connection_breaks_without_a_status_line(after: bool
     sandbox.faults.add(Fault("drop", method="POST", after=after, times=1))
     body = b'{"queue_name": "x"}'
     head = f"POST /v2/queues HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer KEY\r\nContent-Length: {len(body)}\r\n\r\n"
-    with served(sandbox) as url:
+    with serve_sandbox(sandbox) as url:
         address = urlsplit(url)
         with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as connection:
             connection.sendall(head.encode() + body)

@@ -12,7 +12,7 @@ import telnyx
 from pydantic import BaseModel
 from telnyx import Telnyx, omit
 
-from support.sandbox_http_server import served
+from support.sandbox_http_server import serve_sandbox
 from support.sandbox_tour import Tour
 from telnyx_conferencing.server.sandbox import Sandbox, SystemClock
 
@@ -28,7 +28,7 @@ def sandbox() -> Sandbox:
 
 @pytest.fixture
 def url(sandbox: Sandbox) -> Iterator[str]:
-    with served(sandbox) as url:
+    with serve_sandbox(sandbox) as url:
         yield url
 
 

@@ -16,7 +16,7 @@ from telnyx import Telnyx as PythonSdk
 from telnyx import omit
 
 from support import npm
-from support.http import served
+from support.http import serve_app
 from support.telnyx import Telnyx
 from support.webhooks import eventually, free_port
 from telnyx_conferencing.server.sandbox import EMPTY, Sandbox, create_app
@@ -120,7 +120,7 @@ def python_application(line: Telnyx, port: int) -> Generator[None]:
 
 @contextmanager
 def node_application(line: Telnyx, port: int) -> Generator[None]:
-    packages = npm.installed(NODE_APPLICATION)
+    packages = npm.install_packages(NODE_APPLICATION)
     program = packages.parent / "contact_centre.mjs"
     shutil.copy(NODE_APPLICATION / program.name, program)
     command = ["node", str(program), f"{line.url}/v2", line.sandbox.public_key, str(port)]
@@ -170,7 +170,7 @@ class World:
 async def test_a_caller_reaches_an_agent_although_requests_and_webhooks_go_wrong(application: Application) -> None:
     port = free_port()
     sandbox = Sandbox(webhook_url=f"http://127.0.0.1:{port}/webhooks", scene=EMPTY)
-    with served(create_app(sandbox)) as url:
+    with serve_app(create_app(sandbox)) as url:
         line = Telnyx(sandbox, url)
         for rule in FAULTS:
             line.request("POST", "/sandbox/faults", rule)

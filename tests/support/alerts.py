@@ -11,7 +11,7 @@ from mcp.client import Client
 
 from support.guarded_server import Clock
 from support.mcp import call
-from support.mcp_in_process import World, serving_parts
+from support.mcp_in_process import World, run_server_parts
 from telnyx_conferencing.server.alerts.engine import AlertEngine
 from telnyx_conferencing.server.board.board import Board
 from telnyx_conferencing.server.events.service import EventService
@@ -64,14 +64,14 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(policy: str, directory: Path, **given: Any) -> AsyncGenerator[Watched]:
+async def alerting_client(policy: str, directory: Path, **given: Any) -> AsyncGenerator[Watched]:
     """A client of a server with this policy, without calls at first. Nobody is asked."""
     file = directory / "policy.toml"
     file.write_text(policy)
     world = World(Sandbox(clock=ManualClock(datetime.now(UTC)), scene=EMPTY))
     async with (
         world.http() as http,
-        serving_parts(world, http, with_events=True, policy=file, **given) as (parts, events, guard),
+        run_server_parts(world, http, with_events=True, policy=file, **given) as (parts, events, guard),
         Client(parts.server) as client,
     ):
         await events.store()

@@ -29,7 +29,7 @@ def mismatches(schema: Json, value: Any) -> list[str]:
     return [f"{'.'.join(map(str, error.absolute_path))}: {error.message[:150]}" for error in errors]
 
 
-def resolved(schema: Json) -> Json:
+def resolve_schema(schema: Json) -> Json:
     """The schema that a schema refers to, or the schema itself."""
     while "$ref" in schema:
         schema = contract()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]

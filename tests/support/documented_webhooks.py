@@ -22,7 +22,7 @@ def event(event_type: str) -> Json:
     return bare | ({"occurred_at": OCCURRED_AT} if CONTRACT[event_type]["occurred_at"] else {})
 
 
-def wrapped(bare: Json) -> Json:
+def envelope_of(bare: Json) -> Json:
     """The envelope on the wire."""
     return {"data": bare, "meta": {"attempt": 1, "delivered_to": "https://example.com/webhooks"}}
 

@@ -32,12 +32,12 @@ def people_and_rooms(world: World) -> Mapping[str, str]:
     }
 
 
-def meant(value: Any, names: Mapping[str, str]) -> Any:
+def with_ids(value: Any, names: Mapping[str, str]) -> Any:
     """The value with names replaced by ids."""
     if isinstance(value, str):
         return names.get(value, value)
     if isinstance(value, list):
-        return [meant(item, names) for item in cast("list[Any]", value)]
+        return [with_ids(item, names) for item in cast("list[Any]", value)]
     if isinstance(value, dict):
-        return {key: meant(item, names) for key, item in cast("dict[str, Any]", value).items()}
+        return {key: with_ids(item, names) for key, item in cast("dict[str, Any]", value).items()}
     return value

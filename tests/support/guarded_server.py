@@ -19,7 +19,7 @@ from mcp_types import ElicitRequestParams, ElicitResult, Implementation
 
 from support.commands import forked
 from support.mcp import ERAS, Answering
-from support.mcp_in_process import World, serving
+from support.mcp_in_process import World, run_server
 from support.mcp_stdio import environment
 from support.telnyx import Telnyx
 from support.webhooks import eventually, url_of
@@ -101,7 +101,7 @@ async def guarded(
         callback = elicited if answering is not None else None
         async with (
             world.http(transport) as http,
-            serving(world, http, with_events=with_events, **({"approval": None} | given)) as server,
+            run_server(world, http, with_events=with_events, **({"approval": None} | given)) as server,
             Client(
                 server,
                 mode=ERAS[era],
@@ -173,7 +173,7 @@ def legs_in(world: World, conference_id: str) -> list[str]:
     return list(world.sandbox.state.conferences.by_id[conference_id].present)
 
 
-def dialled(sandbox: Sandbox) -> list[str]:
+def dialled_numbers(sandbox: Sandbox) -> list[str]:
     """The numbers that were called, in order."""
     return [leg["to"] for leg in sandbox.snapshot()["legs"] if leg["direction"] == "outgoing"]
 
@@ -209,7 +209,7 @@ async def decided(
         return await ledger.decide(code, Decision(yes, "ben at a terminal"))
 
 
-async def audited(path: Path | str) -> list[dict[str, Any]]:
+async def audit_entries(path: Path | str) -> list[dict[str, Any]]:
     """The entries of the audit in the order of their times: what is not urgent is written a moment later."""
     async with Ledger.open(url_of(path)) as ledger:
         records = await ledger.newest(100_000)

@@ -18,7 +18,7 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @contextmanager
-def served(app: Any, *, dated: bool = True) -> Generator[str]:
+def serve_app(app: Any, *, dated: bool = True) -> Generator[str]:
     """An ASGI app over HTTP; yields its base URL. `dated`: with a Date in every answer."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body of an answer are two writes
@@ -45,7 +45,7 @@ class Received:
 
 
 @contextmanager
-def recording(status: int = 200, answer: Any = None) -> Generator[tuple[str, list[Received]]]:
+def recording_server(status: int = 200, answer: Any = None) -> Generator[tuple[str, list[Received]]]:
     """A server that answers everything alike and keeps what it is sent; yields its base URL and the requests."""
     received: list[Received] = []
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from types import TracebackType
 from typing import Self
 
-from support.webhooks import PATIENCE, body_of, signed
+from support.webhooks import PATIENCE, body_of, signed_headers
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
 SENDERS = 4
@@ -68,7 +68,7 @@ class Load:
 
     def _is_taken(self, connection: http.client.HTTPConnection, body: bytes) -> bool:
         try:
-            connection.request("POST", "/webhooks/telnyx", body, signed(self._signer, body))
+            connection.request("POST", "/webhooks/telnyx", body, signed_headers(self._signer, body))
             answer = connection.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException):

@@ -64,7 +64,7 @@ async def connected(
 
 
 @asynccontextmanager
-async def practising(era: str, *arguments: str) -> AsyncGenerator[Client]:
+async def practice_client(era: str, *arguments: str) -> AsyncGenerator[Client]:
     """A client of a server on the embedded sandbox that asks nobody."""
     async with connected("--sandbox", "--approval", "never", *arguments, era=era) as client:
         yield client

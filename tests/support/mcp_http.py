@@ -19,7 +19,7 @@ from support.commands import forked
 from support.http import NO_TLS
 from support.mcp import ERAS, Answering
 from support.mcp_stdio import PATIENCE, environment
-from support.webhooks import free_port, listening, url_of
+from support.webhooks import free_port, url_of, wait_until_listening
 
 ASKS: dict[str, Any] = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -132,7 +132,7 @@ async def site(
         command = start("serve", *own, *arguments)
         async with await anyio.open_process(command, env=environment(env), stderr=stderr) as process:
             try:
-                await listening(port)
+                await wait_until_listening(port)
                 yield Site(process, port, log)
             finally:
                 with anyio.CancelScope(shield=True):

@@ -87,19 +87,19 @@ def current_world() -> World:
 
 
 @asynccontextmanager
-async def serving(
+async def run_server(
     world: World, http: httpx2.AsyncClient, *, with_events: bool = False, **given: Any
 ) -> AsyncGenerator[Server[Any]]:
     """The MCP server on this world, with a store of its own and all tools; nobody is asked.
 
     `with_events`: it gets the webhooks.
     """
-    async with serving_parts(world, http, with_events=with_events, **given) as (parts, _, _):
+    async with run_server_parts(world, http, with_events=with_events, **given) as (parts, _, _):
         yield parts.server
 
 
 @asynccontextmanager
-async def serving_parts(
+async def run_server_parts(
     world: World, http: httpx2.AsyncClient, *, with_events: bool = False, **given: Any
 ) -> AsyncGenerator[tuple[ServerParts, EventService, GuardRuntime]]:
     """The same, with the parts that the server is made of."""
@@ -131,5 +131,5 @@ async def in_process(
     world: World, transport: httpx2.AsyncBaseTransport | None = None, **given: Any
 ) -> AsyncGenerator[Client]:
     """An MCP client of a server on this world."""
-    async with world.http(transport) as http, serving(world, http, **given) as server, Client(server) as client:
+    async with world.http(transport) as http, run_server(world, http, **given) as server, Client(server) as client:
         yield client

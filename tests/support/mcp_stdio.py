@@ -99,7 +99,7 @@ class Raw:
 
 
 @asynccontextmanager
-async def spoken_to(*arguments: str, env: Mapping[str, str]) -> AsyncGenerator[Raw]:
+async def stdio_server(*arguments: str, env: Mapping[str, str]) -> AsyncGenerator[Raw]:
     """`telnyx-conferencing serve ARGUMENTS`, which ends when its input does."""
     command = forked("serve", *arguments)
     async with await anyio.open_process(command, env=environment(env), stderr=DEVNULL) as process:

@@ -9,7 +9,7 @@ import anyio
 
 from support.mcp_http import Site
 from support.mcp_stdio import PATIENCE
-from support.webhooks import listening
+from support.webhooks import wait_until_listening
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 _STICKY = "hash $remote_addr"
@@ -36,7 +36,7 @@ def program() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
-def written(home: Path, replicas: Sequence[str], port: int, *, sticky: bool = False) -> Path:
+def write_config(home: Path, replicas: Sequence[str], port: int, *, sticky: bool = False) -> Path:
     """The configuration of a proxy at home on this port, before these two addresses."""
     text = CONFIGURATION.read_text().replace("listen 8080", f"listen 127.0.0.1:{port}")
     for number, address in enumerate(replicas, 1):
@@ -52,10 +52,10 @@ async def proxy(home: Path, replicas: Sequence[str], port: int, *, sticky: bool 
     """A running nginx, once a replica answers through it. `sticky`: a client stays with one replica."""
     found = program()
     assert found
-    command = [found, "-c", str(written(home, replicas, port, sticky=sticky)), "-p", str(home)]
+    command = [found, "-c", str(write_config(home, replicas, port, sticky=sticky)), "-p", str(home)]
     async with await anyio.open_process(command, stdout=None, stderr=None) as process:
         try:
-            await listening(port)
+            await wait_until_listening(port)
             yield Site(process, port, home / "nginx.log")
         finally:
             process.terminate()

@@ -19,7 +19,7 @@ def run(directory: Path, *command: str) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def installed(project: Path = ROOT / "board") -> Path:
+def install_packages(project: Path = ROOT / "board") -> Path:
     """The packages of a project. Skips where they cannot be fetched, which must not happen in CI."""
     files = b"".join((project / name).read_bytes() for name in _NAMES)
     place = ROOT / ".venv" / f"{project.name}-{hashlib.sha256(files).hexdigest()[:12]}"

@@ -96,7 +96,7 @@ class Visitor:
 
 
 @asynccontextmanager
-async def opened(directory: Path) -> AsyncGenerator[Page]:
+async def open_page(directory: Path) -> AsyncGenerator[Page]:
     """A page over a new store; only the test moves the clock of both."""
     clock, url = Clock(), url_of(directory / "store.db")
     async with open_stored_calls(url) as (_, live), Ledger.open(url, now=clock.now) as ledger:

@@ -148,7 +148,7 @@ def cluster() -> Generator[Cluster]:
                 made.stop("immediate")
 
 
-def shared() -> Cluster:
+def shared_cluster() -> Cluster:
     """The cluster that all workers share, made by the first that needs it."""
     found = Cluster(Path(os.environ[SHARED]))
     with (found.directory / "lock").open("w") as lock:
@@ -160,7 +160,7 @@ def shared() -> Cluster:
 
 
 @contextmanager
-def sharing() -> Generator[None]:
+def share_cluster() -> Generator[None]:
     """Have a place for the cluster that is shared, and end it afterwards."""
     with _directory() as directory:
         os.environ[SHARED] = str(directory)

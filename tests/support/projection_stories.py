@@ -76,7 +76,7 @@ class Story:
         return leg_of(self.sandbox, name)
 
     def events(self) -> list[StoredEvent]:
-        return stored(self.sandbox.events)
+        return as_stored_events(self.sandbox.events)
 
     def projection(self, events: Iterable[StoredEvent] | None = None, **kept: int) -> Projection:
         """The projection of a server that received these events (by default all), and sent all the commands."""
@@ -102,7 +102,7 @@ class Story:
             projection.merge_queue(queue, self.pages("list_queue_calls", queue_name=queue["name"]), self.now)
 
 
-def stored(envelopes: Iterable[Json], received_at: datetime = START) -> list[StoredEvent]:
+def as_stored_events(envelopes: Iterable[Json], received_at: datetime = START) -> list[StoredEvent]:
     """Posted events, as the store has them."""
     read = (
         parse_event_data(envelope, via=Via.SANDBOX, verified=True, received_at=received_at) for envelope in envelopes
@@ -354,7 +354,7 @@ def _odd(number: int, drawn: tuple[str, int, str | None, str, str | None]) -> St
 
 
 @st.composite
-def mixed_up(draw: st.DrawFn, events: Sequence[StoredEvent]) -> list[list[StoredEvent]]:
+def shuffled_batches(draw: st.DrawFn, events: Sequence[StoredEvent]) -> list[list[StoredEvent]]:
     """All of them in another order, some more than once, in batches."""
     again = draw(st.lists(st.sampled_from(events), max_size=10)) if events else []
     twice = [replace(event, number=event.number + 1_000, via=Via.CATCH_UP) for event in again]

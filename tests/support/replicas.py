@@ -132,7 +132,7 @@ class Calls:
 
 
 @asynccontextmanager
-async def calling(url: str, eras: Iterable[str] = ERAS) -> AsyncGenerator[Calls]:
+async def keep_calling(url: str, eras: Iterable[str] = ERAS) -> AsyncGenerator[Calls]:
     """Two clients of each era that keep calling."""
     calls = Calls()
     async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:

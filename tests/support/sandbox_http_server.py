@@ -10,7 +10,7 @@ from telnyx_conferencing.server.sandbox import Sandbox, create_app
 
 
 @contextmanager
-def served(sandbox: Sandbox) -> Generator[str]:
+def serve_sandbox(sandbox: Sandbox) -> Generator[str]:
     """Serve it; gives the base URL, without /v2."""
     config = uvicorn.Config(create_app(sandbox), port=0, log_level="critical", lifespan="on", ws="none")
     server = uvicorn.Server(config)

@@ -29,7 +29,7 @@ def url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def made(name: str, **fields: Any) -> Event:
+def make_event(name: str, **fields: Any) -> Event:
     """An event with this id. Other fields have defaults."""
     defaults: dict[str, Any] = {
         "type": "conference.participant.joined",
@@ -41,7 +41,9 @@ def made(name: str, **fields: Any) -> Event:
 
 def series(count: int, prefix: str = "e", **fields: Any) -> list[Event]:
     """Events one second apart: e0, e1, ..."""
-    return [made(f"{prefix}{place}", occurred_at=START + timedelta(seconds=place), **fields) for place in range(count)]
+    return [
+        make_event(f"{prefix}{place}", occurred_at=START + timedelta(seconds=place), **fields) for place in range(count)
+    ]
 
 
 async def add_all(store: Store, events: list[Event]) -> list[StoredEvent | None]:
@@ -62,7 +64,7 @@ async def pour(store: Store, name: str) -> None:
 
     async def send(sender: int) -> None:
         for place in range(1_000_000):
-            event = made(f"{name}-{sender}-{place}", payload={"pad": "x" * 1000})
+            event = make_event(f"{name}-{sender}-{place}", payload={"pad": "x" * 1000})
             if await store.add(event):
                 print(event.id, flush=True)
 
@@ -83,7 +85,7 @@ async def share(store: Store, name: str) -> None:
     stored = 0
     while line := await anyio.to_thread.run_sync(sys.stdin.readline):
         count = int(line)
-        await add_all(store, [made(f"{name}-{stored + place}") for place in range(count)])
+        await add_all(store, [make_event(f"{name}-{stored + place}") for place in range(count)])
         stored += count
         print("stored", flush=True)
 

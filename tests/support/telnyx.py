@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 from mcp.client import Client
 
-from support.http import NO_TLS, served
+from support.http import NO_TLS, serve_app
 from support.mcp import call
 from telnyx_conferencing.server.sandbox import Sandbox, create_app
 
@@ -45,7 +45,7 @@ class Telnyx:
 def telnyx() -> Generator[Telnyx]:
     """A sandbox with its scene, over HTTP."""
     sandbox = Sandbox()
-    with served(create_app(sandbox)) as url:
+    with serve_app(create_app(sandbox)) as url:
         yield Telnyx(sandbox, url)
 
 

@@ -11,7 +11,7 @@ from telnyx_conferencing.server.guard.ledger import Ledger
 READ, CONTROL, APPROVE = TokenScope.READ, TokenScope.CONTROL, TokenScope.APPROVE
 
 
-async def given(
+async def create_token(
     home: Path, name: str, *scopes: TokenScope, lasts: timedelta | None = None, at: datetime | None = None
 ) -> str:
     """The text of a new token in the store at home. `at`: when it was made; now if not given."""
@@ -21,7 +21,7 @@ async def given(
     return text
 
 
-async def revoked(home: Path, name: str) -> None:
+async def revoke_tokens(home: Path, name: str) -> None:
     """Take back every token of a name."""
     async with Ledger.open(url_of(home / "events.db")) as ledger:
         assert await ledger.revoke(name, "tests")

@@ -15,7 +15,7 @@ import anyio
 import httpx2
 from mcp.client import Client
 
-from support.http import NO_TLS, served
+from support.http import NO_TLS, serve_app
 from support.mcp import call, connected
 from support.telnyx import Telnyx
 from telnyx_conferencing.server.events.event import EventFilter, StoredEvent
@@ -60,7 +60,7 @@ def body_of(name: str, event_type: str = "conference.participant.joined", **payl
     return json.dumps({"data": event, "meta": {"attempt": 1}}).encode()
 
 
-def signed(signer: Signer, body: bytes, ago: float = 0) -> dict[str, str]:
+def signed_headers(signer: Signer, body: bytes, ago: float = 0) -> dict[str, str]:
     """The headers with which Telnyx posted this body, so many seconds ago."""
     return signer.headers(body, datetime.now(UTC) - timedelta(seconds=ago))
 
@@ -80,7 +80,7 @@ async def eventually(look: Callable[[], Awaitable[T]], pause_s: float = 0.02) ->
             await anyio.sleep(pause_s)
 
 
-async def listening(port: int) -> None:
+async def wait_until_listening(port: int) -> None:
     """Wait until a server answers on its webhook port."""
 
     async def look() -> bool:
@@ -93,13 +93,13 @@ async def listening(port: int) -> None:
     await eventually(look)
 
 
-async def stored(path: Path | str, event_filter: EventFilter | None = None) -> list[StoredEvent]:
+async def stored_in(path: Path | str, event_filter: EventFilter | None = None) -> list[StoredEvent]:
     """What is in a store, oldest first."""
     async with Store.open(url_of(path)) as store:
         return await store.find(event_filter or EventFilter(), limit=100_000, newest_first=False)
 
 
-async def listed(client: Client, **arguments: Any) -> list[dict[str, Any]]:
+async def list_all_events(client: Client, **arguments: Any) -> list[dict[str, Any]]:
     """Every event that a server lists, newest first."""
     page = await call(client, "list_events", limit=100, **arguments)
     events: list[dict[str, Any]] = page["events"]
@@ -111,7 +111,7 @@ async def listed(client: Client, **arguments: Any) -> list[dict[str, Any]]:
 
 async def has_all(client: Client, event_ids: set[str]) -> bool:
     """Whether a server lists all events with these ids."""
-    return {event["id"] for event in await listed(client)} >= event_ids
+    return {event["id"] for event in await list_all_events(client)} >= event_ids
 
 
 def ids(sandbox: Sandbox) -> set[str]:
@@ -125,16 +125,16 @@ def posting_telnyx(port: int, *, remembers: bool = True) -> Generator[Telnyx]:
     sandbox = Sandbox(webhook_url=f"http://127.0.0.1:{port}/webhooks/telnyx")
     if not remembers:
         sandbox.faults.add(Fault(kind="status", status=403, path="webhook_deliveries"))
-    with served(create_app(sandbox)) as url:
+    with serve_app(create_app(sandbox)) as url:
         yield Telnyx(sandbox, url)
 
 
 @asynccontextmanager
-async def receiving(telnyx: Telnyx, port: int, database: Path) -> AsyncGenerator[Client]:
+async def receiving_client(telnyx: Telnyx, port: int, database: Path) -> AsyncGenerator[Client]:
     """A client of a server that listens on this port for this Telnyx's webhooks, and looks for missed ones too."""
     env = {**telnyx.env, "TELNYX_PUBLIC_KEY": telnyx.sandbox.public_key}
     arguments = ("--webhook-port", str(port), "--catch-up", "1s", "--database", url_of(database))
     async with connected(*arguments, "--approval", "never", env=env) as client:
         await client.list_tools()
-        await listening(port)
+        await wait_until_listening(port)
         yield client

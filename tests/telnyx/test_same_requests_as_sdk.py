@@ -28,7 +28,7 @@ from support.examples import (
 )
 from support.examples import operation_of as operation_at
 from support.fuzzing import examples
-from support.http import Received, recording
+from support.http import Received, recording_server
 from support.mcp import connected, text
 from support.rows import each_row
 from telnyx_conferencing.server.telnyx import TelnyxClient as OurTelnyx
@@ -116,7 +116,7 @@ def published_paths(schema: Mapping[str, Any], within: str = "") -> Iterator[str
 
 @pytest.fixture(scope="module")
 def recorder() -> Generator[tuple[str, list[Received]]]:
-    with recording() as at:
+    with recording_server() as at:
         yield at
 
 

@@ -11,7 +11,17 @@ import pytest
 
 from support.mcp import call, connected
 from support.telnyx import Telnyx, open_room, telnyx
-from support.webhooks import eventually, free_port, has_all, ids, listed, posting_telnyx, receiving, stored, url_of
+from support.webhooks import (
+    eventually,
+    free_port,
+    has_all,
+    ids,
+    list_all_events,
+    posting_telnyx,
+    receiving_client,
+    stored_in,
+    url_of,
+)
 from telnyx_conferencing.server.errors import CallFailed
 from telnyx_conferencing.server.events.event import EventFilter, Via
 from telnyx_conferencing.server.events.store import Store
@@ -41,13 +51,13 @@ async def test_missed_events_are_fetched_at_each_start(tmp_path: Path) -> None:
         somebody_calls(line, A_PAGE)
         async with connected("--database", url_of(database), env=line.env) as client:
             await eventually(partial(has_all, client, ids(line.sandbox)))
-            events = await listed(client)
+            events = await list_all_events(client)
         somebody_calls(line, 1)
         async with connected("--database", url_of(database), env=line.env) as client:
             await eventually(partial(has_all, client, ids(line.sandbox)))
         asked = [request.query for request in line.sandbox.requests if request.path == DELIVERIES]
         emitted = [envelope.get("data", envelope)["id"] for envelope in line.sandbox.events]
-    kept = await stored(database)
+    kept = await stored_in(database)
     assert len(emitted) > A_PAGE
     assert {event["via"] for event in events} == {"catch-up"}
     assert not any("verified" in event for event in events)
@@ -79,7 +89,7 @@ async def test_with_catch_up_later_events_are_fetched_too_and_failed_requests_ar
 async def test_a_backfill_does_not_store_a_received_webhook_again(tmp_path: Path) -> None:
     port, database = free_port(), tmp_path / "events.db"
     with posting_telnyx(port) as line:
-        async with receiving(line, port, database) as client:
+        async with receiving_client(line, port, database) as client:
             room = await open_room(client, *line.waiting())
             await eventually(partial(has_all, client, ids(line.sandbox)))
             done = looks(line)
@@ -90,7 +100,7 @@ async def test_a_backfill_does_not_store_a_received_webhook_again(tmp_path: Path
             await eventually(has_looked_again)
             page = await call(client, "list_events", limit=1)
         everything = ids(line.sandbox)
-    kept = [event.id for event in await stored(database)]
+    kept = [event.id for event in await stored_in(database)]
     assert room
     assert sorted(kept) == sorted(everything)
     assert page["total_results"] == len(everything)
@@ -124,7 +134,7 @@ async def test_the_backfill_at_the_start_is_repeated_until_it_succeeds(
     async with Store.open(url_of(tmp_path / "events.db")) as store:
         catch_up = Backfill(telnyx.read, telnyx.sandbox.clock.now)
         await run_backfill(catch_up, store, None, None, telnyx.sleep)
-    assert {event.id for event in await stored(tmp_path / "events.db")} == ids(telnyx.sandbox)
+    assert {event.id for event in await stored_in(tmp_path / "events.db")} == ids(telnyx.sandbox)
     assert telnyx.slept == [30.0] * 3
     assert [record.getMessage() for record in caplog.records] == [
         "Could not look for missed events: Telnyx cannot be reached."
@@ -145,7 +155,7 @@ async def test_a_backfill_follows_cursors_where_telnyx_answers_with_them(tmp_pat
 
     async with Store.open(url_of(tmp_path / "events.db")) as store:
         await Backfill(read, telnyx.sandbox.clock.now).run_once(store, latest=None)
-    assert {event.id for event in await stored(tmp_path / "events.db")} == ids(telnyx.sandbox)
+    assert {event.id for event in await stored_in(tmp_path / "events.db")} == ids(telnyx.sandbox)
 
 
 async def test_a_new_process_starts_at_the_last_successful_backfill(tmp_path: Path) -> None:

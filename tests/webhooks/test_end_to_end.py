@@ -27,13 +27,13 @@ from support.webhooks import (
     body_of,
     eventually,
     free_port,
-    listed,
-    listening,
+    list_all_events,
     post,
     posting_telnyx,
-    signed,
-    stored,
+    signed_headers,
+    stored_in,
     url_of,
+    wait_until_listening,
 )
 from telnyx_conferencing.server.events.event import Via
 from telnyx_conferencing.server.events.store import Store
@@ -55,11 +55,11 @@ class Receiving:
     database: Path
 
     def post(self, body: bytes, signer: Signer = NEW, ago: float = 0) -> int:
-        return post(self.port, body, signed(signer, body, ago))
+        return post(self.port, body, signed_headers(signer, body, ago))
 
     async def stored(self) -> dict[str, bool]:
         """The ids of what is stored, with whether each was verified."""
-        return {event.id: event.verified for event in await stored(self.database)}
+        return {event.id: event.verified for event in await stored_in(self.database)}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def receiving(tmp_path_factory: pytest.TempPathFactory) -> Generator[Receiving]:
         try:
             process.stdin.write(FIRST_WORDS)
             process.stdin.flush()
-            anyio.run(listening, port)
+            anyio.run(wait_until_listening, port)
             yield Receiving(port, database)
         finally:
             process.stdin.close()
@@ -88,7 +88,7 @@ async def test_events_arrive_verified_and_can_be_waited_for(era: str, tmp_path: 
         arguments = ("--webhook-port", str(port), "--database", url_of(database), "--approval", "never")
         async with connected(*arguments, era=era, env=env) as client:
             await client.list_tools()
-            await listening(port)
+            await wait_until_listening(port)
             anna, ben = telnyx.waiting()[:2]
             room = await open_room(client, anna, ben)
             seen = await call(
@@ -98,8 +98,8 @@ async def test_events_arrive_verified_and_can_be_waited_for(era: str, tmp_path: 
                 conference_id=room,
                 call_control_id=ben,
             )
-            events = await listed(client, conference_id=room)
-        verified = [event.verified for event in await stored(database)]
+            events = await list_all_events(client, conference_id=room)
+        verified = [event.verified for event in await stored_in(database)]
     assert [event["call_control_id"] for event in seen["events"]] == [ben]
     assert {event["type"] for event in events} == {"conference.created", "conference.participant.joined"}
     assert {event["via"] for event in events} == {"webhook"}
@@ -109,7 +109,7 @@ async def test_events_arrive_verified_and_can_be_waited_for(era: str, tmp_path: 
 
 async def test_a_post_that_telnyx_did_not_sign_now_is_401_and_nothing_is_stored(receiving: Receiving) -> None:
     body = body_of("forged")
-    good = signed(NEW, body)
+    good = signed_headers(NEW, body)
     other = body_of("other")
     answers = {
         "unsigned": post(receiving.port, body, UNSIGNED),
@@ -141,7 +141,7 @@ async def test_a_signature_may_be_as_old_as_the_tolerance(receiving: Receiving) 
 
 async def test_an_event_that_is_posted_again_is_stored_once(receiving: Receiving) -> None:
     answers = [receiving.post(body_of("again")) for _ in range(3)]
-    kept = [event.id for event in await stored(receiving.database)]
+    kept = [event.id for event in await stored_in(receiving.database)]
     assert answers == [200, 200, 200]
     assert kept.count("again") == 1
 
@@ -200,9 +200,9 @@ async def test_unverified_events_are_marked_everywhere(tmp_path: Path) -> None:
     arguments = ("--webhook-port", str(port), "--insecure-webhooks", "--database", url_of(tmp_path / "events.db"))
     async with connected(*arguments, env=NOWHERE) as client:
         await client.list_tools()
-        await listening(port)
+        await wait_until_listening(port)
         assert await anyio.to_thread.run_sync(post, port, body_of("anybody's"), UNSIGNED) == 200
-        [event] = await listed(client)
+        [event] = await list_all_events(client)
         got = await call(client, "get_event", event_id="anybody's")
     assert event["verified"] is got["event"]["verified"] is False
 
@@ -248,19 +248,19 @@ async def test_two_servers_share_a_store_and_when_one_ends_the_other_takes_the_p
     async def posted(name: str) -> bool:
         body = body_of(name)
         try:
-            return await anyio.to_thread.run_sync(post, port, body, signed(NEW, body)) == 200
+            return await anyio.to_thread.run_sync(post, port, body, signed_headers(NEW, body)) == 200
         except httpx2.TransportError:
             return False
 
     async def sees(client: Client, *names: str) -> bool:
-        return {event["id"] for event in await listed(client)} == set(names)
+        return {event["id"] for event in await list_all_events(client)} == set(names)
 
     leave = anyio.Event()
     seen: list[dict[str, Any]] = []
     async with anyio.create_task_group() as tasks:
         first: Client = await tasks.start(one_of_two, arguments, env, leave)
         await first.list_tools()
-        await listening(port)
+        await wait_until_listening(port)
         async with connected(*arguments, env=env) as second:
             await call(second, "list_events")
             assert await posted("to the first")
@@ -307,7 +307,7 @@ async def test_on_the_sandbox_webhooks_go_through_the_port_with_nothing_to_set_u
         *("--approval", "never"),
     ) as client:
         await client.list_tools()
-        await listening(port)
+        await wait_until_listening(port)
         room = await open_room(client, await first_in_line(client))
         seen = await call(client, "wait_for_event", types=["conference.created"], conference_id=room)
         async with httpx2.AsyncClient(trust_env=False, headers={"Authorization": "Bearer KEYtests"}) as http:
@@ -316,7 +316,7 @@ async def test_on_the_sandbox_webhooks_go_through_the_port_with_nothing_to_set_u
                 params={"filter[status][eq]": "delivered", "filter[event_type]": "conference.created"},
             )
     [delivery] = answer.json()["data"]
-    kept = {event.id: (event.via, event.verified) for event in await stored(database)}
+    kept = {event.id: (event.via, event.verified) for event in await stored_in(database)}
     assert delivery["attempts"][-1]["http"]["request"]["url"] == f"http://127.0.0.1:{port}/webhooks/telnyx"
     assert [event["id"] for event in seen["events"]] == [delivery["webhook"]["id"]]
     assert kept[delivery["webhook"]["id"]] == (Via.SANDBOX, True)
@@ -332,7 +332,9 @@ async def test_events_of_the_sandbox_arrive_and_earlier_ones_are_fetched(tmp_pat
 
         async def has_everything() -> bool:
             made = await deliveries(sandbox_port)
-            return {event["id"] for event in await listed(client)} == {delivery["webhook"]["id"] for delivery in made}
+            return {event["id"] for event in await list_all_events(client)} == {
+                delivery["webhook"]["id"] for delivery in made
+            }
 
         await eventually(has_everything)
         made = await deliveries(sandbox_port)

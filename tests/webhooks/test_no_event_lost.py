@@ -17,7 +17,17 @@ from support.load import SENDERS, Load
 from support.mcp import call
 from support.mcp_stdio import FIRST_WORDS, environment
 from support.telnyx import open_room
-from support.webhooks import NOWHERE, eventually, free_port, has_all, ids, posting_telnyx, receiving, stored, url_of
+from support.webhooks import (
+    NOWHERE,
+    eventually,
+    free_port,
+    has_all,
+    ids,
+    posting_telnyx,
+    receiving_client,
+    stored_in,
+    url_of,
+)
 from telnyx_conferencing.server.sandbox import Fault
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
@@ -55,7 +65,7 @@ async def test_after_twenty_kills_each_event_answered_200_is_stored_once(tmp_pat
         for number in range(ROUNDS):
             with killed_at_the_end(whole if number % WHOLE == 0 else light, env):
                 load.until(len(load.answered) + chance.randint(1, 150))
-    there = [event.id for event in await stored(database)]
+    there = [event.id for event in await stored_in(database)]
     assert len(load.answered) >= ROUNDS
     assert load.repeated >= ROUNDS
     assert len(there) == len(set(there))
@@ -70,11 +80,11 @@ async def test_when_webhooks_are_lost_a_backfill_fetches_every_event(tmp_path: P
     with posting_telnyx(port) as telnyx:
         telnyx.sandbox.faults.add(Fault(kind="lose", probability=0.5))
         telnyx.sandbox.faults.add(Fault(kind="duplicate", probability=0.5))
-        async with receiving(telnyx, port, database) as client:
+        async with receiving_client(telnyx, port, database) as client:
             room = await open_room(client, *telnyx.waiting())
             await call(client, "end_conference", conference_id=room)
             emitted = ids(telnyx.sandbox)
             await eventually(partial(has_all, client, emitted))
-    came = {event.id: str(event.via) for event in await stored(database)}
+    came = {event.id: str(event.via) for event in await stored_in(database)}
     assert emitted <= set(came) <= ids(telnyx.sandbox)
     assert set(came.values()) == {"webhook", "catch-up"}

@@ -12,8 +12,8 @@ import anyio
 import httpx2
 import pytest
 
-from support.documented_webhooks import TYPES, event, wrapped
-from support.http import served
+from support.documented_webhooks import TYPES, envelope_of, event
+from support.http import serve_app
 from support.receiver_client import NOW, Kept, Key, Posting
 from telnyx_conferencing.server.events.envelope import NotAnEvent
 from telnyx_conferencing.server.events.event import Via
@@ -34,7 +34,7 @@ def posting() -> Posting:
 
 @pytest.mark.parametrize("event_type", TYPES)
 async def test_every_documented_event_is_kept_with_its_raw_body(posting: Posting, event_type: str) -> None:
-    body = json.dumps(wrapped(event(event_type))).encode()
+    body = json.dumps(envelope_of(event(event_type))).encode()
     assert await posting.post(body) == 200
     [kept] = posting.kept.events.values()
     assert (kept.type, kept.via, kept.verified) == (event_type, Via.WEBHOOK, True)
@@ -287,7 +287,7 @@ async def test_a_deeply_nested_body_takes_bounded_memory(posting: Posting) -> No
 def url() -> Iterator[str]:
     key = Key()
     kept = Kept()
-    with served(Receiver(kept.add, kept.set_aside, SignatureVerifier([key.public])).app) as url:
+    with serve_app(Receiver(kept.add, kept.set_aside, SignatureVerifier([key.public])).app) as url:
         yield url
 
 
@@ -324,7 +324,7 @@ async def test_over_http_events_of_the_sandbox_are_stored() -> None:
     clock = ManualClock()
     telnyx = Sandbox(clock)
     verifier = SignatureVerifier([telnyx.public_key], now=lambda: clock.now().timestamp())
-    with served(Receiver(kept.add, kept.set_aside, verifier, via=Via.SANDBOX).app) as url:
+    with serve_app(Receiver(kept.add, kept.set_aside, verifier, via=Via.SANDBOX).app) as url:
         async with httpx2.AsyncClient() as client:
             for envelope in telnyx.events:
                 body, headers = telnyx.signed(envelope)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.documented_webhooks import TYPES, event, wrapped
+from support.documented_webhooks import TYPES, envelope_of, event
 from support.receiver_client import Headers, Posting
 
 ANSWERS = {200, 400, 401, 404, 405, 413}
@@ -30,7 +30,7 @@ def _encoded(value: Any) -> bytes:
 @st.composite
 def _spoilt_events(draw: st.DrawFn) -> bytes:
     """A documented event, in which a field somewhere is anything, or with bytes of it changed."""
-    whole = wrapped(event(draw(st.sampled_from(TYPES))))
+    whole = envelope_of(event(draw(st.sampled_from(TYPES))))
     level: Any = draw(st.sampled_from([whole, whole["data"], whole["data"]["payload"]]))
     level[draw(st.sampled_from([*level, "novel"]))] = draw(_JSON)
     body = bytearray(_encoded(whole))
@@ -91,7 +91,7 @@ def test_a_changed_header_is_refused(body: bytes, name: str, value: str) -> None
 @pytest.mark.parametrize("event_type", TYPES)
 @given(place=st.integers(min_value=0), bit=st.integers(0, 7))
 def test_a_body_with_one_changed_bit_is_refused(event_type: str, place: int, bit: int) -> None:
-    body = _encoded(wrapped(event(event_type)))
+    body = _encoded(envelope_of(event(event_type)))
     changed = bytearray(body)
     changed[place % len(body)] ^= 1 << bit
 

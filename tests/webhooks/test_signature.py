@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from telnyx import Telnyx
 
-from support.documented_webhooks import TYPES, Json, event, wrapped
+from support.documented_webhooks import TYPES, Json, envelope_of, event
 from support.receiver_client import Key
 from support.rows import each_row
 from telnyx_conferencing.server.sandbox import ManualClock, Sandbox
@@ -163,7 +163,7 @@ def test_we_accept_exactly_what_the_sdk_accepts(case: str, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("event_type", TYPES)
-@pytest.mark.parametrize("form", [dict, wrapped])
+@pytest.mark.parametrize("form", [dict, envelope_of])
 def test_every_webhook_that_the_sandbox_signs_is_accepted_by_both(
     event_type: str, form: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.homes import Home
-from support.http import served
+from support.http import serve_app
 from support.telnyx import telnyx
 
 Found = dict[str, dict[str, str]]
@@ -99,14 +99,14 @@ def answering(*headers: tuple[bytes, bytes]) -> Any:
 
 
 def test_a_wrong_clock_is_reported(home: Home) -> None:
-    with served(answering((b"date", b"Thu, 01 Jan 2026 00:00:00 GMT")), dated=False) as url:
+    with serve_app(answering((b"date", b"Thu, 01 Jan 2026 00:00:00 GMT")), dated=False) as url:
         home.more = {"TELNYX_API_KEY": "KEYx", "TELNYX_BASE_URL": url}
         found = examined(home, code=1)
     assert found["clock"]["state"] == "wrong"
 
 
 def test_a_port_in_use_by_another_program_is_reported(home: Home) -> None:
-    with served(answering()) as url:
+    with serve_app(answering()) as url:
         found = examined(home, "--sandbox", "--webhook-port", url.rsplit(":", 1)[1], code=1)
     assert "another program" in found["port"]["says"]
 

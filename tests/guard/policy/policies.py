@@ -40,7 +40,7 @@ def command(tool: str, **given: Any) -> Command:
     return COMMAND_OF[tool].model_validate({**example.minimal, **given})
 
 
-def told(answer: Coroutine[Any, Any, T]) -> T:
+def run_now(answer: Coroutine[Any, Any, T]) -> T:
     """What a coroutine returns that waits for nothing: an event loop for each example would take most of the time."""
     try:
         answer.send(None)
@@ -54,7 +54,7 @@ def policy(*texts: str) -> Policy:
     return Policy([read_rules(text) for text in texts])
 
 
-def queued(call_control_id: str, connection_id: str | None) -> dict[str, Waiting]:
+def waiting_in_support(call_control_id: str, connection_id: str | None) -> dict[str, Waiting]:
     """A call that waits in queue support."""
     return {call_control_id: Waiting(Person(call_control_id), "support", 1, connection_id=connection_id)}
 

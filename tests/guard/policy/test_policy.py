@@ -19,7 +19,7 @@ from telnyx_conferencing.server.guard.policy import (
 from telnyx_conferencing.tools import TOOLS
 from telnyx_conferencing.tools.base import Command, Risk, Tool
 
-from .policies import ANY_COMMAND, RULES, Known, command, out_of_scope, policy, queued, told
+from .policies import ANY_COMMAND, RULES, Known, command, out_of_scope, policy, run_now, waiting_in_support
 
 TOOL_OF = {tool.tool_name(): tool for tool in TOOLS}
 READS = {tool.tool_name() for tool in TOOLS if tool.is_read()}
@@ -146,7 +146,7 @@ FACTS = {CONFERENCE_ID: ConferenceFacts("Standup", "1", "US")}
 
 
 def known() -> Known:
-    return Known(FACTS, {"support": "support"}, queued(CALL, "1"), {CALL: "1", OTHER_CALL: "2"})
+    return Known(FACTS, {"support": "support"}, waiting_in_support(CALL, "1"), {CALL: "1", OTHER_CALL: "2"})
 
 
 async def refuses(rulings: Policy, call: Command) -> bool:
@@ -157,9 +157,9 @@ async def refuses(rulings: Policy, call: Command) -> bool:
 @FEW
 @given(RULES, RULES, ANY_COMMAND)
 def test_a_refusal_by_one_source_cannot_be_lifted_by_another(one: Rules, other: Rules, call: Command) -> None:
-    alone = told(refuses(Policy([one]), call))
+    alone = run_now(refuses(Policy([one]), call))
     for sources in ([one, other], [other, one]):
-        assert told(refuses(Policy(sources), call)) or not alone
+        assert run_now(refuses(Policy(sources), call)) or not alone
 
 
 @FEW
@@ -189,7 +189,7 @@ def test_identity_rules_are_one_more_source_for_that_identity_only(
     same = Policy([everybodys, own] if matches else [everybodys])
     assert theirs.allowed(TOOLS) == same.allowed(TOOLS)
     assert theirs.judged(call).approval is same.judged(call).approval
-    assert told(refuses(theirs, call)) == told(refuses(same, call))
+    assert run_now(refuses(theirs, call)) == run_now(refuses(same, call))
     assert both.allowed(TOOLS) == Policy([everybodys]).allowed(TOOLS)
     counted = {limit.key for limit in theirs.judged(call).limits(call)} - {
         limit.key for limit in both.judged(call).limits(call)

@@ -12,13 +12,13 @@ from telnyx_conferencing.server.guard.policy import ConferenceFacts
 from telnyx_conferencing.tools import COMMANDS as ALL
 from telnyx_conferencing.tools.base import Command
 
-from .policies import COMMANDS, Known, command, out_of_scope, policy, queued
+from .policies import COMMANDS, Known, command, out_of_scope, policy, waiting_in_support
 
 pytestmark = pytest.mark.anyio
 
 STANDUP = {CONFERENCE_ID: ConferenceFacts("Standup", "1", "US")}
 QUEUES = {"support": "support", "q-1": "support", "sales": "sales"}
-QUEUED = queued(CALL, "1")
+QUEUED = waiting_in_support(CALL, "1")
 CONNECTIONS = {CALL: "1", OTHER_CALL: "2"}
 
 
@@ -262,7 +262,7 @@ async def test_a_call_that_has_hung_up_is_on_the_connection_that_its_queue_knows
 
 
 async def test_a_call_whose_queue_does_not_know_its_connection_is_asked_for_itself() -> None:
-    facts = known(queued=queued(CALL, None))
+    facts = known(queued=waiting_in_support(CALL, None))
     assert await refusal("connections = ['1']", command("leave_queue"), facts) is None
     assert facts.asked == [f"queue of {CALL}", f"connection of {CALL}"]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from support.operator_visitor import Page, opened
+from support.operator_visitor import Page, open_page
 
 
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncGenerator[Page]:
-    async with opened(tmp_path) as page:
+    async with open_page(tmp_path) as page:
         yield page

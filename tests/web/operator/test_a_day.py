@@ -15,7 +15,7 @@ from starlette.routing import Router
 from support.browser_pages import Viewer, needs_chromium, tab
 from support.guarded_server import Clock, code_in
 from support.mcp import call, refusal
-from support.mcp_in_process import World, serving_parts
+from support.mcp_in_process import World, run_server_parts
 from support.webhooks import eventually, free_port, url_of
 from telnyx_conferencing.server.alerts.engine import AlertEngine
 from telnyx_conferencing.server.asgi_server import listen, serving
@@ -55,7 +55,7 @@ class Office:
         given = {"approval": None, "policy": policy, "database": url_of(self.home / "day.db")}
         async with (
             self.world.http() as http,
-            serving_parts(self.world, http, with_events=True, **given) as (parts, events, guard),
+            run_server_parts(self.world, http, with_events=True, **given) as (parts, events, guard),
         ):
             guard.ledger.now = self.clock
             live = LiveCalls(parts.board, events, parts.tool_calls.answer)

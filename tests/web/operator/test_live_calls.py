@@ -11,11 +11,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from support.guarded_server import audited, code_in, overheard, room_at
+from support.guarded_server import audit_entries, code_in, overheard, room_at
 from support.mcp_http import Site, site
 from support.mcp_stdio import PATIENCE
 from support.telnyx import Telnyx, telnyx
-from support.tokens import APPROVE, CONTROL, given
+from support.tokens import APPROVE, CONTROL, create_token
 from support.webhooks import eventually, url_of
 from telnyx_conferencing.server.guard.ledger import Ledger
 from telnyx_conferencing.server.web.operator.sign_in import create_code
@@ -110,7 +110,7 @@ async def test_a_button_calls_its_tool_and_is_audited(tmp_path: Path) -> None:
         said = await operator.press("mute_participants", conference_id=conference_id, call_control_ids="everyone")
         assert said["failed"] is False
         assert muted(phone, conference_id) == [True, True]
-    [done] = [entry for entry in await audited(tmp_path / "events.db") if entry["outcome"] == "done"]
+    [done] = [entry for entry in await audit_entries(tmp_path / "events.db") if entry["outcome"] == "done"]
     assert (done["client"], done["tool"], done["risk"]) == (
         "switchboard of anna@desk",
         "mute_participants",
@@ -149,7 +149,7 @@ async def test_a_person_gets_the_links_of_a_recording_and_the_audit_names_them(t
     [(kind, url)] = answer.json()["links"].items()
     assert (kind, "X-Amz-Signature=" in url) == ("mp3", True)
     assert (unknown.status_code, "Recording not found" in unknown.json()["error"]) == (409, True)
-    done, _ = [entry for entry in await audited(tmp_path / "events.db") if entry["outcome"] != "sends"]
+    done, _ = [entry for entry in await audit_entries(tmp_path / "events.db") if entry["outcome"] != "sends"]
     assert (done["tool"], done["outcome"], done["asked"]["by"]) == (
         "get_recording",
         "done",
@@ -170,7 +170,7 @@ async def test_where_another_person_must_approve_the_links_wait_for_them(tmp_pat
 
 
 async def test_an_identity_cannot_approve_its_own_request_for_links(tmp_path: Path) -> None:
-    token = await given(tmp_path, "anna", CONTROL, APPROVE)
+    token = await create_token(tmp_path, "anna", CONTROL, APPROVE)
     with telnyx() as phone:
         recording = {"id": recorded(phone, room_at(phone, "Standup", 2))}
         options = ("--operator-page", "0", "--require-tokens")
@@ -227,7 +227,7 @@ async def test_deeply_nested_arguments_are_refused_and_the_audit_goes_on(tmp_pat
         everyone = {"conference_id": conference_id, "call_control_ids": "everyone"}
         assert (await operator.press("mute_participants", **everyone))["failed"] is False
         assert (await operator.http.get(f"{operator.url}/readyz")).status_code == 200
-    assert [entry["outcome"] for entry in await audited(tmp_path / "events.db")] == ["sends", "done"]
+    assert [entry["outcome"] for entry in await audit_entries(tmp_path / "events.db")] == ["sends", "done"]
 
 
 async def test_another_site_cannot_press_a_button(tmp_path: Path) -> None:

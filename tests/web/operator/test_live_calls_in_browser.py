@@ -17,7 +17,7 @@ from support.guarded_server import room_at
 from support.mcp_http import Site, site
 from support.operator_browser import asked
 from support.telnyx import telnyx
-from support.webhooks import NOWHERE, body_of, free_port, signed, url_of
+from support.webhooks import NOWHERE, body_of, free_port, signed_headers, url_of
 from telnyx_conferencing.server.guard.ledger import Ledger
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
@@ -123,7 +123,7 @@ async def test_250_participants_with_ten_changes_a_second_are_shown_promptly(tmp
 
         async def happens(name: str, event_type: str, number: int) -> None:
             body = body_of(name, event_type, call_control_id=f"v3:{number}")
-            answer = await http.post("/webhooks/telnyx", content=body, headers=signed(signer, body))
+            answer = await http.post("/webhooks/telnyx", content=body, headers=signed_headers(signer, body))
             assert answer.status_code == 200
 
         for number in range(250):

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from starlette.routing import Router
 
-from support.operator_visitor import PORT, Page, Visitor, asked, opened
+from support.operator_visitor import PORT, Page, Visitor, asked, open_page
 from telnyx_conferencing.server.web.operator import OperatorPage
 
 pytestmark = pytest.mark.anyio
@@ -142,9 +142,9 @@ async def test_a_sign_in_lasts_a_day_after_its_last_use(page: Page) -> None:
 
 
 async def test_a_sign_in_outlasts_the_server(tmp_path: Path) -> None:
-    async with opened(tmp_path) as before:
+    async with open_page(tmp_path) as before:
         visitor = await before.signed_in()
-    async with opened(tmp_path) as after:
+    async with open_page(tmp_path) as after:
         again = after.visitor()
         again.key = visitor.key
         again.http.cookies.update(dict(visitor.http.cookies))

@@ -7,13 +7,13 @@ from playwright.async_api import async_playwright
 
 from support.browser_pages import ARGUMENTS, CHROMIUM, needs_chromium
 from support.mcp_http import site
-from support.tokens import APPROVE, READ, given, revoked
+from support.tokens import APPROVE, READ, create_token, revoke_tokens
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio, needs_chromium]
 
 
 async def test_a_token_signs_in_by_keyboard_and_signs_out_when_it_is_revoked(tmp_path: Path) -> None:
-    wrong, right = await given(tmp_path, "anna", READ), await given(tmp_path, "ben", APPROVE)
+    wrong, right = await create_token(tmp_path, "anna", READ), await create_token(tmp_path, "ben", APPROVE)
     async with (
         site("--sandbox", "--require-tokens", "--operator-page", "0", home=tmp_path, env={}) as server,
         async_playwright() as playwright,
@@ -32,7 +32,7 @@ async def test_a_token_signs_in_by_keyboard_and_signs_out_when_it_is_revoked(tmp
         await tab.get_by_role("heading", name="Approvals").wait_for()
         assert await tab.get_by_role("link", name="History").count() == 0  # the token may not read calls
         assert right not in str(await tab.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])"))
-        await revoked(tmp_path, "ben")
+        await revoke_tokens(tmp_path, "ben")
         await tab.get_by_text("your token is no longer valid").wait_for()
         assert "telnyx-conferencing operator" not in server.log.read_text()
         await browser.close()
