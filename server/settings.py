@@ -374,7 +374,7 @@ class Settings(BaseModel):
 
     @property
     def tokens_required(self) -> bool:
-        """Whether over HTTP only who has a token is let in: wherever others than this machine could come."""
+        """Whether clients over HTTP need a token: they do wherever other machines can reach the server."""
         reached = not is_loopback(self.host) or bool(self.allowed_hosts)
         return self.require_tokens or reached or self.oauth_issuer is not None
 

@@ -50,7 +50,7 @@ def test_every_setting_that_is_named_exists(path: str) -> None:
 # The image
 
 
-def copied() -> Iterator[str]:
+def copied_paths() -> Iterator[str]:
     """What the image is built from."""
     for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE):
         *sources, _ = line.split()
@@ -59,10 +59,10 @@ def copied() -> Iterator[str]:
 
 def test_the_image_is_built_from_all_that_the_package_is_made_of_and_from_nothing_else() -> None:
     _, *allowed = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("**")]
-    assert {line.removeprefix("!") for line in allowed} == set(copied())
+    assert {line.removeprefix("!") for line in allowed} == set(copied_paths())
     packaged = {"tools", "prompts", "server", "pyproject.toml", "README.md", "LICENSE"}
-    assert packaged <= set(copied())
-    assert all((ROOT / source).exists() for source in copied())
+    assert packaged <= set(copied_paths())
+    assert all((ROOT / source).exists() for source in copied_paths())
 
 
 def test_the_image_runs_as_a_number_that_is_not_root() -> None:

@@ -38,13 +38,13 @@ def test_the_version_is_the_one_in_pyproject() -> None:
     assert version("telnyx-conferencing") == declared
 
 
-def loaded_by(module: str) -> set[str]:
+def modules_loaded_by(module: str) -> set[str]:
     code = f"import sys, {module}; print(*sys.modules)"
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
 def test_starting_the_stdio_server_does_not_load_what_only_later_calls_need() -> None:
-    ours = loaded_by("telnyx_conferencing.server.cli.serve") - loaded_by("mcp.server.stdio, mcp.server")
+    ours = modules_loaded_by("telnyx_conferencing.server.cli.serve") - modules_loaded_by("mcp.server.stdio, mcp.server")
     assert "telnyx_conferencing.server.app" in ours
     own = {f"telnyx_conferencing.server.{name}" for name in ("sandbox", "reports", "events.projection.projection")}
     assert not {"uvicorn.server", "telnyx", "jinja2", "yaml", *own} & ours

@@ -1,4 +1,4 @@
-"""Tools about what may be done: who may be called, who has opted out, and what a person grants beforehand."""
+"""Tools about what may be done: who may be called, who has opted out, and what a person grants in advance."""
 
 from typing import Annotated, Any
 

@@ -31,7 +31,7 @@ class TelnyxFacts:
 
     async def conference(self, conference_id: str) -> ApiAnswer:
         """A conference and all its participants. Raises `CallFailed`."""
-        return await self._both(
+        return await self._read_with_members(
             GetConference(conference_id=conference_id), ListParticipants(conference_id=conference_id)
         )
 
@@ -41,9 +41,11 @@ class TelnyxFacts:
             queue, calls = GetQueue(queue_name=name), ListQueueCalls(queue_name=name)
         except ValidationError:
             raise CallRefused(f"{quoted(name)} is not a valid queue name.") from None
-        answer, waiting = await self._both(queue, calls)
+        answer, waiting = await self._read_with_members(queue, calls)
         return answer, waiting if len(waiting) < MAX_ITEMS else None
 
-    async def _both(self, resource: Command, members: Command) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    async def _read_with_members(
+        self, resource: Command, members: Command
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         answer: dict[str, Any] = await self._read(resource) or {}
         return answer.get("data") or {}, await all_of(self._read, members)

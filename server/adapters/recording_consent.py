@@ -119,7 +119,7 @@ class RecordingConsent:
     async def _under(self, tools: frozenset[str], legs: Iterable[str]) -> frozenset[str]:
         """Those of these legs for which such a tool was called and nothing has ended it since, by the audit.
 
-        As far back as a call can last, so that an agent cannot have it forgotten by many other calls.
+        It reads as far back as a call can last, so that an agent cannot hide a recording behind many other calls.
         """
         leg_ids = set(legs)
         newest: dict[str, bool] = {}

@@ -50,7 +50,7 @@ def _seconds(argument: Any) -> int | None:
 
 
 def _numbers(arguments: Mapping[str, Any]) -> list[str]:
-    """The numbers called, and the one called from: a number of one's own sees that one at its far end."""
+    """The numbers that are called, and the one that calls: the leg of an own number shows that one."""
     called = arguments.get("to")
     numbers = cast("list[Any]", called) if isinstance(called, list) else [called]
     return [number for number in (*numbers, arguments.get("from")) if isinstance(number, str)]

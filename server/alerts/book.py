@@ -24,7 +24,7 @@ class Alert:
     when: str
     """The kind of its condition."""
     subject: str
-    """What it is about: a call leg, a conference, a queue and the like."""
+    """What it is about, such as a call leg, a conference or a queue."""
     message: str
     since: datetime
     """Since when the condition holds, by Telnyx's clock."""

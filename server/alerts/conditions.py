@@ -114,7 +114,7 @@ def is_unknown(alert: Alert, projection: Projection) -> bool:
             return False
 
 
-def _in_room(
+def _room_condition(
     rule: AlertRule,
     room: Room,
     since: datetime,
@@ -136,7 +136,7 @@ def _in_room(
     )
 
 
-def _on_hold(rule: AlertRule, room: Room) -> Iterator[Condition]:
+def _hold_conditions(rule: AlertRule, room: Room) -> Iterator[Condition]:
     for call, person in room.state.present.items():
         fact = person.facts.get("on_hold")
         if fact is not None and fact.value:
@@ -144,10 +144,10 @@ def _on_hold(rule: AlertRule, room: Room) -> Iterator[Condition]:
             def say(call: str = call) -> str:
                 return f"{room.who(call)} has been on hold in {room.title} for more than {duration_text(rule.delay)}."
 
-            yield _in_room(rule, room, fact.since, say, call, per_call=True)
+            yield _room_condition(rule, room, fact.since, say, call, per_call=True)
 
 
-def _no_host(rule: AlertRule, room: Room) -> Iterator[Condition]:
+def _host_conditions(rule: AlertRule, room: Room) -> Iterator[Condition]:
     present = room.state.present.values()
     if not present or any(map(is_host, present)):
         return
@@ -160,10 +160,10 @@ def _no_host(rule: AlertRule, room: Room) -> Iterator[Condition]:
         people = f"{count(len(room.state.present), 'person')} {'is' if len(room.state.present) == 1 else 'are'} in it"
         return f"{_sentence(room.title)} has had no host for more than {duration_text(rule.delay)}; {people}."
 
-    yield _in_room(rule, room, since, say)
+    yield _room_condition(rule, room, since, say)
 
 
-def _alone(rule: AlertRule, room: Room) -> Iterator[Condition]:
+def _alone_conditions(rule: AlertRule, room: Room) -> Iterator[Condition]:
     if len(room.state.present) != 1:
         return
     [(call, person)] = room.state.present.items()
@@ -173,10 +173,10 @@ def _alone(rule: AlertRule, room: Room) -> Iterator[Condition]:
     def say() -> str:
         return f"{room.who(call)} has been alone in {room.title} for more than {duration_text(rule.delay)}."
 
-    yield _in_room(rule, room, since, say, call)
+    yield _room_condition(rule, room, since, say, call)
 
 
-def _recorded(rule: AlertRule, room: Room) -> Iterator[Condition]:
+def _recording_conditions(rule: AlertRule, room: Room) -> Iterator[Condition]:
     recording = room.state.recording
     if recording is None or recording.value != "recording":
         return
@@ -190,10 +190,10 @@ def _recorded(rule: AlertRule, room: Room) -> Iterator[Condition]:
         people = f"{count(len(unheard), 'person')} in it {verb} heard no announcement"
         return f"{_sentence(room.title)} is being recorded, and {people}."
 
-    yield _in_room(rule, room, max(recording.since, min(map(room.joined, unheard))), say)
+    yield _room_condition(rule, room, max(recording.since, min(map(room.joined, unheard))), say)
 
 
-def _waits(rule: AlertRule, name: str, state: Queue, projection: Projection) -> Iterator[Condition]:
+def _wait_conditions(rule: AlertRule, name: str, state: Queue, projection: Projection) -> Iterator[Condition]:
     for call, queued in state.waiting.items():
         if queued.is_alive:
 
@@ -205,7 +205,7 @@ def _waits(rule: AlertRule, name: str, state: Queue, projection: Projection) -> 
             yield Condition(rule, call, queued.since, say, due, call_control_id=call, queue=name)
 
 
-def _is_long(rule: AlertRule, name: str, state: Queue, projection: Projection) -> Iterator[Condition]:
+def _length_conditions(rule: AlertRule, name: str, state: Queue, projection: Projection) -> Iterator[Condition]:
     max_length = rule.above or 0
     if len(state.waiting) <= max_length:
         return
@@ -223,12 +223,12 @@ def _sentence(text: str) -> str:
 
 
 _IN_ROOM: Mapping[AlertCondition, Callable[[AlertRule, Room], Iterator[Condition]]] = {
-    AlertCondition.ON_HOLD: _on_hold,
-    AlertCondition.NO_HOST: _no_host,
-    AlertCondition.ALONE: _alone,
-    AlertCondition.RECORDING_WITHOUT_CONSENT: _recorded,
+    AlertCondition.ON_HOLD: _hold_conditions,
+    AlertCondition.NO_HOST: _host_conditions,
+    AlertCondition.ALONE: _alone_conditions,
+    AlertCondition.RECORDING_WITHOUT_CONSENT: _recording_conditions,
 }
 _IN_QUEUE: Mapping[AlertCondition, Callable[[AlertRule, str, Queue, Projection], Iterator[Condition]]] = {
-    AlertCondition.QUEUE_WAIT: _waits,
-    AlertCondition.QUEUE_LENGTH: _is_long,
+    AlertCondition.QUEUE_WAIT: _wait_conditions,
+    AlertCondition.QUEUE_LENGTH: _length_conditions,
 }

@@ -98,12 +98,14 @@ def claim(transaction: Transaction, event_ids: list[str], now: datetime) -> list
     return claimed
 
 
-def succeeded(transaction: Transaction, delivery: Delivery) -> None:
+def record_success(transaction: Transaction, delivery: Delivery) -> None:
     """The receiver has accepted it."""
     transaction.change("DELETE FROM alert_deliveries WHERE event_id = :id", id=delivery.event_id)
 
 
-def failed(transaction: Transaction, delivery: Delivery, problem: str, now: datetime, *, for_good: bool) -> bool:
+def record_failure(
+    transaction: Transaction, delivery: Delivery, problem: str, now: datetime, *, for_good: bool
+) -> bool:
     """An attempt has failed. Returns whether the delivery has failed for good: also after the last attempt."""
     is_over = for_good or delivery.attempts > len(RETRY_DELAYS)
     delay = timedelta() if is_over else RETRY_DELAYS[delivery.attempts - 1]

@@ -100,7 +100,7 @@ class AlertEngine:
         conditions += await self._expiring_approvals()
         held = {condition.key: condition for condition in conditions if condition.holds_at(now)}
         due = [condition for key, condition in held.items() if condition.due <= now and self._is_new(key, condition)]
-        for condition in await self._confirmed(due, now):
+        for condition in await self._confirm(due, now):
             await self._raise(store, condition, now)
         for alert in list(self._book.raised.values()):
             if self._is_over(alert, held, now):
@@ -184,7 +184,7 @@ class AlertEngine:
     def _is_new(self, key: Key, condition: Condition) -> bool:
         return key not in self._book.raised and self._book.is_new(key, condition.since)
 
-    async def _confirmed(self, due: Sequence[Condition], now: datetime) -> list[Condition]:
+    async def _confirm(self, due: Sequence[Condition], now: datetime) -> list[Condition]:
         """The conditions that Telnyx need not be asked about. It is asked about the others, whose turn comes later.
 
         Who is a host is known only from Telnyx or from this server's own commands, not from events, and the name of a

@@ -53,7 +53,7 @@ def message(event: StoredEvent) -> str:
 
 
 class AlertWebhook:
-    """Sends the alert events of a store, whichever process stored them. Of several processes, one sends each."""
+    """Sends the alert events of a store, of every process. Of several processes, one sends each."""
 
     def __init__(self, events: EventService, url: str, keys: Sequence[bytes]) -> None:
         self._events = events
@@ -121,9 +121,11 @@ class AlertWebhook:
         problem, for_good = await self._post(http, delivery)
         if not problem:
             self.results["delivered"] += 1
-            await database.write(partial(deliveries.succeeded, delivery=delivery))
+            await database.write(partial(deliveries.record_success, delivery=delivery))
             return
-        work = partial(deliveries.failed, delivery=delivery, problem=problem, now=self._events.now(), for_good=for_good)
+        work = partial(
+            deliveries.record_failure, delivery=delivery, problem=problem, now=self._events.now(), for_good=for_good
+        )
         is_over = await database.write(work)
         self.results["given up" if is_over else "failed"] += 1
         if is_over:

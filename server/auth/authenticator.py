@@ -77,7 +77,7 @@ class Authenticator:
         return await self.identify(token.strip()) if kind.lower() == "bearer" else None
 
     def _challenge(self, status: int, error: str, description: str, scopes: tuple[TokenScope, ...]) -> Response:
-        """A refusal as RFC 6750 and RFC 9728 have it."""
+        """A refusal in the form of RFC 6750 and RFC 9728."""
         parameters = {
             "error": error,
             "error_description": description if error else "",

@@ -12,7 +12,7 @@ from ..settings import PREFIX, SettingsError
 from .terminal import print_error
 
 INTERRUPTED = 130
-"""The exit code after Ctrl-C, as shells have it: 128 and the number of SIGINT."""
+"""The exit code after Ctrl-C, as in shells: 128 plus the number of SIGINT."""
 
 
 def report(error: BaseException) -> int:

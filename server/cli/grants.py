@@ -1,4 +1,4 @@
-"""`grants`: what a person has allowed an agent beforehand, listed and revoked."""
+"""`grants`: what a person has allowed an agent in advance, listed and revoked."""
 
 import json
 from datetime import UTC, datetime

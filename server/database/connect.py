@@ -19,7 +19,7 @@ async def open_database(url: str) -> AsyncGenerator[Database]:
     """Open the database at a URL such as `sqlite:////var/lib/events.db` or `postgresql://HOST/NAME`.
 
     A missing file is created. Raises `StoreError`, for the operator, when the database cannot be used, is damaged or
-    contains something else, and `StoreUnreachable` when that may pass by itself.
+    contains something else, and `StoreUnreachable` when the problem may be temporary.
     """
     database = await _database_at(url)
     try:

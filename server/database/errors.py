@@ -6,4 +6,4 @@ class StoreError(Exception):
 
 
 class StoreUnreachable(StoreError):
-    """The database server cannot be reached or is too busy now. That may pass by itself."""
+    """The database server cannot be reached or is too busy now. The problem may be temporary."""

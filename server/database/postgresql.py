@@ -203,7 +203,7 @@ class _PostgresTransaction:
 
     def _execute(self, statement: str, parameters: Mapping[str, Any]) -> psycopg.Cursor[TupleRow]:
         values = {name: _without_nul(value) for name, value in parameters.items()}
-        return self._connection.execute(_converted(statement), values)
+        return self._connection.execute(_convert_parameters(statement), values)
 
     def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[tuple[int, str]]:
         row = f"({', '.join(['%s'] * len(columns))})"
@@ -241,7 +241,7 @@ def _nothing_done(error: psycopg.Error) -> Exception:
 
 
 @cache
-def _converted(statement: str) -> LiteralString:
+def _convert_parameters(statement: str) -> LiteralString:
     """Convert a statement with `:name` parameters to the driver's form."""
     return cast("LiteralString", re.sub(r"(?<!:):([a-z_][a-z0-9_]*)", r"%(\1)s", statement.replace("%", "%%")))
 

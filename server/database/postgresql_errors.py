@@ -51,10 +51,10 @@ _TRANSIENT = ("08", "53", "57P")
 def explain(error: BaseException, name: str) -> StoreError:
     """The error for the operator. `name`: the store's URL without secrets.
 
-    Returns `StoreUnreachable` when the problem may pass by itself.
+    Returns `StoreUnreachable` when the problem may be temporary.
     """
     state = _state(error)
-    problem, advice = _STATES.get(state or "") or _unlisted(error, state)
+    problem, advice = _STATES.get(state or "") or _describe_unlisted(error, state)
     may_pass = isinstance(error, OSError) or (
         isinstance(error, psycopg.OperationalError) and (state is None or state.startswith(_TRANSIENT))
     )
@@ -63,7 +63,7 @@ def explain(error: BaseException, name: str) -> StoreError:
 
 
 def is_lost(error: psycopg.Error) -> bool:
-    """Whether the connection is of no use after this error: it is closed, or its server no longer takes writes."""
+    """Whether the connection cannot be used after this error: it is closed, or its server takes no more writes."""
     state = _state(error)
     return (
         isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
@@ -78,7 +78,7 @@ def _state(error: BaseException) -> str | None:
     return state or next((state for words, state in _WORDS.items() if words in text), None)
 
 
-def _unlisted(error: BaseException, state: str | None) -> tuple[str, str]:
+def _describe_unlisted(error: BaseException, state: str | None) -> tuple[str, str]:
     if state is not None and isinstance(error, psycopg.Error):  # the server's own message contains no password
         return error.diag.message_primary or f"error {state}", ""
     text = str(error)

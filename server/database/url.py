@@ -47,7 +47,7 @@ def absolute_url(url: str) -> str:
 
 
 def is_readable(url: str) -> bool:
-    """Whether the parts of a PostgreSQL URL can be told apart with certainty."""
+    """Whether the parts of a PostgreSQL URL can be separated with certainty."""
     return redacted_url(url) != _UNREADABLE
 
 

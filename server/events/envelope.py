@@ -38,13 +38,13 @@ def parse_event(
 
     Raises `NotAnEvent` for any other body.
     """
-    event = _unwrapped(_parsed(body))
+    event = _unwrap(_parse_object(body))
     payload = _payload(event)
     times = (_time(part.get(name)) for part in (event, payload) for name in _TIME_FIELDS)
     occurred_at = next(filter(None, times), None) or _time(event.get("created_at")) or received_at
     return Event(
-        id=_required(event, "id"),
-        type=_required(event, "event_type"),
+        id=_required_key(event, "id"),
+        type=_required_key(event, "event_type"),
         occurred_at=occurred_at,
         payload=payload,
         via=via,
@@ -59,7 +59,7 @@ def parse_event(
 
 def parse_payload(body: bytes) -> dict[str, Any]:
     """The payload of the event in a body that `parse_event` accepted."""
-    return _payload(_unwrapped(_parsed(body)))
+    return _payload(_unwrap(_parse_object(body)))
 
 
 def parse_event_data(data: Mapping[str, Any], *, via: Via, verified: bool, received_at: datetime) -> Event:
@@ -104,11 +104,11 @@ def _finite(digits: str) -> float:
 _decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
+def _parse_object(body: bytes) -> dict[str, Any]:
     if len(body) > MAX_BODY_BYTES:
         raise NotAnEvent(f"it is larger than {MAX_BODY_BYTES} bytes")
     try:
-        parsed = _decoded(body)
+        parsed = _decode_strictly(body)
     except UnicodeDecodeError:
         raise NotAnEvent("it is not UTF-8") from None
     except ValueError as problem:
@@ -120,7 +120,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return _safe(body, cast("dict[str, Any]", parsed))
 
 
-def _decoded(body: bytes) -> Any:
+def _decode_strictly(body: bytes) -> Any:
     """The quick parser refuses half surrogate pairs, has poor messages, and accepts numbers that overflow to infinity.
 
     In these cases the slow parser decides.
@@ -155,7 +155,7 @@ def _safe(body: bytes, parsed: dict[str, Any]) -> dict[str, Any]:
     return parsed
 
 
-def _unwrapped(envelope: dict[str, Any]) -> dict[str, Any]:
+def _unwrap(envelope: dict[str, Any]) -> dict[str, Any]:
     data = envelope.get("data")
     if isinstance(data, dict) and ("event_type" in data or "event_type" not in envelope):
         return cast("dict[str, Any]", data)
@@ -170,7 +170,7 @@ def _payload(event: dict[str, Any]) -> dict[str, Any]:
     return {} if payload is None else {"unexpected": payload}
 
 
-def _required(event: dict[str, Any], name: str) -> str:
+def _required_key(event: dict[str, Any], name: str) -> str:
     key = _key(event.get(name))
     if key is None:
         problem = "has no" if event.get(name) is None else "has an invalid"

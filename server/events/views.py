@@ -28,7 +28,7 @@ def event_view(event: StoredEvent, *, urls: bool = False) -> dict[str, Any]:
     fields["via"] = str(event.via)
     if not event.verified:
         fields["verified"] = False
-    return fields | {"payload": _bounded(_payload(event.payload, ids, urls=urls))}
+    return fields | {"payload": _cut_long_fields(_payload(event.payload, ids, urls=urls))}
 
 
 def _payload(payload: Mapping[str, Any], ids: Mapping[str, Any], *, urls: bool) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _payload(payload: Mapping[str, Any], ids: Mapping[str, Any], *, urls: bool) 
     return fields
 
 
-def _bounded(payload: dict[str, Any]) -> dict[str, Any]:
+def _cut_long_fields(payload: dict[str, Any]) -> dict[str, Any]:
     """The payload. If it is too long, its longest fields are cut."""
     if len(json.dumps(payload, ensure_ascii=False)) <= _MAX_PAYLOAD_LENGTH:
         return payload

@@ -118,17 +118,17 @@ async def export(
 
 async def _events(conference_id: str, store: Store) -> list[StoredEvent]:
     """Every stored event of a conference and of the call legs in it, in the order of their numbers."""
-    numbered = await _numbered(store, EventFilter(conference_id=conference_id))
+    numbered = await _events_by_number(store, EventFilter(conference_id=conference_id))
     if numbered:
         since = min(event.occurred_at for event in numbered.values()) - LOOK_BACK
         legs = {event.call_control_id for event in numbered.values() if event.call_control_id}
         for leg in legs:
             of_leg = EventFilter(call_control_id=leg, types=OF_CALLS, since=since)
-            numbered |= await _numbered(store, of_leg)
+            numbered |= await _events_by_number(store, of_leg)
     return [numbered[number] for number in sorted(numbered)]
 
 
-async def _numbered(store: Store, event_filter: EventFilter) -> dict[int, StoredEvent]:
+async def _events_by_number(store: Store, event_filter: EventFilter) -> dict[int, StoredEvent]:
     """All events that match, by number."""
     return {event.number: event async for batch in store.batches(event_filter, _BATCH_EVENTS) for event in batch}
 
@@ -171,7 +171,7 @@ class _Concern:
         """Whether a record contains one of the ids, or names the conference, or belongs to one that does."""
         if any(id_ in link.text for id_ in self.ids):
             return True
-        entry = _parsed(link.text)
+        entry = _parse_entry(link.text)
         if entry.get("call") in self.calls or not self.codes.isdisjoint(_codes(entry)):
             return True
         # Another conference may have the same name at another time.
@@ -219,7 +219,7 @@ async def _records(ledger: Ledger, concern: _Concern, mask: Mask | None) -> _Seg
         if link.number > last.number:  # it was written meanwhile
             break
         is_concerning = concern.matches(link)
-        is_withheld = is_concerning and _is_masked(_parsed(link.text), mask)
+        is_withheld = is_concerning and _is_masked(_parse_entry(link.text), mask)
         segment.add(link, is_concerning=is_concerning, is_withheld=is_withheld)
     return segment
 
@@ -233,7 +233,7 @@ async def _bounds(ledger: Ledger, concern: _Concern) -> tuple[ChainLink, ChainLi
         size_before, before, is_found = concern.size, _GENESIS, False
         async for link in _links(ledger, start - 1):
             if concern.matches(link):
-                concern.learn(_parsed(link.text))
+                concern.learn(_parse_entry(link.text))
                 is_found = True
             if not is_found:
                 before = link
@@ -286,7 +286,7 @@ def _entry(event: RawEvent, place: int, mask: Mask | None) -> WebhookEntry:
         via=event.via,
         signature=event.signature.value if event.signature else None,
         timestamp=event.signature.timestamp if event.signature else None,
-        withheld=_is_masked(_parsed(event.body), mask),
+        withheld=_is_masked(_parse_entry(event.body), mask),
     )
 
 
@@ -295,7 +295,7 @@ def _is_masked(value: Any, mask: Mask | None) -> bool:
     return mask is not None and mask(value) != value
 
 
-def _parsed(text: str | bytes) -> Any:
+def _parse_entry(text: str | bytes) -> Any:
     try:
         return json.loads(text)
     except ValueError:  # a record that was altered: the verifier names it

@@ -322,7 +322,7 @@ class _Verification:
                 self.report.fail(f"{AUDIT}, line {place}", "it is not an audit record")
 
     def _check_approvals(self, manifest: Manifest) -> None:
-        """A person's answer outside the client has an audit record of its own."""
+        """Check that each answer that a person gave outside the client has its audit record."""
         try:
             approvals: list[dict[str, Any]] = json.loads(self._read(APPROVALS) or b"[]")
             answered = [str(item["code"]) for item in approvals if item["decided_by"] not in (None, _ELICITED)]

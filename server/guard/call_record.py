@@ -169,7 +169,7 @@ class CallRecord:
             return {}
         names = _argument_names(self.tool)
         return {
-            name if name in names else clean(name, 80): _bounded(
+            name if name in names else clean(name, 80): _cut_to_size(
                 self._stored_value(name, value, is_known=name in names)
             )
             for name, value in list(self.given.items())[:_MAX_ITEMS]
@@ -214,14 +214,14 @@ def _without_content(value: Any) -> Any:
 _RECORD_DESCRIBERS = {**DESCRIBERS, **REDACTORS}
 
 
-def _bounded(value: Any) -> Any:
+def _cut_to_size(value: Any) -> Any:
     """A value cut to the size of a record."""
     match value:
         case str():
             return value if len(value) <= _MAX_TEXT_LENGTH else f"{value[: _MAX_TEXT_LENGTH - 1]}…"
         case dict():
-            return {str(name)[:80]: _bounded(inner) for name, inner in list(value.items())[:_MAX_ITEMS]}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            return {str(name)[:80]: _cut_to_size(inner) for name, inner in list(value.items())[:_MAX_ITEMS]}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         case list():
-            return [_bounded(inner) for inner in value[:_MAX_ITEMS]]  # pyright: ignore[reportUnknownVariableType]
+            return [_cut_to_size(inner) for inner in value[:_MAX_ITEMS]]  # pyright: ignore[reportUnknownVariableType]
         case _:
             return value

@@ -176,7 +176,7 @@ async def _other_end(leg: str, situation: Situation) -> str | None:
 
 
 async def _connection_refusal(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
-    """A call that is recorded by itself is connected only with people who have heard the announcement."""
+    """Refuse to connect a call that is being recorded with people who have not heard the announcement."""
     command = situation.command
     supervised = command.supervise_call_control_id if isinstance(command, Dial) else None
     if supervised is not None and await state.captured(

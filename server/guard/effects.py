@@ -112,7 +112,7 @@ class ArgumentRule:
 
 
 def is_limit(seconds: Any) -> bool:
-    """Whether a time limit for a call ends it earlier than Telnyx does by itself."""
+    """Whether a time limit for a call ends it earlier than Telnyx would without one."""
     return isinstance(seconds, int) and seconds < MAX_CALL_S
 
 

@@ -1,4 +1,4 @@
-"""Bounded grants: what a person is asked to allow beforehand, and which calls a grant covers."""
+"""Bounded grants: what a person is asked to allow in advance, and which calls a grant covers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
@@ -124,8 +124,8 @@ def _value_text(name: str, value: Any, who: Callable[[str], str]) -> str:
 async def grant_use(assessment: Assessment, identity: str | None) -> GrantUse | None:
     """The call as the use of a grant. None: no grant covers it.
 
-    A grant covers the plain use of its tool alone. Whatever a person is asked about because of its effects, such as the
-    end of a conference or people who are overheard, is asked each time.
+    A grant covers only the plain use of its tool. A call with effects that a person is asked about, such as the end of
+    a conference or people who are overheard, is asked about each time.
     """
     command = assessment.situation.command
     if assessment.reasons or isinstance(command, _NEVER_GRANTED):

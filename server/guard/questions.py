@@ -46,7 +46,7 @@ class Question:
     """The conference that it names."""
 
     def replacing(self, code: str, changed: str) -> "Question":
-        """This question, with why the earlier one under this code no longer holds."""
+        """This question, with the reason why it replaces the earlier one under this code."""
         why = f"Asked again: since {code} was asked, {changed}. "
         return replace(self, text=why + self.text, record_text=why + self.record_text)
 
@@ -119,7 +119,7 @@ class _Wording:
 def _arguments(model: BaseModel, wording: _Wording) -> dict[str, Any]:
     """Arguments as a question shows them: texts as words, also within lists and objects; the rest as it is.
 
-    What an object holds can also be named by itself: an argument means the same inside an object.
+    The fields of an object are also arguments of their own: they mean the same inside an object.
     """
     choices = _choices(type(model))
     shown = {name: _shown_value(value, choices[name], wording.of(name), wording) for name, value in model}

@@ -296,7 +296,7 @@ class Situation:
         return await self._live.ringing_number(call_control_id)
 
     def facts(self) -> list[Any]:
-        """Every fact that was looked up and does not change by itself, for the binding of an approval."""
+        """Every fact that was looked up, without times: an approval is bound to them."""
         rooms = [_lasting(room) for room in (*self._rooms.values(), *self._named.values()) if room is not None]
         waiting = [(leg, place and (place.position, place.has_hung_up)) for (leg, _), place in self._waiting.items()]
         queues = [asdict(queue) for queue in self._queues.values()]

@@ -183,6 +183,6 @@ def _with_any_port(names: Iterable[str]) -> list[str]:
 
 
 def _came_to_loopback(scope: Scope) -> bool:
-    """Whether the connection was made to a loopback address, whatever its headers say."""
+    """Whether the connection was made to a loopback address. Headers do not count."""
     server: tuple[str, int | None] | None = scope.get("server")
     return server is not None and is_loopback(server[0])

@@ -23,7 +23,7 @@ _OF_THE_PAST = (ConferenceSummary, ConferenceTranscript, GetConference, ListEven
 
 
 async def with_conference_id(tool: ToolT, read: Read) -> tuple[ToolT, str | None]:
-    """The call with the conference's id in place of its name, and a sentence that says so; else the call as it is.
+    """The call with the conference's id in place of its name, and a sentence that says so, or the unchanged call.
 
     Raises `CallRefused` with the candidates if several conferences have the name, and if a filter, which would find
     nothing, has a name that no conference has.

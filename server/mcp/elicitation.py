@@ -34,7 +34,7 @@ _RETURNS_QUESTIONS = "2026-07-28"
 _FASTEST_PERSON_S = 0.7
 """No person reads a question and declines it faster: a host did."""
 _SLOWEST_HOST_S = 3.0
-"""A host that declines by itself does so faster, on a busy machine too; a person at a terminal needs longer."""
+"""A host that declines without a person does so faster, on a busy machine too; a person at a terminal is slower."""
 _DECLINES_BY_ITSELF = ("codex", "copilot")
 """How the names of hosts begin, or are found in them, that decline without asking anyone when run by a script."""
 _SHOWS_DIALOGS = ("claude-code", "codex-mcp-client")

@@ -332,7 +332,7 @@ class ToolCallHandler:
 
 @contextmanager
 def _nothing_sent(command: Command) -> Generator[None]:
-    """Whatever fails in this block, the refusal says that the command was not sent."""
+    """Say in every refusal that is raised in this block that the command was not sent."""
     try:
         yield
     except CallRefused:

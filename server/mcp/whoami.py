@@ -111,7 +111,7 @@ class WhoamiReport:
         return clean(f"stopped by a person{f' ({stopped.reason})' if stopped.reason else ''}", _MAX_TEXT_LENGTH)
 
     async def _grants(self, caller: Caller) -> list[dict[str, Any]]:
-        """What a person has allowed this caller beforehand."""
+        """What a person has allowed this caller in advance."""
         try:
             grants = await self._guard_runtime.ledger.grants()
         except StoreError:

@@ -37,7 +37,7 @@ class Figures:
     hold_s: float = 0
     """Time on hold in conferences."""
     muted_s: float = 0
-    """Time muted in conferences, by itself or as a monitor."""
+    """Time muted in conferences, by a command or as a monitor."""
     recordings: int = 0
     recorded_s: float = 0
     approvals: int = 0

@@ -33,7 +33,7 @@ class SandboxApp:
         self._before_request = before_request
         self._on_request = on_request
         router = Router(
-            [Mount("/v2", self._guarded(api)), Mount("/sandbox", self._guarded(controls, refuse_web_pages))],
+            [Mount("/v2", self._protect(api)), Mount("/sandbox", self._protect(controls, refuse_web_pages))],
             redirect_slashes=False,
         )
         self._app = ExceptionMiddleware(
@@ -41,7 +41,7 @@ class SandboxApp:
             handlers={ApiError: _api_error, ValidationError: _validation_error, HTTPException: _http_exception},
         )
 
-    def _guarded(self, routes: Sequence[BaseRoute], *checks: Callable[[Request], None]) -> ASGIApp:
+    def _protect(self, routes: Sequence[BaseRoute], *checks: Callable[[Request], None]) -> ASGIApp:
         """Routes that are reached after the API key and further checks are accepted."""
         router = Router(routes, redirect_slashes=False)
 

@@ -163,16 +163,16 @@ def srtp_not_supported() -> ApiError:
 
 
 def impossible(title: str, detail: str, field: str | None = None) -> ApiError:
-    """422: a state for which Telnyx documents no code of its own, so it gets the general one."""
+    """422: a state for which Telnyx documents no specific code."""
     return ApiError(422, error("10015", title, detail, None if field is None else json_pointer(field)))
 
 
 def missing(fields: list[str]) -> ApiError:
     """422: arguments that must be given."""
-    return ApiError(422, *(_missing(json_pointer(field), field) for field in fields))
+    return ApiError(422, *(_missing_field(json_pointer(field), field) for field in fields))
 
 
-def _missing(pointer: str, name: str) -> dict[str, Any]:
+def _missing_field(pointer: str, name: str) -> dict[str, Any]:
     detail = f"The '{name}' parameter is required and cannot be blank."
     return error("10004", "Missing required parameter", detail, pointer)
 

@@ -33,7 +33,7 @@ class Fault:
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     """How long a delay takes, on the sandbox's clock."""
     times: Annotated[int, Field(ge=0)] | None = None
-    """How often it still happens; None: for ever."""
+    """How often it still happens; None: without end."""
     probability: Annotated[float, Field(ge=0, le=1)] = 1.0
     happened: Annotated[int, Field(ge=0)] = field(default=0, init=False)
 

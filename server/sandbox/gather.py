@@ -31,7 +31,7 @@ _MAX_MILLIS = 10**12
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the person hears before the digits: a file, or speech of so many seconds."""
+    """What the person hears before the digits: a file, or speech of this length."""
 
     seconds: float = FILE_DURATION_S
     audio_url: str | None = None

@@ -34,7 +34,7 @@ class Location(Protocol):
 
 
 class LegActivity(Protocol):
-    """Something on a leg that ends with the call at the latest: playback, a recording, a transcription."""
+    """Something on a leg that ends when the call ends, if not earlier: playback, a recording, a transcription."""
 
     def on_call_end(self) -> None: ...
 

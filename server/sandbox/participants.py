@@ -62,21 +62,21 @@ class Participants:
         return ok()
 
     def hold(self, command: HoldParticipants) -> Answer:
-        return self._each(command, lambda participant: setattr(participant, "held", True))
+        return self._change_each(command, lambda participant: setattr(participant, "held", True))
 
     def unhold(self, command: UnholdParticipants) -> Answer:
         def release(participant: Participant) -> None:
             participant.held = participant.awaits_start = False
 
-        return self._each(command, release)
+        return self._change_each(command, release)
 
     def mute(self, command: MuteParticipants) -> Answer:
-        return self._each(command, lambda participant: setattr(participant, "mute", True))
+        return self._change_each(command, lambda participant: setattr(participant, "mute", True))
 
     def unmute(self, command: UnmuteParticipants) -> Answer:
-        return self._each(command, lambda participant: setattr(participant, "mute", False))
+        return self._change_each(command, lambda participant: setattr(participant, "mute", False))
 
-    def _each(
+    def _change_each(
         self,
         command: HoldParticipants | UnholdParticipants | MuteParticipants | UnmuteParticipants,
         change: Callable[[Participant], Any],
@@ -109,11 +109,11 @@ class Participants:
                 and criteria.whispering in (None, participant.role == "whisper")
             )
         ]
-        return page(participants, _listed, command)
+        return page(participants, _list_view, command)
 
     def get(self, command: GetParticipant) -> Answer:
         conference = self._conferences.get_conference(command.conference_id)
-        return data(_retrieved(self._find(conference, command.participant_id)))
+        return data(_retrieve_view(self._find(conference, command.participant_id)))
 
     def update(self, command: UpdateParticipant) -> Answer:
         conference = self._conferences.active_by_id(command.conference_id)
@@ -127,7 +127,7 @@ class Participants:
         if command.soft_end_conference_on_exit is not None:
             participant.soft_ends_on_exit = command.soft_end_conference_on_exit
         participant.updated_at = self._context.now()
-        return data(_retrieved(participant))
+        return data(_retrieve_view(participant))
 
     def _find(self, conference: Conference, key: str) -> Participant:
         """By id, call_control_id or label; those present come before those who have left."""
@@ -153,13 +153,13 @@ def _common(participant: Participant) -> Json:
     }
 
 
-def _listed(participant: Participant) -> Json:
+def _list_view(participant: Participant) -> Json:
     conference = participant.conference
     named = {"id": conference.id, "name": conference.name}
     return {**_common(participant), "record_type": "participant", "conference": named}
 
 
-def _retrieved(participant: Participant) -> Json:
+def _retrieve_view(participant: Participant) -> Json:
     return without_none(
         {**_common(participant), "conference_id": participant.conference.id, "label": participant.leg.label}
     )

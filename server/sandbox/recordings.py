@@ -75,7 +75,7 @@ class Recording:
             return
         if self in self.owner.activities:
             self.owner.activities.remove(self)
-        self.context.emit("call.recording.saved", {**self.owner.parties(), **self._saved()})
+        self.context.emit("call.recording.saved", {**self.owner.parties(), **self._saved_payload()})
 
     def _conference_payload(self, conference: Conference) -> Json:
         return {
@@ -84,10 +84,10 @@ class Recording:
             "client_state": self.client_state or self.owner.client_state,
             "conference_id": conference.id,
             "connection_id": conference.connection_id,
-            **self._saved(),
+            **self._saved_payload(),
         }
 
-    def _saved(self) -> Json:
+    def _saved_payload(self) -> Json:
         return {
             "channels": self.channels,
             "format": self.format,

@@ -12,7 +12,7 @@ from .responses import Answer, ok
 
 @dataclass(eq=False, slots=True)
 class LiveTranscription:
-    """A live transcription of a leg. Nobody speaks on the sandbox, so no `call.transcription` comes by itself."""
+    """A live transcription of a leg. It sends `call.transcription` when `transcribe` is called."""
 
     def on_call_end(self) -> None:
         pass

@@ -183,7 +183,7 @@ class TelnyxClient:
             raise _AttemptError(_reason(error), sent=True) from None
 
     def _interpret(self, sending: _Sending, status: int, body: Any, headers: httpx2.Headers) -> ApiResponse:
-        """The response as a result. Raises the error it stands for."""
+        """The response as a result. Raises the error that it reports."""
         command, request_id = sending.command, headers.get(REQUEST_ID)
         if status < 300:
             return ApiResponse(body, sending.attempts, status, request_id)

@@ -54,19 +54,19 @@ async def suggest_existing(command: Command, read: Read, defaults: Mapping[str, 
     collection = command.route.path.split("/")[1]
     arguments = arguments_of(command)
     for argument in dict.fromkeys([*command.route.parameters, *_BODY_ARGUMENTS]):
-        listing = _listing(command, collection, argument)
+        listing = _listing_for(command, collection, argument)
         if listing is None or arguments.get(argument) in (None, EVERYONE) or _creates(command, argument):
             continue
         path = {name: arguments.get(name) or (defaults or {}).get(name) for name in listing.command.route.parameters}
         if None in path.values():
             continue
-        sentence = await _missing(argument, arguments[argument], listing, path, read)
+        sentence = await _describe_missing(argument, arguments[argument], listing, path, read)
         if sentence:
             return sentence
     return ""
 
 
-def _listing(command: Command, collection: str, argument: str) -> _Listing | None:
+def _listing_for(command: Command, collection: str, argument: str) -> _Listing | None:
     is_outside = argument == "call_control_id" and command.tool_name() in _ADMITS_CALLS
     return _CALLS if is_outside else _LISTINGS.get((collection, argument))
 
@@ -76,7 +76,7 @@ def _creates(command: Command, argument: str) -> bool:
     return argument == "queue_name" and "enqueue" in command.route.path
 
 
-async def _missing(argument: str, value: Any, listing: _Listing, path: Mapping[str, Any], read: Read) -> str:
+async def _describe_missing(argument: str, value: Any, listing: _Listing, path: Mapping[str, Any], read: Read) -> str:
     outcome = listing.command.result
     assert issubclass(outcome, PageResult)
     items = await all_of(read, listing.command.model_validate(path))

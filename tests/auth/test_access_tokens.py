@@ -29,11 +29,11 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-async def entered(server: Site, **headers: str) -> httpx2.Response:
+async def post_mcp(server: Site, **headers: str) -> httpx2.Response:
     return await server.request("POST", "/mcp", headers)
 
 
-def seen(answer: httpx2.Response) -> tuple[int, str, dict[str, str]]:
+def visible_response(answer: httpx2.Response) -> tuple[int, str, dict[str, str]]:
     """All that a stranger sees."""
     return answer.status_code, answer.text, {name: value for name, value in answer.headers.items() if name != "date"}
 
@@ -72,15 +72,17 @@ async def test_all_invalid_tokens_get_the_same_refusal(server: Site, home: Path)
         "a name": "anna",
         "a JWT that nobody signed": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm5hIn0.",
     }
-    answers = {why: await entered(server, authorization=f"Bearer {token}") for why, token in unfit.items()}
-    answers["another scheme"] = await entered(server, authorization=f"Basic {anna}")
-    assert {why for why, answer in answers.items() if seen(answer) != seen(answers["a name"])} == set()
+    answers = {why: await post_mcp(server, authorization=f"Bearer {token}") for why, token in unfit.items()}
+    answers["another scheme"] = await post_mcp(server, authorization=f"Basic {anna}")
+    assert {
+        why for why, answer in answers.items() if visible_response(answer) != visible_response(answers["a name"])
+    } == set()
     assert answers["expired"].status_code == 401
     assert answers["expired"].headers["www-authenticate"] == (
         'Bearer error="invalid_token", error_description="The token is not valid.", '
         'scope="conferences:read conferences:control"'
     )
-    assert (await entered(server)).headers["www-authenticate"] == 'Bearer scope="conferences:read conferences:control"'
+    assert (await post_mcp(server)).headers["www-authenticate"] == 'Bearer scope="conferences:read conferences:control"'
     async with httpx2.AsyncClient(trust_env=False) as http:  # a proxy may have added its own
         twice = [("authorization", f"Bearer {anna}"), ("authorization", f"Bearer {ben}")]
         assert (await http.post(f"{server.url}/mcp", headers=twice)).status_code == 401
@@ -94,7 +96,7 @@ async def test_a_token_in_the_url_is_ignored(server: Site, home: Path) -> None:
 
 async def test_a_refusal_names_the_missing_scope(server: Site, home: Path) -> None:
     only_approves = await create_token(home, "dora", APPROVE)
-    answer = await entered(server, authorization=f"Bearer {only_approves}")
+    answer = await post_mcp(server, authorization=f"Bearer {only_approves}")
     assert answer.status_code == 403
     assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
     assert 'scope="conferences:read"' in answer.headers["www-authenticate"]
@@ -105,7 +107,7 @@ async def test_a_revoked_token_is_refused_from_then_on(server: Site, home: Path,
     async with server.client(era, token=token) as client:
         await call(client, "list_queues")
         await revoke_tokens(home, f"eve-{era}")
-        answer = await entered(server, authorization=f"Bearer {token}")
+        answer = await post_mcp(server, authorization=f"Bearer {token}")
         assert answer.status_code == 401
         with anyio.fail_after(30), pytest.raises(MCPError, match="Server returned an error response"):
             await call(client, "list_queues")
@@ -245,10 +247,10 @@ async def test_an_approval_by_another_person_serves_only_the_identity_that_asked
         ):
             room = await open_room(annas, *phone.waiting())
             code = (await refusal(annas, "end_conference", conference_id=room)).partition("waits as ")[2][:9]
-            own = await decided(server, agent, code)
+            own = await approve_on_page(server, agent, code)
             assert own.status_code == 409
             assert "asked by anna: another person must approve it" in own.text
-            assert (await decided(server, boss, code)).status_code == 200
+            assert (await approve_on_page(server, boss, code)).status_code == 200
             assert "waits as" in await refusal(bens, "end_conference", conference_id=room)
             assert (await call(annas, "end_conference", conference_id=room))["summary"].startswith("Telnyx accepted")
     async with Ledger.open(f"sqlite:///{tmp_path / 'events.db'}") as ledger:
@@ -258,7 +260,7 @@ async def test_an_approval_by_another_person_serves_only_the_identity_that_asked
     assert (approved["by"], approved["identity"]) == ("ben (operator page)", "ben")
 
 
-async def decided(server: Site, token: str, code: str) -> httpx2.Response:
+async def approve_on_page(server: Site, token: str, code: str) -> httpx2.Response:
     """What the operator page answers to somebody who signs in with a token and approves."""
     async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
         headers = {"origin": server.url, "content-type": "application/json"}

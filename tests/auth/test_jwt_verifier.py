@@ -36,7 +36,7 @@ ED_KEY = ed25519.Ed25519PrivateKey.generate()
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
-def published(**keys: Key) -> list[dict[str, Any]]:
+def key_set(**keys: Key) -> list[dict[str, Any]]:
     """Public keys as an issuer publishes them, by id."""
     return [_public(key) | {"kid": key_id, "use": "sig"} for key_id, key in keys.items()]
 
@@ -56,7 +56,7 @@ class Authority:
     """An authorization server: its metadata and its keys, and how often each was asked for."""
 
     url: str = "http://127.0.0.1:1/realm"
-    keys: list[dict[str, Any]] = field(default_factory=lambda: published(one=RSA_KEY, two=EC_KEY, three=ED_KEY))
+    keys: list[dict[str, Any]] = field(default_factory=lambda: key_set(one=RSA_KEY, two=EC_KEY, three=ED_KEY))
     asked: list[str] = field(default_factory=list[str])
     is_down: bool = False
     metadata_at: str = "/.well-known/oauth-authorization-server/realm"
@@ -172,7 +172,7 @@ def small_or_wrong_keys() -> Mapping[str, dict[str, Any]]:
 
 async def test_an_unusable_key_of_the_issuer_identifies_no_one_and_raises_no_error() -> None:
     for name, key in small_or_wrong_keys().items():
-        authority = Authority(keys=[key | {"kid": "odd"}, *published(one=RSA_KEY)])
+        authority = Authority(keys=[key | {"kid": "odd"}, *key_set(one=RSA_KEY)])
         issuer = authority.issuer()
         for made in (token(key_id="odd"), token(EC_KEY, "ES256", "odd")):
             assert await issuer.identify(made) is None, name
@@ -182,7 +182,7 @@ async def test_an_unusable_key_of_the_issuer_identifies_no_one_and_raises_no_err
 async def test_unexpected_json_of_the_issuer_or_in_a_token_raises_no_error() -> None:
     ids: list[Any] = [[], {}, 7]
     for odd in ids:
-        authority = Authority(keys=[_public(OTHER_RSA_KEY) | {"kid": odd}, *published(one=RSA_KEY)])
+        authority = Authority(keys=[_public(OTHER_RSA_KEY) | {"kid": odd}, *key_set(one=RSA_KEY)])
         assert await authority.issuer().identify(token()) is not None
     deep = base64url_encode(b"[" * 9_000).decode()
     assert await Authority().issuer().identify(f"{deep}.{deep}.") is None
@@ -204,7 +204,7 @@ async def test_new_keys_are_fetched_when_a_token_names_one(monkeypatch: pytest.M
     authority = Authority()
     issuer = authority.issuer()
     assert await issuer.identify(token()) is not None
-    authority.keys = published(nine=OTHER_RSA_KEY)
+    authority.keys = key_set(nine=OTHER_RSA_KEY)
     renewed = token(OTHER_RSA_KEY, key_id="nine")
     assert await issuer.identify(renewed) is None, "looked up a moment ago: a stranger must not make it ask again"
     asked = len(authority.asked)

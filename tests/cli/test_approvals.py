@@ -34,12 +34,12 @@ def approvals(database: Path, *arguments: str) -> tuple[str, ...]:
     return ("approvals", *arguments, "--database", url_of(database))
 
 
-def pending(database: Path) -> list[str]:
+def pending_codes(database: Path) -> list[str]:
     """The codes that wait."""
     return [request.code for request in use_ledger(database, Ledger.pending)]
 
 
-def taken(database: Path) -> PendingApproval:
+def take_decision(database: Path) -> PendingApproval:
     """The decision that the agent's repeated call uses up."""
     decided = use_ledger(database, Ledger.take, approval_request())
     assert isinstance(decided, PendingApproval)
@@ -119,7 +119,7 @@ def test_a_typed_yes_allows_the_call_once(database: Path) -> None:
     assert "exactly this call" in shown
     assert code == 0
     assert f"Approved {request.code}" in output
-    met = taken(database)
+    met = take_decision(database)
     assert (met.state, met.reason) == (State.SPENT, "all said bye")
     assert (met.decided_by or "").endswith(" at a terminal")
     assert "@" in (met.decided_by or "")
@@ -145,7 +145,7 @@ def test_any_other_answer_leaves_the_request_open(database: Path, typed: str, en
         code, output = terminal.ended()
     assert code == ends_with
     assert "Traceback" not in output
-    assert pending(database) == [request.code]
+    assert pending_codes(database) == [request.code]
 
 
 def test_text_typed_before_the_prompt_does_not_answer_it(database: Path) -> None:
@@ -154,7 +154,7 @@ def test_text_typed_before_the_prompt_does_not_answer_it(database: Path) -> None
         terminal.until(APPROVE)
         terminal.type(f"n{ENTER}")
         assert terminal.ended()[0] == 1
-    assert pending(database) == [request.code]
+    assert pending_codes(database) == [request.code]
 
 
 @pytest.mark.parametrize("terminals", [set[str](), {"stdin"}, {"stdout"}])
@@ -177,7 +177,7 @@ def test_only_a_person_at_a_terminal_can_approve(database: Path, terminals: set[
     assert process.returncode == 1
     assert "Approving needs a person at a terminal" in output
     assert "an agent that can run commands" in output
-    assert pending(database) == [request.code]
+    assert pending_codes(database) == [request.code]
 
 
 def test_anyone_can_reject(database: Path) -> None:
@@ -185,7 +185,7 @@ def test_anyone_can_reject(database: Path) -> None:
     ended = run(*approvals(database, "reject", request.code, "--reason", "not\x1b[2J now"))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert f"Rejected {request.code}" in ended.stdout
-    met = taken(database)
+    met = take_decision(database)
     assert (met.state, met.reason) == (State.REJECTED, "not [2J now")
     assert "terminal" not in (met.decided_by or "")
 
@@ -194,7 +194,7 @@ def test_a_code_is_accepted_in_any_usual_spelling(database: Path) -> None:
     request = leave_question(database)
     written = request.code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
     assert run(*approvals(database, "reject", written)).returncode == 0
-    assert pending(database) == []
+    assert pending_codes(database) == []
 
 
 def test_an_unknown_code_is_one_sentence_and_exit_code_1(database: Path) -> None:
@@ -221,7 +221,7 @@ def test_an_expired_request_cannot_be_answered(database: Path) -> None:
 def test_a_decision_is_valid_for_the_lifetime_that_the_server_chose(database: Path) -> None:
     request = leave_question(database, lasts=timedelta(hours=1))
     run(*approvals(database, "reject", request.code))
-    met = taken(database)
+    met = take_decision(database)
     assert met.decided_at
     assert met.expires_at - met.decided_at == timedelta(hours=1)
 
@@ -247,11 +247,11 @@ def test_only_one_of_many_rejections_at_once_counts(database: Path) -> None:
     assert sorted(process.wait(PATIENCE) for process in several) == [0, 1, 1, 1]
 
 
-def watched(database: Path) -> tuple[str, ...]:
+def watch_command(database: Path) -> tuple[str, ...]:
     return approvals(database, "watch", "--every", "0.1")
 
 
-def offered(terminal: Terminal, request: PendingApproval) -> None:
+def wait_for_offer(terminal: Terminal, request: PendingApproval) -> None:
     """Wait until a question is offered for an answer."""
     shown = terminal.until(OFFER)
     assert request.code in shown
@@ -259,15 +259,15 @@ def offered(terminal: Terminal, request: PendingApproval) -> None:
 
 
 def test_watch_prints_each_request_and_takes_its_answer(database: Path) -> None:
-    with at_terminal(*watched(database)) as terminal:
+    with at_terminal(*watch_command(database)) as terminal:
         terminal.until("Press Ctrl-C to stop.")
         first, second = leave_question(database), leave_question(database, approval_request("Mute everyone?"))
-        offered(terminal, first)
+        wait_for_offer(terminal, first)
         terminal.type(f"y{ENTER}")
         terminal.until("Reason (optional): ")
         terminal.type(f"they said bye{ENTER}")
         terminal.until(f"Approved {first.code}")
-        offered(terminal, second)
+        wait_for_offer(terminal, second)
         terminal.type(f"what{ENTER}")
         terminal.until(OFFER)
         terminal.type(f"NO{ENTER}")
@@ -275,31 +275,31 @@ def test_watch_prints_each_request_and_takes_its_answer(database: Path) -> None:
         terminal.type(ENTER)
         terminal.until(f"Rejected {second.code}")
         third = leave_question(database, approval_request("Skip this?"))
-        offered(terminal, third)
+        wait_for_offer(terminal, third)
         terminal.type(ENTER)
         terminal.until(f"{third.code} stays open.")
         terminal.type(CTRL_C)
         code, output = terminal.ended()
     assert (code, third.code in output) == (130, False)
-    assert pending(database) == [third.code]
-    met = taken(database)
+    assert pending_codes(database) == [third.code]
+    met = take_decision(database)
     assert (met.state, met.reason) == (State.SPENT, "they said bye")
     assert (met.decided_by or "").endswith(" at a terminal")
 
 
 def test_watch_continues_after_another_person_answered_first(database: Path) -> None:
     first = leave_question(database)
-    with at_terminal(*watched(database)) as terminal:
-        offered(terminal, first)
+    with at_terminal(*watch_command(database)) as terminal:
+        wait_for_offer(terminal, first)
         run(*approvals(database, "reject", first.code))
         terminal.type(f"y{ENTER}")
         terminal.until("Reason (optional): ")
         terminal.type(ENTER)
         terminal.until(f"{first.code} is rejected already")
-        offered(terminal, leave_question(database, approval_request("And this?")))
+        wait_for_offer(terminal, leave_question(database, approval_request("And this?")))
         terminal.type(CTRL_D)
         assert terminal.ended()[0] == 130
-    assert taken(database).state is State.REJECTED
+    assert take_decision(database).state is State.REJECTED
 
 
 @pytest.mark.parametrize(("arguments", "lines"), [([], 2), (["--json"], 1)])
@@ -308,7 +308,7 @@ def test_watch_through_a_pipe_prints_requests_and_takes_no_answers(
 ) -> None:
     first = leave_question(database)
     with subprocess.Popen(
-        forked(*watched(database), *arguments),
+        forked(*watch_command(database), *arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -327,13 +327,13 @@ def test_watch_through_a_pipe_prints_requests_and_takes_no_answers(
     shown = "".join(seen)
     assert shown.index(first.code) < shown.index(second.code)
     assert (process.returncode, output.strip()) == (130, "")
-    assert pending(database) == [first.code, second.code]
+    assert pending_codes(database) == [first.code, second.code]
 
 
 def test_database_before_the_subcommand_applies_to_the_subcommand(database: Path) -> None:
     request = leave_question(database)
     assert run("approvals", "--database", url_of(database), "reject", request.code).returncode == 0
-    assert pending(database) == []
+    assert pending_codes(database) == []
 
 
 def test_an_unusable_store_is_one_sentence_and_exit_code_2() -> None:

@@ -45,7 +45,7 @@ STORY: Sequence[dict[str, Any]] = (
 )
 
 
-def written(database: Path, entries: Sequence[dict[str, Any]], begin: datetime = NOON) -> None:
+def record_entries(database: Path, entries: Sequence[dict[str, Any]], begin: datetime = NOON) -> None:
     """Record these, a minute apart."""
     use_ledger(database, Ledger.record, [(begin + timedelta(minutes=n), entry) for n, entry in enumerate(entries)])
 
@@ -54,7 +54,7 @@ def written(database: Path, entries: Sequence[dict[str, Any]], begin: datetime =
 def database(tmp_path: Path) -> Path:
     """A store with the story in its audit."""
     path = tmp_path / "events.db"
-    written(path, STORY)
+    record_entries(path, STORY)
     return path
 
 
@@ -68,7 +68,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def printed(database: Path, *arguments: str) -> list[str]:
+def output_lines(database: Path, *arguments: str) -> list[str]:
     """The lines of a run that must succeed and say nothing else."""
     ended = run("audit", "--database", url_of(database), *arguments)
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -76,11 +76,11 @@ def printed(database: Path, *arguments: str) -> list[str]:
 
 
 def numbers(database: Path, *arguments: str) -> list[int]:
-    return [json.loads(line)["number"] for line in printed(database, "--json", *arguments)]
+    return [json.loads(line)["number"] for line in output_lines(database, "--json", *arguments)]
 
 
 def test_each_record_is_one_readable_line_oldest_first(database: Path) -> None:
-    lines = [line.split("  ") for line in printed(database)]
+    lines = [line.split("  ") for line in output_lines(database)]
     assert [[part.strip() for part in line if part.strip()] for line in (lines[0], lines[1], lines[2], lines[4])] == [
         ["1", "2026-01-31 12:00:00", "done", "list_queues", "through 'claude-code 2.1' session aa11", "12 ms"],
         [
@@ -101,8 +101,8 @@ def test_each_record_is_one_readable_line_oldest_first(database: Path) -> None:
 def test_a_request_that_nobody_could_answer_is_named_by_its_code(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     asked = {"answer": "nobody", "reason": "no elicitation", "code": "K7QF-2M9X"}
-    written(path, [{"outcome": "pending", "why": "nobody could be asked through the client", "asked": asked}])
-    [line] = printed(path)
+    record_entries(path, [{"outcome": "pending", "why": "nobody could be asked through the client", "asked": asked}])
+    [line] = output_lines(path)
     assert line.endswith("(nobody could be asked through the client; request K7QF-2M9X; 'no elicitation')")
 
 
@@ -138,7 +138,7 @@ def test_filters_choose_what_is_printed(database: Path, arguments: list[str], ex
 
 def test_since_takes_an_age(database: Path) -> None:
     begun = datetime.now(UTC) - timedelta(hours=3)
-    written(database, [{"outcome": "done"}] * 4, begun - timedelta(minutes=1.5))
+    record_entries(database, [{"outcome": "done"}] * 4, begun - timedelta(minutes=1.5))
     assert numbers(database, "--since", "3h") == [8, 9]
     assert numbers(database, "--since", "1h") == []
 
@@ -154,7 +154,7 @@ def test_the_newest_fifty_records_are_the_default(long: Path) -> None:
 
 def test_the_hashes_of_an_export_can_be_recomputed(database: Path) -> None:
     last = "0" * 64
-    for number, line in enumerate(printed(database, "--json", "--all"), 1):
+    for number, line in enumerate(output_lines(database, "--json", "--all"), 1):
         record = json.loads(line)
         at = datetime.fromisoformat(record.pop("at"))
         stored = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
@@ -164,18 +164,18 @@ def test_the_hashes_of_an_export_can_be_recomputed(database: Path) -> None:
         entry = hashlib.sha256(text.encode()).hexdigest()
         last = hashlib.sha256(f"{last}\n{found}\n{stored}\n{entry}".encode()).hexdigest()
         assert (found, hash_) == (number, last)
-    assert f"Head: {len(STORY)}:{last}" in printed(database, "verify")
+    assert f"Head: {len(STORY)}:{last}" in output_lines(database, "verify")
 
 
 def test_an_empty_audit_is_reported_as_empty(tmp_path: Path) -> None:
     nothing = tmp_path / "events.db"
     assert "The audit is empty." in run("audit", "--database", url_of(nothing)).stdout
-    assert printed(nothing, "--json", "--all", "--since", "1h") == []
-    assert printed(nothing, "verify") == [f"The audit in {url_of(nothing)} is empty."]
+    assert output_lines(nothing, "--json", "--all", "--since", "1h") == []
+    assert output_lines(nothing, "verify") == [f"The audit in {url_of(nothing)} is empty."]
 
 
 def test_no_matching_record_is_reported(database: Path) -> None:
-    assert printed(database, "--tool", "no_such_tool") == ["No audit record matches."]
+    assert output_lines(database, "--tool", "no_such_tool") == ["No audit record matches."]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_wrong_option_exits_with_2(database: Path, arguments: list[str], outpu
 # Verification
 
 
-def tampered(database: Path, *statements: str) -> None:
+def tamper(database: Path, *statements: str) -> None:
     """Change the file as a person could who can write to it."""
     with closing(sqlite3.connect(database)) as connection, connection:
         for trigger in ("audit_update", "audit_delete"):
@@ -208,13 +208,13 @@ def tampered(database: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
-def head(database: Path) -> str:
+def verified_head(database: Path) -> str:
     """The head that verify prints."""
-    [line] = [line for line in printed(database, "verify") if line.startswith("Head: ")]
+    [line] = [line for line in output_lines(database, "verify") if line.startswith("Head: ")]
     return line.removeprefix("Head: ")
 
 
-def broken(database: Path, *arguments: str) -> str:
+def verify_problem(database: Path, *arguments: str) -> str:
     """What verify finds wrong."""
     ended = run("audit", "verify", "--database", url_of(database), *arguments)
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -223,17 +223,17 @@ def broken(database: Path, *arguments: str) -> str:
 
 
 def test_verify_prints_the_number_of_records_and_the_head(long: Path) -> None:
-    lines = printed(long, "verify")
+    lines = output_lines(long, "verify")
     assert lines[0] == "All 2500 records are unchanged, and none is missing."
     assert lines[1].startswith("Head: 2500:")
     assert "verify --head" in lines[2]
 
 
 def test_an_earlier_head_proves_that_nothing_was_removed(database: Path) -> None:
-    kept = head(database)
-    assert "Nothing was removed" in printed(database, "verify", "--head", kept)[0]
-    written(database, [{"outcome": "done"}])
-    assert "All 6 records" in printed(database, "verify", "--head", f" {kept} ")[0]
+    kept = verified_head(database)
+    assert "Nothing was removed" in output_lines(database, "verify", "--head", kept)[0]
+    record_entries(database, [{"outcome": "done"}])
+    assert "All 6 records" in output_lines(database, "verify", "--head", f" {kept} ")[0]
 
 
 @pytest.mark.parametrize(
@@ -262,46 +262,46 @@ def test_an_earlier_head_proves_that_nothing_was_removed(database: Path) -> None
     ],
 )
 def test_verify_finds_changed_and_removed_records(database: Path, change: str, output: str) -> None:
-    kept = head(database)
-    tampered(database, change)
-    assert broken(database).startswith(output)
-    assert broken(database, "--head", kept).startswith(output)
+    kept = verified_head(database)
+    tamper(database, change)
+    assert verify_problem(database).startswith(output)
+    assert verify_problem(database, "--head", kept).startswith(output)
 
 
 def test_removed_newest_records_are_found_only_with_an_earlier_head(database: Path) -> None:
-    kept = head(database)
-    tampered(
+    kept = verified_head(database)
+    tamper(
         database,
         "DELETE FROM audit WHERE number > 3",
         "UPDATE shared_values SET value = (SELECT number || ':' || hash FROM audit WHERE number = 3) "
         "WHERE name = 'audit.head'",
     )
-    assert "All 3 records" in printed(database, "verify")[0]
-    assert broken(database, "--head", kept) == "The newest records are missing: there are 3, and there were 5."
+    assert "All 3 records" in output_lines(database, "verify")[0]
+    assert verify_problem(database, "--head", kept) == "The newest records are missing: there are 3, and there were 5."
 
 
 def test_a_rewritten_audit_is_found_with_an_earlier_head(database: Path) -> None:
-    kept = head(database)
-    tampered(database, "DELETE FROM audit", "DELETE FROM shared_values")
-    written(database, [{"outcome": "done"}] * 7)
-    assert "All 7 records" in printed(database, "verify")[0]
-    assert broken(database, "--head", kept).startswith("Record 5 is not the one whose hash was noted")
+    kept = verified_head(database)
+    tamper(database, "DELETE FROM audit", "DELETE FROM shared_values")
+    record_entries(database, [{"outcome": "done"}] * 7)
+    assert "All 7 records" in output_lines(database, "verify")[0]
+    assert verify_problem(database, "--head", kept).startswith("Record 5 is not the one whose hash was noted")
 
 
 @pytest.mark.parametrize("wrong", ["5", "5:abc", "x\x1b[2J:" + "0" * 64, "²:" + "0" * 64, ""])
 def test_an_invalid_head_is_refused(database: Path, wrong: str) -> None:
-    output = broken(database, "--head", wrong)
+    output = verify_problem(database, "--head", wrong)
     assert "is not a head: it is written NUMBER:HASH" in output
     assert "\x1b" not in output
 
 
 def test_unreadable_records_are_still_listed(database: Path) -> None:
-    tampered(
+    tamper(
         database,
         "UPDATE audit SET entry = 'not JSON' WHERE number = 2",
         "UPDATE audit SET entry = '[1]' WHERE number = 3",
         "UPDATE audit SET at = 'never' WHERE number = 4",
     )
-    lines = printed(database)
+    lines = output_lines(database)
     assert [("unreadable" in line) for line in lines] == [False, True, True, True, False]
     assert numbers(database, "--outcome", "unreadable") == [2, 3, 4]

@@ -52,7 +52,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def printed(database: Path, *arguments: str) -> list[str]:
+def output_lines(database: Path, *arguments: str) -> list[str]:
     """The lines of a run that must succeed and say nothing else."""
     ended = run("events", "--once", "--database", url_of(database), *arguments)
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -60,7 +60,7 @@ def printed(database: Path, *arguments: str) -> list[str]:
 
 
 def test_each_event_is_one_readable_line_oldest_first(database: Path) -> None:
-    lines = printed(database)
+    lines = output_lines(database)
     assert [line[:19] for line in lines] == [f"2026-01-31 12:0{minute}:00" for minute in range(5)]
     assert lines[0].endswith("  Call v3:anna waits in queue 'support'.")
     assert lines[2].endswith("  Call v3:anna joined conference room.")
@@ -69,7 +69,7 @@ def test_each_event_is_one_readable_line_oldest_first(database: Path) -> None:
 
 
 def test_json_is_one_object_per_line_with_every_field(database: Path) -> None:
-    events = [json.loads(line) for line in printed(database, "--json")]
+    events = [json.loads(line) for line in output_lines(database, "--json")]
     assert [event["id"] for event in events] == ["a", "b", "c", "d", "e"]
     assert events[1] == {
         "id": "b",
@@ -94,7 +94,7 @@ def test_json_is_one_object_per_line_with_every_field(database: Path) -> None:
     ],
 )
 def test_filters_choose_what_is_printed(database: Path, arguments: list[str], expected: str) -> None:
-    assert "".join(json.loads(line)["id"] for line in printed(database, "--json", *arguments)) == expected
+    assert "".join(json.loads(line)["id"] for line in output_lines(database, "--json", *arguments)) == expected
 
 
 @contextmanager

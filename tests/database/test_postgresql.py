@@ -17,7 +17,7 @@ from telnyx_conferencing.server.database.postgresql_errors import explain
 pytestmark = pytest.mark.anyio
 
 
-async def refused(url: str) -> StoreError:
+async def opening_error(url: str) -> StoreError:
     """The error when this is opened. It never contains the password."""
     with pytest.raises(StoreError) as raised:
         async with open_database(url):
@@ -90,7 +90,7 @@ UNUSABLE = {
 @pytest.mark.parametrize("why", UNUSABLE)
 async def test_the_error_for_a_database_that_cannot_be_used_names_the_reason(postgres: Cluster, why: str) -> None:
     with UNUSABLE[why](postgres) as url:
-        problem = await refused(url)
+        problem = await opening_error(url)
     assert why in str(problem)
     assert isinstance(problem, StoreUnreachable) is (why == "too many connections")
 
@@ -102,11 +102,11 @@ def test_the_error_for_an_unknown_user_is_about_the_user() -> None:
 
 
 async def test_the_error_names_a_wrong_password_a_missing_database_or_a_closed_port(postgres: Cluster) -> None:
-    assert "password is wrong" in str(await refused(postgres.url(password="c@nary")))
-    assert "there is no such database" in str(await refused(postgres.url("nothing")))
+    assert "password is wrong" in str(await opening_error(postgres.url(password="c@nary")))
+    assert "there is no such database" in str(await opening_error(postgres.url("nothing")))
     closed = postgres.url().replace(str(postgres.port), str(free_port()))
-    assert "nothing listens there" in str(await refused(closed))
-    assert isinstance(await refused(closed), StoreUnreachable)
+    assert "nothing listens there" in str(await opening_error(closed))
+    assert isinstance(await opening_error(closed), StoreUnreachable)
 
 
 MISWRITTEN: dict[str, Callable[[str], str]] = {
@@ -123,7 +123,7 @@ MISWRITTEN: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("what", MISWRITTEN)
 async def test_the_error_for_a_malformed_url_does_not_repeat_it(what: str) -> None:
     url = MISWRITTEN[what]("127.0.0.1:1")
-    assert "is not one that PostgreSQL takes" in str(await refused(url))
+    assert "is not one that PostgreSQL takes" in str(await opening_error(url))
     assert "ss%word" not in redacted_url(url)
     assert "nary" not in redacted_url(url)
 
@@ -144,7 +144,7 @@ async def test_a_redacted_url_has_no_user_and_no_password(url: str, redacted: st
 async def test_the_error_for_a_missing_driver_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, "telnyx_conferencing.server.database.postgresql", raising=False)
-    assert "pipx install --force '.[postgresql]'" in str(await refused("postgresql://127.0.0.1/store"))
+    assert "pipx install --force '.[postgresql]'" in str(await opening_error("postgresql://127.0.0.1/store"))
 
 
 async def test_the_audit_refuses_changes_and_deletions(postgres: Cluster) -> None:

@@ -31,7 +31,7 @@ def own(needs_postgresql: None) -> Generator[Cluster]:
         yield made
 
 
-def answered(port: int, signer: Signer, name: str) -> None:
+def post_answered_call(port: int, signer: Signer, name: str) -> None:
     """Post the webhook of an answered call. The server accepts it."""
     body = body_of(name, "call.answered", call_control_id=f"v3:{name}")
     assert post(port, body, signed_headers(signer, body)) == 200
@@ -72,7 +72,7 @@ async def test_a_restart_of_postgresql_loses_no_acknowledged_event(own: Cluster,
 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(wait_ends, other, "after")
-                await anyio.to_thread.run_sync(answered, port, signer, "after")
+                await anyio.to_thread.run_sync(post_answered_call, port, signer, "after")
             for client in (first_client, other):
                 await call(client, "update_queue", **QUEUE)
         assert phone.commands() == [SENT] * 4
@@ -96,7 +96,7 @@ async def test_a_server_that_starts_before_postgresql_works_once_postgresql_runs
             assert "nothing listens there" in await refusal(client, "update_queue", **QUEUE)
             await anyio.to_thread.run_sync(own.start)
             await wait_until_listening(port)
-            await anyio.to_thread.run_sync(answered, port, signer, "first")
+            await anyio.to_thread.run_sync(post_answered_call, port, signer, "first")
             await wait_ends(client, "first")
             await call(client, "update_queue", **QUEUE)
 
@@ -118,4 +118,4 @@ async def test_no_event_is_missed_when_the_notification_connection_is_cut_repeat
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(wait_ends, other, f"call-{number}")
                     await anyio.to_thread.run_sync(own.execute, cut)
-                    await anyio.to_thread.run_sync(answered, port, signer, f"call-{number}")
+                    await anyio.to_thread.run_sync(post_answered_call, port, signer, f"call-{number}")

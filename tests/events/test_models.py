@@ -22,7 +22,7 @@ def of(event_type: str, payload: Any) -> Payload:
     return typed(Event(id="1", type=event_type, occurred_at=NOON, payload=payload))
 
 
-def dumped(model: BaseModel) -> Json:
+def as_json(model: BaseModel) -> Json:
     return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
@@ -51,7 +51,7 @@ def test_every_documented_field_is_typed_and_no_other(event_type: str) -> None:
 def test_every_documented_event_parses_with_its_fields(event_type: str, form: Any) -> None:
     body = json.dumps(form(event(event_type))).encode()
     found = typed(parse_event(body, via=Via.WEBHOOK, verified=True, received_at=NOON))
-    assert dumped(found) == payload(event_type)
+    assert as_json(found) == payload(event_type)
     for model in models_in(found):
         known = {field.alias for field in type(model).model_fields.values()}
         assert not (model.model_extra or {}).keys() - known
@@ -59,13 +59,13 @@ def test_every_documented_event_parses_with_its_fields(event_type: str, form: An
 
 @each_row("event_type", [*TYPES, "conference.levitated"])
 def test_no_field_is_required(event_type: str) -> None:
-    assert dumped(of(event_type, {})) == {}
+    assert as_json(of(event_type, {})) == {}
 
 
 @each_row("event_type", [*TYPES, "conference.levitated"])
 def test_unknown_fields_are_kept(event_type: str) -> None:
     payload = {"record_type": "novel", "reason": "a new one", "novel": [{"a": 1}], "from": "+12025550101"}
-    assert dumped(of(event_type, payload)) == payload
+    assert as_json(of(event_type, payload)) == payload
 
 
 def test_times_are_in_utc() -> None:

@@ -36,7 +36,7 @@ event_filters = st.builds(
 )
 
 
-def assorted(count: int) -> list[Event]:
+def assorted_events(count: int) -> list[Event]:
     """Events of every kind. Some arrive late, up to the whole time."""
     chance = random.Random(3)
 
@@ -62,7 +62,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module")
 async def full(module_address: str, anyio_backend: str) -> AsyncIterator[Store]:
     async with Store.open(module_address) as opened:
-        await add_all(opened, assorted(3000))
+        await add_all(opened, assorted_events(3000))
         yield opened
 
 

@@ -74,7 +74,7 @@ async def another(address: str, name: str) -> AsyncGenerator[Other]:
             process.terminate()
 
 
-def killed_while_pouring(address: str, name: str, after: int) -> list[str]:
+def pour_until_killed(address: str, name: str, after: int) -> list[str]:
     """The ids of the events that a process has stored. It is killed after this many of them."""
     with subprocess.Popen(command("pour", address, name), cwd=ROOT, stdin=PIPE, stdout=PIPE, bufsize=0) as process:
         assert process.stdin
@@ -92,9 +92,7 @@ async def test_after_kill_9_every_event_that_was_stored_is_there_once(address: s
     chance = random.Random()
     confirmed: list[str] = []
     for run in range(KILLS):
-        confirmed += await anyio.to_thread.run_sync(
-            killed_while_pouring, address, f"run{run}", chance.randrange(1, 600)
-        )
+        confirmed += await anyio.to_thread.run_sync(pour_until_killed, address, f"run{run}", chance.randrange(1, 600))
     async with Store.open(address) as store:
         there = [event.id for event in await store.find(EventFilter(), limit=1_000_000)]
     assert len(confirmed) >= KILLS

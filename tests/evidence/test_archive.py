@@ -417,7 +417,7 @@ async def test_a_webhook_that_arrives_after_it_was_fetched_brings_its_signature(
     assert (raw.signature, raw.body, raw.via) == (signature, body, Via.WEBHOOK)
 
 
-def resealed(files: Files, name: str, content: bytes) -> None:
+def reseal(files: Files, name: str, content: bytes) -> None:
     """Replace a file, and its hash in the manifest."""
     files[name] = content
     manifest = manifest_of(files)
@@ -428,7 +428,7 @@ def resealed(files: Files, name: str, content: bytes) -> None:
 def with_first_record(files: Files, **fields: Any) -> None:
     first, *others = files["audit.jsonl"].splitlines(keepends=True)
     record = json.dumps({**json.loads(first), **fields}).encode() + b"\n"
-    resealed(files, "audit.jsonl", b"".join([record, *others]))
+    reseal(files, "audit.jsonl", b"".join([record, *others]))
 
 
 MALICIOUS: Sequence[tuple[Change, str]] = (
@@ -437,11 +437,11 @@ MALICIOUS: Sequence[tuple[Change, str]] = (
     (lambda files: with_first_record(files, entry="{"), "its entry is not a JSON object"),
     (lambda files: with_first_record(files, entry="[" * 100_000), "its entry is not a JSON object"),
     (lambda files: with_first_record(files, entry="7"), "its entry is not a JSON object"),
-    (lambda files: resealed(files, "audit.jsonl", b"\n" * 100_000), "that the rest was not verified"),
-    (lambda files: resealed(files, "timeline.md", b" " * 2**26 + b" "), "timeline.md: it is larger than 64 MiB"),
-    (lambda files: resealed(files, "approvals.json", b"[" * 100_000), "it is not a list of approval requests"),
+    (lambda files: reseal(files, "audit.jsonl", b"\n" * 100_000), "that the rest was not verified"),
+    (lambda files: reseal(files, "timeline.md", b" " * 2**26 + b" "), "timeline.md: it is larger than 64 MiB"),
+    (lambda files: reseal(files, "approvals.json", b"[" * 100_000), "it is not a list of approval requests"),
     (
-        lambda files: resealed(files, "approvals.json", b'[{"code": ["x"], "decided_by": "Anna"}]'),
+        lambda files: reseal(files, "approvals.json", b'[{"code": ["x"], "decided_by": "Anna"}]'),
         "no audit record shows its answer",
     ),
     (

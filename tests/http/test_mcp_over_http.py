@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 SAMPLE = EXAMPLES[::6]
 
 
-async def told_of_room(client: Client) -> bool:
+async def knows_room(client: Client) -> bool:
     """Whether the server has heard of what was posted."""
     [content] = (await client.read_resource("telnyx://conferences")).contents
     assert isinstance(content, TextResourceContents)
@@ -88,7 +88,7 @@ async def test_a_wait_includes_events_since_the_clients_own_last_command(era: st
 
             await call(first, "create_queue", queue_name="one")
             await happens("after the first")
-            await eventually(lambda: told_of_room(second))
+            await eventually(lambda: knows_room(second))
             await call(second, "create_queue", queue_name="two")
             await happens("after both")
             seen = [

@@ -91,7 +91,7 @@ class AgentLoop:
         return await call(self._client, tool_name, **arguments)
 
 
-async def caught_up(at: CallCentre, agent: AgentLoop, seconds: int = 0) -> None:
+async def catch_up(at: CallCentre, agent: AgentLoop, seconds: int = 0) -> None:
     """Let so many seconds pass, and the agent react to all that happens in each."""
 
     async def is_idle() -> bool:
@@ -106,11 +106,11 @@ async def caught_up(at: CallCentre, agent: AgentLoop, seconds: int = 0) -> None:
 async def a_busy_morning(at: CallCentre, agent: AgentLoop) -> list[str]:
     """Ten callers: five press 1, one hangs up, the others say nothing."""
     callers = [await at.rings(f"{CALLER[:-1]}{place}") for place in range(10)]
-    await caught_up(at, agent, 2)
+    await catch_up(at, agent, 2)
     for caller in callers[:5]:
         await at.presses(caller, "1")
     await at.hangs_up(callers[5])
-    await caught_up(at, agent, 120)
+    await catch_up(at, agent, 120)
     return callers
 
 

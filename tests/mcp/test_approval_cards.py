@@ -29,7 +29,7 @@ async def left_open(client: Client, conference_id: str) -> str:
     return code_in(await refusal(client, "end_conference", conference_id=conference_id))
 
 
-async def card(client: Client, code: str) -> str:
+async def open_card(client: Client, code: str) -> str:
     """Have its card shown; the secret that the page gets."""
     result = await client.call_tool("show_approval", {"approval": code})
     assert not result.is_error, text(result)
@@ -59,7 +59,7 @@ async def test_approve_on_the_card_lets_the_call_through_once(era: str) -> None:
     conference_id = room(world.sandbox)
     async with guarded(world, era=era, extensions=RENDERS) as client:
         code = await left_open(client, conference_id)
-        assert await decide(client, code, await card(client, code)) == f"A person approved {code}."
+        assert await decide(client, code, await open_card(client, code)) == f"A person approved {code}."
         assert changes(world.sandbox) == []
         await call(client, "end_conference", conference_id=conference_id)
     assert changes(world.sandbox) == [f"POST /conferences/{conference_id}/actions/end"]
@@ -70,7 +70,7 @@ async def test_reject_on_the_card_is_final(era: str) -> None:
     conference_id = room(world.sandbox)
     async with guarded(world, era=era, extensions=RENDERS) as client:
         code = await left_open(client, conference_id)
-        assert await decide(client, code, await card(client, code), approves=False) == f"A person rejected {code}."
+        assert await decide(client, code, await open_card(client, code), approves=False) == f"A person rejected {code}."
         assert "said no" in await refusal(client, "end_conference", conference_id=conference_id)
     assert changes(world.sandbox) == []
 
@@ -112,7 +112,7 @@ async def test_without_the_secret_no_client_can_decide(wrong: str) -> None:
     conference_id = room(world.sandbox)
     async with guarded(world, extensions=RENDERS) as client:
         code = await left_open(client, conference_id)
-        await card(client, code)
+        await open_card(client, code)
         assert "nothing was decided" in await decide(client, code, wrong.format(code=code))
         refused = await client.call_tool("decide_approval", {"approval": code, "yes": True})
         assert refused.is_error
@@ -124,7 +124,7 @@ async def test_a_secret_is_spent_by_being_used() -> None:
     conference_id = room(world.sandbox)
     async with guarded(world, extensions=RENDERS) as client:
         code = await left_open(client, conference_id)
-        secret = await card(client, code)
+        secret = await open_card(client, code)
         await decide(client, code, secret)
         await call(client, "end_conference", conference_id=conference_id)
         assert "already" in await decide(client, code, secret)
@@ -134,7 +134,7 @@ async def test_a_newer_card_makes_the_older_one_void() -> None:
     world = World()
     async with guarded(world, extensions=RENDERS) as client:
         code = await left_open(client, room(world.sandbox))
-        older, newer = await card(client, code), await card(client, code)
+        older, newer = await open_card(client, code), await open_card(client, code)
         assert "nothing was decided" in await decide(client, code, older)
         assert "approved" in await decide(client, code, newer)
 
@@ -144,14 +144,14 @@ async def test_a_secret_answers_no_other_question() -> None:
     async with guarded(world, extensions=RENDERS) as client:
         one = await left_open(client, room(world.sandbox, "One"))
         other = await left_open(client, room(world.sandbox, "Other"))
-        assert "nothing was decided" in await decide(client, other, await card(client, one))
+        assert "nothing was decided" in await decide(client, other, await open_card(client, one))
 
 
 async def test_a_card_ends_with_its_question() -> None:
     world, clock = World(), Clock(DAY)
     async with guarded(world, clock=clock, extensions=RENDERS) as client:
         code = await left_open(client, room(world.sandbox))
-        secret = await card(client, code)
+        secret = await open_card(client, code)
         clock.move(minutes=5)
         assert f"{code} is expired already" in await decide(client, code, secret)
 
@@ -168,7 +168,7 @@ async def test_another_conversation_can_neither_show_the_card_nor_use_its_secret
         assert "in this conversation" in await refusal(other, "show_approval", approval=code)
         shown = (await call(other, "show_switchboard"))["board"]
         assert (shown["approvals"], shown["others_waiting"]) == ([], 1)
-        assert "nothing was decided" in await decide(other, code, await card(client, code))
+        assert "nothing was decided" in await decide(other, code, await open_card(client, code))
         [own] = (await call(client, "show_switchboard"))["board"]["approvals"]
         assert own["code"] == code
 

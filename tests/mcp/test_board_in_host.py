@@ -49,7 +49,7 @@ def crowd(many: int, **states: Any) -> dict[str, Any]:
     }
 
 
-def told(board: dict[str, Any]) -> dict[str, Any]:
+def tool_result_message(board: dict[str, Any]) -> dict[str, Any]:
     """The result of a call as a host hands it to the page."""
     return {"content": [], "structuredContent": {"summary": "", "board": board}}
 
@@ -69,7 +69,7 @@ async def test_an_empty_house_says_so_and_shows_who_waits() -> None:
 async def test_rooms_and_people_are_named_and_have_their_states() -> None:
     board = crowd(3, talking=at(4), muted=True, held=at(65), role="monitor", number="+12025550150")
     async with shown(current_world()) as hosting:
-        await hosting.tell("ui/notifications/tool-result", told(board))
+        await hosting.tell("ui/notifications/tool-result", tool_result_message(board))
         person = hosting.page.get_by_role("listitem").filter(has_text="Person 0")
         await person.wait_for()
         text = await person.inner_text()
@@ -122,7 +122,7 @@ _KEYS = (("ArrowRight", "Person 1"), ("End", "Person 249"), ("ArrowLeft", "Perso
 @pytest.mark.slow
 async def test_everyone_is_one_tab_stop_and_arrow_keys_go_from_one_to_the_next() -> None:
     async with shown(current_world()) as hosting:
-        await hosting.tell("ui/notifications/tool-result", told(crowd(250)))
+        await hosting.tell("ui/notifications/tool-result", tool_result_message(crowd(250)))
         people = hosting.page.locator(".person button[tabindex='0']")
         await hosting.page.locator(".person").nth(249).wait_for()
         assert await people.count() == 2
@@ -232,7 +232,7 @@ async def test_hostile_content_from_the_server_is_shown_as_text() -> None:
     board["rooms"][0]["name"] = "<b>x</b>" + "y" * 10_000
     board["rooms"][0]["people"][0]["name"] = "\u202eevil\u2066<script>alert(1)</script>"
     async with shown(current_world()) as hosting:
-        await hosting.tell("ui/notifications/tool-result", told(board))
+        await hosting.tell("ui/notifications/tool-result", tool_result_message(board))
         await hosting.page.locator(".person").first.wait_for()
         frame = hosting.tab.frames[1]
         assert await frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -247,13 +247,13 @@ async def test_hostile_content_from_the_server_is_shown_as_text() -> None:
 async def test_250_people_change_ten_times_a_second_and_the_page_does_not_fall_behind() -> None:
     async with shown(current_world()) as hosting:
         frame = hosting.tab.frames[1]
-        await hosting.tell("ui/notifications/tool-result", told(crowd(250)))
+        await hosting.tell("ui/notifications/tool-result", tool_result_message(crowd(250)))
         await hosting.page.locator(".person").nth(249).wait_for()
         boxes = "[...document.querySelectorAll('.person, h2')].map((at) => { const { x, y, width, height } = "
         boxes += "at.getBoundingClientRect(); return [x, y, width, height]; })"
         before = await frame.evaluate(boxes)
         await frame.evaluate(_NOTE_TICKS)
-        sent = await hosting.tab.evaluate(_FLOOD, told(crowd(250)))
+        sent = await hosting.tab.evaluate(_FLOOD, tool_result_message(crowd(250)))
         await expect(hosting.page.locator(".events bdi").first).to_have_text(re.compile(r"^tick 49\b"))
         seen = dict(await frame.evaluate("[...window.seen]"))
         after = await frame.evaluate(boxes)
@@ -321,7 +321,7 @@ async def test_axe_finds_nothing(scheme: Scheme, axe: str) -> None:
         await hosting.tab.frames[1].evaluate(axe)
         found += [await hosting.tab.frames[1].evaluate(FINDINGS)]
         approvals = result.structured_content["board"]["approvals"]
-        await hosting.tell("ui/notifications/tool-result", told({**busy, "approvals": approvals}))
+        await hosting.tell("ui/notifications/tool-result", tool_result_message({**busy, "approvals": approvals}))
         await hosting.page.locator(".person").nth(29).wait_for()
         found += [await hosting.tab.frames[1].evaluate(FINDINGS)]
     assert found == [[], [], []]

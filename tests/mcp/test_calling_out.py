@@ -31,7 +31,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def policed(world: World, clock: Clock, tmp_path: Path) -> Policed:
+def client_with_policy(world: World, clock: Clock, tmp_path: Path) -> Policed:
     def serve(rules: str) -> AbstractAsyncContextManager[Client]:
         policy = tmp_path / "policy.toml"
         policy.write_text(rules)
@@ -74,14 +74,16 @@ async def test_an_argument_without_a_default_is_required(env: dict[str, str], mi
 # What the policy lets be called
 
 
-async def test_a_connection_that_the_operator_has_set_is_judged_like_any(world: World, policed: Policed) -> None:
-    async with policed("scope.connections = ['other']") as client:
+async def test_a_connection_that_the_operator_has_set_is_judged_like_any(
+    world: World, client_with_policy: Policed
+) -> None:
+    async with client_with_policy("scope.connections = ['other']") as client:
         assert "the connection to call with is 'sandbox'" in await refusal(client, "dial", to=ANN)
     assert dialled_numbers(world.sandbox) == []
 
 
-async def test_each_of_several_numbers_lies_within_the_prefixes(world: World, policed: Policed) -> None:
-    async with policed("scope.numbers = ['+1202555015', '+44']") as client:
+async def test_each_of_several_numbers_lies_within_the_prefixes(world: World, client_with_policy: Policed) -> None:
+    async with client_with_policy("scope.numbers = ['+1202555015', '+44']") as client:
         message = await refusal(client, "dial", to=[ANN, "+14155550123"])
         assert "the number to call is '+14155550123'" in message
         assert "numbers that begin with +1202555015 or +44" in message
@@ -94,8 +96,10 @@ async def test_each_of_several_numbers_lies_within_the_prefixes(world: World, po
     assert dialled_numbers(world.sandbox) == [ANN, BEN, CAROL]
 
 
-async def test_calls_per_hour_are_counted_for_each_number(world: World, clock: Clock, policed: Policed) -> None:
-    async with policed("limits.dials_per_hour = 3") as client:
+async def test_calls_per_hour_are_counted_for_each_number(
+    world: World, clock: Clock, client_with_policy: Policed
+) -> None:
+    async with client_with_policy("limits.dials_per_hour = 3") as client:
         waiting = (await call(client, "list_queue_calls", queue_name="support"))["calls"][0]["call_control_id"]
         assert "never allowed" in await refusal(client, "dial", to=[ANN, BEN, CAROL, "+12025550153"])
         await call(client, "dial", to=[ANN, BEN])
@@ -108,8 +112,8 @@ async def test_calls_per_hour_are_counted_for_each_number(world: World, clock: C
     assert dialled_numbers(world.sandbox) == [ANN, BEN, CAROL, ANN]
 
 
-async def test_no_more_calls_are_up_at_once_than_may_be(world: World, policed: Policed) -> None:
-    async with policed("limits.concurrent_calls = 7") as client:
+async def test_no_more_calls_are_up_at_once_than_may_be(world: World, client_with_policy: Policed) -> None:
+    async with client_with_policy("limits.concurrent_calls = 7") as client:
         message = await refusal(client, "dial", to=[ANN, BEN, CAROL])
         assert "5 calls are up on connection 'sandbox' and this would add 3" in message
         assert "allows 7 at once" in message
@@ -121,8 +125,8 @@ async def test_no_more_calls_are_up_at_once_than_may_be(world: World, policed: P
         await call(client, "dial", to=CAROL)
 
 
-async def test_several_numbers_are_several_people(world: World, policed: Policed) -> None:
-    async with policed("limits.most_people = 2") as client:
+async def test_several_numbers_are_several_people(world: World, client_with_policy: Policed) -> None:
+    async with client_with_policy("limits.most_people = 2") as client:
         assert "would touch 3 people" in await refusal(client, "dial", to=[ANN, BEN, CAROL])
         await call(client, "dial", to=[ANN, BEN])
 

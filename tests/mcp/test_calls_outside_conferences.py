@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 VOICE = "AWS.Polly.Joanna"
 
 
-def answered(world: World, number: str = "+12025550151") -> Leg:
+def answered_call(world: World, number: str = "+12025550151") -> Leg:
     """An incoming call that was answered."""
     legs = world.sandbox.state.legs
     leg = legs.arrive(number, "+12025550100")
@@ -35,7 +35,7 @@ async def approves(question: str) -> ElicitResult:
 
 async def test_a_caller_is_asked_in_one_call_and_the_digits_come_in_an_event() -> None:
     world = World()
-    leg = answered(world)
+    leg = answered_call(world)
     async with guarded(world, with_events=True) as client:
         await call(
             client,
@@ -62,7 +62,7 @@ async def test_a_caller_is_asked_in_one_call_and_the_digits_come_in_an_event() -
 )
 async def test_a_gather_uses_the_endpoint_for_its_prompt(prompt: dict[str, str], action: str) -> None:
     world = World()
-    leg = answered(world)
+    leg = answered_call(world)
     async with guarded(world) as client:
         await call(client, "gather_from_call", call_control_id=leg.call_control_id, **prompt)
     assert changes(world.sandbox)[-1].endswith(f"/actions/{action}")
@@ -80,7 +80,7 @@ async def test_a_gather_uses_the_endpoint_for_its_prompt(prompt: dict[str, str],
 )
 async def test_a_gather_refuses_what_its_prompt_does_not_go_with(given: dict[str, Any], words: str) -> None:
     world = World()
-    leg = answered(world)
+    leg = answered_call(world)
     async with guarded(world) as client:
         assert words in await refusal(client, "gather_from_call", call_control_id=leg.call_control_id, **given)
     assert changes(world.sandbox) == []
@@ -88,7 +88,7 @@ async def test_a_gather_refuses_what_its_prompt_does_not_go_with(given: dict[str
 
 async def test_the_digits_of_a_sensitive_gather_on_a_call_are_shown_to_nobody() -> None:
     world = World()
-    leg = answered(world)
+    leg = answered_call(world)
     async with guarded(world, with_events=True) as client:
         await call(client, "gather_from_call", call_control_id=leg.call_control_id, maximum_digits=4, sensitive=True)
         world.sandbox.state.gathers.press(leg, "7*3*")
@@ -98,7 +98,7 @@ async def test_the_digits_of_a_sensitive_gather_on_a_call_are_shown_to_nobody() 
 
 async def test_digits_that_are_sent_and_texts_that_are_said_are_not_in_the_audit(tmp_path: Path) -> None:
     world = World()
-    leg = answered(world)
+    leg = answered_call(world)
     database = tmp_path / "events.db"
     async with guarded(world, database=url_of(database), answering=approves) as client:
         await call(client, "send_call_dtmf", call_control_id=leg.call_control_id, digits="4929123")
@@ -119,7 +119,7 @@ async def test_digits_that_are_sent_and_texts_that_are_said_are_not_in_the_audit
 
 async def test_recording_a_call_is_asked_about_and_speaking_to_it_is_not() -> None:
     world = World()
-    leg = answered(world)
+    leg = answered_call(world)
     person = Person(yes)
     async with guarded(world, with_events=True, answering=person.slowly) as client:
         await call(client, "list_events")
@@ -145,7 +145,7 @@ async def test_recording_a_call_is_asked_about_and_speaking_to_it_is_not() -> No
 
 async def test_a_supervisor_of_a_bridged_call_is_made_to_whisper_only_after_a_yes() -> None:
     world = World()
-    customer, agent = answered(world), answered(world, "+12025550152")
+    customer, agent = answered_call(world), answered_call(world, "+12025550152")
     person = Person(yes)
     async with guarded(world, with_events=True, answering=person.slowly) as client:
         legs = {"call_control_id": customer.call_control_id, "other_call_control_id": agent.call_control_id}
@@ -171,7 +171,7 @@ async def test_a_supervisor_of_a_bridged_call_is_made_to_whisper_only_after_a_ye
 
 async def test_the_note_of_a_call_comes_back_in_its_events() -> None:
     world = World()
-    leg = answered(world)
+    leg = answered_call(world)
     async with guarded(world, with_events=True) as client:
         await call(client, "update_client_state", call_control_id=leg.call_control_id, client_state="wants a refund")
         await call(client, "stop_call_audio", call_control_id=leg.call_control_id)
@@ -276,7 +276,7 @@ async def test_a_prompt_for_a_participant_who_leaves_is_not_waited_for() -> None
 async def test_a_wait_longer_than_hosts_allow_returns_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telnyx_conferencing.server.mcp.event_tools.MAX_WAIT_S", 0.05)
     world = World()
-    leg = answered(world)
+    leg = answered_call(world)
     async with guarded(world, with_events=True) as client:
         given = {"types": ["call.hangup"], "call_control_id": leg.call_control_id, "timeout_secs": 600}
         first = await call(client, "wait_for_event", **given)

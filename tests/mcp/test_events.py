@@ -325,12 +325,12 @@ async def test_every_resource_can_be_read_and_a_missing_one_is_a_protocol_error(
     assert [person["call_control_id"] for person in live["participants"]] == legs[:2]
     assert "+0:00" in timeline
     assert drawn.mime_type == "image/svg+xml"
-    assert {"+12025550111", "+12025550112"} <= set(pictured(drawn))
+    assert {"+12025550111", "+12025550112"} <= set(svg_texts(drawn))
     assert {queue["name"] for queue in queues["queues"]} == {"support", "agents", "supervisors"}
     assert [entry["call_control_id"] for entry in support["calls"]] == legs[2:]
 
 
-def pictured(drawn: Any) -> list[str | None]:
+def svg_texts(drawn: Any) -> list[str | None]:
     """The texts in a picture."""
     return [text.text for text in ElementTree.fromstring(drawn.text).iter("{http://www.w3.org/2000/svg}text")]
 
@@ -342,7 +342,7 @@ async def test_a_picture_is_masked_in_its_words_and_drawn_the_same(era: str) -> 
         await call(client, "wait_for_event", types=["conference.participant.joined"], call_control_id=legs[-1])
         [drawn] = (await client.read_resource(f"telnyx://conferences/{room}/timeline.svg")).contents
         text: str = getattr(drawn, "text")  # noqa: B009 (every resource here is text)
-    assert {"+*******0111", "+*******0112", "+*******0113"} <= set(pictured(drawn))
+    assert {"+*******0111", "+*******0112", "+*******0113"} <= set(svg_texts(drawn))
     assert "+1202555" not in text
     assert 'viewBox="0 0 1080 ' in text
     assert not [shape for shape in text.split('d="')[1:] if "*" in shape.partition('"')[0]]

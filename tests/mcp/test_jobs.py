@@ -48,7 +48,7 @@ async def queue_with_music(at: CallCentre) -> None:
     await at.passes(120)
 
 
-async def waiting(at: CallCentre) -> str:
+async def enqueue_caller(at: CallCentre) -> str:
     """A caller who waits in the queue with music."""
     caller = await at.answered()
     await at.telnyx.post(f"/calls/{caller}/actions/enqueue", {"queue_name": "sales"})
@@ -59,7 +59,7 @@ async def waiting(at: CallCentre) -> str:
 
 
 async def take_the_next(at: CallCentre) -> None:
-    caller = await waiting(at)
+    caller = await enqueue_caller(at)
     listed = await at.tool("list_queue_calls", queue_name="sales")
     assert listed["calls"][0]["call_control_id"] == caller
     agent = (await at.tool("dial", to=AGENT))["call"]["call_control_id"]
@@ -70,14 +70,14 @@ async def take_the_next(at: CallCentre) -> None:
     assert getattr(place, "peer", None) is at.leg(agent)
 
 
-async def supervised(at: CallCentre) -> tuple[str, str, str]:
+async def caller_and_agent(at: CallCentre) -> tuple[str, str, str]:
     """A caller and an agent in a conference; the third is the conference."""
     caller, agent = await at.answered(), await at.colleague()
     return caller, agent, await at.room(caller, agent)
 
 
 async def coach(at: CallCentre) -> None:
-    _, agent, room = await supervised(at)
+    _, agent, room = await caller_and_agent(at)
     whisper = {"id": room, "supervisor_role": "whisper", "whisper_call_control_ids": [agent]}
     boss = (await at.tool("dial", to=SUPERVISOR, conference_config=whisper))["call"]["call_control_id"]
     await at.until("conference.participant.joined", "call.hangup", leg=boss)
@@ -85,7 +85,7 @@ async def coach(at: CallCentre) -> None:
 
 
 async def barge_in(at: CallCentre) -> None:
-    _, _, room = await supervised(at)
+    _, _, room = await caller_and_agent(at)
     boss = await at.colleague(SUPERVISOR)
     await at.telnyx.act(room, "join", call_control_id=boss, supervisor_role="monitor")
     await at.tool("list_participants", conference_id=room)
@@ -94,7 +94,7 @@ async def barge_in(at: CallCentre) -> None:
 
 
 async def monitor(at: CallCentre) -> None:
-    _, _, room = await supervised(at)
+    _, _, room = await caller_and_agent(at)
     config = {"id": room, "supervisor_role": "monitor"}
     boss = (await at.tool("dial", to=SUPERVISOR, conference_config=config))["call"]["call_control_id"]
     await at.until("conference.participant.joined", "call.hangup", leg=boss)
@@ -103,7 +103,7 @@ async def monitor(at: CallCentre) -> None:
 
 async def consult(at: CallCentre) -> tuple[str, str, str, str]:
     """Hold the caller and bring an expert: caller, agent, expert and conference."""
-    caller, agent, room = await supervised(at)
+    caller, agent, room = await caller_and_agent(at)
     await at.tool("hold_participants", conference_id=room, call_control_ids=[caller], **MUSIC)
     expert = (await at.tool("dial", to=EXPERT, conference_config={"id": room}))["call"]["call_control_id"]
     await at.until("conference.participant.joined", "call.hangup", leg=expert)
@@ -140,7 +140,7 @@ async def transfer_to_busy(at: CallCentre) -> None:
 
 
 async def call_back(at: CallCentre) -> None:
-    leg = await waiting(at)
+    leg = await enqueue_caller(at)
     await at.hangs_up(leg)
     at.follow(leg)
     left = await at.tool("list_events", types=["call.dequeued"], queue_name="sales")
@@ -196,7 +196,7 @@ async def message_on_machine(at: CallCentre) -> None:
 
 
 async def hold_with_announcement(at: CallCentre) -> None:
-    caller, _, room = await supervised(at)
+    caller, _, room = await caller_and_agent(at)
     on_caller = {"conference_id": room, "call_control_ids": [caller]}
     await at.tool("hold_participants", **on_caller, **MUSIC)
     await at.passes(30)
@@ -207,7 +207,7 @@ async def hold_with_announcement(at: CallCentre) -> None:
 
 
 async def roll_call(at: CallCentre) -> None:
-    caller, agent, room = await supervised(at)
+    caller, agent, room = await caller_and_agent(at)
     await at.telnyx.act(room, "hold", call_control_ids=[caller])
     await at.telnyx.act(room, "mute", call_control_ids=[agent])
     await at.passes(10)
@@ -217,7 +217,7 @@ async def roll_call(at: CallCentre) -> None:
 
 
 async def record_with_consent(at: CallCentre) -> None:
-    _, agent, room = await supervised(at)
+    _, agent, room = await caller_and_agent(at)
     announcement = {"payload": "This call is recorded. Please say if you object.", "voice": VOICE}
     await at.tool("speak_text", conference_id=room, call_control_ids=["everyone"], **announcement)
     await at.passes(5)
@@ -234,7 +234,7 @@ async def record_with_consent(at: CallCentre) -> None:
 
 
 async def ask_for_pin(at: CallCentre) -> None:
-    caller, _, room = await supervised(at)
+    caller, _, room = await caller_and_agent(at)
     asked = {"payload": "Please key in your PIN.", "voice": VOICE, "maximum_digits": 4, "sensitive": True}
     await at.tool("gather_dtmf", conference_id=room, call_control_id=caller, **asked)
     await at.presses(caller, "4711")
@@ -243,7 +243,7 @@ async def ask_for_pin(at: CallCentre) -> None:
 
 
 async def abandoned(at: CallCentre) -> None:
-    leg = await waiting(at)
+    leg = await enqueue_caller(at)
     await at.passes(40)
     await at.hangs_up(leg)
     at.follow(leg)
@@ -261,7 +261,7 @@ async def listen_in(at: CallCentre) -> None:
 
 
 async def back_to_the_queue(at: CallCentre) -> None:
-    caller, _, _ = await supervised(at)
+    caller, _, _ = await caller_and_agent(at)
     await at.tool("update_client_state", call_control_id=caller, client_state="wants a refund; was with +12025550150")
     await at.tool("enqueue_call", call_control_id=caller, queue_name="sales")
     await at.tool("play_to_call", call_control_id=caller, **HOLD)
@@ -271,7 +271,7 @@ async def back_to_the_queue(at: CallCentre) -> None:
 
 
 async def summary(at: CallCentre) -> None:
-    caller, agent, room = await supervised(at)
+    caller, agent, room = await caller_and_agent(at)
     await at.passes(60)
     await at.hangs_up(caller)
     await at.hangs_up(agent)

@@ -60,7 +60,7 @@ def a_burst(room: str) -> list[bytes]:
     return [body_of(f"{room} {place}", conference_id=room, call_control_id=f"v3:{place}") for place in range(BURST)]
 
 
-async def told_of(raw: Raw, uri: str, since: int) -> Message:
+async def first_update_of(raw: Raw, uri: str, since: int) -> Message:
     """The first news of a resource, from the `since`th message on."""
     return await raw.until(lambda message: message.get("method") == UPDATED and message["params"]["uri"] == uri, since)
 
@@ -86,14 +86,14 @@ async def test_with_resources_subscribe_a_client_is_notified_only_of_its_subscri
         before = len(raw.messages)
         await raw.call("join_conference", conference_id=room, call_control_id=ben)
         for uri in of(room):
-            await told_of(raw, uri, before)
+            await first_update_of(raw, uri, before)
         live = await raw.ask("resources/read", {"uri": f"telnyx://conferences/{room}"})
         assert ben in live["contents"][0]["text"]
 
         await raw.ask("resources/unsubscribe", {"uri": f"telnyx://conferences/{room}"})
         before = len(raw.messages)
         await raw.call("join_conference", conference_id=room, call_control_id=carol)
-        await told_of(raw, EVENTS, before)  # a round of news is told in the order of URIs, this the last
+        await first_update_of(raw, EVENTS, before)  # a round of news is told in the order of URIs, this the last
         assert not updates(raw.messages[before:])[f"telnyx://conferences/{room}"]
         assert updates(raw.messages[before:])[f"telnyx://conferences/{room}/timeline"]
 
@@ -118,10 +118,10 @@ async def test_a_change_that_only_a_command_reports_is_notified(tmp_path: Path) 
         for uri in (conference, other):
             await raw.ask("resources/subscribe", {"uri": uri})
         await raw.call("enqueue_call", call_control_id=ben, queue_name="other")
-        await told_of(raw, other, 0)  # and with it everything that came before
+        await first_update_of(raw, other, 0)  # and with it everything that came before
         before = len(raw.messages)
         await raw.call("mute_participants", conference_id=room, call_control_ids=[anna])
-        await told_of(raw, conference, before)
+        await first_update_of(raw, conference, before)
 
 
 async def test_a_hangup_event_without_a_conference_notifies_the_timeline_of_the_conference_that_the_leg_was_in(
@@ -136,10 +136,10 @@ async def test_a_hangup_event_without_a_conference_notifies_the_timeline_of_the_
         for uri in (conference, story):
             await raw.ask("resources/subscribe", {"uri": uri})
         await store_all(database, [body_of("joins")])
-        await told_of(raw, story, 0)
+        await first_update_of(raw, story, 0)
         before = len(raw.messages)
         await store_all(database, [body_of("hangs up", "call.hangup", conference_id=None)])
-        await told_of(raw, story, before)
+        await first_update_of(raw, story, before)
         notifications_ = await raw.ask("resources/read", {"uri": story})
     assert updates(raw.messages[before:]) == {conference: 1, story: 1}
     assert "hung up" in notifications_["contents"][0]["text"]
@@ -153,13 +153,13 @@ async def test_reading_a_queue_notifies_only_if_telnyx_knew_more(tmp_path: Path)
         for uri in (support, last):
             await raw.ask("resources/subscribe", {"uri": uri})
         await raw.ask("resources/read", {"uri": support})
-        await told_of(raw, support, 0)  # until then nobody knew how many it takes
+        await first_update_of(raw, support, 0)  # until then nobody knew how many it takes
         await raw.call("create_queue", queue_name="zzz")
-        await told_of(raw, last, 0)
+        await first_update_of(raw, last, 0)
         before = len(raw.messages)
         first, second = [await raw.ask("resources/read", {"uri": support}) for _ in range(2)]
         await raw.call("update_queue", queue_name="zzz", max_size=6)
-        await told_of(raw, last, before)  # a round of news is told in the order of URIs
+        await first_update_of(raw, last, before)  # a round of news is told in the order of URIs
     asked = [json.loads(answer["contents"][0]["text"])["api_asked_at"] for answer in (first, second)]
     assert asked[0] < asked[1]
     assert not updates(raw.messages[before:])[support]
@@ -179,8 +179,8 @@ async def test_a_burst_of_changes_causes_at_least_one_and_few_notifications(tmp_
             for body in (*a_burst("room"), body_of("marker", conference_id="marker")):
                 answer = await http.post(f"http://127.0.0.1:{port}/webhooks/telnyx", content=body)
                 assert answer.status_code == 200
-        marker = await told_of(raw, "telnyx://conferences/marker", before)
-        await told_of(raw, EVENTS, raw.messages.index(marker))  # the last of a round
+        marker = await first_update_of(raw, "telnyx://conferences/marker", before)
+        await first_update_of(raw, EVENTS, raw.messages.index(marker))  # the last of a round
         took = time.monotonic() - started
         counted = updates(raw.messages[before:])
         lists = sum(message.get("method") == LIST_CHANGED for message in raw.messages[before:])

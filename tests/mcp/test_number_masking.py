@@ -284,27 +284,27 @@ QUESTION = f"Hang up {NUMBER}?"
 FORM: dict[str, Any] = {"type": "object", "properties": {}}
 
 
-def said(words: str, **more: Any) -> dict[str, Any]:
+def tool_result(words: str, **more: Any) -> dict[str, Any]:
     """A tool's result."""
     return {"resultType": "complete", "content": [{"type": "text", "text": words}], **more}
 
 
 async def call_tool(context: Any, call: Any) -> Any:
     if call.name == "fail":
-        return said(f"No call from {NUMBER}.", isError=True)
+        return tool_result(f"No call from {NUMBER}.", isError=True)
     if call.name == "unknown":
         raise MCPError(INVALID_PARAMS, f"Unknown tool: {NUMBER}", {"from": NUMBER, "id": CALL})
     if call.name == "ask":
         return await ask(context, call)
-    return said(json.dumps(STRUCTURED, ensure_ascii=False), structuredContent=STRUCTURED)
+    return tool_result(json.dumps(STRUCTURED, ensure_ascii=False), structuredContent=STRUCTURED)
 
 
 async def ask(context: Any, call: Any) -> Any:
     """Put a question to a person, as each protocol version has it."""
     if context.protocol_version < "2026":
-        return said((await context.session.elicit_form(QUESTION, FORM)).action)
+        return tool_result((await context.session.elicit_form(QUESTION, FORM)).action)
     question = ElicitRequest(params=ElicitRequestFormParams(message=QUESTION, requested_schema=FORM))
-    return said("accept") if call.input_responses else InputRequiredResult(input_requests={"number": question})
+    return tool_result("accept") if call.input_responses else InputRequiredResult(input_requests={"number": question})
 
 
 async def list_tools(context: Any, params: Any) -> ListToolsResult:
@@ -343,7 +343,7 @@ def server() -> Server[Any]:
     return made
 
 
-def asked(era: str, work: Callable[[Client], Any]) -> tuple[Any, list[str]]:
+def result_and_questions(era: str, work: Callable[[Client], Any]) -> tuple[Any, list[str]]:
     """What comes of some work with a client, and the questions that were put to a person meanwhile."""
     questions: list[str] = []
 
@@ -359,14 +359,14 @@ def asked(era: str, work: Callable[[Client], Any]) -> tuple[Any, list[str]]:
 
 
 def test_a_tool_result_is_masked_in_its_text_and_its_structured_content(era: str) -> None:
-    result, _ = asked(era, lambda client: client.call_tool("look", {}))
+    result, _ = result_and_questions(era, lambda client: client.call_tool("look", {}))
     call = {"call_control_id": CALL, "from": HIDDEN, "queue_id": "4155550100"}
     assert result.structured_content == {"summary": f"1. '{HIDDEN}'", "calls": [call]}
     assert json.loads(text(result)) == result.structured_content
 
 
 def test_a_tool_error_is_masked(era: str) -> None:
-    result, _ = asked(era, lambda client: client.call_tool("fail", {}))
+    result, _ = result_and_questions(era, lambda client: client.call_tool("fail", {}))
     assert text(result) == f"No call from {HIDDEN}."
     assert result.is_error
 
@@ -377,23 +377,23 @@ def test_a_protocol_error_is_masked(era: str) -> None:
             await client.call_tool("unknown", {})
         return raised.value
 
-    error, _ = asked(era, call_unknown)
+    error, _ = result_and_questions(era, call_unknown)
     assert (error.code, error.message) == (INVALID_PARAMS, f"Unknown tool: {HIDDEN}")
     assert error.data == {"from": HIDDEN, "id": CALL}
 
 
 def test_a_person_who_is_asked_reads_the_number(era: str) -> None:
-    _, questions = asked(era, lambda client: client.call_tool("ask", {}))
+    _, questions = result_and_questions(era, lambda client: client.call_tool("ask", {}))
     assert questions == [QUESTION]
 
 
 def test_the_text_of_a_resource_is_masked(era: str) -> None:
-    result, _ = asked(era, lambda client: client.read_resource("telnyx://queues"))
+    result, _ = result_and_questions(era, lambda client: client.read_resource("telnyx://queues"))
     assert result.contents[0].text == f"# {HIDDEN}\n\n{CALL}"
 
 
 def test_the_list_of_resources_is_masked(era: str) -> None:
-    result, _ = asked(era, lambda client: client.list_resources())
+    result, _ = result_and_questions(era, lambda client: client.list_resources())
     assert [(resource.uri, resource.name) for resource in result.resources] == [
         ("telnyx://queues/%2B*******0100", f"Queue {HIDDEN}")
     ]
@@ -401,10 +401,10 @@ def test_the_list_of_resources_is_masked(era: str) -> None:
 
 def test_completions_are_masked(era: str) -> None:
     about = ResourceTemplateReference(type="ref/resource", uri="telnyx://queues/{queue_name}")
-    result, _ = asked(era, lambda client: client.complete(about, {"name": "queue_name", "value": ""}))
+    result, _ = result_and_questions(era, lambda client: client.complete(about, {"name": "queue_name", "value": ""}))
     assert result.completion.values == [HIDDEN, CALL]
 
 
 def test_a_prompt_is_masked(era: str) -> None:
-    result, _ = asked(era, lambda client: client.get_prompt("greet"))
+    result, _ = result_and_questions(era, lambda client: client.get_prompt("greet"))
     assert result.messages[0].content.text == f"Greet {HIDDEN}."

@@ -64,7 +64,7 @@ async def text_of(client: Client, prompt: str, /, **arguments: str) -> str:
     return message.content.text
 
 
-async def refused(client: Client, prompt: str, /, **arguments: str) -> str:
+async def prompt_refusal(client: Client, prompt: str, /, **arguments: str) -> str:
     """What is said to a request that is wrong."""
     with pytest.raises(MCPError) as error:
         await client.get_prompt(prompt, arguments)
@@ -204,7 +204,7 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
 async def test_a_wrong_request_is_answered_in_a_plain_sentence(era: str, world: World, wrong: str) -> None:
     prompt, arguments, message = WRONG[wrong]
     async with guarded(world, era=era) as client:
-        assert await refused(client, prompt, **arguments) == message
+        assert await prompt_refusal(client, prompt, **arguments) == message
 
 
 # Completed
@@ -317,7 +317,7 @@ async def test_a_prompt_whose_tools_are_not_allowed_is_not_listed(
         left = await names(client)
         assert left == possible(FEWER[rules])
         for name in possible(ALL) - left:
-            assert f"The prompt {name} is not offered here: it needs " in await refused(client, name)
+            assert f"The prompt {name} is not offered here: it needs " in await prompt_refusal(client, name)
             assert name not in await complete(client, "practise", "prompt")
 
 

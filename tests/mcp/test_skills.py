@@ -31,12 +31,12 @@ class GetRequest(Request[GetSkillParams, Literal["skills/get"]]):
     params: GetSkillParams
 
 
-async def listed(client: Client) -> list[Skill]:
+async def list_skills(client: Client) -> list[Skill]:
     request: Any = ListRequest(params=PaginatedRequestParams())
     return (await client.session.send_request(request, ListSkillsResult)).skills
 
 
-async def looked_up(client: Client, uri: str) -> Skill:
+async def get_skill(client: Client, uri: str) -> Skill:
     request: Any = GetRequest(params=GetSkillParams(uri=uri))
     return (await client.session.send_request(request, GetSkillResult)).skill
 
@@ -49,9 +49,9 @@ async def read(client: Client, uri: str) -> str:
 
 async def test_every_skill_can_be_looked_up_and_read_as_its_entry_says() -> None:
     async with in_process(World()) as client:
-        skills = await listed(client)
+        skills = await list_skills(client)
         for skill in skills:
-            assert await looked_up(client, skill.uri) == skill
+            assert await get_skill(client, skill.uri) == skill
             [file] = skill.resources
             text = await read(client, file.uri)
             assert file.size == len(text.encode())
@@ -62,7 +62,7 @@ async def test_every_skill_can_be_looked_up_and_read_as_its_entry_says() -> None
 
 async def test_the_servers_own_skill_and_the_recipe_of_each_prompt_are_skills() -> None:
     async with in_process(World()) as client:
-        skills = {skill.uri for skill in await listed(client)}
+        skills = {skill.uri for skill in await list_skills(client)}
         prompts = {prompt.name.replace("_", "-") for prompt in (await client.list_prompts()).prompts}
         main, recipe = await read(client, MAIN), await read(client, "skill://work-the-queue/SKILL.md")
         capabilities = client.server_capabilities
@@ -74,11 +74,11 @@ async def test_the_servers_own_skill_and_the_recipe_of_each_prompt_are_skills() 
 
 async def test_a_policy_hides_the_recipes_whose_tools_it_does_not_allow() -> None:
     async with in_process(World(), toolsets=frozenset({"conferences"})) as client:
-        assert "skill://work-the-queue/SKILL.md" not in {skill.uri for skill in await listed(client)}
+        assert "skill://work-the-queue/SKILL.md" not in {skill.uri for skill in await list_skills(client)}
         with pytest.raises(MCPError, match="no such skill"):
             await client.read_resource("skill://work-the-queue/SKILL.md")
         with pytest.raises(MCPError, match="no such skill"):
-            await looked_up(client, "skill://work-the-queue/SKILL.md")
+            await get_skill(client, "skill://work-the-queue/SKILL.md")
 
 
 def test_the_sdk_has_no_skills_of_its_own() -> None:

@@ -204,7 +204,7 @@ _FOUND_OUT = ("conference_id", "call_control_id", "other_call_control_id", "reco
 """Said by what was found out about them: the name of a conference, the number of a waiting call. See the snapshot."""
 
 
-async def asked_by(tool: str, **given: Any) -> str:
+async def question_of(tool: str, **given: Any) -> str:
     scene = Scene()
     async with dry_running(scene) as client:
         return await scene.question(client, tool, given)
@@ -214,13 +214,13 @@ async def asked_by(tool: str, **given: Any) -> str:
 async def test_only_a_question_about_a_silent_supervisor_says_that_people_are_overheard() -> None:
     seen = {"conference_id": CONFERENCE_ID, "call_control_id": CALL}
     overheard = "The people in it do not know that they are overheard."
-    assert overheard in await asked_by("join_conference", **seen, supervisor_role="monitor")
-    assert overheard not in await asked_by("join_conference", **seen)
+    assert overheard in await question_of("join_conference", **seen, supervisor_role="monitor")
+    assert overheard not in await question_of("join_conference", **seen)
 
 
 @pytest.mark.anyio
 async def test_a_question_names_the_people_it_is_about() -> None:
-    question = await asked_by("mute_participants", conference_id=CONFERENCE_ID, call_control_ids=LEGS)
+    question = await question_of("mute_participants", conference_id=CONFERENCE_ID, call_control_ids=LEGS)
     assert question.startswith(
         "Mute +12025559000, +12025559001 in conference 'Standup'? 3 people are in it (+12025559000, "
     )
@@ -233,7 +233,7 @@ LONG_TEXT = "Please stay on the line. " * 12
 @pytest.mark.anyio
 async def test_a_long_text_stands_in_full_at_the_end_of_its_question() -> None:
     spoken = {"conference_id": CONFERENCE_ID, "call_control_ids": "everyone", "payload": LONG_TEXT, "voice": "female"}
-    question = await asked_by("speak_text", **spoken)
+    question = await question_of("speak_text", **spoken)
     assert re.match(r"Say 'Please stay [^']*…' to everyone in conference 'Standup'\? 3 people are in it", question)
     assert len(question.partition(" In full: ")[0]) < FITS
     assert question.endswith(f" In full: '{LONG_TEXT.strip()}'.")
@@ -242,7 +242,7 @@ async def test_a_long_text_stands_in_full_at_the_end_of_its_question() -> None:
 @pytest.mark.anyio
 async def test_many_numbers_are_listed_in_full_at_the_end_of_their_question() -> None:
     numbers = [f"+120255501{number:02}" for number in range(20)]
-    question = await asked_by("dial", to=numbers)
+    question = await question_of("dial", to=numbers)
     assert question.startswith("Call 20 numbers ('+12025550100', '+12025550101', ")
     assert question.index("'+12025550104' and 15 more)") < FITS
     assert question.endswith(f"It calls {', '.join(map(repr, numbers))}.")
@@ -251,7 +251,7 @@ async def test_many_numbers_are_listed_in_full_at_the_end_of_their_question() ->
 @pytest.mark.anyio
 async def test_why_a_person_is_asked_follows_the_question_itself() -> None:
     given = {"conference_id": CONFERENCE_ID, "call_control_id": CALL, "supervisor_role": "monitor"}
-    question = await asked_by("join_conference", **given, end_conference_on_exit=True)
+    question = await question_of("join_conference", **given, end_conference_on_exit=True)
     asked, _, rest = question.partition("? ")
     assert asked.endswith("as monitor")
     assert rest.startswith("Why a person is asked (destructive): this makes the conference end and hangs up everyone")

@@ -201,7 +201,7 @@ class Worked:
         return kinds
 
 
-async def worked(directory: Path, conferences: int, seed: int) -> Worked:
+async def work_for_a_day(directory: Path, conferences: int, seed: int) -> Worked:
     """Work for a day with so many conferences."""
     since = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     world = World(Sandbox(clock=ManualClock(since), scene=EMPTY))
@@ -255,7 +255,7 @@ def check(worked: Worked) -> None:
     "conferences", [pytest.param(6, id="6"), pytest.param(1_000, id="1000", marks=pytest.mark.slow)]
 )
 async def test_the_figures_of_a_day_are_those_of_the_sandbox(conferences: int, tmp_path: Path) -> None:
-    day = await worked(tmp_path, conferences, seed=conferences)
+    day = await work_for_a_day(tmp_path, conferences, seed=conferences)
     await to_thread.run_sync(check, day)
     shown = day.reported
     assert len(shown["conferences"]) == min(conferences, 100)
@@ -269,7 +269,7 @@ async def test_the_figures_of_a_day_are_those_of_the_sandbox(conferences: int, t
 
 
 async def test_the_csv_is_safe_in_a_spreadsheet_and_has_the_same_rows(tmp_path: Path) -> None:
-    day = await worked(tmp_path, 3, seed=7)
+    day = await work_for_a_day(tmp_path, 3, seed=7)
     printed = await to_thread.run_sync(partial(day.rows, "--csv"))
     assert printed.startswith("\ufeff")
     rows = list(csv.DictReader(io.StringIO(printed.removeprefix("\ufeff"), newline="")))
@@ -286,7 +286,7 @@ async def test_the_csv_is_safe_in_a_spreadsheet_and_has_the_same_rows(tmp_path: 
 
 
 async def test_a_report_counts_only_calls_and_conferences_that_began_in_its_time(tmp_path: Path) -> None:
-    day = await worked(tmp_path, 2, seed=3)
+    day = await work_for_a_day(tmp_path, 2, seed=3)
     starts = sorted(row["started_at"] for row in day.by_kind()["conference"])
     later = Worked(day.day, datetime.fromisoformat(starts[1]), day.until, day.database, {})
     [row] = (await to_thread.run_sync(later.by_kind))["conference"]

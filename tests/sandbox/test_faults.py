@@ -13,7 +13,7 @@ from telnyx_conferencing.server.sandbox import ConnectionDropped, Fault, Sandbox
 pytestmark = pytest.mark.anyio
 
 
-def applied(telnyx: Telnyx) -> list[bool]:
+def applied_requests(telnyx: Telnyx) -> list[bool]:
     return [request.applied for request in telnyx.sandbox.requests]
 
 
@@ -135,7 +135,7 @@ async def test_a_rule_that_makes_no_sense_is_refused(telnyx: Telnyx, rule: dict[
 async def test_a_refused_request_is_not_applied(telnyx: Telnyx) -> None:
     await telnyx.send("POST", "/queues", {"queue_name": "support"})
     await telnyx.http.get("/v2/queues", headers={"authorization": "none"})
-    assert applied(telnyx) == [False, False]
+    assert applied_requests(telnyx) == [False, False]
 
 
 @pytest.mark.parametrize("after", [False, True])

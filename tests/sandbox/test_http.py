@@ -117,14 +117,14 @@ _FIELDS = sorted({name for command in COMMANDS for name in command.model_fields}
 _NAMES = ("filter[name]", "filter[occurred_at][gte]", "filter[muted]", "page[size]", "page[number]", "filter")
 
 
-async def opened() -> tuple[Telnyx, str]:
+async def conference_of_three() -> tuple[Telnyx, str]:
     """A conference with three in it; its ids are the same each time."""
     telnyx = Telnyx(Sandbox(ManualClock()))
     return telnyx, await telnyx.conference("agent", "supervisor", "caller 1")
 
 
 def _known() -> tuple[list[str], str]:
-    telnyx, room = anyio.run(opened)
+    telnyx, room = anyio.run(conference_of_three)
     return [telnyx.part(name) for name in ("agent", "supervisor", "caller 1", "caller 2")], room
 
 
@@ -151,7 +151,7 @@ _KNOWN = _known()
 @given(requests())
 async def test_a_malformed_request_is_never_an_internal_error(request: tuple[str, str, dict[str, str], bytes]) -> None:
     method, path, query, body = request
-    telnyx, _ = await opened()
+    telnyx, _ = await conference_of_three()
     response = await telnyx.http.request(method, f"/v2{path}", params=query, content=body)
     assert response.status_code < 500
     await telnyx.sandbox.advance(100_000)

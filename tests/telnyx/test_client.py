@@ -23,7 +23,7 @@ IDEMPOTENT = MuteParticipants(conference_id="c", call_control_ids="everyone")
 ONCE = CreateQueue(queue_name="sales")
 
 
-async def deduped(world: World) -> Command:
+async def command_with_id(world: World) -> Command:
     async with world.http() as http:
         page = (await world.telnyx(http).send(ListQueueCalls(queue_name="support"))).body
     world.sandbox.requests.clear()
@@ -47,7 +47,7 @@ async def send(world: World, command: Command, transport: httpx2.AsyncBaseTransp
 )
 async def test_a_deduped_command_is_repeated_and_takes_effect_once(fault: Fault) -> None:
     world = World()
-    command = await deduped(world)
+    command = await command_with_id(world)
     world.sandbox.faults.add(fault)
     await send(world, command)
     assert [request.applied for request in world.sandbox.requests].count(True) == 1
@@ -122,7 +122,7 @@ async def test_a_read_reports_an_unreachable_telnyx_within_8_seconds(
 
 async def test_attempts_end_well_before_telnyx_forgets_the_command_id() -> None:
     world = World()
-    command = await deduped(world)
+    command = await command_with_id(world)
     world.sandbox.faults.add(Fault(kind="drop", after=True))
     with pytest.raises(OutcomeUnknown, match=r"repeat the call within 60 s with command_id once"):
         await send(world, command)

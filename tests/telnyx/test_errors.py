@@ -38,7 +38,7 @@ DOCUMENTED: dict[str, tuple[int, str, str]] = {
 """Status and title by Telnyx's documentation, and words of the hint, by code."""
 
 
-async def refused(status: int, errors: list[dict[str, Any]]) -> str:
+async def error_message(status: int, errors: list[dict[str, Any]]) -> str:
     transport = httpx2.MockTransport(lambda request: httpx2.Response(status, json={"errors": errors}))
     world = World()
     async with world.http(transport) as http:
@@ -51,7 +51,7 @@ async def test_each_documented_code_has_a_hint_for_any_wording() -> None:
     wrong: list[str] = []
     for code, (status, title, words) in DOCUMENTED.items():
         for text in (title, "Odd words"):
-            message = await refused(status, [{"code": code, "title": text, "detail": text}])
+            message = await error_message(status, [{"code": code, "title": text, "detail": text}])
             if words not in message or f"(code {code})" not in message:
                 wrong.append(f"{code} {text}: {message}")
     assert wrong == []
@@ -60,24 +60,24 @@ async def test_each_documented_code_has_a_hint_for_any_wording() -> None:
 async def test_a_reason_for_a_refused_call_in_the_detail_of_a_general_error_decides() -> None:
     for reason, words in (("D38", "outbound voice profile"), ("D51", "not verified")):
         error = {"code": "10010", "title": "Authorization failed", "detail": f"The call was refused {reason}: odd."}
-        assert words in await refused(403, [error])
+        assert words in await error_message(403, [error])
 
 
 async def test_a_wrong_connection_is_said_to_need_a_call_control_application() -> None:
     title = "Invalid value for connection_id (Call Control App ID)"
-    assert "Call Control application" in await refused(422, [{"code": "10015", "title": title}])
+    assert "Call Control application" in await error_message(422, [{"code": "10015", "title": title}])
     pointed = {"code": "10015", "title": "Bad Request", "source": {"pointer": "/connection_id"}}
-    assert "Call Control application" in await refused(422, [pointed])
-    assert "Call Control" not in await refused(422, [{"code": "10015", "title": "Bad Request"}])
+    assert "Call Control application" in await error_message(422, [pointed])
+    assert "Call Control" not in await error_message(422, [{"code": "10015", "title": "Bad Request"}])
 
 
 async def test_a_code_that_is_unknown_gets_the_advice_of_its_status() -> None:
-    message = await refused(422, [{"code": "99999", "title": "Odd", "detail": "Odd"}])
+    message = await error_message(422, [{"code": "99999", "title": "Odd", "detail": "Odd"}])
     assert "Correct the argument, or look at the state again" in message
 
 
 async def test_the_first_problem_with_a_hint_decides() -> None:
-    message = await refused(422, [{"code": "99999", "title": "Odd"}, {"code": "90036", "title": "Full"}])
+    message = await error_message(422, [{"code": "99999", "title": "Odd"}, {"code": "90036", "title": "Full"}])
     assert "The queue is full" in message
 
 

@@ -254,7 +254,7 @@ EXCLUSIVE = [
 
 @each_row("command", COMMANDS, lambda command: command.tool_name())
 def test_a_schema_accepts_the_same_values_as_the_contract(command: type[Command]) -> None:
-    assert {on_the_wire(command, name) for name in sent(command)} == set(fields_of(command))
+    assert {on_the_wire(command, name) for name in body_schemas(command)} == set(fields_of(command))
 
 
 @each_row("command", COMMANDS, lambda command: command.tool_name())
@@ -268,7 +268,7 @@ def test_a_schema_requires_the_same_fields_as_the_contract_and_an_explicit_every
 @each_row("command", COMMANDS, lambda command: command.tool_name())
 def test_a_schema_has_the_types_and_enumerations_of_the_contract(command: type[Command]) -> None:
     fields = fields_of(command)
-    told = {name: kind(schema) for name, schema in sent(command).items()}
+    told = {name: kind(schema) for name, schema in body_schemas(command).items()}
     assert told == {name: kind_by_contract(name, fields[on_the_wire(command, name)]) for name in told}
 
 
@@ -303,7 +303,7 @@ def test_a_voice_takes_every_value_that_the_contract_enumerates(settings: Argume
             assert (command.request().body or {})["voice_settings"][name] == value
 
 
-def sent(command: type[Command]) -> dict[str, Any]:
+def body_schemas(command: type[Command]) -> dict[str, Any]:
     """The schemas of the arguments that are sent beside the path."""
     stays = {*command.route.parameters, *EXAMPLE_OF[command.tool_name()].ours}
     return {name: schema for name, schema in input_schema(command)["properties"].items() if name not in stays}

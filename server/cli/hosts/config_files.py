@@ -48,7 +48,7 @@ class ConfigFile:
         since it was read.
         """
         target = self.path.resolve()
-        with self._writing():
+        with self._report_write_errors():
             target.parent.mkdir(parents=True, exist_ok=True)
             if ConfigFile.read(target).raw != self.raw:
                 raise CommandFailed(f"Another program has just changed {self.path}. Run this command again.")
@@ -60,16 +60,16 @@ class ConfigFile:
     def overwrite(self, text: str) -> None:
         """Replace the file's text without a backup. Raises `CommandFailed` if it cannot be written."""
         target = self.path.resolve()
-        with self._writing():
+        with self._report_write_errors():
             _write_whole(target, self._encode(text), target.stat().st_mode)
 
     def make_private(self) -> None:
         """Make the file readable for its user alone. Raises `CommandFailed` if that fails."""
-        with self._writing():
+        with self._report_write_errors():
             self.path.resolve().chmod(_PRIVATE)
 
     @contextmanager
-    def _writing(self) -> Generator[None]:
+    def _report_write_errors(self) -> Generator[None]:
         try:
             yield
         except OSError as error:

@@ -62,7 +62,7 @@ def _findings(options: Mapping[str, Any]) -> Iterator[Finding]:
     if groups:
         titles = [title for group, _ in groups for title in group]
         yield Finding("settings", State.NOTE, f"those of {', '.join(titles)}, since TELNYX_API_KEY is not set here")
-        yield from _merged([(group, list(check_settings(host_settings))) for group, host_settings in groups])
+        yield from _merge_findings([(group, list(check_settings(host_settings))) for group, host_settings in groups])
     elif not has_own and _only_sandboxes_run():
         yield Finding("settings", State.NOTE, "those of the running sandbox, since TELNYX_API_KEY is not set here")
         yield from check_settings(settings.model_copy(update={"sandbox": True}))
@@ -77,7 +77,7 @@ def _only_sandboxes_run() -> bool:
     return bool(servers) and all(server.sandbox for server in servers)
 
 
-def _merged(groups: Sequence[tuple[list[str], list[Finding]]]) -> Iterator[Finding]:
+def _merge_findings(groups: Sequence[tuple[list[str], list[Finding]]]) -> Iterator[Finding]:
     """Each finding once; one that is not about all hosts names those that it is about."""
     titles: dict[Finding, list[str]] = {}
     for group, findings in groups:
@@ -146,7 +146,7 @@ def _only_variables(env: Mapping[str, str]) -> Generator[None]:
 
 
 def _print_findings(findings: Iterable[Finding], json_lines: bool) -> bool:
-    """Print each finding as soon as it is known; whether nothing is wrong."""
+    """Print each finding as soon as it is known. Returns whether nothing is wrong."""
     healthy = True
     for finding in _with_progress(findings):
         healthy = healthy and finding.state is not State.WRONG

@@ -19,7 +19,7 @@ _SPACE = re.compile(r"\s*")
 _DECODER = json.JSONDecoder()
 
 
-def _blanked(pattern: re.Pattern[str], text: str) -> str:
+def _blank_out(pattern: re.Pattern[str], text: str) -> str:
     """The text with every match of the pattern, except strings, turned into spaces. Line breaks stay."""
     return pattern.sub(lambda match: match[0] if match[0][0] == '"' else re.sub(r"[^\n]", " ", match[0]), text)
 
@@ -42,8 +42,8 @@ class _Document:
         self.text = text
         self.plain = text
         if comments:
-            self.uncommented = _blanked(_STRING_OR_COMMENT, text)
-            self.plain = _blanked(_STRING_OR_LAST_COMMA, self.uncommented)
+            self.uncommented = _blank_out(_STRING_OR_COMMENT, text)
+            self.plain = _blank_out(_STRING_OR_LAST_COMMA, self.uncommented)
         else:
             self.uncommented = text
         try:
@@ -116,23 +116,23 @@ def _server(document: _Document, section: str, name: str) -> _Member | None:
     return server
 
 
-def _read(comments: bool, text: str, section: str, name: str) -> Entry | None:
+def _parse(comments: bool, text: str, section: str, name: str) -> Entry | None:
     server = _server(_Document(text, comments), section, name) if text.strip() else None
     return cast("dict[str, Any]", server.value) if server else None
 
 
-def _put(comments: bool, text: str, section: str, name: str, entry: Entry) -> str:
+def _replace_member(comments: bool, text: str, section: str, name: str, entry: Entry) -> str:
     document = _Document(text if text.strip() else "{}\n", comments)
     servers, server = _section(document, section), _server(document, section, name)
     if server is not None:
         value = document.render(entry, document.indent(server.at) or "")
         return document.text[: server.begins] + value + document.text[server.ends :]
     if servers is not None:
-        return _added(document, servers.begins, name, entry, document.indent(servers.at) or document.step)
-    return _added(document, document.root, section, {name: entry}, "")
+        return _add_member(document, servers.begins, name, entry, document.indent(servers.at) or document.step)
+    return _add_member(document, document.root, section, {name: entry}, "")
 
 
-def _added(document: _Document, brace: int, key: str, value: Any, indent: str) -> str:
+def _add_member(document: _Document, brace: int, key: str, value: Any, indent: str) -> str:
     """The text with another member at the end. `indent`: of the line on which the object begins."""
     text, closing = document.text, document.closing(brace)
     members = list(document.members(brace))
@@ -169,7 +169,7 @@ def _comma(document: _Document, servers: _Member, server: _Member) -> int | None
 
 
 def _syntax(comments: bool) -> Syntax:
-    return Syntax(read=partial(_read, comments), put=partial(_put, comments), take=partial(_take, comments))
+    return Syntax(read=partial(_parse, comments), put=partial(_replace_member, comments), take=partial(_take, comments))
 
 
 JSON = _syntax(comments=False)
@@ -177,7 +177,7 @@ JSON_WITH_COMMENTS = _syntax(comments=True)
 
 
 def _read_command_list(text: str, section: str, name: str) -> Entry | None:
-    server = _read(True, text, section, name)
+    server = _parse(True, text, section, name)
     if server is None:
         return None
     command = server.get("command")
@@ -191,7 +191,7 @@ def _put_command_list(text: str, section: str, name: str, entry: Entry) -> str:
     other_fields = {key: value for key, value in entry.items() if key not in ("command", "args", "env")}
     variables = {"environment": entry["env"]} if "env" in entry else {}
     server = {**other_fields, "command": [entry["command"], *entry["args"]], **variables}
-    return _put(True, text, section, name, server)
+    return _replace_member(True, text, section, name, server)
 
 
 JSON_WITH_COMMAND_LIST = Syntax(_read_command_list, _put_command_list, JSON_WITH_COMMENTS.take)
@@ -202,7 +202,7 @@ _IN_TRANSPORT = ("command", "args", "env", "cwd")
 
 
 def _read_transport(text: str, section: str, name: str) -> Entry | None:
-    server = _read(False, text, section, name)
+    server = _parse(False, text, section, name)
     transport = server.get("transport") if server else None
     if server is None or not isinstance(transport, dict):
         return server
@@ -214,7 +214,7 @@ def _read_transport(text: str, section: str, name: str) -> Entry | None:
 def _put_transport(text: str, section: str, name: str, entry: Entry) -> str:
     rest = {key: value for key, value in entry.items() if key not in _IN_TRANSPORT}
     transport = {"type": "stdio", **{key: entry[key] for key in _IN_TRANSPORT if key in entry}}
-    return _put(False, text, section, name, {"transport": transport, **rest})
+    return _replace_member(False, text, section, name, {"transport": transport, **rest})
 
 
 JSON_WITH_TRANSPORT = Syntax(_read_transport, _put_transport, JSON.take)

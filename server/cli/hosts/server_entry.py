@@ -19,14 +19,14 @@ def arguments(host: Host, options: Mapping[str, Any]) -> list[str]:
     Paths become absolute, since a host may start it in any folder.
     """
     result: list[str] = []
-    for name, value in {**host.default_options, **_given(options)}.items():
+    for name, value in {**host.default_options, **_present_options(options)}.items():
         result.append(f"--{name.replace('_', '-')}")
         if value is not True:
             result.append(_ABSOLUTE.get(name, str)(str(value)))
     return result
 
 
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+def _present_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None and value is not False}
 
 

@@ -14,7 +14,7 @@ from .texts import Entry, Syntax, Unreadable
 Table = MutableMapping[str, Any]
 
 
-def _parsed(text: str) -> Table:
+def _parse(text: str) -> Table:
     try:
         return parse(text.replace("\r\n", "\n"))
     except TOMLKitError as error:
@@ -39,25 +39,25 @@ def _server(document: Table, section: str, name: str) -> tuple[Table | None, Tab
 
 
 def _read(text: str, section: str, name: str) -> Entry | None:
-    if _server(_parsed(text), section, name)[1] is None:
+    if _server(_parse(text), section, name)[1] is None:
         return None
     return tomllib.loads(text)[section][name]  # plain values, which tomlkit's are not
 
 
 def _put(text: str, section: str, name: str, entry: Entry) -> str:
-    document = _parsed(text)
+    document = _parse(text)
     servers, server = _server(document, section, name)
     if server is None and not _is_inline(servers):
-        after = _appended(text, section, name, entry)
+        after = _append_table(text, section, name, entry)
     else:
         if servers is not None and server is None:
             server = servers[name] = _inline({})
         _fill(cast("Table", server), entry)
         after = _render(document, text)
-    return _verified(text, after, section, name, entry)
+    return _check_result(text, after, section, name, entry)
 
 
-def _appended(text: str, section: str, name: str, entry: Entry) -> str:
+def _append_table(text: str, section: str, name: str, entry: Entry) -> str:
     """The text with a new table at its end. The rest is not touched at all."""
     document = new_document()
     document[section] = table(is_super_table=True)
@@ -90,15 +90,15 @@ def _fill(server: Table, entry: Entry) -> None:
 
 
 def _take(text: str, section: str, name: str) -> str:
-    document = _parsed(text)
+    document = _parse(text)
     servers, server = _server(document, section, name)
     if servers is None or server is None:
         return text
     del servers[name]
-    return _verified(text, _render(document, text), section, name, None)
+    return _check_result(text, _render(document, text), section, name, None)
 
 
-def _verified(before: str, after: str, section: str, name: str, entry: Entry | None) -> str:
+def _check_result(before: str, after: str, section: str, name: str, entry: Entry | None) -> str:
     """The text after a change, checked: it has the right server, and everything else that it had before."""
     try:
         expected, actual = tomllib.loads(before), tomllib.loads(after)

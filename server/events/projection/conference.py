@@ -76,11 +76,11 @@ class Conference:
 
     @property
     def overdue_at(self) -> datetime | None:
-        """When the conference has ended at the latest, even if nothing reports its end."""
+        """When the conference must have ended, even if nothing reports its end."""
         return None if self.started_at is None else self.started_at + MAX_CONFERENCE_DURATION
 
     def ended_by(self, now: datetime) -> datetime | None:
-        """When the conference ended, if it has by `now`, be it because no conference lasts longer."""
+        """When the conference ended, as reported, or because no conference lasts longer. None: it is open at `now`."""
         if self.ended_at is not None:
             return self.ended_at
         overdue_at = self.overdue_at

@@ -139,7 +139,7 @@ class _Collector:
             self._person(call).finish(person, end, is_over)
         self._observe_sounds({}, end)
         self._observe_recording(None, end)
-        self._bands[RECORDED] = _without(_merged([*self._bands.get(RECORDED, ()), *self._saved.values()]), self._paused)
+        self._bands[RECORDED] = _subtract(_merge([*self._bands.get(RECORDED, ()), *self._saved.values()]), self._paused)
         return ConferenceIntervals(
             start=start,
             end=end,
@@ -201,7 +201,7 @@ def _add(intervals: IntervalsByKind, kind: str, start: datetime, end: datetime) 
         intervals.setdefault(kind, []).append(Interval(start, end))
 
 
-def _merged(intervals: Iterable[Interval]) -> list[Interval]:
+def _merge(intervals: Iterable[Interval]) -> list[Interval]:
     """The intervals with overlapping ones merged."""
     merged: list[Interval] = []
     for interval in sorted(intervals, key=lambda item: (item.start, item.end)):
@@ -212,11 +212,11 @@ def _merged(intervals: Iterable[Interval]) -> list[Interval]:
     return merged
 
 
-def _without(intervals: Iterable[Interval], gaps: list[Interval]) -> list[Interval]:
-    return [piece for interval in intervals for piece in _pieces(interval, gaps)]
+def _subtract(intervals: Iterable[Interval], gaps: list[Interval]) -> list[Interval]:
+    return [piece for interval in intervals for piece in _pieces_outside(interval, gaps)]
 
 
-def _pieces(interval: Interval, gaps: Iterable[Interval]) -> Iterator[Interval]:
+def _pieces_outside(interval: Interval, gaps: Iterable[Interval]) -> Iterator[Interval]:
     """The parts of an interval between gaps, which are in order."""
     start = interval.start
     for gap in gaps:

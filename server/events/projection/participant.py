@@ -63,13 +63,13 @@ class Participant:
             self.hold_time.set(fact.value, at)
 
     def _drop_monitor_mute(self) -> None:
-        """A monitor is muted. The API's `muted` does not tell whether the leg was also muted by itself."""
+        """A monitor is always muted. The API's `muted` does not say whether the leg was also muted by a command."""
         muted = self.facts.get("muted")
         if muted is not None and muted.source == "api" and muted.value:
             del self.facts["muted"]
 
     def muted(self) -> KnownFact | None:
-        """Muted by itself, or because it is a monitor."""
+        """Muted by a command, or because it is a monitor."""
         muted, role = self.facts.get("muted"), self.facts.get("role")
         if role is None or role.value != "monitor":
             return muted

@@ -137,7 +137,7 @@ def _shared_fields(person: Participant, identify: Identify, end: datetime | None
 def participant_view(
     person: Participant, state: Conference, identify: Identify, end: datetime | None, now: datetime
 ) -> ParticipantView:
-    """Muted, on hold and the like are only of interest while the participant is in the conference."""
+    """Muted, on hold and similar facts matter only while the participant is in the conference."""
     facts: dict[str, Any] = {}
     if person.is_in and not end:
         muted = person.muted()

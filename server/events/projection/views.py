@@ -30,19 +30,19 @@ class View(BaseModel):
 
     def equals_ignoring_read_time(self, other: "View") -> bool:
         """Whether nothing differs except when the API was read."""
-        return _undated(self.to_json()) == _undated(other.to_json())
+        return _without_read_times(self.to_json()) == _without_read_times(other.to_json())
 
 
 _READ_TIMES = frozenset({"api_asked_at", "as_of"})
 
 
-def _undated(value: Any) -> Any:
+def _without_read_times(value: Any) -> Any:
     match value:
         case dict():
             fields = cast("dict[str, Any]", value)
-            return {name: _undated(field) for name, field in fields.items() if name not in _READ_TIMES}
+            return {name: _without_read_times(field) for name, field in fields.items() if name not in _READ_TIMES}
         case list():
-            return [_undated(item) for item in cast("list[Any]", value)]
+            return [_without_read_times(item) for item in cast("list[Any]", value)]
         case _:
             return value
 

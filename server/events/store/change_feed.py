@@ -1,4 +1,4 @@
-"""Passes every new event to subscribers once, in the order of numbers, from whichever process it comes."""
+"""Passes every new event of any process to subscribers once, in the order of numbers."""
 
 import asyncio
 import logging

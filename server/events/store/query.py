@@ -50,7 +50,9 @@ def newest(transaction: Transaction, event_filter: EventFilter, limit: int, befo
     # Sort them where they are few; where they are many, following the times soon finds enough.
     are_few = count(transaction, event_filter) < MAX_COUNT
     search = _search(transaction, event_filter, newest_first=True, by_time=not are_few)
-    time, number = (_unindexed("occurred_at"), _unindexed("number")) if are_few else (search.time, search.order_by)
+    time, number = (
+        (_without_index("occurred_at"), _without_index("number")) if are_few else (search.time, search.order_by)
+    )
     conditions = [f"number IN ({search.numbers()})"] if are_few else search.branches
     if before is not None:
         place = search.parameter(before)
@@ -123,8 +125,8 @@ def _search(
     elif index is None and "queue" in equal:
         index = "queue"
 
-    columns = {name: name if name == index else _unindexed(name) for name in (*equal, "occurred_at", "type")}
-    number = "number" if index != "occurred_at" else _unindexed("number")
+    columns = {name: name if name == index else _without_index(name) for name in (*equal, "occurred_at", "type")}
+    number = "number" if index != "occurred_at" else _without_index("number")
     search.order_by, search.time = number, columns["occurred_at"]
     conditions = [f"{columns[name]} {comparison}" for name, comparison in equal.items()]
     conditions += _bounds(search, number, ">", event_filter.after_number, None)
@@ -143,7 +145,7 @@ def _search(
     return search
 
 
-def _unindexed(column: str) -> str:
+def _without_index(column: str) -> str:
     """The column, so that the database cannot use an index on it."""
     return f"coalesce({column}, NULL)"
 
@@ -190,7 +192,7 @@ def distinct(transaction: Transaction, name: Field, prefix: str, limit: int) -> 
     if name in _FIELDS_WITH_FEW_VALUES:
         return _few_values(transaction, name, prefix, limit)
     recent = f"number > (SELECT max(number) FROM events) - {_RECENT_EVENTS}"  # noqa: S608 - constants
-    values = _values(transaction, _unindexed(name), prefix, limit, recent)
+    values = _values(transaction, _without_index(name), prefix, limit, recent)
     return values if len(values) == limit else _values(transaction, name, prefix, limit)
 
 

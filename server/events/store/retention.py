@@ -42,7 +42,7 @@ class Retention:
         """Delete events that are too old or too many, and return how many. Raises `StoreError`."""
         try:
             keep_since = self._now() - self._keep_for
-        except OverflowError:  # events are kept for ever
+        except OverflowError:  # events are kept without limit
             keep_since = datetime.min.replace(tzinfo=UTC)
         too_old = await self._delete(keep_since, _MAX_NUMBER)
         last = await self._database.read(partial(_last_beyond, keep_most=self._keep_most))
@@ -84,7 +84,7 @@ def _delete_batch(transaction: Transaction, *, after: int, last: int, before: in
 
 
 def _last_beyond(transaction: Transaction, keep_most: int) -> int:
-    """The number of the newest event beyond the `keep_most` newest. 0: there are not that many."""
+    """The number of the newest event beyond the `keep_most` newest. 0: there are fewer."""
     ((span,),) = transaction.rows("SELECT coalesce(max(number) - min(number) + 1, 0) FROM events")
     if span <= keep_most:  # counting is slow, and seldom needed
         return 0

@@ -435,7 +435,7 @@ class Ledger:
         return await self._read(lambda session: audit.number_before(session, at))
 
     async def approvals(self, codes: Collection[str]) -> list[PendingApproval]:
-        """The questions with these codes, whatever their state, in the order of their codes."""
+        """The questions with these codes in any state, in the order of their codes."""
         return await self._read(lambda session: pending_approvals.by_codes(session, codes, self.now()))
 
     async def verify(self, known_head: str | None = None) -> Verified:

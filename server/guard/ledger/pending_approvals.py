@@ -27,7 +27,7 @@ _ELICITED = "elicitation"
 _MAX_DECIDED = 50
 _MAX_OF_CONFERENCE = 200
 MAX_QUESTION_LENGTH = 8_000
-"""Characters of a question. A person must see everything they decide on, so that no longer question is asked."""
+"""Characters of a question. A person must see everything they decide on, so a longer question is refused."""
 MAX_PENDING = 20
 """Pending questions of one authenticated name, or of all callers without a name."""
 
@@ -168,9 +168,9 @@ def _check_not_too_many(session: Transaction, request: ApprovalRequest, now: dat
 
 
 def use_answer(session: Transaction, request: ApprovalRequest, name: str, *, yes: bool, now: datetime) -> bool:
-    """Note that the answer to a question put through the client is used now; False: this very answer was used before.
+    """Note that the answer to a question put through the client is used now. False: the same answer was used before.
 
-    What was left for a person about the same call, answered or not, is thereby over too.
+    This also ends the stored questions about the same call, answered or not.
     """
     decision = State.APPROVED if yes else State.REJECTED
     new = session.change(
@@ -259,7 +259,7 @@ def _was_asked_again(session: Transaction, question: PendingApproval) -> bool:
 
 
 def by_codes(session: Transaction, codes: Collection[str], now: datetime) -> list[PendingApproval]:
-    """The questions with these codes, whatever their state. An unknown code is left out."""
+    """The questions with these codes in any state. An unknown code is left out."""
     rows = (
         session.rows(f"SELECT {_COLUMNS} FROM approvals WHERE code = :code", code=code)  # noqa: S608 - constants
         for code in sorted(codes)

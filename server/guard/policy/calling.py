@@ -43,7 +43,7 @@ class BrokenRule:
 
     @property
     def facts(self) -> tuple[str, str]:
-        """What an approval is bound to: not the time, which changes by itself."""
+        """What an approval is bound to. The time is not part of it, because it always changes."""
         return str(self.rule), self.number
 
     def __str__(self) -> str:

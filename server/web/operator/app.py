@@ -269,7 +269,7 @@ class OperatorPage:
             decided = await self._ledger.decide(code, Decision(yes, _actor(session), reason, identity_name))
         except NoSuchApproval as problem:
             raise RequestRefused(409, await self._why_not_decided(code, str(problem))) from None
-        return await self._changed(session, decided=approval_view(decided))
+        return await self._changed_state(session, decided=approval_view(decided))
 
     async def _revoke(self, request: Request, session: Session) -> Response:
         """End a grant."""
@@ -278,7 +278,7 @@ class OperatorPage:
             await self._ledger.revoke_grant(code, _actor(session))
         except NoSuchGrant as problem:
             raise RequestRefused(409, str(problem)) from None
-        return await self._changed(session)
+        return await self._changed_state(session)
 
     async def _why_not_decided(self, code: str, problem: str) -> str:
         """For a person who answers a request that another person has answered before: who it was, and when."""
@@ -292,14 +292,14 @@ class OperatorPage:
     async def _stop(self, request: Request, session: Session) -> Response:
         reason = text_field(await read_json(request), "reason", _MAX_REASON_LENGTH) or None
         await self._ledger.stop(_actor(session), reason)
-        return await self._changed(session)
+        return await self._changed_state(session)
 
     async def _resume(self, request: Request, session: Session) -> Response:
         await read_json(request)
         await self._ledger.resume(_actor(session))
-        return await self._changed(session)
+        return await self._changed_state(session)
 
-    async def _changed(self, session: Session, **fields: Any) -> Response:
+    async def _changed_state(self, session: Session, **fields: Any) -> Response:
         state = await self._updates.fresh_state()
         self._updates.wake()  # the other pages
         return JSONResponse({**fields, "state": self._updates.payload(state, session)})

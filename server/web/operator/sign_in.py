@@ -28,8 +28,8 @@ _AUTH_UNAVAILABLE = "Your token cannot be checked at the moment."
 _TOUCH_INTERVAL = timedelta(minutes=1)
 _MAX_PERSON_LENGTH = 200
 _CODE_GROUPS = 3
-"""57 bits: no number of tries within its ten minutes finds a code, so wrong ones need no limit, by which one program
-could keep everybody out."""
+"""57 bits: nobody guesses a code within its ten minutes. So wrong codes need no limit, with which one program could
+keep everyone out."""
 
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -172,8 +172,7 @@ class Sessions:
         return session.end_reason
 
     async def visible_to(self, session: Session) -> list[SignIn]:
-        """The sign-ins that a person may see and end: all that were made with codes, or those of the same token's
-        name."""
+        """The sign-ins that a person may see and end: all sign-ins with a code, or those of the same token's name."""
         name = session.identity.name if session.identity else None
         return [
             sign_in

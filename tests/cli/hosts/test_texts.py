@@ -25,7 +25,7 @@ noise = st.sampled_from(["", " ", "\n", "\n\t", "/* { */", "// } ,\n", '/* " */'
 
 
 @st.composite
-def commented(draw: st.DrawFn, value: Any) -> str:
+def json_with_comments(draw: st.DrawFn, value: Any) -> str:
     """A value as JSON with comments and trailing commas."""
 
     def put_together(brackets: str, parts: list[str]) -> str:
@@ -44,7 +44,7 @@ def commented(draw: st.DrawFn, value: Any) -> str:
     return f"{draw(noise)}{written(value)}{draw(noise)}"
 
 
-def meaning(text: str) -> Any:
+def read_commented(text: str) -> Any:
     """What a text with comments says, by way of the editor: it reads what it is asked for."""
     return JSON_WITH_COMMENTS.read(text, "s", "tc")
 
@@ -62,13 +62,13 @@ def test_an_edit_of_json_keeps_all_other_values(document: Any, others: Any, ther
 
 @given(st.data(), documents, servers)
 def test_comments_stay_where_they_are(data: st.DataObject, document: Any, others: Any) -> None:
-    text = data.draw(commented({**document, "s": others}))
+    text = data.draw(json_with_comments({**document, "s": others}))
     after = JSON_WITH_COMMENTS.put(text, "s", "tc", SERVER)
-    assert meaning(after) == SERVER
+    assert read_commented(after) == SERVER
     for name, other in others.items():
         assert JSON_WITH_COMMENTS.read(after, "s", name) == (SERVER if name == "tc" else other)
     taken = JSON_WITH_COMMENTS.take(after, "s", "tc")
-    assert meaning(taken) is None
+    assert read_commented(taken) is None
     if "tc" not in others:
         for comment in ("/* { */", "// } ,\n", '/* " */'):
             assert text.count(comment) == after.count(comment) == taken.count(comment)

@@ -70,7 +70,7 @@ async def serve(tmp_path: Path, interval_s: float) -> AsyncGenerator[Served]:
 
 
 @asynccontextmanager
-async def watching(visitor: Visitor) -> AsyncGenerator[AsyncIterator[tuple[str, Any]]]:
+async def watch_stream(visitor: Visitor) -> AsyncGenerator[AsyncIterator[tuple[str, Any]]]:
     """The events of a stream, as they come."""
     headers = {"x-operator-key": visitor.key}
     with anyio.fail_after(PATIENCE):
@@ -93,7 +93,7 @@ async def events(answer: httpx2.Response) -> AsyncIterator[tuple[str, Any]]:
 
 async def test_a_stream_begins_with_the_state_and_sends_every_change(served: Served) -> None:
     visitor = await served.signed_in()
-    async with watching(visitor) as stream:
+    async with watch_stream(visitor) as stream:
         name, state = await anext(stream)
         assert (name, state["waiting"], state["stopped"], state["rooms"]) == ("state", 0, None, [])
         left = await served.ledger.add_pending(asked())
@@ -105,7 +105,7 @@ async def test_a_stream_begins_with_the_state_and_sends_every_change(served: Ser
 
 
 async def test_a_request_of_this_process_appears_at_once(tmp_path: Path) -> None:
-    async with serve(tmp_path, interval_s=3600) as served, watching(await served.signed_in()) as stream:
+    async with serve(tmp_path, interval_s=3600) as served, watch_stream(await served.signed_in()) as stream:
         await anext(stream)
         left = await served.ledger.add_pending(asked())
         _, state = await anext(stream)
@@ -114,7 +114,7 @@ async def test_a_request_of_this_process_appears_at_once(tmp_path: Path) -> None
 
 async def test_the_response_to_a_button_is_never_older_than_the_stream(served: Served) -> None:
     visitor = await served.signed_in()
-    async with watching(visitor) as stream:
+    async with watch_stream(visitor) as stream:
         _, before = await anext(stream)
         answered = (await visitor.post("stop")).json()["state"]
         _, after = await anext(stream)
@@ -124,7 +124,7 @@ async def test_the_response_to_a_button_is_never_older_than_the_stream(served: S
 
 async def test_signing_out_ends_the_streams_of_that_session_only(served: Served) -> None:
     visitor, other = await served.signed_in(), await served.signed_in()
-    async with watching(visitor) as first, watching(visitor) as second, watching(other) as others:
+    async with watch_stream(visitor) as first, watch_stream(visitor) as second, watch_stream(other) as others:
         for stream in (first, second, others):
             await anext(stream)
         await visitor.post("sign-out")
@@ -138,7 +138,7 @@ async def test_signing_out_ends_the_streams_of_that_session_only(served: Served)
 
 async def test_an_open_page_stays_signed_in(served: Served) -> None:
     visitor = await served.signed_in()
-    async with watching(visitor) as stream:
+    async with watch_stream(visitor) as stream:
         await anext(stream)
         for hours in (8, 23, 23):
             served.clock.move(hours=hours)
@@ -151,7 +151,7 @@ async def test_an_open_page_stays_signed_in(served: Served) -> None:
 
 async def test_a_sign_in_that_is_ended_elsewhere_ends_its_stream(served: Served) -> None:
     visitor, other = await served.signed_in(), await served.signed_in()
-    async with watching(visitor) as stream:
+    async with watch_stream(visitor) as stream:
         await anext(stream)
         [mine] = [session for session in (await visitor.get("sessions")).json()["sessions"] if session["current"]]
         await other.post("end-session", {"id": mine["id"]})
@@ -161,8 +161,8 @@ async def test_a_sign_in_that_is_ended_elsewhere_ends_its_stream(served: Served)
 async def test_a_session_has_at_most_four_streams_at_a_time(served: Served) -> None:
     visitor = await served.signed_in()
     headers = {"x-operator-key": visitor.key}
-    async with watching(visitor), watching(visitor), watching(visitor):
-        async with watching(visitor):
+    async with watch_stream(visitor), watch_stream(visitor), watch_stream(visitor):
+        async with watch_stream(visitor):
             refused = await visitor.http.get("/operator/api/events", headers=headers)
             assert (refused.status_code, "Close one" in refused.json()["error"]) == (429, True)
         with anyio.fail_after(PATIENCE):
@@ -176,7 +176,7 @@ async def test_a_page_has_at_most_sixteen_streams(served: Served) -> None:
     async with anyio.create_task_group() as tasks:
 
         async def watch(visitor: Visitor) -> None:
-            async with watching(visitor) as stream:
+            async with watch_stream(visitor) as stream:
                 await anext(stream)
                 ready.release()
                 await anyio.sleep_forever()
@@ -205,7 +205,7 @@ async def test_the_ledger_is_read_only_while_a_stream_is_open(served: Served, mo
     visitor = await served.signed_in()
     await visitor.get("session")
     assert looked == []
-    async with watching(visitor) as stream:
+    async with watch_stream(visitor) as stream:
         await anext(stream)
         assert looked
 
@@ -226,7 +226,7 @@ async def test_a_store_error_is_shown_until_the_store_works_again(
     async def fails() -> None:
         raise StoreError("The disk is full: make room.")
 
-    async with watching(visitor) as stream:
+    async with watch_stream(visitor) as stream:
         await anext(stream)
         with monkeypatch.context() as broken:
             broken.setattr(served.ledger, "pending", fails)
@@ -243,7 +243,7 @@ async def test_shutdown_ends_an_open_stream_at_once_and_keeps_the_sign_in(tmp_pa
             async with browser(address.removesuffix("/operator")) as http:
                 visitor = Visitor(http)
                 await visitor.sign_in(await create_code(ledger, "anna@desk"))
-                async with watching(visitor) as stream:
+                async with watch_stream(visitor) as stream:
                     seen.append(await anext(stream))
                     task_status.started()
                     seen.extend([event async for event in stream])

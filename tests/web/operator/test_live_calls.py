@@ -90,7 +90,7 @@ async def house(home: Path, *arguments: str) -> AsyncGenerator[tuple[Operator, T
             yield operator, phone, conference_id
 
 
-def muted(phone: Telnyx, conference_id: str) -> list[bool]:
+def muted_states(phone: Telnyx, conference_id: str) -> list[bool]:
     people = phone.request("GET", f"/v2/conferences/{conference_id}/participants")["data"]
     return [person["muted"] for person in people]
 
@@ -109,7 +109,7 @@ async def test_a_button_calls_its_tool_and_is_audited(tmp_path: Path) -> None:
     async with house(tmp_path) as (operator, phone, conference_id):
         said = await operator.press("mute_participants", conference_id=conference_id, call_control_ids="everyone")
         assert said["failed"] is False
-        assert muted(phone, conference_id) == [True, True]
+        assert muted_states(phone, conference_id) == [True, True]
     [done] = [entry for entry in await audit_entries(tmp_path / "events.db") if entry["outcome"] == "done"]
     assert (done["client"], done["tool"], done["risk"]) == (
         "switchboard of anna@desk",
@@ -126,14 +126,14 @@ async def test_a_button_waits_for_approval_where_the_policy_requires_it(tmp_path
         assert [(request["code"], request["room"]) for request in (await operator.board())["pending"]] == [
             (said["pending"], conference_id)
         ]
-        assert muted(phone, conference_id) == [False, False]
+        assert muted_states(phone, conference_id) == [False, False]
         decided = await operator.post("decide", {"code": said["pending"], "yes": True})
         assert decided.status_code == 200
         assert (await operator.press("mute_participants", **everyone))["failed"] is False
-        assert muted(phone, conference_id) == [True, True]
+        assert muted_states(phone, conference_id) == [True, True]
 
 
-def recorded(phone: Telnyx, conference_id: str) -> str:
+def save_recording(phone: Telnyx, conference_id: str) -> str:
     """The id of a saved recording of the conference."""
     phone.request("POST", f"/v2/conferences/{conference_id}/actions/record_start", {"format": "mp3"})
     phone.request("POST", f"/v2/conferences/{conference_id}/actions/record_stop", {})
@@ -143,7 +143,7 @@ def recorded(phone: Telnyx, conference_id: str) -> str:
 
 async def test_a_person_gets_the_links_of_a_recording_and_the_audit_names_them(tmp_path: Path) -> None:
     async with house(tmp_path) as (operator, phone, conference_id):
-        answer = await operator.post("recording-links", {"id": recorded(phone, conference_id)})
+        answer = await operator.post("recording-links", {"id": save_recording(phone, conference_id)})
         assert answer.status_code == 200, answer.text
         unknown = await operator.post("recording-links", {"id": "unknown"})
     [(kind, url)] = answer.json()["links"].items()
@@ -162,7 +162,7 @@ async def test_where_another_person_must_approve_the_links_wait_for_them(tmp_pat
     policy = tmp_path / "policy.toml"
     policy.write_text("[approval]\nby_another = true\n")
     async with house(tmp_path, "--policy", str(policy)) as (operator, phone, conference_id):
-        recording = {"id": recorded(phone, conference_id)}
+        recording = {"id": save_recording(phone, conference_id)}
         refused = await operator.post("recording-links", recording)
         assert refused.status_code == 409
         await operator.post("decide", {"code": code_in(refused.json()["error"]), "yes": True})
@@ -172,7 +172,7 @@ async def test_where_another_person_must_approve_the_links_wait_for_them(tmp_pat
 async def test_an_identity_cannot_approve_its_own_request_for_links(tmp_path: Path) -> None:
     token = await create_token(tmp_path, "anna", CONTROL, APPROVE)
     with telnyx() as phone:
-        recording = {"id": recorded(phone, room_at(phone, "Standup", 2))}
+        recording = {"id": save_recording(phone, room_at(phone, "Standup", 2))}
         options = ("--operator-page", "0", "--require-tokens")
         async with site(*options, home=tmp_path, env=phone.env) as served, visitor(served.url) as operator:
             operator.key = (await operator.post("sign-in", {"token": token})).json()["key"]
@@ -184,7 +184,7 @@ async def test_an_identity_cannot_approve_its_own_request_for_links(tmp_path: Pa
 
 async def test_a_policy_that_forbids_links_holds_for_people_too(tmp_path: Path) -> None:
     async with house(tmp_path, "--read-only") as (operator, phone, conference_id):
-        refused = await operator.post("recording-links", {"id": recorded(phone, conference_id)})
+        refused = await operator.post("recording-links", {"id": save_recording(phone, conference_id)})
         assert (refused.status_code, "may only read" in refused.json()["error"]) == (409, True)
 
 
@@ -238,7 +238,7 @@ async def test_another_site_cannot_press_a_button(tmp_path: Path) -> None:
         }
         assert (await operator.post("press", body, origin="https://evil.example")).status_code == 403
         assert (await operator.post("press", body, **{"x-operator-key": "guess"})).status_code == 401
-        assert muted(phone, conference_id) == [False, False]
+        assert muted_states(phone, conference_id) == [False, False]
 
 
 async def test_a_server_over_stdio_serves_the_board_beside_its_operator_page(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ async def test_a_server_over_stdio_serves_the_board_beside_its_operator_page(tmp
             async with visitor(address.removesuffix("/operator")) as operator:
                 await operator.sign_in(await code_for(tmp_path))
                 await operator.press("mute_participants", conference_id=conference_id, call_control_ids="everyone")
-        assert muted(phone, conference_id) == [True, True]
+        assert muted_states(phone, conference_id) == [True, True]
 
 
 async def test_a_stream_ends_with_a_last_event_at_shutdown(tmp_path: Path) -> None:

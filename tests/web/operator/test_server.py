@@ -27,7 +27,7 @@ def env(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path), "XDG_STATE_HOME": "", "XDG_DATA_HOME": "", "DISPLAY": "", "WAYLAND_DISPLAY": ""}
 
 
-def printed(terminal: Terminal) -> tuple[str, str]:
+def printed_address(terminal: Terminal) -> tuple[str, str]:
     """The address and the code that the command prints."""
     said = terminal.until("works once")
     return ADDRESS.findall(said)[0], CODE.findall(said)[0]
@@ -43,7 +43,7 @@ async def signs_in(address: str, code: str) -> bool:
 async def test_the_command_finds_the_page_of_the_running_server_and_prints_a_code(env: dict[str, str]) -> None:
     async with connected("--sandbox", "--operator-page", "0", env=env):
         with at_terminal("operator", env=env) as terminal:
-            address, code = printed(terminal)
+            address, code = printed_address(terminal)
             assert terminal.ended()[0] == 0
         assert await signs_in(address, code)
 
@@ -57,7 +57,7 @@ async def test_the_command_opens_the_browser_at_an_address_without_the_code(
     browser.chmod(0o755)
     async with connected("--sandbox", "--operator-page", "0", env=env):
         with at_terminal("operator", env={**env, "BROWSER": f"{browser} %s"}) as terminal:
-            address, _ = printed(terminal)
+            address, _ = printed_address(terminal)
             assert terminal.ended()[0] == 0
     assert (tmp_path / "opened").read_text().strip() == address
 
@@ -69,7 +69,7 @@ async def test_with_several_servers_the_command_lists_them_and_a_person_chooses(
         with at_terminal("operator", env=env) as terminal:
             listed = ADDRESS.findall(terminal.until("Which one"))
             terminal.type(f"2{ENTER}")
-            address, code = printed(terminal)
+            address, code = printed_address(terminal)
         assert (len(set(listed)), address) == (2, listed[1])
         assert await signs_in(address, code)
 
@@ -79,7 +79,7 @@ def test_without_a_running_server_the_command_serves_the_page_until_interrupted(
 ) -> None:
     arguments = ("--port", "0", "--database", url_of(tmp_path / "events.db"))
     with at_terminal("operator", *arguments, env=env) as terminal:
-        address, _ = printed(terminal)
+        address, _ = printed_address(terminal)
         assert httpx2.get(address, trust_env=False).status_code == 200
         terminal.type(CTRL_C)
         code, said = terminal.ended()
