@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import anyio
 import pytest
 
-from support.operator_visitor import Page, Visitor, asked, opened
+from support.operator_visitor import Page, Visitor, asked, open_page
 from support.webhooks import PATIENCE, body_of, eventually
 from telnyx_conferencing.server.adapters.conference_history import render_timeline
 from telnyx_conferencing.server.events.envelope import parse_event
@@ -195,12 +195,12 @@ async def test_the_audit_names_conferences_and_people_instead_of_ids(page: Page)
 
 async def test_the_audit_names_conferences_and_people_of_the_past_from_the_store(tmp_path: Path) -> None:
     days_ago = datetime.now(UTC) - timedelta(days=3)
-    async with opened(tmp_path) as page:
+    async with open_page(tmp_path) as page:
         await conference(page, ROOM, days_ago, "Order 4711", NUMBERS[0])
         await conference(page, OTHER_ROOM, days_ago + timedelta(hours=1), "Refunds", NUMBERS[1])
         entry = {"outcome": "done", "tool": "mute_participants", "does": f"Mute v3:{ROOM} in conference {ROOM}"}
         await page.ledger.record([(days_ago + timedelta(hours=2), entry)])
-    async with opened(tmp_path) as restarted:
+    async with open_page(tmp_path) as restarted:
         visitor = await restarted.signed_in()
         [action] = (await visitor.get("audit?text=in conference 'order 4711'")).json()["actions"]
     assert action["does"] == f"Mute {NUMBERS[0]} in conference 'Order 4711'"
