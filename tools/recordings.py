@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from .base import GET, POST, Command, Retry, Risk, Tool, Undo
+from .base import EVERYONE, GET, POST, Command, Retry, Risk, Tool, Undo
 from .results import Accepted, AnnouncementResult, RecordingPage, RecordingResult
 from .types import (
     CallLegs,
@@ -167,6 +167,12 @@ class GetRecording(Command):
         return fields if self.include_download_urls else {"recording": fields["recording"].without_links()}
 
 
+def _call_legs(value: Any) -> Any:
+    if value in (EVERYONE, [EVERYONE]):
+        raise ValueError("must be call legs; to announce to everyone in a conference, give conference_id instead")
+    return value
+
+
 class AnnounceRecording(Tool):
     """Play the operator's recording announcement to a conference, or to calls before they join; recording needs it."""
 
@@ -176,4 +182,7 @@ class AnnounceRecording(Tool):
     one_of = ("conference_id", "call_control_ids")
 
     conference_id: Annotated[ConferenceId, described("To everyone in it who has not heard it.")] | None = None
-    call_control_ids: Annotated[CallLegs, described("To these call legs, in a conference or not.")] | None = None
+    call_control_ids: (
+        Annotated[CallLegs, BeforeValidator(_call_legs), described("To these call legs, in a conference or not.")]
+        | None
+    ) = None

@@ -544,6 +544,7 @@ class AnnouncementResult(ToolResult):
 
     playing_to: list[str]
     heard_by: list[str] = Field(description="They have heard it, and agreed where that is needed.")
+    failed: list[dict[str, str]] | None = Field(None, description="call_control_id, why.")
     expect_events: list[str] | None = None
 
 

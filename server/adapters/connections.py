@@ -46,6 +46,8 @@ class _Sent:
     """Those that it calls."""
     legs: tuple[str, ...] = ()
     """The call legs that it moves."""
+    supervised: str | None = None
+    """The call leg that it calls a supervisor for."""
     leg: str | None = field(default=None, kw_only=True)
     """The call leg to the first number, once it is known."""
 
@@ -62,11 +64,14 @@ class Connections:
         self._sent = Newest[str, _Sent](_MAX_REMEMBERED)
         """By the id of the tool call."""
 
-    async def coming(self, places: Collection[str]) -> Coming:
-        """Who is about to be connected with these. `places`: call legs, ids and names of conferences, queues."""
+    async def coming(self, places: Collection[str], people: Collection[str] = ()) -> Coming:
+        """Who is about to be connected with these, or supervises these people.
+
+        `places`: call legs, ids and names of conferences, queues. `people`: call legs.
+        """
         numbers: dict[str, None] = {}
         legs: dict[str, None] = {}
-        for sent in await self._towards(places, _CONNECTS):
+        for sent in await self._towards(places, _CONNECTS, people):
             is_ringing = self._is_recent(sent, _RING_LIMIT)
             if sent.tool == TransferCall.tool_name() and not is_ringing:
                 continue  # where the call is says with whom it is connected
@@ -85,10 +90,16 @@ class Connections:
         """Whether a recording of this conference starts or resumes now. `places`: its id and name."""
         return any(self._is_recent(sent, _COMMAND_HOLDS) for sent in await self._towards(places, _RECORDS))
 
-    async def _towards(self, places: Collection[str], tools: Collection[str]) -> list[_Sent]:
+    async def _towards(
+        self, places: Collection[str], tools: Collection[str], people: Collection[str] = ()
+    ) -> list[_Sent]:
         await self._flush()
         await self._audit.update()
-        return [sent for sent in self._sent.values() if sent.tool in tools and not sent.towards.isdisjoint(places)]
+        return [
+            sent
+            for sent in self._sent.values()
+            if sent.tool in tools and (not sent.towards.isdisjoint(places) or sent.supervised in people)
+        ]
 
     def _has_left(self, leg: str, sent: _Sent) -> bool:
         """Whether a call leg has hung up, or has joined the conference for which it was called."""
@@ -123,7 +134,6 @@ def _read(record: AuditRecord) -> _Sent:
     """A command that is being sent. The audit has its arguments as the client gave them."""
     given = record.arguments
     config = object_at(given, "conference_config")
-    supervised = text_at(given, "supervise_call_control_id")
     conferences = [text_at(config, name) for name in ("id", "conference_id", "conference_name")]
     conferences += [text_at(given, "conference_id")]
     leg, other = text_at(given, "call_control_id"), text_at(given, "other_call_control_id")
@@ -131,7 +141,7 @@ def _read(record: AuditRecord) -> _Sent:
     numbers = cast("list[Any]", called) if isinstance(called, list) else [called]
     joins = any(conferences)
     moved = [] if record.tool == TransferCall.tool_name() else [leg, other]
-    towards = [*conferences, supervised, text_at(given, "queue_name"), *([] if joins else [leg, other])]
+    towards = [*conferences, text_at(given, "queue_name"), *([] if joins else [leg, other])]
     newest_event = record.entry.get("newest_event")
     return _Sent(
         record.tool,
@@ -141,4 +151,5 @@ def _read(record: AuditRecord) -> _Sent:
         joins,
         tuple(number for number in numbers if isinstance(number, str)),
         tuple(filter(None, moved)),
+        text_at(given, "supervise_call_control_id"),
     )

@@ -104,8 +104,8 @@ class RecordingConsent:
     async def is_announcing(self, call_control_id: str) -> bool:
         return self._is_playing(_newest_announcement(await self._own(call_control_id)))
 
-    async def coming(self, places: Collection[str]) -> Coming:
-        return await self._connections.coming(places)
+    async def coming(self, places: Collection[str], people: Collection[str] = ()) -> Coming:
+        return await self._connections.coming(places, people)
 
     async def are_about_to_be_recorded(self, places: Collection[str]) -> bool:
         return await self._connections.are_about_to_be_recorded(places)
@@ -166,13 +166,23 @@ class RecordingConsent:
         heard = await self.consented(legs, consent)
         lacking = [leg for leg in legs if leg not in heard]
         await admit([_speech(leg, consent, {}) for leg in lacking])
+        failed: dict[str, CallFailed] = {}
         for leg in lacking:
-            await self._play(leg, tool.conference_id, consent)
-        summary = f"The recording announcement plays to {count(len(lacking), 'person')}"
-        expected = [CONSENT_KEYED if consent.needs_key else CONSENT_HEARD]
-        fields: dict[str, Any] = {"playing_to": lacking, "heard_by": [leg for leg in legs if leg in heard]}
+            try:
+                await self._play(leg, tool.conference_id, consent)
+            except CallFailed as problem:
+                failed[leg] = problem
+        if failed and len(failed) == len(lacking):
+            raise next(iter(failed.values()))
+        playing = [leg for leg in lacking if leg not in failed]
+        fields: dict[str, Any] = {"playing_to": playing, "heard_by": [leg for leg in legs if leg in heard]}
         if not lacking:
             return {"summary": "Everyone named has heard the recording announcement.", **fields}
+        summary = f"The recording announcement plays to {count(len(playing), 'person')}"
+        if failed:
+            fields["failed"] = [{"call_control_id": leg, "why": str(problem)} for leg, problem in failed.items()]
+            summary = f"{summary}, and could not be played to {count(len(failed), 'person')}"
+        expected = [CONSENT_KEYED if consent.needs_key else CONSENT_HEARD]
         return {"summary": f"{summary}.", **fields, "expect_events": expected}
 
     async def _play(self, leg: str, conference_id: str | None, consent: ConsentPolicy) -> None:
@@ -293,7 +303,12 @@ class RecordingConsent:
                 fields["recorded_ms"] = max(0, round(recorded / timedelta(milliseconds=1)))
                 await self._store(CONSENT_PAUSED, lacking[0], fields)
         for leg in lacking:
-            await self._play(leg, conference_id, consent)
+            try:
+                await self._play(leg, conference_id, consent)
+            except TelnyxRefused as refused:  # such as for a call that has just ended
+                logger.warning("The recording announcement could not be played: %s", refused)
+            except CallFailed as problem:
+                unsure = problem
         if not lacking and paused is not None:
             unsure = await self._resume(conference_id, paused, sorted(paused_legs & set(legs)))
         if unsure is not None:

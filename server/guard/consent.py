@@ -38,10 +38,10 @@ class ConsentState(Protocol):
         """Whether the announcement plays to a call leg now."""
         ...
 
-    async def coming(self, places: Collection[str]) -> Coming:
-        """Who is about to be connected with these, or to supervise them: calls that ring, and commands on their way.
+    async def coming(self, places: Collection[str], people: Collection[str] = ()) -> Coming:
+        """Who is about to be connected with these, or supervises these people: calls that ring, commands on their way.
 
-        `places`: call legs, ids and names of conferences, names of queues.
+        `places`: call legs, ids and names of conferences, names of queues. `people`: call legs.
         """
         ...
 
@@ -107,8 +107,9 @@ async def _refusal_with(
     places: Collection[str], people: Iterable[Person], policy: ConsentPolicy, situation: Situation, state: ConsentState
 ) -> str | None:
     """Why these people, and who is about to come to them, may not be recorded."""
-    coming = await state.coming(places)
-    known = {person.call_control_id: person for person in (*people, *map(situation.person, coming.legs))}
+    known = {person.call_control_id: person for person in people}
+    coming = await state.coming(places, known.keys())
+    known |= {leg: situation.person(leg) for leg in coming.legs if leg not in known}
     return _callees_refusal(coming.numbers) or await _missing_consent(known.values(), policy, state)
 
 
@@ -179,9 +180,7 @@ async def _connection_refusal(policy: ConsentPolicy, situation: Situation, state
     """Refuse to connect a call that is being recorded with people who have not heard the announcement."""
     command = situation.command
     supervised = command.supervise_call_control_id if isinstance(command, Dial) else None
-    if supervised is not None and await state.captured(
-        filter(None, (supervised, await _other_end(supervised, situation)))
-    ):
+    if supervised is not None and await _is_captured(supervised, situation, state):
         return "this call is recorded, and a supervisor would be recorded without the announcement"
     if not isinstance(command, BridgeCalls | TransferCall):
         return None
@@ -196,6 +195,14 @@ async def _connection_refusal(policy: ConsentPolicy, situation: Situation, state
     if len(legs) == 1:
         return "this call is recorded, and it is not known who would be connected with it: stop the recording first"
     return await _missing_consent([situation.person(leg) for leg in legs], policy, state)
+
+
+async def _is_captured(leg: str, situation: Situation, state: ConsentState) -> bool:
+    """Whether what is said to a call leg may be recorded or transcribed where it is."""
+    place = await situation.place(leg)
+    if await state.captured(filter(None, (leg, place.other))):
+        return True
+    return place.conference_id is not None and await _may_be_recorded(await situation.room(place.conference_id), state)
 
 
 async def _stopped_audio_refusal(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:

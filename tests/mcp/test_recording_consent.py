@@ -240,6 +240,22 @@ async def test_an_announcement_that_telnyx_refuses_is_played_when_it_is_called_a
     assert kinds == ["heard", "announced", "failed", "announced"]
 
 
+async def test_the_announcement_plays_to_the_others_if_it_cannot_be_played_to_one(
+    world: World, policed: Policed
+) -> None:
+    ringing = world.sandbox.state.legs.arrive("+12025559050", "+12025550100").call_control_id
+    standup = room(world.sandbox, people=1)
+    [leg] = legs_in(world, standup)
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        answer = await call(client, "announce_recording", call_control_ids=[ringing, leg])
+        assert answer["playing_to"] == [leg]
+        assert answer["summary"].endswith("plays to 1 person, and could not be played to 1 person.")
+        [failed] = answer["failed"]
+        assert failed["call_control_id"] == ringing
+        assert "not answered" in failed["why"]
+
+
 async def test_the_timeline_and_the_archive_show_what_a_person_heard_before_they_joined(
     world: World, policed: Policed, tmp_path: Path
 ) -> None:
@@ -396,6 +412,22 @@ async def test_a_call_is_recorded_only_after_its_supervisor_has_heard_it(world: 
             assert "+12025550150 must have heard" in await refusal(client, "start_call_recording", **record)
         await announced(client, world, call_control_ids=[dialled["call"]["call_control_id"]])
         await call(client, "start_call_recording", **record)
+
+
+async def test_a_supervisor_of_a_call_in_the_conference_counts(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=2)
+    [first, _] = legs_in(world, standup)
+    supervisor = {"to": "+12025550150", "supervise_call_control_id": first, "supervisor_role": "barge"}
+    async with policed(ANNOUNCE) as client:
+        await passes(world, 1)
+        await announced(client, world, conference_id=standup)
+        dialled = await call(client, "dial", **supervisor)
+        refused = await refusal(client, "start_recording", conference_id=standup, **START)
+        assert "+12025550150 must have heard" in refused
+        await call(client, "hangup_call", call_control_id=dialled["call"]["call_control_id"])
+        await passes(world, 1)
+        await call(client, "start_recording", conference_id=standup, **START)
+        assert "a supervisor would be recorded" in await refusal(client, "dial", **supervisor)
 
 
 async def test_another_process_knows_who_is_called_into_the_conference(world: World, policed: Policed) -> None:

@@ -20,6 +20,7 @@ from ....tools.base import Command, Risk, Tool
 from ....tools.numbers import is_country
 from ....tools.text import quoted, read_duration
 from ....tools.types import MAX_SPOKEN_LENGTH, Region
+from ....tools.voices import Language
 from .hours import Window
 from .url_safety import is_public, url_problem
 
@@ -181,6 +182,19 @@ def _spoken(entry: str) -> str:
     return entry
 
 
+def _voice(entry: str) -> str:
+    if not entry.strip():
+        raise ValueError("must be male, female, or Provider.Model.Voice such as AWS.Polly.Joanna")
+    return entry
+
+
+def _language(entry: str) -> str:
+    languages = get_args(Language)
+    if entry not in languages:
+        raise ValueError(f"must be one of {', '.join(languages)}; is {quoted(entry)}{_meant(entry, languages)}")
+    return entry
+
+
 def _announcement_url(entry: str) -> str:
     if (problem := url_problem(entry, http=False, hosts=())) is not None:
         raise ValueError(f"may not be used: {problem}")
@@ -233,6 +247,8 @@ OverridableRules = Annotated[Collection[str], _list_of(_rule_to_override)]
 Key = Annotated[StrictStr, AfterValidator(_key)]
 AbsolutePath = Annotated[StrictStr, AfterValidator(_absolute)]
 SpokenAnnouncement = Annotated[StrictStr, AfterValidator(_spoken)]
+SpokenVoice = Annotated[StrictStr, AfterValidator(_voice)]
+SpokenLanguage = Annotated[StrictStr, AfterValidator(_language)]
 AnnouncementUrl = Annotated[StrictStr, AfterValidator(_announcement_url)]
 Count = Annotated[StrictInt, Field(ge=0)]
 Flag = StrictBool

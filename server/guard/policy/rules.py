@@ -27,6 +27,8 @@ from .field_types import (
     OverridableRules,
     Regions,
     SpokenAnnouncement,
+    SpokenLanguage,
+    SpokenVoice,
     ToolName,
     ToolPatterns,
     Toolsets,
@@ -149,9 +151,9 @@ class RecordingRules(_Table):
     """The words that the server says to each person."""
     announcement_url: AnnouncementUrl | None = None
     """Or an audio file that it plays."""
-    voice: str = "female"
+    voice: SpokenVoice = "female"
     """A voice of `speak_to_call`, for the words."""
-    language: str | None = None
+    language: SpokenLanguage | None = None
     """The language of the words; a voice without a name needs it."""
     digit: Key | None = None
     """The key by which a person agrees, for consent `keyed`."""
