@@ -1,6 +1,7 @@
 """Where a sandbox starts: the calls and queues that exist before anything happens."""
 
 import base64
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
@@ -57,10 +58,11 @@ class Scene(_Model):
         import yaml  # noqa: PLC0415 (takes time to load, and the built-in scenes do not need it)
 
         try:
-            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {}, context=WIRE)
+            read = json.loads if path.suffix == ".json" else yaml.safe_load  # YAML reads the escapes of JSON otherwise
+            return cls.model_validate(read(path.read_text(encoding="utf-8")) or {}, context=WIRE)
         except OSError as error:
             raise SceneError(f"the scene {path} cannot be read: {error.strerror}.") from None
-        except (yaml.YAMLError, UnicodeDecodeError):
+        except (yaml.YAMLError, UnicodeDecodeError, json.JSONDecodeError):
             raise SceneError(f"the scene {path} is not YAML or JSON.") from None
         except ValidationError as refused:
             first = refused.errors(include_url=False, include_input=False)[0]

@@ -1,5 +1,6 @@
 """The sandbox's own controls, its clock, and that a story repeats."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,16 @@ calls:
     assert ringing["is_alive"]
     await telnyx.post(f"/calls/{telnyx.part('new caller')}/actions/answer")
     assert await Telnyx(Sandbox(scene=find_scene("none"))).get("/queues") == []
+
+
+def test_a_scene_in_json_may_escape_its_names(tmp_path: Path) -> None:
+    file = tmp_path / "scene.json"
+    file.write_text(json.dumps({"calls": [{"part": "🎧 Jörg", "from": "+12025550190"}]}))
+    [call] = find_scene(str(file)).calls
+    assert call.part == "🎧 Jörg"
+    file.write_text("{")
+    with pytest.raises(SceneError, match="is not YAML or JSON"):
+        find_scene(str(file))
 
 
 def test_a_scene_that_cannot_be_used_says_why(tmp_path: Path) -> None:
