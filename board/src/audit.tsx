@@ -68,7 +68,7 @@ const OTHERS: [RegExp, string][] = [
 /** `newest`: the number of the newest record, which grows with every action; empty while the server does not answer. */
 export function Audit({ newest }: { newest: string }) {
   const [filter, setFilter] = useState({ outcome: "", text: "", from: "", to: "" });
-  const [verified, setVerified] = useState("");
+  const [note, setNote] = useState("");
   const [problem, setProblem] = useState("");
   const fetch = async (before?: number) => {
     const query = { outcome: filter.outcome, text: filter.text, ...timesOf(filter), before };
@@ -77,19 +77,25 @@ export function Audit({ newest }: { newest: string }) {
   };
   const { rows, next, trouble, loadOlder } = useList(fetch, (action) => action.key, filter, newest);
   const verify = async () => {
-    setVerified("Checking …");
+    setNote("Checking …");
     try {
       const { records, head } = await post<{ records: number; head: string }>("audit/verify");
-      setVerified(`${count(records, "record")} unchanged, none missing. Head: ${head}`);
+      setNote(`${count(records, "record")} unchanged, none missing. Head: ${head}`);
     } catch (why) {
-      setVerified((why as Problem).message);
+      setNote((why as Problem).message);
     }
   };
-  const exportAll = () =>
-    save("audit/export", "audit.jsonl").then(
-      () => setProblem(""),
-      (why: Problem) => setProblem(why.message),
-    );
+  const exportAll = async () => {
+    setNote("Saving …");
+    setProblem("");
+    try {
+      await save("audit/export", "audit.jsonl");
+      setNote("All records were saved.");
+    } catch (why) {
+      setNote("");
+      setProblem((why as Problem).message);
+    }
+  };
   return (
     <section aria-labelledby="title">
       <h1 id="title" tabIndex={-1}>
@@ -122,11 +128,11 @@ export function Audit({ newest }: { newest: string }) {
           Verify
         </button>
         <button type="button" onClick={exportAll}>
-          Export
+          Export all
         </button>
       </div>
       <p class="hint whole" role="status">
-        {verified}
+        {note}
       </p>
       <Trouble text={problem || trouble} />
       <table class="table audit" aria-labelledby="title">

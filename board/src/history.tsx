@@ -120,11 +120,19 @@ export function ConferencePage({ id, newest }: { id: string; newest: string }) {
   const [picture, setPicture] = useState("");
   const [trouble, setTrouble] = useState("");
   const [head, setHead] = useState("");
-  const exportArchive = () =>
-    save(`conferences/${encodeURIComponent(id)}/archive`, `conference-${id.slice(0, 8)}.zip`).then(
-      (answer) => (setTrouble(""), setHead(answer.headers.get("x-audit-head") ?? "")),
-      (why: Problem) => setTrouble(why.message),
-    );
+  const [isSaving, setSaving] = useState(false);
+  const exportArchive = async () => {
+    if (isSaving) return;
+    setSaving(true);
+    setTrouble("");
+    try {
+      const answer = await save(`conferences/${encodeURIComponent(id)}/archive`, `conference-${id.slice(0, 8)}.zip`);
+      setHead(answer.headers.get("x-audit-head") ?? "");
+    } catch (why) {
+      setTrouble((why as Problem).message);
+    }
+    setSaving(false);
+  };
   const load = async () => {
     const path = `conferences/${encodeURIComponent(id)}`;
     try {
@@ -145,8 +153,8 @@ export function ConferencePage({ id, newest }: { id: string; newest: string }) {
           <Icon name="back" /> History
         </Link>
         {detail && (
-          <button type="button" onClick={exportArchive}>
-            Export
+          <button type="button" aria-disabled={isSaving} aria-busy={isSaving} onClick={exportArchive}>
+            {isSaving ? "Saving …" : "Export"}
           </button>
         )}
       </p>

@@ -10,12 +10,14 @@ import { ConferencePage, History } from "./history";
 import { type Approval, type Buttons, type Desk, type Grant, kept, type Live, type Outcome } from "./model";
 import { Figures, Now } from "./now";
 import { announce, count, Icon, Theirs, Trouble, Unseen } from "./parts";
+import { Report } from "./report";
 import { Link, usePath } from "./route";
 import { Sessions } from "./sessions";
 import { SignIn, type Way } from "./sign_in";
 import { hasNotifications, notificationsAreOn, signal, soundIsOn, turnNotifications, turnSound } from "./signals";
 
 const OUTCOME_SHOWN_MS = 12_000;
+const TOLD = 3; // of what comes at the same moment
 const SWITCH_SETTLING_MS = 1000; // in which a press may be the second half of a double one
 
 interface Session {
@@ -114,17 +116,18 @@ class Workplace extends Component<WorkplaceProps, State> {
       this.buttons = { ...this.buttons, can: (tool) => actions.split(",").includes(tool) };
     }
     const isFirst = !this.state.desk;
-    for (const approval of this.pile.take(desk)) {
-      announce(`A new approval request, ${approval.risk}: ${approval.question}`);
-      if (!isFirst) signal("The agent asks for your approval", approval.question);
-    }
-    for (const alert of desk.alerts ?? []) {
-      if (this.alerts && !this.alerts.has(alert.id)) {
-        announce(`Alert: ${alert.text}`);
-        signal("Alert", alert.text);
-      }
-    }
+    const approvals = this.pile.take(desk);
+    const alerts = (desk.alerts ?? []).filter((alert) => this.alerts && !this.alerts.has(alert.id));
     this.alerts = new Set(desk.alerts?.map((alert) => alert.id));
+    const news = [
+      ...approvals.map((approval) => `A new approval request, ${approval.risk}: ${approval.question}`),
+      ...alerts.map((alert) => `Alert: ${alert.text}`),
+    ];
+    if (news.length) {
+      const text = [...news.slice(0, TOLD), ...(news.length > TOLD ? [`And ${news.length - TOLD} more.`] : [])].join(" ");
+      announce(text);
+      if (!isFirst) signal(approvals.length ? "The agent asks for your approval" : "Alert", text);
+    }
     this.setState(({ desk: before }) => ({ desk: kept(before, desk), lost: "" }));
     this.deal();
   }
@@ -237,6 +240,11 @@ function Head({ session, desk, lost, take, signOut }: HeadProps) {
           {session.may_read && (
             <Link to="/history" current={view === "/history"}>
               History
+            </Link>
+          )}
+          {session.may_read && (
+            <Link to="/report" current={view === "/report"}>
+              Report
             </Link>
           )}
           <Link to="/audit" current={view === "/audit"}>
@@ -390,13 +398,14 @@ interface ViewsProps {
 const TITLES: Record<string, string> = {
   approvals: "Approvals",
   history: "History",
+  report: "Report",
   audit: "Audit",
   sessions: "Sign-ins",
 };
 
 function Views({ desk, lost, outcome, mayRead, ...props }: ViewsProps) {
   const [, first = "", rest = ""] = usePath().split("/");
-  const view = !mayRead && (first === "" || first === "history") ? "approvals" : first;
+  const view = !mayRead && ["", "history", "report"].includes(first) ? "approvals" : first;
   const main = useRef<HTMLElement>(null);
   const shown = useRef(`${view}/${rest}`);
   const newest = lost ? "" : `${desk.events?.[0]?.id} ${desk.audit}`;
@@ -421,6 +430,8 @@ function Views({ desk, lost, outcome, mayRead, ...props }: ViewsProps) {
         <ConferencePage key={rest} id={decodeURIComponent(rest)} newest={newest} />
       ) : view === "history" ? (
         <History newest={newest} />
+      ) : view === "report" ? (
+        <Report />
       ) : view === "audit" ? (
         <Audit newest={lost ? "" : String(desk.audit)} />
       ) : view === "sessions" ? (

@@ -38,6 +38,7 @@ let audio: AudioContext | undefined;
 
 function beep(): void {
   audio ??= new AudioContext();
+  void audio.resume(); // a browser keeps it silent until a person has pressed something
   const [tone, volume, at] = [audio.createOscillator(), audio.createGain(), audio.currentTime];
   tone.frequency.setValueAtTime(660, at);
   tone.frequency.setValueAtTime(880, at + 0.12);

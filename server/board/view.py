@@ -153,6 +153,7 @@ _SENTENCES: Mapping[str, str] = {
     "conference.speak.started": "A text is being spoken in {room}.",
     "conference.speak.ended": "A text finished in {room}.",
     "conference.recording.saved": "A recording of {room} was saved.",
+    "call.transcription": "What {who} said was transcribed.",
 }
 
 

@@ -20,6 +20,7 @@ from .audit import AuditApi
 from .event_stream import TOO_MANY_STREAMS, PageUpdates
 from .history import HistoryApi
 from .live import LiveCalls
+from .report import ReportApi
 from .requests import RequestRefused, read_json, require_same_origin, text_field
 from .security import PageSecurity
 from .sign_in import ENDED_ELSEWHERE, SIGNED_OUT, Session, Sessions, use_code
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ...auth.authenticator import Authenticator
 
 PATH = "/operator"
-VIEWS = ("", "/approvals", "/history", "/history/{id}", "/audit", "/sessions")
+VIEWS = ("", "/approvals", "/history", "/history/{id}", "/report", "/audit", "/sessions")
 """Addresses of the page's views below `PATH`: the same page answers all of them."""
 KEY_HEADER = "x-operator-key"
 _NAME = "operator page"
@@ -78,6 +79,7 @@ class OperatorPage:
         is_valid = authenticator.is_valid if authenticator is not None else None
         self._sessions = Sessions(ledger, now, is_valid, self._updates.wake)
         self._history = HistoryApi(live.events, ledger, has_links=live.has_calls)
+        self._report = ReportApi(live.events, ledger)
         self._audit = AuditApi(ledger, live.events)
         live.events.on_change(lambda changed, events: self._updates.wake())
         ledger.on_pending(self._updates.wake)
@@ -123,6 +125,8 @@ class OperatorPage:
             get("conferences/{id}/timeline.svg", lambda request, _: self._history.picture(request), reads_calls=True),
             get("conferences/{id}/archive", lambda request, _: self._history.archive(request), reads_calls=True),
             post("recording-links", self._recording_links, reads_calls=True),
+            get("report", lambda request, _: self._report.read(request), reads_calls=True),
+            get("report.csv", lambda request, _: self._report.csv(request), reads_calls=True),
             get("audit", lambda request, _: self._audit.list(request)),
             get("audit/export", lambda request, _: self._audit.export(request)),
             post("audit/verify", self._audit.verify),

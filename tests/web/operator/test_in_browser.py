@@ -249,7 +249,7 @@ async def test_signing_out_removes_all_content(desk: Desk) -> None:
     await desk.tab.get_by_role("article").wait_for()
 
 
-VIEWS = ("", "/approvals", "/history", "/history/conf-1", "/audit", "/sessions")
+VIEWS = ("", "/approvals", "/history", "/history/conf-1", "/report", "/audit", "/sessions")
 
 
 @pytest.mark.slow
