@@ -135,7 +135,7 @@ class RecordingConsent:
                 break
         return frozenset(leg for leg in leg_ids if newest.get(leg))
 
-    def sent(self, command: Command, body: Any) -> None:
+    def note_sent(self, command: Command, body: Any) -> None:
         """Note a command that Telnyx accepted. `body`: Telnyx's JSON."""
         if not self._policy().consent.is_required:
             return

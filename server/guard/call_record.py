@@ -93,7 +93,7 @@ class CallRecord:
     _summary: dict[str, Any] = field(default_factory=dict[str, Any])
     _summary_of: Tool | str | None = "nothing yet"
 
-    def ended(self, outcome: str, why: str | None = None) -> None:
+    def end(self, outcome: str, why: str | None = None) -> None:
         """Set the result of the call."""
         self.outcome, self.why = outcome, why
 

@@ -49,7 +49,7 @@ class ConsentState(Protocol):
         """Whether a recording of this conference starts or resumes now. `places`: its id and name."""
         ...
 
-    def sent(self, command: Command, body: Any) -> None:
+    def note_sent(self, command: Command, body: Any) -> None:
         """Note a command that Telnyx accepted. `body`: Telnyx's JSON."""
         ...
 

@@ -61,7 +61,7 @@ class Gate:
     async def check(self, policy: Policy, assessment: Assessment, read: Read) -> PolicyDecision:
         """The policy's decision on a command, if it may be sent now. Raises `CallRefused`, or what `read` raises."""
         command = assessment.situation.command
-        decision = policy.judged(command, assessment.risk)
+        decision = policy.decide(command, assessment.risk)
         refusal = await self._refusal(policy, decision, assessment, read)
         broken = [] if refusal is not None else await self._broken_rules(policy, assessment.situation)
         if final := [rule for rule in broken if not rule.may_override]:
@@ -114,7 +114,7 @@ class Gate:
             return closed.rstrip(".")
         dial = Dial.model_construct(to=number)
         try:
-            self._raise_if_blocked(dial, await self._ledger.look(policy.judged(dial).limits(dial)))
+            self._raise_if_blocked(dial, await self._ledger.look(policy.decide(dial).limits(dial)))
         except CallRefused as refused:
             return str(refused).removeprefix(f"{dial.tool_name()} was not sent: ").rstrip(".")
         return None
@@ -150,7 +150,7 @@ class Gate:
 
         Raises `CallRefused` when a limit is reached.
         """
-        if limits := policy.judged(tool).limits(tool):
+        if limits := policy.decide(tool).limits(tool):
             await self._require_admission(tool, self._ledger.admit_read(limits, record.entry("reads")))
 
     async def admit(self, command: Command, policy: Policy, read: Read, approver: Approver, record: CallRecord) -> None:
@@ -222,7 +222,7 @@ class Gate:
 
         Raises `CallRefused`, also while writes are stopped, and what a lookup raises.
         """
-        decision, refusal = policy.judged(tool), policy.closed(self._now())
+        decision, refusal = policy.decide(tool), policy.closed(self._now())
         if refusal is None and decision.most_people is not None and len(parts) > decision.most_people:
             refusal = _too_many_people(len(parts), decision.most_people)
         if refusal is not None:
@@ -238,7 +238,7 @@ class Gate:
 
     async def _grant_use(self, assessment: Assessment, caller: Caller) -> GrantUse | None:
         """The call as the use of a grant; None if no grant may cover it."""
-        decision = self._policy(caller).judged(assessment.command, assessment.risk)
+        decision = self._policy(caller).decide(assessment.command, assessment.risk)
         tool = assessment.command.tool_name()
         if decision.approval is ApprovalPolicy.ASK_EACH or all(
             grant.terms.tool != tool for grant in await self._ledger.grants()
@@ -287,7 +287,7 @@ class Gate:
         await self._require_scope(command, command, policy, situation)
         if await self._use_store(command, consent_refusal(policy.consent, situation, self._consent)) is not None:
             return False
-        limits = (*policy.judged(command).limits(command), *([once] if once is not None else []))
+        limits = (*policy.decide(command).limits(command), *([once] if once is not None else []))
         obstacle = await self._use_store(
             command, self._ledger.admit(limits, record.entry("sends", self._newest_event()))
         )
@@ -320,11 +320,11 @@ class Gate:
         situation = Situation(command, self._live, self._moves.steps(moved_legs(command)))
         return await self._use_store(command, assess(command, situation))
 
-    def sent(self, command: Command, body: Any, caller: Caller, at: datetime) -> None:
+    def note_sent(self, command: Command, body: Any, caller: Caller, at: datetime) -> None:
         """Note a command that Telnyx accepted, also a read. `body`: Telnyx's JSON; `at`: the time by its clock."""
         self._live.record(command, body)
         self.gathers.record(command, caller, at, self._newest_event())
-        self._consent.sent(command, body)
+        self._consent.note_sent(command, body)
 
     async def _use_store(self, command: Tool, operation: Awaitable[T]) -> T:
         """The result of an operation on the store.

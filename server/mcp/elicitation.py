@@ -140,7 +140,7 @@ class Elicitation:
         digest, call_id, asked_at = ((self._call.request_state or "") + "::").split(":")[:3]
         if digest == question.digest and call_id and isinstance(answer, ElicitResult):
             taken_s = time.time() - float(asked_at) if asked_at else _FASTEST_PERSON_S
-            return self._judged(answer, call_id, taken_s)
+            return self._interpret(answer, call_id, taken_s)
         request = ElicitRequest(params=ElicitRequestFormParams(message=question.text, requested_schema=_form()))
         state = f"{question.digest}:{self._call_id}:{time.time():.3f}"
         raise QuestionPending(InputRequiredResult(input_requests={_KEY: request}, request_state=state))
@@ -152,7 +152,7 @@ class Elicitation:
         try:
             with self._shutdown.cancel_scope(), anyio.move_on_after(self._timeout_s):
                 answer = await asyncio.shield(request)
-                return self._judged(answer, self._call_id, time.monotonic() - asked_at)
+                return self._interpret(answer, self._call_id, time.monotonic() - asked_at)
         except (MCPError, ValueError):
             return ApprovalAnswer(ApprovalOutcome.NOBODY, _UNANSWERED, self._call_id)
         except BaseException:
@@ -191,7 +191,7 @@ class Elicitation:
     async def _wait_for_late_answer(self, request: asyncio.Task[ElicitResult], listener: AnswerListener) -> None:
         try:
             with self._shutdown.cancel_scope():
-                await listener(self._judged(await request, self._call_id, self._timeout_s))
+                await listener(self._interpret(await request, self._call_id, self._timeout_s))
         except (MCPError, ValueError):
             pass  # the client closed the question, or is gone
         except Exception:
@@ -199,7 +199,7 @@ class Elicitation:
         finally:
             request.cancel()
 
-    def _judged(self, answer: ElicitResult, call_id: str, taken_s: float) -> ApprovalAnswer:
+    def _interpret(self, answer: ElicitResult, call_id: str, taken_s: float) -> ApprovalAnswer:
         """What an answer means. Only an explicit choice in the form is a yes."""
         content = answer.content or {}
         if answer.action == "accept":

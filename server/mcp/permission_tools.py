@@ -41,13 +41,13 @@ class PermissionTools:
             raise CallRefused(f"{tool.tool_name()} cannot be answered now: {problem}") from None
 
     async def _may_call(self, tool: MayCall, caller: Caller) -> dict[str, Any]:
-        numbers = [await self._judged(number, caller) for number in dict.fromkeys(tool.numbers)]
+        numbers = [await self._judge_number(number, caller) for number in dict.fromkeys(tool.numbers)]
         allowed = [entry["number"] for entry in numbers if entry["allowed"]]
         refused = [f"not {clean_id(entry['number'])}: {'; '.join(entry['why'])}" for entry in numbers if entry["why"]]
         summary = f"{count(len(allowed), 'number')} of {len(numbers)} may be called now"
         return {"summary": ". ".join([summary, *([listed(refused, 5, ". ")] if refused else [])]), "numbers": numbers}
 
-    async def _judged(self, number: str, caller: Caller) -> dict[str, Any]:
+    async def _judge_number(self, number: str, caller: Caller) -> dict[str, Any]:
         policy = self._guard.policy(caller)
         if (never := refused_always(number)) is not None:
             return {"number": number, "allowed": False, "why": [never]}

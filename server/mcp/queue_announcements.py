@@ -108,10 +108,10 @@ class QueueAnnouncements:
         try:
             answer = await self._telnyx.send(part.model_copy(update={"command_id": str(uuid.uuid4())}))
             record.telnyx = TelnyxRecord(answer.status)
-            record.ended("done")
-            self._guard.gate.sent(part, answer.body, record.caller, self._events.now())
+            record.end("done")
+            self._guard.gate.note_sent(part, answer.body, record.caller, self._events.now())
         except CallFailed as problem:
-            record.ended(problem.outcome, problem.why)
+            record.end(problem.outcome, problem.why)
             raise
         finally:
             self._guard.close_record(record)

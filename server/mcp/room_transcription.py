@@ -101,13 +101,13 @@ class RoomTranscription:
         """Send a command for one leg. Returns why it was not carried out; None: it was."""
         try:
             await self._telnyx.send(command.model_copy(update={"command_id": str(uuid.uuid4())}))
-            record.ended("done")
+            record.end("done")
         except TelnyxRefused as refused:
             is_running = any(problem.code == _ALREADY_RUNS for problem in refused.problems)
-            record.ended("done" if is_running else refused.outcome, refused.why)
+            record.end("done" if is_running else refused.outcome, refused.why)
             return None if is_running else str(refused)
         except CallFailed as failed:
-            record.ended(failed.outcome, failed.why)
+            record.end(failed.outcome, failed.why)
             return str(failed)
         finally:
             self._end(record)
@@ -169,7 +169,7 @@ class RoomTranscription:
         try:
             await self._guard.gate.admit_follow_up(command, policy, self._telnyx.read, record)
         except CallFailed as failed:
-            record.ended(failed.outcome, failed.why)
+            record.end(failed.outcome, failed.why)
             self._end(record)
             why: str | None = str(failed)
         else:

@@ -144,21 +144,21 @@ class ToolCallHandler:
             tool, note = await with_conference_id(parse(tool_class, arguments), self._telnyx.read)
             record.parsed = tool = self._defaults.fill(tool)
             result = _with_note(await self._carry_out(tool, origin, record, policy), note)
-            record.ended("dry run" if self._guard.dry_run and not tool.is_read() else "done")
+            record.end("dry run" if self._guard.dry_run and not tool.is_read() else "done")
             return result
         except QuestionPending as pending:
-            record.ended("asks")
+            record.end("asks")
             return pending.result
         except MCPError as unknown:
-            record.ended("refused", unknown.message)
+            record.end("refused", unknown.message)
             raise
         except CallFailed as failed:
-            record.ended(failed.outcome, failed.why)
+            record.end(failed.outcome, failed.why)
             policy = self._guard.policy(record.caller)
             cards = origin.context is not None and has_cards(origin.context, policy)
             return _failure_result(failed, cards=cards)
         except Exception:
-            record.ended("failed", "a fault of this server")
+            record.end("failed", "a fault of this server")
             logger.exception("%s failed unexpectedly", call.name)
             return _error_result(f"{call.name} failed because of a fault in this server. {_LOOK_AGAIN}")
         finally:
@@ -266,7 +266,7 @@ class ToolCallHandler:
         attempts = answer.attempts if answer.attempts > 1 else None
         record.telnyx = TelnyxRecord(answer.status, answer.request_id, attempts, self._telnyx_time_if_moved())
         self._events.record_command(command)
-        self._guard.gate.sent(command, answer.body, record.caller, self._events.now())
+        self._guard.gate.note_sent(command, answer.body, record.caller, self._events.now())
         fields = command.read(answer.body)
         if isinstance(command, TransferCall):
             fields["new_call_control_id"] = await self._events.new_leg(command.to, newest_event)

@@ -156,22 +156,20 @@ def before(session: Transaction, number: int) -> list[AuditRecord]:
 
 def after(session: Transaction, number: int) -> list[AuditRecord]:
     """A batch of the records after a number, oldest first."""
-    rows = session.rows(
-        "SELECT number, at, entry, hash FROM audit WHERE number > :number ORDER BY number LIMIT :most",
-        number=number,
-        most=BATCH_SIZE,
-    )
-    return [_record(row) for row in rows]
+    return [_record(row) for row in _rows_after(session, number)]
 
 
 def links_after(session: Transaction, number: int) -> list[ChainLink]:
     """A batch of the records after a number as they are chained, oldest first."""
-    rows = session.rows(
+    return [ChainLink(*row) for row in _rows_after(session, number)]
+
+
+def _rows_after(session: Transaction, number: int) -> Sequence[tuple[Any, ...]]:
+    return session.rows(
         "SELECT number, at, entry, hash FROM audit WHERE number > :number ORDER BY number LIMIT :most",
         number=number,
         most=BATCH_SIZE,
     )
-    return [ChainLink(*row) for row in rows]
 
 
 def number_before(session: Transaction, at: datetime) -> int:

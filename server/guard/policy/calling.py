@@ -70,15 +70,15 @@ class CallingPolicy:
         rules = [*self._wrong_country(number, concerned), *self._wrong_time(number, concerned, now)]
         if lacks_country(number) and any(source.attempts_per_day is not None for source in concerned):
             rules.append(BrokenRule(CallingRule.ATTEMPTS, number, "has no country code: who is called is not known"))
-        return [self._judged(rule) for rule in rules]
+        return [self._with_override(rule) for rule in rules]
 
     def opted_out(self, number: str, why: str) -> BrokenRule:
         """The broken rule for a number that is on an opt-out list."""
-        return self._judged(BrokenRule(CallingRule.OPTOUT, number, why))
+        return self._with_override(BrokenRule(CallingRule.OPTOUT, number, why))
 
     def too_many_attempts(self, number: str, limit: Limit, until: datetime | None) -> BrokenRule:
         """The broken rule for a number that was called too often."""
-        return self._judged(BrokenRule(CallingRule.ATTEMPTS, number, f"may be called {limit.text}", until))
+        return self._with_override(BrokenRule(CallingRule.ATTEMPTS, number, f"may be called {limit.text}", until))
 
     def is_exempt(self, number: str) -> bool:
         """Whether every source with calling rules exempts a number."""
@@ -102,7 +102,7 @@ class CallingPolicy:
             Limit(f"attempts:{key}", 2**31 if is_counted_only else min(most), _DAY_S, 1, limit_text) for key in keys
         ]
 
-    def _judged(self, broken: BrokenRule) -> BrokenRule:
+    def _with_override(self, broken: BrokenRule) -> BrokenRule:
         concerned = [source for source in self.rules if not _is_exempt(broken.number, source)]
         overridable = bool(concerned) and all(str(broken.rule) in source.override for source in concerned)
         return BrokenRule(broken.rule, broken.number, broken.why, broken.until, overridable)

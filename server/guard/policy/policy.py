@@ -47,7 +47,9 @@ class Policy:
 
     def __init__(self, sources: Sequence[Rules] = (), identity: str | None = None, *, may_control: bool = True) -> None:
         """The policy for all callers, or for one identity. `may_control`: the caller may use tools that write."""
-        own = [rules for source in sources for pattern, rules in source.identity.items() if _is_of(identity, pattern)]
+        own = [
+            rules for source in sources for pattern, rules in source.identity.items() if _is_identity(identity, pattern)
+        ]
         self.sources: tuple[OwnRules, ...] = (*sources, *own)
         self.identities = tuple(dict.fromkeys(pattern for source in sources for pattern in source.identity))
         """The identity patterns that have rules of their own."""
@@ -64,8 +66,8 @@ class Policy:
         everyones = [Share(source.limits) for source in sources]
         self._limits = [*everyones, *(Share(rules.limits, identity or "") for rules in own)]
         self._of_identity = lru_cache(_CACHED_IDENTITIES)(partial(_for_identity, tuple(sources)))
-        self._of = cache(self._judged)  # a call asks several times, and a decision never changes
-        self._refusal = cache(self._refused)
+        self._decision = cache(self._decide)  # a call asks several times, and a decision never changes
+        self._refusal = cache(self._find_refusal)
 
     def of(self, identity: str | None, *, may_control: bool) -> "Policy":
         """The policy for a caller with this authenticated name."""
@@ -75,7 +77,7 @@ class Policy:
         """Why a tool does not exist here; None when it does."""
         return self._refusal(tool)
 
-    def _refused(self, tool: type[Tool]) -> str | None:
+    def _find_refusal(self, tool: type[Tool]) -> str | None:
         if not self._may_control and not tool.is_read():
             return "your token may only read: changing anything needs the scope conferences:control"
         reasons = (why for source in self.sources for refuses, why in _REFUSALS if refuses(source, tool))
@@ -97,9 +99,9 @@ class Policy:
         """
         return await self.scope.refusal(command, facts, places)
 
-    def judged(self, tool: Tool, risk: Risk | None = None) -> "PolicyDecision":
+    def decide(self, tool: Tool, risk: Risk | None = None) -> "PolicyDecision":
         """The decision for a call at a risk; None for the risk of the call without its effects."""
-        return self._of(type(tool), tool.current_risk() if risk is None else risk)
+        return self._decision(type(tool), tool.current_risk() if risk is None else risk)
 
     def may_expose(self) -> bool:
         """Whether a read may hand out download links: not on a read-only server or to a caller who may only read."""
@@ -107,7 +109,7 @@ class Policy:
 
     def approval_at(self, tool: type[Tool], risk: Risk) -> ApprovalPolicy:
         """The approval that a tool needs at a risk. A read needs none."""
-        return self._of(tool, risk).approval
+        return self._decision(tool, risk).approval
 
     @property
     def level(self) -> ApprovalLevel:
@@ -120,15 +122,15 @@ class Policy:
         """Whether another person than the caller must answer a question."""
         return any(source.approval.by_another for source in self.sources)
 
-    def _judged(self, tool: type[Tool], risk: Risk) -> "PolicyDecision":
+    def _decide(self, tool: type[Tool], risk: Risk) -> "PolicyDecision":
         return PolicyDecision(
-            self._needed(tool, risk),
+            self._approval_needed(tool, risk),
             limiting.limit_windows(self._limits, tool, risk),
             limiting.most_people(self._limits, tool, risk),
             limiting.concurrent_calls(self._limits, tool, risk),
         )
 
-    def _needed(self, tool: type[Tool], risk: Risk) -> ApprovalPolicy:
+    def _approval_needed(self, tool: type[Tool], risk: Risk) -> ApprovalPolicy:
         if tool.always_asks:
             return ApprovalPolicy.ASK_EACH
         if risk is Risk.READ or not issubclass(tool, Command):
@@ -169,7 +171,7 @@ def _at(risk: Risk, rule: ApprovalPolicy | ApprovalLevel) -> ApprovalPolicy:
     return ApprovalPolicy.ASK if rule.asks(risk) else ApprovalPolicy.NEVER
 
 
-def _is_of(identity: str | None, pattern: str) -> bool:
+def _is_identity(identity: str | None, pattern: str) -> bool:
     return identity is not None and is_like(identity, pattern)
 
 

@@ -58,19 +58,19 @@ WINDOWS: list[tuple[Command, list[Limit]]] = [
 def test_a_call_falls_into_the_windows_of_all_writes_of_its_risk_and_of_its_tool(
     call: Command, limits: list[Limit]
 ) -> None:
-    assert policy(ALL).judged(call).limits(call) == tuple(limits)
+    assert policy(ALL).decide(call).limits(call) == tuple(limits)
 
 
 def test_the_same_window_of_two_sources_takes_the_smaller() -> None:
     two_sources = policy("limits.calls_per_minute = 9", "limits.calls_per_minute = 4", "limits.most_people = 3")
-    assert two_sources.judged(command("end_conference")).limits(command("end_conference")) == (
+    assert two_sources.decide(command("end_conference")).limits(command("end_conference")) == (
         Limit("calls", 4, 60, 1, "4 calls a minute"),
     )
 
 
 def test_there_is_no_limit_without_a_policy_entry() -> None:
-    assert all(Policy().judged(command(tool.tool_name())).limits(command(tool.tool_name())) == () for tool in COMMANDS)
-    assert Policy().judged(command("end_conference")).most_people is None
+    assert all(Policy().decide(command(tool.tool_name())).limits(command(tool.tool_name())) == () for tool in COMMANDS)
+    assert Policy().decide(command("end_conference")).most_people is None
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_there_is_no_limit_without_a_policy_entry() -> None:
     ],
 )
 def test_the_smallest_number_of_people_holds(call: Command, most: int | None) -> None:
-    assert policy(ALL).judged(call).most_people == most
+    assert policy(ALL).decide(call).most_people == most
 
 
 def test_a_tool_that_is_no_command_may_be_limited_too() -> None:
     summary = ConferenceSummary(conference_id="c")
     limited = policy("limits.tool.conference_summary.calls_per_minute = 2\nlimits.whole_room_per_hour = 1")
-    assert limited.judged(summary).limits(summary) == (
+    assert limited.decide(summary).limits(summary) == (
         Limit("calls:tool:conference_summary", 2, 60, 1, "2 calls by conference_summary a minute"),
     )
 
@@ -112,11 +112,11 @@ def test_each_speaking_tool_names_the_argument_that_is_spoken() -> None:
 @given(LIMIT_RULES, LIMIT_RULES, ANY_COMMAND)
 def test_no_source_raises_the_limit_of_another(first: LimitRules, second: LimitRules, call: Command) -> None:
     alone, both = (Policy([Rules(limits=source) for source in sources]) for sources in ([first], [first, second]))
-    limits = {limit.key: limit for limit in both.judged(call).limits(call)}
-    assert len(limits) == len(both.judged(call).limits(call))
-    for limit in alone.judged(call).limits(call):
+    limits = {limit.key: limit for limit in both.decide(call).limits(call)}
+    assert len(limits) == len(both.decide(call).limits(call))
+    for limit in alone.decide(call).limits(call):
         assert limits[limit.key].most <= limit.most
         assert limits[limit.key].amount == limit.amount
-    people = alone.judged(call).most_people
-    fewest = both.judged(call).most_people
+    people = alone.decide(call).most_people
+    fewest = both.decide(call).most_people
     assert people is None or (fewest is not None and fewest <= people)

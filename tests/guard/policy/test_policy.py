@@ -37,8 +37,8 @@ def names(of: Policy) -> set[str]:
 
 def test_without_a_source_every_tool_exists_and_the_level_is_destructive() -> None:
     assert Policy().allowed(TOOLS) == list(TOOLS)
-    assert Policy().judged(command("end_conference")).approval is ApprovalPolicy.ASK
-    assert Policy().judged(command("leave_conference")).approval is ApprovalPolicy.NEVER
+    assert Policy().decide(command("end_conference")).approval is ApprovalPolicy.ASK
+    assert Policy().decide(command("leave_conference")).approval is ApprovalPolicy.NEVER
 
 
 def test_the_guard_passes_it_on() -> None:
@@ -123,13 +123,13 @@ def test_a_person_is_asked_as_the_stricter_source_wants(
 ) -> None:
     for order in permutations(sources):
         rulings = policy(*order)
-        assert rulings.judged(command("mute_participants", call_control_ids=[CALL])).approval is routine
-        assert rulings.judged(command("mute_participants")).approval is disruptive
+        assert rulings.decide(command("mute_participants", call_control_ids=[CALL])).approval is routine
+        assert rulings.decide(command("mute_participants")).approval is disruptive
 
 
 def test_a_tool_for_which_nobody_is_asked_is_not_asked_about_at_the_default_level_either() -> None:
     assert (
-        policy("approval.tool.end_conference = 'never'").judged(command("end_conference")).approval
+        policy("approval.tool.end_conference = 'never'").decide(command("end_conference")).approval
         is ApprovalPolicy.NEVER
     )
 
@@ -151,7 +151,7 @@ def known() -> Known:
 
 async def refuses(rulings: Policy, call: Command) -> bool:
     why = rulings.refusal(type(call)) or await out_of_scope(rulings, call, known())
-    return why is not None or rulings.judged(call).approval is ApprovalPolicy.REFUSE
+    return why is not None or rulings.decide(call).approval is ApprovalPolicy.REFUSE
 
 
 @FEW
@@ -173,7 +173,7 @@ def test_another_source_adds_no_tool(one: Rules, other: Rules) -> None:
 @given(RULES, RULES, ANY_COMMAND)
 def test_another_source_cannot_loosen_an_approval_rule(one: Rules, other: Rules, call: Command) -> None:
     rising = list(ApprovalPolicy)
-    alone, both = Policy([one]).judged(call).approval, Policy([one, other]).judged(call).approval
+    alone, both = Policy([one]).decide(call).approval, Policy([one, other]).decide(call).approval
     was_said = one.approval.for_tool(call.tool_name()) is not None
     assert not was_said or rising.index(both) >= rising.index(alone)
 
@@ -188,11 +188,11 @@ def test_identity_rules_are_one_more_source_for_that_identity_only(
     matches = pattern in ("anna", "an*", "*")
     same = Policy([everybodys, own] if matches else [everybodys])
     assert theirs.allowed(TOOLS) == same.allowed(TOOLS)
-    assert theirs.judged(call).approval is same.judged(call).approval
+    assert theirs.decide(call).approval is same.decide(call).approval
     assert run_now(refuses(theirs, call)) == run_now(refuses(same, call))
     assert both.allowed(TOOLS) == Policy([everybodys]).allowed(TOOLS)
-    counted = {limit.key for limit in theirs.judged(call).limits(call)} - {
-        limit.key for limit in both.judged(call).limits(call)
+    counted = {limit.key for limit in theirs.decide(call).limits(call)} - {
+        limit.key for limit in both.decide(call).limits(call)
     }
     assert all(key.endswith(":of:anna") for key in counted)
 
@@ -210,6 +210,6 @@ def test_a_caller_without_the_control_scope_has_only_the_read_tools_that_others_
 def test_the_order_of_the_sources_decides_nothing(one: Rules, other: Rules, call: Command) -> None:
     first, second = Policy([one, other]), Policy([other, one])
     assert first.allowed(TOOLS) == second.allowed(TOOLS)
-    assert first.judged(call).approval is second.judged(call).approval
-    assert set(first.judged(call).limits(call)) == set(second.judged(call).limits(call))
-    assert first.judged(call).most_people == second.judged(call).most_people
+    assert first.decide(call).approval is second.decide(call).approval
+    assert set(first.decide(call).limits(call)) == set(second.decide(call).limits(call))
+    assert first.decide(call).most_people == second.decide(call).most_people
