@@ -135,6 +135,7 @@ class EventTools:
     async def _transcript(self, tool: ConferenceTranscript) -> dict[str, Any]:
         since = self._events.now() - timedelta(minutes=tool.last_minutes) if tool.last_minutes else None
         _, utterances = await self._events.utterances(tool.conference_id, since)
+        speakers = list(dict.fromkeys(utterance.speaker for utterance in utterances))
         matching = [
             utterance
             for utterance in utterances
@@ -144,20 +145,14 @@ class EventTools:
         newest = matching[-tool.limit :]
         without_text = sum(utterance.text is None for utterance in utterances)
         last_lines = listed([utterance.line() for utterance in newest[-3:]], separator="; ")
-        summary = f"{count(len(matching), 'utterance')}{f', the last of them: {last_lines}' if newest else ''}."
-        if (
-            tool.speaker is not None
-            and utterances
-            and not any(utterance.is_by(tool.speaker) for utterance in utterances)
-        ):
-            speakers = listed(
-                list(dict.fromkeys(quoted(utterance.speaker) for utterance in utterances))[:_MAX_SPEAKERS]
-            )
-            summary += f" {quoted(tool.speaker)} is none of the speakers: {speakers}."
+        sentences = [f"{count(len(matching), 'utterance')}{f', the last of them: {last_lines}' if newest else ''}."]
+        if tool.speaker is not None and speakers and not any(one.is_by(tool.speaker) for one in utterances):
+            names = listed([quoted(speaker) for speaker in speakers][:_MAX_SPEAKERS])
+            sentences.append(f"{quoted(tool.speaker)} is none of the speakers: {names}.")
         if without_text:
-            summary += f" The text of {without_text} is no longer kept."
+            sentences.append(f"The text of {without_text} is no longer kept.")
         content: dict[str, Any] = {
-            "summary": summary,
+            "summary": " ".join(sentences),
             "utterances": [utterance.to_json() for utterance in newest],
             "total_results": len(matching),
         }

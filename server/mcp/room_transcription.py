@@ -149,34 +149,40 @@ class RoomTranscription:
             while self._moved:
                 conference_id, leg, has_joined = self._moved.popleft()
                 room = self._rooms.get(conference_id)
-                if room is not None and has_joined != (leg in room.covered):
-                    await self._follow(room, conference_id, leg, has_joined=has_joined)
+                if room is None or has_joined == (leg in room.covered):
+                    continue
+                if has_joined:
+                    await self._start_on(room, leg)
+                else:
+                    await self._stop_on(room, conference_id, leg)
             await self._wake.wait()
 
-    async def _follow(self, room: _Room, conference_id: str, leg: str, *, has_joined: bool) -> None:
-        """Start for a leg that has joined. Stop for one that has left and goes on elsewhere."""
-        if has_joined:
-            room.covered.add(leg)
-            command = room.command.for_leg(leg)
-        else:
-            room.covered.discard(leg)
-            person = self._events.projection.person(leg, self._events.now())
-            if room.failures.pop(leg, None) is not None or person is None or not person.is_alive:
-                return
+    async def _start_on(self, room: _Room, leg: str) -> None:
+        """Transcribe a leg that has joined."""
+        room.covered.add(leg)
+        why = await self._admit_and_send(room.command.for_leg(leg), room.caller)
+        room.failures.pop(leg, None)
+        if why is not None:
+            room.failures[leg] = why
+            logger.warning("A call leg that joined a conference later is not transcribed")
+
+    async def _stop_on(self, room: _Room, conference_id: str, leg: str) -> None:
+        """Stop for a leg that has left, if its call goes on elsewhere."""
+        room.covered.discard(leg)
+        person = self._events.projection.person(leg, self._events.now())
+        is_transcribed = room.failures.pop(leg, None) is None
+        if is_transcribed and person is not None and person.is_alive:
             command = StopTranscription(call_control_id=leg, conference_id=conference_id)
-        record = self._guard.new_request_record(room.caller, command)
-        policy = self._guard.policy(room.caller)
+            await self._admit_and_send(command, room.caller)
+
+    async def _admit_and_send(self, command: StartTranscription | StopTranscription, caller: Caller) -> str | None:
+        """Send a request if the guard admits it. Returns why it failed."""
+        record = self._guard.new_request_record(caller, command)
+        policy = self._guard.policy(caller)
         try:
             await self._guard.gate.admit_follow_up(command, policy, self._telnyx.read, record)
         except CallFailed as failed:
             record.end(failed.outcome, failed.why)
             self._end(record)
-            why: str | None = str(failed)
-        else:
-            why = await self._send(command, record)
-        if not has_joined:
-            return
-        room.failures.pop(leg, None)
-        if why is not None:
-            room.failures[leg] = why
-            logger.warning("A call leg that joined a conference later is not transcribed")
+            return str(failed)
+        return await self._send(command, record)
