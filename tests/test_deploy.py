@@ -57,7 +57,7 @@ def copied_paths() -> Iterator[str]:
         yield from (source.rstrip("/") for source in sources)
 
 
-def test_the_image_is_built_from_all_that_the_package_is_made_of_and_from_nothing_else() -> None:
+def test_the_image_is_built_from_exactly_the_files_of_the_package() -> None:
     _, *allowed = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("**")]
     assert {line.removeprefix("!") for line in allowed} == set(copied_paths())
     packaged = {"tools", "prompts", "server", "pyproject.toml", "README.md", "LICENSE"}
@@ -148,6 +148,6 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_unit_exposes_little() -> None:
+def test_the_systemd_unit_restricts_the_process() -> None:
     done = systemd_analyze("security", "--offline=true", f"--threshold={EXPOSURE}", str(UNIT))
     assert done.returncode == 0, done.stdout

@@ -57,7 +57,7 @@ async def test_a_queue_that_is_too_long_raises_an_alert_until_enough_calls_have_
     assert raised["payload"]["message"] == "2 calls wait in queue 'support', which is more than 1."
 
 
-async def test_somebody_who_is_on_hold_too_long_raises_an_alert_until_they_are_back(tmp_path: Path) -> None:
+async def test_a_person_on_hold_for_too_long_raises_an_alert_until_they_are_back(tmp_path: Path) -> None:
     async with alerting_client(alert("on_hold", after="90s"), tmp_path) as server:
         conference, legs = await open_room(server, 2)
         held = {"conference_id": conference, "call_control_ids": [legs[1]]}
@@ -105,7 +105,7 @@ async def test_a_host_whom_only_telnyx_knows_raises_no_alert(tmp_path: Path) -> 
         assert await server.after(120) == []
 
 
-async def test_a_caller_who_is_alone_raises_an_alert_until_somebody_joins(tmp_path: Path) -> None:
+async def test_a_caller_who_is_alone_raises_an_alert_until_a_person_joins(tmp_path: Path) -> None:
     async with alerting_client(alert("alone", after="1m", conferences=["Stand*"]), tmp_path) as server:
         conference, _ = await open_room(server, 1)
         await open_room(server, 1, "Lunch")
@@ -158,7 +158,7 @@ async def test_a_file_counts_as_an_announcement_only_if_the_policy_names_it(tmp_
         assert await server.after(1) == ["raised music"]
 
 
-async def test_webhooks_that_stop_while_somebody_waits_raise_an_alert_until_one_arrives(tmp_path: Path) -> None:
+async def test_webhooks_that_stop_while_a_caller_waits_raise_an_alert_until_one_arrives(tmp_path: Path) -> None:
     async with alerting_client(alert("webhook_gap", after="10m"), tmp_path) as server:
         assert await server.after(3600) == []
         await server.queue_up("+12025550188")

@@ -87,7 +87,7 @@ async def test_transactions_at_the_same_time_lose_nothing(database: Database) ->
     assert await names(database) == [f"{number:03}" for number in range(200)]
 
 
-async def test_postgresql_in_short(postgres: Cluster) -> None:
+async def test_postgresql_commits_and_rolls_back(postgres: Cluster) -> None:
     """The one test of transactions on PostgreSQL in the fast run."""
     async with open_database(postgres.store()) as database:
         assert await database.write(inserting("a")) == 1

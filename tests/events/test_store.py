@@ -338,7 +338,7 @@ async def read_all(store: Store) -> list[StoredEvent]:
     return await store.find(EventFilter(), limit=100)
 
 
-async def test_postgresql_in_short(postgres: Cluster) -> None:
+async def test_postgresql_stores_finds_and_reports_events(postgres: Cluster) -> None:
     """The one test of the event store on PostgreSQL in the fast run."""
     subscriber = Subscriber()
     async with Store.open(postgres.store()) as store:

@@ -220,7 +220,7 @@ def test_a_removed_audit_record_is_named_even_if_the_manifest_is_changed_too(cas
     assert f"record {numbers[0]} is missing before it" in found
 
 
-def test_an_audit_that_was_written_anew_is_found_with_the_head(case: Case, tmp_path: Path) -> None:
+def test_a_rewritten_audit_is_found_with_the_head(case: Case, tmp_path: Path) -> None:
     """Without the head, a chain that is consistent in itself cannot be told from the real one."""
 
     def change(files: Files) -> None:

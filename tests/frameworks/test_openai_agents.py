@@ -93,7 +93,7 @@ async def test_a_rejection_outside_the_conversation_is_final(tmp_path: Path) -> 
     assert script.answer("conference_summary")["conference"]["status"] == "open"
 
 
-async def test_it_reads_resources(tmp_path: Path) -> None:
+async def test_the_framework_reads_resources(tmp_path: Path) -> None:
     async with practising(tmp_path / "events.db") as server:
         listed = {str(resource.uri) for resource in (await server.list_resources()).resources}
         [content] = (await server.read_resource("telnyx://queues")).contents
@@ -101,7 +101,7 @@ async def test_it_reads_resources(tmp_path: Path) -> None:
     assert '"support"' in getattr(content, "text", "")
 
 
-async def test_it_gets_a_prompt_that_shows_who_waits(tmp_path: Path) -> None:
+async def test_the_framework_gets_a_prompt_that_shows_who_waits(tmp_path: Path) -> None:
     async with practising(tmp_path / "events.db") as server:
         names = {prompt.name for prompt in (await server.list_prompts()).prompts}
         prompt = await server.get_prompt("work_the_queue", {"queue": "support"})

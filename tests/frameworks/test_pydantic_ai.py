@@ -79,7 +79,7 @@ async def test_a_rejection_reaches_the_model_as_text() -> None:
     assert script.answer("conference_summary")["conference"]["status"] == "open"
 
 
-async def test_it_reads_resources() -> None:
+async def test_the_framework_reads_resources() -> None:
     async with practising(Person(says=True)) as toolset:
         listed = {resource.uri for resource in await toolset.list_resources()}
         templates = {template.uri_template for template in await toolset.list_resource_templates()}

@@ -107,7 +107,7 @@ async def test_one_yes_lets_the_voicemail_legs_of_a_conference_be_hung_up(
     assert [entry["asked"].get("grant") for entry in used if entry["outcome"] == "done"] == [code] * 6 + [None]
 
 
-async def test_a_no_grants_nothing(era: str, world: World) -> None:
+async def test_a_rejected_grant_allows_nothing(era: str, world: World) -> None:
     standup = room(world.sandbox, people=2)
     people = legs_in(world, standup)
     async with guarded(world, era=era, answering=Person(no).slowly) as client:

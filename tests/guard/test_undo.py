@@ -45,7 +45,7 @@ with_undo = pytest.mark.parametrize(
 )
 
 
-def test_the_tools_that_another_takes_back_are_these() -> None:
+def test_each_tool_with_an_undo_is_in_the_list() -> None:
     assert {command.tool_name(): command.undo.tool for command in COMMANDS if command.undo} == UNDONE_BY
 
 
@@ -78,7 +78,7 @@ def test_an_undo_has_the_same_target_as_the_command(example: Example) -> None:
 
 
 @with_undo
-def test_an_undo_is_lean(example: Example) -> None:
+def test_an_undo_has_no_empty_or_generated_arguments(example: Example) -> None:
     for command, call in undone(example):
         assert call.keys() <= {"tool", "arguments", "but"}
         assert "null" not in json.dumps(call)

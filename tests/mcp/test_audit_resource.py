@@ -72,7 +72,7 @@ async def test_a_result_names_the_call_that_takes_it_back(era: str) -> None:
     assert "undo" not in second_mute
 
 
-async def test_numbers_are_masked_in_all_that_a_model_reads(era: str) -> None:
+async def test_numbers_are_masked_in_everything_that_a_model_reads(era: str) -> None:
     with telnyx() as phone:
         arguments = ("--mask-numbers", "--approval", "never", "--catch-up", "1s")
         async with connected(*arguments, era=era, env=phone.env) as client:

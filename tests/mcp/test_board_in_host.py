@@ -303,7 +303,7 @@ def test_the_number_of_people_on_a_page_is_bounded() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", get_args(Scheme))
-async def test_axe_finds_nothing(scheme: Scheme, axe: str) -> None:
+async def test_the_page_has_no_accessibility_problems(scheme: Scheme, axe: str) -> None:
     phone = current_world()
     busy = crowd(30, talking=at(4), muted=True, number="+12025550150")
     busy["rooms"][0]["people"][1] |= {"held": at(65)}

@@ -78,7 +78,7 @@ async def test_a_gather_uses_the_endpoint_for_its_prompt(prompt: dict[str, str],
         ({"payload": "PIN?", "voice": VOICE, "audio_url": "https://example.com/a.mp3"}, "not both"),
     ],
 )
-async def test_a_gather_refuses_what_its_prompt_does_not_go_with(given: dict[str, Any], words: str) -> None:
+async def test_a_gather_refuses_arguments_that_do_not_fit_its_prompt(given: dict[str, Any], words: str) -> None:
     world = World()
     leg = answered_call(world)
     async with guarded(world) as client:
@@ -96,7 +96,7 @@ async def test_the_digits_of_a_sensitive_gather_on_a_call_are_shown_to_nobody() 
     assert "7*3*" not in json.dumps(seen)
 
 
-async def test_digits_that_are_sent_and_texts_that_are_said_are_not_in_the_audit(tmp_path: Path) -> None:
+async def test_sent_digits_and_spoken_texts_are_not_in_the_audit(tmp_path: Path) -> None:
     world = World()
     leg = answered_call(world)
     database = tmp_path / "events.db"

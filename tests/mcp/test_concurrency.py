@@ -30,7 +30,7 @@ class Watched(SandboxTransport):
             raise
 
 
-async def test_a_call_that_the_client_gives_up_gives_up_its_request(era: str) -> None:
+async def test_a_call_that_the_client_cancels_cancels_its_request(era: str) -> None:
     world = World()
     world.sandbox.faults.add(Fault(kind="hang"))
     transport = Watched(world)

@@ -335,7 +335,7 @@ def svg_texts(drawn: Any) -> list[str | None]:
     return [text.text for text in ElementTree.fromstring(drawn.text).iter("{http://www.w3.org/2000/svg}text")]
 
 
-async def test_a_picture_is_masked_in_its_words_and_drawn_the_same(era: str) -> None:
+async def test_a_masked_timeline_is_drawn_the_same_with_masked_texts(era: str) -> None:
     async with practice_client(era, "--mask-numbers") as client:
         legs = await waiting(client)
         room = await open_room(client, *legs)

@@ -153,7 +153,7 @@ def test_a_result_says_which_events_to_expect(example: Example, era: str) -> Non
 
 
 @every_example
-def test_every_field_that_telnyx_answers_is_in_the_result_even_an_unknown_one(example: Example, era: str) -> None:
+def test_every_field_of_telnyxs_answer_is_in_the_result_even_an_unknown_one(example: Example, era: str) -> None:
     for arguments, content in contents(example, era):
         withheld = ["record_type", "conference", *([] if "include_download_urls" in arguments else ["download_urls"])]
         fields = {name: value for name, value in example.resource.items() if name not in withheld}
@@ -560,7 +560,7 @@ def test_a_refusal_names_the_argument(example: Example, era: str) -> None:
 
 
 @every_example
-def test_a_wrong_entry_of_a_list_is_all_that_its_refusal_speaks_of(example: Example, era: str) -> None:
+def test_the_refusal_of_a_list_names_only_its_wrong_entry(example: Example, era: str) -> None:
     of_entries = [refusal for refusal in refused(era)[example.tool] if refusal.bad.kind == "wrong entry"]
     assert [str(refusal) for refusal in of_entries if "everyone" in refusal.text] == []
 

@@ -155,7 +155,7 @@ async def test_an_optional_argument_that_the_host_fills_in_later_counts_as_not_g
             assert await text_of(client, prompt.name, **later) == await text_of(client, prompt.name, **without)
 
 
-async def test_two_conferences_with_one_name_are_not_taken_for_one(world: World) -> None:
+async def test_two_conferences_with_one_name_are_not_confused(world: World) -> None:
     room(world.sandbox, "Twins")
     second = room(world.sandbox, "Twins")
     async with guarded(world) as client:

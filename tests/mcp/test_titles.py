@@ -20,7 +20,7 @@ async def test_the_server_has_a_title_and_an_icon_that_needs_no_network() -> Non
     assert base64.b64decode(data).startswith(b"<svg ")
 
 
-async def test_all_that_a_host_lists_has_a_title_and_no_icon() -> None:
+async def test_every_item_that_a_host_lists_has_a_title_and_no_icon() -> None:
     async with in_process(World()) as client:
         tools, prompts = (await client.list_tools()).tools, (await client.list_prompts()).prompts
         resources = (await client.list_resources()).resources

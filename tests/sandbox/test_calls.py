@@ -170,7 +170,7 @@ async def test_a_dialled_call_whose_conference_is_over_stays_on_the_line(telnyx:
     assert (await telnyx.refusal("POST", "/calls", body | {"conference_config": {"id": "none"}}))[0] == 404
 
 
-async def test_a_call_that_still_rings_can_be_put_nowhere(telnyx: Telnyx) -> None:
+async def test_a_call_that_still_rings_can_join_no_conference_or_queue(telnyx: Telnyx) -> None:
     ringing = (await dial(telnyx))["call_control_id"]
     room = await telnyx.conference("agent")
     for path, body in (

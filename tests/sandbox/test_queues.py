@@ -132,7 +132,7 @@ async def test_a_call_that_hangs_up_leaves_the_queue_unless_its_place_is_kept(te
     assert (status, error["code"]) == (422, "90018")
 
 
-async def test_only_a_call_that_has_ended_is_removed_by_force(telnyx: Telnyx) -> None:
+async def test_only_a_call_that_has_ended_is_removed_from_a_queue_by_force(telnyx: Telnyx) -> None:
     caller = telnyx.part("caller 1")
     path = f"/queues/support/calls/{caller}"
     status, error = await telnyx.refusal("DELETE", path)

@@ -173,7 +173,7 @@ def test_a_queue_from_its_opening_to_its_end(client: Telnyx, sandbox: Sandbox) -
         client.queues.retrieve("a/b c")
 
 
-def test_calls_and_deliveries(client: Telnyx, sandbox: Sandbox, url: str) -> None:
+def test_the_sdk_dials_calls_and_lists_webhook_deliveries(client: Telnyx, sandbox: Sandbox, url: str) -> None:
     dialled = exact(
         client.calls.dial(
             connection_id="sandbox",

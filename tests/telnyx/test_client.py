@@ -201,7 +201,7 @@ async def test_a_refused_api_key_is_reported_without_showing_it(key: str, status
     assert key not in str(refused.value)
 
 
-async def test_an_answer_that_is_not_json_is_an_answer_all_the_same() -> None:
+async def test_a_response_that_is_not_json_is_an_answer_too() -> None:
     transport = httpx2.MockTransport(lambda request: httpx2.Response(200, content=b"<html>"))
     assert await send(World(), GetConference(conference_id="c"), transport) is None
 

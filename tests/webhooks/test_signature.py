@@ -172,7 +172,7 @@ def test_every_webhook_that_the_sandbox_signs_is_accepted_by_both(
     assert sdk_accepts(signed, monkeypatch)
 
 
-def test_everything_that_the_sandbox_sent_is_accepted_by_both(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_webhook_of_the_sandbox_is_accepted_by_the_server_and_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     for envelope in TELNYX.events:
         assert refusal(webhook(envelope)) is None
         assert sdk_accepts(webhook(envelope), monkeypatch)

@@ -94,7 +94,7 @@ URLS = {
 
 
 async def refusal(url: str, *sources: ScopeRules, tool: str = "play_audio", argument: str = "audio_url") -> str | None:
-    """Why a URL may not be used. It is set past the tool's own check of it, which is not this one's to lean on."""
+    """Why a URL may not be used. The tool's own validation is skipped, so that only the policy is tested."""
     played = command(tool).model_copy(update={argument: url})
     return await out_of_scope(Policy([Rules(scope=scope) for scope in sources]), played, Known())
 
@@ -105,13 +105,13 @@ async def test_a_public_https_url_may_be_used(url: str) -> None:
 
 
 @each_row(("url", "why"), URLS.items())
-async def test_any_other_may_not(url: str, why: str) -> None:
+async def test_any_other_url_is_refused_with_the_reason(url: str, why: str) -> None:
     allowed = "This server takes https URLs on hosts of the public internet"
     assert await refusal(url) == f"audio_url may not be used: {why}. {allowed}"
 
 
 @each_row(("url", "why"), URLS.items())
-async def test_nor_where_everything_is_allowed(url: str, why: str) -> None:
+async def test_urls_that_are_not_public_are_refused_where_every_host_is_allowed(url: str, why: str) -> None:
     everything = ScopeRules(audio_hosts=["*"], audio_http=True)
     refused = await refusal(url.replace("https", "http", 1), everything)
     assert (refused is None) is (why == "it begins with http")

@@ -79,7 +79,7 @@ async def approve(page: Page, question: str) -> None:
     await card.get_by_text("Approved. Until").wait_for()
 
 
-async def test_the_team_leads_day(tmp_path: Path) -> None:
+async def test_a_team_lead_works_a_day_with_the_operator_page(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     office = Office(tmp_path, World(Sandbox(clock=ManualClock(now), scene=EMPTY)), Clock(now), free_port())
     async with tab(width=1280) as page:

@@ -289,7 +289,7 @@ async def test_a_pending_request_says_what_has_changed_since_it_was_asked(page: 
     assert await changed_since(page, visitor) == "the conference has ended"
 
 
-async def test_a_request_whose_facts_are_true_again_is_asked_anew(page: Page) -> None:
+async def test_a_request_whose_facts_are_true_again_is_asked_again(page: Page) -> None:
     codes: list[str] = []
     for binding in ("two people", "three people", "two people"):
         request = ApprovalRequest("same call", binding, "end_conference", "destructive", binding, "agent")
