@@ -54,7 +54,7 @@ def test_the_oracle_finds_the_holes_of_a_rule_that_judges_by_the_tools_name(monk
 
 @pytest.mark.anyio
 async def test_a_use_of_a_grant_is_an_effect_that_was_approved() -> None:
-    async with oracle(5) as checked:
+    async with oracle(10) as checked:
         await checked.run([("grant", 1, True), *(("hangup_call", seed, False) for seed in range(25))])
         used = [step for step in checked.steps if step.startswith("hangup_call") and step.endswith("done, not asked")]
     assert used

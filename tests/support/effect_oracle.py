@@ -6,7 +6,7 @@ follow from an approved call, or from a state that an approved call set up.
 """
 
 import random
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,14 +25,17 @@ from support.random_policies import RandomPolicy
 from support.webhooks import url_of
 from telnyx_conferencing.server.guard.ledger import Ledger
 from telnyx_conferencing.server.sandbox.bridges import BridgeEnd
-from telnyx_conferencing.server.sandbox.commands import BridgeCalls
+from telnyx_conferencing.server.sandbox.commands import BridgeCalls, StartCallRecording, StartRecording
 from telnyx_conferencing.server.sandbox.conference import Conference, JoinOptions, Participant
 from telnyx_conferencing.server.sandbox.legs import Leg
 from telnyx_conferencing.server.sandbox.queues import QueuedCall
 from telnyx_conferencing.server.sandbox.recordings import Recording
+from telnyx_conferencing.server.sandbox.state import SandboxState
 from telnyx_conferencing.server.sandbox.supervision import Supervision
+from telnyx_conferencing.server.sandbox.transcription import is_transcribed
 from telnyx_conferencing.tools import COMMANDS
 from telnyx_conferencing.tools.base import Command
+from telnyx_conferencing.tools.call_recordings import PauseCallRecording, StopCallRecording
 from telnyx_conferencing.tools.queues import EnqueueCall
 
 TOOLS: Mapping[str, type[Command]] = {command.tool_name(): command for command in COMMANDS}
@@ -41,6 +44,7 @@ KINDS = (
     *("advance",) * 20,
     *("arrive",) * 4,
     *("hangs_up",) * 12,
+    *("another_application",) * 12,
     *("grant",) * 4,
 )
 """What a step may be, the tools whose risk depends on the state most often."""
@@ -72,6 +76,12 @@ class Snapshot:
     """Call legs that are recorded by themselves."""
     saved: set[str]
     """Saved recordings."""
+    transcribed: set[str]
+    """Call legs that are transcribed."""
+    kept: set[str]
+    """Waiting legs that keep their place when they hang up."""
+    ended_in_queue: set[str]
+    """Legs that have hung up and keep their place."""
     supervising: dict[str, str]
     """The role of each supervisor of a call outside a conference."""
     supervised: dict[str, str]
@@ -127,7 +137,7 @@ class Oracle:
     dialled: dict[str, tuple[bool, Mapping[str, Any]]] = field(
         default_factory=dict[str, "tuple[bool, Mapping[str, Any]]"]
     )
-    """Per number: whether the dial was approved, and its conference_config."""
+    """Per dialled leg: whether the dial was approved, and its arguments with those of conference_config."""
     writes: int = 0
     """Requests that reached Telnyx and were to change something."""
     grants: list[Granted] = field(default_factory=list[Granted])
@@ -154,13 +164,16 @@ class Oracle:
             content: Any = result.structured_content
             done = not result.is_error
             self.steps[-1] += f" -> {self._outcome(done)}"
-            self._note(kind, arguments, content) if done else None
+            self._note(kind, arguments, content, before) if done else None
             if done and kind == "hangup_call" and self.answers.given is None and self.policy.asks_destructive:
                 self._use_grant(before, arguments["call_control_id"])
             self._check_policy(before, len(changes(self.world.sandbox)) - sent)
             self._check(before, kind, arguments if done else {}, content if done else None)
         else:
-            self.steps.append(await self._without_tool(kind, chance.randrange(4096)))
+            self.steps.append(await self._without_tool(kind, chance))
+            if kind == "another_application":
+                self.approved_hosts |= self.hosts()
+                return
             self._check_dialled_entries(before)
             self._check(before, kind, {}, None)
 
@@ -176,9 +189,9 @@ class Oracle:
         asked = {None: "not asked", True: "approved", False: "declined"}[self.answers.given]
         return f"{'done' if done else 'refused'}, {asked}"
 
-    async def _without_tool(self, kind: str, choice: int) -> str:
+    async def _without_tool(self, kind: str, chance: random.Random) -> str:
         sandbox = self.world.sandbox
-        legs = self.legs()
+        legs, choice = self.legs(), chance.randrange(4096)
         if kind == "advance":
             pause = _PAUSES[choice % len(_PAUSES)]
             await sandbox.advance(pause)
@@ -188,8 +201,28 @@ class Oracle:
             self._hung_up = leg
             sandbox.state.legs.person_hangs_up(sandbox.state.legs.by_id[leg])
             return f"the caller of {leg} hangs up"
+        if kind == "another_application" and len(legs) > 1:
+            await sandbox.advance(1)  # of two moves at the same time nobody knows which came first
+            return self._moved_by_another(chance, *chance.sample(legs, 2))
         leg = sandbox.state.legs.arrive(f"+1202555{8000 + len(self.steps)}", "+12025550100")
         return f"{leg.call_control_id} arrives"
+
+    def _moved_by_another(self, chance: random.Random, leg: str, other: str) -> str:
+        """Another application on the account moves a call, or two; what it ends is its own affair."""
+        state = self.world.sandbox.state
+        if not (state.legs.by_id[leg].is_alive and state.legs.by_id[other].is_alive):
+            return "another application does nothing"
+        rooms = [room for room in state.conferences.by_id.values() if room.status != "completed"]
+        if rooms and chance.random() < 0.5:
+            room, is_host = chance.choice(rooms), chance.random() < 0.5
+            if leg not in room.present:
+                room.admit(state.legs.by_id[leg], JoinOptions(ends_on_exit=is_host))
+            return f"another application brings {leg} into {room.name}, host: {is_host}"
+        if any(state.legs.by_id[end].answered_at is None for end in (leg, other)) or self._peer(leg) == other:
+            return "another application does nothing"
+        state.bridges.bridge(BridgeCalls(call_control_id=leg, other_call_control_id=other))
+        self.approved_bridges |= {leg, other}
+        return f"another application connects {leg} with {other}"
 
     async def _ask_for_grant(self, chance: random.Random) -> None:
         legs, rooms = self.legs(), self.rooms()
@@ -224,16 +257,15 @@ class Oracle:
 
     # What the oracle knows from approved calls
 
-    def _note(self, tool: str, arguments: Mapping[str, Any], content: Any) -> None:
+    def _note(self, tool: str, arguments: Mapping[str, Any], content: Any, before: Snapshot) -> None:
         """Note what an approved call sets up. Its question must say what follows later."""
         approved = self.answers.given is True
         config: dict[str, Any] = arguments.get("conference_config") or {}
         given = {**arguments, **config}
         if tool == "dial":
             is_silent = given.get("supervisor_role") in UNHEARD or "supervise_call_control_id" in given
-            for number in [str(arguments["to"])]:
-                was = self.dialled.get(number, (True, {}))[0]
-                self.dialled[number] = (approved and was, dict(given))
+            for leg in self.snapshot().dialled.keys() - before.dialled.keys():
+                self.dialled[leg] = (approved, given)
             if approved and is_silent:
                 self._require_words("hear")
         if approved and tool == "create_conference":
@@ -241,9 +273,8 @@ class Oracle:
             if given.get("duration_minutes"):
                 self._require_words("conference end")
         if approved and tool in ("bridge_calls", "transfer_call"):
-            self.approved_bridges |= {arguments["call_control_id"], arguments.get("other_call_control_id", "")}
-            if "queue_name" in arguments:
-                self.approved_bridges |= {self._peer(arguments["call_control_id"])}
+            leg = arguments["call_control_id"]
+            self.approved_bridges |= {leg, arguments.get("other_call_control_id", ""), self._peer(leg)}
         if approved and (given.get("end_conference_on_exit") or given.get("soft_end_conference_on_exit")):
             self._require_words("conference end")
             if tool != "dial":
@@ -281,6 +312,7 @@ class Oracle:
     def snapshot(self) -> Snapshot:
         state = self.world.sandbox.state
         rooms = list(state.conferences.by_id.values())
+        queued = [call for queue in state.queues.by_name.values() for call in queue.calls]
         present = {(room.id, leg): item for room in rooms for leg, item in room.present.items()}
         places: dict[str, str] = {}
         for leg in state.legs.alive():
@@ -302,6 +334,9 @@ class Oracle:
             recording={room.id for room in rooms if _is_recording(room)},
             recorded={leg.call_control_id for leg in state.legs.alive() if _is_recorded(leg)},
             saved={item.id for item in state.recordings.by_id.values() if item.ended_at is not None},
+            transcribed={leg.call_control_id for leg in state.legs.alive() if is_transcribed(leg)},
+            kept={call.leg.call_control_id for call in queued if call.keep_after_hangup},
+            ended_in_queue={call.leg.call_control_id for call in queued if not call.leg.is_alive},
             supervising={
                 leg.call_control_id: leg.location.role
                 for leg in state.legs.alive()
@@ -389,8 +424,7 @@ class Oracle:
                 self._fail("conference ended later", f"conference {room.name!r} ended at a limit that was not approved")
 
     def _entered_as_host(self, leg: str) -> bool:
-        number = self.world.sandbox.state.legs.by_id[leg].to
-        return self.dialled.get(number, (False, {}))[0]
+        return self.dialled.get(leg, (False, {}))[0]
 
     def _check_hangups(self, before: Snapshot, after: Snapshot, kind: str) -> None:
         for leg in before.alive - after.alive:
@@ -401,7 +435,11 @@ class Oracle:
             if kind in TOOLS:
                 # A caller whose first event is still on its way is named by a short id.
                 # Who is at the other end of a bridge that another application made is not in any event.
-                bridged = "|the call that is connected with" if before.places.get(leg) == "bridge" else ""
+                # The end of a call of the account with itself ends with its other end.
+                far = self.world.sandbox.state.legs.by_id[leg].far_leg
+                ends = (leg, far.call_control_id if far else "")
+                is_bridged = any(before.places.get(end) == "bridge" for end in ends)
+                bridged = "|the call that is connected with" if is_bridged else ""
                 names = f"{self._who(leg)}|{leg[:14]}{bridged}"
                 self._require("hung up", f"{self._who(leg)} was hung up", names, more=True)
             elif kind == "hangs_up" and leg != self._hung_up and before.places.get(leg) == "bridge":
@@ -439,6 +477,9 @@ class Oracle:
                 and (now == "parked" or now.startswith("queue "))
             ):
                 self._require("place lost", f"{self._who(leg)} lost the place in {place}", more=True)
+        for leg in before.kept - after.kept:
+            if after.places.get(leg) == before.places.get(leg):
+                self._require("place lost", f"{self._who(leg)} loses the place when they hang up", self._who(leg))
 
     def _check_entries(self, before: Snapshot, after: Snapshot, kind: str, arguments: Mapping[str, Any]) -> None:
         for key, participant in after.present.items():
@@ -450,14 +491,14 @@ class Oracle:
             elif is_new and participant.mute and kind in TOOLS and arguments.get("beep_enabled") not in AUDIBLE:
                 self._check_silent(leg, kind, f"{self._who(leg)} entered muted and without a beep")
             elif is_new and participant.mute and kind == "advance":
-                approved, config = self.dialled.get(self._who(leg), (True, {}))
+                approved, config = self.dialled.get(leg, (True, {}))
                 if not approved and config.get("beep_enabled") not in AUDIBLE:
                     self._fail("overheard", f"{self._who(leg)} entered muted and without a beep")
 
     def _check_supervision(self, before: Snapshot, after: Snapshot, kind: str) -> None:
         """A supervisor hears a call outside a conference once the dial is answered."""
         for leg in after.supervised.keys() - before.supervised.keys():
-            if not self.dialled.get(self._who(leg), (False, {}))[0]:
+            if not self.dialled.get(leg, (False, {}))[0]:
                 self._fail("overheard", f"{self._who(leg)} supervises {self._who(after.supervised[leg])}")
 
         for leg, role in after.supervising.items():
@@ -467,7 +508,7 @@ class Oracle:
     def _check_silent(self, leg: str, kind: str, what: str) -> None:
         if kind in TOOLS:
             self._require("overheard", what)
-        elif kind == "advance" and not self.dialled.get(self._who(leg), (False, {}))[0]:
+        elif kind == "advance" and not self.dialled.get(leg, (False, {}))[0]:
             self._fail("overheard", what)
 
     def _check_recordings(self, before: Snapshot, after: Snapshot, kind: str) -> None:
@@ -479,6 +520,9 @@ class Oracle:
 
             for leg in after.recorded - before.recorded:
                 self._require("recorded", f"{self._who(leg)} is recorded", f"{self._who(leg)}|{leg[:14]}")
+            for leg in after.transcribed - before.transcribed:
+                name = f"{self._who(leg)}|{leg[:14]}"
+                self._require("transcribed", f"{self._who(leg)} is transcribed", name, more=True)
             for recording_id in before.saved - after.saved:
                 self._require("recording deleted", f"recording {recording_id} was deleted", recording_id)
 
@@ -573,18 +617,25 @@ class Chooser:
         self._oracle = oracle
         self._chance = chance
         self._fields: frozenset[str] = frozenset()
+        self._fitting: list[str] = []
+        """The legs on which the tool can have an effect, if few are in such a state."""
         self._near: list[str] = []
         """The legs in the conference or queue that was chosen, if one of these is to be chosen too."""
 
     def valid_arguments(self, tool: type[Command]) -> dict[str, Any]:
         """Arguments that the tool takes, if a few attempts find some."""
-        made: dict[str, Any] = {}
         self._fields = frozenset(tool.model_fields)
+        fitting = getattr(self._oracle.snapshot(), _FITTING.get(tool.tool_name(), ""), ())
+        self._fitting = sorted(fitting) if self._chance.random() < _NEAR_SHARE else []
+        return self._valid(tool)
+
+    def _valid(self, model: type[BaseModel]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
         for _ in range(_ATTEMPTS):
-            self._near = []
-            made = self.arguments(tool)
+            self._near = self._fitting
+            made = self.arguments(model)
             try:
-                tool.model_validate(made)
+                model.model_validate(made)
             except ValidationError:
                 continue
             break
@@ -596,7 +647,7 @@ class Chooser:
             # A spoken prompt is never sent as a field: the call waits until it has ended, and this clock stands still.
             if about.exclude and name in ("payload", "voice"):
                 continue
-            if about.is_required() or self._chance.random() < _OPTIONAL_SHARE:
+            if about.is_required() or self._chance.random() < _SHARES.get(name, _OPTIONAL_SHARE):
                 value = self._value(name, about.annotation)
                 if value is not None:
                     made[about.alias or name] = value
@@ -628,7 +679,7 @@ class Chooser:
         if origin in (Annotated, Union, UnionType):
             return self._by_type(next(kind for kind in inner if kind is not type(None)))
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            return self.arguments(annotation)
+            return self._valid(annotation)
         if annotation is bool:
             return self._chance.random() < _TRUE_SHARE
         return 2 if annotation is int else None
@@ -637,14 +688,24 @@ class Chooser:
 _ATTEMPTS = 8
 _NEAR_SHARE = 0.7
 _OPTIONAL_SHARE = 0.35
+_SHARES = {"conference_config": 0.6, "command_id": 0.1}
 _TRUE_SHARE = 0.8
 _LEG_ARGUMENTS = ("call_control_id", "other_call_control_id", "supervise_call_control_id", "participant_id")
+_FITTING = {
+    "switch_supervisor_role": "supervising",
+    **dict.fromkeys(("stop_call_recording", "pause_call_recording", "resume_call_recording"), "recorded"),
+    "stop_transcription": "transcribed",
+    "remove_queue_call": "ended_in_queue",
+}
+"""The legs in a snapshot that fit a tool, by its name."""
 _URL = ("https://example.com/a.mp3",)
 _VALUES: Mapping[str, Sequence[Any]] = {
     "queue_name": QUEUES,
     "name": ROOMS,
     "conference_name": ROOMS,
-    "to": NUMBERS,
+    "to": (*NUMBERS, list(NUMBERS[:2]), list(NUMBERS[2:])),
+    "command_id": ("one", "two"),
+    "from_display_name": ("Anna",),
     "from_": ("+12025550100",),
     "connection_id": ("sandbox",),
     "time_limit_secs": (30,),
@@ -659,19 +720,40 @@ _VALUES: Mapping[str, Sequence[Any]] = {
     "audio_url": _URL,
     "invalid_audio_url": _URL,
     "hold_audio_url": _URL,
-    **dict.fromkeys(("filter", "command_id", "region", "language", "voice_settings", "page_number"), ()),
+    **dict.fromkeys(("filter", "region", "language", "voice_settings", "page_number"), ()),
 }
 """Values of arguments that name nothing in the sandbox; none to leave an argument out."""
 
 
 def arrange(world: World, chance: random.Random) -> None:
-    """A start: conferences with hosts and supervisors, waiting callers, bridged and parked calls, a recording."""
+    """A start: conferences, waiting callers, bridged, supervised, recorded and parked calls."""
     state = world.sandbox.state
     place = iter(range(9000, 10_000))
 
     def caller() -> Leg:
         return state.legs.arrive(f"+1202555{next(place)}", "+12025550100")
 
+    arrange_rooms(state, chance, caller)
+    for name in chance.sample(QUEUES, chance.randint(0, 2)):
+        state.queues.enqueue(EnqueueCall(call_control_id=caller().call_control_id, queue_name=name))
+        kept = caller()
+        enqueue = EnqueueCall(call_control_id=kept.call_control_id, queue_name=name, keep_after_hangup=True)
+        state.queues.enqueue(enqueue)
+        if chance.random() < 0.5:
+            state.legs.person_hangs_up(kept)
+    if chance.random() < 0.5:
+        first, second = caller(), caller()
+        bridge = BridgeCalls(call_control_id=first.call_control_id, other_call_control_id=second.call_control_id)
+        state.bridges.bridge(bridge)
+        if chance.random() < 0.5:
+            state.supervisors.supervise(caller(), first, "barge")
+    for end in chance.choices(("saved", "running", "paused"), k=chance.randint(0, 2)):
+        record(state, caller(), end)
+    caller()
+
+
+def arrange_rooms(state: SandboxState, chance: random.Random, caller: Callable[[], Leg]) -> None:
+    """Conferences with hosts and supervisors, some of them recorded."""
     for name in ROOMS[: chance.randint(1, 3)]:
         room = state.conferences.start(caller(), name, JoinOptions())
         for _ in range(chance.randint(0, 3)):
@@ -680,12 +762,20 @@ def arrange(world: World, chance: random.Random) -> None:
         host.ends_on_exit, host.soft_ends_on_exit = chance.random() < 0.3, chance.random() < 0.2
         if chance.random() < 0.3:
             room.admit(caller(), JoinOptions(role="monitor"))
-    for name in chance.sample(QUEUES, chance.randint(0, 2)):
-        state.queues.enqueue(EnqueueCall(call_control_id=caller().call_control_id, queue_name=name))
-    if chance.random() < 0.5:
-        first, second = caller().call_control_id, caller().call_control_id
-        state.bridges.bridge(BridgeCalls(call_control_id=first, other_call_control_id=second))
-    caller()
+        if chance.random() < 0.3:
+            start = StartRecording(conference_id=room.id, format="mp3", channels="single")
+            state.recordings.start(start)
+
+
+def record(state: SandboxState, leg: Leg, end: str) -> None:
+    """A recording of a call: saved, running or paused."""
+    state.legs.answer(leg)
+    id_ = leg.call_control_id
+    state.recordings.start_on_call(StartCallRecording(call_control_id=id_, format="mp3", channels="single"))
+    if end == "saved":
+        state.recordings.stop_on_call(StopCallRecording(call_control_id=id_))
+    elif end == "paused":
+        state.recordings.pause_on_call(PauseCallRecording(call_control_id=id_))
 
 
 @asynccontextmanager
