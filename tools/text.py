@@ -69,6 +69,12 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else plural}"
 
 
+def spoken_words(text: str) -> float:
+    """How many English words take as long to say as a text. Some scripts have no spaces between words."""
+    words = ((len(word), sum(unicodedata.east_asian_width(letter) in "WF" for letter in word)) for word in text.split())
+    return sum(max(1, wide / 2, length / 12) for length, wide in words)
+
+
 def listed(items: Sequence[str], most: int = 5, separator: str = ", ") -> str:
     """The first items, and how many more there are."""
     more = f" and {len(items) - most} more" if len(items) > most else ""

@@ -18,7 +18,7 @@ from ...tools.call_recordings import PauseCallRecording, ResumeCallRecording
 from ...tools.call_state import UpdateClientState
 from ...tools.client_state import as_base64
 from ...tools.recordings import AnnounceRecording, PauseRecording, ResumeRecording
-from ...tools.text import count
+from ...tools.text import count, spoken_words
 from ..errors import CallFailed, CallRefused
 from ..events.envelope import server_event
 from ..events.event import (
@@ -217,7 +217,7 @@ class RecordingConsent:
     def _is_playing(self, announced: StoredEvent | None) -> bool:
         if announced is None or announced.type != CONSENT_ANNOUNCED:
             return False
-        length = timedelta(seconds=len(str(announced.payload.get("announcement", "")).split()))
+        length = timedelta(seconds=spoken_words(str(announced.payload.get("announcement", ""))))
         return self._events.now() - announced.occurred_at < length + _SLACK
 
     # Events
@@ -229,11 +229,11 @@ class RecordingConsent:
         if not consent.is_required or leg is None:
             return
         if event.type in _ENDED:
-            await self._note_heard(leg, consent)
+            await self._note_heard(leg)
         elif event.type == "call.dtmf.received":
             await self._note_key(leg, event, consent)
 
-    async def _note_heard(self, leg: str, consent: ConsentPolicy) -> None:
+    async def _note_heard(self, leg: str) -> None:
         """Note that a leg heard the announcement, if what ended on it was the whole announcement."""
         announced = _newest_announcement(await self._own(leg))
         if announced is None or announced.type != CONSENT_ANNOUNCED:
@@ -249,7 +249,7 @@ class RecordingConsent:
         if ended is None:
             return
         words = str(announced.payload.get("announcement", ""))
-        shortest = len(words.split()) / _FASTEST_WORDS_PER_S if consent.rules.announcement else 0
+        shortest = spoken_words(words) / _FASTEST_WORDS_PER_S if audio[first].type == "call.speak.started" else 0
         lasted = (ended.occurred_at - audio[first].occurred_at).total_seconds()
         if ended.payload.get("status", "completed") == "completed" and lasted >= shortest:
             await self._store(CONSENT_HEARD, leg, {"announced_by": announced.id, "announcement": words})

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from ...tools.audio import PlayAudio, SpeakText, StopAudio
 from ...tools.base import EVERYONE
+from ...tools.text import spoken_words
 from .clock import Timer
 from .commands import SendDtmf
 from .conference import Conference
@@ -26,7 +27,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 def speech_seconds(text: str) -> float:
     """How long it takes to speak a text or SSML."""
-    return max(1.0, len(_TAG.sub(" ", text).split()) / WORDS_PER_SECOND)
+    return max(1.0, spoken_words(_TAG.sub(" ", text)) / WORDS_PER_SECOND)
 
 
 def check_audio(**urls: str | None) -> None:

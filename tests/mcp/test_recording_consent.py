@@ -146,6 +146,23 @@ async def test_an_announcement_that_is_cut_short_was_not_heard(world: World, pol
         await refusal(client, "start_recording", conference_id=standup, **START)
 
 
+async def test_an_announcement_without_spaces_that_is_cut_short_was_not_heard(world: World, policed: Policed) -> None:
+    standup = room(world.sandbox, people=1)
+    [leg] = legs_in(world, standup)
+    japanese = ANNOUNCE.replace("This call is recorded for training.", "この通話は品質向上のため録音されています。")
+    async with policed(japanese.replace("en-US", "ja-JP")) as client:
+        await passes(world, 1)
+        await call(client, "announce_recording", conference_id=standup)
+        await passes(world, 1)
+        world.sandbox.state.call_audio.queue_of(world.sandbox.state.legs.by_id[leg]).stop_all()
+        await passes(world, 5)
+        await refusal(client, "start_recording", conference_id=standup, **START)
+        await passes(world, 22)
+        await call(client, "announce_recording", conference_id=standup)
+        await passes(world, 5)
+        await call(client, "start_recording", conference_id=standup, **START)
+
+
 async def test_the_announcement_is_not_stopped_from_the_other_end_of_a_bridge(world: World, policed: Policed) -> None:
     arriving = [world.sandbox.state.legs.arrive(f"+120255590{place}", "+12025550100") for place in (60, 61)]
     first, second = (leg.call_control_id for leg in arriving)

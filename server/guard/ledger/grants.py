@@ -54,7 +54,7 @@ class Grant:
     revoked_by: str | None = None
 
     def is_open(self, now: datetime) -> bool:
-        """Whether it can be used. A clock set back does not extend it."""
+        """Whether it can be used: from when it was granted until it expires, it is used up or revoked."""
         return self.left > 0 and self.revoked_by is None and self.granted_at <= now < self.expires_at
 
 
