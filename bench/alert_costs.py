@@ -26,7 +26,7 @@ ROOMS = 1_000
 PEOPLE = 4
 QUEUED = 100
 CHANGED = 25
-"""Conferences in which somebody takes the floor between two evaluations: fifty events a second."""
+"""Conferences in which a participant takes the floor between two evaluations: fifty events a second."""
 ROUNDS = 200
 TARGET = 0.01
 

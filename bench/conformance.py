@@ -42,7 +42,7 @@ class Check:
     says: str
     """What the suite says of it; empty: nothing."""
     record: str
-    """All that the suite noted of the scenario."""
+    """The suite's notes about the scenario."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class LeftOut:
 
 
 def main() -> int:
-    """Run the suite at each version, print what came of it, and return the exit code."""
+    """Run the suite at each version, print the results, and return the exit code."""
     _fetch()
     left_out = dict(_left_out())
     checks = {version: list(_ran(version)) for version in VERSIONS}

@@ -160,7 +160,7 @@ def _room(size: int) -> str:
 
 @asynccontextmanager
 async def _filled(path: Path, size: int) -> AsyncGenerator[Store]:
-    """A store of so many events, evenly apart up to now."""
+    """A store of this many events, at equal intervals up to now."""
     url = f"sqlite:///{path}"
     async with Store.open(url):
         pass

@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def works(python: str, name: str) -> bool:
-    """Run one example with the framework of this Python, and print what comes of it."""
+    """Run one example with the framework of this Python, and print its output."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = [python, str(PROBE), name, str(ROOT / "docs" / "frameworks.md")]
     ended = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)

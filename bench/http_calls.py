@@ -129,7 +129,7 @@ class Clients:
         self._clients = [Client(port, era, call) for _ in range(count)]
 
     def rate(self, calls: int) -> float:
-        """Calls a second, over so many, on connections that are open already."""
+        """Calls a second, measured over this many calls, on open connections."""
         with selectors.DefaultSelector() as selector:
             for client in self._clients:
                 client.connect()

@@ -134,7 +134,7 @@ def _under_uvicorn(env: Mapping[str, str], workers: int) -> Generator[tuple[int,
 
 @contextmanager
 def _serving(command: Sequence[str], env: Mapping[str, str]) -> Generator[tuple[int, int]]:
-    """A server on a port of its own, which its command takes last; the port, and its process."""
+    """A server on a free port, the last argument of its command. Yields the port and the process."""
     port = free_port()
     with subprocess.Popen([*command, str(port)], env=env) as server:
         try:

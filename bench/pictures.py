@@ -54,7 +54,7 @@ class House:
     database: str
 
     async def happens(self, path: str) -> None:
-        """Somebody at a far end does something."""
+        """A person at a far end does something."""
         headers = {"authorization": "Bearer KEYpictures"}
         async with httpx2.AsyncClient(trust_env=False, headers=headers) as http:
             answer = await http.post(f"http://127.0.0.1:{self.port}/sandbox/calls/{path}", json={})

@@ -134,7 +134,7 @@ async def _pruned(url: str, size: int) -> Sequence[tuple[str, str]]:
 
 
 def _intake(url: str, processes: int) -> float:
-    """Events a second that so many processes store at once, each from 64 senders."""
+    """Events a second that this many processes store at the same time, each from 64 senders."""
     command = [sys.executable, __file__, "pour", url]
     pipe = subprocess.PIPE
     running = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(processes)]

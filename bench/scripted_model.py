@@ -96,7 +96,7 @@ def scripted_model(turn: Turn) -> AbstractContextManager[str]:
 
 @dataclass
 class Chat:
-    """A script behind OpenAI's chat API, and all that the host has sent to it."""
+    """A script behind OpenAI's chat API, and the requests of the host."""
 
     turn: Turn
     as_called: Callable[[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]

@@ -40,7 +40,7 @@ LONG_WAIT = '[[alerts]]\nname = "long-wait"\nwhen = "queue_wait"\nafter = "1m"\n
 
 @dataclass
 class Receiver:
-    """The operator's receiver, which answers as it is set to."""
+    """The operator's receiver, with an answer that the test chooses."""
 
     url: str = ""
     status: int = 200

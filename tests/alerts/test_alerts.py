@@ -257,7 +257,7 @@ async def test_an_alert_that_the_policy_drops_is_cleared_at_once(tmp_path: Path)
 
 
 async def test_an_event_that_only_poses_as_an_alert_changes_nothing(tmp_path: Path) -> None:
-    """As with --insecure-webhooks anybody could post one."""
+    """An unsigned event, as any program can post it with --insecure-webhooks."""
     async with alerting_client(alert("queue_wait", after="1m"), tmp_path) as server:
         await server.queue_up("+12025550188")
         await server.after(61)

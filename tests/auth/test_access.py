@@ -134,7 +134,7 @@ async def pages_of(server: Site, token: str) -> set[str]:
 
 
 async def is_shown(server: Site, token: str, path: str) -> bool:
-    """Whether whoever signs in with a token sees what a page tells."""
+    """Whether a person who signs in with a token sees what the page shows."""
     async with httpx2.AsyncClient(trust_env=False) as http:
         headers = {"origin": server.url, "content-type": "application/json"}
         answer = await http.post(f"{server.url}/operator/api/sign-in", json={"token": token}, headers=headers)

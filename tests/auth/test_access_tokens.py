@@ -34,7 +34,7 @@ async def post_mcp(server: Site, **headers: str) -> httpx2.Response:
 
 
 def visible_response(answer: httpx2.Response) -> tuple[int, str, dict[str, str]]:
-    """All that a stranger sees."""
+    """What a client without a token sees of a response."""
     return answer.status_code, answer.text, {name: value for name, value in answer.headers.items() if name != "date"}
 
 
@@ -261,7 +261,7 @@ async def test_an_approval_by_another_person_serves_only_the_identity_that_asked
 
 
 async def approve_on_page(server: Site, token: str, code: str) -> httpx2.Response:
-    """What the operator page answers to somebody who signs in with a token and approves."""
+    """The operator page's answer to a person who signs in with a token and approves."""
     async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
         headers = {"origin": server.url, "content-type": "application/json"}
         let_in = await http.post(f"{server.url}/operator/api/sign-in", json={"token": token}, headers=headers)

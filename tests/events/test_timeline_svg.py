@@ -28,7 +28,7 @@ def of_room(type_: str, at: float, call: str | None = None, **payload: str) -> S
 def drawn(
     events: Sequence[StoredEvent] | Projection, at: float = 600, names: Mapping[str, str] | None = None
 ) -> ElementTree.Element:
-    """The picture of the room, so many seconds after the start, as whoever opens the file reads it."""
+    """The drawing of the room, `at` seconds after the start, as parsed XML."""
     projection = events if isinstance(events, Projection) else fold(events)
     drawing = projection.timeline_svg(ROOM, START + timedelta(seconds=at), names)
     assert drawing is not None

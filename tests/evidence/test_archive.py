@@ -81,7 +81,7 @@ class Case:
 
 
 async def practise(directory: Path) -> Case:
-    """A server that gets signed webhooks; two rooms, in the first of which somebody is approved to end it."""
+    """A server with signed webhooks, and two rooms. A person has approved the end of the first."""
     port, database = free_port(), directory / "events.db"
     with posting_telnyx(port) as telnyx:
         env = {**telnyx.env, "TELNYX_PUBLIC_KEY": telnyx.sandbox.public_key}

@@ -1,4 +1,4 @@
-"""A model that does what it is told: what it says next follows from what the tools before have answered."""
+"""A scripted model: each of its calls follows from the results of the calls before."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ class Step:
 
     tool: str
     arguments: Arguments
-    """Made from what came before."""
+    """Made from the results before."""
 
 
 @dataclass

@@ -39,7 +39,7 @@ def scripted(script: Script) -> FunctionModel:
 
 
 class Person:
-    """Somebody in front of the framework, who answers every question alike."""
+    """A person at the framework, who gives every question the same answer."""
 
     def __init__(self, *, says: bool) -> None:
         self.questions: list[str] = []

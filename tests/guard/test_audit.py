@@ -1,4 +1,4 @@
-"""What was done is on record, whatever came of it; what is secret is not; and without a record nothing is done."""
+"""Every call is recorded with its outcome and without secrets, and a write that cannot be recorded is not sent."""
 
 import json
 import random
@@ -295,7 +295,7 @@ def _call_of(tool: str) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
 
 
-# Whole, whatever ends the server
+# The audit is whole after any end of the server
 
 CALLS, AT_ONCE = 1_000, 20
 ANY_CALL: Sequence[dict[str, Any]] = (

@@ -1,4 +1,4 @@
-"""Whatever the agent calls and whoever joins, no recording has a person in it whom the server added unannounced."""
+"""No recording contains a person whom the server added and who has not heard the announcement."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -377,7 +377,7 @@ class Limits:
 
 
 async def revoke(store: str, code: str, clock: Clock) -> None:
-    """As the command line does, by a connection of its own to the store."""
+    """As the command line does: by another connection to the store."""
     async with Ledger.open(store, now=clock) as ledger:
         await ledger.revoke_grant(code, "ben at a terminal")
 

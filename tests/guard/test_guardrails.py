@@ -1,4 +1,4 @@
-"""Whatever the risk, the level and the answer: what reaches Telnyx is exactly what should."""
+"""For every risk, level and answer, exactly the right requests reach Telnyx."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a session has left behind it is told with the calls that close it."""
+"""The states that a session has left open are listed with the calls that end them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -169,7 +169,7 @@ def test_each_end_is_a_valid_call_of_a_tool() -> None:
             COMMAND_OF[end["tool"]].model_validate(end["arguments"], strict=True)
 
 
-# Whatever was done
+# For any commands
 
 
 REGIONS = st.sampled_from([{}, {"region": "US"}, {"region": "Europe"}])
@@ -247,7 +247,7 @@ class Line:
         return conference_id
 
     def lasting(self) -> list[Any]:
-        """Whoever is muted or on hold, whatever plays or is recorded."""
+        """The people who are muted or on hold, and what plays or is recorded."""
         seen = self.sandbox.snapshot()
         people = [who for room in seen["conferences"] for who in room["participants"] if who["status"] == "joined"]
         states: list[Any] = [who for who in people if who["muted"] or who["on_hold"]]
@@ -259,7 +259,7 @@ class Line:
 
 
 async def leave_and_close(data: st.DataObject) -> list[Any]:
-    """What lasts at a Telnyx after some commands and all that closes what they have left."""
+    """The states that remain after some commands and the calls that end what they left open."""
     sandbox = Sandbox(clock=ManualClock())
     headers = {"Authorization": "Bearer KEYtests"}
     async with httpx2.AsyncClient(

@@ -299,7 +299,7 @@ class Server:
     client: Client
 
     def reached(self, rules: "Rules", tool: str, arguments: Mapping[str, Any]) -> list[str]:
-        """What of a call reached Telnyx: its tool, or all that it read if it reads."""
+        """The requests of a call that reached Telnyx: of its tool, or all of them if it reads."""
         set_scene(self.world.sandbox)
         write_policy(self.policy, toml(rules))
         try:

@@ -1,4 +1,4 @@
-"""Never more than a limit allows: in any window, by however many processes, whatever the clock does."""
+"""Limits hold in every window, for several processes and while the clock moves."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -259,7 +259,7 @@ Steps = Sequence[tuple[float, int]]
 
 
 class Tried(NamedTuple):
-    """A call, and what came of it."""
+    """A call, and its outcome."""
 
     at: datetime
     amount: int

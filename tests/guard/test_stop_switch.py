@@ -1,4 +1,4 @@
-"""The switch that stops every write: at once, in every process on the store, whatever was agreed before."""
+"""The stop switch stops every write at once, in every process on the store, approved writes too."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def database(tmp_path: Path) -> Path:
 
 
 async def stop(database: Path | str, reason: str | None = None) -> None:
-    """Stop writes by a connection of one's own to the store, as the command line and the operator page do."""
+    """Stop writes by another connection to the store, as the command line and the operator page do."""
     async with Ledger.open(url_of(database)) as ledger:
         await ledger.stop("anna at a terminal", reason)
 

@@ -32,7 +32,7 @@ async def failing() -> None:
 
 
 class Delays:
-    """A sleep that returns at once and remembers how long it was to last, or stops there for ever."""
+    """A sleep that returns at once and notes its seconds, or never returns."""
 
     def __init__(self, most: int) -> None:
         self.seconds: list[float] = []

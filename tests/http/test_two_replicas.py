@@ -205,7 +205,7 @@ async def test_after_a_replica_restarts_its_clients_open_a_new_session(
                 await client.call_tool("list_queues", {})
 
         async def is_back() -> bool:
-            """Whether the proxy no longer takes it for gone: it would move a session that began meanwhile."""
+            """Whether the proxy sends to this replica again. Until then it would move a new session."""
             before = await holder.called()
             async with replicas.proxy.client("2026-07-28") as client:
                 await call(client, "list_queues")

@@ -92,7 +92,7 @@ class AgentLoop:
 
 
 async def catch_up(at: CallCentre, agent: AgentLoop, seconds: int = 0) -> None:
-    """Let so many seconds pass, and the agent react to all that happens in each."""
+    """Let this many seconds pass. The agent reacts to the events of each second."""
 
     async def is_idle() -> bool:
         return agent.handled == len(at.telnyx.events(*TYPES))

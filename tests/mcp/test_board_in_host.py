@@ -36,7 +36,7 @@ def at(seconds: float) -> str:
 
 
 def crowd(many: int, **states: Any) -> dict[str, Any]:
-    """A board with so many people in one room, as a server tells it."""
+    """The data of a board with this many people in one room."""
     people = [{"leg": f"v3:{number}", "name": f"Person {number}", "since": at(60 + number)} for number in range(many)]
     people[0] |= states
     return {

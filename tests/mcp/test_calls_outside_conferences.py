@@ -165,7 +165,7 @@ async def test_a_supervisor_of_a_bridged_call_is_made_to_whisper_only_after_a_ye
         await call(client, "switch_supervisor_role", call_control_id=supervisor, role="whisper")
     location: Any = world.sandbox.state.legs.by_id[supervisor].location
     assert location.role == "whisper"
-    assert len(person.questions) > asked  # asked anew if an event came while the person read
+    assert len(person.questions) > asked  # asked again if an event came while the person read
     assert "lets this person hear people who do not hear them" in person.questions[-1]
 
 

@@ -33,7 +33,7 @@ class Centre:
         return await call(self._client, tool_name, **arguments)
 
     async def caller(self) -> str:
-        """Someone calls, and is answered."""
+        """A caller calls in and is answered."""
         leg = await self._telnyx.arrival()
         seen = await self.tool("wait_for_event", types=["call.initiated"], since="2000-01-01T00:00:00Z")
         assert leg in [event["call_control_id"] for event in seen["events"]]
@@ -41,7 +41,7 @@ class Centre:
         return leg
 
     async def dialled(self, to: str, **arguments: Any) -> str:
-        """Someone is called, and answers."""
+        """A person is called and answers."""
         dialled = await self.tool("dial", to=to, **arguments)
         await self.pass_time(2)
         return dialled["call"]["call_control_id"]

@@ -505,7 +505,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What came of a wrong call."""
+    """The refusal of a wrong call."""
 
     bad: Bad
     is_error: bool
@@ -519,7 +519,7 @@ class Refusal:
 
 @cache
 def refused(era: str) -> Mapping[str, list[Refusal]]:
-    """What came of each tool's wrong calls."""
+    """The refusals of each tool's wrong calls."""
     return at_bench(era, _call_every_tool_wrongly)
 
 

@@ -1,4 +1,4 @@
-"""News that a client is told without asking: resources that changed, and events pushed into the conversation."""
+"""Notifications to clients: resources that changed, and events pushed into the conversation."""
 
 import json
 import re
@@ -93,7 +93,7 @@ async def test_with_resources_subscribe_a_client_is_notified_only_of_its_subscri
         await raw.ask("resources/unsubscribe", {"uri": f"telnyx://conferences/{room}"})
         before = len(raw.messages)
         await raw.call("join_conference", conference_id=room, call_control_id=carol)
-        await first_update_of(raw, EVENTS, before)  # a round of news is told in the order of URIs, this the last
+        await first_update_of(raw, EVENTS, before)  # a round of notifications is in the order of URIs, this one last
         assert not updates(raw.messages[before:])[f"telnyx://conferences/{room}"]
         assert updates(raw.messages[before:])[f"telnyx://conferences/{room}/timeline"]
 
@@ -159,7 +159,7 @@ async def test_reading_a_queue_notifies_only_if_telnyx_knew_more(tmp_path: Path)
         before = len(raw.messages)
         first, second = [await raw.ask("resources/read", {"uri": support}) for _ in range(2)]
         await raw.call("update_queue", queue_name="zzz", max_size=6)
-        await first_update_of(raw, last, before)  # a round of news is told in the order of URIs
+        await first_update_of(raw, last, before)  # the notifications of a round are in the order of URIs
     asked = [json.loads(answer["contents"][0]["text"])["api_asked_at"] for answer in (first, second)]
     assert asked[0] < asked[1]
     assert not updates(raw.messages[before:])[support]

@@ -1,4 +1,4 @@
-"""With numbers masked a model reads the last four digits of a phone number, and everything else as it is."""
+"""With --mask-numbers, a model reads only the last four digits of phone numbers, and all other text unchanged."""
 
 import json
 import re
@@ -176,7 +176,7 @@ def test_an_answer_of_telnyx_differs_in_its_numbers_only(example: Any) -> None:
     assert shown.replace("****0101", "+15550101"[1:]).replace("****0100", "15550100") == json.dumps(example.answer)
 
 
-# Whatever is written
+# Any text
 
 DIGITS = st.text("0123456789", min_size=7, max_size=15)
 GAPS = st.sampled_from(["", " ", "-", ".", ") ", " (", "\u00a0", "%20", " - "])
@@ -195,7 +195,7 @@ def spellings(draw: st.DrawFn) -> str:
 
 
 APART = re.compile(r"[A-Za-z0-9%.:/=\\_-]\s*$")
-"""Before a number that stands for itself none of these stands: it would be part of an id, a time or an address."""
+"""Characters that do not come before a phone number: after them it is part of an id, a time or an address."""
 OTHERWISE = re.compile(
     r"(19|20)\d\d-\d\d-\d\d|\d\d?\.\d\d?\.\d{4}|\d{1,6}\.\d{1,6}|\d{1,3}(\.\d{1,3}){3}|\d{8}-\d{6}|\d{16,}(\D.*)?"
 )
@@ -329,7 +329,7 @@ async def prompt(context: Any, params: Any) -> GetPromptResult:
 
 
 def server() -> Server[Any]:
-    """A server that speaks of a number wherever it can."""
+    """A server that puts a number into every field that takes text."""
     made: Server[Any] = Server(
         "masked",
         on_list_tools=list_tools,
@@ -344,7 +344,7 @@ def server() -> Server[Any]:
 
 
 def result_and_questions(era: str, work: Callable[[Client], Any]) -> tuple[Any, list[str]]:
-    """What comes of some work with a client, and the questions that were put to a person meanwhile."""
+    """The result of some work with a client, and the questions that a person was asked meanwhile."""
     questions: list[str] = []
 
     async def answer(context: Any, params: Any) -> ElicitResult:

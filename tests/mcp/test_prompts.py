@@ -271,7 +271,7 @@ async def test_an_unknown_prompt_or_argument_has_no_completions(era: str, world:
 
 
 def shape(text: str) -> str:
-    """A text without what stands in quotation marks, and how long somebody has waited."""
+    """A text without quoted parts and waiting times."""
     return re.sub(r"'[^'\n]*'|for \d+ s", "'...'", text).replace(", called '...'", "")
 
 

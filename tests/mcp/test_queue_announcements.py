@@ -24,7 +24,7 @@ VOICE = "AWS.Polly.Joanna"
 
 
 def queue_of(people: int) -> tuple[World, list[str]]:
-    """A sandbox whose queue "support" has so many callers, and their legs in order."""
+    """A sandbox with this many callers in queue "support", and their legs in order."""
     world = World(Sandbox(clock=ManualClock(), scene=EMPTY))
     state = world.sandbox.state
     state.queues.create(CreateQueue(queue_name="support"))
@@ -71,7 +71,7 @@ async def test_each_of_twenty_callers_hears_their_position_and_nobody_hears_it_t
 
 
 class HangsUpAfter(SandboxTransport):
-    """The sandbox; a caller hangs up when so many callers have been spoken to."""
+    """The sandbox. A caller hangs up after this many announcements."""
 
     def __init__(self, world: World, spoken_to: int, leg: str) -> None:
         super().__init__(world.sandbox.app)

@@ -1,4 +1,4 @@
-"""What a person is asked, tool by tool: the words stand in prompts/questions, and name all that matters."""
+"""The approval question of each tool, from prompts/questions, names everything that matters."""
 
 import os
 import re

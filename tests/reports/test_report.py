@@ -202,7 +202,7 @@ class Worked:
 
 
 async def work_for_a_day(directory: Path, conferences: int, seed: int) -> Worked:
-    """Work for a day with so many conferences."""
+    """Work for a day with this many conferences."""
     since = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     world = World(Sandbox(clock=ManualClock(since), scene=EMPTY))
 

@@ -1,4 +1,4 @@
-"""Whatever is done in whatever order, the state is one that a phone system can be in."""
+"""After any commands in any order, the sandbox is in a state that a phone system can be in."""
 
 import random
 from collections import Counter

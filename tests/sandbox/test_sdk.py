@@ -41,7 +41,7 @@ def client(sandbox: Sandbox, url: str) -> Iterator[Telnyx]:
 
 
 def exact(answer: T | None) -> T:
-    """The answer, if it is all that its type says and nothing more."""
+    """The answer. Fails unless it has exactly the fields of its type."""
     assert answer is not None
     held = json.loads(answer.model_dump_json(by_alias=True, exclude_unset=True))
     type(answer).model_validate_json(json.dumps(held))
@@ -201,7 +201,7 @@ def test_the_sdk_dials_calls_and_lists_webhook_deliveries(client: Telnyx, sandbo
     ok(actions.answer(incoming, client_state="aGk=", command_id="a1"))
     ok(actions.reject(rejected, cause="USER_BUSY"))
     ok(actions.transfer(incoming, to="+12025550151", time_limit_secs=60, target_leg_client_state="aGk="))
-    nobody: Any = omit  # the SDK's type wants one even where the queue stands for it
+    nobody: Any = omit  # the SDK's type requires one even where a queue is named
     ok(actions.bridge(dialled.call_control_id, call_control_id_to_bridge_with=nobody, queue="support"))
     ok(actions.hangup(dialled.call_control_id, reason="done"))
     deliveries = list(client.webhook_deliveries.list(filter={"status": {"eq": "failed"}}, page_size=250))

@@ -74,7 +74,7 @@ class PythonApplication:
             self.failures.append(failure)
 
     def _act(self, event_type: str, payload: Any, command_id: str) -> None:
-        nobody: Any = omit  # the SDK's type wants a call even where the queue stands for it
+        nobody: Any = omit  # the SDK's type requires a call even where a queue is named
         actions, leg = self._client.calls.actions, payload.call_control_id
         match event_type:
             case "call.initiated" if payload.direction == "incoming":

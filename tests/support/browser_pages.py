@@ -106,7 +106,7 @@ def note_problems(tab: Page, problems: list[str], allowed: str | tuple[str, ...]
 
 @dataclass
 class Viewer:
-    """Somebody before a browser, which notes whatever should not happen in it."""
+    """A person at a browser. It notes errors and requests that must not happen."""
 
     tab: Page
     wrong: list[str] = field(default_factory=list[str])

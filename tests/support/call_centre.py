@@ -64,14 +64,14 @@ class CallCentre:
         return leg
 
     async def answered(self, number: str = CALLER) -> str:
-        """The same, answered by somebody else's application."""
+        """The same, answered by another application."""
         leg = await self.rings(number)
         await self.telnyx.post(f"/calls/{leg}/actions/answer")
         await self._settle()
         return leg
 
     async def colleague(self, number: str = AGENT) -> str:
-        """Somebody who is on the line already."""
+        """A person whose call is up already."""
         leg: str = (await self.telnyx.post("/sandbox/calls", {"from": number}))["call_control_id"]
         await self.telnyx.post(f"/calls/{leg}/actions/answer")
         return leg
@@ -156,7 +156,7 @@ class CallCentre:
 
 
 def hears(leg: Leg) -> bool:
-    """Whether a caller is not left in silence: hears somebody, something, ringing, or is to speak or press keys."""
+    """Whether a caller hears a person, audio or ringing, or is asked to speak or to press keys: not left in silence."""
     if not leg.is_alive or leg.answered_at is None or leg.gathering is not None:
         return True
     queues = [activity for activity in leg.activities if isinstance(activity, PlaybackQueue)]

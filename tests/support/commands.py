@@ -22,7 +22,7 @@ def installed(*arguments: str) -> list[str]:
 
 
 def forked(*arguments: str) -> list[str]:
-    """What starts the same as a fork. It may be sent signals, and killed; its number is another's."""
+    """The command that starts the same as a fork. It takes signals and can be killed, but has another process id."""
     return [sys.executable, "-IS", str(_HERE / "launcher.py"), _socket(), COMMAND, *arguments]
 
 

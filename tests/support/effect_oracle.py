@@ -94,7 +94,7 @@ class Snapshot:
 
 @dataclass
 class Granted:
-    """What a person has allowed beforehand, counted a second time: hanging up these legs in this room."""
+    """A grant, counted independently of the server: to hang up these legs in this room."""
 
     legs: frozenset[str]
     room: str | None
@@ -552,7 +552,7 @@ class Oracle:
         return [call.leg.call_control_id for call in queue.calls] if queue is not None else []
 
     def hosts(self) -> set[tuple[str, str]]:
-        """Whoever ends a conference by leaving, with that conference."""
+        """The legs that end a conference by leaving it, with that conference."""
         present = self.snapshot().present.items()
         return {key for key, person in present if person.ends_on_exit or person.soft_ends_on_exit}
 

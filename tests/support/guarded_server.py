@@ -179,7 +179,7 @@ def dialled_numbers(sandbox: Sandbox) -> list[str]:
 
 
 def call_in(phone: Telnyx, number: str = "+12025550188") -> str:
-    """Somebody calls; the call leg's id."""
+    """A caller calls in. Returns the call leg's id."""
     called = phone.request("POST", "/sandbox/calls", {"from": number, "to": "+12025550100"})
     call_control_id: str = called["data"]["call_control_id"]
     return call_control_id
@@ -204,7 +204,7 @@ def code_in(refusal: str) -> str:
 async def decided(
     path: Path | str, code: str, *, yes: bool = True, now: Callable[[], datetime] = real_time
 ) -> PendingApproval:
-    """Answer a question, as the command line and the operator page do: by a connection of one's own to the store."""
+    """Answer a question, as the command line and the operator page do: by another connection to the store."""
     async with Ledger.open(url_of(path), now=now) as ledger:
         return await ledger.decide(code, Decision(yes, "ben at a terminal"))
 

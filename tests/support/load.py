@@ -41,12 +41,12 @@ class Load:
             thread.join(PATIENCE)
 
     def until(self, count: int) -> None:
-        """Wait until so many have been answered 200."""
+        """Wait until this many have been answered 200."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.answered) >= count, PATIENCE), self.answered
 
     def until_repeated(self, count: int) -> None:
-        """Wait until so many posts have been made again."""
+        """Wait until this many posts have been repeated."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.repeated >= count, PATIENCE), self.repeated
 

@@ -1,4 +1,4 @@
-"""What says to hosts and registries how this server is installed, made from the code."""
+"""The manifests that tell hosts and registries how to install this server, made from the code."""
 
 import json
 import tomllib

@@ -62,7 +62,7 @@ class Desk:
         )
 
     async def tab_to(self, name: str) -> list[str]:
-        """Press Tab until this has the focus; all that had it on the way."""
+        """Press Tab until this has the focus. Returns everything that had the focus on the way."""
         met: list[str] = []
         while len(met) < 20 and (not met or met[-1] != name):
             await self.tab.keyboard.press("Tab")

@@ -61,7 +61,7 @@ class Cluster:
         self._port = directory / "port"
 
     def make(self) -> None:
-        """Have it made, and start it."""
+        """Create the cluster, and start it."""
         user = unprivileged()
         if user is not None:
             shutil.chown(self.directory, user)
@@ -80,7 +80,7 @@ class Cluster:
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self.directory / "log"), "start")
 
     def stop(self, how: str = "fast") -> None:
-        """Stop it and close every connection. `immediate` is as if its process were killed."""
+        """Stop it and close every connection. `immediate`: as after a kill of its process."""
         self._run("pg_ctl", "-D", str(self._data), "-w", "-m", how, "stop")
 
     @property

@@ -94,7 +94,7 @@ class Story:
         return answer["data"]
 
     def ask(self, projection: Projection) -> None:
-        """Merge all that the API answers."""
+        """Merge the API's answers about all conferences and queues."""
         for room in self.pages("list_conferences"):
             people = self.pages("list_participants", conference_id=room["id"])
             projection.merge_conference(room, people, self.now)
@@ -120,7 +120,7 @@ def store(event: Any, number: int) -> StoredEvent:
 def event(
     type_: str, at: float = 0.0, *, id_: str | None = None, call: str | None = None, **payload: Any
 ) -> StoredEvent:
-    """An event so many seconds after the start."""
+    """An event `at` seconds after the start."""
     happened = START + timedelta(seconds=at)
     fields = {"call_control_id": call, **payload}
     return StoredEvent(

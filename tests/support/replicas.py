@@ -35,11 +35,11 @@ class Answer:
     """Of the HTTP answer, or `BROKEN_OFF`."""
     is_done: bool
     text: str
-    """All that was answered, as text."""
+    """The whole answer, as text."""
 
     @property
     def is_lost(self) -> bool:
-        """Whether the outcome of the call is unknown, and the client was told so."""
+        """Whether the answer says that the outcome of the call is unknown."""
         return self.status == BROKEN_OFF or (self.status == 502 and "is unknown" in self.text)
 
 
@@ -86,7 +86,7 @@ def _read(answer: httpx2.Response) -> Answer:
 
 
 class Calls:
-    """Clients that each create one queue after another, each of a name of its own."""
+    """Clients that each create one queue after another, each with a new name."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
@@ -101,7 +101,7 @@ class Calls:
             await anyio.lowlevel.checkpoint()
 
     async def until(self, more: int, *, done: bool = True) -> None:
-        """Wait until so many more calls are done; or are refused."""
+        """Wait until this many more calls are done, or refused."""
         target = self._count(done) + more
 
         async def look() -> bool:

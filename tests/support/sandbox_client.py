@@ -87,7 +87,7 @@ class Telnyx:
         return [event for event in bare if not kinds or event["event_type"] in kinds]
 
     def kinds(self, since: int = 0) -> list[str]:
-        """The types of the events emitted after the first so many."""
+        """The types of the events emitted after this many."""
         return [event["event_type"] for event in self.events()[since:]]
 
 

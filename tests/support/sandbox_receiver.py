@@ -1,4 +1,4 @@
-"""Someone who receives webhooks on a loopback port, for tests."""
+"""A receiver of webhooks on a loopback port, for tests."""
 
 import json
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ class Receiver:
                 await stream.send(f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n".encode())
 
     async def until(self, number: int) -> None:
-        """Wait until so many have come."""
+        """Wait until this many have arrived."""
         while len(self.received) < number:
             self._arrived = anyio.Event()
             await self._arrived.wait()

@@ -60,7 +60,7 @@ async def add_all(store: Store, events: list[Event]) -> list[StoredEvent | None]
 
 
 async def pour(store: Store, name: str) -> None:
-    """Store events from sixteen tasks for ever, and print the id of each event that was stored."""
+    """Store events from sixteen tasks without end, and print the id of each stored event."""
 
     async def send(sender: int) -> None:
         for place in range(1_000_000):

@@ -26,7 +26,7 @@ class Telnyx:
         return {"TELNYX_API_KEY": "KEYtests", "TELNYX_BASE_URL": f"{self.url}/v2"}
 
     def request(self, method: str, path: str, body: Any = None, key: str = "KEYtests") -> Any:
-        """One HTTP request, as anybody could send it."""
+        """One HTTP request, as any program can send it."""
         headers = {"Authorization": f"Bearer {key}"}
         with httpx2.Client(trust_env=False, verify=NO_TLS) as client:
             answer = client.request(method, f"{self.url}{path}", json=body, headers=headers)

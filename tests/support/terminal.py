@@ -1,4 +1,4 @@
-"""A command at a terminal of its own, typed to as a person would."""
+"""A command at a pseudo-terminal, with input as a person types it."""
 
 import os
 import pty

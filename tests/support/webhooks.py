@@ -61,7 +61,7 @@ def body_of(name: str, event_type: str = "conference.participant.joined", **payl
 
 
 def signed_headers(signer: Signer, body: bytes, ago: float = 0) -> dict[str, str]:
-    """The headers with which Telnyx posted this body, so many seconds ago."""
+    """The headers with which Telnyx posted this body, this many seconds ago."""
     return signer.headers(body, datetime.now(UTC) - timedelta(seconds=ago))
 
 

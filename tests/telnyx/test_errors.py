@@ -1,4 +1,4 @@
-"""What a model is told to do about each error that Telnyx documents, chosen by its code."""
+"""The advice to a model about each error that Telnyx documents, chosen by its code."""
 
 import re
 from pathlib import Path

@@ -24,7 +24,7 @@ RETRY = {command.tool_name(): command.retry for command in COMMANDS}
 
 @dataclass
 class Room:
-    """What the calls are about: made anew when used up."""
+    """The legs and conferences that the calls use. They are replaced when used up."""
 
     rng: random.Random
     conference: str = ""

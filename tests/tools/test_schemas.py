@@ -274,7 +274,7 @@ def text_of(schema: Mapping[str, Any]) -> st.SearchStrategy[str]:
 
 
 def object_of(schema: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects with at least one property: an empty filter cannot be told from none in a query."""
+    """Objects with at least one property: in a query, an empty filter looks like none."""
     fields = {name: value_of(name, inner) for name, inner in schema.get("properties", {}).items()}
     return st.fixed_dictionaries({}, optional=fields).filter(bool)
 

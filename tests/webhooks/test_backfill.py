@@ -177,7 +177,7 @@ async def test_a_new_process_starts_at_the_last_successful_backfill(tmp_path: Pa
 
 
 class Beats:
-    """A clock that goes on while somebody sleeps: each time by so many seconds too many, and then no more."""
+    """A clock that moves during each sleep, by the listed seconds more than the sleep, and then stops."""
 
     def __init__(self, *late: float) -> None:
         self.moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -193,7 +193,7 @@ class Beats:
 
 
 async def is_noted(*late: float) -> bool:
-    """Whether it counts as a gap when beats come so many seconds late."""
+    """Whether heartbeats that are this many seconds late count as a gap."""
     clock, noted = Beats(*late), anyio.Event()
     gaps = GapDetector(clock.now, clock.sleep)
 
@@ -213,7 +213,7 @@ async def test_a_machine_that_slept_is_distinguished_from_a_busy_one() -> None:
     assert not await is_noted()
     assert not await is_noted(0, 0.5, 20, 0)
     assert not await is_noted(60, 60, 60)
-    assert not await is_noted(-3600)  # somebody set the clock
+    assert not await is_noted(-3600)  # the clock was set
     assert await is_noted(0, 91, 0)
     assert await is_noted(8 * 3600)
 

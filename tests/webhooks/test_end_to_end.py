@@ -234,7 +234,7 @@ async def first_in_line(client: Client) -> str:
 async def one_of_two(
     arguments: tuple[str, ...], env: dict[str, str], leave: anyio.Event, *, task_status: TaskStatus[Client]
 ) -> None:
-    """A client of a server of its own, until it is to leave."""
+    """A client of its own server, until it must leave."""
     async with connected(*arguments, env=env) as client:
         task_status.started(client)
         await leave.wait()

@@ -27,7 +27,7 @@ BODY = b'{"data": {"id": "%s", "event_type": "x"}}'
 
 
 class Ticks:
-    """A sleep that lasts until it is told to end."""
+    """A sleep that lasts until the test ends it."""
 
     def __init__(self) -> None:
         self.asleep = anyio.Event()

@@ -1,4 +1,4 @@
-"""Whatever anybody posts: an answer below 500, and nothing raised."""
+"""Any request gets an answer below 500 and raises nothing."""
 
 import json
 from collections.abc import Awaitable, Callable

@@ -78,7 +78,7 @@ def altered_signature(change: Callable[[bytes], bytes]) -> Webhook:
 
 
 def flip_a_bit(signature: bytes) -> bytes:
-    """One that differs, whatever it was."""
+    """A signature that differs from the given one."""
     return signature[:-1] + bytes([signature[-1] ^ 1])
 
 

@@ -1,4 +1,4 @@
-"""Editing a configuration: whatever stands in it means the same afterwards, but for the one server."""
+"""Editing a configuration changes nothing in it but the one server."""
 
 import json
 import tomllib

@@ -1,4 +1,4 @@
-"""A write touches only what lies within the scope of every source, and what cannot be told is refused."""
+"""A write touches only what is within the scope of every source. What is not known is refused."""
 
 from typing import Any, cast
 

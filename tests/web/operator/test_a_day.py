@@ -184,7 +184,7 @@ async def test_a_team_lead_works_a_day_with_the_operator_page(tmp_path: Path) ->
             assert await page.get_by_role("alert").count() == 0
             assert (await running.ledger.verify()).records >= before
 
-            # Eight hours later they are still signed in, also in a page that is opened anew.
+            # Eight hours later they are still signed in, also in a page that is opened again.
             office.clock.move(hours=8)
             await page.reload()
             await page.get_by_role("link", name="Order 4711").wait_for()

@@ -251,7 +251,7 @@ async def test_shutdown_ends_an_open_stream_at_once_and_keeps_the_sign_in(tmp_pa
         async with serve_operator_page(ledger, live, 0) as address:
             await tasks.start(watch, address)
             before = anyio.current_time()
-        assert anyio.current_time() - before < 3  # a request in hand is given five seconds
+        assert anyio.current_time() - before < 3  # a request in progress is given five seconds
         assert len(await ledger.sign_ins()) == 1
     assert seen[1:] == [("closed", {})]
 
