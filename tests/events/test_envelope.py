@@ -56,7 +56,7 @@ def test_every_event_that_the_sandbox_sends_is_read() -> None:
 
 
 @each_row(
-    ("told", "understood"),
+    ("occurred_at", "expected"),
     [
         ("2025-03-01T12:00:00Z", datetime(2025, 3, 1, 12, tzinfo=UTC)),
         ("2025-03-01T12:00:00", datetime(2025, 3, 1, 12, tzinfo=UTC)),
@@ -69,11 +69,13 @@ def test_every_event_that_the_sandbox_sends_is_read() -> None:
         (None, RECEIVED_AT),
     ],
 )
-def test_times_are_utc_and_an_invalid_one_is_replaced_by_the_time_of_receipt(told: Any, understood: datetime) -> None:
-    forms: list[Json] = [{"occurred_at": told, "payload": {}}, {"payload": {"occurred_at": told}}]
+def test_times_are_utc_and_an_invalid_one_is_replaced_by_the_time_of_receipt(
+    occurred_at: Any, expected: datetime
+) -> None:
+    forms: list[Json] = [{"occurred_at": occurred_at, "payload": {}}, {"payload": {"occurred_at": occurred_at}}]
     for body in [{"id": "1", "event_type": "x", **form} for form in forms]:
         found = read(body).occurred_at
-        assert found == understood
+        assert found == expected
         assert found.utcoffset() == timedelta()
 
 

@@ -183,10 +183,10 @@ def test_payload_text_changes_a_description_only_within_quotation_marks(type_: s
     ids = {"call_control_id": CALL, "conference_id": ROOM}
     tame = {name: f"tame {name}" for name in payload}
     wild = {name: f"wild {value}" for name, value in payload.items()}
-    told, benign = (describe_event(_event(type_, {**ids, **fields})) for fields in (wild, tame))
-    assert is_plain(told)
-    assert len(told) < 700
-    assert _skeleton(told) == _skeleton(benign)
+    wild_text, benign = (describe_event(_event(type_, {**ids, **fields})) for fields in (wild, tame))
+    assert is_plain(wild_text)
+    assert len(wild_text) < 700
+    assert _skeleton(wild_text) == _skeleton(benign)
 
 
 def _skeleton(description: str) -> str:
@@ -209,11 +209,11 @@ def _event(type_: str, payload: dict[str, Any]) -> StoredEvent:
 
 @given(name=hostile, number=hostile, media=hostile, why=hostile)
 def test_names_add_neither_lines_nor_markup_to_a_timeline(name: str, number: str, media: str, why: str) -> None:
-    told, benign = (_timeline(*texts) for texts in ((f"n {name}", number, media, why), ("n", "m", "f", "w")))
-    assert [_QUOTED_MARKDOWN.sub("''", letter) for letter in told] == [
+    wild_text, benign = (_timeline(*texts) for texts in ((f"n {name}", number, media, why), ("n", "m", "f", "w")))
+    assert [_QUOTED_MARKDOWN.sub("''", letter) for letter in wild_text] == [
         _QUOTED_MARKDOWN.sub("''", letter) for letter in benign
     ]
-    for letter in told:
+    for letter in wild_text:
         assert is_plain(letter)
         assert len(letter) < 700
         for data in _QUOTED_MARKDOWN.findall(letter):

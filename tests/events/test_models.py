@@ -99,11 +99,11 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-_FIELDS = sorted({name for told in CONTRACT.values() for name in told["payload"]} | {"record_type"})
+_FIELDS = sorted({name for payload in CONTRACT.values() for name in payload["payload"]} | {"record_type"})
 
 
 @given(st.sampled_from([*TYPES, "conference.levitated"]), st.dictionaries(st.sampled_from(_FIELDS), _JSON))
-def test_no_field_of_any_type_is_ever_refused_or_lost(event_type: str, told: Json) -> None:
-    found = of(event_type, told)
+def test_no_field_of_any_type_is_ever_refused_or_lost(event_type: str, payload: Json) -> None:
+    found = of(event_type, payload)
     held = found.model_dump(by_alias=True, exclude_unset=True)
-    assert told.keys() <= held.keys() | held.get("unexpected", {}).keys()
+    assert payload.keys() <= held.keys() | held.get("unexpected", {}).keys()

@@ -24,7 +24,7 @@ class Row:
 
     what: str
     wrong: Call
-    told: tuple[str, ...]
+    refusal_words: tuple[str, ...]
     """Words of the refusal, by which the next call is found."""
     next: Call
     before: tuple[Call, ...] = ()
@@ -298,5 +298,5 @@ async def test_a_wrong_first_call_is_refused_with_the_remedy(row: Row) -> None:
         for tool, arguments in row.before:
             await call(client, tool, **with_ids(arguments, names))
         message = await refusal(client, row.wrong[0], **with_ids(row.wrong[1], names))
-        assert [words for words in row.told if with_ids(words, names) not in message] == [], message
+        assert [words for words in row.refusal_words if with_ids(words, names) not in message] == [], message
         await call(client, row.next[0], **with_ids(row.next[1], names))

@@ -56,7 +56,7 @@ async def test_not_every_call_is_answered_and_none_lasts_for_ever(
 
 
 @pytest.mark.parametrize(
-    ("number", "detection", "told"),
+    ("number", "detection", "results"),
     [
         ("+12025550150", "detect", [("detection", "human")]),
         ("+12025550150", "premium", [("premium.detection", "human_residence")]),
@@ -68,13 +68,13 @@ async def test_not_every_call_is_answered_and_none_lasts_for_ever(
     ],
 )
 async def test_machine_detection_reports_whether_a_person_or_a_machine_answered(
-    telnyx: Telnyx, number: str, detection: str, told: list[tuple[str, str]]
+    telnyx: Telnyx, number: str, detection: str, results: list[tuple[str, str]]
 ) -> None:
     await dial(telnyx, to=number, answering_machine_detection=detection)
     await telnyx.sandbox.advance(20)
     heard = [event for event in telnyx.events() if event["event_type"].startswith("call.machine.")]
     assert [(event["event_type"], event["payload"]["result"]) for event in heard] == [
-        (f"call.machine.{what}.ended", result) for what, result in told
+        (f"call.machine.{what}.ended", result) for what, result in results
     ]
 
 

@@ -28,8 +28,8 @@ async def test_a_web_page_may_not_control_the_sandbox(telnyx: Telnyx) -> None:
 async def test_the_control_api_moves_the_clock_and_due_events_happen(telnyx: Telnyx) -> None:
     room = await telnyx.conference("agent", duration_minutes=1)
     await telnyx.act(room, "speak", payload="Hi", voice="male")
-    told = await telnyx.post("/sandbox/clock", {"advance_seconds": 3600})
-    assert told == {"now": "2025-01-01T13:00:00.000000Z"}
+    answer = await telnyx.post("/sandbox/clock", {"advance_seconds": 3600})
+    assert answer == {"now": "2025-01-01T13:00:00.000000Z"}
     ended = telnyx.events("conference.speak.ended", "conference.ended")
     assert [event["payload"]["occurred_at"] for event in ended] == [
         "2025-01-01T12:00:01.000000Z",
@@ -71,11 +71,11 @@ async def story(sandbox: Sandbox) -> list[Any]:
 
 async def test_the_same_seed_tells_the_same_story_and_so_does_a_reset() -> None:
     first, second, other = (Sandbox(ManualClock(), seed=seed) for seed in (1, 1, 2))
-    told = await story(first)
-    assert await story(second) == told
-    assert await story(other) != told
+    story_of_first = await story(first)
+    assert await story(second) == story_of_first
+    assert await story(other) != story_of_first
     assert first.public_key != second.public_key
-    events = told[0]
+    events = story_of_first[0]
     first.reset()
     assert [event for event in first.events if event in events] == []
     assert {leg["call_control_id"] for leg in first.snapshot()["legs"]} == {

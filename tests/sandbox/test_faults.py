@@ -97,16 +97,16 @@ async def test_a_hanging_request_ends_only_when_the_client_gives_up(telnyx: Teln
 
 
 async def test_a_fault_happens_so_often_and_by_a_chance_that_repeats() -> None:
-    async def told(seed: int) -> list[int]:
+    async def statuses_of(seed: int) -> list[int]:
         telnyx = Telnyx(Sandbox(seed=seed))
         telnyx.sandbox.faults.add(Fault("status", probability=0.5, times=20))
         return [(await telnyx.send("GET", "/queues")).status_code for _ in range(60)]
 
-    statuses = await told(1)
+    statuses = await statuses_of(1)
     assert statuses.count(500) == 20
     assert 200 in statuses[:10]
-    assert await told(1) == statuses
-    assert await told(2) != statuses
+    assert await statuses_of(1) == statuses
+    assert await statuses_of(2) != statuses
 
 
 async def test_only_the_api_is_faulted_and_rules_can_be_seen_and_cleared(telnyx: Telnyx) -> None:

@@ -268,8 +268,8 @@ def test_a_schema_requires_the_same_fields_as_the_contract_and_an_explicit_every
 @each_row("command", COMMANDS, lambda command: command.tool_name())
 def test_a_schema_has_the_types_and_enumerations_of_the_contract(command: type[Command]) -> None:
     fields = fields_of(command)
-    told = {name: kind(schema) for name, schema in body_schemas(command).items()}
-    assert told == {name: kind_by_contract(name, fields[on_the_wire(command, name)]) for name in told}
+    kinds = {name: kind(schema) for name, schema in body_schemas(command).items()}
+    assert kinds == {name: kind_by_contract(name, fields[on_the_wire(command, name)]) for name in kinds}
 
 
 @each_row("command", COMMANDS, lambda command: command.tool_name())

@@ -51,9 +51,9 @@ class Operator:
     async def board(self) -> dict[str, Any]:
         """The first that the stream sends."""
         headers = {"x-operator-key": self.key}
-        async with self.http.stream("GET", f"{self.url}/operator/api/events", headers=headers) as told:
-            assert told.status_code == 200
-            async for line in told.aiter_lines():
+        async with self.http.stream("GET", f"{self.url}/operator/api/events", headers=headers) as stream:
+            assert stream.status_code == 200
+            async for line in stream.aiter_lines():
                 if line.startswith("data: "):
                     return json.loads(line.removeprefix("data: "))
         raise AssertionError("nothing was sent")
