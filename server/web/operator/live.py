@@ -66,13 +66,12 @@ class LiveCalls:
     def _room_now(self, conference_id: str, before: Facts) -> Facts:
         """The facts of a conference, with those who have joined and without those who have left since."""
         projection, now = self.events.projection, self.events.now()
-        view = projection.conference(conference_id, now)
-        if view is None or view.status == "ended":
-            return {**before, "over": before["over"] or view is not None}
-        present = {person.call_control_id for person in view.participants if person.left_at is None}
-        departed = {person.call_control_id for person in view.participants} - present
+        state = projection.conference_state(conference_id)
+        if state is None or state.ended_by(now):
+            return {**before, "over": before["over"] or state is not None}
+        departed = state.participants.keys() - state.present.keys()
         people = {leg: facts for leg, facts in before["people"].items() if leg not in departed}
-        for leg in sorted(present - people.keys()):
+        for leg in sorted(state.present.keys() - people.keys()):
             person = projection.person(leg, now)
             people[leg] = [person.name if person else leg, []]
         return {**before, "people": people}
