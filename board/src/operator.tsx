@@ -71,6 +71,8 @@ class Workplace extends Component<WorkplaceProps, State> {
   private timer = 0;
   private buttons: Buttons = { press: (tool, args) => this.press(tool, args), can: () => false };
   private actions = "";
+  /** Presses of buttons here that wait for an approval, by its code: the person who gives it need not press again. */
+  private presses = new Map<string, () => Promise<void>>();
   private isOver = false;
   /** A server that has restarted counts its states from the beginning. */
   private isNewStream = false;
@@ -145,6 +147,7 @@ class Workplace extends Component<WorkplaceProps, State> {
   private async press(tool: string, args: Record<string, unknown>): Promise<void> {
     try {
       const { text, ...outcome } = await post<Outcome>("press", { tool, arguments: args });
+      if (outcome.pending) this.presses.set(outcome.pending, () => this.press(tool, args));
       this.say({ ...outcome, text: outcome.failed ? text : "" }); // a success is seen
     } catch (why) {
       this.fail(why as Problem);
@@ -160,9 +163,11 @@ class Workplace extends Component<WorkplaceProps, State> {
     this.pile.answering(approval.code, true);
     try {
       const { decided, state } = await post<{ decided: Approval; state: Desk }>("decide", { code: approval.code, yes, reason });
-      this.pile.close(approval.code, answered(yes, decided.expires_at));
+      const press = yes && this.presses.get(approval.code);
+      this.pile.close(approval.code, press ? { how: "approved", sentence: "Approved." } : answered(yes, decided.expires_at));
       this.take(state);
       this.deal();
+      if (press) void press();
     } catch (why) {
       const { status, message } = why as Problem;
       if (status === 401) this.end("You are not signed in any more.");
@@ -447,7 +452,7 @@ function Answer({ outcome }: { outcome: Outcome }) {
   if (outcome.pending) {
     return (
       <p class="hint">
-        The policy asks for an approval of this: answer it on this page, then press the button again.
+        The policy asks for an approval of this, on this page. When you approve it, it is done.
       </p>
     );
   }

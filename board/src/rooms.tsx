@@ -8,6 +8,8 @@ import { count, Icon, type IconName, Theirs, Unseen } from "./parts";
 
 const ROLES = { monitor: "Listens in", whisper: "Whispers", barge: "Supervises" };
 const MANY = 24; // people from which on a room is a list by itself
+const MANY_ON_A_PHONE = 6; // there a card is as wide as the page
+const isNarrow = matchMedia("(max-width: 640px)");
 
 export type Sorting = "joined" | "name" | "state" | "hold";
 
@@ -67,7 +69,7 @@ export function RoomPart({ room, buttons, looks, children }: RoomProps) {
           {room.playing && <span class="badge audio">Audio plays</span>}
         </p>
         <div class="room-buttons">
-          <Press tool="mute_participants" args={everyone} buttons={buttons} icon="mic" off={muted === total}>
+          <Press tool="mute_participants" args={everyone} buttons={buttons} icon="mute" off={muted === total}>
             Mute all
           </Press>
           <Press tool="unmute_participants" args={everyone} buttons={buttons} icon="mic" off={!muted}>
@@ -190,7 +192,7 @@ function People({ room, people, buttons, looks }: PeopleProps) {
   if (!room.people.length) return <p class="nobody">Nobody is in it.</p>;
   if (!people.length) return <p class="nobody">Nobody in it matches the filter.</p>;
   const known = people.some((person) => person.leg === active.current);
-  const isList = looks.layout === "list" || (looks.layout === "auto" && room.people.length > MANY);
+  const isList = looks.layout === "list" || (looks.layout === "auto" && room.people.length > (isNarrow.matches ? MANY_ON_A_PHONE : MANY));
   return (
     <ul class={isList ? "people list" : "people"} ref={list} onKeyDown={pressed} onFocusIn={focused} role="list">
       {people.map((person, place) => (
@@ -254,7 +256,7 @@ class PersonCard extends Component<CardProps> {
             tool={person.muted ? "unmute_participants" : "mute_participants"}
             args={args}
             buttons={buttons}
-            icon="mic"
+            icon={person.muted ? "mic" : "mute"}
             about={person.name}
             index={index}
           >
