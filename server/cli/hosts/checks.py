@@ -138,7 +138,7 @@ def _check_webhooks(settings: Settings) -> Iterator[Finding]:
     """The webhook port, and the program that answers on it."""
     port = settings.webhook_port
     if port is None:
-        yield Finding("webhooks", State.NOTE, "not received: --webhook-port is not set")
+        yield Finding("webhooks", State.NOTE, _without_port(settings))
         return
     try:
         response = httpx2.get(f"http://{LOOPBACK}:{port}{HEALTH_PATH}", timeout=_TIMEOUT_S, trust_env=False)
@@ -150,6 +150,17 @@ def _check_webhooks(settings: Settings) -> Iterator[Finding]:
         yield _port_in_use(port)
         return
     yield from _check_receiver(port, response, settings)
+
+
+def _without_port(settings: Settings) -> str:
+    """How events arrive without a webhook port."""
+    if settings.sandbox:
+        return "not needed: events come directly from the sandbox"
+    if settings.transport == "http":
+        return "arrive at the server's own port, if TELNYX_PUBLIC_KEY is set"
+    if settings.catch_up:
+        return f"not received; the server fetches events every {settings.catch_up.total_seconds():.0f} s"
+    return "not received: the agent sees no events without --catch-up 5s or --webhook-port"
 
 
 def _check_free_port(port: int) -> Finding:
