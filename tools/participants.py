@@ -106,7 +106,10 @@ class JoinConference(WhisperRule, Command):
     worst_effect = Risk.DESTRUCTIVE
     retry = Retry.DEDUPED
     result = Accepted
-    does = "join {call_control_id} to {conference_id}[ as {supervisor_role}][, heard by {whisper_call_control_ids}]"
+    does = (
+        "bring {call_control_id} into {conference_id}[ as supervisor ({supervisor_role})]"
+        "[, heard by {whisper_call_control_ids}]"
+    )
     announces = ("conference.participant.joined",)
     undo = Undo(
         "leave_conference",
@@ -237,7 +240,7 @@ class UpdateSupervisor(WhisperRule, Command):
     retry = Retry.DEDUPED
     result = Accepted
     does = (
-        "make {call_control_id} {supervisor_role} as supervisor of {conference_id}"
+        "change the supervisor role of {call_control_id} in {conference_id} to {supervisor_role}"
         "[, heard by {whisper_call_control_ids}]"
     )
 

@@ -286,7 +286,7 @@ QUESTIONS: dict[str, tuple[Callable[[str, list[str]], dict[str, object]], str]] 
     ),
     "join_conference": (
         lambda room, legs: {"conference_id": room, "call_control_id": legs[2], "supervisor_role": "monitor"},
-        "as monitor? Why a person is asked",
+        "as supervisor (monitor)? Why a person is asked",
     ),
     "leave_queue": (
         lambda room, legs: {"call_control_id": legs[2]},

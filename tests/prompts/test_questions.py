@@ -253,5 +253,5 @@ async def test_why_a_person_is_asked_follows_the_question_itself() -> None:
     given = {"conference_id": CONFERENCE_ID, "call_control_id": CALL, "supervisor_role": "monitor"}
     question = await question_of("join_conference", **given, end_conference_on_exit=True)
     asked, _, rest = question.partition("? ")
-    assert asked.endswith("as monitor")
+    assert asked.endswith("as supervisor (monitor)")
     assert rest.startswith("Why a person is asked (destructive): this makes the conference end and hangs up everyone")
