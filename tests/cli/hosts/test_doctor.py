@@ -113,10 +113,10 @@ def test_a_port_in_use_by_another_program_is_reported(home: Home) -> None:
 
 def test_how_events_arrive_without_a_webhook_port_is_reported(home: Home) -> None:
     home.more = {"TELNYX_API_KEY": "KEYx", "TELNYX_BASE_URL": "http://127.0.0.1:9/v2"}
-    assert "sees no events without --catch-up" in examined(home, code=1)["webhooks"]["says"]
+    assert "sees no events without --catch-up" in findings_of(home, code=1)["webhooks"]["says"]
     home.more["TELNYX_CONFERENCING_CATCH_UP"] = "5s"
-    assert "fetches events every 5 s" in examined(home, code=1)["webhooks"]["says"]
-    assert "directly from the sandbox" in examined(home, "--sandbox")["webhooks"]["says"]
+    assert "fetches events every 5 s" in findings_of(home, code=1)["webhooks"]["says"]
+    assert "directly from the sandbox" in findings_of(home, "--sandbox")["webhooks"]["says"]
 
 
 def test_a_policy_that_became_invalid_is_reported(home: Home) -> None:
