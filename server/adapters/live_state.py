@@ -59,6 +59,8 @@ class TelnyxLiveState:
         """The conference or queue in which a list or a command of this server last showed a leg."""
         self._numbers = Newest[str, str](_MAX_REMEMBERED)
         """The numbers of legs that waited in a queue, or that this server called."""
+        self._supervised = Newest[str, str](_MAX_REMEMBERED)
+        """By supervisor: the call leg that it was called to supervise."""
         self._time_limits = TimeLimits(ledger)
 
     def record(self, command: Command, body: Any) -> None:
@@ -70,7 +72,10 @@ class TelnyxLiveState:
                 self._seen[leg] = place
             if (number := _number_in(command, row)) is not None:
                 self._numbers[leg] = number
-        self._time_limits.record(command, text_at(data_of(body), "call_control_id"))
+        new_leg = text_at(data_of(body), "call_control_id")
+        self._time_limits.record(command, new_leg)
+        if isinstance(command, Dial) and command.supervise_call_control_id is not None and new_leg is not None:
+            self._supervised[new_leg] = command.supervise_call_control_id
         for leg, place in _moved(command, body, self._first_in):
             self._moves[leg] = (self._events.now(), place)
             self._seen[leg] = place
@@ -252,6 +257,9 @@ class TelnyxLiveState:
 
     def known_people(self, conference_id: str) -> frozenset[str] | None:
         return self._events.projection.present_in(conference_id)
+
+    def supervised_by(self, call_control_id: str) -> str | None:
+        return self._supervised.get(call_control_id)
 
     async def has_time_limit(self, call_control_id: str) -> bool:
         number = self._events.projection.legs.number(call_control_id)

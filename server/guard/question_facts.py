@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from ...prompts.safe_text import SafeText
 from ...tools.base import EVERYONE, Command, arguments_of
+from ...tools.call_state import SwitchSupervisorRole
 from ...tools.text import clean_id, quoted
 from .place import Place, PlaceKind
 from .situation import MAX_NAMED, Person, QueueState, Room, Situation, Waiting, name_people
@@ -37,7 +38,7 @@ class QuestionFacts:
     legs: tuple[Person, ...]
     whisper_legs: tuple[Person, ...]
     other_legs: Mapping[str, Person]
-    """The people on further call legs, by argument."""
+    """The people on further call legs, by argument; `supervised`: the one whom a supervisor hears."""
     is_of_queue: bool
     """Whether it names a queue in its path."""
 
@@ -82,8 +83,10 @@ async def look_up(command: Command, situation: Situation) -> QuestionFacts:
         leg = None
     waiting = await _waiting(command, leg, situation) if leg is not None else None
     person = waiting.person if waiting else situation.person(leg) if leg else None
-    located = _located_leg(command, leg) if waiting is None else None
+    supervised = situation.supervised_by(leg) if leg is not None and isinstance(command, SwitchSupervisorRole) else None
+    located = supervised or (_located_leg(command, leg) if waiting is None else None)
     place = await situation.verified_place(located) if located is not None else None
+    other_legs = {name: arguments.get(name) for name in OTHER_LEG_ARGUMENTS} | {"supervised": supervised}
     legs = arguments.get("call_control_ids")
     named_legs = cast("list[str]", legs) if isinstance(legs, list) else []
     return QuestionFacts(
@@ -100,7 +103,7 @@ async def look_up(command: Command, situation: Situation) -> QuestionFacts:
         recording=await situation.recording(arguments["recording_id"]) if "recording_id" in path_names else None,
         legs=tuple(map(situation.person, named_legs)),
         whisper_legs=tuple(map(situation.person, arguments.get("whisper_call_control_ids") or ())),
-        other_legs={name: situation.person(arguments[name]) for name in OTHER_LEG_ARGUMENTS if arguments.get(name)},
+        other_legs={name: situation.person(other) for name, other in other_legs.items() if other},
         is_of_queue=is_of_queue,
     )
 

@@ -154,6 +154,10 @@ class LiveState(Protocol):
         """The call legs in a conference, from events alone; None when nothing is known of the conference."""
         ...
 
+    def supervised_by(self, call_control_id: str) -> str | None:
+        """The call leg that a leg supervises, if this process called it for that."""
+        ...
+
     async def has_time_limit(self, call_control_id: str) -> bool:
         """Whether this server, or another on its store, called the leg with a time limit."""
         ...
@@ -282,6 +286,9 @@ class Situation:
 
     def known_people(self, conference_id: str) -> frozenset[str] | None:
         return self._live.known_people(conference_id)
+
+    def supervised_by(self, call_control_id: str) -> str | None:
+        return self._live.supervised_by(call_control_id)
 
     async def has_time_limit(self, call_control_id: str) -> bool:
         return await self._live.has_time_limit(call_control_id)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from mcp.client import Client
+from mcp_types import ElicitResult
 
-from support.guarded_server import code_in, decided, guarded, legs_in, room
+from support.guarded_server import Person, code_in, decided, guarded, legs_in, room
 from support.mcp import call, text
 from support.mcp_in_process import World
 from support.sandbox_client import Telnyx
@@ -241,6 +242,25 @@ async def test_a_host_is_found_where_telnyx_lists_them_when_webhooks_of_their_mo
             await joined(client, now, leg)
         refused = await client.call_tool("enqueue_call", {"call_control_id": leg, "queue_name": "fresh"})
     assert "ends conference 'Now': +12025559000 is its host" in text(refused)
+
+
+@pytest.mark.anyio
+async def test_the_question_about_a_supervisors_role_names_whom_they_hear() -> None:
+    world = World()
+    first, second = call_from(world, "1"), call_from(world, "2")
+    yes = ElicitResult(action="accept", content={"approve": True})
+    person = Person(lambda question: yes)
+    async with guarded(world, with_events=True, answering=person.slowly) as client:
+        await call(client, "bridge_calls", call_control_id=first, other_call_control_id=second)
+        supervise = {"to": "+12025550150", "supervise_call_control_id": first}
+        supervisor = (await call(client, "dial", **DIAL, **supervise))["call"]["call_control_id"]
+        await world.sandbox.advance(3)
+        await world.settled()
+        await call(client, "switch_supervisor_role", call_control_id=supervisor, role="monitor")
+    assert person.questions[-1].startswith(
+        "Set the call with +12025550150 to monitor as supervisor of the call with +12025550181?"
+    )
+    assert "It is connected with +12025550182." in person.questions[-1]
 
 
 def call_from(world: World, digit: str) -> str:
