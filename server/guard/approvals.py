@@ -93,11 +93,11 @@ class ApprovalPending(CallRefused):
     def why(self) -> str:
         return "nobody could be asked through the client"
 
-    def __init__(self, command: Tool, risk: Risk, pending: PendingApproval, reason: str, where_to_answer: str) -> None:
+    def __init__(self, command: Tool, pending: PendingApproval, reason: str, where_to_answer: str) -> None:
         self.pending = pending
         super().__init__(
-            f"{command.tool_name()} with these arguments is {risk} and needs a person's yes, and nobody could be asked "
-            f"here: {reason}. Nothing was sent. The question waits as {pending.code} until "
+            f"{command.tool_name()} with these arguments is {pending.risk} and needs a person's yes, and nobody could "
+            f"be asked here: {reason}. Nothing was sent. The question waits as {pending.code} until "
             f"{pending.expires_at:%H:%M:%S} UTC: {pending.question} Tell the person, who answers it outside this "
             f"conversation {where_to_answer}. Only they may. Then repeat exactly this call."
         )
@@ -137,18 +137,7 @@ class Approvals:
                 changed = changes(outdated.facts, question.facts)
                 question = question.replacing(outdated.code, changed)
                 request = _request(command, question, risk, record)
-            answer = await approver.ask(question)
-            by = "" if answer.reply is ApprovalOutcome.NOBODY else answer.by
-            record.call = answer.call or record.call
-            approval = _record(record, question, by, answer.reply, answer.reason)
-            if answer.reply is ApprovalOutcome.NO:
-                await self._use_up(command, request, answer)
-                raise PersonDeclined(command)
-            if answer.reply is ApprovalOutcome.NOBODY:
-                pending = await self._ledger.add_pending(request)
-                approval.code = pending.code
-                reason = answer.reason or ""
-                raise ApprovalPending(command, risk, pending, reason, self._where_to_answer(pending.code))
+            answer, approval = await self._ask(command, request, question, approver, record)
             digest = question.digest
             question, risk = await compose()
             if question.digest == digest:
@@ -158,6 +147,28 @@ class Approvals:
             f"What {command.tool_name()} would touch changed each time while a person was being asked. Nothing was "
             "sent. Look at the state again, then decide."
         )
+
+    async def _ask(
+        self,
+        command: Tool,
+        request: ApprovalRequest,
+        question: Question,
+        approver: Approver,
+        record: CallRecord,
+    ) -> tuple[ApprovalAnswer, ApprovalRecord]:
+        """Ask a person. Returns their yes. Raises `PersonDeclined`, and `ApprovalPending` if nobody answers."""
+        answer = await approver.ask(question)
+        by = "" if answer.reply is ApprovalOutcome.NOBODY else answer.by
+        record.call = answer.call or record.call
+        approval = _record(record, question, by, answer.reply, answer.reason)
+        if answer.reply is ApprovalOutcome.NO:
+            await self._use_up(command, request, answer)
+            raise PersonDeclined(command)
+        if answer.reply is ApprovalOutcome.NOBODY:
+            pending = await self._ledger.add_pending(request)
+            approval.code = pending.code
+            raise ApprovalPending(command, pending, answer.reason or "", self._where_to_answer(pending.code))
+        return answer, approval
 
     async def _earlier_approval(
         self,

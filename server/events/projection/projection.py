@@ -10,7 +10,7 @@ from . import command_effects
 from .api_snapshot import digest, read_conference, read_queue
 from .call_legs import CallLeg, CallLegs
 from .conference import Conference
-from .forgetting import Forgetting
+from .conference_retention import ConferenceRetention
 from .intervals import ConferenceIntervals, collect_intervals
 from .log import Log
 from .moments import API_READ, Moment, api_moment, command_moment, event_moment
@@ -68,7 +68,7 @@ class Projection:
         self._queues: dict[str, QueueLog] = {}
         self._queue_names: dict[str, str] = {}
         """By the queue's id, which commands accept in place of its name."""
-        self._forgetting = Forgetting(ended_kept)
+        self._retention = ConferenceRetention(ended_kept)
         self._latest = _LONG_AGO
         self.latest_webhook: datetime | None = None
         """When the newest event occurred that was delivered, not fetched."""
@@ -102,7 +102,7 @@ class Projection:
         return set[str]().union(*(self.add(event) for event in events))
 
     def _pin(self, conference_id: str) -> None:
-        if conference_id not in self._conferences and (oldest := self._forgetting.pin(conference_id)) is not None:
+        if conference_id not in self._conferences and (oldest := self._retention.pin(conference_id)) is not None:
             self._drop(oldest)
 
     def _drop(self, conference_id: str) -> None:
@@ -173,7 +173,7 @@ class Projection:
         """Forget a conference that no later event will change, and its call legs that have hung up."""
         if conference_id in self._conferences:
             self._drop(conference_id)
-            self._forgetting.forget(conference_id)
+            self._retention.forget(conference_id)
             self._conference_ids = {name: id_ for name, id_ in self._conference_ids.items() if id_ != conference_id}
 
     def _render(
@@ -271,7 +271,7 @@ class Projection:
         before = self.conference(id_, asked_at)
         answer = read_conference(conference, participants)
         moment = api_moment(asked_at, digest(str(asked_at), conference, participants), {"answer": answer})
-        if self._forgetting.is_forgotten(id_, asked_at):
+        if self._retention.is_forgotten(id_, asked_at):
             self._pin(id_)
         changed = self._add_to_conference(id_, moment)
         if changed:
@@ -351,7 +351,7 @@ class Projection:
     def _add_to_conference(self, id_: str, moment: Moment) -> set[str]:
         log = self._conferences.get(id_)
         is_new = log is None
-        if is_new and self._forgetting.is_forgotten(id_, moment.at):
+        if is_new and self._retention.is_forgotten(id_, moment.at):
             return set()
         if log is None:
             log = self._conferences[id_] = Log(Conference, self._moments_kept)
@@ -372,8 +372,8 @@ class Projection:
         return changed
 
     def _update_ended(self, id_: str, log: ConferenceLog, is_new: bool) -> set[str]:
-        is_changed = self._forgetting.set_end(id_, log.state.ended_at)
-        for oldest in self._forgetting.forget_oldest(self._conferences, self._latest):
+        is_changed = self._retention.set_end(id_, log.state.ended_at)
+        for oldest in self._retention.forget_oldest(self._conferences, self._latest):
             self._drop(oldest)
         return {CONFERENCES} if is_new or is_changed else set()
 

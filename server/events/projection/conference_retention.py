@@ -14,7 +14,7 @@ _MAX_PINNED = 20
 _MIN_OPEN_LIMIT = 64
 
 
-class Forgetting:
+class ConferenceRetention:
     """The ids of the conferences that have ended, that were forgotten, and that are pinned: kept nevertheless.
 
     `ended_kept`: how many ended conferences are kept.
