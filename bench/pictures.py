@@ -137,7 +137,7 @@ async def empty() -> None:
         await rendered.tab.locator("iframe").screenshot(path=DOCS / "board-empty.png")
 
 
-VIEWS = (("now", ""), ("approvals", "/approvals"), ("history", "/history"), ("audit", "/audit"))
+VIEWS = (("now", ""), ("approvals", "/approvals"), ("history", "/history"), ("report", "/report"), ("audit", "/audit"))
 _SIZES: tuple[tuple[str, Scheme, int, int], ...] = (("", "light", 1280, 860), ("-phone", "dark", 360, 740))
 
 

@@ -1,7 +1,8 @@
 """The figures of a report on the page, and as a file for a spreadsheet."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -35,8 +36,13 @@ class ReportApi:
         content = listing.content()
         for kind in _KINDS:
             for row in content[kind]:
-                row["name"] = clean(row.get("name", ""), _MAX_NAME_LENGTH)
+                row["name"] = clean(row.get("name") or self._live_name(row) or "", _MAX_NAME_LENGTH)
         return JSONResponse({"summary": listing.summary(), **content})
+
+    def _live_name(self, row: Mapping[str, Any]) -> str | None:
+        """The name of a conference that another program or a dialled call created, while the live state knows it."""
+        view = self._events.projection.conference(row["id"], self._events.now()) if "id" in row else None
+        return view.name if view is not None else None
 
     async def csv(self, request: Request) -> Response:
         return StreamingResponse(_lines(await self._rows(request)), media_type="text/csv")

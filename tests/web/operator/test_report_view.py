@@ -54,6 +54,10 @@ async def test_a_report_counts_what_began_in_its_days(page: Page) -> None:
     [queue], [conference] = report["queues"], report["conferences"]
     assert (queue["name"], queue["calls"], queue["waits"], queue["wait_s"]) == ("support", 1, 1, 60)
     assert (conference["id"], conference["talk_s"]) == ("conf-new", 120)
+    answer = {"id": "conf-new", "name": "Order 4711", "status": "in_progress"}
+    page.live.events.projection.merge_conference(answer, None, now)
+    [named] = (await visitor.get(f"report?since={since}")).json()["conferences"]
+    assert (conference["name"], named["name"]) == ("", "Order 4711")
     assert report["summary"].startswith("1 conference, 1 call, 1 wait in queues")
     assert len((await visitor.get("report")).json()["conferences"]) == 2
     assert (await visitor.get("report?since=today")).status_code == 400
