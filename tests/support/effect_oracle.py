@@ -134,6 +134,8 @@ class Oracle:
     """Conferences whose duration was approved."""
     approved_bridges: set[str] = field(default_factory=set[str])
     """Legs in a bridge whose end was approved."""
+    left_by_transfer: set[str] = field(default_factory=set[str])
+    """Legs that are hung up when an approved transfer of the call that they are connected with is answered."""
     dialled: dict[str, tuple[bool, Mapping[str, Any]]] = field(
         default_factory=dict[str, "tuple[bool, Mapping[str, Any]]"]
     )
@@ -275,6 +277,7 @@ class Oracle:
         if approved and tool in ("bridge_calls", "transfer_call"):
             leg = arguments["call_control_id"]
             self.approved_bridges |= {leg, arguments.get("other_call_control_id", ""), self._peer(leg)}
+            self.left_by_transfer |= {self._peer(leg)} if tool == "transfer_call" else set()
         if approved and (given.get("end_conference_on_exit") or given.get("soft_end_conference_on_exit")):
             self._require_words("conference end")
             if tool != "dial":
@@ -430,7 +433,7 @@ class Oracle:
         for leg in before.alive - after.alive:
             if before.supervised.get(leg) in before.alive - after.alive:
                 continue  # a supervisor's call ends with the call it supervises: the question about the dial says so
-            if kind in TOOLS and leg == self.granted_leg:
+            if kind in TOOLS and (leg == self.granted_leg or leg in self.left_by_transfer):
                 continue
             if kind in TOOLS:
                 # A caller whose first event is still on its way is named by a short id.
