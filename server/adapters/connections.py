@@ -90,11 +90,23 @@ class Connections:
         """Whether a recording of this conference starts or resumes now. `places`: its id and name."""
         return any(self._is_recent(sent, _COMMAND_HOLDS) for sent in await self._towards(places, _RECORDS))
 
+    async def peer(self, call_control_id: str) -> str | None:
+        """The call leg with which a server on this store last connected a leg, if it is known."""
+        await self._update()
+        for sent in reversed(self._sent.values()):
+            pair = {*sent.legs} if sent.tool == BridgeCalls.tool_name() else {*sent.towards, sent.leg}
+            if call_control_id in pair and sent.tool in (BridgeCalls.tool_name(), TransferCall.tool_name()):
+                return next((leg for leg in pair if leg != call_control_id), None)
+        return None
+
+    async def _update(self) -> None:
+        await self._flush()
+        await self._audit.update()
+
     async def _towards(
         self, places: Collection[str], tools: Collection[str], people: Collection[str] = ()
     ) -> list[_Sent]:
-        await self._flush()
-        await self._audit.update()
+        await self._update()
         return [
             sent
             for sent in self._sent.values()

@@ -38,7 +38,7 @@ from ..guard import Ledger, Policy
 from ..guard.consent import Coming
 from ..guard.effects import captures_speech
 from ..guard.policy import ConsentPolicy
-from ..guard.situation import LiveState
+from ..guard.situation import LiveState, Room
 from ..telnyx import TelnyxClient, TelnyxRefused
 from .audit_follower import records_of_open_calls
 from .connections import Connections
@@ -109,6 +109,9 @@ class RecordingConsent:
 
     async def are_about_to_be_recorded(self, places: Collection[str]) -> bool:
         return await self._connections.are_about_to_be_recorded(places)
+
+    async def peer(self, call_control_id: str) -> str | None:
+        return await self._connections.peer(call_control_id)
 
     async def captured(self, legs: Iterable[str]) -> frozenset[str]:
         return await self._under(_CAPTURES, legs)
@@ -284,7 +287,7 @@ class RecordingConsent:
             return
         room = await self._live.room(conference_id)
         is_running = room.recording == "recording" or (room.recording is None and room.may_be_recording)
-        paused = await self._paused(conference_id)
+        paused = await self._paused(room)
         legs = [person.call_control_id for person in room.people]
         paused_legs = set(cast("list[str]", paused.payload.get("recorded_legs", []) if paused else []))
         captured = sorted(await self.recorded(legs) - paused_legs)
@@ -333,17 +336,34 @@ class RecordingConsent:
             await self._store(CONSENT_RESUMED, None, {"conference_id": conference_id, "gap_seconds": gap})
         return unsure
 
-    async def _paused(self, conference_id: str) -> StoredEvent | None:
-        """The event of the pause that this mechanism made and has not ended."""
+    async def _paused(self, room: Room) -> StoredEvent | None:
+        """The event of the pause that this mechanism made and is to end."""
         store = await self._events.store()
-        notes = EventFilter(conference_id=conference_id, types=frozenset({CONSENT_PAUSED, CONSENT_RESUMED}))
+        notes = EventFilter(conference_id=room.id, types=frozenset({CONSENT_PAUSED, CONSENT_RESUMED}))
         own = [event for event in await store.find(notes, limit=_MAX_EVENTS) if event.via is Via.SERVER]
         if not own or own[0].type != CONSENT_PAUSED:
             return None
-        saved = EventFilter(conference_id=conference_id, types=frozenset({"conference.recording.saved"}))
+        saved = EventFilter(conference_id=room.id, types=frozenset({"conference.recording.saved"}))
         # That an earlier recording was saved may come late.
         ends = [event_moment(event).at for event in await store.find(saved, limit=_MAX_EVENTS)]
-        return None if any(end >= own[0].occurred_at for end in ends) else own[0]
+        is_over = any(end >= own[0].occurred_at for end in ends) or await self._was_asked_to_pause(room, own[0].number)
+        return None if is_over else own[0]
+
+    async def _was_asked_to_pause(self, room: Room, since: int) -> bool:
+        """Whether a call was to pause the recording after the event with this number. Then it stays paused.
+
+        Telnyx refuses the call, because the recording is paused already; a card number may be read out now.
+        """
+        await self._flush()
+        async for record in records_of_open_calls(self._ledger):
+            newest_event = record.entry.get("newest_event")
+            if not isinstance(newest_event, int):
+                continue
+            if newest_event < since:
+                return False
+            if record.tool == "pause_recording" and record.arguments.get("conference_id") in (room.id, room.name):
+                return True
+        return False
 
     async def _send_all(self, commands: Iterable[Command]) -> tuple[bool, CallFailed | None]:
         """Send commands. Returns whether one of them was done, and the error of one that may have been.

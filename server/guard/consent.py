@@ -53,6 +53,10 @@ class ConsentState(Protocol):
         """Note a command that Telnyx accepted. `body`: Telnyx's JSON."""
         ...
 
+    async def peer(self, call_control_id: str) -> str | None:
+        """The call leg with which a server on this store last connected a leg, if it is known."""
+        ...
+
     async def captured(self, legs: Iterable[str]) -> frozenset[str]:
         """The call legs among these that may be recorded or transcribed on their own."""
         ...
@@ -171,17 +175,18 @@ async def _may_be_recorded(room: Room, state: ConsentState) -> bool:
     return bool(await state.recorded([person.call_control_id for person in room.people]))
 
 
-async def _other_end(leg: str, situation: Situation) -> str | None:
+async def _other_end(leg: str, situation: Situation, state: ConsentState) -> str | None:
     """The call leg that a leg is connected with, as far as known."""
-    return (await situation.place(leg)).other
+    place = await situation.place(leg)
+    return place.other or (await state.peer(leg) if place.kind is PlaceKind.BRIDGE else None)
 
 
 async def _connection_refusal(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
     """Refuse to connect a call that is being recorded with people who have not heard the announcement."""
     command = situation.command
     supervised = command.supervise_call_control_id if isinstance(command, Dial) else None
-    if supervised is not None and await _is_captured(supervised, situation, state):
-        return "this call is recorded, and a supervisor would be recorded without the announcement"
+    if supervised is not None:
+        return await _supervision_refusal(supervised, situation, state)
     if not isinstance(command, BridgeCalls | TransferCall):
         return None
     other = command.other_call_control_id if isinstance(command, BridgeCalls) else None
@@ -194,15 +199,20 @@ async def _connection_refusal(policy: ConsentPolicy, situation: Situation, state
     legs = [command.call_control_id, *(others if other or command.call_control_id in captured else sorted(captured))]
     if len(legs) == 1:
         return "this call is recorded, and it is not known who would be connected with it: stop the recording first"
-    return await _missing_consent([situation.person(leg) for leg in legs], policy, state)
+    return await _refusal_with(legs, map(situation.person, legs), policy, situation, state)
 
 
-async def _is_captured(leg: str, situation: Situation, state: ConsentState) -> bool:
-    """Whether what is said to a call leg may be recorded or transcribed where it is."""
-    place = await situation.place(leg)
-    if await state.captured(filter(None, (leg, place.other))):
-        return True
-    return place.conference_id is not None and await _may_be_recorded(await situation.room(place.conference_id), state)
+async def _supervision_refusal(leg: str, situation: Situation, state: ConsentState) -> str | None:
+    """Nobody supervises a call that may be recorded or transcribed where it is."""
+    place, other = await situation.place(leg), await _other_end(leg, situation, state)
+    if place.kind is PlaceKind.BRIDGE and other is None:
+        return "it is not known with whom this call is connected, and that call may be recorded"
+    is_captured = bool(await state.captured(filter(None, (leg, other))))
+    if not is_captured and place.conference_id is not None:
+        is_captured = await _may_be_recorded(await situation.room(place.conference_id), state)
+    if not is_captured:
+        return None
+    return "this call is recorded, and a supervisor would be recorded without the announcement"
 
 
 async def _stopped_audio_refusal(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
@@ -212,7 +222,8 @@ async def _stopped_audio_refusal(policy: ConsentPolicy, situation: Situation, st
     stops = command.route.path.endswith("/playback_stop") or getattr(command, "stop", None) is not None
     if leg is None or not stops:
         return None
-    other = await _other_end(leg, situation) if getattr(command, "target_legs", None) in ("opposite", "both") else None
+    reaches_other_end = getattr(command, "target_legs", None) in ("opposite", "both")
+    other = await _other_end(leg, situation, state) if reaches_other_end else None
     if not any([await state.is_announcing(heard_on) for heard_on in (leg, other) if heard_on is not None]):
         return None
     return "the recording announcement plays on this call: wait for event recording.consent.heard"

@@ -380,17 +380,19 @@ async def test_a_recorded_call_opens_and_joins_no_conference_into_which_a_person
 async def test_a_recorded_call_gets_no_supervisor_who_has_not_heard_it(world: World, policed: Policed) -> None:
     arriving = [world.sandbox.state.legs.arrive(f"+120255590{place}", "+12025550100") for place in (60, 61)]
     first, second = (leg.call_control_id for leg in arriving)
-    async with policed(ANNOUNCE) as client:
+    async with policed(ANNOUNCE) as client, policed(ANNOUNCE) as other:
         await passes(world, 1)
         for leg in first, second:
             await call(client, "answer_call", call_control_id=leg)
         await call(client, "bridge_calls", call_control_id=first, other_call_control_id=second)
         await announced(client, world, call_control_ids=[first, second])
+        await passes(world, 10)  # until then the process that has connected them knows it from its command
         await call(client, "start_call_recording", call_control_id=first, channels="single", **START)
         supervisor = {"to": "+12025550150", "supervise_call_control_id": first, "supervisor_role": "barge"}
         for leg in first, second:
-            refused = await refusal(client, "dial", **supervisor | {"supervise_call_control_id": leg})
-            assert "a supervisor would be recorded" in refused
+            for process in client, other:
+                refused = await refusal(process, "dial", **supervisor | {"supervise_call_control_id": leg})
+                assert "a supervisor would be recorded" in refused
         await call(client, "stop_call_recording", call_control_id=first)
         await passes(world, 1)
         await call(client, "dial", **supervisor)
@@ -510,6 +512,21 @@ async def test_the_recording_pauses_for_a_person_who_joins_by_other_means_and_th
     assert "The server resumed the recording after a gap of" in lines
 
 
+async def test_a_recording_that_a_call_was_to_pause_in_the_gap_stays_paused(world: World, policed: Policed) -> None:
+    """A caller may read out a card number."""
+    standup = room(world.sandbox, people=1)
+    async with policed(ANNOUNCE) as client:
+        await recorded(client, world, standup)
+        stranger = world.sandbox.state.legs.arrive("+12025559050", "+12025550100")
+        world.sandbox.state.conferences.by_id[standup].admit(stranger, JoinOptions())
+        await passes(world, 1)
+        await until_recording_is(world, standup, "paused")
+        assert "paused already" in await refusal(client, "pause_recording", conference_id="Standup")
+        await passes(world, 6)
+        assert recording(world, standup) == "paused"
+        await call(client, "resume_recording", conference_id=standup)
+
+
 async def test_two_servers_on_one_store_announce_once_and_the_recording_goes_on(world: World, policed: Policed) -> None:
     standup = room(world.sandbox, people=1)
     state = world.sandbox.state
@@ -589,6 +606,22 @@ async def test_a_call_that_is_recorded_joins_no_conference_with_people_who_have_
         assert "+12025559000, +12025559001 must have heard" in await refusal(client, "join_conference", **join)
         await announced(client, world, conference_id=standup)
         await call(client, "join_conference", **join)
+
+
+async def test_a_recorded_call_is_connected_with_no_call_whose_supervisor_has_not_heard_it(
+    world: World, policed: Policed
+) -> None:
+    state = world.sandbox.state
+    one, other = (state.legs.arrive(f"+1202555906{place}", "+12025550100").call_control_id for place in (0, 1))
+    async with policed(ANNOUNCE) as client:
+        for leg in (one, other):
+            await call(client, "answer_call", call_control_id=leg)
+        await announced(client, world, call_control_ids=[one, other])
+        supervisor = {"to": "+12025550150", "supervise_call_control_id": other, "supervisor_role": "barge"}
+        await call(client, "dial", **supervisor)
+        await call(client, "start_call_recording", call_control_id=one, channels="single", **START)
+        bridge = {"call_control_id": one, "other_call_control_id": other}
+        assert "+12025550150 must have heard" in await refusal(client, "bridge_calls", **bridge)
 
 
 async def test_a_recorded_call_that_waits_in_a_queue_is_connected_with_nobody_who_has_not_heard_it(
