@@ -75,7 +75,7 @@ export function Audit({ newest }: { newest: string }) {
     const { actions, next } = await get<Page>("audit", query);
     return { rows: actions, ...(next !== undefined && { next }) };
   };
-  const { rows, next, trouble, loadOlder } = useList(fetch, (action) => action.key, filter, newest);
+  const { rows, next, trouble, loadOlder } = useList(fetch, (action) => action.key, filter, newest, 2000);
   const verify = async () => {
     setNote("Checking …");
     try {

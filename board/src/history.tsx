@@ -55,16 +55,18 @@ interface Detail extends Conference {
   approvals: Approval[];
 }
 
+const PAUSE_MS = 5000; // the server reads many events for one answer
+
 const titleOf = (conference: Conference): string => conference.name || `Conference ${conference.id.slice(0, 8)}`;
 
-/** `newest`: differs when something has happened; empty while the server does not answer. */
+/** `newest`: differs when a conference began or ended, or who is in it; empty while the server does not answer. */
 export function History({ newest }: { newest: string }) {
   const [search, setSearch] = useState({ text: "", from: "", to: "" });
   const fetch = async (before?: number) => {
     const { conferences, next } = await get<Found>("conferences", { text: search.text, ...timesOf(search), before });
     return { rows: conferences, ...(next !== undefined && { next }) };
   };
-  const { rows, next, trouble, loadOlder } = useList(fetch, (conference) => conference.id, search, newest);
+  const { rows, next, trouble, loadOlder } = useList(fetch, (conference) => conference.id, search, newest, PAUSE_MS);
   return (
     <section aria-labelledby="title">
       <h1 id="title" tabIndex={-1}>
@@ -114,7 +116,7 @@ const REASONS: Record<string, string> = {
 };
 const STATES: Record<string, string> = { pending: "waits for an answer", expired: "nobody answered in time", outdated: "outdated: the agent asked again" };
 
-/** `newest`: as for `History`. */
+/** `newest`: differs when something has happened; empty while the server does not answer. */
 export function ConferencePage({ id, newest }: { id: string; newest: string }) {
   const [detail, setDetail] = useState<Detail>();
   const [picture, setPicture] = useState("");
@@ -144,7 +146,7 @@ export function ConferencePage({ id, newest }: { id: string; newest: string }) {
       setTrouble((why as Problem).message);
     }
   };
-  useReload(() => void load(), id, detail?.status === "ended" ? "" : newest);
+  useReload(load, id, detail?.status === "ended" ? "" : newest, PAUSE_MS);
   useEffect(() => () => URL.revokeObjectURL(picture), [picture]);
   return (
     <section aria-labelledby="title" class="conference">

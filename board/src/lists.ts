@@ -4,16 +4,19 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Problem } from "./api";
 
 const TYPING_MS = 250;
-const PAUSE_MS = 2000; // between two reads of the same, however much happens
 
-/** Call `load` at first, when the search changes, and again when `newest` does: it is empty while no server answers. */
-export function useReload(load: () => void, search: unknown, newest: string): void {
+/**
+ * Call `load` at first, when the search changes, and again when `newest` does: it is empty while no server answers.
+ * `pause`: milliseconds between two reads of the same, however much happens.
+ */
+export function useReload(load: () => Promise<void>, search: unknown, newest: string, pause: number): void {
   const loadedAt = useRef(0);
   const seen = useRef(newest);
-  const run = () => {
+  const run = async () => {
     loadedAt.current = performance.now();
     seen.current = newest;
-    load();
+    await load();
+    loadedAt.current = performance.now();
   };
   useEffect(() => {
     const timer = setTimeout(run, loadedAt.current ? TYPING_MS : 0);
@@ -21,7 +24,7 @@ export function useReload(load: () => void, search: unknown, newest: string): vo
   }, [search]);
   useEffect(() => {
     if (!newest || newest === seen.current) return;
-    const timer = setTimeout(run, Math.max(0, loadedAt.current + PAUSE_MS - performance.now()));
+    const timer = setTimeout(run, Math.max(0, loadedAt.current + pause - performance.now()));
     return () => clearTimeout(timer);
   }, [newest]);
 }
@@ -43,6 +46,7 @@ export function useList<Row>(
   keyOf: (row: Row) => string,
   search: unknown,
   newest: string,
+  pause: number,
 ) {
   const [found, setFound] = useState<Found<Row>>();
   const [trouble, setTrouble] = useState("");
@@ -58,7 +62,7 @@ export function useList<Row>(
       setTrouble((why as Problem).message);
     }
   };
-  useReload(() => void load(), search, newest);
+  useReload(load, search, newest, pause);
   return { rows: found?.rows, next: found?.next, trouble, loadOlder: () => void load(found?.next) };
 }
 

@@ -413,7 +413,7 @@ function Views({ desk, lost, outcome, mayRead, ...props }: ViewsProps) {
   const view = !mayRead && ["", "history", "report"].includes(first) ? "approvals" : first;
   const main = useRef<HTMLElement>(null);
   const shown = useRef(`${view}/${rest}`);
-  const newest = lost ? "" : `${desk.events?.[0]?.id} ${desk.audit}`;
+  const newest = (what: unknown) => (lost ? "" : `newest: ${what}`);
   useEffect(() => {
     const urgent = desk.waiting + (desk.alerts?.length ?? 0);
     document.title = `${urgent ? `(${urgent}) ` : ""}${desk.stopped ? "Paused · " : ""}${TITLES[view] ?? "Now"} · Switchboard`;
@@ -432,13 +432,13 @@ function Views({ desk, lost, outcome, mayRead, ...props }: ViewsProps) {
       {view === "approvals" ? (
         <Approvals desk={desk} {...props} />
       ) : view === "history" && rest ? (
-        <ConferencePage key={rest} id={decodeURIComponent(rest)} newest={newest} />
+        <ConferencePage key={rest} id={decodeURIComponent(rest)} newest={newest(desk.events?.[0]?.id)} />
       ) : view === "history" ? (
-        <History newest={newest} />
+        <History newest={newest(desk.rooms?.map((room) => [room.id, room.present]))} />
       ) : view === "report" ? (
         <Report />
       ) : view === "audit" ? (
-        <Audit newest={lost ? "" : String(desk.audit)} />
+        <Audit newest={newest(desk.audit)} />
       ) : view === "sessions" ? (
         <Sessions />
       ) : (

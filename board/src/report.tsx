@@ -78,7 +78,7 @@ export function Report() {
   };
   const load = () => run("Counting …", async () => setFound(await get<Found>("report", timesOf(days))));
   const csv = `report.csv?${new URLSearchParams(timesOf(days))}`;
-  useReload(() => void load(), days, "");
+  useReload(load, days, "", 0);
   return (
     <section aria-labelledby="title">
       <h1 id="title" tabIndex={-1}>
