@@ -54,6 +54,8 @@ _NATIONAL_PREMIUM = re.compile(r"0?900[0-9]{6,}")
 
 _LIST_SEPARATORS = re.compile(r"[\s().\-/]")
 _LISTED = re.compile(r"[1-9][0-9]{6,14}")
+_OLD_MEXICAN = re.compile(r"521(?=[0-9]{10}$)")
+"""Mobile numbers of Mexico had a 1 after the country code until 2019, and still reach the same telephone with it."""
 _HAS_TRUNK_ZERO = re.compile(r"(?!1)[0-9]{1,3}0")
 """Digits that may have a national 0 after their country code; those of the North American plan have none."""
 
@@ -160,7 +162,8 @@ def party_key(text: str) -> str:
     plain = digits.removeprefix(abroad) if abroad else ""
     if not _LISTED.fullmatch(plain):
         raise ValueError("must be a phone number with + and its country code, such as +14155550123, or a SIP URI")
-    return _one_spelling(plain) if _HAS_TRUNK_ZERO.match(plain) else f"+{plain}"
+    has_spellings = _HAS_TRUNK_ZERO.match(plain) or _OLD_MEXICAN.match(plain)
+    return _one_spelling(plain) if has_spellings else f"+{plain}"
 
 
 def _address(sip: str) -> str:
@@ -299,7 +302,7 @@ def _parsed(digits: str) -> "PhoneNumber | None":
     from phonenumbers import NumberParseException, parse  # noqa: PLC0415
 
     try:
-        return parse(f"+{digits}")
+        return parse(f"+{_OLD_MEXICAN.sub('52', digits)}")
     except NumberParseException:
         return None
 
