@@ -8,7 +8,6 @@ another), and uses no account and no network. The exit code is 1 if a request do
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from host_job import CONNECTING_S, PREFIX, PROGRAM, SERVER, Job, Prompt, host_program
+from host_job import CONNECTING_S, PREFIX, PROGRAM, SERVER, Job, Prompt, host_program, host_version, run_host
 from scripted_model import Block, Turn, scripted_model, text, tool_results, tool_use
 
 from support.everyday_requests import EVERYDAY_REQUESTS
@@ -62,14 +61,12 @@ def run(claude: str, home: str, database: str, turn: Turn, *arguments: str, sear
             "MCP_CONNECTION_NONBLOCKING": "false",
             "ENABLE_TOOL_SEARCH": str(search).lower(),
         }
-        command = [claude, "--mcp-config", str(config), "--strict-mcp-config", *arguments]
-        ended = subprocess.run(command, env=env, cwd=home, capture_output=True, text=True, check=False, timeout=180)
-    return ended.stdout + ended.stderr
+        return run_host(env, claude, "--mcp-config", str(config), "--strict-mcp-config", *arguments)
 
 
 def main() -> int:
     claude = host_program("claude", __doc__)
-    version = subprocess.run([claude, "--version"], check=True, capture_output=True, text=True).stdout.strip()
+    version = host_version(claude, os.environ)
     with TemporaryDirectory(prefix="claude-") as home:
         database = f"sqlite:///{home}/events.db"
         search, job = Search(), Job(database)
@@ -84,8 +81,7 @@ def main() -> int:
     for words in missed:
         print(f"    {words}: {', '.join(search.found.get(words, ['nothing']))}")
     well = job.report()
-    print(f"{'good ' if prompt.expanded else 'WRONG'} {PROMPT}")
-    return int(bool(missed) or not well or not prompt.expanded)
+    return int(not prompt.report(PROMPT) or bool(missed) or not well)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,10 @@ another), and uses no account and no network. The exit code is 1 if a step fails
 
 # pyright: basic
 import json
-import subprocess
 import sys
 from pathlib import Path
 
-from host_job import PREFIX, WITHOUT_RESOURCES, Job, host_program, installed
+from host_job import PREFIX, WITHOUT_RESOURCES, Job, host_program, host_version, installed, run_host
 from scripted_model import Shown, scripted_model
 
 MODEL = {"provider": "anthropic", "apiKey": "scripted", "model": "claude-sonnet-4-6"}
@@ -41,25 +40,16 @@ def parts(content):
 def main() -> int:
     cline = host_program("cline", __doc__)
     with installed("cline") as (env, database):
-
-        def run(*arguments: str) -> str:
-            null = subprocess.DEVNULL
-            command = [cline, *arguments]
-            ended = subprocess.run(
-                command, env=env, cwd=env["HOME"], stdin=null, capture_output=True, text=True, check=False, timeout=180
-            )
-            return ended.stdout + ended.stderr
-
-        version = run("--version").strip()
+        version = host_version(cline, env)
         job = Job(database, WITHOUT_RESOURCES)
         shown = Shown(lambda request: job.turn(unwrapped(request)), lambda name: MARK + name.removeprefix(PREFIX))
         with scripted_model(shown.turn) as url:
             settings = Path(env["HOME"]) / ".cline" / "data" / "settings" / "providers.json"
             settings.write_text(json.dumps(provider(url)))
             try:
-                run("Do the job.")
+                run_host(env, cline, "Do the job.")
             finally:
-                run("hub", "stop")  # Cline leaves a process behind
+                run_host(env, cline, "hub", "stop")  # Cline leaves a process behind
     print(f"Cline {version} {shown}")
     return int(not job.report())
 

@@ -7,12 +7,11 @@ another), and uses no account and no network. The exit code is 1 if a step fails
 # pyright: basic
 import json
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from host_job import CONNECTING_S, PREFIX, Job, host_program, installed
+from host_job import CONNECTING_S, PREFIX, Job, host_program, host_version, installed, run_host
 from scripted_model import served, shown
 
 SERVER = "telnyx-conferencing"
@@ -81,17 +80,15 @@ def said(output) -> str:
 def main() -> int:
     codex = host_program("codex", __doc__)
     with installed("codex", SCRIPTED_KEY="scripted") as (env, database):
-        version = subprocess.run([codex, "--version"], env=env, check=True, capture_output=True, text=True).stdout
+        version = host_version(codex, env)
         script = Script(Job(database))
         with served(script.answer) as url:
             file = Path(env["HOME"]) / ".codex" / "config.toml"
             file.write_text(PROVIDER.format(url=url) + file.read_text())
-            command = [codex, "exec", "--skip-git-repo-check", "-s", "danger-full-access", "Do the job."]
-            null = subprocess.DEVNULL
-            subprocess.run(command, env=env, cwd=env["HOME"], stdin=null, capture_output=True, check=False, timeout=180)
+            run_host(env, codex, "exec", "--skip-git-repo-check", "-s", "danger-full-access", "Do the job.")
     [namespace] = [tool for tool in script.requests[-1]["tools"] if tool.get("name") == NAMESPACE]
     definitions = {tool["name"]: tool for tool in namespace["tools"]}
-    print(f"{version.strip()} {shown(definitions, '', script.requests)}")
+    print(f"{version} {shown(definitions, '', script.requests)}")
     return int(not script.job.report())
 
 

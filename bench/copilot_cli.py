@@ -5,12 +5,11 @@ names another), and uses no account and no network. The exit code is 1 if a step
 """
 
 # pyright: basic
-import subprocess
 import sys
 import threading
 import time
 
-from host_job import ENDED, EXPECTED, PREFIX, WITHOUT_RESOURCES, Job, host_program, installed
+from host_job import ENDED, EXPECTED, PREFIX, WITHOUT_RESOURCES, Job, host_program, host_version, installed, run_host
 from scripted_model import Shown, scripted_model
 
 from support.terminal import ENTER, at_terminal
@@ -31,25 +30,12 @@ SESSION_S = 90
 def main() -> int:
     copilot = host_program("copilot", __doc__)
     with installed("copilot", COPILOT_OFFLINE="true") as (env, database):
-
-        def run(*arguments: str) -> str:
-            ended = subprocess.run(
-                [copilot, *arguments],
-                env=env,
-                cwd=env["HOME"],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=180,
-            )
-            return ended.stdout + ended.stderr
-
-        version, listed = run("--version").splitlines()[0], run("mcp", "list")
+        version, listed = host_version(copilot, env).splitlines()[0], run_host(env, copilot, "mcp", "list")
         job, asked = Job(database, WITHOUT_RESOURCES), Job(database, (*EXPECTED[:3], ENDED))
         shown, shown_there = (Shown(one.turn, lambda name: MARK + name.removeprefix(PREFIX)) for one in (job, asked))
         with scripted_model(shown.turn) as url:
             env.update(MODEL, COPILOT_PROVIDER_BASE_URL=url)
-            run("-p", "Do the job.", "--allow-all-tools")
+            run_host(env, copilot, "-p", "Do the job.", "--allow-all-tools")
         with scripted_model(shown_there.turn) as url:
             env.update(COPILOT_PROVIDER_BASE_URL=url, TERM="xterm-256color", COPILOT_ALLOW_ALL="true")
             approve(copilot, env, asked)

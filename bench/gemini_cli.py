@@ -7,11 +7,10 @@ another), and uses no account and no network. The exit code is 1 if a step fails
 # pyright: basic
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
-from host_job import PREFIX, Job, host_program, installed
+from host_job import PREFIX, Job, host_program, host_version, installed, run_host
 from scripted_model import served, shown
 
 HOST_TOOLS = {"ReadMcpResourceTool": "read_mcp_resource"}
@@ -68,14 +67,13 @@ def main() -> int:
     with installed("gemini", GEMINI_CLI_TRUST_WORKSPACE="true", GEMINI_API_KEY="scripted") as (env, database):
         file = Path(env["HOME"]) / ".gemini" / "settings.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | OWN_SETTINGS))
-        version = subprocess.run([gemini, "--version"], env=env, check=True, capture_output=True, text=True).stdout
+        version = host_version(gemini, env)
         script = Script(Job(database))
         with served(script.answer) as url:
-            command = [gemini, "-p", "Do the job.", "--approval-mode", "yolo", "-m", "gemini-2.5-flash"]
             env["GOOGLE_GEMINI_BASE_URL"] = url
-            subprocess.run(command, env=env, cwd=env["HOME"], capture_output=True, check=False, timeout=180)
+            run_host(env, gemini, "-p", "Do the job.", "--approval-mode", "yolo", "-m", "gemini-2.5-flash")
     definitions = {tool["name"]: tool for tool in declared(script.requests[-1])}
-    print(f"Gemini CLI {version.strip()} {shown(definitions, 'mcp_telnyx-conferencing_', script.requests)}")
+    print(f"Gemini CLI {version} {shown(definitions, 'mcp_telnyx-conferencing_', script.requests)}")
     return int(not script.job.report())
 
 

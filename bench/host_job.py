@@ -28,6 +28,7 @@ HOST_PROGRAMS = ROOT / ".venv" / "hosts" / "node_modules" / ".bin"
 PROGRAM = str(Path(sys.executable).with_name("telnyx-conferencing"))
 SERVER = "telnyx"
 PREFIX = f"mcp__{SERVER}__"
+HOST_TIMEOUT_S = 180
 CONNECTING_S = 8
 """The host starts its servers in the background, and searches among the tools of those that have answered."""
 
@@ -40,6 +41,26 @@ def host_program(name: str, description: str | None) -> str:
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     parser.add_argument(f"--{name}", default=str(HOST_PROGRAMS / name), help="The program of the host.")
     return getattr(parser.parse_args(), name)
+
+
+def host_version(program: str, env: Mapping[str, str]) -> str:
+    """What the program of a host says of its version."""
+    return subprocess.run([program, "--version"], env=env, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def run_host(env: Mapping[str, str], program: str, *arguments: str) -> str:
+    """What a host prints, on both streams. It runs in its home directory and gets no input."""
+    ended = subprocess.run(
+        [program, *arguments],
+        env=env,
+        cwd=env["HOME"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HOST_TIMEOUT_S,
+    )
+    return ended.stdout + ended.stderr
 
 
 @contextmanager
@@ -131,3 +152,8 @@ class Prompt:
     def turn(self, request: Mapping[str, Any]) -> Sequence[Block]:
         self.expanded |= "enqueue_call" in json.dumps(request["messages"])
         return [text("Done.")]
+
+    def report(self, name: str) -> bool:
+        """Print whether the host has expanded the prompt, and return it."""
+        print(f"{'good ' if self.expanded else 'WRONG'} {name}")
+        return self.expanded

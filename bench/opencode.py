@@ -6,11 +6,10 @@ another), and uses no account and no network. The exit code is 1 if a step fails
 
 # pyright: basic
 import json
-import subprocess
 import sys
 from pathlib import Path
 
-from host_job import PREFIX, Job, Prompt, host_program, installed
+from host_job import PREFIX, Job, Prompt, host_program, host_version, installed
 from scripted_model import Chat, shown
 
 SERVER = "telnyx-conferencing"
@@ -39,16 +38,15 @@ def main() -> int:
     with installed("opencode", OPENCODE_DISABLE_MODELS_FETCH="1") as (env, database):
         file = Path(env["HOME"]) / ".config" / "opencode" / "opencode.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | OWN))
-        version = subprocess.run([opencode, "--version"], env=env, check=True, capture_output=True, text=True).stdout
+        version = host_version(opencode, env)
         job, prompt = Job(database), Prompt()
         chat = Chat(job.turn, as_called)
         chat.run([opencode, "run", "Do the job."], env)
         Chat(prompt.turn, as_called).run([opencode, "run", "--command", PROMPT, "support"], env)
     definitions = {tool["function"]["name"]: tool["function"] for tool in chat.requests[0]["tools"]}
-    print(f"OpenCode {version.strip()} {shown(definitions, f'{SERVER}_', chat.requests)}")
+    print(f"OpenCode {version} {shown(definitions, f'{SERVER}_', chat.requests)}")
     well = job.report()
-    print(f"{'good ' if prompt.expanded else 'WRONG'} {PROMPT}")
-    return int(not well or not prompt.expanded)
+    return int(not prompt.report(PROMPT) or not well)
 
 
 if __name__ == "__main__":

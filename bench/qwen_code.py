@@ -8,12 +8,11 @@ another; a `node` beside it runs it), and uses no account and no network. The ex
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from host_job import CONNECTING_S, PREFIX, Job, Prompt, host_program, installed
+from host_job import CONNECTING_S, PREFIX, Job, Prompt, host_program, host_version, installed
 from scripted_model import Chat, shown, tool_results, tool_use
 
 SERVER = "telnyx-conferencing"
@@ -68,15 +67,14 @@ def main() -> int:
     with installed("qwen", PATH=path, OPENAI_API_KEY="scripted") as (env, database):
         file = Path(env["HOME"]) / ".qwen" / "settings.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | OWN))
-        version = subprocess.run([qwen, "--version"], env=env, check=True, capture_output=True, text=True).stdout
+        version = host_version(qwen, env)
         script, prompt = Script(Job(database)), Prompt()
         chat = Chat(script.turn, as_called)
         chat.run([qwen, "-p", "Do the job.", "--approval-mode", "yolo"], env)
         Chat(prompt.turn, as_called).run([qwen, "-p", PROMPT], env)
-    print(f"Qwen Code {version.strip()} {shown(script.definitions(), f'mcp__{SERVER}__', chat.requests)}")
+    print(f"Qwen Code {version} {shown(script.definitions(), f'mcp__{SERVER}__', chat.requests)}")
     well = script.job.report()
-    print(f"{'good ' if prompt.expanded else 'WRONG'} {PROMPT}")
-    return int(not well or not prompt.expanded)
+    return int(not prompt.report(PROMPT) or not well)
 
 
 if __name__ == "__main__":
