@@ -170,14 +170,15 @@ class Gate:
             )
             # A person takes their time: the policy and the facts may have changed meanwhile.
             record.risk = assessment.risk
-            decision = await self.check(self._policy(record.caller), assessment, read)
+            policy = self._policy(record.caller)
+            decision = await self.check(policy, assessment, read)
             if not {rule.facts for rule in decision.broken_rules} <= {rule.facts for rule in rules}:
                 raise CallRefused(f"{command.tool_name()} was not sent: {'; '.join(map(str, decision.broken_rules))}.")
         self._command_ids.check(command)
         self._moves.begin(command.tool_name(), assessment.situation.steps)
         self._command_ids.record(command)
         try:
-            await self._begin(command, _limits(decision, assessment), record)
+            await self._begin(command, policy, _limits(decision, assessment), record)
         except BaseException:
             self.answered(command)
             raise
@@ -303,16 +304,15 @@ class Gate:
         decision = await self.check(policy, assessment, read)
         if decision.broken_rules:
             raise CallRefused(f"{command.tool_name()} was not sent: {'; '.join(map(str, decision.broken_rules))}.")
-        await self._begin(command, decision.limits(assessment.command), record)
+        await self._begin(command, policy, decision.limits(assessment.command), record)
 
-    async def _begin(self, command: Command, limits: Sequence[Limit], record: CallRecord) -> None:
+    async def _begin(self, command: Command, policy: Policy, limits: Sequence[Limit], record: CallRecord) -> None:
         """Count a write and record its start. Raises `CallRefused`."""
         entry = record.entry("sends", self._newest_event())
         await self._require_admission(command, self._ledger.admit(limits, entry))
         # Of two calls that are checked at the same moment, at least one now sees the other's start in the audit.
-        consent = self._policy(record.caller).consent
-        if consent.is_required:
-            again = consent_refusal(consent, Situation(command, self._live), self._consent)
+        if policy.consent.is_required:
+            again = consent_refusal(policy.consent, Situation(command, self._live), self._consent)
             if (refusal := await self._use_store(command, again)) is not None:
                 raise CallRefused(f"{command.tool_name()} was not sent: {refusal}. {_FINAL}")
 
