@@ -239,7 +239,8 @@ class OperatorPage:
     # What an operator sees and does
 
     async def _read_state(self) -> dict[str, Any]:
-        return await read_state(self._ledger, self._now(), self._live.changed_since) | await self._live.read()
+        live = self._live
+        return await read_state(self._ledger, self._now(), live.changed_since, live.name_of) | await live.read()
 
     async def _events(self, request: Request, session: Session) -> Any:
         if not self._updates.has_room(session):

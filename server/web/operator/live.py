@@ -72,9 +72,13 @@ class LiveCalls:
         departed = state.participants.keys() - state.present.keys()
         people = {leg: facts for leg, facts in before["people"].items() if leg not in departed}
         for leg in sorted(state.present.keys() - people.keys()):
-            person = projection.person(leg, now)
-            people[leg] = [person.name if person else leg, []]
+            people[leg] = [self.name_of(leg), []]
         return {**before, "people": people}
+
+    def name_of(self, id_: str) -> str:
+        """Who is on a call leg; any other text as it is."""
+        person = self.events.projection.person(id_, self.events.now())
+        return person.name if person is not None else id_
 
     async def press(self, request: Request, session: Session) -> dict[str, Any]:
         """Call the tool behind a button, with the same policy, approval, limits and audit as for an MCP client."""

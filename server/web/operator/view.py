@@ -17,12 +17,15 @@ _APPROVAL_FIELDS = ("by", "answer", "reason", "code", "grant")
 
 
 async def read_state(
-    ledger: Ledger, now: datetime, changed_since: Callable[[PendingApproval], str | None]
+    ledger: Ledger,
+    now: datetime,
+    changed_since: Callable[[PendingApproval], str | None],
+    name_of: Callable[[str], str],
 ) -> dict[str, Any]:
     """What people decide here: pending requests, those decided a moment ago, grants, and the stop switch.
 
-    `changed_since`: what has changed since a request was asked. `audit`: the number of the newest record, which grows
-    with every action. Raises what the ledger raises.
+    `changed_since`: what has changed since a request was asked. `name_of`: the person on a call leg.
+    `audit`: the number of the newest record, which grows with every action. Raises what the ledger raises.
     """
     pending = await ledger.pending()
     outdated = [_outdated_view(*pair) for pair in await ledger.asked_again()]
@@ -33,7 +36,7 @@ async def read_state(
         "waiting": len(pending),
         "pending": [_pending_view(approval, changed_since(approval)) for approval in pending[:_MAX_PENDING]],
         "decided": [*outdated, *(approval_view(approval) for approval in decided)],
-        "grants": [grant_view(grant) for grant in await ledger.grants()],
+        "grants": [grant_view(grant, name_of) for grant in await ledger.grants()],
         "stopped": None if stopped is None else _stopped_view(stopped),
         "audit": newest[0].number if newest else 0,
     }
@@ -68,10 +71,10 @@ def approval_view(approval: PendingApproval) -> dict[str, Any]:
     return {name: value for name, value in view.items() if value is not None}
 
 
-def grant_view(grant: Grant) -> dict[str, Any]:
+def grant_view(grant: Grant, name_of: Callable[[str], str]) -> dict[str, Any]:
     """An open grant, and what is left of it."""
     terms = grant.terms
-    limits = {name: ", ".join(map(str, values)) for name, values in terms.limits.items()}
+    limits = {name: ", ".join(name_of(str(value)) for value in values) for name, values in terms.limits.items()}
     return {
         "code": grant.code,
         "tool": terms.tool,
