@@ -4,7 +4,7 @@ import json
 
 import click
 
-from ...tools.numbers import party_key
+from ...tools.numbers import party_key, reached
 from ...tools.text import clean
 from ..events.times import iso
 from ..guard.ledger import Ledger, OptOut
@@ -44,6 +44,8 @@ def add(numbers: tuple[str, ...], database: str | None) -> None:
         for number in listed:
             is_new = ledger.call(Ledger.add_optout, number, current_user(), "opt-out added by a person")
             click.echo(f"{number} is {'' if is_new else 'already '}on the opt-out list.")
+            if number.startswith("+") and not reached(number):
+                click.echo(f"{number} cannot exist in the number plan of its country. Is it mistyped?", err=True)
 
 
 @optout.command()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from ...tools.text import clean, quoted
+from ..adapters.running_servers import running_servers
 from ..events.times import iso
 from ..guard.ledger import Ledger, Stopped
 from .ledger import open_ledger
@@ -35,7 +36,8 @@ def stop(reason: tuple[str, ...], database: str | None) -> None:
         else:
             click.echo(f"Writes on {ledger.store} are stopped: every server that uses this store refuses them.")
         click.echo(f"To allow them again: {program()} resume{ledger.option}")
-        if len(ledger.call(Ledger.newest, 2)) < 2:  # the first record is about this stop
+        is_in_use = ledger.store in {server.store for server in running_servers()}
+        if not is_in_use and len(ledger.call(Ledger.newest, 2)) < 2:  # the first record is about this stop
             click.echo(
                 "No server has used this store yet. If you did not expect that, your servers use another store: "
                 "name it with --database.",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ...tools.base import Tool
+from ...tools.numbers import reached
 from ...tools.numbers import refusal as refused_always
 from ...tools.permissions import AddOptout, MayCall, RequestGrant
 from ...tools.recordings import AnnounceRecording
@@ -85,7 +86,10 @@ class PermissionTools:
             return {"summary": f"Dry run: this would put {tool.number} on the opt-out list.", "number": tool.number}
         is_new = await self._guard.ledger.add_optout(tool.number, by, "opt-out added", caller.session)
         was = "" if is_new else "already "
-        return {"summary": f"{tool.number} is {was}on the opt-out list: it is not called.", "number": tool.number}
+        summary = f"{tool.number} is {was}on the opt-out list: it is not called."
+        if tool.number.startswith("+") and not reached(tool.number):
+            summary += " It cannot exist in the number plan of its country: ask the person for it again."
+        return {"summary": summary, "number": tool.number}
 
 
 def grant_view(grant: Grant) -> dict[str, Any]:

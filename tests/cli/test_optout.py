@@ -23,6 +23,13 @@ def test_a_number_in_any_spelling_is_listed_once(address: str) -> None:
     assert run("optout", "list", "--database", address).stdout.startswith(f"{NUMBER}  20")
 
 
+def test_a_number_that_cannot_exist_is_listed_and_reported(tmp_path: Path) -> None:
+    ended = run("optout", "add", NUMBER, "+1415555012", "--database", url_of(tmp_path / "events.db"))
+    assert ended.returncode == 0
+    assert "+1415555012 is on the opt-out list." in ended.stdout
+    assert [line.split()[0] for line in ended.stderr.splitlines() if "mistyped" in line] == ["+1415555012"]
+
+
 def test_a_number_without_its_country_is_refused_and_nothing_is_listed(tmp_path: Path) -> None:
     store = url_of(tmp_path / "events.db")
     ended = run("optout", "add", NUMBER, "4155550123", "--database", store)

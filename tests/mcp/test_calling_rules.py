@@ -302,6 +302,13 @@ async def test_an_opt_out_holds_from_then_on_without_any_policy_and_is_audited(
     assert outcomes.count("opt-out added") == 1
 
 
+async def test_an_agent_that_mistypes_an_opt_out_is_asked_to_ask_again(world: World, database: Path) -> None:
+    async with guarded(world, database=url_of(database)) as client:
+        typo = await call(client, "add_optout", number="+1415555012")
+    assert typo["summary"].startswith("+1415555012 is on the opt-out list")
+    assert "ask the person for it again" in typo["summary"]
+
+
 async def test_the_file_of_opt_outs_is_watched_and_without_it_nobody_is_called(
     world: World, policed: Policed, tmp_path: Path
 ) -> None:
