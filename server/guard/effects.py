@@ -89,7 +89,10 @@ async def _check_has_effect(command: Command, situation: Situation) -> None:
         if room.is_over:
             raise CallRefused(f"{command.tool_name()} was not sent: {room.title} has ended already.")
         if not isinstance(command, EndConference) and not room.may_be_recording:
-            raise CallRefused(f"{command.tool_name()} was not sent: no recording of {room.title} is running.")
+            raise CallRefused(
+                f"{command.tool_name()} was not sent: no recording of {room.title} is running that a server on this "
+                "store started."
+            )
     if isinstance(command, StartTranscription | StopTranscription) and command.conference_id is not None:
         room = await situation.room(command.conference_id)
         if room.is_over:
