@@ -8,7 +8,7 @@ import re
 import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from pydantic import AfterValidator, ValidationInfo
 
@@ -32,7 +32,7 @@ _OTHER_SIGNS = re.compile(r"[^\w+*#,]")
 """Signs that no number has: a telephone system may leave them out, or stop there."""
 _PARAMETERS = re.compile(r"[;:].*", re.DOTALL)
 """What may follow the number in a user part: parameters, a password."""
-_SCHEMES = re.compile(r"((tel|sips?|callto|phone):)*", re.IGNORECASE)
+_SCHEME = re.compile(r"(tel|sips?|callto|phone):", re.IGNORECASE)
 _EXTENSION = re.compile(r"(?<=[0-9])(x|ext|extn|extension)(?=[0-9]|$)", re.IGNORECASE)
 _DIAL_STRING = re.compile(r"[0-9+*#,wWpPtT]*[0-9][0-9+*#,wWpPtT]*")
 _PAUSES = re.compile(r"[,wWpPtT*#+]+")
@@ -212,9 +212,10 @@ def _caller(value: str, info: ValidationInfo) -> str:
 
 
 def _decoded(text: str) -> str:
-    while (plain := unquote(text)) != text:  # each system on the way may decode it once
-        text = plain
-    plain = unicodedata.normalize("NFKC", plain).strip()
+    encoded = text.encode(errors="replace")
+    while (decoded := unquote_to_bytes(encoded)) != encoded:  # each system on the way may decode it once
+        encoded = decoded
+    plain = unicodedata.normalize("NFKC", decoded.decode(errors="replace")).strip()
     return "".join(str(unicodedata.digit(letter, letter)) for letter in plain)  # also the digits of other scripts
 
 
@@ -229,7 +230,7 @@ def _dialled(text: str) -> list[str]:
     A system may strip a service code such as *67 or #31#, take the first digit for an outside line, and pause or go on
     at each separator: each reading is returned.
     """
-    plain = _SEPARATORS.sub("", _PARAMETERS.sub("", _SCHEMES.sub("", text, count=1)))
+    plain = _SEPARATORS.sub("", _PARAMETERS.sub("", _SCHEME.sub("", text)))
     spelt = _OTHER_SIGNS.sub(",", _EXTENSION.sub(",", plain))
     if not _DIAL_STRING.fullmatch(spelt):
         return []

@@ -32,6 +32,8 @@ EMERGENCY = (
     "sip:9t911@h.com",
     "sip:sip:911@h.com",
     "sip:tel:tel:911@h.com",
+    "sip:*31#tel:112@h.com",
+    "sip:%25EF%25%2542C%252599%25D9%25A1%25D9%25A1@h.com",
     "sip:%25252539%252525311@h.com",
     "sip:\u277e\u2776\u2776@h.com",
 )
