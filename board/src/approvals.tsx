@@ -98,9 +98,10 @@ function fateOf(approval: Approval, desk: Desk): Fate {
 }
 
 /** What a person reads after their answer. */
-export function answered(yes: boolean, until?: string): Fate {
+export function answered(yes: boolean, until?: string, tool?: string): Fate {
+  const what = tool === "request_grant" ? "take this grant; it is then listed under Approvals" : "make this one call";
   return yes
-    ? { how: "approved", sentence: until ? `Approved. Until ${when(until)} the agent may make this one call.` : APPROVED }
+    ? { how: "approved", sentence: until ? `Approved. Until ${when(until)} the agent may ${what}.` : APPROVED }
     : { how: "rejected", sentence: "Rejected. The agent gets the answer no." };
 }
 const APPROVED = "Approved. The agent may now repeat exactly this call, once.";

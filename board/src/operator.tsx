@@ -164,7 +164,7 @@ class Workplace extends Component<WorkplaceProps, State> {
     try {
       const { decided, state } = await post<{ decided: Approval; state: Desk }>("decide", { code: approval.code, yes, reason });
       const press = yes && this.presses.get(approval.code);
-      this.pile.close(approval.code, press ? { how: "approved", sentence: "Approved." } : answered(yes, decided.expires_at));
+      this.pile.close(approval.code, press ? { how: "approved", sentence: "Approved." } : answered(yes, decided.expires_at, decided.tool));
       this.take(state);
       this.deal();
       if (press) void press();

@@ -83,6 +83,14 @@ async def test_a_question_is_approved_by_keyboard_alone(desk: Desk) -> None:
 
 
 @pytest.mark.slow
+async def test_an_approved_grant_says_that_it_is_not_for_one_call(desk: Desk) -> None:
+    await desk.ledger.add_pending(asked(tool="request_grant"))
+    await desk.ready()
+    await desk.tab.get_by_role("button", name="Approve").click()
+    await desk.tab.get_by_role("article").get_by_text("the agent may take this grant").wait_for()
+
+
+@pytest.mark.slow
 async def test_a_question_is_rejected_with_a_reason(desk: Desk) -> None:
     await desk.ledger.add_pending(asked())
     await desk.ready()
