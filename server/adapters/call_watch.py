@@ -40,8 +40,8 @@ class CallWatch:
         self._policy = policy
         self._queue: deque[StoredEvent | str] = deque()
         """Events, and ids of conferences that may have people in a recording without their consent."""
-        self._again: dict[str, StoredEvent | str] = {}
-        """What failed and is tried again, by conference."""
+        self._again: set[str] = set()
+        """The ids of conferences whose review failed and is tried again."""
         self._added = anyio.Event()
         events.on_change(self._note)
 
@@ -73,7 +73,7 @@ class CallWatch:
             with anyio.move_on_after(_RETRY_DELAY_S if self._again else None):
                 await self._added.wait()
             self._added = anyio.Event()
-            self._queue.extend(self._again.values())
+            self._queue.extend(self._again)
             self._again.clear()
             await self.catch_up()
 
@@ -101,28 +101,33 @@ class CallWatch:
                 )
                 await anyio.sleep(_RETRY_DELAY_S)
                 continue
-            except Exception as problem:  # what fails must not keep the others waiting
-                self._try_again(self._queue[0], problem)
+            except Exception:  # what fails must not keep the others waiting
+                logger.exception("An event could not be processed for opt-outs and recording consent")
             self._queue.popleft()
-
-    def _try_again(self, item: StoredEvent | str, problem: Exception) -> None:
-        is_over = isinstance(problem, TelnyxRefused) and problem.status == _NOT_FOUND
-        conference_id = item if isinstance(item, str) else self._conference_of(item)
-        if conference_id is not None and not is_over:
-            self._again.setdefault(conference_id, item)
-        logger.error(
-            "An event could not be processed for recording consent%s: %s",
-            "" if conference_id is None or is_over else ", and is tried again",
-            problem,
-            exc_info=None if isinstance(problem, CallFailed) else problem,
-        )
 
     async def _act(self, item: StoredEvent | str) -> None:
         if not isinstance(item, str):
             await self._note_person(item)
-        conference_id = item if isinstance(item, str) else self._conference_of(item)
-        if conference_id is not None and self._consent is not None:
-            await self._consent.review(conference_id)
+        if self._consent is not None:
+            conference_id = item if isinstance(item, str) else await self._consent.conference_of(item)
+            if conference_id is not None:
+                await self._review_now(self._consent, conference_id)
+
+    async def _review_now(self, consent: RecordingConsent, conference_id: str) -> None:
+        try:
+            await consent.review(conference_id)
+        except StoreError:
+            raise
+        except Exception as problem:
+            is_over = isinstance(problem, TelnyxRefused) and problem.status == _NOT_FOUND
+            if not is_over:
+                self._again.add(conference_id)
+            logger.error(
+                "A conference could not be reviewed for recording consent%s: %s",
+                "" if is_over else ", and is tried again",
+                problem,
+                exc_info=None if isinstance(problem, CallFailed) else problem,
+            )
 
     async def _note_person(self, event: StoredEvent) -> None:
         """Note what an event says of one person. An event that was noted before changes nothing."""
@@ -130,10 +135,6 @@ class CallWatch:
             await self._opt_out(event)
         if self._consent is not None:
             await self._consent.note(event)
-
-    def _conference_of(self, event: StoredEvent) -> str | None:
-        leg = event.call_control_id
-        return event.conference_id or (self._events.projection.conference_of(leg) if leg is not None else None)
 
     async def _opt_out(self, event: StoredEvent) -> None:
         digit, leg = event.payload.get("digit"), event.call_control_id

@@ -99,6 +99,11 @@ class Connections:
                 return next((leg for leg in pair if leg != call_control_id), None)
         return None
 
+    async def supervised_by(self, call_control_id: str) -> str | None:
+        """The call leg for which a server on this store called this supervisor; None: the leg supervises no call."""
+        await self._update()
+        return next((sent.supervised for sent in self._sent.values() if sent.leg == call_control_id), None)
+
     async def _update(self) -> None:
         await self._flush()
         await self._audit.update()

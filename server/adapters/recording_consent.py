@@ -52,7 +52,7 @@ _SLACK = timedelta(seconds=15)
 """After this time beyond its length, an announcement that has not ended is played again."""
 _STARTED = frozenset({"call.speak.started", "call.playback.started"})
 _ENDED = frozenset({"call.speak.ended", "call.playback.ended"})
-_MOVED = frozenset({"conference.participant.joined", "conference.participant.left", "call.hangup"})
+_MOVED = frozenset({"conference.participant.joined", "conference.participant.left", "call.answered", "call.hangup"})
 NOTED = frozenset({"call.dtmf.received", *_ENDED})
 """The types of the events that say what a person heard or keyed."""
 WATCHED = NOTED | _MOVED
@@ -277,6 +277,17 @@ class RecordingConsent:
         ):
             await self._store(CONSENT_KEYED, leg, {"digit": digit})
 
+    async def conference_of(self, event: StoredEvent) -> str | None:
+        """The conference whose recording an event may concern. Raises `CallFailed` and `StoreError`."""
+        leg = event.call_control_id
+        if event.conference_id is not None or leg is None or not self._policy().consent.is_required:
+            return event.conference_id
+        in_conference = self._events.projection.conference_of
+        if (conference_id := in_conference(leg)) is not None:
+            return conference_id
+        supervised = await self._connections.supervised_by(leg)
+        return in_conference(supervised) if supervised is not None else None
+
     async def review(self, conference_id: str) -> None:
         """Pause a recording while someone in the conference lacks consent, and resume what was paused for that.
 
@@ -293,8 +304,10 @@ class RecordingConsent:
         captured = sorted(await self.recorded(legs) - paused_legs)
         if room.is_over or not (is_running or captured or paused is not None):
             return
-        heard = await self.consented(legs, consent)
-        lacking = [leg for leg in legs if leg not in heard]
+        supervisors = (await self._connections.coming((), legs)).legs
+        present = [*legs, *supervisors]
+        heard = await self.consented(present, consent)
+        lacking = [leg for leg in present if leg not in heard]
         unsure: CallFailed | None = None
         if lacking and (is_running or captured):
             recorded = await self._recorded_for(conference_id, lacking)

@@ -80,6 +80,7 @@ async def until_recording_is(world: World, conference_id: str, state: str) -> No
         return recording(world, conference_id) == state
 
     await eventually(is_in_it)
+    await world.settled()
 
 
 async def announced(client: Client, world: World, **whom: Any) -> dict[str, Any]:
@@ -486,6 +487,26 @@ async def test_of_a_start_and_a_join_at_the_same_moment_one_is_refused(world: Wo
             assert not (joined and recording(world, standup)), "the person who joined is recorded"
 
 
+async def test_the_recording_pauses_for_the_supervisor_of_a_person_who_joins_by_other_means(
+    world: World, policed: Policed
+) -> None:
+    standup = room(world.sandbox, people=1)
+    caller = world.sandbox.state.legs.arrive("+12025559050", "+12025550100")
+    async with policed(ANNOUNCE) as client:
+        await recorded(client, world, standup)
+        await call(client, "answer_call", call_control_id=caller.call_control_id)
+        await announced(client, world, call_control_ids=[caller.call_control_id])
+        supervisor = {"to": "+12025550150", "supervisor_role": "barge"}
+        dialled = await call(client, "dial", **supervisor, supervise_call_control_id=caller.call_control_id)
+        world.sandbox.state.conferences.by_id[standup].admit(caller, JoinOptions())
+        await passes(world, 1)
+        await until_recording_is(world, standup, "paused")
+        [paused] = (await call(client, "list_events", types=["recording.consent.paused"]))["events"]
+        assert paused["payload"]["call_control_ids"] == [dialled["call"]["call_control_id"]]
+        await passes(world, 10)
+        await until_recording_is(world, standup, "recording")
+
+
 async def test_the_recording_pauses_for_a_person_who_joins_by_other_means_and_the_gap_is_reported(
     world: World, policed: Policed
 ) -> None:
@@ -703,7 +724,7 @@ async def test_transcription_needs_the_announcement_too(world: World, policed: P
 async def test_a_recording_pauses_for_a_stranger_also_if_telnyx_fails_at_first(
     world: World, policed: Policed, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    monkeypatch.setattr(call_watch, "_RETRY_DELAY_S", 0.01)
+    monkeypatch.setattr(call_watch, "_RETRY_DELAY_S", 0.2)
     standup = room(world.sandbox, people=1)
     async with policed(ANNOUNCE) as client:
         await recorded(client, world, standup)
