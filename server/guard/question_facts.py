@@ -57,7 +57,7 @@ class QuestionFacts:
             "queue": self.queue and {"name": SafeText(quoted(self.queue.name)), "size": self.queue.size},
             "caller": self.waiting and _caller(self.waiting, is_of_queue=self.is_of_queue),
             "call": {
-                "who": self.person and SafeText(self.person.who),
+                "who": self.person and SafeText(_named(self.person, self.room or self.place_room)),
                 "conference": SafeText(_quoted_name(self.place_room)) if self.place_room else None,
                 "room": _room(self.place_room, with_times),
                 "is_bridged": self.place is not None and self.place.kind is PlaceKind.BRIDGE,
@@ -144,4 +144,8 @@ def _caller(waiting: Waiting, *, is_of_queue: bool) -> dict[str, Any]:
 
 def _participant(room: Room | None, named: str | None) -> str:
     person: Person | None = room.person(named) if room is not None and named is not None else None
-    return person.who if person else quoted(named)
+    return _named(person, room) if person else quoted(named)
+
+
+def _named(person: Person, room: Room | None) -> str:
+    return room.naming(person) if room is not None else person.who

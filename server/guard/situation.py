@@ -73,10 +73,14 @@ class Room:
 
     def person(self, named: str) -> Person | None:
         """The person with this call_control_id, participant id or label."""
-        for person in self.people:
-            if named in (person.call_control_id, person.participant_id, person.label):
-                return person
-        return None
+        by_id = (person for person in self.people if named in (person.call_control_id, person.participant_id))
+        by_label = (person for person in self.people if person.label == named)
+        return next(by_id, None) or next(by_label, None)
+
+    def naming(self, person: Person) -> str:
+        """A person in words, with the start of the id if another one in the conference looks the same."""
+        alike = [other for other in self.people if other.who == person.who]
+        return f"{person.who} ({person.short_id})" if len(alike) > 1 else person.who
 
     def leg(self, call_control_id: str) -> Person | None:
         """The person on this call leg. A label never counts: anyone can choose one."""

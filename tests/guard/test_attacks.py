@@ -11,6 +11,9 @@ from support.mcp import call, text
 from support.mcp_in_process import World
 from support.sandbox_client import Telnyx
 from support.webhooks import url_of
+from telnyx_conferencing.server.guard.situation import Person as PersonOnLeg
+from telnyx_conferencing.server.guard.situation import Room
+from telnyx_conferencing.server.sandbox.conference import JoinOptions
 from telnyx_conferencing.server.sandbox.faults import Fault
 
 DIAL = {"from": "+12025550100", "connection_id": "sandbox"}
@@ -43,7 +46,7 @@ async def test_the_first_call_of_a_queue_may_be_about_to_end_and_bridging_with_i
         dying = await dialled(client, world, to=["+12025550151", "+12025550150"], time_limit_secs="30")
         dying = next(leg.call_control_id for leg in world.sandbox.state.legs.alive() if leg.to == "+12025550150")
         await call(client, "enqueue_call", call_control_id=dying, queue_name="ambush")
-        await seen(client, "call.enqueued", dying)
+        await world.settled()
         refused = await client.call_tool("bridge_calls", {"call_control_id": customer, "queue_name": "ambush"})
     assert "hangs up the other call when the time limit of +12025550150 is over" in text(refused)
 
@@ -261,6 +264,35 @@ async def test_the_question_about_a_supervisors_role_names_whom_they_hear() -> N
         "Set the call with +12025550150 to monitor as supervisor of the call with +12025550181?"
     )
     assert "It is connected with +12025550182." in person.questions[-1]
+
+
+@pytest.mark.anyio
+async def test_one_of_two_people_who_look_the_same_is_named_with_an_id() -> None:
+    world = World()
+    conference = room(world.sandbox, "Refunds", 2)
+    legs = world.sandbox.state.legs
+    same = legs.arrive("+12025559001", "+12025550100")
+    world.sandbox.state.conferences.by_id[conference].admit(same, JoinOptions())
+    _, first, second = legs_in(world, conference)
+    async with guarded(world, with_events=True) as client:
+        await world.settled()
+        asked = [text(await client.call_tool("hangup_call", {"call_control_id": leg})) for leg in (first, second)]
+        host = {"conference_id": conference, "participant_id": second, "end_conference_on_exit": True}
+        asked.append(text(await client.call_tool("update_participant", host)))
+    named = [
+        f"+12025559001 ({leg[:14]}" in question for leg, question in zip((first, second, second), asked, strict=True)
+    ]
+    assert named == [True, True, True]
+
+
+def test_a_label_that_looks_like_the_id_of_another_person_names_nobody_else() -> None:
+    people = (
+        PersonOnLeg("v3:a", participant_id="1", label="2"),
+        PersonOnLeg("v3:b", participant_id="2", label="v3:a"),
+    )
+    conference = Room("c", "Refunds", people)
+    found = [person.call_control_id for name in ("v3:a", "2") if (person := conference.person(name)) is not None]
+    assert found == ["v3:a", "v3:b"]
 
 
 def call_from(world: World, digit: str) -> str:
