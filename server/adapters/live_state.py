@@ -98,6 +98,11 @@ class TelnyxLiveState:
         is_newest = event_moved_at is None or event_moved_at <= moved_by_us_at
         return place if is_newest and self._events.now() - moved_by_us_at < _OWN_MOVE_HOLDS else None
 
+    def _is_wrong_guess(self, place: Place, call_control_id: str) -> bool:
+        """Whether the call that was first in a queue was not the one that this leg was connected with."""
+        legs = self._events.projection.legs
+        return place.other is not None and legs.is_bridged(call_control_id) and not legs.is_bridged(place.other)
+
     def _bridge(self, call_control_id: str) -> Place:
         """The bridge that a leg is in by its newest event. The other end is known if this server connected them."""
         legs = self._events.projection.legs
@@ -169,7 +174,7 @@ class TelnyxLiveState:
         await self._events.store()
         projection = self._events.projection
         if (own := self._own_place(call_control_id)) is not None:
-            return own
+            return self._bridge(call_control_id) if self._is_wrong_guess(own, call_control_id) else own
         if (conference_id := projection.conference_of(call_control_id)) is not None:
             view = projection.conference(conference_id, self._events.now())
             return Place(PlaceKind.CONFERENCE, conference_id=conference_id, conference_name=view.name if view else None)

@@ -267,6 +267,25 @@ async def test_the_question_about_a_supervisors_role_names_whom_they_hear() -> N
 
 
 @pytest.mark.anyio
+async def test_a_caller_who_was_no_longer_first_in_the_queue_is_not_named_as_the_one_who_is_connected() -> None:
+    world = World()
+    phone = Telnyx(world.sandbox)
+    agent, gone, waiting = (call_from(world, digit) for digit in "123")
+    for leg in (gone, waiting):
+        await phone.post(f"/calls/{leg}/actions/enqueue", {"queue_name": "line"})
+        await world.sandbox.advance(1)
+    async with guarded(world, with_events=True) as client:
+        await world.settled()
+        world.sandbox.faults.add(Fault(kind="lose", event_type="call.dequeued|conference"))
+        await phone.post("/conferences", {"call_control_id": gone, "name": "Elsewhere"})
+        await call(client, "bridge_calls", call_control_id=agent, queue_name="line")
+        for leg in (agent, waiting):
+            await seen(client, "call.bridged", leg)
+        refused = await client.call_tool("create_conference", {"call_control_id": agent, "name": "Aside"})
+    assert "hangs up the call that is connected with +12025550181" in text(refused)
+
+
+@pytest.mark.anyio
 async def test_one_of_two_people_who_look_the_same_is_named_with_an_id() -> None:
     world = World()
     conference = room(world.sandbox, "Refunds", 2)
