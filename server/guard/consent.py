@@ -113,8 +113,11 @@ async def _refusal_with(
     """Why these people, and who is about to come to them, may not be recorded."""
     known = {person.call_control_id: person for person in people}
     coming = await state.coming(places, known.keys())
-    known |= {leg: situation.person(leg) for leg in coming.legs if leg not in known}
-    return _callees_refusal(coming.numbers) or await _missing_consent(known.values(), policy, state)
+    beside_them = await state.coming((), coming.legs)
+    known |= {leg: situation.person(leg) for leg in (*coming.legs, *beside_them.legs) if leg not in known}
+    return _callees_refusal((*coming.numbers, *beside_them.numbers)) or await _missing_consent(
+        known.values(), policy, state
+    )
 
 
 def _callees_refusal(numbers: Collection[str]) -> str | None:

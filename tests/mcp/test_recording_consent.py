@@ -645,6 +645,23 @@ async def test_a_recorded_call_is_connected_with_no_call_whose_supervisor_has_no
         assert "+12025550150 must have heard" in await refusal(client, "bridge_calls", **bridge)
 
 
+async def test_a_call_that_another_process_connects_now_counts_with_its_supervisor(
+    world: World, policed: Policed
+) -> None:
+    state = world.sandbox.state
+    one, other = (state.legs.arrive(f"+1202555906{place}", "+12025550100").call_control_id for place in (0, 1))
+    async with policed(ANNOUNCE) as client, policed(ANNOUNCE) as process:
+        for leg in (one, other):
+            await call(client, "answer_call", call_control_id=leg)
+        await announced(client, world, call_control_ids=[one, other])
+        supervisor = {"to": "+12025550150", "supervise_call_control_id": other, "supervisor_role": "barge"}
+        await call(client, "dial", **supervisor)
+        await passes(world, 5)
+        await call(client, "bridge_calls", call_control_id=one, other_call_control_id=other)
+        record = {"call_control_id": one, "channels": "single", **START}
+        await refusal(process, "start_call_recording", **record)
+
+
 async def test_a_recorded_call_that_waits_in_a_queue_is_connected_with_nobody_who_has_not_heard_it(
     world: World, policed: Policed
 ) -> None:
