@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from ...tools.base import EVERYONE, Command, arguments_of
+from ...tools.call_recordings import StartCallRecording
 from ...tools.calls import BridgeCalls, Dial, TransferCall
 from ...tools.conferences import CreateConference
 from ...tools.participants import JoinConference
@@ -66,11 +67,18 @@ class ConsentState(Protocol):
         ...
 
 
-async def consent_refusal(policy: ConsentPolicy, situation: Situation, state: ConsentState) -> str | None:
-    """Why a command would record people without the announcement, as a clause; None when it would not."""
+async def consent_refusal(
+    policy: ConsentPolicy, situation: Situation, state: ConsentState, *, is_in_audit: bool = False
+) -> str | None:
+    """Why a command would record people without the announcement, as a clause; None when it would not.
+
+    `is_in_audit`: the audit says already that it is sent.
+    """
     if not policy.is_required:
         return None
     command = situation.command
+    if isinstance(command, StartCallRecording) and not is_in_audit and await state.recorded([command.call_control_id]):
+        return "this call is recorded already, and a pause or a stop would end one of two recordings"
     if captures_speech(command):
         return await _capture_refusal(policy, situation, state)
     for check in (_opening_refusal, _entry_refusal, _connection_refusal, _stopped_audio_refusal):

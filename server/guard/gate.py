@@ -312,7 +312,8 @@ class Gate:
         await self._require_admission(command, self._ledger.admit(limits, entry))
         # Of two calls that are checked at the same moment, at least one now sees the other's start in the audit.
         if policy.consent.is_required:
-            again = consent_refusal(policy.consent, Situation(command, self._live), self._consent)
+            situation = Situation(command, self._live)
+            again = consent_refusal(policy.consent, situation, self._consent, is_in_audit=True)
             if (refusal := await self._use_store(command, again)) is not None:
                 raise CallRefused(f"{command.tool_name()} was not sent: {refusal}. {_FINAL}")
 

@@ -399,6 +399,19 @@ async def test_a_recorded_call_gets_no_supervisor_who_has_not_heard_it(world: Wo
         await call(client, "dial", **supervisor)
 
 
+async def test_a_call_has_one_recording_at_a_time(world: World, policed: Policed) -> None:
+    """A pause and a stop concern the newest recording only."""
+    caller = world.sandbox.state.legs.arrive("+12025559060", "+12025550100").call_control_id
+    async with policed(ANNOUNCE) as client:
+        await call(client, "answer_call", call_control_id=caller)
+        await announced(client, world, call_control_ids=[caller])
+        record = {"call_control_id": caller, "channels": "single", **START}
+        await call(client, "start_call_recording", **record)
+        assert "recorded already" in await refusal(client, "start_call_recording", **record)
+        await call(client, "stop_call_recording", call_control_id=caller)
+        await call(client, "start_call_recording", **record)
+
+
 async def test_a_call_is_not_recorded_while_it_is_being_transferred(world: World, policed: Policed) -> None:
     caller = world.sandbox.state.legs.arrive("+12025559060", "+12025550100").call_control_id
     async with policed(ANNOUNCE) as client:
