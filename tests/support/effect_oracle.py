@@ -491,12 +491,17 @@ class Oracle:
             was_silent = not is_new and before.roles[key] in UNHEARD
             if participant.role in UNHEARD and not was_silent:
                 self._check_silent(leg, kind, f"{self._who(leg)} became {participant.role}")
+            elif leg != arguments.get("call_control_id") and self._was_dial_approved(leg):
+                continue  # answering the far end of a call of the account with itself lets it enter
             elif is_new and participant.mute and kind in TOOLS and arguments.get("beep_enabled") not in AUDIBLE:
                 self._check_silent(leg, kind, f"{self._who(leg)} entered muted and without a beep")
             elif is_new and participant.mute and kind == "advance":
                 approved, config = self.dialled.get(leg, (True, {}))
                 if not approved and config.get("beep_enabled") not in AUDIBLE:
                     self._fail("overheard", f"{self._who(leg)} entered muted and without a beep")
+
+    def _was_dial_approved(self, leg: str) -> bool:
+        return self.dialled.get(leg, (False, {}))[0]
 
     def _check_supervision(self, before: Snapshot, after: Snapshot, kind: str) -> None:
         """A supervisor hears a call outside a conference once the dial is answered."""
