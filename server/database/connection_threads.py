@@ -30,10 +30,14 @@ class ConnectionThreads(Generic[C]):
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, work)
 
     def _run(self, work: Callable[[C], T]) -> T:
+        return work(self.connection())
+
+    def connection(self) -> C:
+        """The connection of the current thread, which is opened if necessary. Raises what `connect` raises."""
         thread = threading.get_ident()
         if thread not in self._connections:
             self._connections[thread] = self._connect()
-        return work(self._connections[thread])
+        return self._connections[thread]
 
     def disconnect(self) -> None:
         """Close the connection of the current thread. The thread opens another when it needs one."""

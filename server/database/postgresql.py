@@ -95,7 +95,7 @@ class PostgresDatabase:
     async def _run(self, threads: ConnectionThreads[Connection], work: Callable[[Connection], T]) -> T:
         """Run `work`, and once more on a new connection if it raises `_NothingDone`. Raises `StoreError`."""
 
-        def run(connection: Connection) -> T:
+        def attempt(connection: Connection) -> T:
             try:
                 return work(connection)
             except Exception as error:
@@ -104,11 +104,14 @@ class PostgresDatabase:
                     threads.disconnect()
                 raise
 
-        try:
+        def run(connection: Connection) -> T:
             try:
-                return await threads.run(run)
-            except _NothingDone:
-                return await threads.run(run)
+                return attempt(connection)
+            except _NothingDone:  # in this thread: the connection of another one may be lost too
+                return attempt(threads.connection())
+
+        try:
+            return await threads.run(run)
         except _NothingDone as error:
             raise self.explain(error.__cause__ or error) from error
         except (psycopg.Error, OSError) as error:

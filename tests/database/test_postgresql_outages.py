@@ -1,6 +1,7 @@
 """PostgreSQL stops under two running servers and comes back: no acknowledged event is lost, and both servers go on."""
 
 import os
+import threading
 from collections.abc import Generator
 
 import anyio
@@ -14,6 +15,7 @@ from support.mcp import call, connected, refusal
 from support.postgres import Cluster, cluster
 from support.telnyx import telnyx
 from support.webhooks import body_of, free_port, post, signed_headers, stored_in, wait_until_listening
+from telnyx_conferencing.server.database import Transaction, open_database
 from telnyx_conferencing.server.guard import Ledger
 from telnyx_conferencing.server.sandbox.webhooks import Signer
 
@@ -84,6 +86,25 @@ async def test_a_restart_of_postgresql_loses_no_acknowledged_event(own: Cluster,
     async with Ledger.open(url) as ledger:
         await ledger.verify()
     assert [entry["outcome"] for entry in await audit_entries(url)].count("sends") == 4
+
+
+async def test_a_read_goes_on_when_postgresql_has_closed_every_connection(own: Cluster) -> None:
+    readers = 4
+    all_read = threading.Barrier(readers, timeout=10)
+
+    def read_together(transaction: Transaction) -> None:
+        all_read.wait()
+        transaction.rows("SELECT 1")
+
+    async with open_database(own.store()) as database:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(readers):
+                tasks.start_soon(database.read, read_together)
+        own.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'telnyx-conferencing'"
+        )
+        for _ in range(readers):
+            assert await database.read(lambda transaction: transaction.rows("SELECT 1")) == [(1,)]
 
 
 async def test_a_server_that_starts_before_postgresql_works_once_postgresql_runs(own: Cluster) -> None:
