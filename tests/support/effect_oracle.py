@@ -489,10 +489,10 @@ class Oracle:
             leg = key[1]
             is_new = key not in before.present or before.present[key] is not participant
             was_silent = not is_new and before.roles[key] in UNHEARD
+            if is_new and leg != arguments.get("call_control_id") and self._was_dial_approved(leg):
+                continue  # answering the far end of a call of the account with itself lets it enter
             if participant.role in UNHEARD and not was_silent:
                 self._check_silent(leg, kind, f"{self._who(leg)} became {participant.role}")
-            elif leg != arguments.get("call_control_id") and self._was_dial_approved(leg):
-                continue  # answering the far end of a call of the account with itself lets it enter
             elif is_new and participant.mute and kind in TOOLS and arguments.get("beep_enabled") not in AUDIBLE:
                 self._check_silent(leg, kind, f"{self._who(leg)} entered muted and without a beep")
             elif is_new and participant.mute and kind == "advance":
