@@ -190,8 +190,11 @@ class RecordingConsent:
 
     async def _play(self, leg: str, conference_id: str | None, consent: ConsentPolicy) -> None:
         """Play it to one call leg, unless it plays or was heard already."""
+        if self._is_playing(_newest_announcement(await self._own(leg))):
+            return
+        await self._note_heard(leg)  # the event of its end may still wait behind a slow review
         notes = await self._own(leg)
-        if any(event.type == CONSENT_HEARD for event in notes) or self._is_playing(_newest_announcement(notes)):
+        if any(event.type == CONSENT_HEARD for event in notes):
             return
         token, rules = secrets.token_hex(16), consent.rules
         fields = {

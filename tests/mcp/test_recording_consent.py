@@ -752,16 +752,25 @@ async def test_transcription_needs_the_announcement_too(world: World, policed: P
 
 @pytest.mark.parametrize("failing", ["/participants$", "/record_pause$"])
 async def test_a_recording_pauses_for_a_stranger_also_if_telnyx_fails_at_first(
-    world: World, policed: Policed, monkeypatch: pytest.MonkeyPatch, failing: str
+    world: World,
+    policed: Policed,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    failing: str,
 ) -> None:
     monkeypatch.setattr(call_watch, "_RETRY_DELAY_S", 0.2)
+
+    async def has_failed() -> bool:
+        return "could not be reviewed" in caplog.text
+
     standup = room(world.sandbox, people=1)
     async with policed(ANNOUNCE) as client:
         await recorded(client, world, standup)
         world.sandbox.faults.add(Fault("status", path=failing))
         stranger = world.sandbox.state.legs.arrive("+12025559050", "+12025550100")
         world.sandbox.state.conferences.by_id[standup].admit(stranger, JoinOptions())
-        await passes(world, 1)
+        await world.sandbox.advance(1)
+        await eventually(has_failed, pause_s=0.001)
         assert recording(world, standup) == "recording"
         world.sandbox.faults.clear()
         await until_recording_is(world, standup, "paused")
@@ -771,6 +780,26 @@ async def test_a_recording_pauses_for_a_stranger_also_if_telnyx_fails_at_first(
     assert event["payload"]["recorded_ms"] >= 1000
 
 
+async def test_a_stranger_hears_the_announcement_once_while_no_recording_can_be_paused(
+    world: World, policed: Policed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_watch, "_RETRY_DELAY_S", 0.01)
+    standup = room(world.sandbox, people=1)
+    async with policed(ANNOUNCE) as client:
+        await recorded(client, world, standup)
+        world.sandbox.faults.add(Fault("status", path="/record_pause$"))
+        stranger = world.sandbox.state.legs.arrive("+12025559050", "+12025550100")
+        world.sandbox.state.conferences.by_id[standup].admit(stranger, JoinOptions())
+        await world.sandbox.advance(1)
+
+        async def of_stranger(event_type: str) -> list[dict[str, Any]]:
+            found = await call(client, "list_events", types=[event_type], call_control_id=stranger.call_control_id)
+            return found["events"]
+
+        await eventually(lambda: of_stranger("recording.consent.heard"))
+        assert len(await of_stranger("recording.consent.announced")) == 1
+
+
 async def test_a_recording_in_which_nobody_heard_the_announcement_pauses_when_a_server_starts_that_needs_consent(
     world: World, policed: Policed
 ) -> None:
@@ -778,7 +807,6 @@ async def test_a_recording_in_which_nobody_heard_the_announcement_pauses_when_a_
     async with policed("") as client:
         await call(client, "start_recording", conference_id=standup, **START)
         await passes(world, 1)
-    world.watches.clear()
     async with policed(ANNOUNCE) as client:
         await call(client, "list_events")  # opens the store
         await until_recording_is(world, standup, "paused")
@@ -801,7 +829,6 @@ async def test_a_dry_run_pauses_and_announces_nothing(world: World, policed: Pol
     standup = room(world.sandbox, people=1)
     async with policed("") as client:
         await call(client, "start_recording", conference_id=standup, **START)
-    world.watches.clear()
     before = changes(world.sandbox)
     async with policed(ANNOUNCE, dry_run=True) as client:
         await call(client, "list_events")  # opens the store

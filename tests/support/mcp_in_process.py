@@ -112,17 +112,21 @@ async def run_server_parts(
             events.on_change(world.on_stored)
             EventIngest(settings, events, telnyx, world.sandbox, None)
         guarding = GuardRuntime(settings, telnyx, events, database)
-        if with_events:
-            world.watches.append(guarding.call_watch)
         async with (
             events.connection.running(),
             guarding.guard.audit_writer.running(),
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(guarding.call_watch.run)
+            if with_events:
+                world.watches.append(guarding.call_watch)
             parts = build(settings, telnyx, events, guarding)
             tasks.start_soon(parts.tool_calls.room_transcription.run)
-            yield parts, events, guarding
+            try:
+                yield parts, events, guarding
+            finally:
+                if with_events:
+                    world.watches.remove(guarding.call_watch)
             tasks.cancel_scope.cancel()
 
 
