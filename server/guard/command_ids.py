@@ -1,7 +1,7 @@
 """Refuses a `command_id` that would make Telnyx ignore a different command."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from ...tools.base import Command
@@ -22,20 +22,24 @@ class CommandIds:
 
     def check(self, command: Command) -> None:
         """Raises `CallRefused` when the command's id was sent with other arguments a moment ago."""
-        if any(self._is_taken(key, _content(command)) for key in _keys(command)):
+        keys = _keys(command)
+        if keys and self._are_taken(keys, _content(command)):
             raise CallRefused(
                 f"{command.tool_name()} was not sent: this command_id was used for another command in the last "
                 f"{_WINDOW.seconds} s, and Telnyx would ignore this one. Leave command_id out, or give a new one."
             )
 
-    def _is_taken(self, key: tuple[str, str], content: str) -> bool:
-        sent_at, sent = self._sent.get(key, (self._now(), content))
-        return sent != content and sent_at <= self._now() < sent_at + _WINDOW
+    def _are_taken(self, keys: Iterable[tuple[str, str]], content: str) -> bool:
+        now = self._now()
+        earlier = (self._sent[key] for key in keys if key in self._sent)
+        return any(sent != content and sent_at <= now < sent_at + _WINDOW for sent_at, sent in earlier)
 
     def record(self, command: Command) -> None:
         """Note that a command is being sent."""
-        for key in _keys(command):
-            self._sent[key] = (self._now(), _content(command))
+        if keys := _keys(command):
+            sent = (self._now(), _content(command))
+            for key in keys:
+                self._sent[key] = sent
 
 
 def _content(command: Command) -> str:

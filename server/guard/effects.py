@@ -82,21 +82,21 @@ def _whole_room(command: Command, situation: Situation) -> Command:
     return command.model_copy(update={"call_control_ids": EVERYONE}) if is_everyone else command
 
 
+_NEEDS_RECORDING = (StopRecording, PauseRecording, ResumeRecording)
+_NEEDS_OPEN_ROOM = (EndConference, StartTranscription, StopTranscription, *_NEEDS_RECORDING)
+
+
 async def _check_has_effect(command: Command, situation: Situation) -> None:
     """A question about a command that can do nothing wastes a person's attention."""
-    if isinstance(command, EndConference | StopRecording | PauseRecording | ResumeRecording):
+    if isinstance(command, _NEEDS_OPEN_ROOM) and command.conference_id is not None:
         room = await situation.room(command.conference_id)
         if room.is_over:
             raise CallRefused(f"{command.tool_name()} was not sent: {room.title} has ended already.")
-        if not isinstance(command, EndConference) and not room.may_be_recording:
+        if isinstance(command, _NEEDS_RECORDING) and not room.may_be_recording:
             raise CallRefused(
                 f"{command.tool_name()} was not sent: no recording of {room.title} is running that a server on this "
                 "store started."
             )
-    if isinstance(command, StartTranscription | StopTranscription) and command.conference_id is not None:
-        room = await situation.room(command.conference_id)
-        if room.is_over:
-            raise CallRefused(f"{command.tool_name()} was not sent: {room.title} has ended already.")
     if isinstance(command, LeaveQueue):
         place = await situation.verified_place(command.call_control_id)
         if place.conference_id is not None:
