@@ -4,7 +4,7 @@ The audit has a command before it is sent, so neither another process nor a rest
 """
 
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -48,7 +48,7 @@ class _Sent:
     """The call legs that it moves."""
     supervised: str | None = None
     """The call leg that it calls a supervisor for."""
-    leg: str | None = field(default=None, kw_only=True)
+    leg: str | None = None
     """The call leg to the first number, once it is known."""
 
 
@@ -163,10 +163,10 @@ def _read(record: AuditRecord) -> _Sent:
     return _Sent(
         record.tool,
         record.at,
-        newest_event if isinstance(newest_event, int) else 0,
-        frozenset(filter(None, towards)),
-        joins,
-        tuple(number for number in numbers if isinstance(number, str)),
-        tuple(filter(None, moved)),
-        text_at(given, "supervise_call_control_id"),
+        newest_event=newest_event if isinstance(newest_event, int) else 0,
+        towards=frozenset(filter(None, towards)),
+        joins=joins,
+        numbers=tuple(number for number in numbers if isinstance(number, str)),
+        legs=tuple(filter(None, moved)),
+        supervised=text_at(given, "supervise_call_control_id"),
     )

@@ -60,8 +60,6 @@ WATCHED = NOTED | _MOVED
 _CAPTURES = frozenset(command.tool_name() for command in COMMANDS if captures_speech(command.model_construct()))
 _RECORDS = frozenset({"start_call_recording", "resume_call_recording"})
 """Those of them after which everyone with the call is recorded, in a conference everyone in it."""
-
-
 _ENDS_CAPTURE = frozenset({"stop_call_recording", "stop_transcription"})
 
 

@@ -220,8 +220,9 @@ def _cut_to_size(value: Any) -> Any:
         case str():
             return value if len(value) <= _MAX_TEXT_LENGTH else f"{value[: _MAX_TEXT_LENGTH - 1]}…"
         case dict():
-            return {str(name)[:80]: _cut_to_size(inner) for name, inner in list(value.items())[:_MAX_ITEMS]}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            fields = list(cast("dict[Any, Any]", value).items())
+            return {str(name)[:80]: _cut_to_size(inner) for name, inner in fields[:_MAX_ITEMS]}
         case list():
-            return [_cut_to_size(inner) for inner in value[:_MAX_ITEMS]]  # pyright: ignore[reportUnknownVariableType]
+            return [_cut_to_size(inner) for inner in cast("list[Any]", value)[:_MAX_ITEMS]]
         case _:
             return value
