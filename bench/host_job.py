@@ -92,8 +92,10 @@ class Job:
         if not results:
             time.sleep(CONNECTING_S)
         while f"step{len(self.answers)}" in results:
-            said = results[f"step{len(self.answers)}"]
-            self.answers.append(said if isinstance(said, str) else " ".join(block.get("text", "") for block in said))
+            result = results[f"step{len(self.answers)}"]
+            self.answers.append(
+                result if isinstance(result, str) else " ".join(block.get("text", "") for block in result)
+            )
         step = self.next()
         return [text("Done.")] if step is None else [tool_use(f"step{len(self.answers)}", *step)]
 

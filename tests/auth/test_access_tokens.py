@@ -50,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def server(home: Path) -> AsyncGenerator[Site]:
-    await create_token(home, "somebody", READ)
+    await create_token(home, "reader", READ)
     async with site("--sandbox", "--require-tokens", home=home, env={}) as served:
         yield served
 

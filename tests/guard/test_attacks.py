@@ -209,7 +209,7 @@ async def test_an_approval_is_not_one_for_a_call_that_is_connected_with_another_
     world = World()
     phone = Telnyx(world.sandbox)
     leg, first, second = (call_from(world, digit) for digit in "123")
-    wanted = {**more, ("supervise_call_control_id" if tool == "dial" else "call_control_id"): leg}
+    arguments = {**more, ("supervise_call_control_id" if tool == "dial" else "call_control_id"): leg}
     store = tmp_path / "events.db"
     async with guarded(world, with_events=True, database=url_of(store), clock=world.sandbox.clock.now) as client:
         if connected_by == "this server":
@@ -218,13 +218,13 @@ async def test_an_approval_is_not_one_for_a_call_that_is_connected_with_another_
         else:
             await phone.post(f"/calls/{leg}/actions/bridge", {"call_control_id": first, "park_after_unbridge": "self"})
         await world.settled()
-        code = code_in(text(await client.call_tool(tool, wanted)))
+        code = code_in(text(await client.call_tool(tool, arguments)))
         await decided(store, code, now=world.sandbox.clock.now)
         await world.sandbox.advance(5)
         await phone.post("/conferences", {"call_control_id": first, "name": "Elsewhere"})
         await phone.post(f"/calls/{leg}/actions/bridge", {"call_control_id": second})
         await world.settled()
-        again = text(await client.call_tool(tool, wanted))
+        again = text(await client.call_tool(tool, arguments))
     assert f"Asked again: since {code} was asked" in again
     assert "+12025550182" not in again  # that was the first person
 
